@@ -1,0 +1,49 @@
+/**
+ * Errors that a user can act on: one class per room.
+ *
+ * A message names the room or function, then the node or file, then what was found and what was expected, and ends
+ * with what to do. `docs/errors.md` has a page for each class: cause, broken code, repair. When an error is wrapped the
+ * original stays in `cause`.
+ */
+export class Cifar10FastError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A wrong flag, record or option: printed without a stack, exit code 2. */
+export class UsageError extends Cifar10FastError {}
+
+/** CIFAR-10 could not be found, fetched, verified or decoded. */
+export class DataError extends Cifar10FastError {}
+
+/** An augmentation does not fit the images that it is given. */
+export class AugmentError extends Cifar10FastError {}
+
+/** A network description that names nodes that do not exist, or repeats them. */
+export class GraphError extends Cifar10FastError {}
+
+/** A table or log that was given rows which do not fit. */
+export class ReportError extends Cifar10FastError {}
+
+/** TensorFlow is missing, broken or not set up. */
+export class EngineError extends Cifar10FastError {}
+
+/** A layer that was given inputs or parameters of the wrong shape. */
+export class LayerError extends Cifar10FastError {}
+
+/** An optimiser or schedule that was given something which it cannot update. */
+export class OptimError extends Cifar10FastError {}
+
+/** Training that cannot go on: a loss that is no number, a batch larger than the data. */
+export class TrainError extends Cifar10FastError {}
+
+/** A record of the catalogue that does not exist or does not fit its override. */
+export class ExperimentError extends Cifar10FastError {}
+
+/** A run folder that cannot be written or read back. */
+export class RunError extends Cifar10FastError {}
+
+/** The run was stopped by the user; its state was saved. Exit code 130. */
+export class InterruptedError extends Cifar10FastError {}

@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+/**
+ * The rooms of `src/`, in the order in which they stand on each other: a file imports from its own room and from rooms
+ * on a lower line, never from one beside it or above.
+ */
+const rooms: readonly (readonly string[])[] = [
+  ['base'],
+  ['data', 'augment', 'graph', 'report'],
+  ['engine'],
+  ['nn', 'optim'],
+  ['models'],
+  ['train'],
+  ['runs', 'analysis', 'export'],
+  ['experiments'],
+  ['kernel', 'notebook'],
+  ['cli'],
+];
+
+/** Rooms that must be usable, and testable in milliseconds, without TensorFlow. */
+const withoutTensorflow = new Set(['base', 'data', 'augment', 'graph', 'report']);
+
+const src = resolve(__dirname, '../src');
+const level = new Map(rooms.flatMap((row, index) => row.map((room) => [room, index] as const)));
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+function importsOf(path: string): Import[] {
+  const text = readFileSync(path, 'utf8');
+  const file = relative(src, path).replaceAll('\\', '/');
+  const found = text.matchAll(/(?:from|import|require)\s*\(?\s*'([^']+)'/g);
+  return [...found].map((match) => ({ file, target: match[1] }));
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join(src, name));
+const imports = files.flatMap(importsOf);
+
+function roomOf(file: string): string {
+  return file.split('/')[0];
+}
+
+describe('rooms', () => {
+  test('every folder of src/ is a known room', () => {
+    const found = new Set(files.map((path) => roomOf(relative(src, path).replaceAll('\\', '/'))));
+    expect([...found].filter((room) => room !== 'index.ts' && !level.has(room))).toEqual([]);
+  });
+
+  test('a room imports only itself and rooms below it', () => {
+    const faults = imports
+      .filter(({ file, target }) => target.startsWith('.') && file !== 'index.ts')
+      .flatMap(({ file, target }) => {
+        const from = roomOf(file);
+        const to = roomOf(posix.normalize(posix.join(posix.dirname(file), target)));
+        const allowed = from === to || (level.get(to) ?? Infinity) < (level.get(from) ?? -1);
+        return allowed ? [] : [`${file} imports ${target}: ${from}/ may not look into ${to}/`];
+      });
+    expect(faults).toEqual([]);
+  });
+
+  test('the lower rooms never import TensorFlow', () => {
+    const faults = imports
+      .filter(({ file, target }) => {
+        return withoutTensorflow.has(roomOf(file)) && target.startsWith('@tensorflow/');
+      })
+      .map(({ file, target }) => `${file} imports ${target}`);
+    expect(faults).toEqual([]);
+  });
+
+  test('only engine/ opens the TensorFlow addon', () => {
+    const faults = imports
+      .filter(({ file, target }) => {
+        return roomOf(file) !== 'engine' && target.startsWith('@tensorflow/tfjs-node');
+      })
+      .map(({ file, target }) => `${file} imports ${target}`);
+    expect(faults).toEqual([]);
+  });
+});
