@@ -30,6 +30,9 @@ export class ReportError extends Cifar10FastError {}
 /** TensorFlow is missing, broken or not set up. */
 export class EngineError extends Cifar10FastError {}
 
+/** A step that a session cannot run or record: it sets what the state does not hold, or changes a shape. */
+export class CaptureError extends Cifar10FastError {}
+
 /** A layer that was given inputs or parameters of the wrong shape. */
 export class LayerError extends Cifar10FastError {}
 

@@ -23,8 +23,8 @@ export function* paths<L extends Layer>(
 /**
  * Resolves a network's notation into a graph: full path -> layer and full paths of its inputs, in order of evaluation.
  *
- * A network that does not start with a node `input` of its own gets one, fed by the caller. Every input must stand
- * before the node that reads it.
+ * A network that does not begin with a fed node (`logits: [null, []]`) gets one named `input` at its front. Every input
+ * must stand before the node that reads it.
  *
  * @throws GraphError if an input names no node, stands after its reader, or an offset leaves the network.
  * @example
@@ -34,8 +34,9 @@ export function* paths<L extends Layer>(
  * ```
  */
 export function build<L extends Layer>(net: Net<L>): Graph<L> {
-  const whole: Net<L> = 'input' in net ? net : { input: [null, []], ...net };
-  const leaves = [...paths(whole)];
+  const given = [...paths(net)];
+  const isFed = Array.isArray(given[0]?.[1]) && given[0][1][0] === null;
+  const leaves = isFed ? given : [...paths({ input: [null, []], ...net } as Net<L>)];
   const order = new Map(leaves.map(([path], index) => [path, index] as const));
 
   const resolve = (path: string, index: number, ref: InputRef): string => {

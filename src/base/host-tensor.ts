@@ -1,0 +1,29 @@
+/** The element types that live in both worlds: JavaScript's typed arrays and TensorFlow's tensors. */
+export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+/**
+ * A tensor in the memory of JavaScript: what goes to the device and what comes back.
+ *
+ * `data` is in row-major order, its length the product of `shape`. Float32Array stands for float32, Int32Array for
+ * int32, Uint8Array for bool.
+ */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly data: HostArray;
+}
+
+export function isHostTensor(value: unknown): value is HostTensor {
+  return (
+    typeof value === 'object' && value !== null && 'data' in value && ArrayBuffer.isView(value.data)
+  );
+}
+
+/** The number of elements of a shape: 1 for a scalar `[]`. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** A float32 tensor, filled with `value`. */
+export function filled(shape: readonly number[], value: number): HostTensor {
+  return { shape, data: new Float32Array(sizeOf(shape)).fill(value) };
+}

@@ -1,0 +1,112 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+
+/** Number formats in which the engine can train. */
+export type Precision = 'fp32' | 'bf16' | 'fp16';
+
+export interface Gpu {
+  readonly name: string;
+  readonly memoryBytes: number;
+  /** As NVIDIA counts it: 7.0 is a V100, 8.0 an A100, 9.0 an H100. */
+  readonly computeCapability: number;
+  readonly driver: string;
+}
+
+/** What this machine offers a training run. */
+export interface Hardware {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** Those of the processor's vector extensions that decide how fast it trains. */
+  readonly cpuFlags: readonly string[];
+  readonly gpus: readonly Gpu[];
+}
+
+const telling = ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_fp16'];
+
+/** Reads the processor, memory and GPUs of this machine. A GPU counts if NVIDIA's driver lists it. */
+export function readHardware(): Hardware {
+  return {
+    cpu: (cpus()[0]?.model ?? 'unknown processor').replace(/\s+/g, ' ').trim(),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    cpuFlags: readCpuFlags(),
+    gpus: readGpus(),
+  };
+}
+
+function readCpuFlags(): string[] {
+  let text: string;
+  try {
+    text = readFileSync('/proc/cpuinfo', 'utf8');
+  } catch {
+    return []; // Not Linux: no flags are known, and nothing faster than fp32 is chosen.
+  }
+  const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(text)?.[1].split(' '));
+  return telling.filter((flag) => flags.has(flag));
+}
+
+function readGpus(): Gpu[] {
+  let text: string;
+  try {
+    text = execFileSync(
+      'nvidia-smi',
+      ['--query-gpu=name,memory.total,compute_cap,driver_version', '--format=csv,noheader,nounits'],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 },
+    );
+  } catch {
+    return []; // No driver, no GPU.
+  }
+  return parseGpus(text);
+}
+
+/** Reads `nvidia-smi --query-gpu=name,memory.total,compute_cap,driver_version --format=csv,noheader,nounits`. */
+export function parseGpus(csv: string): Gpu[] {
+  return csv
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [name, memoryMiB, computeCapability, driver] = line
+        .split(',')
+        .map((cell) => cell.trim());
+      return {
+        name,
+        memoryBytes: Number(memoryMiB) * 2 ** 20,
+        computeCapability: Number(computeCapability),
+        driver,
+      };
+    });
+}
+
+/**
+ * The number format that this hardware computes fastest in: half precision on GPUs with tensor cores (bf16 from compute
+ * capability 8.0, fp16 on 7.x), bf16 on CPUs with instructions for it, else fp32.
+ *
+ * @param usesGpu whether TensorFlow runs on the GPU; a GPU that it cannot use counts for nothing.
+ */
+export function fastestPrecision(hardware: Hardware, usesGpu: boolean): Precision {
+  const capability = usesGpu ? (hardware.gpus[0]?.computeCapability ?? 0) : 0;
+  if (capability >= 8) return 'bf16';
+  if (capability >= 7) return 'fp16';
+  if (usesGpu) return 'fp32';
+  const hasBf16 = ['avx512_bf16', 'amx_bf16'].some((flag) => hardware.cpuFlags.includes(flag));
+  return hasBf16 ? 'bf16' : 'fp32';
+}
+
+/** One line that says what was measured on, as in `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`. */
+export function hardwareLine(hardware: Hardware): string {
+  const names: readonly (readonly [flag: string, name: string])[] = [
+    ['amx_bf16', 'AMX BF16'],
+    ['avx512_bf16', 'AVX-512 BF16'],
+    ['avx512f', 'AVX-512'],
+    ['avx2', 'AVX2'],
+  ];
+  const vector = names.find(([flag]) => hardware.cpuFlags.includes(flag))?.[1];
+  const gpus = hardware.gpus.map((gpu) => `${gpu.name} (driver ${gpu.driver})`);
+  const cores = `${hardware.cores} core${hardware.cores === 1 ? '' : 's'}`;
+  const memory = `${Math.round(hardware.memoryBytes / 2 ** 30)} GB`;
+  return [hardware.cpu, cores, ...(vector === undefined ? [] : [vector]), memory, ...gpus].join(
+    ', ',
+  );
+}

@@ -1,0 +1,96 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { NodeBackend, OpAttribute } from '../tensorflow';
+
+/** What a fused batch norm gives: the normalised batch, its statistics, and three tensors for its gradient. */
+const batchNormOutputs = 6;
+
+/**
+ * Makes TensorFlow's fused kernels that TF.js does not know known to it, each with its gradient: training batch norm
+ * and the gradient of ReLU. Called once, when TensorFlow is loaded; the functions in this folder use them.
+ */
+export function registerRawKernels(backend: NodeBackend): void {
+  const { binding } = backend;
+  const type = (name: string): OpAttribute => ({
+    name,
+    type: binding.TF_ATTR_TYPE,
+    value: binding.TF_FLOAT,
+  });
+  const batchNormAttributes = (epsilon: number): OpAttribute[] => [
+    type('T'),
+    type('U'),
+    { name: 'epsilon', type: binding.TF_ATTR_FLOAT, value: epsilon },
+    { name: 'data_format', type: binding.TF_ATTR_STRING, value: 'NHWC' },
+    { name: 'is_training', type: binding.TF_ATTR_BOOL, value: true },
+  ];
+  const kernel = (
+    kernelName: string,
+    run: (
+      inputs: Record<string, tf.TensorInfo>,
+      epsilon: number,
+    ) => tf.TensorInfo | tf.TensorInfo[],
+  ): void => {
+    tf.registerKernel({
+      kernelName,
+      backendName: 'tensorflow',
+      kernelFunc: ({ inputs, attrs }) =>
+        run(inputs as Record<string, tf.TensorInfo>, Number(attrs?.['epsilon'] ?? 0)),
+    });
+  };
+
+  kernel('FusedBatchNormV3', ({ x, scale, bias }, epsilon) =>
+    tf.tidy(() => {
+      const none = tf.tensor1d([]);
+      return backend.executeMultipleOutputs(
+        'FusedBatchNormV3',
+        batchNormAttributes(epsilon),
+        [x, scale, bias, none, none],
+        batchNormOutputs,
+      );
+    }),
+  );
+  kernel('FusedBatchNormGradV3', ({ dy, x, scale, r1, r2, r3 }, epsilon) =>
+    backend
+      .executeMultipleOutputs(
+        'FusedBatchNormGradV3',
+        batchNormAttributes(epsilon),
+        [dy, x, scale, r1, r2, r3],
+        5,
+      )
+      .slice(0, 3),
+  );
+  kernel('ReluGrad', ({ dy, y }) => backend.executeSingleOutput('ReluGrad', [type('T')], [dy, y]));
+
+  tf.registerGradient({
+    kernelName: 'FusedBatchNormV3',
+    inputsToSave: ['x', 'scale'],
+    outputsToSave: [false, false, false, true, true, true],
+    gradFunc: (dys, [x, scale, r1, r2, r3], attrs) => {
+      const [dy] = dys as tf.Tensor[];
+      const [dx, dScale, dBias] = runKernel(
+        'FusedBatchNormGradV3',
+        { dy, x, scale, r1, r2, r3 },
+        attrs as tf.NamedAttrMap,
+      );
+      return { x: () => dx, scale: () => dScale, bias: () => dBias };
+    },
+  });
+  // The gradient is linear in dy, and flat in y except where y is zero: enough for a second derivative.
+  tf.registerGradient({
+    kernelName: 'ReluGrad',
+    inputsToSave: ['y'],
+    gradFunc: (ddy, [y]) => ({
+      dy: () => runKernel('ReluGrad', { dy: ddy as tf.Tensor, y })[0],
+      y: () => tf.zerosLike(y),
+    }),
+  });
+}
+
+/** Runs a registered kernel on the gradient tape; the tensors returned are owned by the caller. */
+export function runKernel(
+  name: string,
+  inputs: Record<string, tf.Tensor>,
+  attributes: tf.NamedAttrMap = {},
+): tf.Tensor[] {
+  const result: unknown = tf.engine().runKernel(name, inputs, attributes);
+  return (Array.isArray(result) ? result : [result]) as tf.Tensor[];
+}
