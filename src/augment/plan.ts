@@ -1,0 +1,145 @@
+import { AugmentError } from '../base/errors';
+import type { Rng } from '../base/rng';
+import { options, outputShape, type Transform } from './transform';
+import type { Corner, ImageShape } from './window';
+
+/**
+ * What happens to each of N examples in one epoch: one option per transform, `[N]` each, indexed by example in its
+ * original order. A transform that is not in the list leaves zeros, which {@link gatherTables} of the same list read as
+ * "nothing".
+ */
+export interface Plan {
+  readonly count: number;
+  /** First row and column of the crop, in the padded image. */
+  readonly cropY: Int32Array;
+  readonly cropX: Int32Array;
+  /** 1 where the image is mirrored, after the crop. */
+  readonly flip: Int32Array;
+  /** First row and column of the box, in the cropped and mirrored image. */
+  readonly boxY: Int32Array;
+  readonly boxX: Int32Array;
+}
+
+/**
+ * How options are drawn. `per-example`: each example draws by itself (the reference's data loader). `groups`: examples
+ * in random order are cut into as many nearly equal groups as there are options, one option a group (its batches on the
+ * device), so that a flip mirrors exactly half.
+ */
+export type Scheme = 'per-example' | 'groups';
+
+export interface PlanOptions {
+  readonly scheme: Scheme;
+  /** In scheme `groups`, how many options of a transform one epoch uses at most; 200 where not given. */
+  readonly maxOptions?: number;
+  /** Moved on by every draw; `createRng(seed, 'augment', epoch)` makes each epoch repeatable by itself. */
+  readonly rng: Rng;
+}
+
+/** The plan in which nothing happens to any of `count` examples: evaluation. */
+export function identityPlan(count: number): Plan {
+  if (!Number.isInteger(count) || count < 0) {
+    throw new AugmentError(`plan: ${count} is no number of examples. Give a whole number from 0.`);
+  }
+  return {
+    count,
+    cropY: new Int32Array(count),
+    cropX: new Int32Array(count),
+    flip: new Int32Array(count),
+    boxY: new Int32Array(count),
+    boxX: new Int32Array(count),
+  };
+}
+
+/**
+ * Draws one epoch: an option of every transform for every example. Touches no pixel.
+ *
+ * `imageShape` is what the first transform sees: the padded image where there is a crop
+ * (`padded` of {@link gatherTables}). Transforms draw in the order of the list, so leaving out the last one changes
+ * nothing before it. The plan is indexed by original example, so the order of training (see {@link epochBatches}) is
+ * independent of it: shuffled or not, an example is augmented alike.
+ *
+ * @throws AugmentError if a transform does not fit, `maxOptions` is not a whole number from 1, or `count` no number of
+ *   examples.
+ * @see Page, How to Train Your ResNet 8: Bag of Tricks (2019), for the scheme `groups`.
+ */
+export function plan(
+  transforms: readonly Transform[],
+  imageShape: ImageShape,
+  count: number,
+  { scheme, maxOptions = 200, rng }: PlanOptions,
+): Plan {
+  outputShape(transforms, imageShape);
+  if (!Number.isInteger(maxOptions) || maxOptions < 1) {
+    throw new AugmentError(`plan: maxOptions is ${maxOptions}. Give a whole number from 1.`);
+  }
+  const result = identityPlan(count);
+  const draw = (optionCount: number): Int32Array =>
+    scheme === 'groups'
+      ? drawGroups(count, optionCount, maxOptions, rng)
+      : drawEach(count, optionCount, rng);
+  let shape = imageShape;
+  for (const transform of transforms) {
+    switch (transform.kind) {
+      case 'crop': {
+        const corners = options(transform, shape);
+        writeCorners(corners, draw(corners.length), result.cropY, result.cropX);
+        break;
+      }
+      case 'flip-lr': {
+        const mirrors = options(transform, shape);
+        const drawn = draw(mirrors.length);
+        for (let i = 0; i < count; i++) result.flip[i] = mirrors[drawn[i]].flip ? 1 : 0;
+        break;
+      }
+      case 'cutout': {
+        const corners = options(transform, shape);
+        writeCorners(corners, draw(corners.length), result.boxY, result.boxX);
+        break;
+      }
+      default:
+        transform satisfies never;
+    }
+    shape = outputShape([transform], shape);
+  }
+  return result;
+}
+
+/**
+ * Where `count` things in a row are cut into `parts` nearly equal parts: `parts + 1` bounds from 0 to `count`, the first
+ * `count mod parts` parts one longer than the rest.
+ */
+export function evenSplits(count: number, parts: number): Int32Array {
+  const size = Math.floor(count / parts);
+  const longer = count % parts;
+  return Int32Array.from({ length: parts + 1 }, (_, i) => i * size + Math.min(i, longer));
+}
+
+function drawEach(count: number, optionCount: number, rng: Rng): Int32Array {
+  const drawn = new Int32Array(count);
+  for (let i = 0; i < count; i++) drawn[i] = rng.integer(optionCount);
+  return drawn;
+}
+
+function drawGroups(count: number, optionCount: number, maxOptions: number, rng: Rng): Int32Array {
+  const examples = rng.permutation(count);
+  const kept = rng.permutation(optionCount).subarray(0, maxOptions);
+  const bounds = evenSplits(count, kept.length);
+  const drawn = new Int32Array(count);
+  for (let group = 0; group < kept.length; group++) {
+    for (let i = bounds[group]; i < bounds[group + 1]; i++) drawn[examples[i]] = kept[group];
+  }
+  return drawn;
+}
+
+function writeCorners(
+  corners: readonly Corner[],
+  drawn: Int32Array,
+  y0: Int32Array,
+  x0: Int32Array,
+): void {
+  for (let i = 0; i < drawn.length; i++) {
+    const corner = corners[drawn[i]];
+    y0[i] = corner.y0;
+    x0[i] = corner.x0;
+  }
+}
