@@ -53,6 +53,29 @@ describe('evenSplits', () => {
   });
 });
 
+// Made by an independent implementation: a change here means that no old run can be repeated or resumed.
+test.each([
+  [
+    'per-example',
+    [0, 1, 4, 4, 3, 1],
+    [4, 7, 3, 7, 7, 0],
+    [1, 0, 1, 1, 1, 1],
+    [5, 4, 0, 10, 12, 2],
+    [8, 16, 21, 3, 24, 21],
+  ],
+  [
+    'groups',
+    [1, 2, 6, 8, 0, 4],
+    [5, 5, 1, 8, 3, 0],
+    [1, 1, 0, 0, 1, 0],
+    [24, 20, 21, 12, 4, 4],
+    [12, 23, 10, 4, 22, 2],
+  ],
+] as const)('the plan of seed 1, scheme %s, is known', (scheme, ...choices) => {
+  const [cropY, cropX, flip, boxY, boxX] = choices.map((values) => Int32Array.from(values));
+  expect(draw(6, scheme)).toEqual({ count: 6, cropY, cropX, flip, boxY, boxX });
+});
+
 describe('groups', () => {
   const epoch = draw(50_000, 'groups');
 
