@@ -7,23 +7,36 @@ import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
 import { loadTensorflow } from './tensorflow';
 
+/** What is fed to a step: a number is a float32 scalar, an Int32Array or Float32Array a vector. */
+export type Feed = number | Int32Array | Float32Array | HostTensor;
+
+/** The same nesting with tensors on the device in the place of feeds or host tensors. */
+export type OnDevice<T> = T extends Feed ? tf.Tensor : { readonly [K in keyof T]: OnDevice<T[K]> };
+
+/** The same nesting with host tensors in the place of tensors on the device. */
+export type OnHost<T> = T extends tf.Tensor
+  ? HostTensor
+  : { readonly [K in keyof T]: OnHost<T[K]> };
+
+/** Any part of a nesting. */
+export type Part<T> = T extends HostTensor | tf.Tensor
+  ? T
+  : { readonly [K in keyof T]?: Part<T[K]> };
+
 /** What a step gives back: the parts of the state that it changed, and values for the caller. */
-export interface StepResult {
-  readonly state?: Tree<tf.Tensor>;
-  readonly outputs?: Tree<tf.Tensor>;
+export interface StepResult<S, O> {
+  readonly state?: Part<OnDevice<S>>;
+  readonly outputs?: O;
 }
 
 /**
  * One step of a computation: a pure function of nested records of tensors. It returns new tensors for the parts of the
  * state that change, reads no value, draws no random number, and disposes nothing.
  */
-export type Step = (state: Tree<tf.Tensor>, inputs: Tree<tf.Tensor>) => StepResult;
-
-/** What is fed to a step: a number is a float32 scalar, an Int32Array or Float32Array a vector. */
-export type Feed = number | Int32Array | Float32Array | HostTensor;
+export type Step<S, I, O> = (state: OnDevice<S>, inputs: OnDevice<I>) => StepResult<S, O>;
 
 /** Runs a captured step once: feeds in, the step's outputs back on the host. */
-export type Run = (inputs: Tree<Feed>) => Promise<Tree<HostTensor>>;
+export type Run<I, O> = (inputs: I) => Promise<OnHost<O>>;
 
 /**
  * Owns a state on the device and runs steps on it, one at a time.
@@ -31,15 +44,19 @@ export type Run = (inputs: Tree<Feed>) => Promise<Tree<HostTensor>>;
  * The state never leaves the device between steps; {@link Session.read} copies the parts that are asked for. Sessions
  * hold memory until {@link Session.dispose}.
  */
-export interface Session {
+export interface Session<S> {
   /** How the steps are executed. */
   readonly mode: 'eager';
   /** Makes a step runnable. `example` has the shapes with which it will be called. */
-  capture(name: string, step: Step, example: Tree<Feed>): Run;
-  /** A copy of the state, or of its top-level records named. */
-  read(...names: string[]): Promise<Tree<HostTensor>>;
+  capture<I extends Tree<Feed>, O extends Tree<tf.Tensor> = Record<string, never>>(
+    name: string,
+    step: Step<S, I, O>,
+    example: I,
+  ): Run<I, O>;
+  /** A copy of the top-level records of the state that are named. */
+  read<K extends keyof S & string>(...names: K[]): Promise<Pick<S, K>>;
   /** Replaces the parts of the state that `values` holds; shapes must be what they were. */
-  write(values: Tree<HostTensor>): void;
+  write(values: Part<S>): void;
   dispose(): void;
 }
 
@@ -81,9 +98,9 @@ async function readTree(tree: Tree<tf.Tensor>): Promise<Tree<HostTensor>> {
  *
  * @throws CaptureError if a step returns a part of the state that does not exist or has another shape.
  */
-export function createSession(initial: Tree<HostTensor>): Session {
+export function createSession<S extends Tree<HostTensor>>(initial: S): Session<S> {
   loadTensorflow();
-  let state = mapTree(initial, isHost, toTensor);
+  let state: Tree<tf.Tensor> = mapTree(initial, isHost, toTensor);
   let isDisposed = false;
 
   /** Puts the tensors of `update` in the place of those of `old`; what is replaced is disposed. */
@@ -134,21 +151,22 @@ export function createSession(initial: Tree<HostTensor>): Session {
       alive(`capture("${name}")`);
       return async (inputs) => {
         alive(`step "${name}"`);
-        const result = tf.tidy(
-          () => step(state, mapTree(inputs, isFeed, toTensor)) as tf.TensorContainer,
-        ) as StepResult;
+        const result = tf.tidy(() => {
+          const fed = mapTree(inputs, isFeed, toTensor);
+          // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
+          return step(state as never, fed as never) as tf.TensorContainer;
+        }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
         state = replace(state, result.state ?? {}, `step "${name}"`);
         const outputs = await readTree(result.outputs ?? {});
         for (const [, tensor] of entries(result.outputs ?? {}, isTensor)) tensor.dispose();
         // Lets timers, displays and signals in between two steps.
         await new Promise((resolve) => setImmediate(resolve));
-        return outputs;
+        return outputs as never;
       };
     },
     async read(...names) {
       alive('read()');
-      const wanted = names.length === 0 ? Object.keys(state) : names;
-      const parts = wanted.map((name) => {
+      const parts = names.map((name) => {
         const part = state[name];
         if (part === undefined) {
           throw new CaptureError(
@@ -157,11 +175,11 @@ export function createSession(initial: Tree<HostTensor>): Session {
         }
         return [name, part] as const;
       });
-      return readTree(Object.fromEntries(parts));
+      return (await readTree(Object.fromEntries(parts))) as never;
     },
     write(values) {
       alive('write()');
-      state = replace(state, mapTree(values, isHost, toTensor), 'write()');
+      state = replace(state, mapTree(values as Tree<HostTensor>, isHost, toTensor), 'write()');
     },
     dispose() {
       if (isDisposed) return;

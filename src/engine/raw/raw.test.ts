@@ -20,9 +20,9 @@ function largestDifference(a: tf.Tensor, b: tf.Tensor): number {
 
 describe('raw kernels', () => {
   test('batchNormTraining x=[4,3,3,5]: value, statistics and three gradients', () => {
-    const x = tf.randomNormal([4, 3, 3, 5], 0.3, 2, 'float32', 1) as tf.Tensor4D;
-    const scale = tf.randomUniform([5], 0.5, 2, 'float32', 2) as tf.Tensor1D;
-    const bias = tf.randomNormal([5], 0, 1, 'float32', 3) as tf.Tensor1D;
+    const x = tf.randomNormal<tf.Rank.R4>([4, 3, 3, 5], 0.3, 2, 'float32', 1);
+    const scale = tf.randomUniform<tf.Rank.R1>([5], 0.5, 2, 'float32', 2);
+    const bias = tf.randomNormal<tf.Rank.R1>([5], 0, 1, 'float32', 3);
     const weight = tf.randomNormal([4, 3, 3, 5], 0, 1, 'float32', 4);
     const { output, mean, variance } = batchNormTraining(x, scale, bias, 1e-5);
     expect(largestDifference(output, plainBatchNorm(x, scale, bias))).toBeLessThan(1e-5);

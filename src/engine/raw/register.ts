@@ -69,7 +69,7 @@ export function registerRawKernels(backend: NodeBackend): void {
       const [dx, dScale, dBias] = runKernel(
         'FusedBatchNormGradV3',
         { dy, x, scale, r1, r2, r3 },
-        attrs as tf.NamedAttrMap,
+        attrs,
       );
       return { x: () => dx, scale: () => dScale, bias: () => dBias };
     },

@@ -5,12 +5,13 @@ import { runKernel } from './register';
  * ReLU whose gradient is TensorFlow's one ReluGrad kernel: TF.js multiplies by a step function instead, three passes
  * over the activations. Keeps the output for the gradient, not the input. May be differentiated twice.
  */
-export const relu: (x: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
-  const [x, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc];
-  const value = tf.relu(x);
-  save([value]);
-  return {
-    value,
-    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => runKernel('ReluGrad', { dy, y: saved[0] })[0],
-  };
-}) as (x: tf.Tensor) => tf.Tensor;
+export function relu(x: tf.Tensor): tf.Tensor {
+  return tf.customGrad((input, save) => {
+    const value = tf.relu(input as tf.Tensor);
+    (save as tf.GradSaveFunc)([value]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, [y]: tf.Tensor[]) => runKernel('ReluGrad', { dy, y })[0],
+    };
+  })(x);
+}

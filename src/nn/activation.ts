@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { relu as fusedRelu } from '../engine/raw/relu';
+
+/** An activation: one number in, one out, at every position. */
+export type ActivationLayer =
+  | { readonly kind: 'relu' }
+  | { readonly kind: 'celu'; readonly alpha: number }
+  | { readonly kind: 'softplus'; readonly beta: number; readonly threshold: number }
+  | { readonly kind: 'shift-scale-relu' };
+
+/** max(0, x) */
+export function relu(): ActivationLayer {
+  return { kind: 'relu' };
+}
+
+/**
+ * max(0, x) + min(0, alpha (exp(x / alpha) - 1)): a ReLU with a smooth corner.
+ *
+ * @see Barron, Continuously Differentiable Exponential Linear Units, arXiv:1704.07483 (2017)
+ */
+export function celu(alpha: number): ActivationLayer {
+  return { kind: 'celu', alpha };
+}
+
+/** log(1 + exp(beta x)) / beta, and x itself where beta x > threshold. */
+export function softplus({
+  beta = 1,
+  threshold = 20,
+}: { readonly beta?: number; readonly threshold?: number } = {}): ActivationLayer {
+  return { kind: 'softplus', beta, threshold };
+}
+
+/**
+ * (relu(x) - sqrt(1 / pi)) / sqrt(1 - 1 / pi): a ReLU whose output has mean 0 and variance 1 for Gaussian inputs of
+ * mean 0 and variance 2.
+ */
+export function shiftScaleRelu(): ActivationLayer {
+  return { kind: 'shift-scale-relu' };
+}
+
+/** The activation of every element of x; any shape. */
+export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tensor {
+  switch (layer.kind) {
+    case 'relu':
+      return fusedRelu(x);
+    case 'celu':
+      return tf.elu(x.div(layer.alpha)).mul(layer.alpha);
+    case 'softplus': {
+      const { beta, threshold } = layer;
+      const scaled = x.mul(beta);
+      // The bound keeps exp finite where the other branch is taken, and its gradient a number.
+      const smooth = tf.minimum(scaled, threshold).exp().add(1).log().div(beta);
+      return tf.where(scaled.greater(threshold), x, smooth);
+    }
+    case 'shift-scale-relu':
+      return fusedRelu(x)
+        .sub(Math.sqrt(1 / Math.PI))
+        .div(Math.sqrt(1 - 1 / Math.PI));
+    default:
+      return layer satisfies never;
+  }
+}

@@ -1,0 +1,152 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { LayerError } from '../base/errors';
+import { sizeOf } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import type { Rng } from '../base/rng';
+import type { Parameter, Parameters } from './parameter';
+
+/** A convolution over `[N,H,W,cin]` with a kernel `[size,size,cin,cout]`. */
+export interface ConvLayer {
+  readonly kind: 'conv';
+  readonly cin: number;
+  readonly cout: number;
+  /** Height and width of the kernel. */
+  readonly size: number;
+  readonly stride: number;
+  /** Zeros on each of the four sides. */
+  readonly padding: number;
+  readonly hasBias: boolean;
+  /** Whether the kernel stays as it is, as the fixed whitening convolution does. */
+  readonly isFrozen: boolean;
+  /** The starting kernel is drawn from U(-k, k), k = gain / sqrt(fan in). */
+  readonly gain: number;
+}
+
+/** A 3x3 convolution of stride 1 that keeps height and width, without bias, unless options say otherwise. */
+export function conv(
+  cin: number,
+  cout: number,
+  {
+    size = 3,
+    stride = 1,
+    padding = (size - 1) / 2,
+    hasBias = false,
+    isFrozen = false,
+    gain = 1,
+  }: Partial<Omit<ConvLayer, 'kind' | 'cin' | 'cout'>> = {},
+): ConvLayer {
+  for (const [name, value, least] of [
+    ['cin', cin, 1],
+    ['cout', cout, 1],
+    ['size', size, 1],
+    ['stride', stride, 1],
+    ['padding', padding, 0],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new LayerError(
+        `conv: ${name} is ${value}; it is a whole number of at least ${least}. ` +
+          'An even kernel needs its padding given.',
+      );
+    }
+  }
+  return { kind: 'conv', cin, cout, size, stride, padding, hasBias, isFrozen, gain };
+}
+
+/** A fully connected layer: `[N,cin]` to `[N,cout]`, weight `[cin,cout]`. */
+export interface LinearLayer {
+  readonly kind: 'linear';
+  readonly cin: number;
+  readonly cout: number;
+  readonly hasBias: boolean;
+  /** The starting weight is drawn from U(-k, k), k = gain / sqrt(cin). */
+  readonly gain: number;
+}
+
+/** A fully connected layer, without bias unless asked for. */
+export function linear(
+  cin: number,
+  cout: number,
+  { hasBias = false, gain = 1 }: Partial<Pick<LinearLayer, 'hasBias' | 'gain'>> = {},
+): LinearLayer {
+  return { kind: 'linear', cin, cout, hasBias, gain };
+}
+
+/**
+ * The tensors of a convolution or a fully connected layer.
+ *
+ * Weights and biases start from U(-k, k), k = 1 / sqrt(fan in), standard deviation 1 / sqrt(3 fan in): PyTorch's default
+ * (Kaiming uniform with a = sqrt 5), which the reference keeps. `gain` sqrt 6 makes weights He-scaled.
+ *
+ * @see He et al., Delving Deep into Rectifiers, arXiv:1502.01852 (2015)
+ */
+export function convParameters(layer: ConvLayer | LinearLayer): Parameter[] {
+  const shape =
+    layer.kind === 'conv'
+      ? [layer.size, layer.size, layer.cin, layer.cout]
+      : [layer.cin, layer.cout];
+  const bound = 1 / Math.sqrt(sizeOf(shape) / layer.cout);
+  const role = layer.kind === 'conv' && layer.isFrozen ? 'frozen' : 'trainable';
+  return [
+    { name: 'weight', shape, role, init: (rng) => uniform(shape, layer.gain * bound, rng) },
+    ...(layer.hasBias
+      ? [
+          {
+            name: 'bias',
+            shape: [layer.cout],
+            role,
+            init: (rng: Rng): HostTensor => uniform([layer.cout], bound, rng),
+          } as const,
+        ]
+      : []),
+  ];
+}
+
+function uniform(shape: readonly number[], bound: number, rng: Rng): HostTensor {
+  const data = new Float32Array(sizeOf(shape));
+  rng.fillUniform(data, -bound, bound);
+  return { shape, data };
+}
+
+/** The output `[N,H',W',cout]` for x `[N,H,W,cin]`, H' = floor((H + 2 padding - size) / stride) + 1. */
+export function convForward(
+  layer: ConvLayer,
+  x: tf.Tensor,
+  { weight, bias }: Parameters,
+): tf.Tensor {
+  const { size, stride, padding } = layer;
+  if (x.rank !== 4 || x.shape[3] !== layer.cin) {
+    throw new LayerError(
+      `conv: the input has shape [${x.shape.join()}]; expected [N,H,W,${layer.cin}]. ` +
+        'Set cin to the channels of the node before.',
+    );
+  }
+  // TensorFlow's "same" pads both sides alike only at stride 1, and its gradients take no explicit padding.
+  const isSame = stride === 1 && 2 * padding === size - 1;
+  const padded =
+    isSame || padding === 0
+      ? (x as tf.Tensor4D)
+      : tf.pad(x as tf.Tensor4D, [
+          [0, 0],
+          [padding, padding],
+          [padding, padding],
+          [0, 0],
+        ]);
+  const y = tf.conv2d(padded, weight as tf.Tensor4D, stride, isSame ? 'same' : 'valid');
+  return bias === undefined ? y : y.add(bias);
+}
+
+/** The output `[N,cout]` for x `[N,cin]`. */
+export function linearForward(
+  layer: LinearLayer,
+  x: tf.Tensor,
+  { weight, bias }: Parameters,
+): tf.Tensor {
+  if (x.rank !== 2 || x.shape[1] !== layer.cin) {
+    throw new LayerError(
+      `linear: the input has shape [${x.shape.join()}]; expected [N,${layer.cin}]. ` +
+        'Put flatten() before it, and set cin to what comes out of that.',
+    );
+  }
+  const y = tf.matMul(x, weight);
+  return bias === undefined ? y : y.add(bias);
+}

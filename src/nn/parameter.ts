@@ -1,0 +1,27 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { HostTensor } from '../base/host-tensor';
+import type { Rng } from '../base/rng';
+
+/**
+ * What becomes of a layer's tensor in training: the optimiser moves a `trainable` one, a `frozen` one stays, a
+ * `running` statistic follows the batches that the layer sees.
+ */
+export type Role = 'trainable' | 'frozen' | 'running';
+
+/** One tensor that a layer owns. Its path in the network's state is the node's path, `/`, and this name. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly role: Role;
+  /** The value that it starts with; draws as many numbers from `rng` as the shape has elements, or none. */
+  readonly init: (rng: Rng) => HostTensor;
+}
+
+/** The tensors of one layer by {@link Parameter.name}. */
+export type Parameters = Readonly<Record<string, tf.Tensor>>;
+
+/** What a layer's forward pass gives: its output, and new values of its running statistics where they moved. */
+export interface Forward {
+  readonly output: tf.Tensor;
+  readonly running?: Parameters;
+}
