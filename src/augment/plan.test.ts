@@ -72,7 +72,7 @@ test.each([
     [12, 23, 10, 4, 22, 2],
   ],
 ] as const)('the plan of seed 1, scheme %s, is known', (scheme, ...choices) => {
-  const [cropY, cropX, flip, boxY, boxX] = choices.map((values) => Int32Array.from(values));
+  const [cropY, cropX, flip, boxY, boxX] = choices.map((values) => Int32Array.of(...values));
   expect(draw(6, scheme)).toEqual({ count: 6, cropY, cropX, flip, boxY, boxX });
 });
 
