@@ -71,9 +71,10 @@ test.each([
     [24, 20, 21, 12, 4, 4],
     [12, 23, 10, 4, 22, 2],
   ],
-] as const)('the plan of seed 1, scheme %s, is known', (scheme, ...choices) => {
-  const [cropY, cropX, flip, boxY, boxX] = choices.map((values) => Int32Array.of(...values));
-  expect(draw(6, scheme)).toEqual({ count: 6, cropY, cropX, flip, boxY, boxX });
+] as const)('the plan of seed 1, scheme %s, is known', (scheme, cropY, cropX, flip, boxY, boxX) => {
+  const choices = { cropY, cropX, flip, boxY, boxX };
+  const known = Object.entries(choices).map(([name, values]) => [name, Int32Array.from(values)]);
+  expect(draw(6, scheme)).toEqual({ count: 6, ...Object.fromEntries(known) });
 });
 
 describe('groups', () => {
