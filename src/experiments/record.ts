@@ -1,0 +1,65 @@
+import type { Scheme } from '../augment/plan';
+import type { Transform } from '../augment/transform';
+import type { Resnet9Options } from '../models/resnet9';
+import type { Ema } from '../optim/ema';
+import type { Group, RuleName } from '../optim/optimiser';
+import type { Schedule } from '../optim/schedule';
+
+/** A network by the name of its model and what is changed about it. */
+export type NetRecord = { readonly model: 'resnet9' } & Required<
+  Pick<Resnet9Options, 'channels' | 'weight' | 'extraLayers' | 'resLayers'>
+>;
+
+/** How images are augmented and batched. */
+export interface DataRecord {
+  /** The first so many training images and test images, in original order; all where absent. */
+  readonly subset?: { readonly train: number; readonly valid: number };
+  readonly transforms: readonly Transform[];
+  /** Pixels of reflect padding on each side that a crop can use. */
+  readonly pad: number;
+  readonly scheme: Scheme;
+  /** In scheme `groups`: options of one transform that an epoch uses at most. */
+  readonly maxOptions: number;
+  readonly batchSize: number;
+  readonly dropLast: boolean;
+}
+
+/** How weights are moved. */
+export interface OptimRecord {
+  readonly rule: RuleName;
+  readonly groups: readonly Group[];
+  readonly momentum: number;
+  /** For the mean loss of a batch. */
+  readonly weightDecay: number;
+  /** Learning rate for the mean loss of a batch, over epochs. */
+  readonly lr: Schedule;
+  readonly ema?: Ema;
+}
+
+/** What was published for a run, measured on one V100. */
+export interface Published {
+  /** Test accuracy in percent. */
+  readonly accPercent: number;
+  /** Seconds; what they include differs, see {@link Published.note}. */
+  readonly timeSec: number;
+  readonly note: string;
+}
+
+/** One training run of the study, as data: everything that decides its result but the seed. */
+export interface Experiment {
+  readonly name: string;
+  /** What it is, in a line. */
+  readonly title: string;
+  readonly net: NetRecord;
+  readonly loss: { readonly smoothing: number };
+  readonly data: DataRecord;
+  readonly optim: OptimRecord;
+  readonly run: { readonly epochs: number; readonly tta: boolean };
+  readonly published?: Published;
+}
+
+/** In which size a record is run. */
+export type Scale = 'smoke' | 'pocket' | 'full';
+
+/** The sizes, from small to large. */
+export const scales: readonly Scale[] = ['smoke', 'pocket', 'full'];

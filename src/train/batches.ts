@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { BatchIndices } from '../augment/batches';
+import type { GatherTables, LookupTable } from '../augment/gather';
+import type { HostTensor } from '../base/host-tensor';
+import type { OnDevice } from '../engine/session';
+
+/** Images and labels as a session holds them: normalised once, resident on the device, never padded. */
+export type ResidentSplit = {
+  /** `[N*H*W,C]` float32 */
+  readonly pixels: HostTensor;
+  /** `[N]` int32 */
+  readonly labels: HostTensor;
+};
+
+/** The tables of {@link GatherTables} as a session holds them, int32. */
+export type ResidentTables = {
+  readonly row: HostTensor;
+  readonly col: HostTensor;
+  readonly rowBox: HostTensor;
+  readonly colBox: HostTensor;
+};
+
+/** A batch as it is fed: a few integers an example. */
+export type BatchFeed = {
+  readonly [K in keyof BatchIndices]: Int32Array;
+};
+
+/** A batch as a network sees it. */
+export interface Batch {
+  /** `[B,h,w,C]` float32, normalised and augmented */
+  readonly input: tf.Tensor4D;
+  /** `[B]` int32 */
+  readonly target: tf.Tensor1D;
+}
+
+/** Puts normalised images `[N,H,W,C]` and their labels into the form that {@link gatherBatch} reads. */
+export function residentSplit(
+  images: Float32Array,
+  labels: ArrayLike<number>,
+  channels: number,
+): ResidentSplit {
+  return {
+    pixels: { shape: [images.length / channels, channels], data: images },
+    labels: { shape: [labels.length], data: Int32Array.from(labels) },
+  };
+}
+
+/** The gather tables in the form that {@link gatherBatch} reads. */
+export function residentTables(tables: GatherTables): ResidentTables {
+  const host = ({ values, shape }: LookupTable): HostTensor => ({ shape, data: values });
+  return {
+    row: host(tables.rowTable),
+    col: host(tables.colTable),
+    rowBox: host(tables.rowBox),
+    colBox: host(tables.colBox),
+  };
+}
+
+/**
+ * Reads an augmented batch from the resident images, by index arithmetic alone: crop, reflect padding and mirroring are
+ * one gather, cutout is one multiplication. `gatherOracle` of `augment/` is the same in plain loops.
+ *
+ * @param source `[H,W]` of the resident images
+ * @param hasCutout whether the box tables are to be used at all
+ */
+export function gatherBatch(
+  split: OnDevice<ResidentSplit>,
+  tables: OnDevice<ResidentTables>,
+  batch: OnDevice<BatchFeed>,
+  source: readonly [height: number, width: number],
+  hasCutout: boolean,
+): Batch {
+  const [height, width] = source;
+  const indices = (t: tf.Tensor): tf.Tensor1D => t as tf.Tensor1D;
+  const offsets = tables.col.shape[0] / 2;
+  const size = batch.order.shape[0];
+  const channels = split.pixels.shape[1];
+  // [B,h] and [B,w]: where each output row and column comes from.
+  const rows = tf.gather(tables.row, indices(batch.cropY));
+  const cols = tf.gather(
+    tables.col,
+    indices(batch.flip.mul(tf.scalar(offsets, 'int32')).add(batch.cropX)),
+  );
+  const [h, w] = [rows.shape[1] as number, cols.shape[1] as number];
+  const first = batch.order.mul(tf.scalar(height * width, 'int32')).reshape([size, 1, 1]);
+  const addresses = rows
+    .mul(tf.scalar(width, 'int32'))
+    .reshape([size, h, 1])
+    .add(cols.reshape([size, 1, w]))
+    .add(first);
+  const pixels = tf.gather(split.pixels, addresses.reshape<tf.Tensor1D>([size * h * w]));
+  const whole = pixels.reshape<tf.Tensor4D>([size, h, w, channels]);
+  const target = tf.gather(split.labels, indices(batch.order)) as tf.Tensor1D;
+  if (!hasCutout) return { input: whole, target };
+
+  const down = tf.gather(tables.rowBox, indices(batch.boxY)).reshape([size, h, 1, 1]);
+  const across = tf.gather(tables.colBox, indices(batch.boxX)).reshape([size, 1, w, 1]);
+  const kept = tf.scalar(1).sub(down.mul(across).cast('float32'));
+  return { input: whole.mul(kept), target };
+}

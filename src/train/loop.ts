@@ -1,0 +1,323 @@
+import { batchIndices, epochBatches } from '../augment/batches';
+import { gatherTables } from '../augment/gather';
+import { identityPlan, plan } from '../augment/plan';
+import type { Plan, Scheme } from '../augment/plan';
+import type { Transform } from '../augment/transform';
+import { InterruptedError, TrainError } from '../base/errors';
+import type { HostTensor } from '../base/host-tensor';
+import { createRng } from '../base/rng';
+import { createSession } from '../engine/session';
+import type { Session } from '../engine/session';
+import { initNetwork, pathsByRole } from '../nn/network';
+import { isEmaStep, updateEma } from '../optim/ema';
+import type { Ema } from '../optim/ema';
+import { initVelocity } from '../optim/optimiser';
+import type { Optimiser } from '../optim/optimiser';
+import { valueAt } from '../optim/schedule';
+import type { Schedule } from '../optim/schedule';
+import { gatherBatch, residentSplit, residentTables } from './batches';
+import type { BatchFeed, ResidentSplit, ResidentTables } from './batches';
+import { backward, emptyTotals, evaluate, fold, log, optimise } from './steps';
+import type { FoldStep, Model, Totals } from './steps';
+import { startTimer, wallClock } from './timer';
+import type { Clock } from './timer';
+
+/** Normalised images `[N,H,W,C]` and their classes. */
+export interface Examples {
+  readonly images: Float32Array;
+  readonly labels: ArrayLike<number>;
+}
+
+/** Everything that decides how a network is trained. */
+export interface Training {
+  readonly model: Model;
+  readonly train: Examples;
+  readonly valid: Examples;
+  /** `[H,W,C]` of the images. */
+  readonly imageShape: readonly [height: number, width: number, channels: number];
+  readonly transforms: readonly Transform[];
+  /** Pixels of reflect padding that a crop can use. */
+  readonly pad: number;
+  readonly scheme: Scheme;
+  readonly maxOptions: number;
+  readonly batchSize: number;
+  /** Leave out the last, smaller batch of a training epoch. */
+  readonly dropLast: boolean;
+  readonly epochs: number;
+  /** Learning rate over epochs, for the **mean** loss of a batch. */
+  readonly lr: Schedule;
+  /** For the mean loss of a batch. */
+  readonly weightDecay: number;
+  readonly momentum: number;
+  readonly optimiser: Optimiser;
+  /** The average that is evaluated in the network's place. */
+  readonly ema?: Ema;
+  /** Evaluate the image and its mirror image. */
+  readonly tta: boolean;
+  readonly seed: number;
+  /** Steps of the caller, run after each training step on what it left. */
+  readonly extraSteps?: readonly FoldStep[];
+}
+
+/** Means over the examples of an epoch, and the seconds that it took. */
+export interface Figures {
+  readonly time: number;
+  readonly loss: number;
+  readonly acc: number;
+}
+
+/** One row of the log. Training figures are of the network while it learns, on augmented images. */
+export interface EpochRow {
+  readonly epoch: number;
+  /** The schedule's value at the end of the epoch. */
+  readonly lr: number;
+  readonly train: Figures;
+  readonly valid: Figures;
+  /** Seconds of training so far; validation is left out. */
+  readonly 'total time': number;
+}
+
+/** Where a run stands, told about once a second. */
+export interface Progress {
+  readonly phase: 'train' | 'valid';
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Examples seen in this phase of this epoch, of how many. */
+  readonly done: number;
+  readonly total: number;
+  /** Seconds since the phase began. */
+  readonly timeSec: number;
+  /** Means so far in this phase. */
+  readonly loss: number;
+  readonly acc: number;
+}
+
+/** What follows a run and may stop it. */
+export interface Watch {
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops after the step that is running. */
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+}
+
+/** What a training session holds. */
+export type TrainingState = {
+  readonly network: Readonly<Record<string, HostTensor>>;
+  readonly velocity: Readonly<Record<string, HostTensor>>;
+  /** The averaged network; empty where there is none. */
+  readonly ema: Readonly<Record<string, HostTensor>>;
+  readonly totals: Totals;
+  readonly train: ResidentSplit;
+  readonly valid: ResidentSplit;
+  readonly tables: ResidentTables;
+  readonly validTables: ResidentTables;
+};
+
+/** Numbers fed beside a batch. */
+type HyperFeed = {
+  readonly lr: number;
+  readonly weightDecay: number;
+  readonly momentum: number;
+};
+
+type StepFeed = { readonly batch: BatchFeed; readonly hyper: HyperFeed; readonly step: number };
+
+/** A network in training: its session, and its epochs, one by one. */
+export interface Trainer {
+  readonly session: Session<TrainingState>;
+  readonly stepsPerEpoch: number;
+  /** Trains for one epoch, counted from 1, then evaluates. */
+  runEpoch(epoch: number): Promise<EpochRow>;
+  dispose(): void;
+}
+
+/**
+ * Sets up a network and its data on the device, ready to train.
+ *
+ * One seed gives initial weights, order and augmentation, as separate streams named by the epoch, so that any epoch can
+ * be repeated by itself. The step counts from 1: the first update uses the schedule at 1 / stepsPerEpoch, the last at
+ * `epochs`. The loss is summed over a batch, so the rate is divided by the batch size and weight decay multiplied by it.
+ *
+ * @throws TrainError if the loss is no finite number (with epoch and step)
+ * @throws InterruptedError if the signal stops the run
+ */
+export function createTrainer(training: Training, watch: Watch = {}): Trainer {
+  const { model, optimiser, ema, tta, batchSize, dropLast, seed, imageShape } = training;
+  const { onProgress, signal, clock = wallClock } = watch;
+  const [height, width, channels] = imageShape;
+  const source = [height, width] as const;
+  const tables = gatherTables(training.transforms, source, training.pad);
+  const validTables = gatherTables([], source, 0);
+  const trainCount = training.train.labels.length;
+  const validCount = training.valid.labels.length;
+  const network = initNetwork(model.graph, createRng(seed, 'init'));
+  const trainable = pathsByRole(model.graph, 'trainable');
+
+  const session = createSession<TrainingState>({
+    network,
+    velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
+    ema: ema === undefined ? {} : network,
+    totals: emptyTotals(),
+    train: residentSplit(training.train.images, training.train.labels, channels),
+    valid: residentSplit(training.valid.images, training.valid.labels, channels),
+    tables: residentTables(tables),
+    validTables: residentTables(validTables),
+  });
+
+  const trainSteps = [backward(model), log, optimise(optimiser), ...(training.extraSteps ?? [])];
+  const validSteps = [evaluate(model, { tta }), log];
+  const runTrain = perShape((name, example) =>
+    session.capture(
+      `train ${name}`,
+      ({ network, velocity, totals, ...resident }, { batch, hyper, step }) => {
+        const images = gatherBatch(
+          resident.train,
+          resident.tables,
+          batch,
+          source,
+          tables.hasCutout,
+        );
+        const work = fold({ batch: images, hyper, step, network, velocity, totals }, trainSteps);
+        return { state: { network: work.network, velocity: work.velocity, totals: work.totals } };
+      },
+      example,
+    ),
+  );
+  const runValid = perShape((name, example) =>
+    session.capture(
+      `valid ${name}`,
+      ({ totals, valid, validTables: resident, ...state }, { batch, hyper, step }) => {
+        const images = gatherBatch(valid, resident, batch, source, false);
+        const evaluated = ema === undefined ? state.network : state.ema;
+        const work = fold(
+          { batch: images, hyper, step, network: evaluated, velocity: {}, totals },
+          validSteps,
+        );
+        return { state: { totals: work.totals } };
+      },
+      example,
+    ),
+  );
+  const runEma =
+    ema === undefined
+      ? undefined
+      : session.capture(
+          'ema',
+          (state) => ({ state: { ema: updateEma(ema, state.ema, state.network) } }),
+          {},
+        );
+
+  const readTotals = async (epoch: number, stepsBefore: number): Promise<Omit<Figures, 'time'>> => {
+    const { totals } = await session.read('totals');
+    const [loss, correct, count, firstBad] = [
+      totals.loss,
+      totals.correct,
+      totals.count,
+      totals.firstBadStep,
+    ].map(({ data }) => data[0]);
+    if (firstBad >= 0) {
+      throw new TrainError(
+        `train: the loss is no finite number since epoch ${epoch}, step ${firstBad - stepsBefore}. ` +
+          'Lower the learning rate, or start it lower.',
+      );
+    }
+    return { loss: loss / count, acc: correct / count };
+  };
+
+  /** Runs one phase of an epoch: every batch, with progress told about once a second. */
+  const runPhase = async (
+    phase: Progress['phase'],
+    epoch: number,
+    batches: readonly Int32Array[],
+    choices: Plan,
+    runBatch: (batch: BatchFeed, index: number) => Promise<unknown>,
+  ): Promise<Omit<Figures, 'time'>> => {
+    session.write({ totals: emptyTotals() });
+    const total = batches.reduce((sum, { length }) => sum + length, 0);
+    const stepsBefore = (epoch - 1) * stepsPerEpoch;
+    const start = clock();
+    let told = start;
+    let done = 0;
+    for (const [index, order] of batches.entries()) {
+      if (signal?.aborted === true) {
+        throw new InterruptedError(
+          `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches.length} (${phase}).`,
+        );
+      }
+      await runBatch({ ...batchIndices(choices, order) }, index);
+      done += order.length;
+      const now = clock();
+      if (onProgress !== undefined && now - told >= 1) {
+        told = now;
+        const means = await readTotals(epoch, stepsBefore);
+        const { epochs } = training;
+        onProgress({ phase, epoch, epochs, done, total, timeSec: now - start, ...means });
+      }
+    }
+    return readTotals(epoch, stepsBefore);
+  };
+
+  const stepsPerEpoch = dropLast
+    ? Math.floor(trainCount / batchSize)
+    : Math.ceil(trainCount / batchSize);
+  const validPlan = identityPlan(validCount);
+  const validBatches = epochBatches(validCount, { batchSize, dropLast: false });
+  const timer = startTimer(clock);
+
+  return {
+    session,
+    stepsPerEpoch,
+    async runEpoch(epoch) {
+      timer({ isCounted: false });
+      const batches = epochBatches(trainCount, {
+        batchSize,
+        dropLast,
+        rng: createRng(seed, 'order', epoch),
+      });
+      const choices = plan(training.transforms, tables.padded, trainCount, {
+        scheme: training.scheme,
+        maxOptions: training.maxOptions,
+        rng: createRng(seed, 'augment', epoch),
+      });
+      const train = await runPhase('train', epoch, batches, choices, async (batch, index) => {
+        const step = (epoch - 1) * stepsPerEpoch + index + 1;
+        await runTrain({
+          batch,
+          hyper: {
+            lr: valueAt(training.lr, step / stepsPerEpoch) / batchSize,
+            weightDecay: training.weightDecay * batchSize,
+            momentum: training.momentum,
+          },
+          step,
+        });
+        if (ema !== undefined && runEma !== undefined && isEmaStep(ema, index)) await runEma({});
+      });
+      const trainTime = timer();
+      const valid = await runPhase('valid', epoch, validBatches, validPlan, (batch) =>
+        runValid({ batch, hyper: { lr: 0, weightDecay: 0, momentum: 0 }, step: 0 }),
+      );
+      const validTime = timer({ isCounted: false });
+      return {
+        epoch,
+        lr: valueAt(training.lr, epoch),
+        train: { time: trainTime, ...train },
+        valid: { time: validTime, ...valid },
+        'total time': timer.totalSec(),
+      };
+    },
+    dispose: () => session.dispose(),
+  };
+}
+
+/** Captures a step once for each batch size that comes along. */
+function perShape(
+  capture: (name: string, example: StepFeed) => (feed: StepFeed) => Promise<unknown>,
+): (feed: StepFeed) => Promise<unknown> {
+  const captured = new Map<number, (feed: StepFeed) => Promise<unknown>>();
+  return (feed) => {
+    const size = feed.batch.order.length;
+    const run = captured.get(size) ?? capture(`[${size}]`, feed);
+    captured.set(size, run);
+    return run(feed);
+  };
+}

@@ -1,0 +1,217 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { GraphError, TrainError } from '../base/errors';
+import { filled } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import type { Graph } from '../graph/spec';
+import { pathsByRole, runNetwork } from '../nn/network';
+import type { AnyLayer, Variables } from '../nn/network';
+import { updateParameters } from '../optim/optimiser';
+import type { Optimiser } from '../optim/optimiser';
+import type { Hyper } from '../optim/rule';
+import type { Batch } from './batches';
+
+/** A network and the loss that it is trained by. */
+export interface Model {
+  readonly graph: Graph<AnyLayer>;
+  /** Reads `logits` and `target`, gives `loss` and `acc`, `[N]` each. */
+  readonly loss: Graph<AnyLayer>;
+}
+
+/** What a network says about a batch. */
+export interface Outcome {
+  /** The value of the network's last node, `[N,classes]`. */
+  readonly logits: tf.Tensor;
+  /** One loss an example, `[N]`. */
+  readonly loss: tf.Tensor;
+  /** 1 where the example was classified right, else 0, `[N]`. */
+  readonly acc: tf.Tensor;
+  /** New values of the running statistics; empty in evaluation. */
+  readonly running: Variables;
+}
+
+/** Sums over the examples seen since the epoch began; they stay on the device until it ends. */
+export type Totals = {
+  readonly loss: HostTensor;
+  readonly correct: HostTensor;
+  readonly count: HostTensor;
+  /** The step at which the loss was first no finite number, -1 while there is none. */
+  readonly firstBadStep: HostTensor;
+};
+
+/** Totals before the first batch. */
+export function emptyTotals(): Totals {
+  return {
+    loss: filled([], 0),
+    correct: filled([], 0),
+    count: filled([], 0),
+    firstBadStep: filled([], -1),
+  };
+}
+
+/** Adds a batch to the totals. */
+export function addToTotals(
+  totals: { readonly [K in keyof Totals]: tf.Tensor },
+  { loss, acc }: Pick<Outcome, 'loss' | 'acc'>,
+  step: tf.Tensor,
+): { readonly [K in keyof Totals]: tf.Tensor } {
+  const sum = loss.sum();
+  const isBad = tf.logicalAnd(totals.firstBadStep.less(0), tf.logicalNot(tf.isFinite(sum)));
+  return {
+    loss: totals.loss.add(sum),
+    correct: totals.correct.add(acc.sum()),
+    count: totals.count.add(loss.shape[0]),
+    firstBadStep: tf.where(isBad, step, totals.firstBadStep),
+  };
+}
+
+/** The name of a network's output: its last node. */
+export function outputOf(graph: Graph<AnyLayer>): string {
+  const last = [...graph.keys()].at(-1);
+  if (last === undefined) throw new GraphError('graph: the network is empty. Give it a node.');
+  return last;
+}
+
+/** Loss and accuracy of given logits, by the model's loss network. */
+export function judge(
+  { loss }: Model,
+  logits: tf.Tensor,
+  target: tf.Tensor,
+): Omit<Outcome, 'running'> {
+  const { values } = runNetwork(loss, {}, { logits, target }, false);
+  return {
+    logits,
+    loss: values.get('loss') as tf.Tensor,
+    acc: values.get('acc') as tf.Tensor,
+  };
+}
+
+/** The network's forward pass on a batch, and what the loss says of it. */
+export function forward(
+  model: Model,
+  variables: Variables,
+  batch: Batch,
+  isTraining: boolean,
+): Outcome {
+  const { values, running } = runNetwork(
+    model.graph,
+    variables,
+    { input: batch.input },
+    isTraining,
+  );
+  const logits = values.get(outputOf(model.graph)) as tf.Tensor;
+  return { ...judge(model, logits, batch.target), running };
+}
+
+/**
+ * Evaluation with test-time augmentation: the logits are the mean of the network's logits of the image and of its mirror
+ * image.
+ */
+export function forwardWithFlip(model: Model, variables: Variables, batch: Batch): Outcome {
+  const output = outputOf(model.graph);
+  const [plain, mirrored] = [batch.input, tf.reverse(batch.input, 2)].map(
+    (input) => runNetwork(model.graph, variables, { input }, false).values.get(output) as tf.Tensor,
+  );
+  return { ...judge(model, plain.add(mirrored).mul(0.5), batch.target), running: {} };
+}
+
+/**
+ * The gradients of the **summed** loss with respect to every trainable variable, before weight decay, and the outcome of
+ * the forward pass that they come from.
+ */
+export function gradients(
+  model: Model,
+  variables: Variables,
+  batch: Batch,
+): { readonly outcome: Outcome; readonly gradients: Record<string, tf.Tensor> } {
+  const paths = pathsByRole(model.graph, 'trainable');
+  let outcome: Outcome | undefined;
+  const grads = tf.grads((...moving: tf.Tensor[]) => {
+    const changed = Object.fromEntries(paths.map((path, index) => [path, moving[index]]));
+    const found = forward(model, { ...variables, ...changed }, batch, true);
+    // TF.js clears everything that this function makes but its result; what else is wanted is kept by hand.
+    outcome = mapOutcome(found, (tensor) => tf.keep(tensor.clone()));
+    return found.loss.sum();
+  })(paths.map((path) => variables[path]));
+  const released = mapOutcome(outcome as unknown as Outcome, (tensor) => {
+    const copy = tensor.clone();
+    tensor.dispose();
+    return copy;
+  });
+  return {
+    outcome: released,
+    gradients: Object.fromEntries(paths.map((path, index) => [path, grads[index]])),
+  };
+}
+
+function mapOutcome(outcome: Outcome, change: (tensor: tf.Tensor) => tf.Tensor): Outcome {
+  return {
+    logits: change(outcome.logits),
+    loss: change(outcome.loss),
+    acc: change(outcome.acc),
+    running: Object.fromEntries(
+      Object.entries(outcome.running).map(([path, tensor]) => [path, change(tensor)]),
+    ),
+  };
+}
+
+/** What the steps of a fold hand on to each other: a batch, what is fed beside it, the state, and what they found. */
+export interface Work {
+  readonly batch: Batch;
+  readonly hyper: Hyper;
+  /** Counts from 1 over the whole run, float32 scalar. */
+  readonly step: tf.Tensor;
+  readonly network: Variables;
+  /** One for each trainable variable. */
+  readonly velocity: Variables;
+  readonly totals: { readonly [K in keyof Totals]: tf.Tensor };
+  readonly outcome?: Outcome;
+  /** Of the summed loss, before weight decay, by path. */
+  readonly gradients?: Variables;
+}
+
+/** One step of a fold: reads the work so far and returns what it changes or adds. Makes new tensors, disposes nothing. */
+export type FoldStep = (work: Work) => Partial<Work>;
+
+/** Runs steps one after the other, each on the work that the ones before it left. */
+export function fold(work: Work, steps: readonly FoldStep[]): Work {
+  return steps.reduce<Work>((before, step) => ({ ...before, ...step(before) }), work);
+}
+
+/** Forward and backward pass in training mode; running statistics move with it. */
+export function backward(model: Model): FoldStep {
+  return ({ batch, network }) => {
+    const found = gradients(model, network, batch);
+    return { ...found, network: { ...network, ...found.outcome.running } };
+  };
+}
+
+/** Forward pass in evaluation mode; with `tta`, of the image and its mirror image. */
+export function evaluate(model: Model, { tta }: { readonly tta: boolean }): FoldStep {
+  return ({ batch, network }) => ({
+    outcome: tta ? forwardWithFlip(model, network, batch) : forward(model, network, batch, false),
+  });
+}
+
+/** Adds the outcome to the totals. */
+export const log: FoldStep = ({ totals, outcome, step }) => ({
+  totals: addToTotals(totals, found(outcome, 'log', 'an evaluation or a backward pass'), step),
+});
+
+/** Moves every trainable variable by its gradient. */
+export function optimise(optimiser: Optimiser): FoldStep {
+  return ({ network, velocity, hyper, ...work }) => {
+    const grads = found(work.gradients, 'optimise', 'a backward pass');
+    const trainable = Object.fromEntries(Object.keys(grads).map((path) => [path, network[path]]));
+    const moved = updateParameters(optimiser, trainable, grads, velocity, hyper);
+    return { network: { ...network, ...moved.parameters }, velocity: moved.velocity };
+  };
+}
+
+function found<T>(value: T | undefined, step: string, before: string): T {
+  if (value === undefined) {
+    throw new TrainError(
+      `steps: "${step}" needs ${before} before it. Put one earlier in the list.`,
+    );
+  }
+  return value;
+}
