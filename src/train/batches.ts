@@ -74,21 +74,22 @@ export function gatherBatch(
   const indices = (t: tf.Tensor): tf.Tensor1D => t as tf.Tensor1D;
   const offsets = tables.col.shape[0] / 2;
   const size = batch.order.shape[0];
-  const channels = split.pixels.shape[1];
   // [B,h] and [B,w]: where each output row and column comes from.
   const rows = tf.gather(tables.row, indices(batch.cropY));
   const cols = tf.gather(
     tables.col,
     indices(batch.flip.mul(tf.scalar(offsets, 'int32')).add(batch.cropX)),
   );
-  const [h, w] = [rows.shape[1] as number, cols.shape[1] as number];
+  const [, h = 0] = rows.shape;
+  const [, w = 0] = cols.shape;
+  const [, channels = 0] = split.pixels.shape;
   const first = batch.order.mul(tf.scalar(height * width, 'int32')).reshape([size, 1, 1]);
   const addresses = rows
     .mul(tf.scalar(width, 'int32'))
     .reshape([size, h, 1])
     .add(cols.reshape([size, 1, w]))
     .add(first);
-  const pixels = tf.gather(split.pixels, addresses.reshape<tf.Tensor1D>([size * h * w]));
+  const pixels = tf.gather(split.pixels, addresses.reshape<tf.Tensor1D>([-1]));
   const whole = pixels.reshape<tf.Tensor4D>([size, h, w, channels]);
   const target = tf.gather(split.labels, indices(batch.order)) as tf.Tensor1D;
   if (!hasCutout) return { input: whole, target };

@@ -60,14 +60,14 @@ export interface Training {
 }
 
 /** Means over the examples of an epoch, and the seconds that it took. */
-export interface Figures {
+export type Figures = {
   readonly time: number;
   readonly loss: number;
   readonly acc: number;
-}
+};
 
 /** One row of the log. Training figures are of the network while it learns, on augmented images. */
-export interface EpochRow {
+export type EpochRow = {
   readonly epoch: number;
   /** The schedule's value at the end of the epoch. */
   readonly lr: number;
@@ -75,7 +75,7 @@ export interface EpochRow {
   readonly valid: Figures;
   /** Seconds of training so far; validation is left out. */
   readonly 'total time': number;
-}
+};
 
 /** Where a run stands, told about once a second. */
 export interface Progress {
@@ -126,6 +126,11 @@ type StepFeed = { readonly batch: BatchFeed; readonly hyper: HyperFeed; readonly
 export interface Trainer {
   readonly session: Session<TrainingState>;
   readonly stepsPerEpoch: number;
+  /**
+   * Runs each kind of step twice and takes all of it back: the first call of a step is slower than the rest, and the
+   * second one tells how long an epoch will take, in seconds. Call it before the first epoch, or not at all.
+   */
+  warmUp(): Promise<{ readonly epochSec: number }>;
   /** Trains for one epoch, counted from 1, then evaluates. */
   runEpoch(epoch: number): Promise<EpochRow>;
   dispose(): void;
@@ -153,10 +158,14 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const network = initNetwork(model.graph, createRng(seed, 'init'));
   const trainable = pathsByRole(model.graph, 'trainable');
 
-  const session = createSession<TrainingState>({
+  const learnt = {
     network,
     velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
     ema: ema === undefined ? {} : network,
+  };
+
+  const session = createSession<TrainingState>({
+    ...learnt,
     totals: emptyTotals(),
     train: residentSplit(training.train.images, training.train.labels, channels),
     valid: residentSplit(training.valid.images, training.valid.labels, channels),
@@ -260,6 +269,12 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const stepsPerEpoch = dropLast
     ? Math.floor(trainCount / batchSize)
     : Math.ceil(trainCount / batchSize);
+  const hyperAt = (step: number): HyperFeed => ({
+    lr: valueAt(training.lr, step / stepsPerEpoch) / batchSize,
+    weightDecay: training.weightDecay * batchSize,
+    momentum: training.momentum,
+  });
+  const noHyper: HyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
   const validPlan = identityPlan(validCount);
   const validBatches = epochBatches(validCount, { batchSize, dropLast: false });
   const timer = startTimer(clock);
@@ -267,6 +282,23 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   return {
     session,
     stepsPerEpoch,
+    async warmUp() {
+      const order = epochBatches(trainCount, { batchSize, dropLast })[0];
+      const batch = { ...batchIndices(identityPlan(trainCount), order) };
+      const seconds = async (run: () => Promise<unknown>): Promise<number> => {
+        await run();
+        const start = clock();
+        await run();
+        return clock() - start;
+      };
+      const trainSec = await seconds(() => runTrain({ batch, hyper: hyperAt(1), step: 1 }));
+      const validBatch = { ...batchIndices(validPlan, validBatches[0]) };
+      const validSec = await seconds(() =>
+        runValid({ batch: validBatch, hyper: noHyper, step: 0 }),
+      );
+      session.write(learnt);
+      return { epochSec: stepsPerEpoch * trainSec + validBatches.length * validSec };
+    },
     async runEpoch(epoch) {
       timer({ isCounted: false });
       const batches = epochBatches(trainCount, {
@@ -281,20 +313,12 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
       });
       const train = await runPhase('train', epoch, batches, choices, async (batch, index) => {
         const step = (epoch - 1) * stepsPerEpoch + index + 1;
-        await runTrain({
-          batch,
-          hyper: {
-            lr: valueAt(training.lr, step / stepsPerEpoch) / batchSize,
-            weightDecay: training.weightDecay * batchSize,
-            momentum: training.momentum,
-          },
-          step,
-        });
+        await runTrain({ batch, hyper: hyperAt(step), step });
         if (ema !== undefined && runEma !== undefined && isEmaStep(ema, index)) await runEma({});
       });
       const trainTime = timer();
       const valid = await runPhase('valid', epoch, validBatches, validPlan, (batch) =>
-        runValid({ batch, hyper: { lr: 0, weightDecay: 0, momentum: 0 }, step: 0 }),
+        runValid({ batch, hyper: noHyper, step: 0 }),
       );
       const validTime = timer({ isCounted: false });
       return {

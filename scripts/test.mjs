@@ -1,0 +1,96 @@
+// Runs suites one after the other and adds up what passed and failed.
+//
+//   node scripts/test.mjs            everything that `npm test` promises
+//   node scripts/test.mjs check      the suites named
+//
+// The last line is `N passed, N failed`; the exit code is 1 if anything failed, or if a suite ran no test.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const require = createRequire(import.meta.url);
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-test-'));
+
+/** The script that a package puts on the command line, to be run by this very node. */
+function script(name, bin = name) {
+  const manifest = require.resolve(`${name}/package.json`);
+  const { bin: bins } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return join(dirname(manifest), typeof bins === 'string' ? bins : bins[bin]);
+}
+
+function run(...args) {
+  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+/** A check that either holds or does not: it counts as one test. */
+const one = (name, ...args) => ({
+  name,
+  run: () => (run(...args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }),
+});
+
+/** Test files under vitest, counted by its own report; a run without a report or a test is a failure. */
+const vitest = (name, ...args) => ({
+  name,
+  run: () => {
+    const report = join(scratch, `${name}.json`);
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    const isGood = run(script('vitest'), 'run', ...reporters, ...args);
+    try {
+      const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(
+        readFileSync(report, 'utf8'),
+      );
+      const failed = Math.max(numFailedTests, numFailedTestSuites > 0 || !isGood ? 1 : 0);
+      return { passed: numPassedTests, failed: numPassedTests + failed === 0 ? 1 : failed };
+    } catch {
+      return { passed: 0, failed: 1 };
+    }
+  },
+});
+
+const suites = {
+  check: [
+    one('format', script('prettier'), '--check', '--log-level=warn', '.'),
+    one('lint', script('oxlint'), '--type-aware', '--max-warnings=0'),
+    one('types', 'node_modules/typescript/lib/tsc.js', '-p', 'tsconfig.check.json'),
+    vitest('unit', '--exclude=test/parity/**'),
+  ],
+  parity: [vitest('parity', 'test/parity')],
+};
+
+const named = process.argv.slice(2);
+const unknown = named.find((name) => !(name in suites));
+if (unknown !== undefined) {
+  console.error(
+    `test: there is no suite "${unknown}". Suites are: ${Object.keys(suites).join(', ')}.`,
+  );
+  process.exit(2);
+}
+
+const rows = [];
+for (const name of named.length > 0 ? named : Object.keys(suites)) {
+  for (const step of suites[name]) {
+    console.log(`\n== ${name}: ${step.name}`);
+    const start = performance.now();
+    const counts = step.run();
+    rows.push({
+      name: `${name}: ${step.name}`,
+      sec: (performance.now() - start) / 1000,
+      ...counts,
+    });
+  }
+}
+rmSync(scratch, { recursive: true, force: true });
+
+console.log();
+for (const { name, sec, passed, failed } of rows) {
+  console.log(
+    `${name.padEnd(20)} ${sec.toFixed(1).padStart(7)} s  ${passed} passed, ${failed} failed`,
+  );
+}
+const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
+console.log(`${total('passed')} passed, ${total('failed')} failed`);
+process.exitCode = total('failed') === 0 ? 0 : 1;

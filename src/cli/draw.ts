@@ -1,0 +1,39 @@
+import { writeFile } from 'node:fs/promises';
+import { UsageError } from '../base/errors';
+import { findExperiment } from '../experiments/catalogue';
+import { scales } from '../experiments/record';
+import { networkOf } from '../experiments/run';
+import { scaled } from '../experiments/scale';
+import { dot } from '../graph/dot';
+import { svg } from '../graph/svg';
+import { oneOf } from './flags';
+import type { Command } from './flags';
+
+/** `draw`: a record's network as a picture. */
+export const draw: Command = {
+  name: 'draw',
+  summary: "A record's network as a drawing: SVG, or DOT text for Graphviz.",
+  positionals: ['RECORD'],
+  flags: {
+    output: { value: 'FILE', help: 'net.svg or net.dot; the ending decides (default net.svg)' },
+    scale: {
+      value: 'SCALE',
+      help: `${scales.join(', ')}: the size whose widths are told (default full)`,
+    },
+  },
+  examples: ['draw demo', 'draw demo --output demo.dot'],
+  run: async (given) => {
+    const experiment = findExperiment(given.positionals[0]);
+    const scale = oneOf(given, 'scale', scales, 'full');
+    const output = given.values.get('output') ?? 'net.svg';
+    const text = dot(networkOf(scaled(experiment, scale)), { name: experiment.name });
+    if (!/\.(svg|dot)$/.test(output)) {
+      throw new UsageError(
+        `--output "${output}" ends neither in .svg nor in .dot. Give one that does.`,
+      );
+    }
+    await writeFile(output, output.endsWith('.dot') ? text : await svg(text));
+    process.stdout.write(`${output}\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,148 @@
+import { UsageError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+
+/** One flag of a command. */
+export interface Flag {
+  /** Shown in the help in the place of the value; a flag without it takes no value. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** A command of the command line. */
+export interface Command {
+  readonly name: string;
+  /** In one line. */
+  readonly summary: string;
+  /** What is expected after the name, as in `RECORD`; a name in brackets may be left out. */
+  readonly positionals: readonly string[];
+  readonly flags: Readonly<Record<string, Flag>>;
+  readonly examples: readonly string[];
+  /** Returns the exit code. */
+  readonly run: (given: Given) => Promise<number>;
+}
+
+/** What the user gave a command. */
+export interface Given {
+  readonly positionals: readonly string[];
+  readonly values: ReadonlyMap<string, string>;
+  readonly switches: ReadonlySet<string>;
+}
+
+/**
+ * Reads the arguments of a command. Flags are `--name value` or `--name=value`; `_` may stand for `-` in a name, so the
+ * reference's `--data_dir` works. Everything after `--` is positional.
+ *
+ * @throws UsageError for an unknown flag (naming the nearest), a value that is missing or not wanted, or too many or
+ *   too few positionals
+ */
+export function parseFlags(command: Command, args: readonly string[]): Given {
+  const positionals: string[] = [];
+  const values = new Map<string, string>();
+  const switches = new Set<string>();
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    if (arg === '--') {
+      positionals.push(...args.slice(at + 1));
+      break;
+    }
+    if (!arg.startsWith('--')) {
+      positionals.push(arg);
+      continue;
+    }
+    const [rawName, ...rest] = arg.slice(2).split('=');
+    const name = rawName.replaceAll('_', '-');
+    const flag = command.flags[name];
+    if (flag === undefined) {
+      throw new UsageError(
+        `${command.name}: there is no flag --${rawName}.${nearestFlag(name, command)} ` +
+          `"cifar10-fast ${command.name} --help" lists them.`,
+      );
+    }
+    if (flag.value === undefined) {
+      if (rest.length > 0) throw new UsageError(`--${name} takes no value; write it alone.`);
+      switches.add(name);
+      continue;
+    }
+    const value = rest.length > 0 ? rest.join('=') : args[(at += 1)];
+    if (value === undefined || value === '') {
+      throw new UsageError(`--${name} needs a value: --${name} ${flag.value}.`);
+    }
+    values.set(name, value);
+  }
+  const least = command.positionals.filter((name) => !name.startsWith('[')).length;
+  if (positionals.length < least) {
+    throw new UsageError(
+      `${command.name}: ${command.positionals[positionals.length]} is missing. ` +
+        `Usage: cifar10-fast ${usage(command)}`,
+    );
+  }
+  if (positionals.length > command.positionals.length) {
+    throw new UsageError(
+      `${command.name}: "${positionals[command.positionals.length]}" is one argument too many. ` +
+        `Usage: cifar10-fast ${usage(command)}`,
+    );
+  }
+  return { positionals, values, switches };
+}
+
+function nearestFlag(name: string, command: Command): string {
+  return nearestHint(
+    `--${name}`,
+    Object.keys(command.flags).map((known) => `--${known}`),
+  );
+}
+
+/** As in `train RECORD [flags]`. */
+export function usage(command: Command): string {
+  return [command.name, ...command.positionals, '[flags]'].join(' ');
+}
+
+/** The help of one command. */
+export function commandHelp(command: Command): string {
+  const flags = Object.entries(command.flags).map(
+    ([name, { value, help }]) =>
+      [`--${name}${value === undefined ? '' : ` ${value}`}`, help] as const,
+  );
+  const width = Math.max(...flags.map(([left]) => left.length));
+  return [
+    `cifar10-fast ${usage(command)}`,
+    '',
+    command.summary,
+    '',
+    ...flags.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`),
+    '',
+    ...command.examples.map((example) => `  $ npx cifar10-fast ${example}`),
+    '',
+  ].join('\n');
+}
+
+/** A whole number of at least `least` given for a flag, or `fallback`. */
+export function wholeNumber(given: Given, name: string, least: number, fallback: number): number {
+  const text = given.values.get(name);
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new UsageError(
+      `--${name} "${text}" is not a whole number of at least ${least}. Give one, as in --${name} ${fallback}.`,
+    );
+  }
+  return value;
+}
+
+/** One of a few words given for a flag, or `fallback`. */
+export function oneOf<T extends string>(
+  given: Given,
+  name: string,
+  words: readonly T[],
+  fallback: T,
+): T {
+  const text = given.values.get(name);
+  if (text === undefined) return fallback;
+  const found = words.find((word) => word === text);
+  if (found === undefined) {
+    throw new UsageError(
+      `--${name} "${text}" is none of ${words.join(', ')}.${nearestHint(text, words)}`,
+    );
+  }
+  return found;
+}

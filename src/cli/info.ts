@@ -1,0 +1,52 @@
+import { fastestPrecision, hardwareLine, readHardware } from '../engine/hardware';
+import { loadTensorflow } from '../engine/tensorflow';
+import type { Command } from './flags';
+
+/** `info`: what this machine is and what the engine would do on it. */
+export const info: Command = {
+  name: 'info',
+  summary: 'Hardware, TensorFlow version, threads, and the precision that training would use.',
+  positionals: [],
+  flags: { json: { help: 'one JSON object, for programs' } },
+  examples: ['info', 'info --json'],
+  run: ({ switches }) => {
+    const hardware = readHardware();
+    const { version, gpu } = loadTensorflow();
+    const facts = {
+      hardware,
+      tensorflow: version,
+      node: process.versions.node,
+      device: gpu ? 'gpu' : 'cpu',
+      threads: Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? hardware.cores),
+      onednn: process.env['TF_ENABLE_ONEDNN_OPTS'] !== '0',
+      fastestPrecision: fastestPrecision(hardware, gpu),
+    };
+    const lines = [
+      ['hardware', hardwareLine(hardware)],
+      ['vector instructions', hardware.cpuFlags.join(' ') || 'none of those that matter'],
+      [
+        'GPUs',
+        hardware.gpus
+          .map(
+            ({ name, memoryBytes, computeCapability, driver }) =>
+              `${name}, ${Math.round(memoryBytes / 2 ** 30)} GB, compute capability ` +
+              `${computeCapability.toFixed(1)}, driver ${driver}`,
+          )
+          .join('; ') || 'none',
+      ],
+      [
+        'TensorFlow',
+        `${facts.tensorflow}, on the ${facts.device.toUpperCase()}, oneDNN ${facts.onednn ? 'on' : 'off'}`,
+      ],
+      ['Node', facts.node],
+      ['threads', String(facts.threads)],
+      ['fastest precision', `${facts.fastestPrecision} (training runs in fp32 for now)`],
+    ];
+    process.stdout.write(
+      switches.has('json')
+        ? `${JSON.stringify(facts)}\n`
+        : lines.map(([name, value]) => `${name.padEnd(20)} ${value}\n`).join(''),
+    );
+    return Promise.resolve(0);
+  },
+};

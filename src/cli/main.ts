@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+import { Cifar10FastError, ExperimentError, InterruptedError, UsageError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { data } from './data';
+import { draw } from './draw';
+import { commandHelp, parseFlags } from './flags';
+import type { Command } from './flags';
+import { info } from './info';
+import { list } from './list';
+import { train } from './train';
+
+const commands: ReadonlyMap<string, Command> = new Map(
+  [train, list, draw, data, info].map((command) => [command.name, command]),
+);
+
+function help(): string {
+  const width = Math.max(...[...commands.keys()].map((name) => name.length));
+  return [
+    'cifar10-fast: how fast can a small network learn CIFAR-10?',
+    '',
+    ...[...commands.values()].map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    '"cifar10-fast COMMAND --help" tells more about one.',
+    '',
+  ].join('\n');
+}
+
+/**
+ * Runs the command line.
+ *
+ * @param args without node and the script
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
+ */
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(help());
+    return name === undefined ? 2 : 0;
+  }
+  try {
+    const command = commands.get(name);
+    if (command === undefined) {
+      throw new UsageError(
+        `there is no command "${name}".${nearestHint(name, commands.keys())} "cifar10-fast --help" lists them.`,
+      );
+    }
+    if (rest.includes('--help') || rest.includes('-h')) {
+      process.stdout.write(commandHelp(command));
+      return 0;
+    }
+    return await command.run(parseFlags(command, rest));
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof InterruptedError) {
+    process.stderr.write(`${error.message}\n`);
+    return 130;
+  }
+  if (error instanceof UsageError || error instanceof ExperimentError) {
+    process.stderr.write(`cifar10-fast: ${error.message}\n`);
+    return 2;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  // What a user can act on is said first and without a stack; the stack of anything else is what a report needs.
+  process.stderr.write(
+    error instanceof Cifar10FastError ? `cifar10-fast: ${error.message}\n` : `${text}\n`,
+  );
+  return 1;
+}
+
+// A reader that has seen enough (`| head`) ends the program, without a stack.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,104 @@
+import { subset } from '../data/cifar10';
+import type { Cifar10, Split } from '../data/cifar10';
+import { normalise } from '../data/normalise';
+import { build } from '../graph/build';
+import type { Graph } from '../graph/spec';
+import { resnet9 } from '../models/resnet9';
+import { crossEntropyLoss, labelSmoothingLoss } from '../nn/loss';
+import type { AnyLayer } from '../nn/network';
+import { createTrainer } from '../train/loop';
+import type { EpochRow, Examples, Trainer, Watch } from '../train/loop';
+import { startTimer } from '../train/timer';
+import type { Experiment } from './record';
+
+/** A record made ready to run on this machine. */
+export interface PreparedRun {
+  readonly trainer: Trainer;
+  /** Seconds that normalising took; the scripts of the reference count them as training time. */
+  readonly preprocessSec: number;
+  readonly imagesPerEpoch: number;
+}
+
+/** The network of a record. */
+export function networkOf({ net }: Experiment): Graph<AnyLayer> {
+  const { model, ...options } = net;
+  switch (model) {
+    case 'resnet9':
+      return build(resnet9(options));
+    default:
+      return model satisfies never;
+  }
+}
+
+/** Normalises the record's images and puts them, the network and the steps on the device. Dispose the trainer after. */
+export function prepareRun(
+  experiment: Experiment,
+  data: Cifar10,
+  seed: number,
+  watch: Watch = {},
+): PreparedRun {
+  const { data: images, optim, run, loss } = experiment;
+  const timer = startTimer(watch.clock);
+  const examples = (split: Split, count: number | undefined): Examples => {
+    const part = count === undefined ? split : subset(split, count);
+    return { images: normalise(part.images), labels: part.labels };
+  };
+  const train = examples(data.train, images.subset?.train);
+  const valid = examples(data.valid, images.subset?.valid);
+  const preprocessSec = timer();
+  const trainer = createTrainer(
+    {
+      model: {
+        graph: networkOf(experiment),
+        loss: build<AnyLayer>(
+          loss.smoothing === 0 ? crossEntropyLoss() : labelSmoothingLoss(loss.smoothing),
+        ),
+      },
+      train,
+      valid,
+      imageShape: [32, 32, 3],
+      transforms: images.transforms,
+      pad: images.pad,
+      scheme: images.scheme,
+      maxOptions: images.maxOptions,
+      batchSize: images.batchSize,
+      dropLast: images.dropLast,
+      epochs: run.epochs,
+      lr: optim.lr,
+      weightDecay: optim.weightDecay,
+      momentum: optim.momentum,
+      optimiser: { rule: optim.rule, groups: optim.groups },
+      ...(optim.ema === undefined ? {} : { ema: optim.ema }),
+      tta: run.tta,
+      seed,
+    },
+    watch,
+  );
+  const batches = trainer.stepsPerEpoch;
+  const imagesPerEpoch = Math.min(batches * images.batchSize, train.labels.length);
+  return { trainer, preprocessSec, imagesPerEpoch };
+}
+
+/** What a finished run comes to. */
+export interface RunResult {
+  readonly epochs: number;
+  /** Of the last epoch, on test images. */
+  readonly accPercent: number;
+  readonly loss: number;
+  /** Seconds of training, validation and preprocessing left out. */
+  readonly trainSec: number;
+  /** Training images per second of training time. */
+  readonly imagesPerSec: number;
+}
+
+/** Sums up the rows of a run. */
+export function resultOf(rows: readonly EpochRow[], imagesPerEpoch: number): RunResult {
+  const last = rows[rows.length - 1];
+  return {
+    epochs: rows.length,
+    accPercent: 100 * last.valid.acc,
+    loss: last.valid.loss,
+    trainSec: last['total time'],
+    imagesPerSec: (rows.length * imagesPerEpoch) / last['total time'],
+  };
+}

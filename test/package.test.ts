@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type ts from 'typescript';
+
+/**
+ * What a user of the package meets: its declarations, read by the compiler that a notebook cell is checked with
+ * (tslab's own TypeScript 5.0.4, classic resolution, not strict), and its one public door.
+ */
+const root = resolve(__dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-package-'));
+const built = join(scratch, 'node_modules/cifar10-fast');
+
+beforeAll(() => {
+  const compiler = join(root, 'node_modules/typescript/lib/tsc.js');
+  execFileSync(process.execPath, [
+    compiler,
+    '-p',
+    root,
+    '--outDir',
+    join(built, 'dist'),
+    '--incremental',
+    'false',
+  ]);
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as object;
+  writeFileSync(join(built, 'package.json'), JSON.stringify(manifest));
+  for (const name of ['@tensorflow', '@types']) {
+    symlinkSync(join(root, 'node_modules', name), join(scratch, 'node_modules', name));
+  }
+}, 120_000);
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Compiles a cell as tslab does, declarations checked too, and returns what the compiler has to say. */
+function diagnose(cell: string): string[] {
+  const require = createRequire(join(root, 'node_modules/tslab/package.json'));
+  const compiler = require('typescript') as typeof ts;
+  const file = join(scratch, 'cell.ts');
+  writeFileSync(file, cell);
+  const program = compiler.createProgram([file], {
+    module: compiler.ModuleKind.CommonJS,
+    moduleResolution: compiler.ModuleResolutionKind.NodeJs,
+    target: compiler.ScriptTarget.ES2022,
+    lib: ['lib.es2022.d.ts'],
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+    esModuleInterop: true,
+    noEmit: true,
+    skipLibCheck: false,
+  });
+  return compiler
+    .getPreEmitDiagnostics(program)
+    .filter(({ file: source }) => {
+      const path = source?.fileName ?? '';
+      return path === file || path.startsWith(built);
+    })
+    .map(({ file: source, messageText }) => {
+      const text = compiler.flattenDiagnosticMessageText(messageText, '\n');
+      return `${relative(scratch, source?.fileName ?? '')}: ${text}`;
+    });
+}
+
+describe('the package, from a notebook cell', () => {
+  test('its declarations read without a fault, and nothing in them has become any', () => {
+    const faults = diagnose(`
+      import { build, createRng, createTrainer, findExperiment, loadCifar10, resnet9, scaled } from 'cifar10-fast';
+      import type { Cifar10, EpochRow } from 'cifar10-fast';
+      const smoke = scaled(findExperiment('demo'), 'smoke');
+      const epochs: number = smoke.run.epochs;
+      async function images(): Promise<Uint8Array> { const data: Cifar10 = await loadCifar10(); return data.train.images; }
+      const acc = (row: EpochRow): number => row.valid.acc;
+      // @ts-expect-error a number is no text: the types are there
+      const wrong: string = smoke.run.epochs;
+      // @ts-expect-error images are no text either
+      async function wrongImages(): Promise<string> { return (await loadCifar10()).train.images; }
+      // @ts-expect-error a graph is a map of nodes
+      const wrongGraph: string = build(resnet9());
+    `);
+    expect(faults).toEqual([]);
+  });
+
+  test('opens from CommonJS and names what it holds', () => {
+    const names = execFileSync(
+      process.execPath,
+      [
+        '-e',
+        `console.log(Object.keys(require(${JSON.stringify(join(built, 'dist/index.js'))})).join())`,
+      ],
+      {
+        cwd: root,
+        env: { ...process.env, NODE_PATH: join(root, 'node_modules') },
+        encoding: 'utf8',
+      },
+    );
+    expect(names.trim().split(',')).toEqual(
+      expect.arrayContaining(['catalogue', 'createTrainer', 'loadCifar10']),
+    );
+  });
+
+  test('ships no test and no source map of this machine', () => {
+    const files = readdirSync(join(built, 'dist'), { recursive: true, encoding: 'utf8' });
+    expect(files.filter((name) => name.includes('.test.'))).toEqual([]);
+    expect(files).toContain('cli/main.js');
+  });
+});
