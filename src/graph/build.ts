@@ -3,18 +3,23 @@ import { nearestHint } from '../base/nearest';
 import { isLayer, isLeaf } from './spec';
 import type { Graph, GraphNode, InputRef, Layer, Leaf, Net } from './spec';
 
-/** Every leaf of a network with its full path, depth-first in insertion order. */
+/**
+ * Every leaf of a network with its full path, depth-first in insertion order.
+ *
+ * @throws GraphError if a name cannot be part of a path, or a value is no layer, pair or dictionary.
+ * @example
+ * ```ts
+ * [...paths({ prep: { conv, bn }, pool })].map(([path]) => path); // ['prep/conv', 'prep/bn', 'pool']
+ * ```
+ */
 export function* paths<L extends Layer>(
   net: Net<L>,
   prefix = '',
 ): Generator<readonly [path: string, leaf: Leaf<L>]> {
   for (const [name, value] of Object.entries(net)) {
     const path = prefix === '' ? name : `${prefix}/${name}`;
-    if (name === '' || name.includes('/') || name === '.' || name === '..') {
-      throw new GraphError(
-        `graph: "${path}" has the name "${name}"; a name is not empty and holds no "/" or "..". Rename it.`,
-      );
-    }
+    checkName(name, path);
+    checkValue(value, path);
     if (isLeaf(value)) yield [path, value];
     else yield* paths(value, path);
   }
@@ -23,7 +28,7 @@ export function* paths<L extends Layer>(
 /**
  * Resolves a network's notation into a graph: full path -> layer and full paths of its inputs, in order of evaluation.
  *
- * A network that does not begin with a fed node (`logits: [null, []]`) gets one named `input` at its front. Every input
+ * A network whose first node is not fed by the caller (`[null, []]`) gets a first node `input` that is. Every input
  * must stand before the node that reads it.
  *
  * @throws GraphError if an input names no node, stands after its reader, or an offset leaves the network.
@@ -34,51 +39,142 @@ export function* paths<L extends Layer>(
  * ```
  */
 export function build<L extends Layer>(net: Net<L>): Graph<L> {
-  const given = [...paths(net)];
-  const isFed = Array.isArray(given[0]?.[1]) && given[0][1][0] === null;
-  const leaves = isFed ? given : [...paths({ input: [null, []], ...net } as Net<L>)];
+  const leaves = withInput([...paths(net)]);
   const order = new Map(leaves.map(([path], index) => [path, index] as const));
-
-  const resolve = (path: string, index: number, ref: InputRef): string => {
-    const found = typeof ref === 'number' ? leaves[index + ref]?.[0] : relative(path, ref);
-    if (typeof ref === 'number' && (found === undefined || ref >= 0)) {
-      throw new GraphError(
-        `graph: "${path}" reads the node at offset ${ref}, which is not before it; it is node ${index} of ` +
-          `${leaves.length}. Offsets are negative whole numbers, -1 being the node before.`,
-      );
-    }
-    const at = order.get(found as string);
-    if (at === undefined) {
-      const sameEnd = [...order.keys()].filter((other) => other.endsWith(`/${ref}`));
-      const meant = sameEnd.length === 1 ? `, which is "${sameEnd[0]}"` : '';
-      throw new GraphError(
-        `graph: "${path}" reads "${found}"${meant}; no such node.${nearestHint(found as string, order.keys())}`,
-      );
-    }
-    if (at >= index) {
-      throw new GraphError(
-        `graph: "${path}" reads "${found}", which comes ${at === index ? 'from itself' : 'after it'}. ` +
-          `A node reads only nodes before it: move "${found}" up.`,
-      );
-    }
-    return found as string;
-  };
 
   const graph = new Map<string, GraphNode<L>>();
   for (const [index, [path, leaf]] of leaves.entries()) {
-    const [layer, refs] = isLayer<L>(leaf) ? ([leaf, index === 0 ? [] : [-1]] as const) : leaf;
+    const [layer, refs] = isLayer<L>(leaf) ? ([leaf, -1] as const) : leaf;
     const list = Array.isArray(refs) ? (refs as readonly InputRef[]) : [refs as InputRef];
-    graph.set(path, { layer, inputs: list.map((ref) => resolve(path, index, ref)) });
+    const inputs = list.map((ref) => {
+      return typeof ref === 'number'
+        ? resolveOffset(ref, path, index, leaves)
+        : resolvePath(ref, path, index, order);
+    });
+    graph.set(path, { layer, inputs });
   }
   return graph;
 }
 
-/** The full path that `ref`, written in the node `path`, means: relative to the parent of the node. */
-function relative(path: string, ref: string): string {
+type Leaves<L extends Layer> = (readonly [path: string, leaf: Leaf<L>])[];
+
+function withInput<L extends Layer>(leaves: Leaves<L>): Leaves<L> {
+  const first = leaves.length === 0 ? undefined : leaves[0][1];
+  if (Array.isArray(first) && first[0] === null) return leaves;
+  if (leaves.some(([path]) => path === 'input')) {
+    throw new GraphError(
+      `graph: the network starts with "${leaves[0][0]}" and has a node "input" too. ` +
+        `Move "input" to the front as [null, []], or give it another name.`,
+    );
+  }
+  return [['input', [null, []]], ...leaves];
+}
+
+function resolveOffset<L extends Layer>(
+  offset: number,
+  path: string,
+  index: number,
+  leaves: Leaves<L>,
+): string {
+  const found = offset < 0 ? leaves[index + offset] : undefined;
+  if (found === undefined) {
+    throw new GraphError(
+      `graph: "${path}" reads the node at offset ${offset}, and it is node ${index} of ${leaves.length}, counted ` +
+        `from 0. Offsets are negative whole numbers, -1 being the node before.`,
+    );
+  }
+  return found[0];
+}
+
+function resolvePath(
+  ref: string,
+  path: string,
+  index: number,
+  order: ReadonlyMap<string, number>,
+): string {
+  const target = relative(path, ref);
+  if (target === undefined) {
+    throw new GraphError(
+      `graph: "${path}" reads "${ref}", which climbs out of the network. ` +
+        `A path starts at the node's parent; ".." climbs one dictionary.`,
+    );
+  }
+  const reads =
+    `graph: "${path}" reads "${ref}"` + (target === ref ? '' : `, which is "${target}"`);
+  const at = order.get(target);
+  if (at === undefined) {
+    const inside = [...order.keys()].filter((other) => other.startsWith(`${target}/`)).pop();
+    if (inside !== undefined) {
+      throw new GraphError(
+        `${reads}; that is a block. Name a node in it; its last is "${inside}".`,
+      );
+    }
+    // A path written from the wrong place is a likelier slip than a misspelt one.
+    const sameEnd = [...order.keys()].filter((other) => `/${other}`.endsWith(`/${ref}`));
+    const hint = sameEnd.length === 1 ? ` Nearest: "${sameEnd[0]}".` : '';
+    throw new GraphError(`${reads}; no such node.${hint || nearestHint(target, order.keys())}`);
+  }
+  if (at >= index) {
+    throw new GraphError(
+      at === index
+        ? `${reads}: itself. A node reads only nodes before it.`
+        : `${reads}; it comes later. A node reads only nodes before it: move "${target}" up.`,
+    );
+  }
+  return target;
+}
+
+/** The full path that `ref`, written in the node `path`, means; `undefined` where it climbs above the top. */
+function relative(path: string, ref: string): string | undefined {
   const parts = path.split('/').slice(0, -1);
   for (const part of ref.split('/')) {
-    if (part === '..') parts.pop();
-    else parts.push(part);
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) return undefined;
   }
   return parts.join('/');
+}
+
+function checkName(name: string, path: string): void {
+  if (/^(0|[1-9]\d*)$/.test(name)) {
+    throw new GraphError(
+      `graph: "${path}" has the name "${name}", and JavaScript moves such keys to the front of a dictionary. ` +
+        `Begin the name with a letter, as in "block${name}".`,
+    );
+  }
+  // Besides the separator, what file formats and drawings cannot carry in a name.
+  if (name === '' || name === '.' || name === '..' || /[/\\"\p{Cc}]/u.test(name)) {
+    throw new GraphError(
+      `graph: ${JSON.stringify(path)} has the name ${JSON.stringify(name)}; a name is not empty, "." or "..", and ` +
+        `holds no slash, quote or control character. Rename it.`,
+    );
+  }
+}
+
+/** Notebook cells are not checked by a strict compiler, so what a type forbids still arrives here. */
+function checkValue(value: unknown, path: string): void {
+  const expected = 'Expected a layer, [layer, inputs], [null, []] or a dictionary of these.';
+  if (typeof value === 'function') {
+    throw new GraphError(`graph: "${path}" is a function. ${expected} Call it: ${value.name}(…).`);
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw new GraphError(`graph: "${path}" is ${String(value)}. ${expected}`);
+  }
+  if (!Array.isArray(value)) return;
+  const [layer, refs] = value as readonly unknown[];
+  const isRef = (ref: unknown): boolean => typeof ref === 'string' || Number.isInteger(ref);
+  const refsFit = Array.isArray(refs) ? refs.every(isRef) : isRef(refs);
+  const layerFits =
+    layer === null || (typeof layer === 'object' && typeof (layer as Layer).kind === 'string');
+  if (value.length !== 2 || !layerFits || !refsFit) {
+    throw new GraphError(
+      `graph: "${path}" is an array that is no [layer, inputs]. ` +
+        `${expected} Inputs are paths and negative whole numbers.`,
+    );
+  }
+  if (layer === null && !(Array.isArray(refs) && refs.length === 0)) {
+    throw new GraphError(
+      `graph: "${path}" has no layer and reads ${JSON.stringify(refs)}. ` +
+        `A node without a layer is fed by the caller: write [null, []].`,
+    );
+  }
 }

@@ -3,7 +3,7 @@
  *
  * The path of keys names a node (`layer3/residual/add`), order is depth-first in insertion order, and a node without
  * explicit inputs takes the output of the node before it. This is the notation of the reference implementation; see
- * `docs/networks.md`. A network is plain data, so it is edited as plain data: spread, replace, {@link mapTypes}.
+ * `docs/networks.md`. A network is plain data, so it is edited as plain data: spread it, or use `edit.ts`.
  */
 
 /** A layer is any record with a string `kind`; that is also what tells it from a nested dictionary. */
@@ -12,8 +12,8 @@ export interface Layer {
 }
 
 /**
- * Where a node's input comes from: a path relative to the node's **parent** (`in`, `res2/relu`, `../pool`), or an
- * integer offset in flattened order (-1 is the node before).
+ * Where a node's input comes from: a path relative to the node's **parent** (`in`, `res2/relu`, `../pool`), or a
+ * negative offset in flattened order (-1 is the node before).
  */
 export type InputRef = string | number;
 
@@ -35,10 +35,12 @@ export interface GraphNode<L extends Layer> {
 /** A built network: full path to node, in order of evaluation. */
 export type Graph<L extends Layer> = ReadonlyMap<string, GraphNode<L>>;
 
+/** Tells a layer from a `[layer, inputs]` pair and from a nested dictionary (which may well have a key `kind`). */
 export function isLayer<L extends Layer>(value: Leaf<L> | Net<L>): value is L {
   return !Array.isArray(value) && typeof (value as Layer).kind === 'string';
 }
 
+/** Tells a leaf, with or without explicit inputs, from a nested dictionary. */
 export function isLeaf<L extends Layer>(value: Leaf<L> | Net<L>): value is Leaf<L> {
   return Array.isArray(value) || isLayer(value);
 }

@@ -1,0 +1,112 @@
+import { Graphviz } from '@hpcc-js/wasm-graphviz';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { build } from './build';
+import { colourMap } from './colours';
+import { counts, describe as describeLayer, dot } from './dot';
+import type { Layer, Net } from './spec';
+
+const conv: Layer & { readonly cin: number } = { kind: 'conv', cin: 3 };
+const relu: Layer = { kind: 'relu' };
+const add: Layer = { kind: 'add' };
+
+const net: Net<Layer> = {
+  prep: { conv, relu },
+  block: { inner: { conv, sum: [add, ['conv', '../../prep/relu']] }, last: relu },
+  out: relu,
+};
+
+test('the text', () => {
+  expect(dot(build(net), { name: 'small' })).toBe(`digraph "small" {
+  rankdir=LR; size=15; nodesep=0.18; ranksep=0.22; pad=0.15; bgcolor="#ffffff";
+  fontname="Helvetica,Arial,sans-serif"; fontsize=12; fontcolor="#3d3d3d"; color="#77777788";
+  node [shape=box, style="rounded,filled", fontname="Helvetica,Arial,sans-serif", fontsize=14,
+    width=0.5, height=0.36, margin="0.13,0.06", color="#00000055", penwidth=0.8];
+  edge [color="#5a5a5a", arrowsize=0.6, penwidth=1];
+  "input" [label="input", fillcolor="#ffffff", fontcolor="#1b1b1b", tooltip="fed by the caller"];
+  subgraph "cluster_prep" {
+    label="prep"; tooltip="prep";
+    style="rounded,filled"; fillcolor="#77777744"; margin=7;
+    "prep/conv" [label="conv", fillcolor="#bebada", fontcolor="#1b1b1b", tooltip="conv(cin=3)"];
+    "prep/relu" [label="relu", fillcolor="#ffffb3", fontcolor="#1b1b1b", tooltip="relu"];
+  }
+  subgraph "cluster_block" {
+    label="block"; tooltip="block";
+    style="rounded,filled"; fillcolor="#77777744"; margin=7;
+    subgraph "cluster_block/inner" {
+      label="inner"; tooltip="block/inner";
+      style="rounded,filled"; fillcolor="#77777744"; margin=7;
+      "block/inner/conv" [label="conv", fillcolor="#bebada", fontcolor="#1b1b1b", tooltip="conv(cin=3)"];
+      "block/inner/sum" [label="sum", fillcolor="#fb8072", fontcolor="#1b1b1b", tooltip="add"];
+    }
+    "block/last" [label="last", fillcolor="#ffffb3", fontcolor="#1b1b1b", tooltip="relu"];
+  }
+  "out" [label="out", fillcolor="#ffffb3", fontcolor="#1b1b1b", tooltip="relu"];
+  "input" -> "prep/conv";
+  "prep/conv" -> "prep/relu";
+  "prep/relu" -> "block/inner/conv";
+  "block/inner/conv" -> "block/inner/sum";
+  "prep/relu" -> "block/inner/sum";
+  "block/inner/sum" -> "block/last";
+  "block/last" -> "out";
+}
+`);
+});
+
+test('colours can come from elsewhere, and what is not in them is white', () => {
+  const shared = colourMap(build({ add, relu }));
+  const text = dot(build(net), { colours: shared });
+  expect(text).toContain('"out" [label="out", fillcolor="#ffffb3"');
+  expect(text).toContain('"block/inner/sum" [label="sum", fillcolor="#bebada"');
+  expect(text).toContain('"prep/conv" [label="conv", fillcolor="#ffffff"');
+});
+
+test('counts', () => {
+  expect(counts(build(net))).toEqual({ nodes: 7, edges: 7, clusters: 3 });
+  expect(counts(build({}))).toEqual({ nodes: 1, edges: 0, clusters: 0 });
+  expect(counts(build({ a: { b: { c: relu } }, sum: [add, [-1, -1]] }))).toEqual({
+    nodes: 3,
+    edges: 3,
+    clusters: 2,
+  });
+});
+
+describe('description of a layer', () => {
+  test.each([
+    [relu, 'relu'],
+    [
+      { kind: 'conv', cin: 3, cout: 64, size: 3, stride: 1, padding: 1, bias: false },
+      'conv(cin=3, cout=64, size=3, stride=1, padding=1, bias=false)',
+    ],
+    [{ kind: 'mul', weight: 1 / Math.sqrt(2) }, 'mul(weight=0.707107)'],
+    [{ kind: 'pool', size: [2, 2], mode: 'max', extra: undefined }, 'pool(size=[2, 2], mode=max)'],
+    [{ kind: 'whiten', weights: new Float32Array(729) }, 'whiten(weights=[729 values])'],
+    [{ kind: 'x', inner: { a: 1, b: [null] } }, 'x(inner={a=1, b=[null]})'],
+  ] as readonly [Layer, string][])('%j', (layer, expected) => {
+    expect(describeLayer(layer)).toBe(expected);
+  });
+});
+
+test('any name and parameter comes through Graphviz as it was', async () => {
+  const graphviz = await Graphviz.load();
+  // What a path cannot hold is refused by build; a label is trimmed by no one.
+  const name = fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme' }).filter((text) => {
+    return !/[/\\"\p{Cc}]|^\.\.?$|^\d+$|^__proto__$|^input$/u.test(text);
+  });
+  const value = fc.string({ maxLength: 12 }).map((text) => text.replaceAll(/[\r\n]/g, ' '));
+  fc.assert(
+    fc.property(name, name, value, (block, node, parameter) => {
+      const graph = build({ [block]: { [node]: { kind: 'conv', parameter } as Layer } });
+      const json = graphviz.layout(dot(graph), 'dot_json', 'nop');
+      const { objects } = JSON.parse(json) as {
+        readonly objects: readonly Record<string, string>[];
+      };
+      const drawn = objects.find((object) => object.name === `${block}/${node}`);
+      const unescape = (text: string): string =>
+        text.replaceAll('&amp;', '&').replaceAll(/\\(.)/g, '$1');
+      expect(unescape(drawn?.label ?? '')).toBe(node);
+      expect(unescape(drawn?.tooltip ?? '')).toBe(`conv(parameter=${parameter})`);
+      expect(objects.map((object) => object.name)).toContain(`cluster_${block}`);
+    }),
+  );
+});

@@ -1,0 +1,66 @@
+import { GraphError } from '../base/errors';
+
+/**
+ * Lays DOT text out as an SVG picture with Graphviz (a WebAssembly build, so no system package is needed).
+ *
+ * The picture stands alone as a file and inline in a page: it carries its own background, which follows the reader's
+ * light or dark setting together with text and arrows; its ids are gone and its style is scoped, so several can share
+ * a page. It is as wide as Graphviz makes it, but never wider than its place. Tooltips are `<title>` elements: a
+ * node's path with the tooltip that the text gives it. The same text gives the same bytes.
+ *
+ * @throws GraphError if Graphviz cannot read the text; its own words are in `cause`.
+ * @example
+ * ```ts
+ * await writeFile('net.svg', await svg(dot(build(net()))));
+ * ```
+ */
+export async function svg(dotText: string): Promise<string> {
+  // Graphviz is an ES module of 0.8 MB: loaded by those who draw, and once.
+  const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
+  const graphviz = await Graphviz.load();
+  let drawn: string;
+  try {
+    drawn = graphviz.layout(dotText, 'svg', 'dot');
+  } catch (cause) {
+    throw new GraphError(
+      `svg: Graphviz cannot read the drawing (${String(cause)}). Give it the text that dot() returns.`,
+      { cause },
+    );
+  }
+  return tidy(drawn);
+}
+
+/** What the media query turns dark; the light colours stand in the text itself. */
+const style = `<style>
+@media (prefers-color-scheme: dark) {
+.net-drawing .backdrop { fill: #14171c; }
+.net-drawing .cluster text { fill: #d8d8d8; }
+.net-drawing .edge path { stroke: #b4b4b4; }
+.net-drawing .edge polygon { fill: #b4b4b4; stroke: #b4b4b4; }
+}
+</style>`;
+
+/** Graphviz's page made into the picture that {@link svg} promises. It writes one element a line, which this relies on. */
+function tidy(drawn: string): string {
+  const size = /<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([^"]+)"[^>]*>/;
+  const name = /<g id="graph0"[^>]*>\n<title>(.*)<\/title>/.exec(drawn)?.[1] ?? '';
+  return drawn
+    .slice(drawn.indexOf('<svg '))
+    .replace(
+      size,
+      '<svg xmlns="http://www.w3.org/2000/svg" class="net-drawing" width="$1pt" height="$2pt" viewBox="$3" ' +
+        `role="img" aria-label="${name.replaceAll('$', '$$$$')}" style="max-width:100%;height:auto;border-radius:8px">\n${style.replaceAll('$', '$$$$')}`,
+    )
+    .replaceAll(/<!--[\s\S]*?-->\n/g, '')
+    .replace(/(<g id="graph0"[^>]*>\n)<title>.*<\/title>\n<polygon/, '$1<polygon class="backdrop"')
+    .replaceAll(
+      /<title>(.*)<\/title>\n<g id="a_[^"]*"><a xlink:title="(.*)">\n([\s\S]*?)<\/a>\n<\/g>\n/g,
+      (_, title: string, tooltip: string, body: string) => {
+        const full = title.startsWith('cluster_') ? tooltip : `${title}: ${tooltip}`;
+        return `<title>${full}</title>\n${body}`;
+      },
+    )
+    .replaceAll(/<g id="edge[^"]*" (class="edge">\n<title>.*)&#45;&gt;(.*<\/title>)/g, '<g $1 → $2')
+    .replaceAll(/ (id|xml:space|xlink:[a-z]+)="[^"]*"/g, '')
+    .replaceAll('rotate(0) ', '');
+}
