@@ -1,0 +1,181 @@
+import { ReportError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { formatCell, formatLine } from './table';
+import type { FlatRow } from './table';
+
+/** What many runs came to. */
+export interface Summary {
+  readonly count: number;
+  readonly mean: number;
+  /** Standard deviation of the sample (divided by n - 1); `null` for a single run. */
+  readonly sd: number | null;
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+  /** Where the mean of endless runs lies, at the level that was asked for; `null` for a single run. */
+  readonly interval: { readonly low: number; readonly high: number } | null;
+  /** How many runs came to the target or above; `null` where there is none. */
+  readonly reached: number | null;
+}
+
+/** What can be chosen about {@link summarise}. */
+export interface SummaryOptions {
+  /** Runs at or above are counted; 0.94 by default, `null` for values that are no accuracies. */
+  readonly target?: number | null;
+  /** Level of the interval, between 0 and 1; 0.95 by default. */
+  readonly level?: number;
+}
+
+/**
+ * Mean, spread, median, interval of the mean and count at the target of one number a run.
+ *
+ * The interval is Student's: mean +- t sd / sqrt(n). A run counts as at the target if it is less than 1e-6 below,
+ * because an accuracy that was averaged in float32 is off by a few 1e-8, and steps of CIFAR-10's are 1e-4.
+ *
+ * @throws ReportError if there are no values, or one is no finite number
+ * @example
+ * ```ts
+ * summarise([0.9437, 0.9433, 0.9404, 0.9423]); // mean 0.9424, sd 0.0015, 4 of 4 reached, interval 0.9401 to 0.9448
+ * ```
+ */
+export function summarise(
+  values: readonly number[],
+  { target = 0.94, level = 0.95 }: SummaryOptions = {},
+): Summary {
+  const count = values.length;
+  if (count === 0) throw new ReportError('stats: no values to summarise. Finish at least one run.');
+  const fault = values.findIndex((value) => !Number.isFinite(value));
+  if (fault >= 0) {
+    throw new ReportError(
+      `stats: value ${fault + 1} of ${count} is ${values[fault]}; expected finite numbers. Leave that run out, and say so.`,
+    );
+  }
+  const sorted = Float64Array.from(values);
+  sorted.sort();
+  const [min, max] = [sorted[0], sorted[count - 1]];
+  const rough = sum(values) / count;
+  // The second pass takes away what rounding left in the first.
+  const mean = rough + sum(values.map((value) => value - rough)) / count;
+  const sd =
+    count < 2 ? null : Math.sqrt(sum(values.map((value) => (value - mean) ** 2)) / (count - 1));
+  const half = sd === null ? 0 : (studentT(level, count - 1) * sd) / Math.sqrt(count);
+  return {
+    count,
+    mean,
+    sd,
+    min,
+    median: (sorted[(count - 1) >> 1] + sorted[count >> 1]) / 2,
+    max,
+    interval: sd === null ? null : { low: mean - half, high: mean + half },
+    reached: target === null ? null : values.filter((value) => value >= target - 1e-6).length,
+  };
+}
+
+/**
+ * Statistics of the last epoch of several runs: of the rows whose `epoch` is the largest, for each of the columns.
+ *
+ * The target counts for columns that end in "acc"; others have none.
+ *
+ * @param rows rows of all runs together, as `dataFrame()` gives them; all runs have the same number of epochs
+ * @throws ReportError if a column is missing or holds texts, or there are no rows
+ */
+export function summary(
+  rows: readonly FlatRow[],
+  columns: readonly string[] = ['valid_acc'],
+  options: SummaryOptions = {},
+): ReadonlyMap<string, Summary> {
+  const epochs = column(rows, 'epoch');
+  const last = epochs.reduce((a, b) => Math.max(a, b), -Infinity);
+  const final = rows.filter((_, index) => epochs[index] === last);
+  return new Map(
+    columns.map((name) => {
+      const own = name.endsWith('acc') ? options : { ...options, target: null };
+      return [name, summarise(column(final, name), own)];
+    }),
+  );
+}
+
+/**
+ * Summaries as a printed table, one line each, in the layout of the epoch table; values as they are, so accuracies
+ * between 0 and 1. What a summary has not is a dash.
+ */
+export function summaryText(
+  summaries: ReadonlyMap<string, Summary>,
+  { target = 0.94, level = 0.95 }: SummaryOptions = {},
+): string {
+  const percent = (part: number): string => `${Number((100 * part).toFixed(2))} %`;
+  const titles = ['', 'n', 'mean', 'sd', 'min', 'median', 'max'];
+  const ends = [`${percent(level)} low`, `${percent(level)} high`];
+  const reached = target === null ? [] : [`>= ${percent(target)}`];
+  const lines = [...summaries].map(([name, one]) => {
+    const values = [
+      one.mean,
+      one.sd,
+      one.min,
+      one.median,
+      one.max,
+      one.interval?.low,
+      one.interval?.high,
+    ];
+    return formatLine([
+      name,
+      String(one.count),
+      ...values.map((value) => (typeof value === 'number' ? formatCell(value, false) : '-')),
+      ...reached.map(() => (one.reached === null ? '-' : `${one.reached} of ${one.count}`)),
+    ]);
+  });
+  return [formatLine([...titles, ...ends, ...reached]), ...lines].join('\n');
+}
+
+/**
+ * The number t for which a Student variable of `freedom` degrees lies between -t and t with probability `level`.
+ *
+ * With t = sqrt(freedom) tan(angle) the probability is a finite series in sine and cosine of the angle (exact for whole
+ * degrees of freedom); the angle is found by bisection, to the last bit.
+ *
+ * @throws ReportError if `level` is not between 0 and 1, or `freedom` no positive whole number
+ * @see Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4 (1964)
+ */
+export function studentT(level: number, freedom: number): number {
+  if (!(level > 0 && level < 1) || !Number.isInteger(freedom) || freedom < 1) {
+    throw new ReportError(
+      `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, as 0.95, ` +
+        `and a positive whole number of degrees.`,
+    );
+  }
+  let [low, high] = [0, Math.PI / 2];
+  for (;;) {
+    const middle = (low + high) / 2;
+    if (middle <= low || middle >= high) return Math.sqrt(freedom) * Math.tan(middle);
+    if (within(middle, freedom) < level) low = middle;
+    else high = middle;
+  }
+}
+
+/** P(|T| <= sqrt(freedom) tan(angle)). */
+function within(angle: number, freedom: number): number {
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const isOdd = freedom % 2 === 1;
+  let term = isOdd ? cosine : 1;
+  let series = 0;
+  for (let k = isOdd ? 1 : 0; k <= freedom - 2; k += 2) {
+    series += term;
+    term *= ((k + 1) / (k + 2)) * cosine ** 2;
+  }
+  return isOdd ? (2 / Math.PI) * (angle + sine * series) : sine * series;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function column(rows: readonly FlatRow[], name: string): number[] {
+  return rows.map((row) => {
+    const value = row[name];
+    if (typeof value === 'number') return value;
+    const found = value === undefined ? 'is missing' : `holds "${value}"`;
+    throw new ReportError(
+      `summary: column "${name}" ${found}.${nearestHint(name, Object.keys(row))} Name a column of numbers.`,
+    );
+  });
+}

@@ -1,0 +1,179 @@
+import { ReportError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { fixed } from './fixed';
+
+/** One value of a row. */
+export type Cell = number | string;
+
+/** A row as it is appended: values, and groups of values such as `train: { time, loss, acc }`. */
+export interface Row {
+  readonly [key: string]: Cell | Row;
+}
+
+/** A row without groups: the keys on the way to a value are joined into one. */
+export type FlatRow = Readonly<Record<string, Cell>>;
+
+/** Says of a row, its keys joined with spaces (`train acc`), whether it is to be printed. */
+export type Report = (row: FlatRow) => boolean;
+
+/** What can be chosen about a {@link Table}. */
+export interface TableOptions {
+  /** Gets each printed line, without a line break: `console.log` will do. */
+  readonly write: (line: string) => void;
+  /** Which rows are printed; all by default. See {@link every}. */
+  readonly report?: Report;
+  /** The columns printed, in order, their keys joined with spaces; all those of the first row by default. */
+  readonly columns?: readonly string[];
+  /** The columns whose whole numbers are printed without decimals; any other number has four. */
+  readonly integers?: readonly string[];
+}
+
+/** The columns that count something in the reference implementation's tables. */
+export const integerColumns: readonly string[] = ['run', 'epoch', 'step', 'iteration', 'seed', 'n'];
+
+/**
+ * A table that prints itself as it grows, in the reference implementation's layout: columns 12 wide, flush right, one
+ * space between; four decimals. All rows are kept.
+ *
+ * A row holds numbers, texts and groups of these, such as `train: { time, loss, acc }` ({@link Row}). JavaScript
+ * cannot tell 1.0 from 1, so a column is known to hold integers by its name.
+ *
+ * @example
+ * ```ts
+ * const table = new Table({ write: console.log, report: every(24, 'epoch') });
+ * table.append({ epoch: 1, train: { time: 2.5, loss: 1.6 } }); // titles: epoch, train time, train loss
+ * ```
+ */
+export class Table<R extends object = object> {
+  /** Every row that was appended, as it was given. */
+  get log(): readonly R[] {
+    return this.#log;
+  }
+
+  readonly #log: R[] = [];
+  readonly #options: Required<Omit<TableOptions, 'columns'>>;
+  #columns: readonly string[] | undefined;
+  #first: readonly string[] = [];
+
+  constructor({ write, report = () => true, columns, integers = integerColumns }: TableOptions) {
+    this.#options = { write, report, integers };
+    this.#columns = columns;
+  }
+
+  /**
+   * Keeps a row and, if it is to be reported, prints it; the first one prints the titles before.
+   *
+   * @throws ReportError if the row has other columns than the first, two of its values share a column, or a value is
+   *   neither number nor text; the row is not kept then
+   */
+  append(row: R): void {
+    const { write, report, integers } = this.#options;
+    const flat = flatten(row, ' ');
+    const keys = Object.keys(flat);
+    const columns = this.#columns ?? keys;
+    const isFirst = this.#log.length === 0;
+    if (isFirst) checkColumns(columns, keys);
+    else checkRow(keys, this.#first, this.#log.length + 1);
+    const isReported = report(flat);
+    this.#log.push(row);
+    if (isFirst) {
+      [this.#first, this.#columns] = [keys, columns];
+      write(formatLine(columns));
+    }
+    if (!isReported) return;
+    write(formatLine(columns.map((key) => formatCell(flat[key], integers.includes(key)))));
+  }
+
+  /** The rows for charts and statistics: groups joined with "_", as in `train_acc`; spaces in a key stay. */
+  dataFrame(): FlatRow[] {
+    return this.#log.map((row) => flatten(row, '_'));
+  }
+}
+
+/**
+ * A report of every n-th row, counted by a column: `every(24, 'epoch')` prints only the last of 24 epochs.
+ *
+ * @throws ReportError if n is not a positive whole number, or (when a row comes) the column is no number of the row
+ */
+export function every(n: number, column: string): Report {
+  if (!Number.isInteger(n) || n < 1) {
+    throw new ReportError(
+      `every: n is ${n}; expected a positive whole number, as in every(24, 'epoch').`,
+    );
+  }
+  return (row) => {
+    const value = row[column];
+    if (typeof value !== 'number') {
+      const found = value === undefined ? 'has no such column' : `holds "${value}" there`;
+      throw new ReportError(
+        `every: counts by "${column}" and the row ${found}.${nearestHint(column, Object.keys(row))} ` +
+          `Name a column of numbers.`,
+      );
+    }
+    return value % n === 0;
+  };
+}
+
+/** Texts as one line of the table: 12 wide, flush right, one space between. */
+export function formatLine(texts: readonly string[]): string {
+  return texts.map((text) => text.padStart(12)).join(' ');
+}
+
+/** A value as the table prints it: four decimals, none for a whole number of an integer column, texts as they are. */
+export function formatCell(value: Cell, isInteger: boolean): string {
+  if (typeof value === 'string') return value;
+  return fixed(value, isInteger && Number.isInteger(value) ? 0 : 4);
+}
+
+/**
+ * A row without groups, keys joined.
+ *
+ * @throws ReportError if two values come to the same key, or a value is neither number nor text
+ */
+export function flatten(row: object, separator: ' ' | '_'): FlatRow {
+  const flat = new Map<string, Cell>();
+  const walk = (part: object, prefix: string): void => {
+    for (const [key, value] of Object.entries(part) as [string, unknown][]) {
+      const joined = prefix + key;
+      if (typeof value === 'number' || typeof value === 'string') {
+        if (flat.has(joined)) {
+          throw new ReportError(
+            `table: two values of the row come to the column "${joined}". Rename one of them.`,
+          );
+        }
+        flat.set(joined, value);
+      } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+        walk(value, joined + separator);
+      } else {
+        throw new ReportError(
+          `table: "${joined}" is ${String(value)}; expected a number, a text or a group of these.`,
+        );
+      }
+    }
+  };
+  walk(row, '');
+  return Object.fromEntries(flat);
+}
+
+function checkColumns(printed: readonly string[], known: readonly string[]): void {
+  const unknown = printed.find((key) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new ReportError(
+      `table: is to print the column "${unknown}", and the first row has no such column.` +
+        `${nearestHint(unknown, known)} It has: ${known.join(', ')}.`,
+    );
+  }
+}
+
+function checkRow(keys: readonly string[], first: readonly string[], number: number): void {
+  const missing = first.find((key) => !keys.includes(key));
+  const added = keys.find((key) => !first.includes(key));
+  if (missing === undefined && added === undefined) return;
+  const faults = [
+    ...(missing === undefined ? [] : [`lacks the column "${missing}"`]),
+    ...(added === undefined ? [] : [`has a column "${added}" that the first has not`]),
+  ];
+  throw new ReportError(
+    `table: row ${number} ${faults.join(' and ')}. Give every row the columns of the first: ${first.join(', ')}.`,
+  );
+}
