@@ -599,10 +599,9 @@ make_venv() {
   write_stamp venv bare
 }
 
-# pip with its temporary files in $1; the user's settings (mirror, proxy, certificates) hold, the user's packages do not.
-pip() {
-  PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 TMPDIR=$1 "$venv/bin/python" -I -m pip --quiet --no-input "${@:2}"
-}
+# The user's settings (mirror, proxy, certificates) hold, the user's packages do not. An external command, not a function:
+# what the shell has to say on Ctrl-C must not end in the log.
+readonly pip=(env PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -I -m pip --quiet --no-input)
 
 # Waits for another set-up that holds the lock on $2; a file system without locks is no reason to stop.
 take_lock() {
@@ -621,8 +620,8 @@ fetch_wheel() {
   [[ $requirement != tensorflow* ]] ||
     options=(--implementation cp --python-version 3.11 --platform manylinux_2_27_x86_64)
   printf '%s %s\n' "$requirement" "$hash" >"$scratch/requirement.txt"
-  quietly pip "$folder" download --require-hashes --no-deps --no-cache-dir --only-binary=:all: ${options[@]+"${options[@]}"} \
-    -d "$folder" -r "$scratch/requirement.txt" ||
+  TMPDIR=$folder quietly "${pip[@]}" download --require-hashes --no-deps --no-cache-dir --only-binary=:all: \
+    ${options[@]+"${options[@]}"} -d "$folder" -r "$scratch/requirement.txt" ||
     fail_from_log "pip could not fetch ${requirement/==/ }" "$folder"
 }
 
@@ -818,7 +817,7 @@ step_jupyter() {
     if [[ $REPLY != bare ]] || ! venv_ok; then make_venv; fi
     [[ -z $offline ]] || options=(--no-index --find-links "$offline")
     write_stamp venv begun
-    quietly pip "$scratch" install --require-hashes --only-binary=:all: --no-deps --no-warn-script-location \
+    TMPDIR=$scratch quietly "${pip[@]}" install --require-hashes --no-deps --only-binary=:all: --no-warn-script-location \
       ${options[@]+"${options[@]}"} -r setup/lock-jupyter.txt ||
       fail_from_log 'pip could not install Jupyter' "$root"
   fi

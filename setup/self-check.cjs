@@ -76,7 +76,7 @@ function mapped(pattern) {
     .split('\n')
     .map((line) => line.slice(line.indexOf('/')))
     .filter((path) => pattern.test(path));
-  return [...new Set(paths)].sort();
+  return [...new Set(paths)];
 }
 
 function run() {
@@ -93,7 +93,9 @@ function run() {
   const backend = tf.backend();
   const version = backend.binding?.TF_Version;
   if (tf.getBackend() !== 'tensorflow' || version !== VERSION)
-    throw new Error(`TensorFlow ${version} was loaded as "${tf.getBackend()}", expected ${VERSION}.`);
+    throw new Error(
+      `TensorFlow ${version} was loaded as "${tf.getBackend()}", expected ${VERSION}.`,
+    );
   const libraries = mapped(/libtensorflow/);
   const deps = join(ROOT, 'node_modules/@tensorflow/tfjs-node-gpu/deps/lib');
   for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']) {
@@ -175,7 +177,9 @@ function main() {
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
   } else {
-    process.stdout.write(`TensorFlow ${found.version} on the ${device}: matmul and convolution right\n`);
+    process.stdout.write(
+      `TensorFlow ${found.version} on the ${device}: matmul and convolution right\n`,
+    );
   }
   if (flags.has('--gpu') && !found.gpu) {
     process.stderr.write(`${said}\n`);
