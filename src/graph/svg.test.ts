@@ -38,6 +38,13 @@ describe('svg', () => {
     );
   });
 
+  test('shows names that look like markup as they are', async () => {
+    const { texts } = read(
+      await svg(dot(build({ 'a&lt;b': { kind: 'x' }, '<i>': { kind: 'x' } }))),
+    );
+    expect(new Set(texts)).toEqual(new Set(['input', 'a&amp;lt;b', '&lt;i&gt;']));
+  });
+
   test('same text, same bytes', async () => {
     const text = dot(build(net));
     const first = await svg(text);

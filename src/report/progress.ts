@@ -31,7 +31,7 @@ export interface Progress {
  * @example
  * ```ts
  * progressLine({ phase: 'train', epoch: 1, epochs: 4, done: 20480, total: 50000, timeSec: 45, loss: 1.91, acc: 0.294 }, 80);
- * // 'epoch 1/4  [=>.........]   10 %  455 img/s  loss 1.9100  acc 29.40 %  6:34 left'
+ * // 'epoch 1/4  [=>..........]   10 %  455 img/s  loss 1.9100  acc 29.40 %  6:34 left'
  * ```
  */
 export function progressLine(progress: Progress, width: number): string {
@@ -43,12 +43,13 @@ export function progressLine(progress: Progress, width: number): string {
   // `rank` is what it takes to stay: the lowest goes first.
   const parts = [
     { rank: 6, text: `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}` },
-    { rank: 3, text: isTraining ? `${Math.floor(100 * fraction)} %`.padStart(5) : ' test' },
+    { rank: 3, text: isTraining ? `${whole(100 * fraction)} %`.padStart(5) : ' test' },
     { rank: 1, text: `${rate(done / timeSec)} img/s` },
     { rank: 2, text: `loss ${fixed(loss, 4)}` },
     { rank: 4, text: `acc ${fixed(100 * acc, 2)} %` },
     { rank: 5, text: `${durationText(progress.leftSec ?? trainLeftSec)} left` },
   ];
+  const count = parts.length;
   const join = (): string => parts.map(({ text }) => text).join(gap);
   while (join().length > width && parts.length > 1) {
     const lowest = Math.min(...parts.map(({ rank }) => rank));
@@ -59,7 +60,9 @@ export function progressLine(progress: Progress, width: number): string {
   }
   // Two brackets, and no bar too short to show anything.
   const size = Math.min(30, width - join().length - gap.length - 2);
-  if (size >= 6) parts.splice(1, 0, { rank: 0, text: bar(fraction, size) });
+  if (parts.length === count && size >= 6) {
+    parts.splice(1, 0, { rank: 0, text: bar(fraction, size) });
+  }
   return join().slice(0, Math.max(0, width));
 }
 
@@ -69,18 +72,23 @@ export function progressLine(progress: Progress, width: number): string {
  */
 export function durationText(sec: number): string {
   if (!Number.isFinite(sec) || sec < 0) return '-:--';
-  const whole = Math.round(sec);
+  const rounded = Math.round(sec);
   const two = (value: number): string => String(value).padStart(2, '0');
-  if (whole < 3600) return `${Math.floor(whole / 60)}:${two(whole % 60)}`;
-  return `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))} h`;
+  if (rounded < 3600) return `${Math.floor(rounded / 60)}:${two(rounded % 60)}`;
+  return `${Math.floor(rounded / 3600)}:${two(Math.floor((rounded % 3600) / 60))} h`;
 }
 
 const gap = '  ';
 
 function bar(fraction: number, size: number): string {
-  const done = Math.floor(fraction * size);
+  const done = whole(fraction * size);
   const head = done < size ? '>' : '';
   return `[${'='.repeat(done)}${head}${'.'.repeat(size - done - head.length)}]`;
+}
+
+/** Rounded down, but for what rounding took away before: 2.4 / 24 of 30 is 3. */
+function whole(value: number): number {
+  return Math.floor(value + 1e-9);
 }
 
 /** Three digits at least, thousands set apart. */

@@ -1,0 +1,197 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ReportError } from '../base/errors';
+import { studentT, summarise, summary, summaryText } from './stats';
+
+describe('studentT', () => {
+  // Published tables, two-sided: Abramowitz and Stegun, table 26.10; rounded to three decimals there.
+  const table: readonly (readonly [level: number, freedom: number, t: number])[] = [
+    [0.95, 1, 12.706],
+    [0.95, 2, 4.303],
+    [0.95, 3, 3.182],
+    [0.95, 4, 2.776],
+    [0.95, 5, 2.571],
+    [0.95, 9, 2.262],
+    [0.95, 10, 2.228],
+    [0.95, 29, 2.045],
+    [0.95, 30, 2.042],
+    [0.95, 60, 2.0],
+    [0.95, 120, 1.98],
+    [0.9, 1, 6.314],
+    [0.9, 4, 2.132],
+    [0.9, 20, 1.725],
+    [0.99, 1, 63.657],
+    [0.99, 2, 9.925],
+    [0.99, 9, 3.25],
+    [0.99, 30, 2.75],
+    [0.999, 5, 6.869],
+    [0.5, 7, 0.711],
+  ];
+  test.each(table)('level %f, %i degrees of freedom: %f', (level, freedom, t) => {
+    expect(Math.abs(studentT(level, freedom) - t)).toBeLessThanOrEqual(0.00051);
+  });
+
+  test('becomes the normal distribution', () => {
+    expect(studentT(0.95, 100_000)).toBeCloseTo(1.959964, 4);
+  });
+
+  test('leaves the level between -t and t, by integration of the density', () => {
+    // With t = sqrt(n) tan(angle) the density is cos(angle)^(n - 1), up to a factor. Simpson's rule.
+    const integral = (to: number, freedom: number): number => {
+      const steps = 4000;
+      let total = 0;
+      for (let k = 0; k <= steps; k++) {
+        const weight = k === 0 || k === steps ? 1 : k % 2 === 1 ? 4 : 2;
+        total += weight * Math.cos((to * k) / steps) ** (freedom - 1);
+      }
+      return (total * to) / (3 * steps);
+    };
+    const cases = fc.tuple(
+      fc.double({ min: 0.01, max: 0.999, noNaN: true }),
+      fc.integer({ min: 1, max: 200 }),
+    );
+    fc.assert(
+      fc.property(cases, ([level, freedom]) => {
+        const angle = Math.atan(studentT(level, freedom) / Math.sqrt(freedom));
+        const share = integral(angle, freedom) / integral(Math.PI / 2, freedom);
+        expect(share).toBeCloseTo(level, 8);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test.each([
+    [0, 4],
+    [1, 4],
+    [95, 4],
+    [NaN, 4],
+    [0.95, 0],
+    [0.95, 1.5],
+  ])('refuses level %f with %f degrees', (level, freedom) => {
+    expect(() => studentT(level, freedom)).toThrow(
+      new ReportError(
+        `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, as 0.95, ` +
+          'and a positive whole number of degrees.',
+      ),
+    );
+  });
+});
+
+describe('summarise', () => {
+  test('four runs', () => {
+    const result = summarise([0.9437, 0.9433, 0.9404, 0.9395]);
+    expect(result).toMatchObject({ count: 4, min: 0.9395, max: 0.9437, reached: 3 });
+    expect(result.mean).toBeCloseTo(0.941725, 12);
+    expect(result.median).toBeCloseTo(0.94185, 12);
+    // Squares of the deviations, in units of 1e-4: 19.75, 15.75, 13.25, 22.25.
+    const sd = Math.sqrt((19.75 ** 2 + 15.75 ** 2 + 13.25 ** 2 + 22.25 ** 2) / 3) * 1e-4;
+    expect(result.sd).toBeCloseTo(sd, 12);
+    expect(result.interval?.low).toBeCloseTo(0.941725 - (3.182446 * sd) / 2, 9);
+    expect(result.interval?.high).toBeCloseTo(0.941725 + (3.182446 * sd) / 2, 9);
+  });
+
+  test('an odd number of runs has a middle one', () => {
+    expect(summarise([3, 1, 2], { target: null }).median).toBe(2);
+  });
+
+  test('a single run has no spread', () => {
+    expect(summarise([0.95])).toEqual({
+      count: 1,
+      mean: 0.95,
+      sd: null,
+      min: 0.95,
+      median: 0.95,
+      max: 0.95,
+      interval: null,
+      reached: 1,
+    });
+  });
+
+  test('the target: at it counts, in float32 too, one example below does not', () => {
+    const values = [0.94, Math.fround(0.94), 0.9399, 0.9401];
+    expect(Math.fround(0.94)).toBeLessThan(0.94);
+    expect(summarise(values).reached).toBe(3);
+    expect(summarise(values, { target: 0.9401 }).reached).toBe(1);
+    expect(summarise(values, { target: null }).reached).toBeNull();
+  });
+
+  test('another level, another width', () => {
+    const width = (level: number): number => {
+      const { low, high } = summarise([1, 2, 3, 4, 5], { level }).interval ?? { low: 0, high: 0 };
+      return high - low;
+    };
+    expect(width(0.99) / width(0.95)).toBeCloseTo(4.604095 / 2.776445, 6);
+  });
+
+  test('order does not matter, and every figure lies where it must', () => {
+    const values = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 2 });
+    fc.assert(
+      fc.property(values, (runs) => {
+        const one = summarise(runs);
+        const turned = summarise([...runs.slice(1), runs[0]]);
+        expect({ ...turned, mean: 0, sd: 0, interval: 0 }).toEqual({
+          ...one,
+          mean: 0,
+          sd: 0,
+          interval: 0,
+        });
+        expect(turned.mean).toBeCloseTo(one.mean, 12);
+        for (const middle of [one.median, one.mean]) {
+          expect(middle).toBeGreaterThanOrEqual(one.min - 1e-15);
+          expect(middle).toBeLessThanOrEqual(one.max + 1e-15);
+        }
+        expect(one.sd).toBeLessThanOrEqual((one.max - one.min) / Math.SQRT2 + 1e-15);
+      }),
+    );
+  });
+
+  test('refuses nothing at all and what is no number', () => {
+    expect(() => summarise([])).toThrow(
+      new ReportError('stats: no values to summarise. Finish at least one run.'),
+    );
+    expect(() => summarise([0.9, NaN])).toThrow(
+      new ReportError(
+        'stats: value 2 of 2 is NaN; expected finite numbers. Leave that run out, and say so.',
+      ),
+    );
+  });
+});
+
+describe('summary', () => {
+  const rows = [0.93, 0.94, 0.95].flatMap((acc, run) => [
+    { run, epoch: 1, valid_acc: 0.5, train_time: 9 },
+    { run, epoch: 2, valid_acc: acc, train_time: run },
+  ]);
+
+  test('takes the last epoch of every run', () => {
+    const result = summary(rows, ['valid_acc', 'train_time']);
+    expect([...result.keys()]).toEqual(['valid_acc', 'train_time']);
+    expect(result.get('valid_acc')).toEqual(summarise([0.93, 0.94, 0.95]));
+    expect(result.get('train_time')).toEqual(summarise([0, 1, 2], { target: null }));
+    expect([...summary(rows)]).toEqual([['valid_acc', summarise([0.93, 0.94, 0.95])]]);
+  });
+
+  test('refuses a column that is not there or holds texts', () => {
+    expect(() => summary(rows, ['valid_ac'])).toThrow(
+      new ReportError(
+        'summary: column "valid_ac" is missing. Nearest: "valid_acc". Name a column of numbers.',
+      ),
+    );
+    expect(() => summary([{ epoch: 1, valid_acc: 'high' }])).toThrow('holds "high"');
+    expect(() => summary([])).toThrow('no values to summarise');
+  });
+
+  test('as text', () => {
+    const text = summaryText(summary(rows, ['valid_acc', 'train_time']));
+    expect(text.split('\n')).toEqual([
+      '                        n         mean           sd          min       median          max     95 % low    95 % high      >= 94 %',
+      '   valid_acc            3       0.9400       0.0100       0.9300       0.9400       0.9500       0.9152       0.9648       2 of 3',
+      '  train_time            3       1.0000       1.0000       0.0000       1.0000       2.0000      -1.4841       3.4841            -',
+    ]);
+    const single = summaryText(summary([rows[1]]), { target: null, level: 0.999 });
+    expect(single.split('\n')[0]).toMatch(/ 99.9 % low {2}99.9 % high$/);
+    expect(single.split('\n')[1].trim().split(/\s+/)).toEqual(
+      'valid_acc 1 0.9300 - 0.9300 0.9300 0.9300 - -'.split(' '),
+    );
+  });
+});
