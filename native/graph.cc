@@ -1,0 +1,471 @@
+// TensorFlow's graph and session, as far as the capture engine needs them, over its stable C interface.
+//
+//   create(config)                                   a graph with a session; config is a serialised ConfigProto
+//   addNode(graph, op, name, inputs, attributes, controls) -> { id, outputs: [{ dtype, shape }] }
+//   run(graph, feeds, fetches, targets) -> Promise<[{ dtype, shape, data }]>
+//   close(graph)
+//
+// A node is named by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an extent
+// that it does not know is -1, a shape that it does not know is null. Runs leave the thread of JavaScript: the session
+// works on one of libuv's. One run at a time for each graph, and no node is added meanwhile: the caller sees to that.
+#include <node_api.h>
+#include <tensorflow/c/c_api.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct Graph {
+  TF_Graph* graph = nullptr;
+  TF_Session* session = nullptr;
+  std::vector<TF_Operation*> nodes;
+};
+
+// Thrown inside this file only; every entry point turns it into a JavaScript error.
+struct Failure {
+  std::string message;
+};
+
+void check(napi_status status, const char* what) {
+  if (status != napi_ok) throw Failure{std::string("graph addon: ") + what + " is not what was expected"};
+}
+
+class Status {
+ public:
+  Status() : status_(TF_NewStatus()) {}
+  ~Status() { TF_DeleteStatus(status_); }
+  Status(const Status&) = delete;
+  Status& operator=(const Status&) = delete;
+  operator TF_Status*() { return status_; }
+  void check() const {
+    if (TF_GetCode(status_) != TF_OK) throw Failure{TF_Message(status_)};
+  }
+
+ private:
+  TF_Status* status_;
+};
+
+void dispose(Graph& graph) {
+  TF_Status* status = TF_NewStatus();
+  if (graph.session != nullptr) {
+    TF_CloseSession(graph.session, status);
+    TF_DeleteSession(graph.session, status);
+  }
+  if (graph.graph != nullptr) TF_DeleteGraph(graph.graph);
+  TF_DeleteStatus(status);
+  graph.session = nullptr;
+  graph.graph = nullptr;
+  graph.nodes.clear();
+}
+
+napi_value element(napi_env env, napi_value array, uint32_t index) {
+  napi_value value;
+  check(napi_get_element(env, array, index, &value), "an element");
+  return value;
+}
+
+uint32_t length(napi_env env, napi_value array) {
+  uint32_t count;
+  check(napi_get_array_length(env, array, &count), "a list");
+  return count;
+}
+
+napi_value property(napi_env env, napi_value object, const char* name) {
+  napi_value value;
+  check(napi_get_named_property(env, object, name, &value), name);
+  return value;
+}
+
+std::string text(napi_env env, napi_value value) {
+  size_t size;
+  check(napi_get_value_string_utf8(env, value, nullptr, 0, &size), "a text");
+  std::string result(size, '\0');
+  check(napi_get_value_string_utf8(env, value, result.data(), size + 1, &size), "a text");
+  return result;
+}
+
+int64_t whole(napi_env env, napi_value value) {
+  int64_t result;
+  check(napi_get_value_int64(env, value, &result), "a whole number");
+  return result;
+}
+
+double number(napi_env env, napi_value value) {
+  double result;
+  check(napi_get_value_double(env, value, &result), "a number");
+  return result;
+}
+
+bool truth(napi_env env, napi_value value) {
+  napi_valuetype type;
+  check(napi_typeof(env, value, &type), "a truth value");
+  if (type == napi_number) return number(env, value) != 0;
+  bool result;
+  check(napi_get_value_bool(env, value, &result), "a truth value");
+  return result;
+}
+
+std::vector<int64_t> wholes(napi_env env, napi_value array) {
+  std::vector<int64_t> result(length(env, array));
+  for (uint32_t i = 0; i < result.size(); i++) result[i] = whole(env, element(env, array, i));
+  return result;
+}
+
+struct Bytes {
+  const void* data;
+  size_t size;
+};
+
+Bytes bytes(napi_env env, napi_value value) {
+  bool is_typed_array;
+  check(napi_is_typedarray(env, value, &is_typed_array), "a typed array");
+  if (!is_typed_array) throw Failure{"graph addon: data is no typed array"};
+  napi_typedarray_type type;
+  size_t count;
+  void* data;
+  check(napi_get_typedarray_info(env, value, &type, &count, &data, nullptr, nullptr), "a typed array");
+  size_t width = 1;
+  switch (type) {
+    case napi_int16_array:
+    case napi_uint16_array:
+      width = 2;
+      break;
+    case napi_int32_array:
+    case napi_uint32_array:
+    case napi_float32_array:
+      width = 4;
+      break;
+    case napi_float64_array:
+    case napi_bigint64_array:
+    case napi_biguint64_array:
+      width = 8;
+      break;
+    default:
+      break;
+  }
+  return {data, count * width};
+}
+
+// { dtype, shape, data } as a tensor of TensorFlow's own memory.
+TF_Tensor* tensor(napi_env env, napi_value value) {
+  const auto dtype = static_cast<TF_DataType>(whole(env, property(env, value, "dtype")));
+  const std::vector<int64_t> shape = wholes(env, property(env, value, "shape"));
+  const Bytes source = bytes(env, property(env, value, "data"));
+  size_t size = TF_DataTypeSize(dtype);
+  for (int64_t extent : shape) size *= static_cast<size_t>(extent);
+  if (size != source.size) {
+    throw Failure{"graph addon: a tensor of " + std::to_string(size) + " bytes was given " +
+                  std::to_string(source.size)};
+  }
+  TF_Tensor* result = TF_AllocateTensor(dtype, shape.data(), static_cast<int>(shape.size()), size);
+  std::memcpy(TF_TensorData(result), source.data, size);
+  return result;
+}
+
+napi_value shapeValue(napi_env env, const std::vector<int64_t>& shape) {
+  napi_value result;
+  napi_create_array_with_length(env, shape.size(), &result);
+  for (uint32_t i = 0; i < shape.size(); i++) {
+    napi_value extent;
+    napi_create_int64(env, shape[i], &extent);
+    napi_set_element(env, result, i, extent);
+  }
+  return result;
+}
+
+void setInt(napi_env env, napi_value object, const char* name, int64_t value) {
+  napi_value wrapped;
+  napi_create_int64(env, value, &wrapped);
+  napi_set_named_property(env, object, name, wrapped);
+}
+
+Graph& graphOf(napi_env env, napi_value value) {
+  void* data;
+  check(napi_get_value_external(env, value, &data), "a graph");
+  Graph& graph = *static_cast<Graph*>(data);
+  if (graph.session == nullptr) throw Failure{"graph addon: the graph is closed"};
+  return graph;
+}
+
+TF_Operation* nodeOf(const Graph& graph, int64_t id) {
+  if (id < 0 || id >= static_cast<int64_t>(graph.nodes.size())) {
+    throw Failure{"graph addon: there is no node " + std::to_string(id)};
+  }
+  return graph.nodes[id];
+}
+
+TF_Output outputOf(napi_env env, const Graph& graph, napi_value pair) {
+  return {nodeOf(graph, whole(env, element(env, pair, 0))),
+          static_cast<int>(whole(env, element(env, pair, 1)))};
+}
+
+// An attribute in the form that TF.js gives it: { name, type, value }, type being a TF_AttrType.
+void setAttribute(napi_env env, TF_OperationDescription* node, napi_value attribute) {
+  const std::string name = text(env, property(env, attribute, "name"));
+  const auto type = static_cast<TF_AttrType>(whole(env, property(env, attribute, "type")));
+  napi_value value = property(env, attribute, "value");
+  bool is_list;
+  check(napi_is_array(env, value, &is_list), "an attribute");
+  switch (type) {
+    case TF_ATTR_STRING: {
+      const std::string given = text(env, value);
+      TF_SetAttrString(node, name.c_str(), given.data(), given.size());
+      return;
+    }
+    case TF_ATTR_INT:
+      if (is_list) {
+        const std::vector<int64_t> given = wholes(env, value);
+        TF_SetAttrIntList(node, name.c_str(), given.data(), static_cast<int>(given.size()));
+      } else {
+        TF_SetAttrInt(node, name.c_str(), whole(env, value));
+      }
+      return;
+    case TF_ATTR_FLOAT:
+      TF_SetAttrFloat(node, name.c_str(), static_cast<float>(number(env, value)));
+      return;
+    case TF_ATTR_BOOL:
+      TF_SetAttrBool(node, name.c_str(), truth(env, value));
+      return;
+    case TF_ATTR_TYPE:
+      TF_SetAttrType(node, name.c_str(), static_cast<TF_DataType>(whole(env, value)));
+      return;
+    case TF_ATTR_SHAPE: {
+      const std::vector<int64_t> given = wholes(env, value);
+      TF_SetAttrShape(node, name.c_str(), given.data(), static_cast<int>(given.size()));
+      return;
+    }
+    case TF_ATTR_TENSOR: {
+      TF_Tensor* given = tensor(env, value);
+      Status status;
+      TF_SetAttrTensor(node, name.c_str(), given, status);
+      TF_DeleteTensor(given);
+      status.check();
+      return;
+    }
+    default:
+      throw Failure{"graph addon: attribute " + name + " has a type that is not supported"};
+  }
+}
+
+template <size_t N>
+void arguments(napi_env env, napi_callback_info info, napi_value (&values)[N]) {
+  size_t count = N;
+  check(napi_get_cb_info(env, info, &count, values, nullptr, nullptr), "the call");
+  if (count < N) throw Failure{"graph addon: too few arguments"};
+}
+
+// Runs the body of an entry point and turns a Failure into a JavaScript error.
+template <typename Body>
+napi_value entry(napi_env env, Body body) {
+  try {
+    return body();
+  } catch (const Failure& failure) {
+    napi_throw_error(env, nullptr, failure.message.c_str());
+    return nullptr;
+  }
+}
+
+napi_value create(napi_env env, napi_callback_info info) {
+  return entry(env, [&] {
+    napi_value args[1];
+    arguments(env, info, args);
+    const Bytes config = bytes(env, args[0]);
+    Status status;
+    TF_SessionOptions* options = TF_NewSessionOptions();
+    TF_SetConfig(options, config.data, config.size, status);
+    auto* graph = new Graph;
+    if (TF_GetCode(status) == TF_OK) {
+      graph->graph = TF_NewGraph();
+      graph->session = TF_NewSession(graph->graph, options, status);
+    }
+    TF_DeleteSessionOptions(options);
+    if (TF_GetCode(status) != TF_OK) {
+      dispose(*graph);
+      delete graph;
+    }
+    status.check();
+    napi_value result;
+    check(napi_create_external(
+              env, graph,
+              [](napi_env, void* data, void*) {
+                dispose(*static_cast<Graph*>(data));
+                delete static_cast<Graph*>(data);
+              },
+              nullptr, &result),
+          "the graph");
+    return result;
+  });
+}
+
+napi_value addNode(napi_env env, napi_callback_info info) {
+  return entry(env, [&] {
+    napi_value args[6];
+    arguments(env, info, args);
+    Graph& graph = graphOf(env, args[0]);
+    const std::string op = text(env, args[1]);
+    const std::string name = text(env, args[2]);
+    // What can throw is read before the description exists, which only TF_FinishOperation frees.
+    std::vector<TF_Output> inputs(length(env, args[3]));
+    for (uint32_t i = 0; i < inputs.size(); i++) inputs[i] = outputOf(env, graph, element(env, args[3], i));
+    const std::vector<int64_t> controls = wholes(env, args[5]);
+    const uint32_t attributes = length(env, args[4]);
+
+    TF_OperationDescription* description = TF_NewOperation(graph.graph, op.c_str(), name.c_str());
+    for (const TF_Output& input : inputs) TF_AddInput(description, input);
+    for (int64_t id : controls) TF_AddControlInput(description, nodeOf(graph, id));
+    for (uint32_t i = 0; i < attributes; i++) setAttribute(env, description, element(env, args[4], i));
+    Status status;
+    TF_Operation* node = TF_FinishOperation(description, status);
+    status.check();
+    graph.nodes.push_back(node);
+
+    napi_value result;
+    napi_value outputs;
+    napi_create_object(env, &result);
+    const int count = TF_OperationNumOutputs(node);
+    napi_create_array_with_length(env, count, &outputs);
+    for (int i = 0; i < count; i++) {
+      const TF_Output output{node, i};
+      napi_value described;
+      napi_value shape;
+      napi_create_object(env, &described);
+      setInt(env, described, "dtype", TF_OperationOutputType(output));
+      const int rank = TF_GraphGetTensorNumDims(graph.graph, output, status);
+      status.check();
+      if (rank < 0) {
+        napi_get_null(env, &shape);
+      } else {
+        std::vector<int64_t> extents(rank);
+        TF_GraphGetTensorShape(graph.graph, output, extents.data(), rank, status);
+        status.check();
+        shape = shapeValue(env, extents);
+      }
+      napi_set_named_property(env, described, "shape", shape);
+      napi_set_element(env, outputs, i, described);
+    }
+    setInt(env, result, "id", static_cast<int64_t>(graph.nodes.size()) - 1);
+    napi_set_named_property(env, result, "outputs", outputs);
+    return result;
+  });
+}
+
+struct Work {
+  napi_async_work handle = nullptr;
+  napi_deferred deferred = nullptr;
+  napi_ref keep = nullptr;  // the graph, so that it outlives the run
+  TF_Session* session = nullptr;
+  std::vector<TF_Output> inputs;
+  std::vector<TF_Tensor*> values;
+  std::vector<TF_Output> fetches;
+  std::vector<TF_Tensor*> results;
+  std::vector<const TF_Operation*> targets;
+  std::string error;
+
+  ~Work() {
+    for (TF_Tensor* value : values) TF_DeleteTensor(value);
+    for (TF_Tensor* result : results) {
+      if (result != nullptr) TF_DeleteTensor(result);
+    }
+  }
+};
+
+void execute(napi_env, void* data) {
+  Work& work = *static_cast<Work*>(data);
+  TF_Status* status = TF_NewStatus();
+  work.results.resize(work.fetches.size(), nullptr);
+  TF_SessionRun(work.session, nullptr, work.inputs.data(), work.values.data(),
+                static_cast<int>(work.inputs.size()), work.fetches.data(), work.results.data(),
+                static_cast<int>(work.fetches.size()), work.targets.data(),
+                static_cast<int>(work.targets.size()), nullptr, status);
+  if (TF_GetCode(status) != TF_OK) work.error = TF_Message(status);
+  TF_DeleteStatus(status);
+}
+
+void complete(napi_env env, napi_status, void* data) {
+  Work* work = static_cast<Work*>(data);
+  if (!work->error.empty()) {
+    napi_value message;
+    napi_value error;
+    napi_create_string_utf8(env, work->error.c_str(), NAPI_AUTO_LENGTH, &message);
+    napi_create_error(env, nullptr, message, &error);
+    napi_reject_deferred(env, work->deferred, error);
+  } else {
+    napi_value results;
+    napi_create_array_with_length(env, work->results.size(), &results);
+    for (uint32_t i = 0; i < work->results.size(); i++) {
+      TF_Tensor* tensor = work->results[i];
+      std::vector<int64_t> shape(TF_NumDims(tensor));
+      for (size_t axis = 0; axis < shape.size(); axis++) shape[axis] = TF_Dim(tensor, static_cast<int>(axis));
+      void* copy;
+      napi_value buffer;
+      napi_value result;
+      napi_create_arraybuffer(env, TF_TensorByteSize(tensor), &copy, &buffer);
+      std::memcpy(copy, TF_TensorData(tensor), TF_TensorByteSize(tensor));
+      napi_create_object(env, &result);
+      setInt(env, result, "dtype", TF_TensorType(tensor));
+      napi_set_named_property(env, result, "shape", shapeValue(env, shape));
+      napi_set_named_property(env, result, "data", buffer);
+      napi_set_element(env, results, i, result);
+    }
+    napi_resolve_deferred(env, work->deferred, results);
+  }
+  napi_delete_reference(env, work->keep);
+  napi_delete_async_work(env, work->handle);
+  delete work;
+}
+
+napi_value run(napi_env env, napi_callback_info info) {
+  return entry(env, [&]() -> napi_value {
+    napi_value args[4];
+    arguments(env, info, args);
+    Graph& graph = graphOf(env, args[0]);
+    auto work = std::unique_ptr<Work>(new Work);
+    work->session = graph.session;
+    for (uint32_t i = 0; i < length(env, args[1]); i++) {
+      napi_value feed = element(env, args[1], i);
+      work->inputs.push_back(outputOf(env, graph, property(env, feed, "output")));
+      work->values.push_back(tensor(env, feed));
+    }
+    for (uint32_t i = 0; i < length(env, args[2]); i++) {
+      work->fetches.push_back(outputOf(env, graph, element(env, args[2], i)));
+    }
+    for (int64_t id : wholes(env, args[3])) work->targets.push_back(nodeOf(graph, id));
+
+    napi_value promise;
+    napi_value name;
+    check(napi_create_reference(env, args[0], 1, &work->keep), "the graph");
+    check(napi_create_promise(env, &work->deferred, &promise), "a promise");
+    check(napi_create_string_utf8(env, "cifar10-fast run", NAPI_AUTO_LENGTH, &name), "a name");
+    check(napi_create_async_work(env, nullptr, name, execute, complete, work.get(), &work->handle), "work");
+    check(napi_queue_async_work(env, work->handle), "work");
+    work.release();
+    return promise;
+  });
+}
+
+napi_value closeGraph(napi_env env, napi_callback_info info) {
+  return entry(env, [&]() -> napi_value {
+    napi_value args[1];
+    arguments(env, info, args);
+    dispose(graphOf(env, args[0]));
+    return nullptr;
+  });
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  const struct {
+    const char* name;
+    napi_callback function;
+  } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"close", closeGraph}};
+  for (const auto& [name, function] : functions) {
+    napi_value value;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    napi_set_named_property(env, exports, name, value);
+  }
+  return exports;
+}
