@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { BatchIndices } from '../augment/batches';
 import type { GatherTables, LookupTable } from '../augment/gather';
 import type { HostTensor } from '../base/host-tensor';
-import type { OnDevice } from '../engine/session';
+import type { OnDevice } from '../engine/step';
 
 /** Images and labels as a session holds them: normalised once, resident on the device, never padded. */
 export type ResidentSplit = {

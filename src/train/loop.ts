@@ -7,7 +7,8 @@ import { InterruptedError, TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import { createSession } from '../engine/session';
-import type { Session } from '../engine/session';
+import type { SessionOptions } from '../engine/session';
+import type { Session } from '../engine/step';
 import { initNetwork, pathsByRole } from '../nn/network';
 import { isEmaStep, updateEma } from '../optim/ema';
 import type { Ema } from '../optim/ema';
@@ -55,6 +56,8 @@ export interface Training {
   /** Evaluate the image and its mirror image. */
   readonly tta: boolean;
   readonly seed: number;
+  /** How steps are executed; captured in fp32 where absent. */
+  readonly engine?: SessionOptions;
   /** Steps of the caller, run after each training step on what it left. */
   readonly extraSteps?: readonly FoldStep[];
 }
@@ -164,14 +167,17 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     ema: ema === undefined ? {} : network,
   };
 
-  const session = createSession<TrainingState>({
-    ...learnt,
-    totals: emptyTotals(),
-    train: residentSplit(training.train.images, training.train.labels, channels),
-    valid: residentSplit(training.valid.images, training.valid.labels, channels),
-    tables: residentTables(tables),
-    validTables: residentTables(validTables),
-  });
+  const session = createSession<TrainingState>(
+    {
+      ...learnt,
+      totals: emptyTotals(),
+      train: residentSplit(training.train.images, training.train.labels, channels),
+      valid: residentSplit(training.valid.images, training.valid.labels, channels),
+      tables: residentTables(tables),
+      validTables: residentTables(validTables),
+    },
+    training.engine,
+  );
 
   const trainSteps = [backward(model), log, optimise(optimiser), ...(training.extraSteps ?? [])];
   const validSteps = [evaluate(model, { tta }), log];

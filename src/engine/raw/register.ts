@@ -60,6 +60,43 @@ export function registerRawKernels(backend: NodeBackend): void {
   );
   kernel('ReluGrad', ({ dy, y }) => backend.executeSingleOutput('ReluGrad', [type('T')], [dy, y]));
 
+  // tfjs-node's own kernel reads all indices back to check them in JavaScript. TensorFlow checks them itself (on a GPU it
+  // gives zeros instead), and a recording has no values to read.
+  tf.unregisterKernel('GatherV2', 'tensorflow');
+  tf.registerKernel({
+    kernelName: 'GatherV2',
+    backendName: 'tensorflow',
+    kernelFunc: ({ inputs, attrs }) => {
+      const { x, indices } = inputs as Record<string, tf.TensorInfo>;
+      const typed = (name: string, dtype: number): OpAttribute => ({
+        name,
+        type: binding.TF_ATTR_TYPE,
+        value: dtype,
+      });
+      const dtypes: Readonly<Record<string, number>> = {
+        float32: binding.TF_FLOAT,
+        int32: binding.TF_INT32,
+        bool: binding.TF_BOOL,
+      };
+      return tf.tidy(() =>
+        backend.executeSingleOutput(
+          'GatherV2',
+          [
+            {
+              name: 'batch_dims',
+              type: binding.TF_ATTR_INT,
+              value: Number(attrs?.['batchDims'] ?? 0),
+            },
+            typed('Tparams', dtypes[x.dtype]),
+            typed('Tindices', binding.TF_INT32),
+            typed('Taxis', binding.TF_INT32),
+          ],
+          [x, indices, tf.scalar(Number(attrs?.['axis'] ?? 0), 'int32')],
+        ),
+      );
+    },
+  });
+
   tf.registerGradient({
     kernelName: 'FusedBatchNormV3',
     inputsToSave: ['x', 'scale'],

@@ -1,0 +1,275 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { tidy } from '@tensorflow/tfjs-core';
+import { CaptureError } from '../base/errors';
+import type { HostTensor } from '../base/host-tensor';
+import { nearestHint } from '../base/nearest';
+import { entries, mapTree } from '../base/tree';
+import type { Tree } from '../base/tree';
+import { attributeType, dataType, dataTypeOf, openGraph } from './graph';
+import type { GraphOptions, TensorGraph, Value } from './graph';
+import type { Precision } from './hardware';
+import { record } from './recording';
+import type { Recorder } from './recording';
+import { isFeed, isHost, isTensor, toHostTensor } from './step';
+import type { Session } from './step';
+
+/** A part of the state in the graph's session: a variable, how to fill it and how to read it. */
+interface Slot {
+  readonly handle: Value;
+  readonly dtype: number;
+  readonly shape: readonly number[];
+  readonly given: Value;
+  /** Node that puts `given` into the variable. */
+  readonly assign: number;
+  readonly read: Value;
+}
+
+const separator = '\u0000';
+
+/**
+ * Opens a session whose steps are recorded as a TensorFlow graph and replayed, each with one call.
+ *
+ * The state lives in variables of the graph's session. A step that is captured adds its nodes to the same graph, so all
+ * steps share one state and none of them is built twice; TensorFlow itself runs on a thread of its own.
+ */
+export function createCapturedSession<S extends Tree<HostTensor>>(
+  initial: S,
+  precision: Precision,
+  options: GraphOptions,
+): Session<S> {
+  const graph = openGraph(options);
+  const slots = new Map<string, Slot>();
+  const pending = new Map<string, HostTensor>();
+  let isDisposed = false;
+
+  // The nesting of the state, without its numbers: those are the session's once they are written.
+  const held = mapTree<HostTensor, Slot>(initial, isHost, (host, path) => {
+    const key = path.join(separator);
+    const slot = makeSlot(graph, path.join('/'), host);
+    slots.set(key, slot);
+    pending.set(key, host);
+    return slot;
+  });
+
+  const alive = (what: string): void => {
+    if (isDisposed) {
+      throw new CaptureError(`session: ${what} was called after dispose(). Open a new session.`);
+    }
+  };
+
+  /** What was written goes to the device before the next run, all in one call. */
+  const flush = async (): Promise<void> => {
+    if (pending.size === 0) return;
+    const writes = [...pending].map(([key, host]) => [slots.get(key) as Slot, host] as const);
+    pending.clear();
+    await graph.run(
+      writes.map(([{ given }, host]) => [given, host] as const),
+      [],
+      writes.map(([{ assign }]) => assign),
+    );
+  };
+
+  /** The slots of the values that `update` holds, by path; every one must exist and keep its type and shape. */
+  const match = <T>(
+    update: readonly (readonly [path: readonly string[], value: T])[],
+    describe: (value: T) => Pick<Slot, 'dtype' | 'shape'>,
+    where: string,
+  ): (readonly [slot: Slot, value: T, key: string])[] =>
+    update.map(([path, value]) => {
+      const key = path.join(separator);
+      const slot = slots.get(key);
+      const name = path.join('/');
+      if (slot === undefined) {
+        const known = [...slots.keys()].map((other) => other.replaceAll(separator, '/'));
+        throw new CaptureError(
+          `session: ${where} sets "${name}", which the state does not hold.${nearestHint(name, known)} ` +
+            'Put it into the state that the session starts with.',
+        );
+      }
+      const { dtype, shape } = describe(value);
+      if (dtype !== slot.dtype || shape.join() !== slot.shape.join()) {
+        throw new CaptureError(
+          `session: ${where} sets "${name}" to ${typeName(dtype)} [${shape.join()}]; it is ` +
+            `${typeName(slot.dtype)} [${slot.shape.join()}] and keeps its shape. Open a new session for another shape.`,
+        );
+      }
+      return [slot, value, key] as const;
+    });
+
+  return {
+    mode: 'captured',
+    capture(name, step, example) {
+      alive(`capture("${name}")`);
+      const feeds = new Map<string, Value>();
+      const targets: number[] = [];
+      const outputs: Value[] = [];
+      let nesting: Tree<number> = {};
+      record(graph, name, precision, (recorder) =>
+        tidy(() => {
+          const state = mapTree(held, isSlot, (slot) => recorder.tensor(readIn(graph, slot)));
+          const reads = new Map<string, Value>();
+          for (const [path, tensor] of entries(state, isTensor)) {
+            reads.set(path.join(separator), recorder.value(tensor));
+          }
+          const inputs = mapTree(example, isFeed, (feed, path) => {
+            const { shape, data } = toHostTensor(feed);
+            const value = graph.placeholder(dataTypeOf(data), shape);
+            feeds.set(path.join(separator), value);
+            return recorder.tensor(value);
+          });
+          // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
+          const result = step(state as never, inputs as never);
+          const changed = [...entries((result.state ?? {}) as Tree<tf.Tensor>, isTensor)].map(
+            ([path, tensor]) => [path, full(graph, recorder, tensor)] as const,
+          );
+          for (const [slot, value, key] of match(changed, (value) => value, `step "${name}"`)) {
+            const read = reads.get(key) as Value;
+            if (value.ref.join() === read.ref.join()) continue;
+            // All of the step reads what the state was before any of it is replaced.
+            targets.push(
+              assignTo(
+                graph,
+                slot.handle,
+                value,
+                [...reads.values()].map(({ ref }) => ref[0]),
+              ),
+            );
+          }
+          nesting = mapTree<tf.Tensor, number>(
+            result.outputs ?? ({} as Tree<tf.Tensor>),
+            isTensor,
+            (tensor) => outputs.push(full(graph, recorder, tensor)) - 1,
+          );
+        }),
+      );
+      return async (given) => {
+        alive(`step "${name}"`);
+        await flush();
+        const values = [...entries(given, isFeed)].map(([path, feed]) => {
+          const host = toHostTensor(feed);
+          const value = feeds.get(path.join(separator));
+          if (
+            value === undefined ||
+            value.shape.join() !== host.shape.join() ||
+            value.dtype !== dataTypeOf(host.data)
+          ) {
+            const recorded =
+              value === undefined
+                ? 'without it'
+                : `for ${typeName(value.dtype)} [${value.shape.join()}]`;
+            throw new CaptureError(
+              `capture: "${name}" was recorded ${recorded} and called with "${path.join('/')}" ` +
+                `${typeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
+            );
+          }
+          return [value, host] as const;
+        });
+        if (values.length < feeds.size) {
+          const present = new Set(
+            [...entries(given, isFeed)].map(([path]) => path.join(separator)),
+          );
+          const missing = [...feeds.keys()].filter((key) => !present.has(key));
+          throw new CaptureError(
+            `capture: "${name}" was called without ${missing.map((key) => `"${key.replaceAll(separator, '/')}"`).join(', ')}. ` +
+              'Feed everything that the example held.',
+          );
+        }
+        const results = await graph.run(values, outputs, targets);
+        return mapTree(nesting, isIndex, (index) => results[index]) as never;
+      };
+    },
+    async read(...names) {
+      alive('read()');
+      await flush();
+      const parts = names.map((name) => {
+        const part = held[name];
+        if (part === undefined) {
+          throw new CaptureError(
+            `session: the state holds no "${name}".${nearestHint(name, Object.keys(held))}`,
+          );
+        }
+        return [name, part] as const;
+      });
+      const fetches: Value[] = [];
+      const places = mapTree<Slot, number>(
+        Object.fromEntries(parts),
+        isSlot,
+        ({ read }) => fetches.push(read) - 1,
+      );
+      const results = await graph.run([], fetches, []);
+      return mapTree(places, isIndex, (index) => results[index]) as never;
+    },
+    write(values) {
+      alive('write()');
+      const given = [...entries<HostTensor>(values as Tree<HostTensor>, isHost)];
+      const describe = ({ data, shape }: HostTensor): Pick<Slot, 'dtype' | 'shape'> => ({
+        dtype: dataTypeOf(data),
+        shape,
+      });
+      for (const [, host, key] of match(given, describe, 'write()')) pending.set(key, host);
+    },
+    dispose() {
+      if (isDisposed) return;
+      isDisposed = true;
+      graph.close();
+    },
+  };
+}
+
+function isSlot(node: Slot | Tree<Slot>): node is Slot {
+  return 'handle' in node && 'assign' in node;
+}
+
+function isIndex(node: number | Tree<number>): node is number {
+  return typeof node === 'number';
+}
+
+/** The value of a tensor that leaves the step: low precision is brought back to fp32. */
+function full(graph: TensorGraph, recorder: Recorder, tensor: tf.Tensor): Value {
+  const value = recorder.value(tensor);
+  const isLow = value.dtype === dataType.bfloat16 || value.dtype === dataType.float16;
+  return isLow ? graph.cast(value, dataType.float32) : value;
+}
+
+function makeSlot(graph: TensorGraph, name: string, { data, shape }: HostTensor): Slot {
+  const dtype = dataTypeOf(data);
+  const handle = graph.add(
+    'VarHandleOp',
+    [],
+    [
+      { name: 'dtype', type: attributeType.type, value: dtype },
+      { name: 'shape', type: attributeType.shape, value: shape },
+      { name: 'shared_name', type: attributeType.string, value: name },
+    ],
+  ).outputs[0];
+  const given = graph.placeholder(dtype, shape);
+  const assign = assignTo(graph, handle, given, []);
+  return { handle, dtype, shape, given, assign, read: readIn(graph, { handle, dtype }) };
+}
+
+/** A read of a variable. Within one run it gives what the variable was before the run, see the assignments. */
+function readIn(graph: TensorGraph, { handle, dtype }: Pick<Slot, 'handle' | 'dtype'>): Value {
+  return graph.add(
+    'ReadVariableOp',
+    [handle],
+    [{ name: 'dtype', type: attributeType.type, value: dtype }],
+  ).outputs[0];
+}
+
+function assignTo(
+  graph: TensorGraph,
+  handle: Value,
+  value: Value,
+  after: readonly number[],
+): number {
+  return graph.add(
+    'AssignVariableOp',
+    [handle, value],
+    [{ name: 'dtype', type: attributeType.type, value: value.dtype }],
+    after,
+  ).id;
+}
+
+function typeName(dtype: number): string {
+  return Object.entries(dataType).find(([, number]) => number === dtype)?.[0] ?? `type ${dtype}`;
+}

@@ -1,0 +1,225 @@
+import { CaptureError } from '../base/errors';
+import { sizeOf } from '../base/host-tensor';
+import type { HostArray, HostTensor } from '../base/host-tensor';
+import { loadGraphAddon } from './native';
+import type { NativeFeed, OutputRef } from './native';
+import type { OpAttribute } from './tensorflow';
+
+/** TensorFlow's numbers for the element types that the engine meets. */
+export const dataType = {
+  float32: 1,
+  int32: 3,
+  uint8: 4,
+  string: 7,
+  int64: 9,
+  bool: 10,
+  bfloat16: 14,
+  float16: 19,
+  resource: 20,
+} as const;
+
+/** TensorFlow's numbers for the kinds of attributes that the engine sets itself. */
+export const attributeType = { type: 4, shape: 5, tensor: 6, string: 0 } as const;
+
+/** A value in a graph: where it comes from, its element type and its shape. */
+export interface Value {
+  readonly ref: OutputRef;
+  readonly dtype: number;
+  readonly shape: readonly number[];
+}
+
+/** One node as it was added, for printing and counting. */
+export interface GraphEntry {
+  readonly id: number;
+  readonly op: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: readonly OpAttribute[];
+}
+
+/** How TensorFlow runs a graph. */
+export interface GraphOptions {
+  /** Threads within one operation; TensorFlow's own choice where absent. */
+  readonly intraOpThreads?: number;
+  /** Operations at the same time; TensorFlow's own choice where absent. */
+  readonly interOpThreads?: number;
+}
+
+/** A TensorFlow graph that grows, and the session that runs it. */
+export interface TensorGraph {
+  readonly entries: readonly GraphEntry[];
+  /** Adds a node; every shape that it gives must be known. */
+  add(
+    op: string,
+    inputs: readonly Value[],
+    attributes?: readonly OpAttribute[],
+    controls?: readonly number[],
+  ): GraphEntry;
+  constant(value: {
+    readonly dtype: number;
+    readonly shape: readonly number[];
+    readonly data: ArrayBufferView;
+  }): Value;
+  placeholder(dtype: number, shape: readonly number[]): Value;
+  cast(value: Value, dtype: number): Value;
+  /** Runs what is needed for the fetched values and the targets, off the thread of JavaScript, one run at a time. */
+  run(
+    feeds: readonly (readonly [value: Value, host: HostTensor])[],
+    fetches: readonly Value[],
+    targets: readonly number[],
+  ): Promise<HostTensor[]>;
+  close(): void;
+}
+
+/** The element type of a host tensor. */
+export function dataTypeOf(data: HostArray): number {
+  if (data instanceof Float32Array) return dataType.float32;
+  return data instanceof Int32Array ? dataType.int32 : dataType.bool;
+}
+
+/** Opens an empty graph. Close it; its memory is the addon's. */
+export function openGraph(options: GraphOptions = {}): TensorGraph {
+  const addon = loadGraphAddon();
+  const native = addon.create(sessionConfig(options));
+  const entries: GraphEntry[] = [];
+  const casts = new Map<string, Value>();
+  let last: Promise<unknown> = Promise.resolve();
+
+  const graph: TensorGraph = {
+    entries,
+    add(op, inputs, attributes = [], controls = []) {
+      const { id, outputs } = addon.addNode(
+        native,
+        op,
+        `${op}_${entries.length}`,
+        inputs.map(({ ref }) => ref),
+        attributes,
+        controls,
+      );
+      const entry = {
+        id,
+        op,
+        inputs,
+        attributes,
+        outputs: outputs.map(({ dtype, shape }, index): Value => {
+          if (isOpaque(op, index)) return { ref: [id, index], dtype, shape: [0] };
+          if (shape === null || shape.includes(-1)) {
+            throw new CaptureError(
+              `capture: the shape of output ${index} of "${op}" depends on values ` +
+                `(${shape === null ? 'unknown' : `[${shape.join()}]`}), which a recording does not have. ` +
+                'Use operations whose shapes follow from the shapes of their inputs.',
+            );
+          }
+          return { ref: [id, index], dtype, shape };
+        }),
+      };
+      entries.push(entry);
+      return entry;
+    },
+    constant(value) {
+      return graph.add(
+        'Const',
+        [],
+        [
+          { name: 'dtype', type: attributeType.type, value: value.dtype },
+          { name: 'value', type: attributeType.tensor, value },
+        ],
+      ).outputs[0];
+    },
+    placeholder(dtype, shape) {
+      return graph.add(
+        'Placeholder',
+        [],
+        [
+          { name: 'dtype', type: attributeType.type, value: dtype },
+          { name: 'shape', type: attributeType.shape, value: shape },
+        ],
+      ).outputs[0];
+    },
+    cast(value, dtype) {
+      if (value.dtype === dtype) return value;
+      const key = `${value.ref.join(':')} ${dtype}`;
+      const found =
+        casts.get(key) ??
+        graph.add(
+          'Cast',
+          [value],
+          [
+            { name: 'SrcT', type: attributeType.type, value: value.dtype },
+            { name: 'DstT', type: attributeType.type, value: dtype },
+          ],
+        ).outputs[0];
+      casts.set(key, found);
+      return found;
+    },
+    run(feeds, fetches, targets) {
+      const given = feeds.map(([{ ref, dtype }, { shape, data }]): NativeFeed => {
+        return { output: ref, dtype, shape, data };
+      });
+      const refs = fetches.map(({ ref }) => ref);
+      const start = async (): Promise<HostTensor[]> => {
+        const results = await addon.run(native, given, refs, targets);
+        return results.map(({ dtype, shape, data }) => ({ shape, data: toHostArray(dtype, data) }));
+      };
+      const result = last.then(start, start);
+      last = result;
+      return result;
+    },
+    close: () => addon.close(native),
+  };
+  return graph;
+}
+
+/** What a fused batch norm keeps for its gradient has a shape of its kernel's own choice, and no other reader. */
+function isOpaque(op: string, output: number): boolean {
+  return op === 'FusedBatchNormV3' && output === 5;
+}
+
+function toHostArray(dtype: number, data: ArrayBuffer): HostArray {
+  switch (dtype) {
+    case dataType.float32:
+      return new Float32Array(data);
+    case dataType.int32:
+      return new Int32Array(data);
+    case dataType.bool:
+    case dataType.uint8:
+      return new Uint8Array(data);
+    default:
+      throw new CaptureError(
+        `capture: a value of TensorFlow's type ${dtype} cannot be given back. Cast it to float32 or int32.`,
+      );
+  }
+}
+
+/** A serialised ConfigProto: field numbers as in tensorflow/core/protobuf/config.proto. */
+function sessionConfig({ intraOpThreads = 0, interOpThreads = 0 }: GraphOptions): Uint8Array {
+  const varint = (field: number, value: number): number[] =>
+    value === 0 ? [] : [field << 3, ...varintBytes(value)];
+  const message = (field: number, body: readonly number[]): number[] => [
+    (field << 3) | 2,
+    ...varintBytes(body.length),
+    ...body,
+  ];
+  return Uint8Array.from([
+    ...varint(2, intraOpThreads),
+    ...varint(5, interOpThreads),
+    // gpu_options.allow_growth: take a GPU's memory as it is needed.
+    ...message(6, varint(4, 1)),
+  ]);
+}
+
+function varintBytes(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...varintBytes(value >>> 7)];
+}
+
+/** Bytes that a value takes. */
+export function byteSizeOf({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): number {
+  const width: Readonly<Record<number, number>> = {
+    [dataType.float32]: 4,
+    [dataType.int32]: 4,
+    [dataType.bfloat16]: 2,
+    [dataType.float16]: 2,
+    [dataType.int64]: 8,
+  };
+  return (width[dtype] ?? 1) * sizeOf(shape);
+}

@@ -1,0 +1,96 @@
+import { sizeOf } from '../base/host-tensor';
+import { dataType } from './graph';
+import type { TensorGraph, Value } from './graph';
+import type { Precision } from './hardware';
+import type { OpAttribute } from './tensorflow';
+
+/** Operations that are worth computing in few bits: what a network's time is spent on. */
+const computing = new Set([
+  'Conv2D',
+  'Conv2DBackpropInput',
+  'Conv2DBackpropFilter',
+  'MatMul',
+  'BatchMatMul',
+  'BatchMatMulV2',
+]);
+
+/** Operations that stay in few bits where all that they read is in few bits already; scalars are taken along. */
+const following = new Set([
+  'Add',
+  'AddV2',
+  'AddN',
+  'Mul',
+  'Sub',
+  'Div',
+  'RealDiv',
+  'Reshape',
+  'Transpose',
+  'Pad',
+  'PadV2',
+  'ConcatV2',
+  'Relu',
+  'Elu',
+  'AvgPool',
+  'MaxPool',
+]);
+
+/** Gradients that read activations of the forward pass: in few bits as soon as one of their inputs is. */
+const leading = new Set(['ReluGrad', 'EluGrad', 'MaxPoolGrad', 'AvgPoolGrad']);
+
+/** For fused batch norm, how many of the first inputs are activations; the others stay in fp32. */
+const batchNormActivations = new Map([
+  ['FusedBatchNormV3', 1],
+  ['FusedBatchNormGradV3', 2],
+]);
+
+/** An operation as it goes into the graph. */
+export interface CastOperation {
+  readonly inputs: readonly Value[];
+  readonly attributes: readonly OpAttribute[];
+}
+
+/**
+ * Decides in which number format an operation is recorded, and adds the casts that it takes, each only once.
+ *
+ * Convolutions, matrix products and what lies between them are in low precision; statistics of batch norm, losses,
+ * master weights and the optimiser in fp32. Gradients of kernels come out of their convolution in low precision and
+ * meet the master weights in fp32.
+ *
+ * @see Micikevicius et al., Mixed Precision Training, arXiv:1710.03740 (2018)
+ */
+export function castOperation(
+  graph: TensorGraph,
+  precision: Precision,
+  op: string,
+  inputs: readonly Value[],
+  attributes: readonly OpAttribute[],
+): CastOperation {
+  const low = precision === 'fp16' ? dataType.float16 : dataType.bfloat16;
+  const isFloat = ({ dtype }: Value): boolean => dtype === dataType.float32 || dtype === low;
+  const isScalar = ({ shape }: Value): boolean => sizeOf(shape) === 1;
+
+  const toLow = (count: number): CastOperation => ({
+    inputs: inputs.map((input, index) => {
+      if (!isFloat(input)) return input;
+      return graph.cast(input, index < count ? low : dataType.float32);
+    }),
+    attributes: attributes.map((attribute) =>
+      attribute.name === 'T' ? { ...attribute, value: low } : attribute,
+    ),
+  });
+
+  if (precision !== 'fp32') {
+    const floats = inputs.filter(isFloat);
+    const someLow = floats.some(({ dtype }) => dtype === low);
+    const restScalar = floats.every((input) => input.dtype === low || isScalar(input));
+    const activations = batchNormActivations.get(op);
+    if (computing.has(op)) return toLow(inputs.length);
+    if (leading.has(op) && someLow) return toLow(inputs.length);
+    if (following.has(op) && someLow && restScalar) return toLow(inputs.length);
+    if (activations !== undefined && someLow) return toLow(activations);
+  }
+  return {
+    inputs: inputs.map((input) => (isFloat(input) ? graph.cast(input, dataType.float32) : input)),
+    attributes,
+  };
+}

@@ -1,0 +1,81 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { isHostTensor } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import type { Tree } from '../base/tree';
+
+/** What is fed to a step: a number is a float32 scalar, an Int32Array or Float32Array a vector. */
+export type Feed = number | Int32Array | Float32Array | HostTensor;
+
+/** The same nesting with tensors on the device in the place of feeds or host tensors. */
+export type OnDevice<T> = T extends Feed ? tf.Tensor : { readonly [K in keyof T]: OnDevice<T[K]> };
+
+/** The same nesting with host tensors in the place of tensors on the device. */
+export type OnHost<T> = T extends tf.Tensor
+  ? HostTensor
+  : { readonly [K in keyof T]: OnHost<T[K]> };
+
+/** Any part of a nesting. */
+export type Part<T> = T extends HostTensor | tf.Tensor
+  ? T
+  : { readonly [K in keyof T]?: Part<T[K]> };
+
+/** What a step gives back: the parts of the state that it changed, and values for the caller. */
+export interface StepResult<S, O> {
+  readonly state?: Part<OnDevice<S>>;
+  readonly outputs?: O;
+}
+
+/**
+ * One step of a computation: a pure function of nested records of tensors. It returns new tensors for the parts of the
+ * state that change, reads no value, draws no random number, and disposes nothing.
+ */
+export type Step<S, I, O> = (state: OnDevice<S>, inputs: OnDevice<I>) => StepResult<S, O>;
+
+/** Runs a captured step once: feeds in, the step's outputs back on the host. */
+export type Run<I, O> = (inputs: I) => Promise<OnHost<O>>;
+
+/** `captured`: recorded once and replayed as one TensorFlow call. `eager`: kernel by kernel from JavaScript, the oracle. */
+export type SessionMode = 'captured' | 'eager';
+
+/**
+ * Owns a state on the device and runs steps on it, one at a time.
+ *
+ * The state never leaves the device between steps; {@link Session.read} copies the parts that are asked for. Sessions
+ * hold memory until {@link Session.dispose}.
+ */
+export interface Session<S> {
+  /** How the steps are executed. */
+  readonly mode: SessionMode;
+  /** Makes a step runnable. `example` has the shapes with which it will be called. */
+  capture<I extends Tree<Feed>, O extends Tree<tf.Tensor> = Record<string, never>>(
+    name: string,
+    step: Step<S, I, O>,
+    example: I,
+  ): Run<I, O>;
+  /** A copy of the top-level records of the state that are named. */
+  read<K extends keyof S & string>(...names: K[]): Promise<Pick<S, K>>;
+  /** Replaces the parts of the state that `values` holds; shapes must be what they were. */
+  write(values: Part<S>): void;
+  dispose(): void;
+}
+
+/** Feeds are values of a tree; everything else is a record. */
+export function isFeed(node: Feed | Tree<Feed>): node is Feed {
+  return typeof node === 'number' || ArrayBuffer.isView(node) || isHostTensor(node);
+}
+
+/** Tensors are values of a tree; everything else is a record. */
+export function isTensor(node: tf.Tensor | Tree<tf.Tensor>): node is tf.Tensor {
+  return node instanceof tf.Tensor;
+}
+
+/** Host tensors are values of a tree; everything else is a record. */
+export function isHost(node: HostTensor | Tree<HostTensor>): node is HostTensor {
+  return isHostTensor(node);
+}
+
+/** A feed in the form that all feeds come down to. */
+export function toHostTensor(feed: Feed): HostTensor {
+  if (typeof feed === 'number') return { shape: [], data: new Float32Array([feed]) };
+  return isHostTensor(feed) ? feed : { shape: [feed.length], data: feed };
+}
