@@ -48,9 +48,9 @@ export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tens
     case 'softplus': {
       const { beta, threshold } = layer;
       const scaled = x.mul(beta);
-      // The bound keeps exp finite where the other branch is taken, and its gradient a number.
-      const smooth = tf.minimum(scaled, threshold).exp().add(1).log().div(beta);
-      return tf.where(scaled.greater(threshold), x, smooth);
+      // A choice by multiplication: TF.js has no gradient for the comparison that `where` would need.
+      const isLinear = tf.step(scaled.sub(threshold));
+      return tf.softplus(scaled).div(beta).mul(tf.scalar(1).sub(isLinear)).add(x.mul(isLinear));
     }
     case 'shift-scale-relu':
       return fusedRelu(x)
