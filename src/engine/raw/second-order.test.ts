@@ -1,0 +1,167 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { batchNormTraining } from './batch-norm';
+import { relu } from './relu';
+import { registerSecondDerivatives } from './second-order';
+
+type Objective = (...args: tf.Tensor[]) => tf.Tensor;
+
+beforeAll(() => {
+  registerSecondDerivatives();
+});
+
+let seed = 0;
+function normal(shape: number[]): tf.Tensor {
+  return tf.randomNormal(shape, 0.2, 1, 'float32', ++seed);
+}
+
+/** The Hessian of a scalar function times a direction, one part for each argument. */
+function hessianVector(f: Objective, at: tf.Tensor[], direction: tf.Tensor[]): tf.Tensor[] {
+  return tf.grads((...inner) => {
+    const first = tf.grads(f)(inner);
+    return tf.addN(first.map((gradient, i) => gradient.mul(direction[i]).sum()));
+  })(at);
+}
+
+/** Compares the second derivatives of one function, written with a kernel and with operations that have them anyway. */
+function expectSameHessian(kernel: Objective, plain: Objective, shapes: readonly number[][]): void {
+  const at = shapes.map(normal);
+  const direction = shapes.map(normal);
+  const ours = hessianVector(kernel, at, direction);
+  const theirs = hessianVector(plain, at, direction);
+  for (const [i, part] of ours.entries()) {
+    expect(part.shape).toEqual(theirs[i].shape);
+    const scale = theirs[i].abs().max().dataSync()[0];
+    expect(scale).toBeGreaterThan(0.01);
+    expect(part.sub(theirs[i]).abs().max().dataSync()[0] / scale).toBeLessThan(1e-4);
+  }
+}
+
+/** A nonlinear function of any tensor, so that no second derivative is zero. */
+function bend(y: tf.Tensor): tf.Tensor {
+  const weights = tf.linspace(-1, 1.5, y.size).reshape(y.shape);
+  return y.mul(weights).tanh().mul(y).sum();
+}
+
+/** A convolution as one matrix product over patches. */
+function plainConv(x: tf.Tensor4D, w: tf.Tensor4D, stride: number, padding: number): tf.Tensor4D {
+  const [kh, kw, cin, cout] = w.shape;
+  const padded = tf.pad(x, [
+    [0, 0],
+    [padding, padding],
+    [padding, padding],
+    [0, 0],
+  ]);
+  const [n, height, width] = padded.shape;
+  const [rows, columns] = [height, width].map((side, i) =>
+    Math.floor((side - [kh, kw][i]) / stride + 1),
+  );
+  const pick = (start: number, count: number, side: number): tf.Tensor2D => {
+    const at = Array.from({ length: count }, (_, i) => start + stride * i);
+    return tf.oneHot(tf.tensor1d(at, 'int32'), side).cast('float32') as tf.Tensor2D;
+  };
+  const views: tf.Tensor4D[] = [];
+  for (let i = 0; i < kh; i++) {
+    for (let j = 0; j < kw; j++) {
+      const down = tf.matMul(
+        pick(i, rows, height),
+        padded.transpose([1, 0, 2, 3]).reshape([height, -1]),
+      );
+      const across = tf.matMul(
+        pick(j, columns, width),
+        down.reshape([rows, n, width, cin]).transpose([2, 0, 1, 3]).reshape([width, -1]),
+      );
+      views.push(across.reshape([columns, rows, n, cin]).transpose([2, 1, 0, 3]));
+    }
+  }
+  const patches = tf.concat(views, 3).reshape([n * rows * columns, kh * kw * cin]);
+  return tf.matMul(patches, w.reshape([-1, cout])).reshape([n, rows, columns, cout]);
+}
+
+describe('second derivatives', () => {
+  test.each([
+    ['3x3 same', 3, 1, 'same', 1],
+    ['3x3 valid', 3, 1, 'valid', 0],
+    ['3x3 stride 2', 3, 2, 'valid', 0],
+    ['1x1 stride 2', 1, 2, 'valid', 0],
+  ] as const)('conv2d %s', (_name, size, stride, pad, padding) => {
+    expectSameHessian(
+      (x, w) => bend(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad)),
+      (x, w) => bend(plainConv(x as tf.Tensor4D, w as tf.Tensor4D, stride, padding)),
+      [
+        [2, 7, 7, 3],
+        [size, size, 3, 4],
+      ],
+    );
+  });
+
+  test('max pooling x=[2,4,6,3] size=2: as the sum over elements that stay the largest', () => {
+    const offset = normal([2, 4, 6, 3]).mul(3);
+    const shifted = (x: tf.Tensor): tf.Tensor4D => x.square().mul(0.1).add(offset) as tf.Tensor4D;
+    let mask: tf.Tensor | undefined;
+    const largestOf = (values: tf.Tensor4D): tf.Tensor => {
+      const pooled = tf.maxPool(values, 2, 2, 'valid');
+      const windows = values.reshape([2, 2, 2, 3, 2, 3]);
+      return windows.equal(pooled.reshape([2, 2, 1, 3, 1, 3])).cast('float32');
+    };
+    expectSameHessian(
+      (x) => {
+        mask ??= tf.keep(tf.tensor(largestOf(shifted(x)).dataSync(), [2, 2, 2, 3, 2, 3]));
+        return bend(tf.maxPool(shifted(x), 2, 2, 'valid'));
+      },
+      (x) =>
+        bend(
+          shifted(x)
+            .reshape([2, 2, 2, 3, 2, 3])
+            .mul(mask as tf.Tensor)
+            .sum([2, 4]),
+        ),
+      [[2, 4, 6, 3]],
+    );
+  });
+
+  test('average pooling x=[2,4,8,3] size=4', () => {
+    expectSameHessian(
+      (x) => bend(tf.avgPool(x as tf.Tensor4D, 4, 4, 'valid')),
+      (x) => bend(x.reshape([2, 1, 4, 2, 4, 3]).mean([2, 4])),
+      [[2, 4, 8, 3]],
+    );
+  });
+
+  test('elu', () => {
+    expectSameHessian(
+      (x) => bend(tf.elu(x)),
+      (x) => bend(relu(x).add(relu(x.neg()).neg().exp()).sub(1)),
+      [[40]],
+    );
+  });
+
+  test('batch norm in training x=[4,3,2,5]: all of x, scale and bias', () => {
+    const normalised = (x: tf.Tensor): tf.Tensor => {
+      const { mean, variance } = tf.moments(x, [0, 1, 2]);
+      return x.sub(mean).div(variance.add(1e-2).sqrt());
+    };
+    expectSameHessian(
+      (x, scale, bias) =>
+        bend(
+          batchNormTraining(x as tf.Tensor4D, scale as tf.Tensor1D, bias as tf.Tensor1D, 1e-2)
+            .output,
+        ),
+      (x, scale, bias) => bend(normalised(x).mul(scale).add(bias)),
+      [[4, 3, 2, 5], [5], [5]],
+    );
+  });
+
+  test('batch norm whose scale and bias are constants', () => {
+    const [scale, bias] = [normal([5]), normal([5])] as tf.Tensor1D[];
+    const normalised = (x: tf.Tensor): tf.Tensor => {
+      const { mean, variance } = tf.moments(x, [0, 1, 2]);
+      return x.sub(mean).div(variance.add(1e-5).sqrt());
+    };
+    expectSameHessian(
+      (x) => bend(batchNormTraining(x as tf.Tensor4D, scale, bias, 1e-5).output),
+      (x) => bend(normalised(x).mul(scale).add(bias)),
+      [[4, 3, 2, 5]],
+    );
+  });
+});
