@@ -2,6 +2,7 @@
 //
 //   create(config)                                   a graph with a session; config is a serialised ConfigProto
 //   addNode(graph, op, name, inputs, attributes, controls) -> { id, outputs: [{ dtype, shape }] }
+//                                                    an input is an output, or a list of outputs
 //   run(graph, feeds, fetches, targets) -> Promise<[{ dtype, shape, data }]>
 //   close(graph)
 //
@@ -202,6 +203,21 @@ TF_Output outputOf(napi_env env, const Graph& graph, napi_value pair) {
           static_cast<int>(whole(env, element(env, pair, 1)))};
 }
 
+struct Input {
+  bool is_list;
+  std::vector<TF_Output> outputs;
+};
+
+// [id, index], or a list of such pairs for an input that takes any number of values.
+Input inputOf(napi_env env, const Graph& graph, napi_value value) {
+  bool is_list = length(env, value) == 0;
+  if (!is_list) check(napi_is_array(env, element(env, value, 0), &is_list), "an input");
+  if (!is_list) return {false, {outputOf(env, graph, value)}};
+  std::vector<TF_Output> outputs(length(env, value));
+  for (uint32_t i = 0; i < outputs.size(); i++) outputs[i] = outputOf(env, graph, element(env, value, i));
+  return {true, outputs};
+}
+
 // An attribute in the form that TF.js gives it: { name, type, value }, type being a TF_AttrType.
 void setAttribute(napi_env env, TF_OperationDescription* node, napi_value attribute) {
   const std::string name = text(env, property(env, attribute, "name"));
@@ -308,13 +324,19 @@ napi_value addNode(napi_env env, napi_callback_info info) {
     const std::string op = text(env, args[1]);
     const std::string name = text(env, args[2]);
     // What can throw is read before the description exists, which only TF_FinishOperation frees.
-    std::vector<TF_Output> inputs(length(env, args[3]));
-    for (uint32_t i = 0; i < inputs.size(); i++) inputs[i] = outputOf(env, graph, element(env, args[3], i));
+    std::vector<Input> inputs(length(env, args[3]));
+    for (uint32_t i = 0; i < inputs.size(); i++) inputs[i] = inputOf(env, graph, element(env, args[3], i));
     const std::vector<int64_t> controls = wholes(env, args[5]);
     const uint32_t attributes = length(env, args[4]);
 
     TF_OperationDescription* description = TF_NewOperation(graph.graph, op.c_str(), name.c_str());
-    for (const TF_Output& input : inputs) TF_AddInput(description, input);
+    for (const Input& input : inputs) {
+      if (input.is_list) {
+        TF_AddInputList(description, input.outputs.data(), static_cast<int>(input.outputs.size()));
+      } else {
+        TF_AddInput(description, input.outputs[0]);
+      }
+    }
     for (int64_t id : controls) TF_AddControlInput(description, nodeOf(graph, id));
     for (uint32_t i = 0; i < attributes; i++) setAttribute(env, description, element(env, args[4], i));
     Status status;

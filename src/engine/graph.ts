@@ -92,7 +92,10 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
         native,
         op,
         `${op}_${entries.length}`,
-        inputs.map(({ ref }) => ref),
+        groupInputs(
+          op,
+          inputs.map(({ ref }) => ref),
+        ),
         attributes,
         controls,
       );
@@ -168,6 +171,26 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
     close: () => addon.close(native),
   };
   return graph;
+}
+
+/** Inputs as TensorFlow groups them: some operations take a list, before or after a single one. */
+function groupInputs(
+  op: string,
+  refs: readonly OutputRef[],
+): readonly (OutputRef | readonly OutputRef[])[] {
+  switch (op) {
+    case 'AddN':
+    case 'Pack':
+    case 'IdentityN':
+    case 'Einsum':
+      return [refs];
+    case 'ConcatV2':
+      return [refs.slice(0, -1), refs[refs.length - 1]];
+    case 'Concat':
+      return [refs[0], refs.slice(1)];
+    default:
+      return refs;
+  }
 }
 
 /** What a fused batch norm keeps for its gradient has a shape of its kernel's own choice, and no other reader. */

@@ -44,7 +44,7 @@ export interface GraphAddon {
     graph: NativeGraph,
     op: string,
     name: string,
-    inputs: readonly OutputRef[],
+    inputs: readonly (OutputRef | readonly OutputRef[])[],
     attributes: readonly OpAttribute[],
     controls: readonly number[],
   ): AddedNode;
