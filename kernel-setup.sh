@@ -13,6 +13,7 @@ umask 022
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 
 readonly TENSORFLOW=2.21.0
+readonly UNPACKED=1 # raise it when setup/unpack.py takes other files out of the wheels
 readonly BATCHES=cifar-10-batches-bin
 readonly CPUINFO=${KERNEL_SETUP_CPUINFO:-/proc/cpuinfo}
 # What a step needs on disk while it works, in MB (docs/setup.md, "Sizes").
@@ -250,7 +251,7 @@ write_stamp() {
 }
 
 hash_of() {
-  REPLY=$(sha256sum <"$1")
+  REPLY=$(cat -- "$@" | sha256sum)
   REPLY=${REPLY%% *}
 }
 
@@ -262,8 +263,9 @@ sizes_match() {
   [[ $(cd -- "$folder" 2>/dev/null && stat -L -c "$format" -- "${names[@]}" 2>/dev/null) == "$(<"$list")" ]]
 }
 
-# Sets `variant` to cpu or cuda, and `decision` to how that came about: asked for, or what nvidia-smi was and said.
-variant='' decision=''
+# Sets `variant` to cpu or cuda, `decision` to how that came about (asked for, or which nvidia-smi said so), `wheels` to
+# the lines of the lock and `site` to the folder that they are unpacked to.
+variant='' decision='' wheels='' site='' site_mark=''
 decide_variant() {
   local recorded how smi
   stamp variant
@@ -285,7 +287,8 @@ decide_variant() {
     decision="$variant $smi"
   fi
   site=$cache/tensorflow/$TENSORFLOW-$variant
-  wheels_wanted=$(grep -v '^#' "setup/lock-$variant.txt")
+  wheels=$(grep -v '^#' "setup/lock-$variant.txt")
+  site_mark=$wheels$'\n'"unpacked $UNPACKED"
 }
 
 packages_ok() {
@@ -296,14 +299,14 @@ packages_ok() {
 }
 
 tensorflow_ok() {
-  [[ -r $site/.lock && $(<"$site/.lock") == "$wheels_wanted" ]] && sizes_match "$site/.sizes" "$site" '%s %n' 2-
+  [[ -r $site/.lock && $(<"$site/.lock") == "$site_mark" ]] && sizes_match "$site/.sizes" "$site" '%s %n' 2-
 }
 
 addon_ok() {
-  hash_of native/stderr.c
+  hash_of native/stderr.c native/graph.cc
   addon_key="1 $packages_key $REPLY"
   stamp addon
-  [[ $REPLY == "$addon_key" && -s native/stderr.node && -s $package/lib/napi-v8/tfjs_binding.node ]]
+  [[ $REPLY == "$addon_key" && -s native/stderr.node && -s native/graph.node && -s $package/lib/napi-v8/tfjs_binding.node ]]
 }
 
 links_ok() {
@@ -580,6 +583,8 @@ step_tools() {
 step_packages() {
   step_begin 2 packages "$root/node_modules"
   local options=(--include=dev --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error)
+  # npm's own patience without a network is a minute and a half.
+  options+=(--fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000)
   if [[ -n $offline ]]; then
     options+=(--offline)
     [[ ! -d $offline/npm-cache ]] || options+=(--cache "$offline/npm-cache" --logs-max=0)
@@ -626,8 +631,8 @@ fetch_wheel() {
 }
 
 step_tensorflow() {
-  local part requirement hash stem wheels got=0
-  part=$(sha256sum <<<"$wheels_wanted")
+  local part requirement hash stem files got=0
+  part=$(sha256sum <<<"$site_mark")
   part=$cache/tensorflow/.part-$variant-${part:0:12}
   step_begin 3 TensorFlow "$part"
   take_lock 8 "$cache/tensorflow/.lock" "$cache"
@@ -650,30 +655,30 @@ step_tensorflow() {
     stem=${stem//-/_}-${requirement#*==}
     [[ ! -e $part/.wheels/$stem.sha256 ]] || continue
     if [[ -n $offline ]]; then
-      wheels=("$offline/$stem"-*.whl)
-      [[ -e ${wheels[0]} ]] ||
+      files=("$offline/$stem"-*.whl)
+      [[ -e ${files[0]} ]] ||
         fail "$offline holds no $stem-*.whl, and ${requirement/==/ } is not in the cache." \
           'docs/setup.md says how to fetch it on a machine with a network.'
     else
       mkdir -p -- "$part/.download"
       fetch_wheel "$requirement" "$hash" "$part/.download"
-      wheels=("$part/.download/$stem"-*.whl)
-      got=$((got + $(stat -c %s -- "${wheels[0]}")))
+      files=("$part/.download/$stem"-*.whl)
+      got=$((got + $(stat -c %s -- "${files[0]}")))
     fi
-    quietly "$venv/bin/python" -I setup/unpack.py "$part" "${hash#--hash=sha256:}" "${wheels[@]}" || {
+    quietly "$venv/bin/python" -I setup/unpack.py "$part" "${hash#--hash=sha256:}" "${files[@]}" || {
       if (($? == 3)); then
         fail "this is not the locked wheel: $(<"$scratch/log")." \
           'It is damaged, cut short, or another build. Fetch it again; nothing of it was kept.'
       fi
-      fail_from_log "${wheels[0]} could not be unpacked" "$part"
+      fail_from_log "${files[0]} could not be unpacked" "$part"
     }
     rm -rf -- "$part/.download"
-  done <<<"$wheels_wanted"
+  done <<<"$wheels"
 
   cat -- "$part"/.wheels/*.sha256 >"$part/.sha256"
   (cd -- "$part" && cut -d' ' -f3- .sha256 | tr '\n' '\0' | xargs -0 stat -c '%s %n' >.sizes)
   rm -rf -- "$part/.wheels"
-  printf '%s\n' "$wheels_wanted" >"$part/.lock"
+  printf '%s\n' "$site_mark" >"$part/.lock"
   [[ ! -e $site ]] || mv -- "$site" "$cache/tensorflow/.old-$variant-$$"
   mv -- "$part" "$site"
   rm -rf -- "$cache/tensorflow/.old-$variant-$$"
@@ -712,8 +717,13 @@ build_addon() {
     -L"$build" -Wl,--no-as-needed -ltensorflow_cc -ltensorflow_framework -Wl,-z,now \
     '-Wl,-rpath,$ORIGIN/../../deps/lib' || return 1
   quietly "$compiler" -O2 -fPIC -shared -I"$headers" -o "$build/stderr.node" -x c native/stderr.c || return 1
+  # shellcheck disable=SC2016  # $ORIGIN is for the loader
+  quietly "$compiler" -std=c++17 -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$package/deps/include" -I"$headers" \
+    -o "$build/graph.node" native/graph.cc \
+    -L"$build" -Wl,--no-as-needed -ltensorflow_cc -ltensorflow_framework -Wl,-z,now \
+    '-Wl,-rpath,$ORIGIN/../node_modules/@tensorflow/tfjs-node-gpu/deps/lib' || return 1
   mv -f -- "$build/tfjs_binding.node" "$package/lib/napi-v8/"
-  mv -f -- "$build/stderr.node" native/
+  mv -f -- "$build/stderr.node" "$build/graph.node" native/
 }
 
 self_check() {
@@ -854,7 +864,7 @@ clean() {
   local path size total=0 found=()
   mkdir -p -- "$stamps"
   take_lock 9 "$stamps/lock" "$root"
-  for path in "$root/node_modules" "$venv" "$root/dist" "$root/native/stderr.node" "$stamps" \
+  for path in "$root/node_modules" "$venv" "$root/dist" "$root/native/stderr.node" "$root/native/graph.node" "$stamps" \
     "$cache/tensorflow" "$cache/$BATCHES"; do
     [[ -e $path || -L $path ]] || continue
     size=$(du -sm -- "$path" | cut -f1)
