@@ -1,8 +1,15 @@
 import { loadCifar10, verifyCifar10 } from '../data/cifar10';
-import { bytesText } from './display';
+import type { DataProgress } from '../data/download';
 import { displayProgress } from './display';
 import type { Command } from './flags';
 import { interruptSignal } from './interrupt';
+
+/** Where fetching or reading stands, in a line; the source comes last, so that a narrow terminal cuts nothing else off. */
+export function dataLine({ phase, source, doneBytes, totalBytes }: DataProgress): string {
+  const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
+  const of = totalBytes === undefined ? '' : ` of ${megabytes(totalBytes)}`;
+  return `CIFAR-10: ${phase} ${megabytes(doneBytes)}${of}, ${source}`;
+}
 
 /** `data`: CIFAR-10, fetched and verified. */
 export const data: Command = {
@@ -19,8 +26,8 @@ export const data: Command = {
   run: async ({ values, switches }) => {
     const dataDir = values.get('data-dir');
     const isJson = switches.has('json');
-    const { signal, release } = interruptSignal();
     const progress = displayProgress();
+    const { signal, release } = interruptSignal((text) => progress.note(text));
     try {
       if (switches.has('verify')) {
         const checks = await verifyCifar10({ dataDir, signal });
@@ -38,10 +45,7 @@ export const data: Command = {
         signal,
         offline: switches.has('offline'),
         onNotice: (message) => progress.note(message),
-        onProgress: ({ phase, source, doneBytes, totalBytes }) => {
-          const of = totalBytes === undefined ? '' : ` of ${bytesText(totalBytes)}`;
-          progress.show(`CIFAR-10: ${phase} ${source}: ${bytesText(doneBytes)}${of}`);
-        },
+        onProgress: (at) => progress.show(dataLine(at)),
       });
       progress.clear();
       const counts = { train: found.train.labels.length, valid: found.valid.labels.length };

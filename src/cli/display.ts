@@ -6,6 +6,8 @@ export interface Display {
   note(text: string): void;
   /** Takes the line away. */
   clear(): void;
+  /** Characters that the line has room for. */
+  readonly width: number;
 }
 
 const plainEveryMs = 30_000;
@@ -14,6 +16,8 @@ const plainEveryMs = 30_000;
 export function displayProgress(stream: NodeJS.WriteStream = process.stderr): Display {
   let isShown = false;
   let toldAt = Date.now();
+  // A terminal of unknown size says 0. The last column stays free: some terminals wrap as soon as it is written.
+  const width = (): number => (stream.columns || 80) - 1;
   const clear = (): void => {
     if (isShown) stream.write('\r\x1b[2K');
     isShown = false;
@@ -21,7 +25,7 @@ export function displayProgress(stream: NodeJS.WriteStream = process.stderr): Di
   return {
     show(text) {
       if (stream.isTTY) {
-        stream.write(`\r\x1b[2K${text.slice(0, stream.columns - 1)}`);
+        stream.write(`\r\x1b[2K${text.slice(0, width())}`);
         isShown = true;
       } else if (Date.now() - toldAt >= plainEveryMs) {
         toldAt = Date.now();
@@ -33,10 +37,8 @@ export function displayProgress(stream: NodeJS.WriteStream = process.stderr): Di
       stream.write(`${text}\n`);
     },
     clear,
+    get width() {
+      return width();
+    },
   };
-}
-
-/** As in `170.5 MB`. */
-export function bytesText(count: number): string {
-  return `${(count / 1e6).toFixed(1)} MB`;
 }

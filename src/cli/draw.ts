@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { UsageError } from '../base/errors';
 import { findExperiment } from '../experiments/catalogue';
 import { scales } from '../experiments/record';
@@ -6,6 +6,7 @@ import { networkOf } from '../experiments/run';
 import { scaled } from '../experiments/scale';
 import { dot } from '../graph/dot';
 import { svg } from '../graph/svg';
+import { writeWhole } from '../runs/folder';
 import { oneOf } from './flags';
 import type { Command } from './flags';
 
@@ -26,13 +27,13 @@ export const draw: Command = {
     const experiment = findExperiment(given.positionals[0]);
     const scale = oneOf(given, 'scale', scales, 'full');
     const output = given.values.get('output') ?? 'net.svg';
-    const text = dot(networkOf(scaled(experiment, scale)), { name: experiment.name });
     if (!/\.(svg|dot)$/.test(output)) {
       throw new UsageError(
         `--output "${output}" ends neither in .svg nor in .dot. Give one that does.`,
       );
     }
-    await writeFile(output, output.endsWith('.dot') ? text : await svg(text));
+    const text = dot(networkOf(scaled(experiment, scale)), { name: experiment.name });
+    await writeWhole(resolve(output), output.endsWith('.dot') ? text : await svg(text), '--output');
     process.stdout.write(`${output}\n`);
     return 0;
   },

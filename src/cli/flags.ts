@@ -32,8 +32,8 @@ export interface Given {
  * Reads the arguments of a command. Flags are `--name value` or `--name=value`; `_` may stand for `-` in a name, so the
  * reference's `--data_dir` works. Everything after `--` is positional.
  *
- * @throws UsageError for an unknown flag (naming the nearest), a value that is missing or not wanted, or too many or
- *   too few positionals
+ * @throws UsageError for an unknown flag (naming the nearest) or one with a single dash, a value that is missing or not
+ *   wanted, or too many or too few positionals
  */
 export function parseFlags(command: Command, args: readonly string[]): Given {
   const positionals: string[] = [];
@@ -44,6 +44,12 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
     if (arg === '--') {
       positionals.push(...args.slice(at + 1));
       break;
+    }
+    if (/^-[^-]/.test(arg)) {
+      throw new UsageError(
+        `${command.name}: "${arg}" is no flag; flags begin with two dashes.${nearestFlag(arg.slice(1), command)} ` +
+          `"cifar10-fast ${command.name} --help" lists them.`,
+      );
     }
     if (!arg.startsWith('--')) {
       positionals.push(arg);
@@ -63,8 +69,9 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
       switches.add(name);
       continue;
     }
+    // What looks like a flag is one, and the value before it was forgotten; `--name=--value` says otherwise.
     const value = rest.length > 0 ? rest.join('=') : args[(at += 1)];
-    if (value === undefined || value === '') {
+    if (value === undefined || value === '' || (rest.length === 0 && value.startsWith('--'))) {
       throw new UsageError(`--${name} needs a value: --${name} ${flag.value}.`);
     }
     values.set(name, value);
@@ -120,7 +127,7 @@ export function commandHelp(command: Command): string {
 export function wholeNumber(given: Given, name: string, least: number, fallback: number): number {
   const text = given.values.get(name);
   if (text === undefined) return fallback;
-  const value = Number(text);
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (!Number.isSafeInteger(value) || value < least) {
     throw new UsageError(
       `--${name} "${text}" is not a whole number of at least ${least}. Give one, as in --${name} ${fallback}.`,

@@ -72,10 +72,12 @@ function report(error: unknown): number {
 }
 
 // A reader that has seen enough (`| head`) ends the program, without a stack.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
 
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;

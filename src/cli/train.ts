@@ -14,9 +14,11 @@ import { durationText, progressLine } from '../report/progress';
 import { Table } from '../report/table';
 import { tsv } from '../report/tsv';
 import { createRunFolder } from '../runs/folder';
+import type { RunFolder } from '../runs/folder';
 import type { EpochRow } from '../train/loop';
 import { wallClock } from '../train/timer';
-import { bytesText, displayProgress } from './display';
+import { dataLine } from './data';
+import { displayProgress } from './display';
 import { oneOf, wholeNumber } from './flags';
 import type { Command } from './flags';
 import { interruptSignal } from './interrupt';
@@ -50,8 +52,10 @@ export const train: Command = {
       if (!isJson) process.stdout.write(`${text}\n`);
     };
     const display = displayProgress();
-    const { signal, release } = interruptSignal();
+    const { signal, release } = interruptSignal((text) => display.note(text));
     const rows: EpochRow[] = [];
+    const started = new Date();
+    let folder: RunFolder | undefined;
 
     const hardware = readHardware();
     const tensorflow = loadTensorflow();
@@ -60,8 +64,7 @@ export const train: Command = {
         dataDir: given.values.get('data-dir'),
         signal,
         onNotice: (message) => display.note(message),
-        onProgress: ({ phase, source, doneBytes }) =>
-          display.show(`CIFAR-10: ${phase} ${source}: ${bytesText(doneBytes)}`),
+        onProgress: (at) => display.show(dataLine(at)),
       });
       display.clear();
       const graph = networkOf(experiment);
@@ -76,19 +79,27 @@ export const train: Command = {
         onProgress: (progress) => {
           const { epoch, epochs } = progress;
           const leftSec = Math.max(0, (epochs - epoch + 1) * epochSec - (wallClock() - epochStart));
-          const line = { ...progress, leftSec };
-          display.show(progressLine(line, (process.stderr.columns ?? 81) - 1));
+          display.show(progressLine({ ...progress, leftSec }, display.width));
         },
       });
       try {
         ({ epochSec } = await trainer.warmUp());
         say(`about ${durationText(epochs * epochSec)} on this machine\n`);
-        const folder = await createRunFolder(
+        folder = await createRunFolder(
           given.values.get('log-dir') ?? 'runs',
           `${record.name}-${scale}-${seed}`,
         );
         const versions = { node: process.versions.node, tensorflow: tensorflow.version };
-        const about = { record: record.name, scale, seed, experiment, versions, hardware };
+        const about = {
+          record: record.name,
+          scale,
+          seed,
+          started: started.toISOString(),
+          precision: 'fp32',
+          experiment,
+          versions,
+          hardware,
+        };
         await folder.write('run.json', `${JSON.stringify(about, null, 2)}\n`);
         await folder.write('net.svg', await svg(dot(graph, { name: record.name })));
 
@@ -101,11 +112,10 @@ export const train: Command = {
           display.clear();
           if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
           else printed.append(row);
-          await folder.append('log.jsonl', row);
+          await folder.write('log.jsonl', rows.map((past) => `${JSON.stringify(past)}\n`).join(''));
           await folder.write('logs.tsv', tsv(rows));
         }
         const result = resultOf(rows, imagesPerEpoch);
-        const end = { ...about, result, preprocessSec, folder: folder.path };
         await folder.write(
           'run.json',
           `${JSON.stringify({ ...about, result, preprocessSec }, null, 2)}\n`,
@@ -113,7 +123,7 @@ export const train: Command = {
         if (isJson) {
           const { accPercent, trainSec, imagesPerSec } = result;
           process.stdout.write(
-            `${JSON.stringify({ record: end.record, scale, seed, accPercent, trainSec, imagesPerSec, preprocessSec, folder: end.folder })}\n`,
+            `${JSON.stringify({ record: record.name, scale, seed, accPercent, trainSec, imagesPerSec, preprocessSec, folder: folder.path })}\n`,
           );
         } else {
           say(
@@ -129,13 +139,12 @@ export const train: Command = {
         trainer.dispose();
       }
     } catch (error) {
-      if (error instanceof InterruptedError && rows.length > 0) {
-        throw new InterruptedError(
-          `${error.message} The ${rows.length} finished epochs are in the run folder.`,
-          { cause: error },
-        );
-      }
-      throw error;
+      if (!(error instanceof InterruptedError) || folder === undefined) throw error;
+      const kept =
+        rows.length === 0
+          ? `No epoch was finished; ${folder.path} holds what was to be run.`
+          : `${rows.length} finished epoch${rows.length === 1 ? ' is' : 's are'} kept in ${folder.path}.`;
+      throw new InterruptedError(`${error.message} ${kept}`, { cause: error });
     } finally {
       display.clear();
       release();

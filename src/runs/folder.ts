@@ -1,14 +1,12 @@
-import { appendFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { RunError } from '../base/errors';
 
 /** A run's folder: what was run, what came of it, and what was drawn. */
 export interface RunFolder {
   readonly path: string;
-  /** Writes a file whole or not at all: under another name first, then renamed. */
+  /** Writes a file as {@link writeWhole} does. */
   write(name: string, text: string): Promise<void>;
-  /** Adds one line of JSON to a log. */
-  append(name: string, row: unknown): Promise<void>;
 }
 
 /**
@@ -19,12 +17,12 @@ export interface RunFolder {
  */
 export async function createRunFolder(logDir: string, name: string): Promise<RunFolder> {
   const root = resolve(logDir);
-  await asRunError(root, () => mkdir(root, { recursive: true }));
+  await asRunError(root, '--log-dir', () => mkdir(root, { recursive: true }));
   for (let attempt = 1; ; attempt++) {
     const path = join(root, attempt === 1 ? name : `${name}-${attempt}`);
     try {
-      await asRunError(path, () => mkdir(path));
-      return openFolder(path);
+      await asRunError(path, '--log-dir', () => mkdir(path));
+      return { path, write: (file, text) => writeWhole(join(path, file), text, '--log-dir') };
     } catch (error) {
       if (((error as RunError).cause as NodeJS.ErrnoException | undefined)?.code !== 'EEXIST') {
         throw error;
@@ -33,42 +31,43 @@ export async function createRunFolder(logDir: string, name: string): Promise<Run
   }
 }
 
-function openFolder(path: string): RunFolder {
-  return {
-    path,
-    async write(name, text) {
-      const target = join(path, name);
-      const draft = `${target}.${process.pid}.part`;
+/**
+ * Writes a file whole or not at all: under another name first, then renamed. What was there before stays until the new
+ * text is on the disk, and where it cannot be written, stays for good.
+ *
+ * @param flag the flag of the command line that chose the place; the error names it
+ * @throws RunError if it cannot be written; says why, and what to do
+ */
+export async function writeWhole(path: string, text: string, flag: string): Promise<void> {
+  const draft = `${path}.${process.pid}.part`;
+  try {
+    await asRunError(path, flag, async () => {
+      const file = await open(draft, 'w');
       try {
-        await asRunError(target, async () => {
-          const file = await open(draft, 'w');
-          try {
-            await file.writeFile(text);
-            await file.sync();
-          } finally {
-            await file.close();
-          }
-          await rename(draft, target);
-        });
-      } catch (error) {
-        await rm(draft, { force: true });
-        throw error;
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
       }
-    },
-    append: (name, row) =>
-      asRunError(join(path, name), () => appendFile(join(path, name), `${JSON.stringify(row)}\n`)),
-  };
+      await rename(draft, path);
+    });
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
-async function asRunError<T>(path: string, action: () => Promise<T>): Promise<T> {
+async function asRunError<T>(path: string, flag: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
+    // Node names the draft and the call; neither tells the user anything.
+    const reason = message.replace(/, \w+(?: '.*)?$/, '');
     const repair =
       code === 'ENOSPC' || code === 'EDQUOT'
-        ? 'Free some space, or point --log-dir at another disk.'
-        : `Point --log-dir at a folder that can be written, or make ${dirname(path)} writable.`;
-    throw new RunError(`run: ${path} cannot be written: ${message}. ${repair}`, { cause });
+        ? `Free some space, or point ${flag} at another disk.`
+        : `Point ${flag} at a place that can be written, or make ${dirname(path)} one.`;
+    throw new RunError(`run: ${path} cannot be written: ${reason}. ${repair}`, { cause });
   }
 }
