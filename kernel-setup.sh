@@ -17,7 +17,7 @@ readonly UNPACKED=1 # raise it when setup/unpack.py takes other files out of the
 readonly BATCHES=cifar-10-batches-bin
 readonly CPUINFO=${KERNEL_SETUP_CPUINFO:-/proc/cpuinfo}
 # What a step needs on disk while it works, in MB (docs/setup.md, "Sizes").
-readonly NEEDS_PACKAGES=650 NEEDS_CPU=1200 NEEDS_CUDA=6500 NEEDS_DATA=400 NEEDS_JUPYTER=450
+readonly NEEDS_PACKAGES=650 NEEDS_CPU=1200 NEEDS_CUDA=5300 NEEDS_DATA=400 NEEDS_JUPYTER=450
 
 readonly started_in=$PWD
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -306,7 +306,8 @@ addon_ok() {
   hash_of native/stderr.c native/graph.cc
   addon_key="1 $packages_key $REPLY"
   stamp addon
-  [[ $REPLY == "$addon_key" && -s native/stderr.node && -s native/graph.node && -s $package/lib/napi-v8/tfjs_binding.node ]]
+  [[ $REPLY == "$addon_key" && -s native/stderr.node && -s native/graph.node &&
+    -s $package/lib/napi-v8/tfjs_binding.node ]]
 }
 
 links_ok() {
@@ -380,7 +381,7 @@ survey() {
   [[ -n $node_version ]] && ! node_is_old || missing+=("Node: ${node_version:-none found}; 20.19 or later is needed")
   packages_ok || missing+=('packages: node_modules is not what package-lock.json asks for')
   tensorflow_ok || missing+=("TensorFlow: $TENSORFLOW for ${variant^^} is not whole in $site")
-  addon_ok || missing+=('addon: not built for these packages')
+  addon_ok || missing+=('addons: not built for these packages and this native/')
   self_check_ok || missing+=("self-check: this TensorFlow was not linked and tried with Node ${node_version%%.*}")
   library_ok || missing+=('library: dist/ is not compiled from this src/, or not linked')
   [[ $with_data == false ]] || data_ok || missing+=("data: CIFAR-10 was not verified in $cache")
@@ -686,7 +687,7 @@ step_tensorflow() {
   step_end "$TENSORFLOW for ${variant^^}, $((got / 1000000)) MB fetched, $(du -sm "$site" | cut -f1) MB in the cache"
 }
 
-# ---- 4 Addon -------------------------------------------------------------------------------------------------------
+# ---- 4 Addons ------------------------------------------------------------------------------------------------------
 
 link_tensorflow() {
   local deps=$package/deps
@@ -702,26 +703,29 @@ link_tensorflow() {
   fi
 }
 
-# Node's C interface is stable and its headers come from npm, so one addon serves every Node. It is linked against empty
-# libraries that only carry TensorFlow's names: reading the real ones, 0.8 GB, takes the linker ten seconds.
+# One addon for Node into $scratch/addon; the arguments are its name, the way from there to TensorFlow, and what to compile.
+compile_addon() {
+  local name=$1 way=$2
+  quietly "$compiler" -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$package" -I"$package/deps/include" \
+    -I"$root/node_modules/node-api-headers/include" -o "$scratch/addon/$name.node" "${@:3}" \
+    -L"$scratch/addon" -Wl,--no-as-needed -ltensorflow_cc -ltensorflow_framework -Wl,-z,now -Wl,-rpath,"$way"
+}
+
+# Node's C interface is stable and its headers come from npm, so one addon serves every Node. Addons are linked against
+# empty libraries that only carry TensorFlow's names: reading the real ones, 0.8 GB, takes the linker ten seconds.
 # `-z now` makes a symbol that TensorFlow lacks an error of the self-check.
-build_addon() {
-  local build=$scratch/addon name headers=$root/node_modules/node-api-headers/include
+# shellcheck disable=SC2016  # $ORIGIN is for the loader
+build_addons() {
+  local build=$scratch/addon name
   mkdir -p -- "$build" "$package/lib/napi-v8"
   for name in libtensorflow_cc libtensorflow_framework; do
     quietly "$compiler" -shared -fPIC -x c -Wl,-soname,"$name.so.2" -o "$build/$name.so" /dev/null || return 1
   done
-  # shellcheck disable=SC2016  # $ORIGIN is for the loader
-  quietly "$compiler" -std=c++17 -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$package" -I"$package/deps/include" \
-    -I"$headers" -o "$build/tfjs_binding.node" "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc" \
-    -L"$build" -Wl,--no-as-needed -ltensorflow_cc -ltensorflow_framework -Wl,-z,now \
-    '-Wl,-rpath,$ORIGIN/../../deps/lib' || return 1
-  quietly "$compiler" -O2 -fPIC -shared -I"$headers" -o "$build/stderr.node" -x c native/stderr.c || return 1
-  # shellcheck disable=SC2016  # $ORIGIN is for the loader
-  quietly "$compiler" -std=c++17 -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$package/deps/include" -I"$headers" \
-    -o "$build/graph.node" native/graph.cc \
-    -L"$build" -Wl,--no-as-needed -ltensorflow_cc -ltensorflow_framework -Wl,-z,now \
-    '-Wl,-rpath,$ORIGIN/../node_modules/@tensorflow/tfjs-node-gpu/deps/lib' || return 1
+  compile_addon tfjs_binding '$ORIGIN/../../deps/lib' \
+    -std=c++17 "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc" || return 1
+  compile_addon graph '$ORIGIN/../node_modules/@tensorflow/tfjs-node-gpu/deps/lib' -std=c++17 native/graph.cc || return 1
+  quietly "$compiler" -O2 -fPIC -shared -I"$root/node_modules/node-api-headers/include" \
+    -o "$build/stderr.node" -x c native/stderr.c || return 1
   mv -f -- "$build/tfjs_binding.node" "$package/lib/napi-v8/"
   mv -f -- "$build/stderr.node" "$build/graph.node" native/
 }
@@ -746,15 +750,15 @@ self_check() {
   esac
 }
 
-step_addon() {
-  step_begin 4 addon
-  local built='linked'
+step_addons() {
+  step_begin 4 addons
+  local built=linked
   rm -f -- "$stamps/self-check"
   links_ok || link_tensorflow
   if ! addon_ok; then
     rm -f -- "$stamps/addon"
     [[ -n $compiler ]] || check_compiler
-    build_addon || fail_from_log "$compiler could not build the addon" "$root"
+    build_addons || fail_from_log "$compiler could not build the addons" "$root"
     write_stamp addon "$addon_key"
     built='built and linked'
   fi
@@ -864,7 +868,7 @@ clean() {
   local path size total=0 found=()
   mkdir -p -- "$stamps"
   take_lock 9 "$stamps/lock" "$root"
-  for path in "$root/node_modules" "$venv" "$root/dist" "$root/native/stderr.node" "$root/native/graph.node" "$stamps" \
+  for path in "$root/node_modules" "$venv" "$root/dist" "$root"/native/*.node "$stamps" \
     "$cache/tensorflow" "$cache/$BATCHES"; do
     [[ -e $path || -L $path ]] || continue
     size=$(du -sm -- "$path" | cut -f1)
@@ -912,7 +916,7 @@ install() {
   write_stamp variant "$decision"
   packages_ok || step_packages
   tensorflow_ok || step_tensorflow
-  { addon_ok && self_check_ok; } || step_addon
+  { addon_ok && self_check_ok; } || step_addons
   library_ok || step_library
   [[ $with_data == false ]] || data_ok || step_data
   [[ $with_jupyter == false ]] || jupyter_ok || step_jupyter

@@ -107,6 +107,9 @@ function run() {
       );
   }
 
+  if (typeof require(join(ROOT, 'native/graph.node')).create !== 'function')
+    throw new Error('native/graph.node lacks create().');
+
   const a = integers(32 * 48, 1);
   const b = integers(48 * 24, 2);
   const shape = [2, 9, 5, 6];

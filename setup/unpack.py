@@ -89,7 +89,7 @@ def recorded(wheel):
 
 
 def extract(wheel, member, folder, expected):
-    """Writes one member and checks it; program files keep their mode."""
+    """Writes one member and checks it; programs stay programs."""
     target = os.path.join(folder, member.filename)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     digest = hashlib.sha256()
@@ -100,8 +100,8 @@ def extract(wheel, member, folder, expected):
     if digest.hexdigest() != expected:
         sys.stderr.write("%s differs from the wheel's own RECORD\n" % member.filename)
         sys.exit(3)
-    mode = (member.external_attr >> 16) & 0o777
-    os.chmod(target, (mode or 0o644) | 0o644)
+    is_program = (member.external_attr >> 16) & 0o100
+    os.chmod(target, 0o755 if is_program else 0o644)
 
 
 def main(folder, sha256, *paths):
