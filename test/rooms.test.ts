@@ -57,7 +57,10 @@ describe('rooms', () => {
       .filter(({ file, target }) => target.startsWith('.') && file !== 'index.ts')
       .flatMap(({ file, target }) => {
         const from = roomOf(file);
-        const to = roomOf(posix.normalize(posix.join(posix.dirname(file), target)));
+        const path = posix.normalize(posix.join(posix.dirname(file), target));
+        // White-box tests share the project's one comparison of tensors.
+        if (file.endsWith('.test.ts') && path === '../test/expect-close') return [];
+        const to = roomOf(path);
         const allowed = from === to || (level.get(to) ?? Infinity) < (level.get(from) ?? -1);
         return allowed ? [] : [`${file} imports ${target}: ${from}/ may not look into ${to}/`];
       });

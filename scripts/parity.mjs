@@ -1,0 +1,69 @@
+// Compares the library with the reference's numbers, tensor by tensor.
+//
+//   node scripts/parity.mjs            the fixtures of test/fixtures/reference, and one of our own
+//   node scripts/parity.mjs FOLDER     any other folder of fixtures in the same format
+//
+// One line for each fixture, with the tensor that is furthest off, relative to its largest element; then what failed.
+// The last line is `N passed, N failed`; the exit code is 1 if anything failed, 2 if there is no fixture.
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startVitest } from 'vitest/node';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [other, ...more] = process.argv.slice(2);
+const folder = resolve(other ?? join(root, 'test/fixtures/reference'));
+const isFixture = (file) => file.endsWith('.json') || file.endsWith('.safetensors');
+const hasFixture = existsSync(folder) && readdirSync(folder).some(isFixture);
+if (more.length > 0 || !hasFixture) {
+  console.error(
+    `parity: ${more.length > 0 ? 'more than one folder was given' : `${folder} holds no fixture`}. ` +
+      'Name one folder with NAME.json and, where the fixture has tensors, NAME.safetensors.',
+  );
+  process.exit(2);
+}
+
+/** Prints nothing until the end: the worst tensor of each fixture, then every failure. */
+const reporter = {
+  onTestRunEnd(modules, errors) {
+    const files = new Map();
+    const failures = new Set(errors.map(({ message }) => message));
+    const remarks = new Set();
+    for (const module of modules) {
+      for (const { message } of module.errors()) failures.add(message);
+      for (const test of module.children.allTests()) {
+        const { file, mode, name: what, error, note: remark } = test.meta();
+        const name = `${file} ${mode}`;
+        const row = files.get(name) ?? { passed: 0, failed: 0, skipped: 0, error: 0, worst: '' };
+        files.set(name, row);
+        const { state, errors: faults = [], note } = test.result();
+        row[state]++;
+        if (state === 'failed')
+          for (const { message } of faults) failures.add(`${name}: ${message}`);
+        if (state === 'skipped') remarks.add(`${name}: ${what} was not compared: ${note}`);
+        if (remark !== undefined) remarks.add(`${name}: ${remark}`);
+        if (error > row.error) Object.assign(row, { error, worst: what });
+      }
+    }
+    const width = Math.max(0, ...[...files.keys()].map(({ length }) => length));
+    for (const [name, { passed, failed, error, worst }] of files) {
+      const off = worst === '' ? '' : `, worst ${error.toExponential(1)} in ${worst}`;
+      console.log(`${name.padEnd(width)}  ${passed} passed, ${failed} failed${off}`);
+    }
+    for (const line of [...remarks, ...failures]) console.log(line);
+    const total = (key) => [...files.values()].reduce((sum, row) => sum + row[key], 0);
+    // What failed outside a test counts too.
+    const failed = Math.max(total('failed'), failures.size > 0 || total('passed') === 0 ? 1 : 0);
+    console.log(`${total('passed')} passed, ${failed} failed`);
+    process.exitCode = failed === 0 ? 0 : 1;
+  },
+};
+
+console.log(`parity with ${relative(process.cwd(), folder) || folder}`);
+if (other !== undefined) process.env.PARITY_FOLDER = folder;
+const vitest = await startVitest('test', ['test/parity/parity.test.ts'], {
+  root,
+  watch: false,
+  reporters: [reporter],
+});
+await vitest.close();

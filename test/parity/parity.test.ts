@@ -1,0 +1,96 @@
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { compare, expectClose } from '../expect-close';
+import { engines } from './engine';
+import { fixtureNames, readFixture } from './fixture';
+import type { Fixture } from './fixture';
+import { madeFixture } from './made-fixture';
+import { isNumbers } from './subject';
+import type { Measured, Said, Subject } from './subject';
+import { subjectsOf } from './subjects';
+
+declare module 'vitest' {
+  /** What `npm run parity` prints of a test. */
+  interface TaskMeta {
+    file?: string;
+    /** How the library was asked: on the host, or by an engine's mode. */
+    mode?: string;
+    /** Of the tensor, or what else the fixture says. */
+    name?: string;
+    /** How far off the tensor is, of its largest element. */
+    error?: number;
+    note?: string;
+  }
+}
+
+const other = process.env['PARITY_FOLDER'];
+const folder = other ?? resolve(__dirname, '../fixtures/reference');
+
+/** The fixtures of the folder; beside those of the reference, one of our own. */
+const fixtures: readonly (readonly [name: string, read: () => Fixture])[] = [
+  ...fixtureNames(folder).map((name) => [name, () => readFixture(folder, name)] as const),
+  ...(other === undefined ? [['made', madeFixture] as const] : []),
+];
+
+/** Everything that a fixture says; where it cannot be read, that it is readable, which then fails by itself. */
+async function readSubjects(file: string, read: () => Fixture): Promise<readonly Subject[]> {
+  try {
+    return await subjectsOf(read());
+  } catch (error) {
+    return [
+      {
+        file,
+        isHost: true,
+        expected: new Map([['is readable', { exactly: true }]]),
+        measure: () => Promise.reject(error),
+      },
+    ];
+  }
+}
+
+/** `onError` learns how far off a tensor is, whether that is within the bar or not. */
+function expectMet(
+  name: string,
+  said: Said,
+  found: Said | undefined,
+  onError: (error: number) => void,
+): void {
+  if (found === undefined) throw new Error(`${name}: the library has no such value.`);
+  if (isNumbers(said) && isNumbers(found)) {
+    onError(compare(found, said).error);
+    expectClose(name, found, said);
+    return;
+  }
+  expect(found).toEqual(said);
+}
+
+const [firstEngine] = engines;
+const modes = [
+  { mode: 'host', engine: firstEngine, isHost: true },
+  ...engines.map((engine) => ({ mode: engine.mode, engine, isHost: false })),
+];
+
+describe.each(fixtures)('%s', async (file, read) => {
+  const subjects = await readSubjects(file, read);
+  const said = modes.flatMap(({ mode, engine, isHost }) =>
+    subjects
+      .filter((subject) => (subject.isHost ?? false) === isHost)
+      .flatMap(({ expected, measure, missing }) => {
+        let once: Promise<Measured> | undefined;
+        const measured = (): Promise<Measured> => (once ??= measure(engine));
+        return [...expected].map(
+          ([name, value]) => [mode, name, { value, missing, measured }] as const,
+        );
+      }),
+  );
+
+  test.for(said)('%s %s', async ([mode, name, { value, missing, measured }], { task, skip }) => {
+    Object.assign(task.meta, { file, mode, name });
+    if (missing !== undefined) skip(missing);
+    const { values, note } = await measured();
+    if (note !== undefined) task.meta.note = note;
+    expectMet(name, value, values.get(name), (error) => {
+      task.meta.error = error;
+    });
+  });
+});
