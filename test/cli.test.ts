@@ -397,6 +397,8 @@ describe('train', () => {
       record: 'demo',
       scale: 'smoke',
       seed: 0,
+      mode: 'captured',
+      precision: expect.stringMatching(/^(fp32|bf16|fp16)$/) as string,
       accPercent: 100 * two.valid.acc,
       trainSec: two['total time'],
       imagesPerSec: expect.closeTo((2 * 1024) / two['total time'], 6) as number,

@@ -40,7 +40,7 @@ export const info: Command = {
       ],
       ['Node', facts.node],
       ['threads', String(facts.threads)],
-      ['fastest precision', `${facts.fastestPrecision} (training runs in fp32 for now)`],
+      ['precision', `${facts.fastestPrecision}, unless --precision says otherwise`],
     ];
     process.stdout.write(
       switches.has('json')

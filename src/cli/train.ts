@@ -1,6 +1,6 @@
-import { InterruptedError } from '../base/errors';
+import { InterruptedError, UsageError } from '../base/errors';
 import { loadCifar10 } from '../data/cifar10';
-import { hardwareLine, readHardware } from '../engine/hardware';
+import { fastestPrecision, hardwareLine, precisions, readHardware } from '../engine/hardware';
 import { loadTensorflow } from '../engine/tensorflow';
 import { findExperiment } from '../experiments/catalogue';
 import { scales } from '../experiments/record';
@@ -34,6 +34,11 @@ export const train: Command = {
       help: 'full as published; pocket (default): all images, width / 4, epochs / 6; smoke: seconds',
     },
     seed: { value: 'N', help: 'initial weights, order and augmentation (default 0)' },
+    precision: {
+      value: 'P',
+      help: 'auto (default): what this hardware computes fastest in; or fp32, bf16, fp16',
+    },
+    eager: { help: 'run kernel by kernel in fp32, as TF.js does, instead of the captured step' },
     'data-dir': {
       value: 'DIR',
       help: 'a folder with the official CIFAR-10 files, instead of the cache',
@@ -45,6 +50,11 @@ export const train: Command = {
   run: async (given) => {
     const scale = oneOf(given, 'scale', scales, 'pocket');
     const seed = wholeNumber(given, 'seed', 0, 0);
+    const isEager = given.switches.has('eager');
+    const wanted = oneOf(given, 'precision', ['auto', ...precisions], isEager ? 'fp32' : 'auto');
+    if (isEager && wanted !== 'fp32') {
+      throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
+    }
     const record = findExperiment(given.positionals[0]);
     const experiment = scaled(record, scale);
     const isJson = given.switches.has('json');
@@ -59,6 +69,8 @@ export const train: Command = {
 
     const hardware = readHardware();
     const tensorflow = loadTensorflow();
+    const precision = wanted === 'auto' ? fastestPrecision(hardware, tensorflow.gpu) : wanted;
+    const engine = { mode: isEager ? 'eager' : 'captured', precision } as const;
     try {
       const data = await loadCifar10({
         dataDir: given.values.get('data-dir'),
@@ -70,11 +82,14 @@ export const train: Command = {
       const graph = networkOf(experiment);
       const { epochs } = experiment.run;
       say(headline(experiment, scale, countTrainable(graph)));
-      say(`on ${hardwareLine(hardware)}; TensorFlow ${tensorflow.version}, fp32, seed ${seed}`);
+      say(
+        `on ${hardwareLine(hardware)}; TensorFlow ${tensorflow.version}, ${precision}, seed ${seed}`,
+      );
 
       let epochSec = 0;
       let epochStart = 0;
       const { trainer, preprocessSec, imagesPerEpoch } = prepareRun(experiment, data, seed, {
+        engine,
         signal,
         onProgress: (progress) => {
           const { epoch, epochs } = progress;
@@ -95,7 +110,7 @@ export const train: Command = {
           scale,
           seed,
           started: started.toISOString(),
-          precision: 'fp32',
+          ...engine,
           experiment,
           versions,
           hardware,
@@ -123,7 +138,7 @@ export const train: Command = {
         if (isJson) {
           const { accPercent, trainSec, imagesPerSec } = result;
           process.stdout.write(
-            `${JSON.stringify({ record: record.name, scale, seed, accPercent, trainSec, imagesPerSec, preprocessSec, folder: folder.path })}\n`,
+            `${JSON.stringify({ record: record.name, scale, seed, ...engine, accPercent, trainSec, imagesPerSec, preprocessSec, folder: folder.path })}\n`,
           );
         } else {
           say(

@@ -5,6 +5,9 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 /** Number formats in which the engine can train. */
 export type Precision = 'fp32' | 'bf16' | 'fp16';
 
+/** The number formats, from many bits to few. */
+export const precisions: readonly Precision[] = ['fp32', 'bf16', 'fp16'];
+
 export interface Gpu {
   readonly name: string;
   readonly memoryBytes: number;

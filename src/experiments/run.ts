@@ -1,6 +1,7 @@
 import { subset } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
 import { normalise } from '../data/normalise';
+import type { SessionOptions } from '../engine/session';
 import { build } from '../graph/build';
 import type { Graph } from '../graph/spec';
 import { resnet9 } from '../models/resnet9';
@@ -35,7 +36,7 @@ export function prepareRun(
   experiment: Experiment,
   data: Cifar10,
   seed: number,
-  watch: Watch = {},
+  { engine, ...watch }: Watch & { readonly engine?: SessionOptions } = {},
 ): PreparedRun {
   const { data: images, optim, run, loss } = experiment;
   const timer = startTimer(watch.clock);
@@ -71,6 +72,7 @@ export function prepareRun(
       ...(optim.ema === undefined ? {} : { ema: optim.ema }),
       tta: run.tta,
       seed,
+      ...(engine === undefined ? {} : { engine }),
     },
     watch,
   );
