@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { tidy } from '@tensorflow/tfjs-core';
-import { CaptureError } from '../base/errors';
+import { CaptureError, EngineError } from '../base/errors';
+import { sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import { entries, mapTree } from '../base/tree';
@@ -10,7 +11,7 @@ import type { GraphOptions, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { record } from './recording';
 import type { Recorder } from './recording';
-import { isFeed, isHost, isTensor, toHostTensor } from './step';
+import { checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
 import type { Session } from './step';
 
 /** A part of the state in the graph's session: a variable, how to fill it and how to read it. */
@@ -39,17 +40,35 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
 ): Session<S> {
   const graph = openGraph(options);
   const slots = new Map<string, Slot>();
-  const pending = new Map<string, HostTensor>();
+  /** Ends when everything that was written so far is on the device; fails for good if that cannot be. */
+  let written: Promise<unknown> = Promise.resolve();
   let isDisposed = false;
 
-  // The nesting of the state, without its numbers: those are the session's once they are written.
+  /** Puts values into variables, all in one call; the numbers are copied before this returns. */
+  const put = (
+    writes: readonly (readonly [slot: Slot, host: HostTensor, ...rest: unknown[]])[],
+  ): void => {
+    const done = graph.run(
+      writes.map(([{ given }, host]) => [given, host] as const),
+      [],
+      writes.map(([{ assign }]) => assign),
+    );
+    written = Promise.all([written, done]);
+    // Whoever runs or reads next is told.
+    written.catch(() => undefined);
+  };
+
+  const first: (readonly [slot: Slot, host: HostTensor])[] = [];
+  // The nesting of the state, without its numbers: those are the graph's.
   const held = mapTree<HostTensor, Slot>(initial, isHost, (host, path) => {
-    const key = path.join(separator);
-    const slot = makeSlot(graph, path.join('/'), host);
-    slots.set(key, slot);
-    pending.set(key, host);
+    checkSize('createSession()', path, host);
+    // Two paths may read the same: the number keeps their variables apart.
+    const slot = makeSlot(graph, `${first.length}:${path.join('/')}`, host);
+    slots.set(path.join(separator), slot);
+    first.push([slot, host]);
     return slot;
   });
+  put(first);
 
   const alive = (what: string): void => {
     if (isDisposed) {
@@ -57,16 +76,22 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
     }
   };
 
-  /** What was written goes to the device before the next run, all in one call. */
-  const flush = async (): Promise<void> => {
-    if (pending.size === 0) return;
-    const writes = [...pending].map(([key, host]) => [slots.get(key) as Slot, host] as const);
-    pending.clear();
-    await graph.run(
-      writes.map(([{ given }, host]) => [given, host] as const),
-      [],
-      writes.map(([{ assign }]) => assign),
-    );
+  /** Runs after everything that was written and called before; the place in that order is taken before this returns. */
+  const run = async (
+    what: string,
+    ...call: Parameters<TensorGraph['run']>
+  ): Promise<HostTensor[]> => {
+    const result = graph.run(...call);
+    try {
+      await Promise.all([written, result]);
+    } catch (cause) {
+      const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+      throw new EngineError(
+        `session: ${what} failed in TensorFlow: ${reason}. A part of its changes may be in the state already.`,
+        { cause },
+      );
+    }
+    return result;
   };
 
   /** The slots of the values that `update` holds, by path; every one must exist and keep its type and shape. */
@@ -119,6 +144,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
           });
           // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
           const result = step(state as never, inputs as never);
+          checkResult(name, result);
           const changed = [...entries((result.state ?? {}) as Tree<tf.Tensor>, isTensor)].map(
             ([path, tensor]) => [path, full(graph, recorder, tensor)] as const,
           );
@@ -136,15 +162,14 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
             );
           }
           nesting = mapTree<tf.Tensor, number>(
-            result.outputs ?? ({} as Tree<tf.Tensor>),
+            result.outputs ?? {},
             isTensor,
-            (tensor) => outputs.push(full(graph, recorder, tensor)) - 1,
+            (tensor) => outputs.push(fetchable(graph, full(graph, recorder, tensor))) - 1,
           );
         }),
       );
       return async (given) => {
         alive(`step "${name}"`);
-        await flush();
         const values = [...entries(given, isFeed)].map(([path, feed]) => {
           const host = toHostTensor(feed);
           const value = feeds.get(path.join(separator));
@@ -162,6 +187,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
                 `${typeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
             );
           }
+          checkSize(`step "${name}"`, path, host);
           return [value, host] as const;
         });
         if (values.length < feeds.size) {
@@ -174,13 +200,12 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
               'Feed everything that the example held.',
           );
         }
-        const results = await graph.run(values, outputs, targets);
+        const results = await run(`step "${name}"`, values, outputs, targets);
         return mapTree(nesting, isIndex, (index) => results[index]) as never;
       };
     },
     async read(...names) {
       alive('read()');
-      await flush();
       const parts = names.map((name) => {
         const part = held[name];
         if (part === undefined) {
@@ -196,7 +221,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
         isSlot,
         ({ read }) => fetches.push(read) - 1,
       );
-      const results = await graph.run([], fetches, []);
+      const results = await run('read()', [], fetches, []);
       return mapTree(places, isIndex, (index) => results[index]) as never;
     },
     write(values) {
@@ -206,7 +231,8 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
         dtype: dataTypeOf(data),
         shape,
       });
-      for (const [, host, key] of match(given, describe, 'write()')) pending.set(key, host);
+      for (const [path, host] of given) checkSize('write()', path, host);
+      put(match(given, describe, 'write()'));
     },
     dispose() {
       if (isDisposed) return;
@@ -216,8 +242,9 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
   };
 }
 
+/** Values of a tree of slots are slots or trees, never numbers: whatever the parts of the state are called. */
 function isSlot(node: Slot | Tree<Slot>): node is Slot {
-  return 'handle' in node && 'assign' in node;
+  return typeof node['dtype'] === 'number';
 }
 
 function isIndex(node: number | Tree<number>): node is number {
@@ -229,6 +256,24 @@ function full(graph: TensorGraph, recorder: Recorder, tensor: tf.Tensor): Value 
   const value = recorder.value(tensor);
   const isLow = value.dtype === dataType.bfloat16 || value.dtype === dataType.float16;
   return isLow ? graph.cast(value, dataType.float32) : value;
+}
+
+/** TensorFlow gives nothing back that it was fed: an input that is an output as well goes through a node. */
+function fetchable(graph: TensorGraph, value: Value): Value {
+  if (graph.entries[value.ref[0]].op !== 'Placeholder') return value;
+  return graph.add(
+    'Identity',
+    [value],
+    [{ name: 'T', type: attributeType.type, value: value.dtype }],
+  ).outputs[0];
+}
+
+function checkSize(where: string, path: readonly string[], { shape, data }: HostTensor): void {
+  if (data.length === sizeOf(shape)) return;
+  throw new CaptureError(
+    `session: ${where} was given "${path.join('/')}" [${shape.join()}] with ${data.length} numbers; ` +
+      `that shape takes ${sizeOf(shape)}.`,
+  );
 }
 
 function makeSlot(graph: TensorGraph, name: string, { data, shape }: HostTensor): Slot {

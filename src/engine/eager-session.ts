@@ -4,24 +4,31 @@ import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
-import { isFeed, isHost, isTensor, toHostTensor } from './step';
+import { checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
 import type { Feed, Session } from './step';
 
+/** TF.js reads the array when an operation first does: the tensor has a copy, as the caller may fill its own anew. */
 function toTensor(feed: Feed): tf.Tensor {
   const { data, shape } = toHostTensor(feed);
   const dtype =
     data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'bool';
-  return tf.tensor(data, shape as number[], dtype);
+  return tf.tensor(data.slice(), shape as number[], dtype);
 }
 
 async function toHost(tensor: tf.Tensor): Promise<HostTensor> {
   return { shape: [...tensor.shape], data: await tensor.data() };
 }
 
+/** Starts every read at once, so that a step which is called meanwhile changes nothing. */
 async function readTree(tree: Tree<tf.Tensor>): Promise<Tree<HostTensor>> {
-  const values = new Map<tf.Tensor, HostTensor>();
-  for (const [, tensor] of entries(tree, isTensor)) values.set(tensor, await toHost(tensor));
-  return mapTree(tree, isTensor, (tensor) => values.get(tensor) as HostTensor);
+  const tensors = leaves(tree);
+  const values = await Promise.all(tensors.map(toHost));
+  const found = new Map(tensors.map((tensor, index) => [tensor, values[index]]));
+  return mapTree(tree, isTensor, (tensor) => found.get(tensor) as HostTensor);
+}
+
+function leaves(tree: Tree<tf.Tensor>): tf.Tensor[] {
+  return [...entries(tree, isTensor)].map(([, tensor]) => tensor);
 }
 
 /**
@@ -35,40 +42,54 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
   let state: Tree<tf.Tensor> = mapTree(initial, isHost, toTensor);
   let isDisposed = false;
 
-  /** Puts the tensors of `update` in the place of those of `old`; what is replaced is disposed. */
-  const replace = (
+  /** The tensors of `old` with those of `update` in their place. */
+  const merge = (
     old: Tree<tf.Tensor>,
     update: Tree<tf.Tensor>,
     where: string,
+    prefix: string,
   ): Tree<tf.Tensor> => {
     const result: Record<string, tf.Tensor | Tree<tf.Tensor>> = { ...old };
     for (const [key, next] of Object.entries(update)) {
+      const name = `${prefix}${key}`;
       const before = old[key];
       if (before === undefined) {
         throw new CaptureError(
-          `session: ${where} sets "${key}", which the state does not hold.` +
+          `session: ${where} sets "${name}", which the state does not hold.` +
             `${nearestHint(key, Object.keys(old))} Put it into the state that the session starts with.`,
         );
       }
       if (isTensor(next) && isTensor(before)) {
         if (next.dtype !== before.dtype || next.shape.join() !== before.shape.join()) {
           throw new CaptureError(
-            `session: ${where} sets "${key}" to ${next.dtype} [${next.shape.join()}]; it is ` +
+            `session: ${where} sets "${name}" to ${next.dtype} [${next.shape.join()}]; it is ` +
               `${before.dtype} [${before.shape.join()}] and keeps its shape. Open a new session for another shape.`,
           );
         }
-        if (next !== before) before.dispose();
         result[key] = next;
       } else if (!isTensor(next) && !isTensor(before)) {
-        result[key] = replace(before, next, `${where} in "${key}"`);
+        result[key] = merge(before, next, where, `${name}/`);
       } else {
         throw new CaptureError(
-          `session: ${where} sets "${key}", and only one of the new and the old value is a tensor. ` +
+          `session: ${where} sets "${name}", and only one of the new and the old value is a tensor. ` +
             'Return the nesting that the state has.',
         );
       }
     }
     return result;
+  };
+
+  /** Makes `update` a part of the state; what neither of the two holds any longer is disposed, `rest` included. */
+  const replace = (update: Tree<tf.Tensor>, where: string, rest: Tree<tf.Tensor> = {}): void => {
+    const old = state;
+    try {
+      state = merge(old, update, where, '');
+    } finally {
+      const held = new Set(leaves(state));
+      for (const tensor of new Set([old, update, rest].flatMap(leaves))) {
+        if (!held.has(tensor)) tensor.dispose();
+      }
+    }
   };
 
   const alive = (what: string): void => {
@@ -86,14 +107,23 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
         const result = tf.tidy(() => {
           const fed = mapTree(inputs, isFeed, toTensor);
           // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
-          return step(state as never, fed as never) as tf.TensorContainer;
+          const result = step(state as never, fed as never);
+          checkResult(name, result);
+          return result as tf.TensorContainer;
         }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
-        state = replace(state, result.state ?? {}, `step "${name}"`);
-        const outputs = await readTree(result.outputs ?? {});
-        for (const [, tensor] of entries(result.outputs ?? {}, isTensor)) tensor.dispose();
+        const { state: update = {}, outputs = {} } = result;
+        // An output may be a part of the state, which is about to be replaced or to live on.
+        const copies = mapTree(outputs, isTensor, (tensor) => tensor.clone());
+        let values: Tree<HostTensor>;
+        try {
+          replace(update, `step "${name}"`, outputs);
+          values = await readTree(copies);
+        } finally {
+          for (const tensor of leaves(copies)) tensor.dispose();
+        }
         // Lets timers, displays and signals in between two steps.
         await new Promise((resolve) => setImmediate(resolve));
-        return outputs as never;
+        return values as never;
       };
     },
     async read(...names) {
@@ -111,12 +141,12 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     },
     write(values) {
       alive('write()');
-      state = replace(state, mapTree(values as Tree<HostTensor>, isHost, toTensor), 'write()');
+      replace(mapTree(values as Tree<HostTensor>, isHost, toTensor), 'write()');
     },
     dispose() {
       if (isDisposed) return;
       isDisposed = true;
-      for (const [, tensor] of entries(state, isTensor)) tensor.dispose();
+      for (const tensor of leaves(state)) tensor.dispose();
     },
   };
 }

@@ -48,7 +48,11 @@ export interface GraphOptions {
 /** A TensorFlow graph that grows, and the session that runs it. */
 export interface TensorGraph {
   readonly entries: readonly GraphEntry[];
-  /** Adds a node; every shape that it gives must be known. */
+  /**
+   * Adds a node.
+   *
+   * @throws Error where TensorFlow does not take it, CaptureError if it gives a shape that is not known before a run
+   */
   add(
     op: string,
     inputs: readonly Value[],
@@ -62,12 +66,16 @@ export interface TensorGraph {
   }): Value;
   placeholder(dtype: number, shape: readonly number[]): Value;
   cast(value: Value, dtype: number): Value;
-  /** Runs what is needed for the fetched values and the targets, off the thread of JavaScript, one run at a time. */
+  /**
+   * Runs what is needed for the fetched values and the targets, off the thread of JavaScript, one run at a time in the
+   * order of the calls. Takes what it is fed at once. Rejects with what TensorFlow says.
+   */
   run(
     feeds: readonly (readonly [value: Value, host: HostTensor])[],
     fetches: readonly Value[],
     targets: readonly number[],
   ): Promise<HostTensor[]>;
+  /** Frees the graph once the runs that were called before have ended. */
   close(): void;
 }
 
@@ -84,6 +92,7 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
   const entries: GraphEntry[] = [];
   const casts = new Map<string, Value>();
   let last: Promise<unknown> = Promise.resolve();
+  let queued = 0;
 
   const graph: TensorGraph = {
     entries,
@@ -105,18 +114,18 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
         inputs,
         attributes,
         outputs: outputs.map(({ dtype, shape }, index): Value => {
-          if (isOpaque(op, index)) return { ref: [id, index], dtype, shape: [0] };
-          if (shape === null || shape.includes(-1)) {
-            throw new CaptureError(
-              `capture: the shape of output ${index} of "${op}" depends on values ` +
-                `(${shape === null ? 'unknown' : `[${shape.join()}]`}), which a recording does not have. ` +
-                'Use operations whose shapes follow from the shapes of their inputs.',
-            );
-          }
-          return { ref: [id, index], dtype, shape };
+          return { ref: [id, index], dtype, shape: isOpaque(op, index) ? [0] : (shape ?? [-1]) };
         }),
       };
       entries.push(entry);
+      for (const { ref, shape } of entry.outputs) {
+        if (shape.includes(-1)) {
+          throw new CaptureError(
+            `the shape of its output ${ref[1]} depends on values ([${shape.join()}]), which a recording does not ` +
+              'have. Use operations whose shapes follow from the shapes of their inputs.',
+          );
+        }
+      }
       return entry;
     },
     constant(value) {
@@ -156,21 +165,35 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
       return found;
     },
     run(feeds, fetches, targets) {
+      if (fetches.length + targets.length === 0) return Promise.resolve([]);
+      const isIdle = queued === 0;
+      // The addon copies what it is given. A run that has to wait does so itself: the caller may fill its arrays anew.
       const given = feeds.map(([{ ref, dtype }, { shape, data }]): NativeFeed => {
-        return { output: ref, dtype, shape, data };
+        return { output: ref, dtype, shape, data: isIdle ? data : data.slice() };
       });
       const refs = fetches.map(({ ref }) => ref);
       const start = async (): Promise<HostTensor[]> => {
         const results = await addon.run(native, given, refs, targets);
         return results.map(({ dtype, shape, data }) => ({ shape, data: toHostArray(dtype, data) }));
       };
-      const result = last.then(start, start);
-      last = result;
+      queued += 1;
+      const result = (isIdle ? start() : last.then(start)).finally(() => {
+        queued -= 1;
+      });
+      last = result.then(ignore, ignore);
       return result;
     },
-    close: () => addon.close(native),
+    close() {
+      const close = (): void => addon.close(native);
+      if (queued === 0) close();
+      else void last.then(close);
+    },
   };
   return graph;
+}
+
+function ignore(): void {
+  // Whoever called the run has its result or its failure; the next one waits for its end only.
 }
 
 /** Inputs as TensorFlow groups them: some operations take a list, before or after a single one. */

@@ -1,7 +1,7 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
-import { dataType } from './graph';
-import type { TensorGraph, Value } from './graph';
+import { attributeType, dataType } from './graph';
+import type { GraphEntry, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { castOperation } from './precision';
 import { loadTensorflow } from './tensorflow';
@@ -55,6 +55,11 @@ export function record<T>(
   body: (recorder: Recorder) => T,
 ): T {
   const backend = loadTensorflow().backend as RecordableBackend;
+  if (Object.hasOwn(backend, 'executeSingleOutput')) {
+    throw new CaptureError(
+      `capture: "${name}" was to be recorded within another step. Capture one after the other.`,
+    );
+  }
   const values = new WeakMap<object, Value>();
   const written = new WeakSet<object>();
 
@@ -91,6 +96,13 @@ export function record<T>(
       );
     }
     if (stored.values.byteLength > largestConstantBytes) {
+      // TF.js multiplies by ones in the gradients of sums and means, whatever the size.
+      const first = stored.values[0];
+      if (stored.values.every((value) => Object.is(value, first))) {
+        const filled = fill(graph, stored, stored.values.slice(0, 1));
+        values.set(info.dataId, filled);
+        return filled;
+      }
       throw new CaptureError(
         `capture: "${name}" makes a constant ${shape} of ${stored.values.byteLength} bytes. ` +
           'Pass it as an input, or put it into the state.',
@@ -117,7 +129,14 @@ export function record<T>(
     }
     const read = inputs.map(valueOf);
     const cast = castOperation(graph, precision, op, read, attributes);
-    return graph.add(op, cast.inputs, cast.attributes).outputs.map(tensor);
+    let added: GraphEntry;
+    try {
+      added = graph.add(op, cast.inputs, cast.attributes);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new CaptureError(`capture: "${name}" cannot record "${op}": ${reason}`, { cause });
+    }
+    return added.outputs.map(tensor);
   };
   const refuse = (what: string) => (): never => {
     throw new CaptureError(
@@ -133,7 +152,7 @@ export function record<T>(
   };
 
   const { random } = Math;
-  const { write } = Object.getPrototypeOf(backend) as RecordableBackend;
+  const prototype = Object.getPrototypeOf(backend) as RecordableBackend;
   Object.assign(backend, {
     executeSingleOutput: (op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[]) =>
       execute(op, attributes, inputs)[0],
@@ -141,7 +160,7 @@ export function record<T>(
     read: refuse('data()'),
     readSync: refuse('dataSync()'),
     write: (given: unknown, shape: readonly number[], dtype: string): object => {
-      const dataId = write.call(backend, given, shape, dtype);
+      const dataId = prototype.write.call(backend, given, shape, dtype);
       written.add(dataId);
       return dataId;
     },
@@ -163,6 +182,23 @@ export function record<T>(
       Reflect.deleteProperty(backend, method);
     }
   }
+}
+
+/** A tensor of one value. */
+function fill(
+  graph: TensorGraph,
+  { dtype, shape }: Pick<Stored, 'dtype' | 'shape'>,
+  value: tf.TypedArray,
+): Value {
+  const dims = { dtype: dataType.int32, shape: [shape.length], data: Int32Array.from(shape) };
+  return graph.add(
+    'Fill',
+    [graph.constant(dims), graph.constant({ dtype, shape: [], data: value })],
+    [
+      { name: 'T', type: attributeType.type, value: dtype },
+      { name: 'index_type', type: attributeType.type, value: dataType.int32 },
+    ],
+  ).outputs[0];
 }
 
 /** tfjs-node hands 64-bit integers to the backend as objects of its own. */

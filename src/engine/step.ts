@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { CaptureError } from '../base/errors';
 import { isHostTensor } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Tree } from '../base/tree';
@@ -78,4 +79,18 @@ export function isHost(node: HostTensor | Tree<HostTensor>): node is HostTensor 
 export function toHostTensor(feed: Feed): HostTensor {
   if (typeof feed === 'number') return { shape: [], data: new Float32Array([feed]) };
   return isHostTensor(feed) ? feed : { shape: [feed.length], data: feed };
+}
+
+/**
+ * Refuses what a step gave back if that is a promise: TypeScript sees it, a notebook may not.
+ *
+ * @throws CaptureError naming the step
+ */
+export function checkResult(name: string, result: unknown): void {
+  if (!(result instanceof Promise)) return;
+  // Nobody waits for it.
+  result.catch(() => undefined);
+  throw new CaptureError(
+    `capture: "${name}" returned a promise; a step is recorded at once. Make it a function that is not async.`,
+  );
 }
