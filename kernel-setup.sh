@@ -9,8 +9,7 @@
 # that fill the shared cache.
 set -euo pipefail
 export LC_ALL=C
-umask 022
-unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+unset CDPATH POSIXLY_CORRECT
 
 readonly TENSORFLOW=2.21.0
 readonly UNPACKED=1 # raise it when setup/unpack.py takes other files out of the wheels
