@@ -45,13 +45,14 @@ export function constant(value: number): Schedule {
   return piecewiseLinear([0], [value]);
 }
 
-/** The schedule's value at a time. */
+/** The schedule's value at a time; at a knot exactly that knot's. */
 export function valueAt({ knots, vals }: Schedule, time: number): number {
   const next = knots.findIndex((knot) => knot >= time);
   if (next === -1) return vals[vals.length - 1];
-  if (next === 0) return vals[0];
-  const share = (time - knots[next - 1]) / (knots[next] - knots[next - 1]);
-  return vals[next - 1] + share * (vals[next] - vals[next - 1]);
+  // A sum of differences would miss the value at a knot by its last bit.
+  if (next === 0 || knots[next] === time) return vals[next];
+  const slope = (vals[next] - vals[next - 1]) / (knots[next] - knots[next - 1]);
+  return vals[next - 1] + slope * (time - knots[next - 1]);
 }
 
 /** The same schedule with every time multiplied by `factor`. */
