@@ -4,55 +4,129 @@
  * The one public door: what notebooks and other programs import.
  */
 export * as errors from './base/errors';
-export { createRng } from './base/rng';
-export type { Rng } from './base/rng';
-export type { HostTensor } from './base/host-tensor';
+export { createRng, rngFromState } from './base/rng';
+export type { Rng, RngState } from './base/rng';
+export type { HostArray, HostTensor } from './base/host-tensor';
+export type { Tree } from './base/tree';
 export { classes, loadCifar10, subset, verifyCifar10 } from './data/cifar10';
 export type { Cifar10, Split } from './data/cifar10';
 export { fetchCifar10 } from './data/download';
+export type { DataOptions, DataProgress, Fetched } from './data/download';
+export { cifar10Edition } from './data/edition';
+export type { BatchFile, Edition } from './data/edition';
+export type { FileCheck } from './data/local';
 export { mean, normalise, reflectPad, std, unnormalise } from './data/normalise';
+export type { Rgb } from './data/normalise';
 export { readSafetensors, writeSafetensors } from './data/safetensors';
+export type { Safetensors, StoredTensor } from './data/safetensors';
 export { crop } from './augment/crop';
+export type { Crop } from './augment/crop';
 export { cutout } from './augment/cutout';
+export type { Cutout } from './augment/cutout';
 export { flipLR } from './augment/flip';
+export type { FlipLR, Mirror } from './augment/flip';
 export { apply, options } from './augment/transform';
-export type { Transform } from './augment/transform';
+export type { OptionOf, Transform } from './augment/transform';
+export type { Corner, Image, ImageShape } from './augment/window';
 export { plan } from './augment/plan';
+export type { Plan, PlanOptions, Scheme } from './augment/plan';
 export { batchIndices, epochBatches } from './augment/batches';
+export type { BatchIndices, EpochOptions } from './augment/batches';
 export { gatherOracle, gatherTables } from './augment/gather';
+export type { GatherTables, Images, LookupTable } from './augment/gather';
 export { build, paths } from './graph/build';
 export { colourMap, legend } from './graph/colours';
 export { counts, dot } from './graph/dot';
+export type { Counts, DotOptions } from './graph/dot';
 export { mapTypes, override, removeByType, reorder, union } from './graph/edit';
-export type { Graph, Layer, Net } from './graph/spec';
+export type { KindChanges, LayerOfKind, Overrides } from './graph/edit';
+export type { Graph, GraphNode, InputRef, Layer, Leaf, Net } from './graph/spec';
 export { svg } from './graph/svg';
 export { Table, every } from './report/table';
+export type { Cell, FlatRow, Report, Row, TableOptions } from './report/table';
 export { summarise, summary, summaryText } from './report/stats';
+export type { Summary, SummaryOptions } from './report/stats';
 export { tsv } from './report/tsv';
+export type { TsvRow } from './report/tsv';
 export { localtime } from './report/localtime';
 export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware';
-export type { Hardware, Precision } from './engine/hardware';
+export type { Gpu, Hardware, Precision } from './engine/hardware';
 export { createSession } from './engine/session';
-export type { Session, SessionOptions, Step } from './engine/session';
+export type {
+  Feed,
+  OnDevice,
+  OnHost,
+  Part,
+  Run,
+  Session,
+  SessionMode,
+  SessionOptions,
+  Step,
+  StepResult,
+} from './engine/session';
 export { loadTensorflow } from './engine/tensorflow';
+export type { Tensorflow } from './engine/tensorflow';
 export { celu, relu, shiftScaleRelu, softplus } from './nn/activation';
+export type { ActivationLayer } from './nn/activation';
 export { batchNorm, ghostBatchNorm } from './nn/batch-norm';
+export type { BatchNormLayer, BatchNormOptions } from './nn/batch-norm';
 export { add, addWeighted, concat, flatten, identity, mul } from './nn/combine';
+export type { CombineLayer } from './nn/combine';
 export { conv, linear } from './nn/conv';
+export type { ConvLayer, LinearLayer } from './nn/conv';
 export { crossEntropyLoss, labelSmoothingLoss } from './nn/loss';
+export type { LossLayer } from './nn/loss';
 export { countTrainable, initNetwork, runNetwork } from './nn/network';
-export type { AnyLayer } from './nn/network';
+export type { Activations, AnyLayer, HostVariables, Variables } from './nn/network';
 export { avgPool, maxPool } from './nn/pool';
+export type { PoolLayer } from './nn/pool';
+export { whitening, whitenInput } from './nn/whiten';
+export type { Whitening } from './nn/whiten';
 export { constant, piecewiseLinear, valueAt } from './optim/schedule';
 export type { Schedule } from './optim/schedule';
 export type { Ema } from './optim/ema';
-export type { Group, Optimiser } from './optim/optimiser';
+export type { Group, Optimiser, RuleName } from './optim/optimiser';
+export type { Hyper } from './optim/rule';
+export { bagOfTricks, newDawn } from './models/bag-of-tricks';
+export type { BagOfTricksOptions, Member, NewDawnOptions } from './models/bag-of-tricks';
+export {
+  dawnNet,
+  maxPoolBlock,
+  pointwiseBlock,
+  preActivationBlock,
+  resBlock,
+  stridedBlock,
+} from './models/dawn';
+export type { Block, DawnOptions } from './models/dawn';
 export { convBn, residual, resnet9 } from './models/resnet9';
+export type { Resnet9Options, Stage, Widths } from './models/resnet9';
+export { fullyConnected, unbranched } from './models/unbranched';
+export type { FullyConnectedOptions, UnbranchedOptions } from './models/unbranched';
+export { withLoss } from './models/with-loss';
+export type { Batch, ResidentSplit, ResidentTables } from './train/batches';
 export { createTrainer } from './train/loop';
-export type { EpochRow, Progress, Trainer, Training, Watch } from './train/loop';
+export type {
+  EpochRow,
+  Examples,
+  Figures,
+  Progress,
+  Trainer,
+  Training,
+  TrainingState,
+  Watch,
+} from './train/loop';
 export { backward, evaluate, fold, log, optimise } from './train/steps';
-export type { FoldStep, Model, Work } from './train/steps';
+export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
+export type { Clock } from './train/timer';
 export { catalogue, findExperiment } from './experiments/catalogue';
-export type { Experiment, Scale } from './experiments/record';
+export type {
+  DataRecord,
+  Experiment,
+  NetRecord,
+  OptimRecord,
+  Published,
+  Scale,
+} from './experiments/record';
 export { networkOf, prepareRun, resultOf } from './experiments/run';
+export type { PreparedRun, RunResult } from './experiments/run';
 export { scaled } from './experiments/scale';

@@ -2,7 +2,9 @@ import { AugmentError } from '../base/errors';
 import type { Rng } from '../base/rng';
 import type { Plan } from './plan';
 
+/** How {@link epochBatches} cuts. */
 export interface EpochOptions {
+  /** Examples in a batch, a whole number from 1. */
   readonly batchSize: number;
   /** Leave out the last batch where it would be smaller than the others. */
   readonly dropLast: boolean;

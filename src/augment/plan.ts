@@ -27,6 +27,7 @@ export interface Plan {
  */
 export type Scheme = 'per-example' | 'groups';
 
+/** How {@link plan} draws. */
 export interface PlanOptions {
   readonly scheme: Scheme;
   /** In scheme `groups`, how many options of a transform one epoch uses at most; 200 where not given. */

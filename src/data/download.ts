@@ -26,6 +26,7 @@ export interface DataOptions {
   readonly cacheDir?: string | undefined;
   /** Never use the network. */
   readonly offline?: boolean | undefined;
+  /** Told of every piece that was fetched, unpacked or read. */
   readonly onProgress?: ((progress: DataProgress) => void) | undefined;
   /** Told in a sentence of what was passed over: a source that failed, a cached file that is bad. */
   readonly onNotice?: ((message: string) => void) | undefined;

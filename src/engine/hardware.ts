@@ -8,6 +8,7 @@ export type Precision = 'fp32' | 'bf16' | 'fp16';
 /** The number formats, from many bits to few. */
 export const precisions: readonly Precision[] = ['fp32', 'bf16', 'fp16'];
 
+/** A GPU that NVIDIA's driver lists. */
 export interface Gpu {
   readonly name: string;
   readonly memoryBytes: number;

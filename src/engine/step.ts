@@ -57,6 +57,7 @@ export interface Session<S> {
   read<K extends keyof S & string>(...names: K[]): Promise<Pick<S, K>>;
   /** Replaces the parts of the state that `values` holds; shapes must be what they were. */
   write(values: Part<S>): void;
+  /** Frees the state; every later call is an error, but a second `dispose`. */
   dispose(): void;
 }
 

@@ -19,7 +19,9 @@ export type LayerOfKind<L extends Layer, K extends string> = L extends unknown
 
 /** What {@link override} changes: by kind of layer, and by path of a node or block. */
 export interface Overrides<L extends Layer, M extends Layer> {
+  /** As {@link mapTypes} takes them. */
   readonly kinds?: KindChanges<L, M>;
+  /** By path of a node or block: a layer or a function of the layer, a pair with inputs, or a dictionary. */
   readonly paths?: Readonly<Record<string, Leaf<M> | Net<M> | ((layer: L) => M)>>;
 }
 
