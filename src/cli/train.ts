@@ -169,11 +169,10 @@ export const train: Command = {
 
 function headline(experiment: Experiment, scale: string, parameters: number): string {
   const { net, run, data } = experiment;
-  const { prep, layer1, layer2, layer3 } = net.channels;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   return (
     `${experiment.name}, ${scale} size: ${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
-    `widths ${[prep, layer1, layer2, layer3].join('/')}, ${parameters.toLocaleString('en')} parameters`
+    `widths ${Object.values(net.channels).join('/')}, ${parameters.toLocaleString('en')} parameters`
   );
 }
 

@@ -1,14 +1,28 @@
 import type { Scheme } from '../augment/plan';
 import type { Transform } from '../augment/transform';
+import type { BagOfTricksOptions } from '../models/bag-of-tricks';
+import type { DawnOptions } from '../models/dawn';
 import type { Resnet9Options } from '../models/resnet9';
 import type { Ema } from '../optim/ema';
 import type { Group, RuleName } from '../optim/optimiser';
 import type { Schedule } from '../optim/schedule';
 
-/** A network by the name of its model and what is changed about it. */
-export type NetRecord = { readonly model: 'resnet9' } & Required<
-  Pick<Resnet9Options, 'channels' | 'weight' | 'extraLayers' | 'resLayers'>
->;
+/** How a stage of the baseline network is built; each is a block of `models/dawn`. */
+export type BlockName = 'res' | 'pre-activation' | 'pointwise' | 'strided' | 'max-pool';
+
+/** A network, by the name of its model and everything that is chosen about it. */
+export type NetRecord =
+  | ({ readonly model: 'resnet9' } & Required<
+      Pick<Resnet9Options, 'channels' | 'weight' | 'extraLayers' | 'resLayers'>
+    >)
+  | ({ readonly model: 'dawn'; readonly block: BlockName } & Required<
+      Pick<DawnOptions, 'channels' | 'prepBnRelu' | 'concatPool'>
+    >)
+  | ({
+      readonly model: 'bag-of-tricks';
+      /** Of the CELUs; ReLUs where absent. */
+      readonly celuAlpha?: number;
+    } & Required<Omit<BagOfTricksOptions, 'act'>>);
 
 /** How images are augmented and batched. */
 export interface DataRecord {
@@ -40,16 +54,23 @@ export interface OptimRecord {
 export interface Published {
   /** Test accuracy in percent. */
   readonly accPercent: number;
-  /** Seconds; what they include differs, see {@link Published.note}. */
-  readonly timeSec: number;
+  /** Seconds; what they include differs, see {@link Published.note}. Absent where only the accuracy is known. */
+  readonly timeSec?: number;
+  /** How often it was run and where the figure stands. */
   readonly note: string;
 }
+
+/** The notebook of the study that shows a run. */
+export type Notebook = 'demo' | 'experiments' | 'bag_of_tricks';
 
 /** One training run of the study, as data: everything that decides its result but the seed. */
 export interface Experiment {
   readonly name: string;
   /** What it is, in a line. */
   readonly title: string;
+  /** Where the study shows it: the notebook, and the cell's number there, from 0. */
+  readonly notebook: Notebook;
+  readonly cell: number;
   readonly net: NetRecord;
   readonly loss: { readonly smoothing: number };
   readonly data: DataRecord;

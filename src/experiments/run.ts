@@ -1,16 +1,29 @@
+import type { HostTensor } from '../base/host-tensor';
 import { subset } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
 import { normalise } from '../data/normalise';
 import type { SessionOptions } from '../engine/session';
 import { build } from '../graph/build';
 import type { Graph } from '../graph/spec';
+import { bagOfTricks } from '../models/bag-of-tricks';
+import {
+  dawnNet,
+  maxPoolBlock,
+  pointwiseBlock,
+  preActivationBlock,
+  resBlock,
+  stridedBlock,
+} from '../models/dawn';
+import type { Block } from '../models/dawn';
 import { resnet9 } from '../models/resnet9';
+import { celu, relu } from '../nn/activation';
 import { crossEntropyLoss, labelSmoothingLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
+import { whitenInput } from '../nn/whiten';
 import { createTrainer } from '../train/loop';
 import type { EpochRow, Examples, Trainer, Watch } from '../train/loop';
 import { startTimer } from '../train/timer';
-import type { Experiment } from './record';
+import type { BlockName, Experiment } from './record';
 
 /** A record made ready to run on this machine. */
 export interface PreparedRun {
@@ -20,14 +33,29 @@ export interface PreparedRun {
   readonly imagesPerEpoch: number;
 }
 
+const blocks: Readonly<Record<BlockName, Block>> = {
+  res: resBlock,
+  'pre-activation': preActivationBlock,
+  pointwise: pointwiseBlock,
+  strided: stridedBlock,
+  'max-pool': maxPoolBlock,
+};
+
 /** The network of a record. */
 export function networkOf({ net }: Experiment): Graph<AnyLayer> {
-  const { model, ...options } = net;
-  switch (model) {
+  switch (net.model) {
     case 'resnet9':
-      return build(resnet9(options));
+      return build(resnet9(net));
+    case 'dawn':
+      return build(dawnNet({ ...net, block: blocks[net.block] }));
+    case 'bag-of-tricks': {
+      const { celuAlpha } = net;
+      return build(
+        bagOfTricks({ ...net, act: celuAlpha === undefined ? relu() : celu(celuAlpha) }),
+      );
+    }
     default:
-      return model satisfies never;
+      return net satisfies never;
   }
 }
 
@@ -72,6 +100,9 @@ export function prepareRun(
       ...(optim.ema === undefined ? {} : { ema: optim.ema }),
       tta: run.tta,
       seed,
+      ...(isWhitened(experiment)
+        ? { start: (variables) => whitenInput(variables, firstImages(train.images)) }
+        : {}),
       ...(engine === undefined ? {} : { engine }),
     },
     watch,
@@ -79,6 +110,17 @@ export function prepareRun(
   const batches = trainer.stepsPerEpoch;
   const imagesPerEpoch = Math.min(batches * images.batchSize, train.labels.length);
   return { trainer, preprocessSec, imagesPerEpoch };
+}
+
+function isWhitened({ net }: Experiment): boolean {
+  return net.model === 'bag-of-tricks' && net.isWhitened;
+}
+
+/** The images whose patches the input is whitened by: the first 10,000, `[N,32,32,3]`. */
+function firstImages(images: Float32Array): HostTensor {
+  const size = 32 * 32 * 3;
+  const count = Math.min(10_000, images.length / size);
+  return { shape: [count, 32, 32, 3], data: images.subarray(0, count * size) };
 }
 
 /** What a finished run comes to. */

@@ -1,5 +1,5 @@
 import { stretch } from '../optim/schedule';
-import type { Experiment, Scale } from './record';
+import type { Experiment, NetRecord, Scale } from './record';
 
 /**
  * A record in another size, by one rule for all records.
@@ -34,20 +34,26 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
 
 function resized(experiment: Experiment, divisor: number, epochs: number): Experiment {
   const { net, optim, run } = experiment;
-  const width = (channels: number): number => Math.max(1, Math.round(channels / divisor));
-  const { prep, layer1, layer2, layer3 } = net.channels;
   return {
     ...experiment,
-    net: {
-      ...net,
-      channels: {
-        prep: width(prep),
-        layer1: width(layer1),
-        layer2: width(layer2),
-        layer3: width(layer3),
-      },
-    },
+    net: narrowed(net, divisor),
     optim: { ...optim, lr: stretch(optim.lr, epochs / run.epochs) },
     run: { ...run, epochs },
   };
+}
+
+function narrowed(net: NetRecord, divisor: number): NetRecord {
+  const width = (channels: number): number => Math.max(1, Math.round(channels / divisor));
+  if (net.model === 'dawn') {
+    const [c0, c1, c2, c3] = net.channels;
+    return { ...net, channels: [width(c0), width(c1), width(c2), width(c3)] };
+  }
+  const { prep, layer1, layer2, layer3 } = net.channels;
+  const channels = {
+    prep: width(prep),
+    layer1: width(layer1),
+    layer2: width(layer2),
+    layer3: width(layer3),
+  };
+  return { ...net, channels };
 }

@@ -10,6 +10,7 @@ import { createSession } from '../engine/session';
 import type { SessionOptions } from '../engine/session';
 import type { Session } from '../engine/step';
 import { initNetwork, pathsByRole } from '../nn/network';
+import type { HostVariables } from '../nn/network';
 import { isEmaStep, updateEma } from '../optim/ema';
 import type { Ema } from '../optim/ema';
 import { initVelocity } from '../optim/optimiser';
@@ -56,6 +57,8 @@ export interface Training {
   /** Evaluate the image and its mirror image. */
   readonly tta: boolean;
   readonly seed: number;
+  /** Changes the starting values that the seed gives, as whitening does; they are not to be changed in place. */
+  readonly start?: (variables: HostVariables) => HostVariables;
   /** How steps are executed; captured in fp32 where absent. */
   readonly engine?: SessionOptions;
   /** Steps of the caller, run after each training step on what it left. */
@@ -97,6 +100,7 @@ export interface Progress {
 
 /** What follows a run and may stop it. */
 export interface Watch {
+  /** Told about once a second; the figures are read from the device, so a step waits for them. */
   readonly onProgress?: (progress: Progress) => void;
   /** Stops after the step that is running. */
   readonly signal?: AbortSignal;
@@ -136,6 +140,7 @@ export interface Trainer {
   warmUp(): Promise<{ readonly epochSec: number }>;
   /** Trains for one epoch, counted from 1, then evaluates. */
   runEpoch(epoch: number): Promise<EpochRow>;
+  /** Frees the session, and with it everything on the device. */
   dispose(): void;
 }
 
@@ -158,7 +163,8 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const validTables = gatherTables([], source, 0);
   const trainCount = training.train.labels.length;
   const validCount = training.valid.labels.length;
-  const network = initNetwork(model.graph, createRng(seed, 'init'));
+  const drawn = initNetwork(model.graph, createRng(seed, 'init'));
+  const network = training.start?.(drawn) ?? drawn;
   const trainable = pathsByRole(model.graph, 'trainable');
 
   const learnt = {
