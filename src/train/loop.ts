@@ -228,7 +228,10 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
           {},
         );
 
-  const readTotals = async (epoch: number, stepsBefore: number): Promise<Omit<Figures, 'time'>> => {
+  const readTotals = async (
+    phase: Progress['phase'],
+    epoch: number,
+  ): Promise<Omit<Figures, 'time'>> => {
     const { totals } = await session.read('totals');
     const [loss, correct, count, firstBad] = [
       totals.loss,
@@ -237,10 +240,11 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
       totals.firstBadStep,
     ].map(({ data }) => data[0]);
     if (firstBad >= 0) {
-      throw new TrainError(
-        `train: the loss is no finite number since epoch ${epoch}, step ${firstBad - stepsBefore}. ` +
-          'Lower the learning rate, or start it lower.',
-      );
+      const where =
+        phase === 'train'
+          ? `the loss is no finite number since epoch ${epoch}, step ${firstBad - (epoch - 1) * stepsPerEpoch}`
+          : `the validation loss after epoch ${epoch} is no finite number, while that of training is`;
+      throw new TrainError(`train: ${where}. Lower the learning rate, or start it lower.`);
     }
     return { loss: loss / count, acc: correct / count };
   };
@@ -255,7 +259,6 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   ): Promise<Omit<Figures, 'time'>> => {
     session.write({ totals: emptyTotals() });
     const total = batches.reduce((sum, { length }) => sum + length, 0);
-    const stepsBefore = (epoch - 1) * stepsPerEpoch;
     const start = clock();
     let told = start;
     let done = 0;
@@ -270,12 +273,12 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
       const now = clock();
       if (onProgress !== undefined && now - told >= 1) {
         told = now;
-        const means = await readTotals(epoch, stepsBefore);
+        const means = await readTotals(phase, epoch);
         const { epochs } = training;
         onProgress({ phase, epoch, epochs, done, total, timeSec: now - start, ...means });
       }
     }
-    return readTotals(epoch, stepsBefore);
+    return readTotals(phase, epoch);
   };
 
   const stepsPerEpoch = dropLast

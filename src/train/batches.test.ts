@@ -1,0 +1,119 @@
+import * as fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { batchIndices } from '../augment/batches';
+import { crop } from '../augment/crop';
+import { cutout } from '../augment/cutout';
+import { flipLR } from '../augment/flip';
+import { gatherOracle, gatherTables } from '../augment/gather';
+import { identityPlan, plan } from '../augment/plan';
+import type { Transform } from '../augment/transform';
+import type { HostArray } from '../base/host-tensor';
+import { createRng } from '../base/rng';
+import { createSession } from '../engine/session';
+import { loadTensorflow } from '../engine/tensorflow';
+import { gatherBatch, residentSplit, residentTables } from './batches';
+
+beforeAll(() => {
+  loadTensorflow();
+});
+
+/** Gathers one batch in a session of its own, as training does. */
+async function gather(
+  images: {
+    readonly data: Float32Array;
+    readonly shape: readonly [number, number, number, number];
+  },
+  labels: readonly number[],
+  tables: ReturnType<typeof gatherTables>,
+  batch: ReturnType<typeof batchIndices>,
+): Promise<{ readonly input: HostArray; readonly target: number[]; readonly shape: number[] }> {
+  const [, height, width, channels] = images.shape;
+  const session = createSession(
+    { split: residentSplit(images.data, labels, channels), tables: residentTables(tables) },
+    { mode: 'eager' },
+  );
+  try {
+    const run = session.capture(
+      'gather',
+      (state, { batch: fed }) => {
+        const { input, target } = gatherBatch(
+          state.split,
+          state.tables,
+          fed,
+          [height, width],
+          tables.hasCutout,
+        );
+        return { outputs: { input, target } };
+      },
+      { batch: { ...batch } },
+    );
+    const { input, target } = await run({ batch: { ...batch } });
+    return { input: input.data, target: [...target.data], shape: [...input.shape] };
+  } finally {
+    session.dispose();
+  }
+}
+
+/** A list of transforms that fits an image of some size, padded. */
+const cases = fc
+  .record({
+    height: fc.integer({ min: 4, max: 9 }),
+    width: fc.integer({ min: 4, max: 9 }),
+    channels: fc.integer({ min: 1, max: 3 }),
+    count: fc.integer({ min: 1, max: 6 }),
+    pad: fc.integer({ min: 0, max: 3 }),
+    batch: fc.array(fc.nat(), { minLength: 1, maxLength: 7 }),
+    has: fc.record({ crop: fc.boolean(), flip: fc.boolean(), cutout: fc.boolean() }),
+    scheme: fc.constantFrom('per-example' as const, 'groups' as const),
+    seed: fc.nat(),
+  })
+  .map(({ has, ...rest }) => {
+    const { height, width, pad } = rest;
+    const transforms: Transform[] = [
+      ...(has.crop ? [crop(height, width)] : []),
+      ...(has.flip ? [flipLR()] : []),
+      ...(has.cutout ? [cutout(2, 3)] : []),
+    ];
+    // Without a crop the padding would stay.
+    return { ...rest, transforms, pad: has.crop ? pad : 0 };
+  });
+
+describe('gatherBatch', () => {
+  test('equals the plain loops of augment/, whatever is chosen', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        cases,
+        async ({ height, width, channels, count, pad, transforms, ...rest }) => {
+          const rng = createRng(rest.seed);
+          const shape = [count, height, width, channels] as const;
+          const data = rng.fillUniform(new Float32Array(count * height * width * channels), -1, 1);
+          const labels = Array.from({ length: count }, () => rng.integer(10));
+          const tables = gatherTables(transforms, [height, width], pad);
+          const choices = plan(transforms, tables.padded, count, { scheme: rest.scheme, rng });
+          const order = Int32Array.from(rest.batch, (pick) => pick % count);
+          const batch = batchIndices(choices, order);
+
+          const found = await gather({ data, shape }, labels, tables, batch);
+          const expected = gatherOracle({ data, shape }, tables, batch);
+          expect(found.shape).toEqual(expected.shape);
+          // Zero and minus zero are the same pixel: a box multiplies by 0.
+          expect(found.input.map((x) => x + 0)).toEqual(expected.data);
+          expect(found.target).toEqual([...order].map((example) => labels[example]));
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('without transforms gives the images themselves, in the order asked for', async () => {
+    const data = Float32Array.from({ length: 3 * 4 }, (_, i) => i);
+    const batch = batchIndices(identityPlan(3), Int32Array.of(2, 0));
+    const images = { data, shape: [3, 2, 2, 1] as const };
+    const found = await gather(images, [7, 8, 9], gatherTables([], [2, 2], 0), batch);
+    expect(found).toEqual({
+      input: Float32Array.of(8, 9, 10, 11, 0, 1, 2, 3),
+      target: [9, 7],
+      shape: [2, 2, 2, 1],
+    });
+  });
+});
