@@ -98,7 +98,7 @@ describe('second derivatives', () => {
   test('max pooling x=[2,4,6,3] size=2: as the sum over elements that stay the largest', () => {
     const offset = normal([2, 4, 6, 3]).mul(3);
     const shifted = (x: tf.Tensor): tf.Tensor4D => x.square().mul(0.1).add(offset) as tf.Tensor4D;
-    let mask: tf.Tensor | undefined;
+    let mask: tf.Tensor = tf.scalar(0);
     const largestOf = (values: tf.Tensor4D): tf.Tensor => {
       const pooled = tf.maxPool(values, 2, 2, 'valid');
       const windows = values.reshape([2, 2, 2, 3, 2, 3]);
@@ -106,16 +106,10 @@ describe('second derivatives', () => {
     };
     expectSameHessian(
       (x) => {
-        mask ??= tf.keep(tf.tensor(largestOf(shifted(x)).dataSync(), [2, 2, 2, 3, 2, 3]));
+        mask = tf.keep(tf.tensor(largestOf(shifted(x)).dataSync(), [2, 2, 2, 3, 2, 3]));
         return bend(tf.maxPool(shifted(x), 2, 2, 'valid'));
       },
-      (x) =>
-        bend(
-          shifted(x)
-            .reshape([2, 2, 2, 3, 2, 3])
-            .mul(mask as tf.Tensor)
-            .sum([2, 4]),
-        ),
+      (x) => bend(shifted(x).reshape([2, 2, 2, 3, 2, 3]).mul(mask).sum([2, 4])),
       [[2, 4, 6, 3]],
     );
   });
@@ -126,6 +120,53 @@ describe('second derivatives', () => {
       (x) => bend(x.reshape([2, 1, 4, 2, 4, 3]).mean([2, 4])),
       [[2, 4, 8, 3]],
     );
+  });
+
+  test('what is kept of an output: exp, tanh, sigmoid, softplus', () => {
+    const at = [-1.5, -0.2, 0.3, 2];
+    const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+    const cases: readonly (readonly [(x: tf.Tensor) => tf.Tensor, (x: number) => number])[] = [
+      [tf.exp, Math.exp],
+      [tf.tanh, (x) => -2 * Math.tanh(x) * (1 - Math.tanh(x) ** 2)],
+      [tf.sigmoid, (x) => sigmoid(x) * (1 - sigmoid(x)) * (1 - 2 * sigmoid(x))],
+      [tf.softplus, (x) => sigmoid(x) * (1 - sigmoid(x))],
+      [tf.elu, (x) => (x < 0 ? Math.exp(x) : 0)],
+    ];
+    for (const [op, second] of cases) {
+      const x = tf.tensor1d(at);
+      const [found] = hessianVector((t) => op(t).sum(), [x], [tf.onesLike(x)]);
+      for (const [i, value] of found.dataSync().entries()) {
+        expect(value).toBeCloseTo(second(at[i]), 5);
+      }
+    }
+  });
+
+  test('log softmax: minus the covariance of the one-hot class', () => {
+    const x = tf.tensor2d([[0.3, -1, 0.8, 0.1]]);
+    const p = [...tf.softmax(x).dataSync()];
+    for (const k of p.keys()) {
+      const direction = tf.oneHot(tf.tensor1d([k], 'int32'), 4).cast('float32');
+      const first = (t: tf.Tensor): tf.Tensor =>
+        tf
+          .logSoftmax(t as tf.Tensor2D)
+          .slice([0, 2], [1, 1])
+          .sum();
+      const [row] = hessianVector(first, [x], [direction]);
+      for (const [j, value] of row.dataSync().entries()) {
+        expect(value).toBeCloseTo(p[j] * p[k] - (j === k ? p[k] : 0), 5);
+      }
+    }
+  });
+
+  test('the first derivative and the number of tensors stay what they were', () => {
+    const x = tf.tensor1d([-1, 2]);
+    const before = tf.memory().numTensors;
+    const first = tf.grad((t) => tf.tanh(t).mul(tf.exp(t)).sum())(x);
+    const [a, b] = first.dataSync();
+    const slope = (v: number): number => Math.exp(v) * (1 - Math.tanh(v) ** 2 + Math.tanh(v));
+    expect(a).toBeCloseTo(slope(-1), 5);
+    expect(b).toBeCloseTo(slope(2), 4);
+    expect(tf.memory().numTensors).toBe(before + 1);
   });
 
   test('elu', () => {

@@ -4,31 +4,47 @@ import type { NodeBackend } from '../tensorflow';
 import { runKernel } from './register';
 
 type GradientOf = (
-  dys: tf.Tensor | readonly (tf.Tensor | null)[],
+  dys: tf.Tensor | readonly tf.Tensor[],
   saved: readonly tf.Tensor[],
   attributes: tf.NamedAttrMap,
 ) => Record<string, () => tf.Tensor>;
 
+type TapeNode = readonly [
+  kernelName: string,
+  inputs: Readonly<Record<string, tf.Tensor>>,
+  outputs: readonly tf.Tensor[],
+  ...rest: unknown[],
+];
+
+/** The part of TF.js's engine that writes the tape. */
+interface TapeWriter {
+  readonly state: { readonly kernelDepth: number };
+  addTapeNode(...node: TapeNode): void;
+}
+
 let isRegistered = false;
 
 /**
- * Makes gradients differentiable: TF.js has no gradients for the kernels that compute those of convolution (the kernel's
- * half), pooling, ELU and batch norm in training. Loads TensorFlow; later calls do nothing.
+ * Makes gradients differentiable, which in TF.js they are only in part. Loads TensorFlow; later calls do nothing.
  *
- * Each of these kernels is differentiated by formula and exactly, piecewise constant parts (which element of a window is
- * the largest, on which side of zero an activation is) counting as constant. Third derivatives are not provided.
+ * There are no gradients for the kernels that compute those of convolution (the kernel's half), pooling, ELU and batch
+ * norm in training: each is differentiated by formula and exactly, piecewise constant parts (which element of a window is
+ * the largest, on which side of zero an activation is) counting as constant. And what a kernel keeps of its **output**
+ * for the backward pass counts as constant, so that second derivatives of exp, tanh, sigmoid or log softmax are wrong or
+ * missing: {@link keepOutputsOnTape}. Third derivatives are not provided.
  */
 export function registerSecondDerivatives(): void {
   const { backend } = loadTensorflow();
   if (isRegistered) return;
   isRegistered = true;
+  keepOutputsOnTape(tf.engine() as unknown as TapeWriter);
   registerMaxPoolGradGrad(backend);
 
   const gradient = (kernelName: string, inputsToSave: string[], gradFunc: GradientOf): void => {
     tf.registerGradient({
       kernelName,
       inputsToSave,
-      gradFunc: gradFunc as tf.GradFunc,
+      gradFunc,
     });
   };
 
@@ -57,20 +73,10 @@ export function registerSecondDerivatives(): void {
     dy: () => runKernel('EluGrad', { dy: ddx as tf.Tensor, y })[0],
     y: () => tf.mul(ddx as tf.Tensor, dy).mul(tf.step(tf.neg(y))),
   }));
-  const batchNormInputs = ['dy', 'x', 'scale', 'r1', 'r2', 'r3'];
-  gradient('FusedBatchNormGradV3', batchNormInputs, (dds, saved, attributes) => {
-    const [dy, x, scale, r1, r2, r3] = saved;
-    const [ddx, ddScale, ddBias] = dds as readonly (tf.Tensor | null)[];
+  gradient('FusedBatchNormGradV3', ['dy', 'x', 'scale'], (dds, [dy, x, scale], attributes) => {
+    const [ddx, ddScale, ddBias] = dds as readonly tf.Tensor[];
     const found = batchNormGradGrad({ ddx, ddScale, ddBias, dy, x, scale }, attributes);
-    return {
-      dy: () => found.dy,
-      x: () => found.x,
-      scale: () => found.scale,
-      // What the forward pass kept are functions of x, whose gradient holds their share.
-      r1: () => tf.zerosLike(r1),
-      r2: () => tf.zerosLike(r2),
-      r3: () => tf.zerosLike(r3),
-    };
+    return { dy: () => found.dy, x: () => found.x, scale: () => found.scale };
   });
 }
 
@@ -90,36 +96,55 @@ function batchNormGradGrad(
     dy,
     x,
     scale,
-  }: {
-    readonly ddx: tf.Tensor | null;
-    readonly ddScale: tf.Tensor | null;
-    readonly ddBias: tf.Tensor | null;
-    readonly dy: tf.Tensor;
-    readonly x: tf.Tensor;
-    readonly scale: tf.Tensor;
-  },
+  }: Readonly<Record<'ddx' | 'ddScale' | 'ddBias' | 'dy' | 'x' | 'scale', tf.Tensor>>,
   attributes: tf.NamedAttrMap,
-): { readonly dy: tf.Tensor; readonly x: tf.Tensor; readonly scale: tf.Tensor } {
+): Readonly<Record<'dy' | 'x' | 'scale', tf.Tensor>> {
   const mean = (t: tf.Tensor): tf.Tensor => t.mean([0, 1, 2]);
   const centre = (t: tf.Tensor): tf.Tensor => t.sub(mean(t));
-  const [u, a, b] = [ddx ?? tf.zerosLike(x), ddScale ?? tf.zerosLike(scale), ddBias];
   const perChannel = x.size / scale.size;
   const centred = centre(x);
   const r = mean(centred.square()).add(Number(attributes['epsilon'])).rsqrt();
   const n = centred.mul(r);
   const gain = scale.mul(r);
-  const [un, dyn] = [mean(u.mul(n)), mean(dy.mul(n))];
+  const [alongX, alongY] = [mean(ddx.mul(n)), mean(dy.mul(n))];
   // <ddx, dx> = M gain inner
-  const inner = mean(centre(u).mul(dy)).sub(un.mul(dyn));
-  const toN = dy.mul(a).sub(u.mul(dyn).add(dy.mul(un)).mul(gain));
-  const toDy = centre(u).sub(n.mul(un)).mul(gain).add(n.mul(a));
+  const inner = mean(centre(ddx).mul(dy)).sub(alongX.mul(alongY));
+  const toN = dy.mul(ddScale).sub(ddx.mul(alongY).add(dy.mul(alongX)).mul(gain));
   return {
-    dy: b === null ? toDy : toDy.add(b),
+    dy: centre(ddx).sub(n.mul(alongX)).mul(gain).add(n.mul(ddScale)).add(ddBias),
     x: centre(toN)
       .sub(n.mul(mean(toN.mul(n))))
       .mul(r)
       .sub(n.mul(gain.mul(r).mul(inner))),
     scale: inner.mul(r).mul(perChannel),
+  };
+}
+
+/**
+ * Mends the order of the tape. A kernel's output is kept for the backward pass as a copy, and the copying is written on
+ * the tape **before** the kernel; read from front to back, the copy then depends on nothing. Copies made inside a kernel
+ * are written behind it instead.
+ *
+ * The statistics that batch norm keeps stay off the tape: the gradient above takes them as functions of x.
+ *
+ * @see https://github.com/tensorflow/tfjs/issues/3252, Can't take second derivative with respect to tanh, sigmoid, or exp
+ */
+function keepOutputsOnTape(engine: TapeWriter): void {
+  const write = engine.addTapeNode.bind(engine);
+  let waiting: TapeNode[] = [];
+  engine.addTapeNode = (...node) => {
+    if (engine.state.kernelDepth > 0) {
+      waiting.push(node);
+      return;
+    }
+    write(...node);
+    const copies = waiting;
+    waiting = [];
+    const [kernelName, , outputs] = node;
+    for (const copy of copies) {
+      const [, { x }] = copy;
+      if (kernelName !== 'FusedBatchNormV3' || !outputs.includes(x)) write(...copy);
+    }
   };
 }
 
