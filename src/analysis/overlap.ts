@@ -1,0 +1,38 @@
+import { addScaled, dot, norm, scaled } from './vector';
+
+/**
+ * An orthonormal basis of the span of some vectors, by Gram and Schmidt's method, twice over (the Q of a QR
+ * decomposition): vector i of the result lies in the span of the first i + 1.
+ *
+ * The result has as many vectors as there are given, so that groups keep their places; one that depends on those before
+ * it (nothing but 1e-5 of its length is left) is a vector of zeros.
+ */
+export function orthonormalBasis(vectors: readonly Float32Array[]): Float32Array[] {
+  const basis: Float32Array[] = [];
+  for (const vector of vectors) {
+    const rest = projectOut(basis, vector);
+    const length = norm(rest);
+    const isNew = length > 1e-5 * norm(vector);
+    basis.push(isNew ? scaled(rest, 1 / length) : new Float32Array(vector.length));
+  }
+  return basis;
+}
+
+/** What is left of a vector without its parts along an orthonormal basis: a new vector, orthogonal to all of it. */
+export function projectOut(basis: readonly Float32Array[], vector: Float32Array): Float32Array {
+  const rest = vector.slice();
+  // The second pass removes what rounding in the first has left.
+  for (let pass = 0; pass < 2; pass++) {
+    for (const direction of basis) addScaled(rest, -dot(direction, rest), direction);
+  }
+  return rest;
+}
+
+/**
+ * How much of a unit vector lies in the span of an orthonormal basis: the squared norm of its projection, 0 to 1.
+ *
+ * Shares of groups of a joint basis add up: `overlap(basis.slice(0, 10), v) + overlap(basis.slice(10), v)`.
+ */
+export function overlap(basis: readonly Float32Array[], vector: Float32Array): number {
+  return basis.reduce((sum, direction) => sum + dot(direction, vector) ** 2, 0);
+}
