@@ -16,11 +16,13 @@ export const list: Command = {
     }
     const width = Math.max(...records.map(({ name }) => name.length));
     for (const { name, title, published } of records) {
-      const figures =
-        published === undefined
-          ? ''
-          : ` (published: ${published.accPercent} %, ${published.timeSec} s)`;
-      process.stdout.write(`${name.padEnd(width)}  ${title}${figures}\n`);
+      const { accPercent, timeSec } = published ?? {};
+      const figures = [
+        ...(accPercent === undefined ? [] : [`${accPercent} %`]),
+        ...(timeSec === undefined ? [] : [`${timeSec} s`]),
+      ];
+      const told = figures.length === 0 ? '' : ` (published: ${figures.join(', ')})`;
+      process.stdout.write(`${name.padEnd(width)}  ${title}${told}\n`);
     }
     return Promise.resolve(0);
   },

@@ -12,6 +12,7 @@ import { svg } from '../graph/svg';
 import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../report/progress';
 import { Table } from '../report/table';
+import { timeLeft } from '../report/time-left';
 import { tsv } from '../report/tsv';
 import { createRunFolder } from '../runs/folder';
 import type { RunFolder } from '../runs/folder';
@@ -92,8 +93,8 @@ export const train: Command = {
         engine,
         signal,
         onProgress: (progress) => {
-          const { epoch, epochs } = progress;
-          const leftSec = Math.max(0, (epochs - epoch + 1) * epochSec - (wallClock() - epochStart));
+          const validSec = rows.at(-1)?.valid.time ?? 0;
+          const leftSec = timeLeft(progress, wallClock() - epochStart, { epochSec, validSec });
           display.show(progressLine({ ...progress, leftSec }, display.width));
         },
       });
