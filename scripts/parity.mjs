@@ -12,7 +12,11 @@ import { startVitest } from 'vitest/node';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [other, ...more] = process.argv.slice(2);
-const folder = resolve(other ?? join(root, 'test/fixtures/reference'));
+// npm runs scripts in the package's folder; a path is meant from where npm was called.
+const folder =
+  other === undefined
+    ? join(root, 'test/fixtures/reference')
+    : resolve(process.env.INIT_CWD ?? '', other);
 const isFixture = (file) => file.endsWith('.json') || file.endsWith('.safetensors');
 const hasFixture = existsSync(folder) && readdirSync(folder).some(isFixture);
 if (more.length > 0 || !hasFixture) {
