@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
+import { blocksOf, pattern, sectionsOf } from './markdown';
 
 /**
  * The command line, as its user meets it: processes with arguments, two streams and an exit code.
@@ -189,8 +190,8 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
       'train demo more',
       'train: "more" is one argument too many. Usage: cifar10-fast train RECORD [flags]',
     ],
-    ['train dmeo', 'record "dmeo" does not exist. Nearest: "demo". Records are: '],
-    ['draw dmeo', 'record "dmeo" does not exist. Nearest: "demo". Records are: '],
+    ['train dmeo', 'record "dmeo" does not exist. Nearest: "demo".'],
+    ['draw dmeo', 'record "dmeo" does not exist. Nearest: "demo".'],
     [
       'train demo --sacle smoke',
       'train: there is no flag --sacle. Nearest: "--scale". "cifar10-fast train --help"',
@@ -201,6 +202,8 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
       'train: "-seed" is no flag; flags begin with two dashes. Nearest: "--seed".',
     ],
     ['train demo --scale smok', '--scale "smok" is none of smoke, pocket, full. Nearest: "smoke".'],
+    ['train demo --precision fp64', '--precision "fp64" is none of auto, fp32, bf16, fp16.'],
+    ['train demo --eager --precision bf16', '--eager computes in fp32 only'],
     [
       'train demo --seed ten',
       '--seed "ten" is not a whole number of at least 0. Give one, as in --seed 0.',
@@ -232,6 +235,32 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
   });
 });
 
+const broken = [...sectionsOf(read(root, 'docs/errors.md'))].flatMap(([name, text]) => {
+  const [command, message] = blocksOf(text);
+  const isOurs = command?.language === 'sh' && command.text.startsWith('npx cifar10-fast ');
+  return isOurs ? [{ name, command: command.text.trim(), message: message.text }] : [];
+});
+
+describe('docs/errors.md', () => {
+  test.each(broken)(
+    '$name: the broken command says what is shown',
+    async ({ command, message }) => {
+      const { code, stdout, stderr } = await cli(command.split(' ').slice(2));
+      expect({ code: code === 1 || code === 2, stdout }).toEqual({ code: true, stdout: '' });
+      expect(stderr.trim()).toMatch(pattern(message));
+    },
+  );
+
+  test('shows a command for everything that one can go wrong with before it trains', () => {
+    expect(broken.map(({ name }) => name)).toEqual([
+      'UsageError',
+      'DataError',
+      'ExperimentError',
+      'RunError',
+    ]);
+  });
+});
+
 describe('list, info, draw', () => {
   test('list shows every record, with --json as it is', async () => {
     const { code, stdout, stderr } = await cli(['list', '--json']);
@@ -247,7 +276,9 @@ describe('list, info, draw', () => {
       run: { epochs: 24 },
       published: { accPercent: 94.08, timeSec: 79 },
     });
-    const plain = (await cli(['list'])).stdout.trimEnd().split('\n');
+    const text = (await cli(['list'])).stdout;
+    expect(text).not.toMatch(/undefined|NaN|null/);
+    const plain = text.trimEnd().split('\n');
     expect(plain).toHaveLength(records.length);
     for (const [index, { name, title }] of records.entries()) {
       expect(plain[index].startsWith(name)).toBe(true);
@@ -453,6 +484,7 @@ describe('train', () => {
       scale: 'smoke',
       seed: 0,
       started: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
+      mode: 'captured',
       precision: expect.stringMatching(/^(fp32|bf16|fp16)$/) as string,
       experiment: {
         name: 'demo',

@@ -1,0 +1,197 @@
+// Writes the result tables of README.md from the runs in results/.
+//
+//   node scripts/readme.mjs              writes README.md anew
+//   node scripts/readme.mjs --check      writes nothing; exit code 1 where README.md lags behind results/
+//   node scripts/readme.mjs add FOLDER…  takes finished runs (folders that `train` made) into results/, then writes
+//
+// --root DIR before any of these means another checkout. results/README.md describes the files. Runs are one row of the
+// table where record, size, precision, hardware and TensorFlow are the same.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
+const args = process.argv.slice(2);
+const root = args[0] === '--root' ? resolve(args.splice(0, 2)[1]) : home;
+const folder = join(root, 'results');
+const page = join(root, 'README.md');
+
+function fail(message) {
+  console.error(`readme: ${message}`);
+  process.exit(1);
+}
+
+const isText = (value) => typeof value === 'string' && value !== '';
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+const isPositive = (value) => Number.isFinite(value) && value > 0;
+const scales = ['full', 'pocket', 'smoke'];
+
+/** What a result holds, and what each value has to be.
+ *
+ * @type {Record<string, readonly [(value: any) => boolean, string]>}
+ */
+const fields = {
+  record: [isText, 'the name of a record'],
+  scale: [(value) => scales.includes(value), `one of ${scales.join(', ')}`],
+  seed: [isCount, 'a whole number of at least 0'],
+  accPercent: [(value) => isPositive(value) && value <= 100, 'a percentage'],
+  trainSec: [isPositive, 'seconds'],
+  imagesPerSec: [isPositive, 'a positive number'],
+  precision: [(value) => ['fp32', 'bf16', 'fp16'].includes(value), 'fp32, bf16 or fp16'],
+  hardware: [isText, 'the line that "info" prints'],
+  tensorflow: [(value) => /^\d+\.\d+\.\d+$/.test(value), 'a version, as in 2.21.0'],
+  node: [(value) => /^\d+\.\d+\.\d+$/.test(value), 'a version, as in 22.1.0'],
+  date: [(value) => /^\d{4}-\d\d-\d\d$/.test(value), 'a day, as in 2026-11-30'],
+};
+
+function checked(result, file) {
+  const unknown = Object.keys(result).find((key) => !(key in fields));
+  if (unknown !== undefined) fail(`${file} holds "${unknown}", which is no field of a result.`);
+  for (const [key, [holds, expected]] of Object.entries(fields)) {
+    if (!holds(result[key])) {
+      fail(`${file}: ${key} is ${JSON.stringify(result[key])}; expected ${expected}.`);
+    }
+  }
+  return result;
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return fail(`${file} cannot be read: ${error.message}`);
+  }
+}
+
+function results() {
+  const names = existsSync(folder)
+    ? readdirSync(folder).filter((name) => name.endsWith('.json'))
+    : [];
+  return names.toSorted().map((name) => checked(readJson(join(folder, name)), `results/${name}`));
+}
+
+/** A result of a run's folder, under a name that says what it is. */
+function add(run) {
+  const about = readJson(join(run, 'run.json'));
+  if (about.result === undefined) fail(`${run} is not finished: its run.json has no result.`);
+  if (about.mode === 'eager') fail(`${run} ran eagerly; results are of the captured engine.`);
+  const { hardwareLine } = createRequire(import.meta.url)(join(home, 'dist/engine/hardware.js'));
+  const round = (value, decimals) => Number(value.toFixed(decimals));
+  const result = checked(
+    {
+      record: about.record,
+      scale: about.scale,
+      seed: about.seed,
+      accPercent: round(about.result.accPercent, 2),
+      trainSec: round(about.result.trainSec, 2),
+      imagesPerSec: round(about.result.imagesPerSec, 1),
+      precision: about.precision,
+      hardware: hardwareLine(about.hardware),
+      tensorflow: about.versions.tensorflow,
+      node: about.versions.node,
+      date: about.started.slice(0, 10),
+    },
+    run,
+  );
+  const taken = results().some((other) => JSON.stringify(other) === JSON.stringify(result));
+  if (taken) fail(`${run} is in results/ already.`);
+  const stem = [result.record, result.scale, result.precision, result.seed, result.date].join('-');
+  for (let n = 1; ; n++) {
+    const file = join(folder, `${n === 1 ? stem : `${stem}-${n}`}.json`);
+    if (existsSync(file)) continue;
+    writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+    console.log(file);
+    return;
+  }
+}
+
+/** Runs that differ in nothing but seed, day and Node, the largest size first. */
+function groups(runs) {
+  const found = new Map();
+  for (const run of runs) {
+    const { record, scale, precision, hardware, tensorflow } = run;
+    const key = JSON.stringify([record, scales.indexOf(scale), precision, hardware, tensorflow]);
+    found.set(key, [...(found.get(key) ?? []), run]);
+  }
+  return [...found].toSorted(([a], [b]) => byText(a, b)).map(([, group]) => group);
+}
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Mean and standard deviation of the sample, as in `81.92 ± 0.24`; one run has no spread. */
+function spread(values, decimals) {
+  const centre = mean(values);
+  if (values.length === 1) return centre.toFixed(decimals);
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return `${centre.toFixed(decimals)} ± ${Math.sqrt(squares / (values.length - 1)).toFixed(decimals)}`;
+}
+
+const column = (group, key) => group.map((run) => run[key]);
+const byText = (a, b) => (a < b ? -1 : 1);
+const whole = (value) => Math.round(value).toLocaleString('en');
+const versions = (group) => [...new Set(column(group, 'node'))].toSorted(byText).join(', ');
+
+function tableOf(grouped) {
+  if (grouped.length === 0) return '_no committed runs yet_';
+  const rows = grouped.map((group) => {
+    const [{ record, scale, precision, hardware, tensorflow }] = group;
+    return [
+      `\`${record}\``,
+      scale,
+      group.length,
+      spread(column(group, 'accPercent'), 2),
+      spread(column(group, 'trainSec'), 1),
+      whole(mean(column(group, 'imagesPerSec'))),
+      precision,
+      hardware,
+      tensorflow,
+      versions(group),
+    ];
+  });
+  const titles =
+    'record, size, runs, test accuracy %, training s, images/s, precision, hardware, TensorFlow, Node';
+  const lines = [titles.split(', '), titles.split(', ').map(() => '---'), ...rows];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** The result that stands first: `demo`, in the largest size that was run, of which there are most runs. */
+function headlineOf(grouped) {
+  const demos = grouped.filter(([{ record, scale }]) => record === 'demo' && scale !== 'smoke');
+  if (demos.length === 0) return '_no committed runs yet_';
+  const rank = (group) => (group[0].scale === 'full' ? 1e6 : 0) + group.length;
+  const best = demos.reduce((a, b) => (rank(b) > rank(a) ? b : a));
+  const [{ scale, precision, hardware, tensorflow }] = best;
+  const runs = best.length === 1 ? 'one run' : `mean ± standard deviation of ${best.length} runs`;
+  return (
+    `**${spread(column(best, 'accPercent'), 2)} % test accuracy in ${spread(column(best, 'trainSec'), 1)} s** of training ` +
+    `(${runs}; record \`demo\`, ${scale} size, ${whole(mean(column(best, 'imagesPerSec')))} images/s, ${precision}), on ` +
+    `${hardware}; TensorFlow ${tensorflow}, Node ${versions(best)}.`
+  );
+}
+
+function written(text, name, content) {
+  const [begin, end] = [`<!-- ${name}: written by scripts/readme.mjs -->`, `<!-- /${name} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) fail(`${page} has no "${begin}" … "${end}".`);
+  return `${text.slice(0, from)}${begin}\n\n${content}\n\n${text.slice(to)}`;
+}
+
+const isCheck = args[0] === '--check';
+if (args[0] === 'add' && args.length > 1) args.slice(1).forEach((run) => add(resolve(run)));
+else if (args.length > (isCheck ? 1 : 0))
+  fail('usage: node scripts/readme.mjs [--check | add FOLDER…]');
+
+const grouped = groups(results());
+const before = readFileSync(page, 'utf8');
+const filled = written(
+  written(before, 'headline', headlineOf(grouped)),
+  'results',
+  tableOf(grouped),
+);
+const style = await resolveConfig(join(home, 'README.md'));
+const after = await format(filled, { ...style, parser: 'markdown' });
+if (isCheck && after !== before)
+  fail('README.md lags behind results/. Run: node scripts/readme.mjs');
+if (!isCheck && after !== before) writeFileSync(page, after);

@@ -1,0 +1,30 @@
+/** Code set apart in a page. */
+export interface Block {
+  readonly language: string;
+  readonly text: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** Every block of code in a page, in order. */
+export function blocksOf(page: string): Block[] {
+  return [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map((match) => ({
+    language: match[1],
+    text: match[2],
+    line: page.slice(0, match.index).split('\n').length,
+  }));
+}
+
+/** What stands under each heading of the second level, by its title. */
+export function sectionsOf(page: string): ReadonlyMap<string, string> {
+  const parts = page.split(/^## (.+)$/m);
+  return new Map(
+    parts.slice(1).flatMap((part, index) => (index % 2 === 0 ? [[part, parts[index + 2]]] : [])),
+  );
+}
+
+/** Text of a page as a pattern: `…` stands for anything within a line. */
+export function pattern(shown: string): RegExp {
+  const literal = shown.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  return new RegExp(`^${literal.replaceAll('…', '.*')}$`);
+}
