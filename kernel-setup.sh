@@ -8,6 +8,7 @@
 # .setup/ as its last act. What has no stamp is done again. One lock keeps two set-ups of a checkout apart, another two
 # that fill the shared cache.
 set -euo pipefail
+shopt -s nullglob
 export LC_ALL=C
 unset CDPATH POSIXLY_CORRECT
 
@@ -301,9 +302,11 @@ tensorflow_ok() {
   [[ -r $site/.lock && $(<"$site/.lock") == "$site_mark" ]] && sizes_match "$site/.sizes" "$site" '%s %n' 2-
 }
 
+addon_key=''
 addon_ok() {
-  hash_of native/stderr.c native/graph.cc
-  addon_key="1 $packages_key $REPLY"
+  [[ -r $package/binding/tfjs_binding.cc ]] || return 1
+  hash_of native/*.c native/*.cc native/*.h "$package"/binding/* "$root/node_modules/node-api-headers/package.json"
+  addon_key="1 $REPLY"
   stamp addon
   [[ $REPLY == "$addon_key" && -s native/stderr.node && -s native/graph.node &&
     -s $package/lib/napi-v8/tfjs_binding.node ]]
@@ -580,6 +583,12 @@ step_tools() {
 
 # ---- 2 Packages ----------------------------------------------------------------------------------------------------
 
+# After `npm install NAME` everything is there: by npm's own record a clean installation would bring the same again.
+adopt_packages() {
+  [[ -n $node_version && -r node_modules/.package-lock.json ]] && node setup/packages-match.cjs &&
+    write_stamp packages "$packages_key"
+}
+
 step_packages() {
   step_begin 2 packages "$root/node_modules"
   local options=(--include=dev --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error)
@@ -589,7 +598,7 @@ step_packages() {
     options+=(--offline)
     [[ ! -d $offline/npm-cache ]] || options+=(--cache "$offline/npm-cache" --logs-max=0)
   fi
-  rm -f -- "$stamps/packages"
+  rm -f -- "$stamps/packages" node_modules/.package-lock.json
   quietly npm ci "${options[@]}" || fail_from_log 'npm ci failed' "$root"
   write_stamp packages "$packages_key"
   step_end "$(grep -oE '[0-9]+ packages' "$scratch/log" | head -n 1 || true) from package-lock.json"
@@ -656,7 +665,7 @@ step_tensorflow() {
     [[ ! -e $part/.wheels/$stem.sha256 ]] || continue
     if [[ -n $offline ]]; then
       files=("$offline/$stem"-*.whl)
-      [[ -e ${files[0]} ]] ||
+      ((${#files[@]} > 0)) ||
         fail "$offline holds no $stem-*.whl, and ${requirement/==/ } is not in the cache." \
           'docs/setup.md says how to fetch it on a machine with a network.'
     else
@@ -722,7 +731,7 @@ build_addons() {
   done
   compile_addon tfjs_binding '$ORIGIN/../../deps/lib' \
     -std=c++17 "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc" || return 1
-  compile_addon graph '$ORIGIN/../node_modules/@tensorflow/tfjs-node-gpu/deps/lib' -std=c++17 native/graph.cc || return 1
+  compile_addon graph '$ORIGIN/../node_modules/@tensorflow/tfjs-node-gpu/deps/lib' -std=c++17 native/*.cc || return 1
   quietly "$compiler" -O2 -fPIC -shared -I"$root/node_modules/node-api-headers/include" \
     -o "$build/stderr.node" -x c native/stderr.c || return 1
   mv -f -- "$build/tfjs_binding.node" "$package/lib/napi-v8/"
@@ -741,7 +750,7 @@ self_check() {
         './kernel-setup.sh --check --deep shows what was loaded; --cpu sets up without CUDA and ends this warning.'
       ;;
     *)
-      cat -- "$scratch"/cifar10-fast-*/stderr >>"$scratch/log" 2>/dev/null || true
+      cat -- "$scratch"/cifar10-fast-*/stderr </dev/null >>"$scratch/log" 2>/dev/null || true
       ((status != 132)) || complain 'the processor met an instruction that it does not have.'
       fail 'the self-check of TensorFlow failed:' "$(tail -n 12 "$scratch/log")" \
         './kernel-setup.sh --check --deep compares every library file with its hash.'
@@ -911,6 +920,7 @@ install() {
   rm -rf -- "$scratch"
   mkdir -- "$scratch"
 
+  packages_ok || adopt_packages || true
   step_tools
   write_stamp variant "$decision"
   packages_ok || step_packages

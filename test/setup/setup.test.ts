@@ -34,6 +34,8 @@ const systemTools = (
   'sha256sum sleep sort stat tail timeout touch tr uname wc xargs'
 ).split(' ');
 
+const copied = ['kernel-setup.sh', 'setup/unpack.py', 'setup/packages-match.cjs'];
+
 const fakeNode = `
 echo "node $*" >>"$CALLS"
 case $1 in
@@ -41,6 +43,7 @@ case $1 in
   setup/self-check.cjs)
     if [[ -n \${FAKE_SELF_CHECK:-} ]]; then echo "$FAKE_SELF_CHECK" >&2; exit 1; fi
     echo 'TensorFlow 2.21.0 on the CPU: matmul and convolution right' ;;
+  setup/packages-match.cjs) exec "$REAL_NODE" "$@" ;;
   *tsc.js)
     if grep -q FAULT src/cli/main.ts; then echo 'src/cli/main.ts(1,1): error TS1: FAULT'; exit 2; fi
     mkdir -p dist/cli; cp src/cli/main.ts dist/cli/main.js ;;
@@ -55,11 +58,12 @@ const fakeNpm = `
 echo "npm $*" >>"$CALLS"
 rm -rf node_modules
 package=node_modules/@tensorflow/tfjs-node-gpu
-mkdir -p "$package/binding" node_modules/tslab/bin node_modules/typescript/lib
+mkdir -p "$package/binding" node_modules/{tslab/bin,typescript/lib,node-api-headers}
 if [[ \${FAKE_NPM:-} == hang ]]; then touch "$AT_WORK"; sleep 20; fi
 if [[ \${FAKE_NPM:-} == slow ]]; then sleep 1; fi
 if [[ \${FAKE_NPM:-} == network ]]; then echo 'npm error code ENOTFOUND' >&2; exit 1; fi
 touch "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc"
+touch node_modules/node-api-headers/package.json
 echo 'added 7 packages in 1s'`;
 
 const fakePython = `
@@ -153,6 +157,7 @@ function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv
     AT_WORK: join(sandbox, 'at-work'),
     WHEELS: wheels,
     REAL_PYTHON: realPython,
+    REAL_NODE: process.execPath,
     ...extra,
   };
 }
@@ -184,8 +189,11 @@ async function stopAtWork(signal: NodeJS.Signals, extra: Record<string, string>)
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const ended = new Promise<number | null>((done) => child.on('close', done));
-  while (!existsSync(atWork)) await new Promise((done) => setTimeout(done, 10));
-  if (child.pid !== undefined) process.kill(-child.pid, signal);
+  while (!existsSync(atWork) && child.exitCode === null)
+    await new Promise((done) => setTimeout(done, 10));
+  if (child.pid === undefined || child.exitCode !== null)
+    throw new Error(`it ended by itself: ${stderr}`);
+  process.kill(-child.pid, signal);
   return { code: await ended, stdout: '', stderr, calls: [] };
 }
 
@@ -209,11 +217,11 @@ beforeAll(() => {
   });
   if (made.status !== 0) throw new Error(`the wheels were not made: ${made.stderr}`);
   hashes = made.stdout.trim().split('\n');
-});
+}, 60_000);
 
 afterAll(() => {
   rmSync(home, { recursive: true, force: true });
-});
+}, 60_000);
 
 beforeEach(() => {
   sandbox = mkdtempSync(join(home, 'run-'));
@@ -227,8 +235,9 @@ beforeEach(() => {
     join(checkout, 'src/cli'),
   ])
     mkdirSync(folder, { recursive: true });
-  for (const name of ['kernel-setup.sh', 'setup/unpack.py', 'native/stderr.c', 'native/graph.cc'])
-    copyFileSync(join(repository, name), join(checkout, name));
+  for (const name of ['stderr.c', 'graph.cc'])
+    writeFileSync(join(checkout, 'native', name), `// ${name}\n`);
+  for (const name of copied) copyFileSync(join(repository, name), join(checkout, name));
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json'])
     writeFileSync(join(checkout, name), '{}\n');
   const lock = (requirement: string, hash = ''): string => `${requirement} --hash=sha256:${hash}\n`;
@@ -343,6 +352,31 @@ describe('a whole set-up', () => {
     appendFileSync(join(checkout, 'package-lock.json'), '\n');
     expect(setup().stdout).toMatch(/^1\/7 .*\n2\/7 .*\n4\/7 .*\n5\/7 .*\nset up: .*\n$/);
     expect(setup([], { FAKE_NODE: '24.1.0' }).stdout).toMatch(/^1\/7 .*\n4\/7 .*\nset up: .*\n$/);
+  });
+
+  it('takes over what npm install has brought, and nothing less', () => {
+    setup();
+    const record = (file: string, packages: Record<string, object>): void => {
+      writeFileSync(join(checkout, file), JSON.stringify({ packages }));
+    };
+    const [present, wanted] = ['node_modules/.package-lock.json', 'package-lock.json'];
+    const tool = { version: '2.0.0', integrity: 'sha512-a' };
+    record(wanted, { '': {}, tool, mac: { version: '1.0.0', optional: true } });
+    record(present, { tool, 'cifar10-fast': { link: true } });
+    const taken = setup();
+    expect(taken.stdout).toMatch(/^1\/7 .*\n5\/7 .*\nset up: .*\n$/);
+    expect(count(taken.calls, 'npm')).toBe(0);
+
+    for (const other of [
+      { tool: { ...tool, version: '1.0.0' } },
+      { tool: { ...tool, integrity: 'sha512-b' } },
+      {},
+      { tool, stray: { version: '1.0.0' } },
+    ]) {
+      appendFileSync(join(checkout, wanted), '\n');
+      record(present, other);
+      expect(count(setup().calls, 'npm ci')).toBe(1);
+    }
   });
 
   it('removes what a deleted source had been compiled to', () => {
