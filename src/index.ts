@@ -3,6 +3,7 @@
  *
  * The one public door: what notebooks and other programs import.
  */
+/** Errors that a user can act on: one class per room, each with its page in `docs/errors.md`. */
 export * as errors from './base/errors';
 export { createRng, rngFromState } from './base/rng';
 export type { Rng, RngState } from './base/rng';
@@ -15,7 +16,7 @@ export type { DataOptions, DataProgress, Fetched } from './data/download';
 export { cifar10Edition } from './data/edition';
 export type { BatchFile, Edition } from './data/edition';
 export type { FileCheck } from './data/local';
-export { mean, normalise, reflectPad, std, unnormalise } from './data/normalise';
+export { mean, normalise, normaliseSplit, reflectPad, std, unnormalise } from './data/normalise';
 export type { Rgb } from './data/normalise';
 export { readSafetensors, writeSafetensors } from './data/safetensors';
 export type { Safetensors, StoredTensor } from './data/safetensors';
@@ -107,6 +108,7 @@ export type { Batch, ResidentSplit, ResidentTables } from './train/batches';
 export { createTrainer } from './train/loop';
 export type {
   EpochRow,
+  Evaluation,
   Examples,
   Figures,
   Progress,
@@ -120,9 +122,11 @@ export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
 export type { Clock } from './train/timer';
 export { catalogue, findExperiment } from './experiments/catalogue';
 export type {
+  BlockName,
   DataRecord,
   Experiment,
   NetRecord,
+  Notebook,
   OptimRecord,
   Published,
   Scale,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mean, normalise, reflectPad, std, unnormalise } from './normalise';
+import { mean, normalise, normaliseSplit, reflectPad, std, unnormalise } from './normalise';
 import { readSafetensors } from './safetensors';
 
 const { tensors } = readSafetensors(
@@ -30,6 +30,14 @@ describe('normalise', () => {
     const found = normalise(Uint8Array.of(0, 0, 0, 255, 255, 255));
     const wanted = [0, 255].flatMap((x) => mean.map((m, i) => Math.fround((x - m) / std[i])));
     expect([...found]).toEqual(wanted);
+  });
+
+  test('a split keeps its labels, and its images are not changed in place', () => {
+    const split = { images: Uint8Array.of(0, 128, 255), labels: Uint8Array.of(7) };
+    const { images, labels } = normaliseSplit(split);
+    expect([...images]).toEqual([...normalise(Uint8Array.of(0, 128, 255))]);
+    expect([...labels]).toEqual([7]);
+    expect([...split.images]).toEqual([0, 128, 255]);
   });
 
   test('unnormalise gives the bytes back, for every byte in every channel', () => {

@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors';
+import type { Split } from './cifar10';
 
 /** One number a channel, in the order red, green, blue. */
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -32,6 +33,14 @@ export function normalise(
     out[i + 2] = blue[images[i + 2]];
   }
   return out;
+}
+
+/** A split as training takes it: images by {@link normalise}, in a new array, and the labels that were given. */
+export function normaliseSplit({ images, labels }: Split): {
+  readonly images: Float32Array;
+  readonly labels: Uint8Array;
+} {
+  return { images: normalise(images), labels };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { HostTensor } from '../base/host-tensor';
 import { subset } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
-import { normalise } from '../data/normalise';
+import { normaliseSplit } from '../data/normalise';
 import type { SessionOptions } from '../engine/session';
 import { build } from '../graph/build';
 import type { Graph } from '../graph/spec';
@@ -68,10 +68,8 @@ export function prepareRun(
 ): PreparedRun {
   const { data: images, optim, run, loss } = experiment;
   const timer = startTimer(watch.clock);
-  const examples = (split: Split, count: number | undefined): Examples => {
-    const part = count === undefined ? split : subset(split, count);
-    return { images: normalise(part.images), labels: part.labels };
-  };
+  const examples = (split: Split, count: number | undefined): Examples =>
+    normaliseSplit(count === undefined ? split : subset(split, count));
   const train = examples(data.train, images.subset?.train);
   const valid = examples(data.valid, images.subset?.valid);
   const preprocessSec = timer();

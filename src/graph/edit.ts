@@ -50,9 +50,9 @@ export function union<L extends Layer>(...nets: readonly Net<L>[]): Net<L> {
  * reorder({ conv, norm, act, pool }, ['conv', 'pool', 'norm', 'act']); // pool before the norm
  * ```
  */
-export function reorder<L extends Layer>(block: Net<L>, keys: readonly string[]): Net<L> {
+export function reorder<B extends Net<Layer>>(block: B, keys: readonly string[]): B {
   const members = new Map(Object.entries(block));
-  const ordered = new Map<string, Leaf<L> | Net<L>>();
+  const ordered = new Map<string, Leaf<Layer> | Net<Layer>>();
   for (const key of keys) {
     const member = members.get(key);
     if (member === undefined) {
@@ -67,7 +67,8 @@ export function reorder<L extends Layer>(block: Net<L>, keys: readonly string[])
   if (missing !== undefined) {
     throw new GraphError(`reorder: "${missing}" is left out. Name every member of the block once.`);
   }
-  return Object.fromEntries(ordered);
+  // The members are those of the block, which their dictionary's type cannot tell.
+  return Object.fromEntries(ordered) as Net<Layer> as B;
 }
 
 /**
@@ -97,7 +98,7 @@ export function mapLayers<L extends Layer, M extends Layer>(
  * mapTypes({ relu: () => celu(0.3), 'batch-norm': (bn) => ghostBatchNorm(bn.channels, 16) }, net);
  * ```
  */
-export function mapTypes<L extends Layer, M extends Layer>(
+export function mapTypes<L extends Layer, M extends Layer = L>(
   changes: KindChanges<L, M>,
   net: Net<L>,
 ): Net<L | M> {

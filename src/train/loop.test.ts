@@ -4,7 +4,8 @@ import { epochBatches } from '../augment/batches';
 import { crop } from '../augment/crop';
 import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';
-import { InterruptedError, TrainError } from '../base/errors';
+import { CaptureError, InterruptedError, TrainError } from '../base/errors';
+import { filled } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import type { SessionMode } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
@@ -18,6 +19,7 @@ import type { AnyLayer } from '../nn/network';
 import { maxPool } from '../nn/pool';
 import { createTrainer } from './loop';
 import type { EpochRow, Examples, Progress, Trainer, Training, Watch } from './loop';
+import { backward, log, optimise } from './steps';
 import type { FoldStep, Model } from './steps';
 
 beforeAll(() => {
@@ -154,6 +156,56 @@ describe.each(modes)('%s', (mode) => {
     expect(kept.rows[1][4]).not.toBe(plain.rows[1][4]);
   });
 
+  test('steps of the caller keep numbers of their own from batch to batch', async () => {
+    const remember: FoldStep = ({ extra, outcome, step }) => ({
+      extra: {
+        ...extra,
+        steps: extra['steps'].add(1),
+        last: step,
+        worst: tf.maximum(extra['worst'], outcome?.loss.max() ?? 0),
+      },
+    });
+    const extraState = { steps: filled([], 0), last: filled([], 0), worst: filled([], 0) };
+    await using({ engine, extraSteps: [remember], extraState }, {}, async (trainer) => {
+      await trainer.warmUp();
+      const rows = [await trainer.runEpoch(1), await trainer.runEpoch(2)];
+      const { extra } = await trainer.session.read('extra');
+      // 10 examples in batches of 4, the last one smaller: 3 steps an epoch; warming up left no trace.
+      expect([extra['steps'].data[0], extra['last'].data[0]]).toEqual([6, 6]);
+      expect(extra['worst'].data[0]).toBeGreaterThan(
+        Math.max(...rows.map(({ train }) => train.loss)),
+      );
+      trainer.session.write({ extra: extraState });
+      expect((await trainer.session.read('extra')).extra['steps'].data[0]).toBe(0);
+    });
+    const { last, ...forgetful } = extraState;
+    const undeclared = run({ engine, extraSteps: [remember], extraState: forgetful });
+    await expect(undeclared).rejects.toThrow(CaptureError);
+    await expect(undeclared).rejects.toThrow(/sets "extra\/last", which the state does not hold/);
+    expect(last.shape).toEqual([]);
+  });
+
+  test('the network is evaluated in another way than the epochs do it, and not changed', async () => {
+    const ema = { momentum: 0.5, updateFreq: 1 };
+    const changes: Partial<Training> = { engine, ema, tta: true };
+    await using(changes, {}, async (trainer) => {
+      const row = await trainer.runEpoch(1);
+      const before = await trainer.session.read('network', 'velocity', 'ema');
+      const ways = [
+        await trainer.evaluate({ usesEma: false, tta: false }),
+        await trainer.evaluate({ usesEma: false }),
+        await trainer.evaluate({ tta: false }),
+        await trainer.evaluate(),
+      ];
+      expect(new Set(ways.map(({ loss }) => loss)).size).toBe(4);
+      expect([ways[3].loss, ways[3].acc]).toEqual([row.valid.loss, row.valid.acc]);
+      expect(await trainer.session.read('network', 'velocity', 'ema')).toEqual(before);
+      const [plain] = (await run({ engine }, [1])).rows;
+      expect([ways[0].loss, ways[0].acc]).toEqual(plain.slice(4));
+      expect(figures(await trainer.runEpoch(2))).toEqual((await run(changes)).rows[1]);
+    });
+  });
+
   test('a loss that is no number stops the epoch, and is named with its first step', async () => {
     const train = examples(10, 1);
     const bad = 7;
@@ -234,6 +286,16 @@ describe('rows', () => {
     });
   });
 
+  test('an evaluation between epochs counts for none', async () => {
+    let now = 0;
+    await using({}, { clock: () => (now += 1) }, async (trainer) => {
+      const first = await trainer.runEpoch(1);
+      expect((await trainer.evaluate()).time).toBeGreaterThan(0);
+      const second = await trainer.runEpoch(2);
+      expect(second['total time']).toBe(first.train.time + second.train.time);
+    });
+  });
+
   test('the rate is that at the end of the epoch', async () => {
     const { rows } = await run({}, [1, 2]);
     expect(rows.map(([epoch, lr]) => [epoch, lr])).toEqual([
@@ -300,6 +362,95 @@ describe('watching', () => {
       expect(seen).toBe(3 * 4);
       const { network } = await trainer.session.read('network');
       expect(new Set(network['linear/weight'].data)).toEqual(new Set([0]));
+    });
+  });
+});
+
+test("a caller's list takes the place of the usual steps", async () => {
+  const optimiser = { rule: 'nesterov-b', groups: [] } as const;
+  const usual = [backward(model), log, optimise(optimiser)];
+  expect(await run({ trainSteps: usual })).toEqual(await run({}));
+  const halve: FoldStep = ({ gradients = {} }) => ({
+    gradients: Object.fromEntries(
+      Object.entries(gradients).map(([path, gradient]) => [path, gradient.mul(0.5)]),
+    ),
+  });
+  const halved = [backward(model), log, halve, optimise(optimiser)];
+  const lr = { knots: [0, 1, 3], vals: [0, 0.2, 0.05] };
+  const weightDecay = 0;
+  expect((await run({ trainSteps: halved, weightDecay })).rows).toEqual(
+    (await run({ lr, weightDecay })).rows.map(([epoch, rate, ...rest]) => [
+      epoch,
+      2 * rate,
+      ...rest,
+    ]),
+  );
+});
+
+test('what is left out of a training does nothing', async () => {
+  const rng = createRng(1, 'large');
+  const large = (count: number): Examples => ({
+    images: rng.fillUniform(new Float32Array(count * 32 * 32 * 3), -1, 1),
+    labels: new Uint8Array(count),
+  });
+  const bare: Training = {
+    model: {
+      graph: build<AnyLayer>({ pool: maxPool(32), flatten: flatten(), linear: linear(3, 10) }),
+      loss: build(crossEntropyLoss()),
+    },
+    train: large(5),
+    valid: large(3),
+    batchSize: 2,
+    epochs: 1,
+    lr: { knots: [0], vals: [0.1] },
+    momentum: 0.9,
+    weightDecay: 0,
+    optimiser: { rule: 'nesterov-b', groups: [] },
+    seed: 1,
+    engine: { mode: 'eager' },
+  };
+  const spelt: Training = {
+    ...bare,
+    imageShape: [32, 32, 3],
+    transforms: [],
+    pad: 0,
+    scheme: 'per-example',
+    maxOptions: 200,
+    dropLast: true,
+    tta: false,
+    extraSteps: [],
+    extraState: {},
+  };
+  const rows = [];
+  for (const one of [bare, spelt]) {
+    const trainer = createTrainer(one);
+    expect(trainer.stepsPerEpoch).toBe(2);
+    rows.push(figures(await trainer.runEpoch(1)));
+    trainer.dispose();
+  }
+  expect(rows[0]).toEqual(rows[1]);
+});
+
+describe('createTrainer refuses', () => {
+  test.each([
+    ['train', { images: new Float32Array(2 * 192), labels: [0, 1, 2] }, '3 labels and 384 values'],
+    ['valid', { images: new Float32Array(0), labels: [] }, '0 labels and 0 values'],
+  ] as const)('images and labels in "%s" that do not fit', (name, split, found) => {
+    expect(() => createTrainer({ ...training, [name]: split })).toThrow(
+      new TrainError(
+        `train: "${name}" has ${found} of pixels; expected at least one label, and 192 values, [8,8,3], for each. ` +
+          'Give images and labels of the same examples, or another imageShape.',
+      ),
+    );
+  });
+
+  test('to evaluate an average that is not kept', async () => {
+    await using({}, {}, async (trainer) => {
+      await expect(trainer.evaluate({ usesEma: true })).rejects.toThrow(
+        new TrainError(
+          'train: the average was to be evaluated, and none is kept. Give the training an "ema".',
+        ),
+      );
     });
   });
 });

@@ -4,7 +4,6 @@ import { identityPlan, plan } from '../augment/plan';
 import type { Plan, Scheme } from '../augment/plan';
 import type { Transform } from '../augment/transform';
 import { InterruptedError, TrainError } from '../base/errors';
-import type { HostTensor } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import { createSession } from '../engine/session';
 import type { SessionOptions } from '../engine/session';
@@ -24,27 +23,33 @@ import type { FoldStep, Model, Totals } from './steps';
 import { startTimer, wallClock } from './timer';
 import type { Clock } from './timer';
 
-/** Normalised images `[N,H,W,C]` and their classes. */
+/** Normalised images and their classes; `normaliseSplit` makes them of a split of CIFAR-10. */
 export interface Examples {
+  /** `[N,H,W,C]` in rows. */
   readonly images: Float32Array;
+  /** `[N]`, whole numbers from 0. */
   readonly labels: ArrayLike<number>;
 }
 
-/** Everything that decides how a network is trained. */
+/** Everything that decides how a network is trained, as data. Numbers that decide how well it does have no default. */
 export interface Training {
   readonly model: Model;
   readonly train: Examples;
   readonly valid: Examples;
-  /** `[H,W,C]` of the images. */
-  readonly imageShape: readonly [height: number, width: number, channels: number];
-  readonly transforms: readonly Transform[];
-  /** Pixels of reflect padding that a crop can use. */
-  readonly pad: number;
-  readonly scheme: Scheme;
-  readonly maxOptions: number;
+  /** `[H,W,C]` of the images; `[32,32,3]` where absent. */
+  readonly imageShape?: readonly [height: number, width: number, channels: number];
+  /** What may be done to training images: each kind at most once, in the order crop, flip, cutout. */
+  readonly transforms?: readonly Transform[];
+  /** Pixels of reflect padding that a crop can use; 0 where absent. */
+  readonly pad?: number;
+  /** How the options of transforms are drawn; `per-example` where absent. */
+  readonly scheme?: Scheme;
+  /** In scheme `groups`, how many options of a transform one epoch uses at most; 200 where absent. */
+  readonly maxOptions?: number;
   readonly batchSize: number;
-  /** Leave out the last, smaller batch of a training epoch. */
-  readonly dropLast: boolean;
+  /** Leave out the last, smaller batch of a training epoch; true where absent. */
+  readonly dropLast?: boolean;
+  /** How long the run is to be. Only progress tells it: nothing stops after the last one, and `lr` has its own knots. */
   readonly epochs: number;
   /** Learning rate over epochs, for the **mean** loss of a batch. */
   readonly lr: Schedule;
@@ -54,15 +59,20 @@ export interface Training {
   readonly optimiser: Optimiser;
   /** The average that is evaluated in the network's place. */
   readonly ema?: Ema;
-  /** Evaluate the image and its mirror image. */
-  readonly tta: boolean;
+  /** Evaluate the image and its mirror image; false where absent. */
+  readonly tta?: boolean;
+  /** Gives starting weights, order and augmentation. */
   readonly seed: number;
   /** Changes the starting values that the seed gives, as whitening does; they are not to be changed in place. */
   readonly start?: (variables: HostVariables) => HostVariables;
   /** How steps are executed; captured in fp32 where absent. */
   readonly engine?: SessionOptions;
+  /** What is done with a batch, in place of `backward`, `log` and `optimise`. */
+  readonly trainSteps?: readonly FoldStep[];
   /** Steps of the caller, run after each training step on what it left. */
   readonly extraSteps?: readonly FoldStep[];
+  /** Starting values of what steps of the caller keep; they find it as `extra`, and so does a read of the session. */
+  readonly extraState?: HostVariables;
 }
 
 /** Means over the examples of an epoch, and the seconds that it took. */
@@ -109,10 +119,14 @@ export interface Watch {
 
 /** What a training session holds. */
 export type TrainingState = {
-  readonly network: Readonly<Record<string, HostTensor>>;
-  readonly velocity: Readonly<Record<string, HostTensor>>;
+  /** Weights and running statistics by path: `layer1/conv/weight`. */
+  readonly network: HostVariables;
+  /** The optimiser's, one for each trainable tensor. */
+  readonly velocity: HostVariables;
   /** The averaged network; empty where there is none. */
-  readonly ema: Readonly<Record<string, HostTensor>>;
+  readonly ema: HostVariables;
+  /** What steps of the caller keep, see {@link Training.extraState}. */
+  readonly extra: HostVariables;
   readonly totals: Totals;
   readonly train: ResidentSplit;
   readonly valid: ResidentSplit;
@@ -129,6 +143,14 @@ type HyperFeed = {
 
 type StepFeed = { readonly batch: BatchFeed; readonly hyper: HyperFeed; readonly step: number };
 
+/** How validation images are evaluated; as the training says where a field is absent. */
+export interface Evaluation {
+  /** The averaged network, or the one that learns. */
+  readonly usesEma?: boolean;
+  /** The image and its mirror image, or the image alone. */
+  readonly tta?: boolean;
+}
+
 /** A network in training: its session, and its epochs, one by one. */
 export interface Trainer {
   readonly session: Session<TrainingState>;
@@ -140,6 +162,13 @@ export interface Trainer {
   warmUp(): Promise<{ readonly epochSec: number }>;
   /** Trains for one epoch, counted from 1, then evaluates. */
   runEpoch(epoch: number): Promise<EpochRow>;
+  /**
+   * Evaluates on the validation images as {@link Trainer.runEpoch} does, or in another way. Changes nothing that is
+   * learnt; the seconds count for no epoch.
+   *
+   * @throws TrainError if the average is asked for and none is kept, or if the loss is no finite number
+   */
+  evaluate(how?: Evaluation): Promise<Figures>;
   /** Frees the session, and with it everything on the device. */
   dispose(): void;
 }
@@ -151,18 +180,23 @@ export interface Trainer {
  * be repeated by itself. The step counts from 1: the first update uses the schedule at 1 / stepsPerEpoch, the last at
  * `epochs`. The loss is summed over a batch, so the rate is divided by the batch size and weight decay multiplied by it.
  *
- * @throws TrainError if the loss is no finite number (with epoch and step)
- * @throws InterruptedError if the signal stops the run
+ * @throws TrainError if images and labels do not belong together; later, if the loss is no finite number (with epoch and
+ *   step)
+ * @throws InterruptedError later, if the signal stops the run
  */
 export function createTrainer(training: Training, watch: Watch = {}): Trainer {
-  const { model, optimiser, ema, tta, batchSize, dropLast, seed, imageShape } = training;
+  const { model, optimiser, ema, batchSize, seed } = training;
+  const { imageShape = [32, 32, 3], transforms = [], pad = 0, dropLast = true } = training;
+  const { scheme = 'per-example', maxOptions = 200, extraState: extra = {} } = training;
   const { onProgress, signal, clock = wallClock } = watch;
   const [height, width, channels] = imageShape;
   const source = [height, width] as const;
-  const tables = gatherTables(training.transforms, source, training.pad);
+  const tables = gatherTables(transforms, source, pad);
   const validTables = gatherTables([], source, 0);
   const trainCount = training.train.labels.length;
   const validCount = training.valid.labels.length;
+  checkExamples('train', training.train, imageShape);
+  checkExamples('valid', training.valid, imageShape);
   const drawn = initNetwork(model.graph, createRng(seed, 'init'));
   const network = training.start?.(drawn) ?? drawn;
   const trainable = pathsByRole(model.graph, 'trainable');
@@ -171,6 +205,7 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     network,
     velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
     ema: ema === undefined ? {} : network,
+    extra,
   };
 
   const session = createSession<TrainingState>(
@@ -185,12 +220,14 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     training.engine,
   );
 
-  const trainSteps = [backward(model), log, optimise(optimiser), ...(training.extraSteps ?? [])];
-  const validSteps = [evaluate(model, { tta }), log];
+  const trainSteps = [
+    ...(training.trainSteps ?? [backward(model), log, optimise(optimiser)]),
+    ...(training.extraSteps ?? []),
+  ];
   const runTrain = perShape((name, example) =>
     session.capture(
       `train ${name}`,
-      ({ network, velocity, totals, ...resident }, { batch, hyper, step }) => {
+      ({ network, velocity, totals, extra, ...resident }, { batch, hyper, step }) => {
         const images = gatherBatch(
           resident.train,
           resident.tables,
@@ -198,27 +235,52 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
           source,
           tables.hasCutout,
         );
-        const work = fold({ batch: images, hyper, step, network, velocity, totals }, trainSteps);
-        return { state: { network: work.network, velocity: work.velocity, totals: work.totals } };
+        const fed = { batch: images, hyper, step };
+        const work = fold({ ...fed, network, velocity, totals, extra }, trainSteps);
+        return {
+          state: {
+            network: work.network,
+            velocity: work.velocity,
+            totals: work.totals,
+            extra: work.extra,
+          },
+        };
       },
       example,
     ),
   );
-  const runValid = perShape((name, example) =>
-    session.capture(
-      `valid ${name}`,
-      ({ totals, valid, validTables: resident, ...state }, { batch, hyper, step }) => {
-        const images = gatherBatch(valid, resident, batch, source, false);
-        const evaluated = ema === undefined ? state.network : state.ema;
-        const work = fold(
-          { batch: images, hyper, step, network: evaluated, velocity: {}, totals },
-          validSteps,
-        );
-        return { state: { totals: work.totals } };
-      },
-      example,
-    ),
-  );
+  const captureValid = ({ usesEma, tta }: Required<Evaluation>): RunStep =>
+    perShape((name, example) =>
+      session.capture(
+        `valid${usesEma ? ' ema' : ''}${tta ? ' tta' : ''} ${name}`,
+        ({ totals, valid, validTables: resident, ...state }, { batch, hyper, step }) => {
+          const images = gatherBatch(valid, resident, batch, source, false);
+          const network = usesEma ? state.ema : state.network;
+          const fed = { batch: images, hyper, step };
+          const work = fold({ ...fed, network, velocity: {}, totals }, [
+            evaluate(model, { tta }),
+            log,
+          ]);
+          return { state: { totals: work.totals } };
+        },
+        example,
+      ),
+    );
+  const validRuns = new Map<string, RunStep>();
+  /** Captured when it is first asked for. */
+  const validRun = (how: Evaluation): RunStep => {
+    const { usesEma = ema !== undefined, tta = training.tta ?? false } = how;
+    if (usesEma && ema === undefined) {
+      throw new TrainError(
+        'train: the average was to be evaluated, and none is kept. Give the training an "ema".',
+      );
+    }
+    const key = `${usesEma} ${tta}`;
+    const run = validRuns.get(key) ?? captureValid({ usesEma, tta });
+    validRuns.set(key, run);
+    return run;
+  };
+  const runValid = validRun({});
   const runEma =
     ema === undefined
       ? undefined
@@ -293,6 +355,11 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const validPlan = identityPlan(validCount);
   const validBatches = epochBatches(validCount, { batchSize, dropLast: false });
   const timer = startTimer(clock);
+  let lastEpoch = 0;
+  const evaluateAll = (run: RunStep): Promise<Omit<Figures, 'time'>> =>
+    runPhase('valid', lastEpoch, validBatches, validPlan, (batch) =>
+      run({ batch, hyper: noHyper, step: 0 }),
+    );
 
   return {
     session,
@@ -316,14 +383,15 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     },
     async runEpoch(epoch) {
       timer({ isCounted: false });
+      lastEpoch = epoch;
       const batches = epochBatches(trainCount, {
         batchSize,
         dropLast,
         rng: createRng(seed, 'order', epoch),
       });
-      const choices = plan(training.transforms, tables.padded, trainCount, {
-        scheme: training.scheme,
-        maxOptions: training.maxOptions,
+      const choices = plan(transforms, tables.padded, trainCount, {
+        scheme,
+        maxOptions,
         rng: createRng(seed, 'augment', epoch),
       });
       const train = await runPhase('train', epoch, batches, choices, async (batch, index) => {
@@ -332,9 +400,7 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
         if (ema !== undefined && runEma !== undefined && isEmaStep(ema, index)) await runEma({});
       });
       const trainTime = timer();
-      const valid = await runPhase('valid', epoch, validBatches, validPlan, (batch) =>
-        runValid({ batch, hyper: noHyper, step: 0 }),
-      );
+      const valid = await evaluateAll(runValid);
       const validTime = timer({ isCounted: false });
       return {
         epoch,
@@ -344,15 +410,35 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
         'total time': timer.totalSec(),
       };
     },
+    async evaluate(how = {}) {
+      const run = validRun(how);
+      const start = clock();
+      const means = await evaluateAll(run);
+      return { time: clock() - start, ...means };
+    },
     dispose: () => session.dispose(),
   };
 }
 
+function checkExamples(
+  name: 'train' | 'valid',
+  { images, labels }: Examples,
+  [height, width, channels]: readonly [number, number, number],
+): void {
+  const size = height * width * channels;
+  if (labels.length > 0 && images.length === labels.length * size) return;
+  throw new TrainError(
+    `train: "${name}" has ${labels.length} labels and ${images.length} values of pixels; expected at least one ` +
+      `label, and ${size} values, [${height},${width},${channels}], for each. Give images and labels of the same ` +
+      'examples, or another imageShape.',
+  );
+}
+
+type RunStep = (feed: StepFeed) => Promise<unknown>;
+
 /** Captures a step once for each batch size that comes along. */
-function perShape(
-  capture: (name: string, example: StepFeed) => (feed: StepFeed) => Promise<unknown>,
-): (feed: StepFeed) => Promise<unknown> {
-  const captured = new Map<number, (feed: StepFeed) => Promise<unknown>>();
+function perShape(capture: (name: string, example: StepFeed) => RunStep): RunStep {
+  const captured = new Map<number, RunStep>();
   return (feed) => {
     const size = feed.batch.order.length;
     const run = captured.get(size) ?? capture(`[${size}]`, feed);

@@ -233,6 +233,7 @@ describe('fold', () => {
     network: onDevice(network),
     velocity: onDevice(velocity),
     totals: totalsOnDevice(),
+    extra: {},
   });
 
   test('each step works on what the ones before it left', () => {

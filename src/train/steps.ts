@@ -164,6 +164,8 @@ export interface Work {
   /** One for each trainable variable. */
   readonly velocity: Variables;
   readonly totals: { readonly [K in keyof Totals]: tf.Tensor };
+  /** What steps of the caller keep from batch to batch, by a name of their choice. */
+  readonly extra: Variables;
   readonly outcome?: Outcome;
   /** Of the summed loss, before weight decay, by path. */
   readonly gradients?: Variables;
@@ -173,8 +175,14 @@ export interface Work {
 export type FoldStep = (work: Work) => Partial<Work>;
 
 /** Runs steps one after the other, each on the work that the ones before it left. */
-export function fold(work: Work, steps: readonly FoldStep[]): Work {
-  return steps.reduce<Work>((before, step) => ({ ...before, ...step(before) }), work);
+export function fold(
+  work: Omit<Work, 'extra'> & Partial<Pick<Work, 'extra'>>,
+  steps: readonly FoldStep[],
+): Work {
+  return steps.reduce<Work>((before, step) => ({ ...before, ...step(before) }), {
+    extra: {},
+    ...work,
+  });
 }
 
 /** Forward and backward pass in training mode; running statistics move with it. */
