@@ -87,6 +87,23 @@ describe('description of a layer', () => {
   });
 });
 
+test('a name that begins with a percent sign is one node, not a new one for each edge', async () => {
+  const graphviz = await Graphviz.load();
+  const graph = build({ '%a': relu, '%b': relu, sum: [add, ['%a', '%b']] });
+  const json = graphviz.layout(dot(graph), 'dot_json', 'nop');
+  const { objects, edges } = JSON.parse(json) as {
+    readonly objects: readonly { readonly label: string }[];
+    readonly edges: readonly { readonly tail: number; readonly head: number }[];
+  };
+  expect(objects.map(({ label }) => label)).toEqual(['input', '%a', '%b', 'sum']);
+  expect(edges.map(({ tail, head }) => `${tail}-${head}`).sort()).toEqual([
+    '0-1',
+    '1-2',
+    '1-3',
+    '2-3',
+  ]);
+});
+
 test('any name and parameter comes through Graphviz as it was', async () => {
   const graphviz = await Graphviz.load();
   // What a path cannot hold is refused by build; a label is trimmed by no one.
@@ -101,7 +118,8 @@ test('any name and parameter comes through Graphviz as it was', async () => {
       const { objects } = JSON.parse(json) as {
         readonly objects: readonly Record<string, string>[];
       };
-      const drawn = objects.find((object) => object.name === `${block}/${node}`);
+      const id = block.startsWith('%') ? `./${block}/${node}` : `${block}/${node}`;
+      const drawn = objects.find((object) => object.name === id);
       const unescape = (text: string): string =>
         text.replaceAll('&amp;', '&').replaceAll(/\\(.)/g, '$1');
       expect(unescape(drawn?.label ?? '')).toBe(node);

@@ -56,7 +56,7 @@ export function dot(
         const tooltip = layer === null ? 'fed by the caller' : describe(layer);
         write(
           depth,
-          `${quote(part)} [label=${text(lastPart(part))}, fillcolor="${fill}", fontcolor="${textColour(fill)}", ` +
+          `${nodeId(part)} [label=${text(lastPart(part))}, fillcolor="${fill}", fontcolor="${textColour(fill)}", ` +
             `tooltip=${text(tooltip)}];`,
         );
       } else {
@@ -71,7 +71,7 @@ export function dot(
   writeCluster(clusterTree(graph).root, 1);
 
   for (const [path, { inputs }] of graph) {
-    for (const input of inputs) write(1, `${quote(input)} -> ${quote(path)};`);
+    for (const input of inputs) write(1, `${nodeId(input)} -> ${nodeId(path)};`);
   }
   write(0, '}');
   return `${lines.join('\n')}\n`;
@@ -141,6 +141,11 @@ function parentOf(path: string): string {
 
 function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** A node's path as an id. Graphviz takes an id that begins with % for none and makes a new node each time. */
+function nodeId(path: string): string {
+  return quote(path.startsWith('%') ? `./${path}` : path);
 }
 
 /** An id in DOT, where only the quote is special. Names hold no backslash (see `build`). */
