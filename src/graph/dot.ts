@@ -143,7 +143,7 @@ function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** A node's path as an id. Graphviz takes an id that begins with % for none and makes a new node each time. */
+/** A node's path as an id. One that begins with % is Graphviz's own: it would come out as %1, %3 and so on. */
 function nodeId(path: string): string {
   return quote(path.startsWith('%') ? `./${path}` : path);
 }
