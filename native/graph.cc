@@ -4,6 +4,10 @@
 //   addNode(graph, op, name, inputs, attributes, controls) -> { id, outputs: [{ dtype, shape }] }
 //                                                    an input is an output, or a list of outputs
 //   run(graph, feeds, fetches, targets) -> Promise<[{ dtype, shape, data }]>
+//   runSync(graph, feeds, fetches, targets) -> [{ dtype, shape, data }]
+//                                                    the same on the thread of JavaScript, for short measurements
+//   setShape(graph, output, shape)                   for outputs of operations without shape inference
+//   hasConvKernels()                                 whether the operations of conv.cc can run on this processor
 //   close(graph)
 //
 // A node is named by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an extent
@@ -16,6 +20,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "conv.h"
 
 namespace {
 
@@ -374,6 +380,27 @@ napi_value addNode(napi_env env, napi_callback_info info) {
   });
 }
 
+// Tells TensorFlow the shape of an output that it cannot infer, as of our own operations.
+napi_value setShape(napi_env env, napi_callback_info info) {
+  return entry(env, [&]() -> napi_value {
+    napi_value args[3];
+    arguments(env, info, args);
+    Graph& graph = graphOf(env, args[0]);
+    const std::vector<int64_t> shape = wholes(env, args[2]);
+    Status status;
+    TF_GraphSetTensorShape(graph.graph, outputOf(env, graph, args[1]), shape.data(), static_cast<int>(shape.size()),
+                           status);
+    status.check();
+    return nullptr;
+  });
+}
+
+napi_value hasConvKernels(napi_env env, napi_callback_info) {
+  napi_value result;
+  napi_get_boolean(env, cifar10_fast::hasConvKernels(), &result);
+  return result;
+}
+
 struct Work {
   napi_async_work handle = nullptr;
   napi_deferred deferred = nullptr;
@@ -406,6 +433,28 @@ void execute(napi_env, void* data) {
   TF_DeleteStatus(status);
 }
 
+// The results of a run as an array of { dtype, shape, data }.
+napi_value resultsOf(napi_env env, const Work& work) {
+  napi_value results;
+  napi_create_array_with_length(env, work.results.size(), &results);
+  for (uint32_t i = 0; i < work.results.size(); i++) {
+    TF_Tensor* tensor = work.results[i];
+    std::vector<int64_t> shape(TF_NumDims(tensor));
+    for (size_t axis = 0; axis < shape.size(); axis++) shape[axis] = TF_Dim(tensor, static_cast<int>(axis));
+    void* copy;
+    napi_value buffer;
+    napi_value result;
+    napi_create_arraybuffer(env, TF_TensorByteSize(tensor), &copy, &buffer);
+    std::memcpy(copy, TF_TensorData(tensor), TF_TensorByteSize(tensor));
+    napi_create_object(env, &result);
+    setInt(env, result, "dtype", TF_TensorType(tensor));
+    napi_set_named_property(env, result, "shape", shapeValue(env, shape));
+    napi_set_named_property(env, result, "data", buffer);
+    napi_set_element(env, results, i, result);
+  }
+  return results;
+}
+
 void complete(napi_env env, napi_status, void* data) {
   Work* work = static_cast<Work*>(data);
   if (!work->error.empty()) {
@@ -415,47 +464,34 @@ void complete(napi_env env, napi_status, void* data) {
     napi_create_error(env, nullptr, message, &error);
     napi_reject_deferred(env, work->deferred, error);
   } else {
-    napi_value results;
-    napi_create_array_with_length(env, work->results.size(), &results);
-    for (uint32_t i = 0; i < work->results.size(); i++) {
-      TF_Tensor* tensor = work->results[i];
-      std::vector<int64_t> shape(TF_NumDims(tensor));
-      for (size_t axis = 0; axis < shape.size(); axis++) shape[axis] = TF_Dim(tensor, static_cast<int>(axis));
-      void* copy;
-      napi_value buffer;
-      napi_value result;
-      napi_create_arraybuffer(env, TF_TensorByteSize(tensor), &copy, &buffer);
-      std::memcpy(copy, TF_TensorData(tensor), TF_TensorByteSize(tensor));
-      napi_create_object(env, &result);
-      setInt(env, result, "dtype", TF_TensorType(tensor));
-      napi_set_named_property(env, result, "shape", shapeValue(env, shape));
-      napi_set_named_property(env, result, "data", buffer);
-      napi_set_element(env, results, i, result);
-    }
-    napi_resolve_deferred(env, work->deferred, results);
+    napi_resolve_deferred(env, work->deferred, resultsOf(env, *work));
   }
   napi_delete_reference(env, work->keep);
   napi_delete_async_work(env, work->handle);
   delete work;
 }
 
+std::unique_ptr<Work> workOf(napi_env env, const Graph& graph, napi_value feeds, napi_value fetches,
+                             napi_value targets) {
+  auto work = std::unique_ptr<Work>(new Work);
+  work->session = graph.session;
+  for (uint32_t i = 0; i < length(env, feeds); i++) {
+    napi_value feed = element(env, feeds, i);
+    work->inputs.push_back(outputOf(env, graph, property(env, feed, "output")));
+    work->values.push_back(tensor(env, feed));
+  }
+  for (uint32_t i = 0; i < length(env, fetches); i++) {
+    work->fetches.push_back(outputOf(env, graph, element(env, fetches, i)));
+  }
+  for (int64_t id : wholes(env, targets)) work->targets.push_back(nodeOf(graph, id));
+  return work;
+}
+
 napi_value run(napi_env env, napi_callback_info info) {
   return entry(env, [&]() -> napi_value {
     napi_value args[4];
     arguments(env, info, args);
-    Graph& graph = graphOf(env, args[0]);
-    auto work = std::unique_ptr<Work>(new Work);
-    work->session = graph.session;
-    for (uint32_t i = 0; i < length(env, args[1]); i++) {
-      napi_value feed = element(env, args[1], i);
-      work->inputs.push_back(outputOf(env, graph, property(env, feed, "output")));
-      work->values.push_back(tensor(env, feed));
-    }
-    for (uint32_t i = 0; i < length(env, args[2]); i++) {
-      work->fetches.push_back(outputOf(env, graph, element(env, args[2], i)));
-    }
-    for (int64_t id : wholes(env, args[3])) work->targets.push_back(nodeOf(graph, id));
-
+    auto work = workOf(env, graphOf(env, args[0]), args[1], args[2], args[3]);
     napi_value promise;
     napi_value name;
     check(napi_create_reference(env, args[0], 1, &work->keep), "the graph");
@@ -465,6 +501,17 @@ napi_value run(napi_env env, napi_callback_info info) {
     check(napi_queue_async_work(env, work->handle), "work");
     work.release();
     return promise;
+  });
+}
+
+napi_value runSync(napi_env env, napi_callback_info info) {
+  return entry(env, [&]() -> napi_value {
+    napi_value args[4];
+    arguments(env, info, args);
+    auto work = workOf(env, graphOf(env, args[0]), args[1], args[2], args[3]);
+    execute(env, work.get());
+    if (!work->error.empty()) throw Failure{work->error};
+    return resultsOf(env, *work);
   });
 }
 
@@ -480,10 +527,12 @@ napi_value closeGraph(napi_env env, napi_callback_info info) {
 }  // namespace
 
 NAPI_MODULE_INIT() {
+  if (cifar10_fast::hasConvKernels()) cifar10_fast::registerConvKernels();
   const struct {
     const char* name;
     napi_callback function;
-  } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"close", closeGraph}};
+  } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"runSync", runSync}, {"close", closeGraph},
+                   {"setShape", setShape}, {"hasConvKernels", hasConvKernels}};
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -112,6 +112,7 @@ export const train: Command = {
           seed,
           started: started.toISOString(),
           ...engine,
+          algorithms: trainer.session.algorithms,
           experiment,
           versions,
           hardware,

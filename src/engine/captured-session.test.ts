@@ -108,6 +108,11 @@ describe('a step that cannot be recorded', () => {
       /^capture: "train" makes a constant \[300000\] of 1200000 bytes\. Pass it as an input, or put it into the state/,
     ],
     [
+      'gives back a complex number',
+      (x) => tf.complex(x, x),
+      /^capture: "train" gives back "y" of type complex64, which JavaScript has no array for\. Cast it to float32 or int32/,
+    ],
+    [
       'holds text',
       (x) => x.add(tf.tensor1d(['a', 'b']).equal('a').cast('float32')),
       /^capture: "train" uses a string tensor.*numbers and truth values only/,
@@ -381,6 +386,35 @@ describe('feeds', () => {
 });
 
 describe('runs', () => {
+  test('go on while another step is captured', async () => {
+    const state = session({ w: filled([512, 512], 1e-3), sum: scalar(0) });
+    const slow = state.capture(
+      'slow',
+      ({ w }) => {
+        let product = w;
+        for (let i = 0; i < 10; i++) product = tf.matMul(product, w);
+        return { state: { w: product.mul(1e3) } };
+      },
+      {},
+    );
+    const runs = [slow({}), slow({})];
+    const captured: Promise<unknown>[] = [];
+    for (let i = 1; i <= 20; i++) {
+      const add = state.capture(
+        `add ${i}`,
+        ({ sum }) => ({ state: { sum: sum.mul(2).add(i) } }),
+        {},
+      );
+      captured.push(add({}));
+      // Lets the thread of the runs get on.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await Promise.all([...runs, ...captured]);
+    let expected = 0;
+    for (let i = 1; i <= 20; i++) expected = expected * 2 + i;
+    expect(await state.read('sum')).toEqual({ sum: scalar(expected) });
+  });
+
   test('record nothing', async () => {
     const addNode = vi.spyOn(loadGraphAddon(), 'addNode');
     const state = session({ w: vector(1, 2) });

@@ -6,13 +6,14 @@ import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
-import { attributeType, dataType, dataTypeOf, openGraph } from './graph';
-import type { GraphOptions, TensorGraph, Value } from './graph';
+import type { Algorithms } from './algorithms';
+import { attributeType, dataType, dataTypeName, dataTypeOf, openGraph } from './graph';
+import type { GraphEntry, GraphOptions, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { record } from './recording';
 import type { Recorder } from './recording';
 import { checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
-import type { Session } from './step';
+import type { NamedValue, Recording, Session } from './step';
 
 /** A part of the state in the graph's session: a variable, how to fill it and how to read it. */
 interface Slot {
@@ -27,6 +28,14 @@ interface Slot {
 
 const separator = '\u0000';
 
+/** Element types that come back as a {@link HostTensor}. */
+const returnable: ReadonlySet<number> = new Set([
+  dataType.float32,
+  dataType.int32,
+  dataType.bool,
+  dataType.uint8,
+]);
+
 /**
  * Opens a session whose steps are recorded as a TensorFlow graph and replayed, each with one call.
  *
@@ -36,10 +45,12 @@ const separator = '\u0000';
 export function createCapturedSession<S extends Tree<HostTensor>>(
   initial: S,
   precision: Precision,
+  algorithms: Algorithms,
   options: GraphOptions,
 ): Session<S> {
   const graph = openGraph(options);
   const slots = new Map<string, Slot>();
+  const recordings: Recording[] = [];
   /** Ends when everything that was written so far is on the device; fails for good if that cannot be. */
   let written: Promise<unknown> = Promise.resolve();
   let isDisposed = false;
@@ -114,8 +125,8 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
       const { dtype, shape } = describe(value);
       if (dtype !== slot.dtype || shape.join() !== slot.shape.join()) {
         throw new CaptureError(
-          `session: ${where} sets "${name}" to ${typeName(dtype)} [${shape.join()}]; it is ` +
-            `${typeName(slot.dtype)} [${slot.shape.join()}] and keeps its shape. Open a new session for another shape.`,
+          `session: ${where} sets "${name}" to ${dataTypeName(dtype)} [${shape.join()}]; it is ` +
+            `${dataTypeName(slot.dtype)} [${slot.shape.join()}] and keeps its shape. Open a new session for another shape.`,
         );
       }
       return [slot, value, key] as const;
@@ -123,16 +134,19 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
 
   return {
     mode: 'captured',
+    recordings,
+    algorithms: algorithms.rows,
     capture(name, step, example) {
       alive(`capture("${name}")`);
       const feeds = new Map<string, Value>();
       const targets: number[] = [];
-      const outputs: Value[] = [];
+      const outputs: NamedValue[] = [];
+      const reads = new Map<string, Value>();
+      const writes = new Map<string, Value>();
       let nesting: Tree<number> = {};
-      record(graph, name, precision, (recorder) =>
+      record(graph, name, precision, algorithms, (recorder) =>
         tidy(() => {
           const state = mapTree(held, isSlot, (slot) => recorder.tensor(readIn(graph, slot)));
-          const reads = new Map<string, Value>();
           for (const [path, tensor] of entries(state, isTensor)) {
             reads.set(path.join(separator), recorder.value(tensor));
           }
@@ -151,6 +165,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
           for (const [slot, value, key] of match(changed, (value) => value, `step "${name}"`)) {
             const read = reads.get(key) as Value;
             if (value.ref.join() === read.ref.join()) continue;
+            writes.set(key, value);
             // All of the step reads what the state was before any of it is replaced.
             targets.push(
               assignTo(
@@ -161,13 +176,28 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
               ),
             );
           }
-          nesting = mapTree<tf.Tensor, number>(
-            result.outputs ?? {},
-            isTensor,
-            (tensor) => outputs.push(fetchable(graph, full(graph, recorder, tensor))) - 1,
-          );
+          nesting = mapTree<tf.Tensor, number>(result.outputs ?? {}, isTensor, (tensor, keys) => {
+            const path = keys.join('/');
+            const value = fetchable(graph, full(graph, recorder, tensor));
+            if (!returnable.has(value.dtype)) {
+              throw new CaptureError(
+                `capture: "${name}" gives back "${path}" of type ${dataTypeName(value.dtype)}, which JavaScript has ` +
+                  'no array for. Cast it to float32 or int32, or give back its parts.',
+              );
+            }
+            return outputs.push({ path, value }) - 1;
+          });
         }),
       );
+      const fetches = outputs.map(({ value }) => value);
+      recordings.push({
+        name,
+        nodes: neededFor(graph, [...fetches, ...writes.values()]),
+        inputs: named(feeds),
+        outputs,
+        reads: named(reads),
+        writes: named(writes),
+      });
       return async (given) => {
         alive(`step "${name}"`);
         const values = [...entries(given, isFeed)].map(([path, feed]) => {
@@ -181,10 +211,10 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
             const recorded =
               value === undefined
                 ? 'without it'
-                : `for ${typeName(value.dtype)} [${value.shape.join()}]`;
+                : `for ${dataTypeName(value.dtype)} [${value.shape.join()}]`;
             throw new CaptureError(
               `capture: "${name}" was recorded ${recorded} and called with "${path.join('/')}" ` +
-                `${typeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
+                `${dataTypeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
             );
           }
           checkSize(`step "${name}"`, path, host);
@@ -200,7 +230,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
               'Feed everything that the example held.',
           );
         }
-        const results = await run(`step "${name}"`, values, outputs, targets);
+        const results = await run(`step "${name}"`, values, fetches, targets);
         return mapTree(nesting, isIndex, (index) => results[index]) as never;
       };
     },
@@ -258,6 +288,23 @@ function full(graph: TensorGraph, recorder: Recorder, tensor: tf.Tensor): Value 
   return isLow ? graph.cast(value, dataType.float32) : value;
 }
 
+/** The nodes that values are computed from, each after those that it reads. */
+function neededFor(graph: TensorGraph, values: readonly Value[]): GraphEntry[] {
+  const needed = new Set<number>();
+  const open = [...values];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    const [id] = value.ref;
+    if (needed.has(id)) continue;
+    needed.add(id);
+    open.push(...graph.entries[id].inputs);
+  }
+  return graph.entries.filter(({ id }) => needed.has(id));
+}
+
+function named(values: ReadonlyMap<string, Value>): NamedValue[] {
+  return [...values].map(([key, value]) => ({ path: key.replaceAll(separator, '/'), value }));
+}
+
 /** TensorFlow gives nothing back that it was fed: an input that is an output as well goes through a node. */
 function fetchable(graph: TensorGraph, value: Value): Value {
   if (graph.entries[value.ref[0]].op !== 'Placeholder') return value;
@@ -313,8 +360,4 @@ function assignTo(
     [{ name: 'dtype', type: attributeType.type, value: value.dtype }],
     after,
   ).id;
-}
-
-function typeName(dtype: number): string {
-  return Object.entries(dataType).find(([, number]) => number === dtype)?.[0] ?? `type ${dtype}`;
 }

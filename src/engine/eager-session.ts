@@ -100,6 +100,8 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
 
   return {
     mode: 'eager',
+    recordings: [],
+    algorithms: [],
     capture(name, step) {
       alive(`capture("${name}")`);
       return async (inputs) => {

@@ -11,6 +11,7 @@ export const dataType = {
   int32: 3,
   uint8: 4,
   string: 7,
+  complex64: 8,
   int64: 9,
   bool: 10,
   bfloat16: 14,
@@ -58,6 +59,8 @@ export interface TensorGraph {
     inputs: readonly Value[],
     attributes?: readonly OpAttribute[],
     controls?: readonly number[],
+    /** Of its first output, where TensorFlow cannot know: an operation of our own. */
+    shape?: readonly number[],
   ): GraphEntry;
   constant(value: {
     readonly dtype: number;
@@ -75,6 +78,8 @@ export interface TensorGraph {
     fetches: readonly Value[],
     targets: readonly number[],
   ): Promise<HostTensor[]>;
+  /** The same at once, on the thread of JavaScript: for short measurements in a graph that nobody else runs. */
+  runSync(fetches: readonly Value[], targets: readonly number[]): HostTensor[];
   /** Frees the graph once the runs that were called before have ended. */
   close(): void;
 }
@@ -83,6 +88,11 @@ export interface TensorGraph {
 export function dataTypeOf(data: HostArray): number {
   if (data instanceof Float32Array) return dataType.float32;
   return data instanceof Int32Array ? dataType.int32 : dataType.bool;
+}
+
+/** The name of an element type, as `float32`. */
+export function dataTypeName(dtype: number): string {
+  return Object.entries(dataType).find(([, number]) => number === dtype)?.[0] ?? `type ${dtype}`;
 }
 
 /** Opens an empty graph. Close it; its memory is the addon's. */
@@ -96,7 +106,7 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
 
   const graph: TensorGraph = {
     entries,
-    add(op, inputs, attributes = [], controls = []) {
+    add(op, inputs, attributes = [], controls = [], told) {
       const { id, outputs } = addon.addNode(
         native,
         op,
@@ -114,6 +124,10 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
         inputs,
         attributes,
         outputs: outputs.map(({ dtype, shape }, index): Value => {
+          if (told !== undefined) {
+            addon.setShape(native, [id, index], told);
+            return { ref: [id, index], dtype, shape: told };
+          }
           return { ref: [id, index], dtype, shape: isOpaque(op, index) ? [0] : (shape ?? [-1]) };
         }),
       };
@@ -163,6 +177,12 @@ export function openGraph(options: GraphOptions = {}): TensorGraph {
         ).outputs[0];
       casts.set(key, found);
       return found;
+    },
+    runSync(fetches, targets) {
+      const refs = fetches.map(({ ref }) => ref);
+      return addon
+        .runSync(native, [], refs, targets)
+        .map(({ dtype, shape, data }) => ({ shape, data: toHostArray(dtype, data) }));
     },
     run(feeds, fetches, targets) {
       if (fetches.length + targets.length === 0) return Promise.resolve([]);

@@ -54,6 +54,14 @@ export interface GraphAddon {
     fetches: readonly OutputRef[],
     targets: readonly number[],
   ): Promise<NativeResult[]>;
+  runSync(
+    graph: NativeGraph,
+    feeds: readonly NativeFeed[],
+    fetches: readonly OutputRef[],
+    targets: readonly number[],
+  ): NativeResult[];
+  setShape(graph: NativeGraph, output: OutputRef, shape: readonly number[]): void;
+  hasConvKernels(): boolean;
   close(graph: NativeGraph): void;
 }
 

@@ -14,7 +14,7 @@ const computing = new Set([
   'BatchMatMulV2',
 ]);
 
-/** Operations that stay in few bits where all that they read is in few bits already; scalars are taken along. */
+/** Operations that stay in few bits where all that they read is in few bits already; constant scalars are taken along. */
 const following = new Set([
   'Add',
   'AddV2',
@@ -67,7 +67,9 @@ export function castOperation(
 ): CastOperation {
   const low = precision === 'fp16' ? dataType.float16 : dataType.bfloat16;
   const isFloat = ({ dtype }: Value): boolean => dtype === dataType.float32 || dtype === low;
-  const isScalar = ({ shape }: Value): boolean => sizeOf(shape) === 1;
+  // A factor of the step's own, as the one of the logits; a rate that is fed keeps all of its bits.
+  const isConstant = ({ ref, shape }: Value): boolean =>
+    sizeOf(shape) === 1 && graph.entries[ref[0]].op === 'Const';
 
   const toLow = (count: number): CastOperation => ({
     inputs: inputs.map((input, index) => {
@@ -82,11 +84,11 @@ export function castOperation(
   if (precision !== 'fp32') {
     const floats = inputs.filter(isFloat);
     const someLow = floats.some(({ dtype }) => dtype === low);
-    const restScalar = floats.every((input) => input.dtype === low || isScalar(input));
+    const restConstant = floats.every((input) => input.dtype === low || isConstant(input));
     const activations = batchNormActivations.get(op);
     if (computing.has(op)) return toLow(inputs.length);
     if (leading.has(op) && someLow) return toLow(inputs.length);
-    if (following.has(op) && someLow && restScalar) return toLow(inputs.length);
+    if (following.has(op) && someLow && restConstant) return toLow(inputs.length);
     if (activations !== undefined && someLow) return toLow(activations);
   }
   return {

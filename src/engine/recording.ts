@@ -1,5 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
+import { addOuterProductGradient } from './algorithms';
+import type { Algorithms } from './algorithms';
 import { attributeType, dataType } from './graph';
 import type { GraphEntry, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
@@ -52,6 +54,7 @@ export function record<T>(
   graph: TensorGraph,
   name: string,
   precision: Precision,
+  algorithms: Algorithms,
   body: (recorder: Recorder) => T,
 ): T {
   const backend = loadTensorflow().backend as RecordableBackend;
@@ -129,6 +132,15 @@ export function record<T>(
     }
     const read = inputs.map(valueOf);
     const cast = castOperation(graph, precision, op, read, attributes);
+    if (op === 'Conv2DBackpropFilter' && isPlain3x3(backend, cast.attributes, inputs[1])) {
+      const [x, , dy] = cast.inputs;
+      if (
+        x.dtype === dataType.bfloat16 &&
+        algorithms.filterGradient(x.shape, dy.shape[3]) === 'outer-product'
+      ) {
+        return [tensor(addOuterProductGradient(graph, x, dy))];
+      }
+    }
     let added: GraphEntry;
     try {
       added = graph.add(op, cast.inputs, cast.attributes);
@@ -204,4 +216,25 @@ function fill(
 /** tfjs-node hands 64-bit integers to the backend as objects of its own. */
 function isInt64(info: object): info is { readonly valueArray: Int32Array } {
   return 'valueArray' in info && info.valueArray instanceof Int32Array;
+}
+
+/** Whether a convolution has a 3x3 kernel, stride 1 and padding 1, as its attributes and its kernel's shape say. */
+function isPlain3x3(
+  backend: RecordableBackend,
+  attributes: readonly OpAttribute[],
+  kernelShape: tf.TensorInfo,
+): boolean {
+  const valueOf = (name: string): unknown => attributes.find((given) => given.name === name)?.value;
+  const isOnes = (value: unknown): boolean =>
+    value === undefined || (Array.isArray(value) && value.every((extent) => extent === 1));
+  const extents = backend.tensorMap.has(kernelShape.dataId)
+    ? backend.tensorMap.get(kernelShape.dataId).values
+    : null;
+  return (
+    extents?.[0] === 3 &&
+    extents[1] === 3 &&
+    isOnes(valueOf('strides')) &&
+    isOnes(valueOf('dilations')) &&
+    valueOf('padding') === 'SAME'
+  );
 }

@@ -1,5 +1,7 @@
 import type { HostTensor } from '../base/host-tensor';
 import type { Tree } from '../base/tree';
+import { createAlgorithms } from './algorithms';
+import type { AlgorithmRow } from './algorithms';
 import { createCapturedSession } from './captured-session';
 import { createEagerSession } from './eager-session';
 import type { GraphOptions } from './graph';
@@ -9,9 +11,11 @@ import { loadTensorflow } from './tensorflow';
 
 export type {
   Feed,
+  NamedValue,
   OnDevice,
   OnHost,
   Part,
+  Recording,
   Run,
   Session,
   SessionMode,
@@ -24,6 +28,8 @@ export interface SessionOptions extends GraphOptions {
   readonly mode?: SessionMode;
   /** Number format of convolutions, matrix products and what lies between them; an eager session has fp32 only. */
   readonly precision?: Precision;
+  /** Choices of algorithms made before, as a session's `algorithms` tells them; what they hold is not measured anew. */
+  readonly algorithms?: readonly AlgorithmRow[];
 }
 
 /**
@@ -34,10 +40,10 @@ export interface SessionOptions extends GraphOptions {
  */
 export function createSession<S extends Tree<HostTensor>>(
   initial: S,
-  { mode = 'captured', precision = 'fp32', ...options }: SessionOptions = {},
+  { mode = 'captured', precision = 'fp32', algorithms, ...options }: SessionOptions = {},
 ): Session<S> {
   loadTensorflow();
   return mode === 'eager'
     ? createEagerSession(initial)
-    : createCapturedSession(initial, precision, options);
+    : createCapturedSession(initial, precision, createAlgorithms(algorithms), options);
 }

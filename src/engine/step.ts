@@ -3,6 +3,8 @@ import { CaptureError } from '../base/errors';
 import { isHostTensor } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Tree } from '../base/tree';
+import type { GraphEntry, Value } from './graph';
+import type { AlgorithmRow } from './algorithms';
 
 /** What is fed to a step: a number is a float32 scalar, an Int32Array or Float32Array a vector. */
 export type Feed = number | Int32Array | Float32Array | HostTensor;
@@ -35,6 +37,27 @@ export type Step<S, I, O> = (state: OnDevice<S>, inputs: OnDevice<I>) => StepRes
 /** Runs a captured step once: feeds in, the step's outputs back on the host. */
 export type Run<I, O> = (inputs: I) => Promise<OnHost<O>>;
 
+/** A captured step as a graph: everything whose value a run needs. */
+export interface Recording {
+  readonly name: string;
+  /** Each node after those that it reads. */
+  readonly nodes: readonly GraphEntry[];
+  /** What is fed, by the paths of the step's inputs. */
+  readonly inputs: readonly NamedValue[];
+  /** What comes back, by the paths of the step's outputs. */
+  readonly outputs: readonly NamedValue[];
+  /** The parts of the state that the step reads, each as the value that it has before the run. */
+  readonly reads: readonly NamedValue[];
+  /** The parts of the state that the step replaces, each with its new value. */
+  readonly writes: readonly NamedValue[];
+}
+
+/** A value of a graph and what it is called outside of it: keys, joined by slashes. */
+export interface NamedValue {
+  readonly path: string;
+  readonly value: Value;
+}
+
 /** `captured`: recorded once and replayed as one TensorFlow call. `eager`: kernel by kernel from JavaScript, the oracle. */
 export type SessionMode = 'captured' | 'eager';
 
@@ -47,12 +70,16 @@ export type SessionMode = 'captured' | 'eager';
 export interface Session<S> {
   /** How the steps are executed. */
   readonly mode: SessionMode;
+  /** Algorithms chosen by measuring, for the steps captured so far: part of a run's record. */
+  readonly algorithms: readonly AlgorithmRow[];
   /** Makes a step runnable. `example` has the shapes with which it will be called. */
   capture<I extends Tree<Feed>, O extends Tree<tf.Tensor> = Record<string, never>>(
     name: string,
     step: Step<S, I, O>,
     example: I,
   ): Run<I, O>;
+  /** The graphs of the steps that were captured, in that order, for `printGraph` and `summarise`; none if eager. */
+  readonly recordings: readonly Recording[];
   /** A copy of the top-level records of the state that are named. */
   read<K extends keyof S & string>(...names: K[]): Promise<Pick<S, K>>;
   /** Replaces the parts of the state that `values` holds; shapes must be what they were. */

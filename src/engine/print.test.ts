@@ -1,0 +1,188 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { filled } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import type { Precision } from './hardware';
+import { flopsOf, printGraph, summarise } from './print';
+import { batchNormTraining } from './raw/batch-norm';
+import { relu } from './raw/relu';
+import { createSession } from './session';
+import type { Recording, Session } from './session';
+import { loadTensorflow } from './tensorflow';
+
+const open: Session<Record<string, HostTensor>>[] = [];
+
+beforeAll(() => {
+  loadTensorflow();
+});
+
+afterAll(() => {
+  for (const session of open) session.dispose();
+});
+
+/** Records `body` on float inputs of these shapes. */
+function recordingOf(
+  shapes: Readonly<Record<string, readonly number[]>>,
+  body: (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor,
+): Recording {
+  const session = createSession<Record<string, HostTensor>>({}, { mode: 'captured' });
+  open.push(session);
+  const example = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, filled(shape, 0)]),
+  );
+  session.capture('step', (_state, inputs) => ({ outputs: { y: body(inputs) } }), example);
+  return session.recordings[0];
+}
+
+/** A training step with everything that a network of this study has: two convolutions' worth of it. */
+function trainingStep(precision: Precision): Recording {
+  const session = createSession(
+    {
+      params: {
+        conv: filled([3, 3, 3, 8], 0.1),
+        scale: filled([8], 1),
+        bias: filled([8], 0),
+        linear: filled([8, 10], 0.1),
+      },
+      unused: filled([1000], 0),
+      steps: filled([], 0),
+    },
+    { mode: 'captured', precision },
+  );
+  open.push(session as unknown as Session<Record<string, HostTensor>>);
+  session.capture(
+    'train',
+    ({ params, steps }, { batch: { images, labels }, lr }) => {
+      const names = ['conv', 'scale', 'bias', 'linear'] as const;
+      const loss = (...weights: tf.Tensor[]): tf.Tensor => {
+        const [kernel, scale, bias, linear] = weights as [
+          tf.Tensor4D,
+          tf.Tensor1D,
+          tf.Tensor1D,
+          tf.Tensor2D,
+        ];
+        const conv = tf.conv2d(images as tf.Tensor4D, kernel, 1, 'same');
+        const { output } = batchNormTraining(conv, scale, bias, 1e-5);
+        const pooled = tf.maxPool(relu(output) as tf.Tensor4D, 4, 4, 'valid');
+        const logits = tf.matMul(pooled.reshape<tf.Tensor2D>([4, 8]), linear).mul(0.125);
+        return tf.logSoftmax(logits).mul(labels).sum().neg();
+      };
+      const { value, grads } = tf.valueAndGrads(loss)(names.map((name) => params[name]));
+      return {
+        state: {
+          params: Object.fromEntries(
+            names.map((name, index) => [name, params[name].sub(grads[index].mul(lr))]),
+          ) as typeof params,
+          steps: steps.add(1),
+        },
+        outputs: { loss: value },
+      };
+    },
+    { batch: { images: filled([4, 4, 4, 3], 0), labels: filled([4, 10], 0) }, lr: 0 },
+  );
+  return session.recordings[0];
+}
+
+describe('printGraph', () => {
+  test.each(['fp32', 'bf16'] as const)('of a training step in %s', async (precision) => {
+    const text = printGraph(trainingStep(precision));
+    await expect(text).toMatchFileSnapshot(
+      `../../test/output/training-step-${precision}.graph.txt`,
+    );
+    expect(printGraph(trainingStep(precision))).toBe(text);
+  });
+
+  test('shows what a run needs, and nothing else', () => {
+    const recording = recordingOf({ x: [2], unused: [3] }, (inputs) => {
+      inputs['x'].exp();
+      return inputs['x'].add(tf.tensor1d([0.5, -3]));
+    });
+    expect(printGraph(recording)).toBe(
+      [
+        'step "step"',
+        '  %1  Placeholder  float32 [2]  "x"',
+        '  %2  Const        float32 [2]  = 0.5 -3',
+        '  %3  Add(%1, %2)  float32 [2]',
+        '  output "y" = %3',
+        '3 nodes: 1 Add, 1 Const, 1 Placeholder',
+        '0 FLOP in convolutions and matrix products, 0 changes of number format, 0 B of state',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('summarise', () => {
+  test('counts nodes, casts and bytes of the state that the step touches', () => {
+    const { nodes, byOp, casts, stateBytes } = summarise(trainingStep('bf16'));
+    expect([...byOp.values()].reduce((a, b) => a + b)).toBe(nodes);
+    expect([...byOp.values()]).toEqual([...byOp.values()].toSorted((a, b) => b - a));
+    expect(byOp.get('Conv2D')).toBe(1);
+    expect(byOp.get('ReluGrad')).toBe(1);
+    // Three of TF.js's casts change nothing.
+    expect(casts).toBe((byOp.get('Cast') ?? 0) - 3);
+    expect(casts).toBe(8);
+    // Four parameters and a counter; `unused` is not read.
+    expect(stateBytes).toBe(4 * (3 * 3 * 3 * 8 + 8 + 8 + 8 * 10 + 1));
+    expect(summarise(trainingStep('fp32')).casts).toBe(0);
+  });
+});
+
+describe('flopsOf', () => {
+  const total = ({ nodes }: Recording): Record<string, number> =>
+    Object.fromEntries(
+      nodes.filter((node) => flopsOf(node) > 0).map((node) => [node.op, flopsOf(node)]),
+    );
+  const four = (t: tf.Tensor): tf.Tensor4D => t as tf.Tensor4D;
+
+  test('conv2d and its two gradients: x=[2,8,8,3] k=[3,3,3,16] s=2, all the same', () => {
+    const flops = 2 * (2 * 4 * 4 * 16) * (3 * 3 * 3);
+    const recording = recordingOf({ x: [2, 8, 8, 3], k: [3, 3, 3, 16] }, ({ x, k }) => {
+      const [dx, dk] = tf.grads((a, b) => tf.conv2d(four(a), four(b), 2, 'same').square().sum())([
+        x,
+        k,
+      ]);
+      return dx.sum().add(dk.sum());
+    });
+    expect(total(recording)).toEqual({
+      Conv2D: flops,
+      Conv2DBackpropInput: flops,
+      Conv2DBackpropFilter: flops,
+    });
+    expect(summarise(recording).flops).toBe(3 * flops);
+  });
+
+  test('matMul: [3,4] x [4,5], transposed or not, alone or in batches', () => {
+    const flops = 2 * 3 * 4 * 5;
+    const plain = recordingOf({ a: [3, 4], b: [4, 5] }, ({ a, b }) => tf.matMul(a, b));
+    expect(summarise(plain).flops).toBe(flops);
+    const turned = recordingOf({ a: [4, 3], b: [5, 4] }, ({ a, b }) => tf.matMul(a, b, true, true));
+    expect(summarise(turned).flops).toBe(flops);
+    const batches = recordingOf({ a: [7, 4, 3], b: [7, 4, 5] }, ({ a, b }) =>
+      tf.matMul(a, b, true),
+    );
+    expect(summarise(batches).flops).toBe(7 * flops);
+  });
+
+  test('depthwise and three-dimensional convolutions', () => {
+    const depthwise = recordingOf({ x: [1, 6, 6, 3], k: [3, 3, 3, 2] }, ({ x, k }) =>
+      tf.depthwiseConv2d(four(x), four(k), 1, 'valid'),
+    );
+    expect(summarise(depthwise).flops).toBe(2 * (4 * 4 * 6) * 9);
+    const conv3d = recordingOf({ x: [1, 4, 4, 4, 2], k: [2, 2, 2, 2, 3] }, ({ x, k }) =>
+      tf.conv3d(x as tf.Tensor5D, k as tf.Tensor5D, 1, 'valid'),
+    );
+    expect(summarise(conv3d).flops).toBe(2 * (3 * 3 * 3 * 3) * (2 * 2 * 2 * 2));
+  });
+
+  test('anything else is 0', () => {
+    expect(summarise(recordingOf({ x: [5] }, ({ x }) => x.exp().sum())).flops).toBe(0);
+  });
+});
+
+test('an eager session has no recordings', () => {
+  const session = createSession({}, { mode: 'eager' });
+  session.capture('step', () => ({}), {});
+  expect(session.recordings).toEqual([]);
+  session.dispose();
+});
