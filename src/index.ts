@@ -50,14 +50,20 @@ export type { Summary, SummaryOptions } from './report/stats';
 export { tsv } from './report/tsv';
 export type { TsvRow } from './report/tsv';
 export { localtime } from './report/localtime';
+export type { AlgorithmRow, FilterGradient } from './engine/algorithms';
 export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware';
 export type { Gpu, Hardware, Precision } from './engine/hardware';
+export type { GraphEntry, Value } from './engine/graph';
+export { flopsOf, printGraph, summariseGraph } from './engine/print';
+export type { GraphSummary } from './engine/print';
 export { createSession } from './engine/session';
 export type {
   Feed,
+  NamedValue,
   OnDevice,
   OnHost,
   Part,
+  Recording,
   Run,
   Session,
   SessionMode,

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { filled } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
+import type { Value } from './graph';
 import type { Precision } from './hardware';
-import { flopsOf, printGraph, summarise } from './print';
+import { flopsOf, printGraph, summariseGraph } from './print';
 import { batchNormTraining } from './raw/batch-norm';
 import { relu } from './raw/relu';
 import { createSession } from './session';
@@ -92,6 +95,35 @@ describe('printGraph', () => {
     expect(printGraph(trainingStep(precision))).toBe(text);
   });
 
+  test('of the step of docs/engine.md is as that page shows it', () => {
+    const numbers = (...values: number[]): HostTensor => ({
+      shape: [values.length],
+      data: Float32Array.from(values),
+    });
+    const session = createSession<Record<'w' | 'steps', HostTensor>>(
+      { w: numbers(1, 2), steps: numbers(0) },
+      { mode: 'captured' },
+    );
+    open.push(session);
+    session.capture(
+      'train',
+      ({ w, steps }, { x, lr }) => {
+        const loss = (v: tf.Tensor): tf.Tensor => v.mul(x).sum().square();
+        const { value, grad } = tf.valueAndGrad(loss)(w);
+        return { state: { w: w.sub(grad.mul(lr)), steps: steps.add(1) }, outputs: { loss: value } };
+      },
+      { x: numbers(0, 0), lr: 0 },
+    );
+    const lines = printGraph(session.recordings[0]).trimEnd().split('\n');
+    const page = readFileSync(join(__dirname, '../../docs/engine.md'), 'utf8');
+    const shown = /```text\n(step "train"[\s\S]*?)\n```/.exec(page)?.[1].split('\n') ?? [];
+    const gap = shown.indexOf('  …');
+    expect(gap).toBeGreaterThan(0);
+    expect(lines.slice(0, gap)).toEqual(shown.slice(0, gap));
+    const rest = shown.slice(gap + 1);
+    expect(lines.slice(-rest.length)).toEqual(rest);
+  });
+
   test('shows what a run needs, and nothing else', () => {
     const recording = recordingOf({ x: [2], unused: [3] }, (inputs) => {
       inputs['x'].exp();
@@ -112,9 +144,9 @@ describe('printGraph', () => {
   });
 });
 
-describe('summarise', () => {
+describe('summariseGraph', () => {
   test('counts nodes, casts and bytes of the state that the step touches', () => {
-    const { nodes, byOp, casts, stateBytes } = summarise(trainingStep('bf16'));
+    const { nodes, byOp, casts, stateBytes } = summariseGraph(trainingStep('bf16'));
     expect([...byOp.values()].reduce((a, b) => a + b)).toBe(nodes);
     expect([...byOp.values()]).toEqual([...byOp.values()].toSorted((a, b) => b - a));
     expect(byOp.get('Conv2D')).toBe(1);
@@ -124,7 +156,7 @@ describe('summarise', () => {
     expect(casts).toBe(8);
     // Four parameters and a counter; `unused` is not read.
     expect(stateBytes).toBe(4 * (3 * 3 * 3 * 8 + 8 + 8 + 8 * 10 + 1));
-    expect(summarise(trainingStep('fp32')).casts).toBe(0);
+    expect(summariseGraph(trainingStep('fp32')).casts).toBe(0);
   });
 });
 
@@ -149,34 +181,49 @@ describe('flopsOf', () => {
       Conv2DBackpropInput: flops,
       Conv2DBackpropFilter: flops,
     });
-    expect(summarise(recording).flops).toBe(3 * flops);
+    expect(summariseGraph(recording).flops).toBe(3 * flops);
+  });
+
+  test('the gradient of a kernel by outer products counts as the one that it replaces', () => {
+    const gradient = (op: string, ...inputs: readonly (readonly number[])[]): number => {
+      const value = (shape: readonly number[]): Value => ({ ref: [0, 0], dtype: 1, shape });
+      const outputs = [value([3, 3, 16, 32])];
+      return flopsOf({ id: 0, op, inputs: inputs.map(value), outputs, attributes: [] });
+    };
+    const [x, dy] = [
+      [2, 8, 8, 16],
+      [2, 8, 8, 32],
+    ];
+    const flops = 2 * (2 * 8 * 8 * 32) * (3 * 3 * 16);
+    expect(gradient('Conv2DBackpropFilter', x, [4], dy)).toBe(flops);
+    expect(gradient('Cifar10FastConv3x3BackpropFilter', x, dy)).toBe(flops);
   });
 
   test('matMul: [3,4] x [4,5], transposed or not, alone or in batches', () => {
     const flops = 2 * 3 * 4 * 5;
     const plain = recordingOf({ a: [3, 4], b: [4, 5] }, ({ a, b }) => tf.matMul(a, b));
-    expect(summarise(plain).flops).toBe(flops);
+    expect(summariseGraph(plain).flops).toBe(flops);
     const turned = recordingOf({ a: [4, 3], b: [5, 4] }, ({ a, b }) => tf.matMul(a, b, true, true));
-    expect(summarise(turned).flops).toBe(flops);
+    expect(summariseGraph(turned).flops).toBe(flops);
     const batches = recordingOf({ a: [7, 4, 3], b: [7, 4, 5] }, ({ a, b }) =>
       tf.matMul(a, b, true),
     );
-    expect(summarise(batches).flops).toBe(7 * flops);
+    expect(summariseGraph(batches).flops).toBe(7 * flops);
   });
 
   test('depthwise and three-dimensional convolutions', () => {
     const depthwise = recordingOf({ x: [1, 6, 6, 3], k: [3, 3, 3, 2] }, ({ x, k }) =>
       tf.depthwiseConv2d(four(x), four(k), 1, 'valid'),
     );
-    expect(summarise(depthwise).flops).toBe(2 * (4 * 4 * 6) * 9);
+    expect(summariseGraph(depthwise).flops).toBe(2 * (4 * 4 * 6) * 9);
     const conv3d = recordingOf({ x: [1, 4, 4, 4, 2], k: [2, 2, 2, 2, 3] }, ({ x, k }) =>
       tf.conv3d(x as tf.Tensor5D, k as tf.Tensor5D, 1, 'valid'),
     );
-    expect(summarise(conv3d).flops).toBe(2 * (3 * 3 * 3 * 3) * (2 * 2 * 2 * 2));
+    expect(summariseGraph(conv3d).flops).toBe(2 * (3 * 3 * 3 * 3) * (2 * 2 * 2 * 2));
   });
 
   test('anything else is 0', () => {
-    expect(summarise(recordingOf({ x: [5] }, ({ x }) => x.exp().sum())).flops).toBe(0);
+    expect(summariseGraph(recordingOf({ x: [5] }, ({ x }) => x.exp().sum())).flops).toBe(0);
   });
 });
 

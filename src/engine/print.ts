@@ -21,7 +21,8 @@ export interface GraphSummary {
  * addition, zeros of the padding included. 0 for every other operation, as what they take is memory traffic.
  */
 export function flopsOf({ op, inputs, outputs, attributes }: GraphEntry): number {
-  const [a, b, c] = inputs;
+  const [a, b] = inputs;
+  const dy = inputs[inputs.length - 1];
   const kernel = (shape: readonly number[]): number => sizeOf(shape.slice(0, -1));
   const isSet = (name: string): boolean =>
     attributes.some((attribute) => attribute.name === name && attribute.value === true);
@@ -30,9 +31,10 @@ export function flopsOf({ op, inputs, outputs, attributes }: GraphEntry): number
     case 'Conv3D':
       return 2 * sizeOf(outputs[0].shape) * kernel(b.shape);
     case 'Conv2DBackpropInput':
-      return 2 * sizeOf(c.shape) * kernel(b.shape);
+      return 2 * sizeOf(dy.shape) * kernel(b.shape);
     case 'Conv2DBackpropFilter':
-      return 2 * sizeOf(c.shape) * kernel(outputs[0].shape);
+    case 'Cifar10FastConv3x3BackpropFilter':
+      return 2 * sizeOf(dy.shape) * kernel(outputs[0].shape);
     case 'DepthwiseConv2dNative':
       return 2 * sizeOf(outputs[0].shape) * sizeOf(b.shape.slice(0, 2));
     case 'MatMul':
@@ -46,7 +48,7 @@ export function flopsOf({ op, inputs, outputs, attributes }: GraphEntry): number
 }
 
 /** Counts what a captured step consists of. */
-export function summarise(recording: Recording): GraphSummary {
+export function summariseGraph(recording: Recording): GraphSummary {
   const { reads, writes } = recording;
   const nodes = visible(recording);
   const counts = new Map<string, number>();
@@ -115,7 +117,7 @@ export function printGraph(recording: Recording): string {
 
   const names = (what: string, values: readonly NamedValue[]): string[] =>
     values.map(({ path, value }) => `${what} "${path}" = ${label(value)}`);
-  const { nodes, byOp, flops, casts, stateBytes } = summarise(recording);
+  const { nodes, byOp, flops, casts, stateBytes } = summariseGraph(recording);
   return [
     `step "${name}"`,
     ...lines.map((line) => `  ${line}`),

@@ -78,7 +78,7 @@ export interface Session<S> {
     step: Step<S, I, O>,
     example: I,
   ): Run<I, O>;
-  /** The graphs of the steps that were captured, in that order, for `printGraph` and `summarise`; none if eager. */
+  /** The graphs of the steps that were captured, in that order, for `printGraph` and `summariseGraph`; none if eager. */
   readonly recordings: readonly Recording[];
   /** A copy of the top-level records of the state that are named. */
   read<K extends keyof S & string>(...names: K[]): Promise<Pick<S, K>>;
