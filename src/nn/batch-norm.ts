@@ -136,8 +136,8 @@ export function batchNormForward(
           .reshape<tf.Tensor4D>([n / splits, h, w, splits * channels]);
   const { output, mean, variance } = batchNormTraining(
     apart,
-    scale.tile([splits]),
-    bias.tile([splits]),
+    splits === 1 ? scale : scale.tile([splits]),
+    splits === 1 ? bias : bias.tile([splits]),
     epsilon,
   );
   const overSplits = (t: tf.Tensor1D): tf.Tensor =>
