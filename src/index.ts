@@ -56,6 +56,7 @@ export type { Gpu, Hardware, Precision } from './engine/hardware';
 export type { GraphEntry, Value } from './engine/graph';
 export { flopsOf, printGraph, summariseGraph } from './engine/print';
 export type { GraphSummary } from './engine/print';
+export type { OutputRef } from './engine/native';
 export { createSession } from './engine/session';
 export type {
   Feed,
@@ -72,7 +73,7 @@ export type {
   StepResult,
 } from './engine/session';
 export { loadTensorflow } from './engine/tensorflow';
-export type { Tensorflow } from './engine/tensorflow';
+export type { OpAttribute, Tensorflow } from './engine/tensorflow';
 export { celu, relu, shiftScaleRelu, softplus } from './nn/activation';
 export type { ActivationLayer } from './nn/activation';
 export { batchNorm, ghostBatchNorm } from './nn/batch-norm';
@@ -121,6 +122,7 @@ export type {
   Trainer,
   Training,
   TrainingState,
+  UsualSteps,
   Watch,
 } from './train/loop';
 export { backward, evaluate, fold, log, optimise } from './train/steps';

@@ -53,7 +53,8 @@ export interface BatchIndices {
 }
 
 /**
- * The choices of a plan for the examples of one batch (or of several, one after the other), in its order. New arrays.
+ * The choices of a plan for the examples of one batch (or of several, one after the other), in its order. New arrays,
+ * `[B]` each.
  *
  * @throws AugmentError if an index is not one of the plan's examples.
  */

@@ -3,7 +3,7 @@ import type { BatchIndices } from './batches';
 import { outputShape, type Transform } from './transform';
 import { type ImageShape, windowPlaces } from './window';
 
-/** A matrix of small integers, in rows: one row for each choice, one column for each output pixel along an axis. */
+/** A matrix of small integers `[rows,columns]`: a row for each choice, a column for each output pixel along an axis. */
 export interface LookupTable {
   readonly values: Int32Array;
   readonly shape: readonly [rows: number, columns: number];

@@ -29,7 +29,7 @@ export function options<T extends Transform>(
 }
 
 /**
- * One image, transformed by one option, as a new image: the slow oracle of what the device does by index arithmetic.
+ * One image `[H,W,C]`, transformed by one option, as a new image: the slow oracle of what the device does by index arithmetic.
  *
  * @throws AugmentError if the option is none of the transform's options for this image.
  */

@@ -35,7 +35,12 @@ export function normalise(
   return out;
 }
 
-/** A split as training takes it: images by {@link normalise}, in a new array, and the labels that were given. */
+/**
+ * A split as training takes it: images `[N,32,32,3]` by {@link normalise}, in a new array, and the labels `[N]` that were
+ * given.
+ *
+ * @throws DataError if the images' length is no multiple of 3.
+ */
 export function normaliseSplit({ images, labels }: Split): {
   readonly images: Float32Array;
   readonly labels: Uint8Array;
@@ -44,7 +49,7 @@ export function normaliseSplit({ images, labels }: Split): {
 }
 
 /**
- * `x * std + mean` by channel: back to the scale 0..255, for plots.
+ * `x * std + mean` by channel: `[...,3]` back to the scale 0..255, for plots.
  *
  * Neither rounded nor clamped, so that `unnormalise(normalise(x))` is `x` to float32; a `Uint8ClampedArray.from` of the
  * result does both.

@@ -35,7 +35,8 @@ export interface SessionOptions extends GraphOptions {
 /**
  * Opens a session on `initial`: nested records of host tensors, copied to the device.
  *
- * @throws CaptureError if a step cannot be recorded, or returns a part of the state that does not exist or has another
+ * @throws EngineError if TensorFlow does not load
+ * @throws CaptureError later, if a step cannot be recorded, or returns a part of the state that does not exist or has another
  *   shape
  */
 export function createSession<S extends Tree<HostTensor>>(

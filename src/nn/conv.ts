@@ -22,7 +22,11 @@ export interface ConvLayer {
   readonly gain: number;
 }
 
-/** A 3x3 convolution of stride 1 that keeps height and width, without bias, unless options say otherwise. */
+/**
+ * A 3x3 convolution of stride 1 that keeps height and width, without bias, unless options say otherwise.
+ *
+ * @throws LayerError if a size is no whole number, or an even kernel has no padding given
+ */
 export function conv(
   cin: number,
   cout: number,

@@ -102,7 +102,11 @@ export function parametersOfGraph(
   );
 }
 
-/** The starting values of all of a network's tensors; the same seed gives the same. */
+/**
+ * The starting values of all of a network's tensors, trainable or not; the same seed gives the same.
+ *
+ * Kernels are `[height,width,in,out]`, matrices `[in,out]`, all else `[channels]`; float32, new arrays.
+ */
 export function initNetwork(graph: Graph<AnyLayer>, rng: Rng): HostVariables {
   return Object.fromEntries(
     parametersOfGraph(graph).map(({ path, parameter }) => [path, parameter.init(rng)]),
@@ -127,7 +131,8 @@ export function countTrainable(graph: Graph<AnyLayer>): number {
  * Evaluates a network node by node and returns every activation.
  *
  * A path that `feeds` holds is taken from there and not computed, so that any activation can be injected. The tensors
- * returned are new or those fed; run it in a `tf.tidy`, or as part of a step.
+ * returned are new or those fed; run it in a `tf.tidy`, or as part of a step. Images are `[N,H,W,C]`, logits
+ * `[N,classes]`.
  *
  * @param variables all tensors that the network's layers own, by path
  * @param isTraining whether batch norms use the statistics of the batch, and move the running ones

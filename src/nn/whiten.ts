@@ -62,7 +62,7 @@ export function whitening(
 }
 
 /**
- * A network's starting values with the kernel of `images` in its fixed first convolution.
+ * A network's starting values with the kernel `[size,size,3,d]` of some images in its fixed first convolution.
  *
  * @param variables of a network with whitened input, as `initNetwork` makes them; they are not changed
  * @param whitened the images to look at, as {@link whitening} takes them, or what it found in them

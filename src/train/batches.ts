@@ -12,7 +12,7 @@ export type ResidentSplit = {
   readonly labels: HostTensor;
 };
 
-/** The tables of {@link GatherTables} as a session holds them, int32. */
+/** The tables of {@link GatherTables} as a session holds them, `[choices,pixels]` int32. */
 export type ResidentTables = {
   readonly row: HostTensor;
   readonly col: HostTensor;

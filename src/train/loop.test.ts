@@ -18,8 +18,7 @@ import { crossEntropyLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
 import { maxPool } from '../nn/pool';
 import { createTrainer } from './loop';
-import type { EpochRow, Examples, Progress, Trainer, Training, Watch } from './loop';
-import { backward, log, optimise } from './steps';
+import type { EpochRow, Examples, Progress, Trainer, Training, UsualSteps, Watch } from './loop';
 import type { FoldStep, Model } from './steps';
 
 beforeAll(() => {
@@ -367,15 +366,19 @@ describe('watching', () => {
 });
 
 test("a caller's list takes the place of the usual steps", async () => {
-  const optimiser = { rule: 'nesterov-b', groups: [] } as const;
-  const usual = [backward(model), log, optimise(optimiser)];
-  expect(await run({ trainSteps: usual })).toEqual(await run({}));
+  const inOrder = (usual: UsualSteps): FoldStep[] => [usual.backward, usual.log, usual.optimise];
+  expect(await run({ trainSteps: inOrder })).toEqual(await run({}));
   const halve: FoldStep = ({ gradients = {} }) => ({
     gradients: Object.fromEntries(
       Object.entries(gradients).map(([path, gradient]) => [path, gradient.mul(0.5)]),
     ),
   });
-  const halved = [backward(model), log, halve, optimise(optimiser)];
+  const halved = ({ backward, log, optimise }: UsualSteps): FoldStep[] => [
+    backward,
+    log,
+    halve,
+    optimise,
+  ];
   const lr = { knots: [0, 1, 3], vals: [0, 0.2, 0.05] };
   const weightDecay = 0;
   expect((await run({ trainSteps: halved, weightDecay })).rows).toEqual(

@@ -46,6 +46,7 @@ export interface Training {
   readonly scheme?: Scheme;
   /** In scheme `groups`, how many options of a transform one epoch uses at most; 200 where absent. */
   readonly maxOptions?: number;
+  /** Examples in a batch, a whole number from 1. */
   readonly batchSize: number;
   /** Leave out the last, smaller batch of a training epoch; true where absent. */
   readonly dropLast?: boolean;
@@ -55,6 +56,7 @@ export interface Training {
   readonly lr: Schedule;
   /** For the mean loss of a batch. */
   readonly weightDecay: number;
+  /** What one step keeps of the velocity. */
   readonly momentum: number;
   readonly optimiser: Optimiser;
   /** The average that is evaluated in the network's place. */
@@ -67,23 +69,36 @@ export interface Training {
   readonly start?: (variables: HostVariables) => HostVariables;
   /** How steps are executed; captured in fp32 where absent. */
   readonly engine?: SessionOptions;
-  /** What is done with a batch, in place of `backward`, `log` and `optimise`. */
-  readonly trainSteps?: readonly FoldStep[];
-  /** Steps of the caller, run after each training step on what it left. */
+  /** What is done with a batch, made of the usual steps and the caller's; backward, log, optimise where absent. */
+  readonly trainSteps?: (usual: UsualSteps) => readonly FoldStep[];
+  /** Steps of the caller, run after all others on what they left. */
   readonly extraSteps?: readonly FoldStep[];
   /** Starting values of what steps of the caller keep; they find it as `extra`, and so does a read of the session. */
   readonly extraState?: HostVariables;
 }
 
+/** The steps that training a batch consists of, in this order. */
+export interface UsualSteps {
+  /** Finds outcome and gradients; see {@link backward}. */
+  readonly backward: FoldStep;
+  /** Adds the outcome to the totals; see {@link log}. */
+  readonly log: FoldStep;
+  /** Moves the weights; see {@link optimise}. */
+  readonly optimise: FoldStep;
+}
+
 /** Means over the examples of an epoch, and the seconds that it took. */
 export type Figures = {
+  /** Seconds. */
   readonly time: number;
   readonly loss: number;
+  /** Between 0 and 1. */
   readonly acc: number;
 };
 
 /** One row of the log. Training figures are of the network while it learns, on augmented images. */
 export type EpochRow = {
+  /** Counts from 1. */
   readonly epoch: number;
   /** The schedule's value at the end of the epoch. */
   readonly lr: number;
@@ -180,6 +195,8 @@ export interface Trainer {
  * be repeated by itself. The step counts from 1: the first update uses the schedule at 1 / stepsPerEpoch, the last at
  * `epochs`. The loss is summed over a batch, so the rate is divided by the batch size and weight decay multiplied by it.
  *
+ * @throws AugmentError if the transforms do not fit the images
+ * @throws EngineError if TensorFlow does not load
  * @throws TrainError if images and labels do not belong together; later, if the loss is no finite number (with epoch and
  *   step)
  * @throws InterruptedError later, if the signal stops the run
@@ -220,8 +237,9 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     training.engine,
   );
 
+  const usual = { backward: backward(model), log, optimise: optimise(optimiser) };
   const trainSteps = [
-    ...(training.trainSteps ?? [backward(model), log, optimise(optimiser)]),
+    ...(training.trainSteps?.(usual) ?? [usual.backward, usual.log, usual.optimise]),
     ...(training.extraSteps ?? []),
   ];
   const runTrain = perShape((name, example) =>

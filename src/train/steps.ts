@@ -29,7 +29,7 @@ export interface Outcome {
   readonly running: Variables;
 }
 
-/** Sums over the examples seen since the epoch began; they stay on the device until it ends. */
+/** Sums over the examples seen since the epoch began, `[]` each; they stay on the device until it ends. */
 export type Totals = {
   readonly loss: HostTensor;
   readonly correct: HostTensor;
@@ -185,7 +185,11 @@ export function fold(
   });
 }
 
-/** Forward and backward pass in training mode; running statistics move with it. */
+/**
+ * Forward and backward pass in training mode; running statistics move with it.
+ *
+ * @throws GraphError or LayerError, when it runs, if the network does not fit its input or its loss
+ */
 export function backward(model: Model): FoldStep {
   return ({ batch, network }) => {
     const found = gradients(model, network, batch);
@@ -193,19 +197,27 @@ export function backward(model: Model): FoldStep {
   };
 }
 
-/** Forward pass in evaluation mode; with `tta`, of the image and its mirror image. */
+/**
+ * Forward pass in evaluation mode; with `tta`, of the image and its mirror image.
+ *
+ * @throws GraphError or LayerError, when it runs, if the network does not fit its input or its loss
+ */
 export function evaluate(model: Model, { tta }: { readonly tta: boolean }): FoldStep {
   return ({ batch, network }) => ({
     outcome: tta ? forwardWithFlip(model, network, batch) : forward(model, network, batch, false),
   });
 }
 
-/** Adds the outcome to the totals. */
+/** Adds the outcome to the totals. @throws TrainError, when it runs, if no step before it had an outcome */
 export const log: FoldStep = ({ totals, outcome, step }) => ({
   totals: addToTotals(totals, found(outcome, 'log', 'an evaluation or a backward pass'), step),
 });
 
-/** Moves every trainable variable by its gradient. */
+/**
+ * Moves every trainable variable by its gradient.
+ *
+ * @throws TrainError, when it runs, if no step before it made gradients; OptimError if a rule cannot move a tensor
+ */
 export function optimise(optimiser: Optimiser): FoldStep {
   return ({ network, velocity, hyper, ...work }) => {
     const grads = found(work.gradients, 'optimise', 'a backward pass');
