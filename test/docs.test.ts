@@ -19,7 +19,7 @@ import type { Experiment } from '../src/experiments/record';
 import { networkOf } from '../src/experiments/run';
 import { scaled } from '../src/experiments/scale';
 import { countTrainable } from '../src/nn/network';
-import { blocksOf, pattern, sectionsOf } from './markdown';
+import { blocksOf, comparing, pattern, sectionsOf } from './markdown';
 
 /** What the documents say is run, looked up or compared here, so that they cannot lag behind. */
 const root = resolve(__dirname, '..');
@@ -41,13 +41,6 @@ interface Program {
   readonly file: string;
 }
 
-/** `value; // → shown` becomes a comparison. */
-function comparing(code: string): string {
-  return code.replaceAll(/^(.+); \/\/ → (.+)$/gm, (_, value: string, shown: string) => {
-    return `expectShown(${value}, ${JSON.stringify(shown)});`;
-  });
-}
-
 function writeProgram(name: string, code: string): Program {
   const file = join(scratch, `${name}.ts`);
   const door = JSON.stringify(join(root, 'src/index'));
@@ -62,7 +55,7 @@ function codeOf(text: string): string[] {
     .map(({ text: code }) => code);
 }
 
-const whole = ['README.md', 'docs/networks.md', 'docs/augment.md']
+const whole = ['README.md', 'docs/networks.md', 'docs/augment.md', 'docs/engine.md']
   .map((page) => ({ page, code: codeOf(read(page)).join('\n') }))
   .filter(({ code }) => code !== '')
   .map(({ page, code }) => writeProgram(page.replaceAll(/\W/g, '-'), code));

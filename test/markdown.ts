@@ -28,3 +28,10 @@ export function pattern(shown: string): RegExp {
   const literal = shown.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
   return new RegExp(`^${literal.replaceAll('…', '.*')}$`);
 }
+
+/** Code in which every `value; // → shown` has become a call `expectShown(value, "shown")`. */
+export function comparing(code: string): string {
+  return code.replaceAll(/^(.+); \/\/ → (.+)$/gm, (_, value: string, shown: string) => {
+    return `expectShown(${value}, ${JSON.stringify(shown)});`;
+  });
+}

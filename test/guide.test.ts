@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { blocksOf, comparing } from './markdown';
+
+/**
+ * The guide, as its reader has it: its blocks are one program, which imports the built package by name, is compiled
+ * against its declarations as strictly as can be, and is run.
+ */
+const root = resolve(__dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-guide-'));
+const guide = readFileSync(join(root, 'docs/guide.md'), 'utf8');
+const blocks = blocksOf(guide);
+
+const configFile = join(root, 'tsconfig.json');
+const { options } = ts.parseJsonConfigFileContent(
+  ts.readConfigFile(configFile, (path) => readFileSync(path, 'utf8')).config,
+  ts.sys,
+  root,
+);
+
+const shown = `import { inspect } from 'node:util';
+function expectShown(value: unknown, wanted: string): void {
+  const found = inspect(value, { compact: true, breakLength: Infinity, depth: 4 });
+  if (found !== wanted) throw new Error('the guide says ' + wanted + ', and it is ' + found);
+}
+`;
+const program = join(scratch, 'mine.mts');
+
+/** Compiles every file by itself, which `isolatedDeclarations` allows, and puts the package where its name finds it. */
+function buildPackage(): void {
+  const modules = join(scratch, 'node_modules');
+  mkdirSync(modules);
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    if (name.startsWith('.') || name === 'cifar10-fast') continue;
+    symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  }
+  const built = join(modules, 'cifar10-fast');
+  const compilerOptions = { ...options, module: ts.ModuleKind.CommonJS, esModuleInterop: true };
+  for (const name of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts') || name.endsWith('.test.ts')) continue;
+    const fileName = join(root, 'src', name);
+    const text = readFileSync(fileName, 'utf8');
+    const to = join(built, 'dist', name.slice(0, -3));
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(`${to}.js`, ts.transpileModule(text, { fileName, compilerOptions }).outputText);
+    const declarations = ts.transpileDeclaration(text, { fileName, compilerOptions });
+    writeFileSync(`${to}.d.ts`, declarations.outputText);
+  }
+  for (const name of ['package.json', 'native']) symlinkSync(join(root, name), join(built, name));
+}
+
+beforeAll(() => {
+  buildPackage();
+  const code = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
+  writeFileSync(program, shown + comparing(code.join('\n')));
+});
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe('the guide', () => {
+  test('compares what it says', () => {
+    expect(guide.match(/^.+; \/\/ → .+$/gm)?.length).toBeGreaterThan(10);
+  });
+
+  test('compiles against the declarations of the package', () => {
+    const checked = ts.createProgram([program], {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUnusedLocals: true,
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.NodeNext,
+      moduleResolution: ts.ModuleResolutionKind.NodeNext,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
+      // Node strips types, and so cannot tell an import of a type from one of a value.
+      verbatimModuleSyntax: true,
+      erasableSyntaxOnly: true,
+      skipLibCheck: true,
+      noEmit: true,
+    });
+    const declarations = checked
+      .getSourceFiles()
+      .filter(({ fileName }) => fileName.includes('/cifar10-fast/dist/'));
+    expect(declarations.map(({ fileName }) => fileName)).toContainEqual(
+      expect.stringMatching(/dist\/index\.d\.ts$/),
+    );
+    const faults = ts.getPreEmitDiagnostics(checked).map(({ file, start, messageText }) => {
+      const line = file?.text.slice(0, start).split('\n').at(-1) ?? '';
+      return `${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+    });
+    expect(faults).toEqual([]);
+  });
+
+  test('runs, says what it shows, and learns', () => {
+    const compiled = program.replace(/ts$/, 'js');
+    const { outputText } = ts.transpileModule(readFileSync(program, 'utf8'), {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    writeFileSync(compiled, outputText);
+    const run = spawnSync(process.execPath, [compiled], {
+      cwd: scratch,
+      env: { ...process.env, NODE_OPTIONS: '' },
+      encoding: 'utf8',
+    });
+    expect(run.stderr).toBe('');
+    expect(run.status).toBe(0);
+    expect(readFileSync(join(scratch, 'mine.svg'), 'utf8')).toContain('half3');
+
+    const rows = run.stdout.split('\n').filter((line) => /^ {7}/.test(line));
+    const titles = blocks.find(({ language }) => language === 'text')?.text.split('\n')[0];
+    expect(rows[0]).toBe(titles);
+    const losses = rows.slice(1).map((row) => Number(row.trim().split(/\s+/)[3]));
+    expect(losses).toHaveLength(4);
+    expect(losses[3]).toBeLessThan(losses[0] - 0.1);
+  });
+});
