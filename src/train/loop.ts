@@ -34,7 +34,9 @@ export interface Examples {
 /** Everything that decides how a network is trained, as data. Numbers that decide how well it does have no default. */
 export interface Training {
   readonly model: Model;
+  /** Learnt from, augmented. */
   readonly train: Examples;
+  /** Evaluated on after each epoch, never augmented. */
   readonly valid: Examples;
   /** `[H,W,C]` of the images; `[32,32,3]` where absent. */
   readonly imageShape?: readonly [height: number, width: number, channels: number];
@@ -58,6 +60,7 @@ export interface Training {
   readonly weightDecay: number;
   /** What one step keeps of the velocity. */
   readonly momentum: number;
+  /** The rule by which weights move, and groups of them that depart from it. */
   readonly optimiser: Optimiser;
   /** The average that is evaluated in the network's place. */
   readonly ema?: Ema;
@@ -168,7 +171,9 @@ export interface Evaluation {
 
 /** A network in training: its session, and its epochs, one by one. */
 export interface Trainer {
+  /** To read what is trained, to write it back, and to capture steps of one's own on it. */
   readonly session: Session<TrainingState>;
+  /** Training steps, one a batch. */
   readonly stepsPerEpoch: number;
   /**
    * Runs each kind of step twice and takes all of it back: the first call of a step is slower than the rest, and the
