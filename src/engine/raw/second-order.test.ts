@@ -58,7 +58,7 @@ function plainConv(x: tf.Tensor4D, w: tf.Tensor4D, stride: number, padding: numb
   );
   const pick = (start: number, count: number, side: number): tf.Tensor2D => {
     const at = Array.from({ length: count }, (_, i) => start + stride * i);
-    return tf.oneHot(tf.tensor1d(at, 'int32'), side).cast('float32') as tf.Tensor2D;
+    return tf.oneHot(tf.tensor1d(at, 'int32'), side).cast<tf.Tensor2D>('float32');
   };
   const views: tf.Tensor4D[] = [];
   for (let i = 0; i < kh; i++) {
@@ -97,7 +97,7 @@ describe('second derivatives', () => {
 
   test('max pooling x=[2,4,6,3] size=2: as the sum over elements that stay the largest', () => {
     const offset = normal([2, 4, 6, 3]).mul(3);
-    const shifted = (x: tf.Tensor): tf.Tensor4D => x.square().mul(0.1).add(offset) as tf.Tensor4D;
+    const shifted = (x: tf.Tensor): tf.Tensor4D => x.square().mul(0.1).add<tf.Tensor4D>(offset);
     let mask: tf.Tensor = tf.scalar(0);
     const largestOf = (values: tf.Tensor4D): tf.Tensor => {
       const pooled = tf.maxPool(values, 2, 2, 'valid');
