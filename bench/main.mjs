@@ -1,0 +1,69 @@
+// npm run bench: measures a training step of ResNet-9 by us, by TF.js and by PyTorch. docs/bench.md explains the numbers.
+import { parseArgs } from 'node:util';
+import { checkWork } from './check.bench.mjs';
+import { measureMemory } from './memory.bench.mjs';
+import { measureSteps } from './step.bench.mjs';
+
+const usage = `usage: npm run bench -- [options]
+
+  --quick        batch 64 and a few steps of each variant, in under a minute; says little
+  --batch N      a batch size to measure, instead of 512 and 128; may be given again
+  --rounds N     turns of each variant, two steps each (default 5)
+  --json         end with one JSON line
+  --memory       instead: is memory flat over 3,000 small steps and 30 large ones
+  --check        instead: does every variant compute the same losses
+  --help         this text
+
+npm run bench:peers installs PyTorch, without which it is left out.
+`;
+
+function wholeNumber(flag, text) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new TypeError(`--${flag} "${text}" is not a whole number from 1. As in --${flag} 8.`);
+  }
+  return value;
+}
+
+function readFlags() {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      batch: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      memory: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { batch, rounds, ...switches } = values;
+  return {
+    ...switches,
+    batches: batch?.map((text) => wholeNumber('batch', text)),
+    rounds: rounds === undefined ? undefined : wholeNumber('rounds', rounds),
+  };
+}
+
+async function main() {
+  let flags;
+  try {
+    flags = readFlags();
+  } catch (error) {
+    console.error(`bench: ${error.message}\n\n${usage}`);
+    return 2;
+  }
+  if (flags.help) {
+    console.log(usage);
+    return 0;
+  }
+  const bench = flags.check ? checkWork : flags.memory ? measureMemory : measureSteps;
+  const { result, faults } = await bench(flags);
+  for (const fault of faults) console.error(`bench: ${fault}`);
+  if (flags.json) console.log(JSON.stringify(result));
+  return faults.length === 0 ? 0 : 1;
+}
+
+// Ends through the exit handlers, which clear up.
+process.once('SIGINT', () => process.exit(130));
+process.exitCode = await main();

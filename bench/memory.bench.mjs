@@ -1,0 +1,86 @@
+// Is memory flat? Resident memory over many small steps and over some large ones, of the captured step.
+import { fastestPrecision, hardwareLine, readHardware } from 'cifar10-fast';
+import { writeProblem } from './problem.mjs';
+import { startWorker } from './processes.mjs';
+import { figure, keepRows, makeSay, now, revision } from './report.mjs';
+import { spread } from './rounds.mjs';
+import { trainerVariant } from './variants.mjs';
+
+const columns = [
+  'hardware',
+  'date',
+  'what',
+  'batch',
+  'precision',
+  'steps',
+  'start MB',
+  'end MB',
+  'peak MB',
+  'revision',
+];
+
+/**
+ * Runs 3,000 steps of the narrow network at batch 64 and 30 of ResNet-9 at batch 512, and compares resident memory at
+ * the end with that after a fifth of the steps. Flat is: no more than 2 % and 8 MB grown.
+ */
+export async function measureMemory({ quick }) {
+  const hardware = readHardware();
+  const precision = fastestPrecision(hardware, false);
+  const say = makeSay();
+  const context = { hardware: hardwareLine(hardware), date: now(), revision: revision() };
+  const runs = [
+    { name: 'narrow', scale: 'smoke', batch: 64, steps: quick ? 500 : 3000, stepsPerEpoch: 10 },
+    {
+      name: 'full',
+      scale: 'full',
+      batch: quick ? 64 : 512,
+      steps: quick ? 10 : 30,
+      stepsPerEpoch: 1,
+    },
+  ];
+  const faults = [];
+  const result = { quick, precision, hardware: context.hardware };
+  console.log(`${context.hardware}${quick ? ' (quick: says little)' : ''}`);
+  for (const { name, scale, batch, steps, stepsPerEpoch } of runs) {
+    const problem = writeProblem(scale, batch);
+    const { what, ...variant } = trainerVariant('captured', precision, {
+      batch,
+      problem,
+      augment: true,
+      stepsPerEpoch,
+    });
+    const worker = await startWorker(variant.worker, variant.config);
+    const resident = [];
+    let peakBytes = 0;
+    while (resident.length * stepsPerEpoch < steps) {
+      say(`${name}: ${resident.length * stepsPerEpoch} of ${steps} steps`);
+      const answer = await worker.ask({ steps: Math.max(stepsPerEpoch, steps / 30) });
+      resident.push(...answer.rssBytes);
+      peakBytes = answer.peakBytes;
+    }
+    await worker.close();
+    say.done();
+    const fifth = Math.ceil(resident.length / 5);
+    const start = spread(resident.slice(fifth, 2 * fifth)).median;
+    const end = spread(resident.slice(-fifth)).median;
+    const grown = end - start;
+    const isFlat = grown <= Math.max(0.02 * start, 8e6);
+    const title = `${scale === 'smoke' ? 'a sixteenth of the widths' : 'ResNet-9'}, batch ${batch}`;
+    const text = `${title}: ${figure(start / 1e6, 4)} MB, after ${steps} steps ${figure(end / 1e6, 4)} MB`;
+    console.log(`${text}, at most ${figure(peakBytes / 1e6, 4)} MB`);
+    if (!isFlat) faults.push(`memory grows: ${text}`);
+    Object.assign(result, {
+      [name]: { steps, batch, startBytes: start, grownBytes: grown, peakBytes, isFlat },
+    });
+    const row = { ...context, what: `${what} ${title}`, batch, precision, steps };
+    keepRows(quick ? 'quick-memory' : 'memory', columns, [
+      {
+        ...row,
+        'start MB': (start / 1e6).toFixed(1),
+        'end MB': (end / 1e6).toFixed(1),
+        'peak MB': (peakBytes / 1e6).toFixed(1),
+      },
+    ]);
+  }
+  return { result, faults };
+}

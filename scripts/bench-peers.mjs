@@ -1,0 +1,111 @@
+// Installs what `npm run bench` compares with: PyTorch, in .venv-peers, apart from everything that the project runs on.
+//
+//   node scripts/bench-peers.mjs            what is set up already is left alone
+//   node scripts/bench-peers.mjs --clean    removes it
+//
+// Versions and hashes are those of setup/lock-peers.txt; docs/bench.md says how that file is made. The registry has
+// PyTorch for Linux only with CUDA, whose libraries it will not load without: 5.5 GB on disk.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const venv = join(root, '.venv-peers');
+const stamp = join(venv, 'peers.json');
+const lockFile = join(root, 'setup/lock-peers.txt');
+const python = join(venv, 'bin/python');
+const leastPython = [3, 11];
+const neededGB = 9;
+
+function fail(message) {
+  console.error(`bench-peers: ${message}`);
+  process.exit(1);
+}
+
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
+
+/** The first Python on the path that is new enough and can make virtual environments. */
+function findPython() {
+  const probe = `import sys, venv, ensurepip; sys.exit(sys.version_info < (${leastPython.join()}))`;
+  const names = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11'];
+  const found = names.find((name) => run(name, ['-c', probe]).status === 0);
+  if (found === undefined) {
+    fail(
+      `no Python from ${leastPython.join('.')} on with venv was found; PyTorch wants one. ` +
+        'On Debian: apt-get install python3 python3-venv',
+    );
+  }
+  return found;
+}
+
+function installTorch() {
+  const { bavail, bsize } = statfsSync(root);
+  const freeGB = (bavail * bsize) / 1e9;
+  if (freeGB < neededGB) {
+    fail(`${freeGB.toFixed(1)} GB are free; PyTorch and its download take up to ${neededGB} GB.`);
+  }
+  const base = findPython();
+  rmSync(venv, { recursive: true, force: true });
+  mkdirSync(venv);
+  // It ignores itself: whoever lists or commits files does not see it.
+  writeFileSync(join(venv, '.gitignore'), '*\n');
+  console.log(
+    'PyTorch with its libraries: nearly 3 GB to download, 5.5 GB on disk, two to four minutes.',
+  );
+  const steps = [
+    [base, ['-m', 'venv', venv]],
+    [
+      python,
+      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'].concat(
+        ['--no-deps', '--only-binary=:all:', '-r', lockFile],
+      ),
+    ],
+  ];
+  for (const [command, args] of steps) {
+    if (run(command, args, { stdio: 'inherit' }).status !== 0) {
+      fail(`${command} ${args[1]} ${args[2]} failed, see above. Start it again: it begins anew.`);
+    }
+  }
+}
+
+/** Whether torch.compile finds a C++ compiler that it can use; the first few lines of its complaint if not. */
+function tryCompiler() {
+  const program = 'import torch; torch.compile(lambda x: (2 * x).sin())(torch.ones(1000))';
+  const env = { ...process.env, TORCHINDUCTOR_CACHE_DIR: join(venv, 'inductor') };
+  const { status, stderr } = run(python, ['-c', program], { env });
+  if (status === 0) return true;
+  console.error(
+    'bench-peers: torch.compile does not work here, so the benchmark leaves its modes out. It needs a C++ compiler ' +
+      `with OpenMP; on Debian: apt-get install g++\n${stderr.trim().split('\n').slice(-3).join('\n')}`,
+  );
+  return false;
+}
+
+const args = process.argv.slice(2);
+if (args.length > 1 || (args.length === 1 && args[0] !== '--clean')) {
+  console.error('usage: npm run bench:peers [-- --clean]');
+  process.exit(2);
+}
+if (args[0] === '--clean') {
+  rmSync(venv, { recursive: true, force: true });
+  console.log('.venv-peers is removed');
+  process.exit(0);
+}
+
+const lock = createHash('sha256').update(readFileSync(lockFile)).digest('hex');
+const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {};
+if (before.lock !== lock) installTorch();
+if (before.lock !== lock || !before.compiles) {
+  const { stdout, stderr, status } = run(python, ['-c', 'import torch; print(torch.__version__)']);
+  if (status !== 0)
+    fail(`PyTorch does not load:\n${stderr.trim()}\nnpm run bench:peers -- --clean`);
+  const found = { lock, version: stdout.trim(), compiles: tryCompiler() };
+  writeFileSync(stamp, `${JSON.stringify(found)}\n`);
+}
+const { version, compiles } = JSON.parse(readFileSync(stamp, 'utf8'));
+console.log(
+  `set up: PyTorch ${version} in .venv-peers, torch.compile ${compiles ? 'works' : 'does not'}`,
+);
