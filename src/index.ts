@@ -47,6 +47,7 @@ export { Table, every } from './report/table';
 export type { Cell, FlatRow, Report, Row, TableOptions } from './report/table';
 export { summarise, summary, summaryText } from './report/stats';
 export type { Summary, SummaryOptions } from './report/stats';
+export { durationText, progressLine } from './report/progress';
 export { tsv } from './report/tsv';
 export type { TsvRow } from './report/tsv';
 export { localtime } from './report/localtime';
@@ -72,8 +73,9 @@ export type {
   Step,
   StepResult,
 } from './engine/session';
+export type { OpAttribute } from './engine/backend';
 export { loadTensorflow } from './engine/tensorflow';
-export type { OpAttribute, Tensorflow } from './engine/tensorflow';
+export type { Tensorflow } from './engine/tensorflow';
 export { celu, relu, shiftScaleRelu, softplus } from './nn/activation';
 export type { ActivationLayer } from './nn/activation';
 export { batchNorm, ghostBatchNorm } from './nn/batch-norm';

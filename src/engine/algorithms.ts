@@ -7,7 +7,7 @@ import { attributeType, dataType, openGraph } from './graph';
 import type { TensorGraph, Value } from './graph';
 import { loadGraphAddon } from './native';
 import { loadTensorflow } from './tensorflow';
-import type { OpAttribute } from './tensorflow';
+import type { OpAttribute } from './backend';
 
 /** Our own kernel for the gradient of a 3x3 kernel in bf16; `native/conv.cc` says how it works. */
 const ownOperation = 'Cifar10FastConv3x3BackpropFilter';

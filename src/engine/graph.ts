@@ -3,7 +3,7 @@ import { sizeOf } from '../base/host-tensor';
 import type { HostArray, HostTensor } from '../base/host-tensor';
 import { loadGraphAddon } from './native';
 import type { NativeFeed, OutputRef } from './native';
-import type { OpAttribute } from './tensorflow';
+import type { OpAttribute } from './backend';
 
 /** TensorFlow's numbers for the element types that the engine meets. */
 export const dataType = {

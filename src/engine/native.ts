@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EngineError } from '../base/errors';
-import type { OpAttribute } from './tensorflow';
+import type { OpAttribute } from './backend';
 
 /** An output of a node of a TensorFlow graph: the node's id and the output's place. */
 export type OutputRef = readonly [node: number, index: number];

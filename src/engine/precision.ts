@@ -2,7 +2,7 @@ import { sizeOf } from '../base/host-tensor';
 import { dataType } from './graph';
 import type { TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
-import type { OpAttribute } from './tensorflow';
+import type { OpAttribute } from './backend';
 
 /** Operations that are worth computing in few bits: what a network's time is spent on. */
 const computing = new Set([

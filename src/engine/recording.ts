@@ -7,7 +7,7 @@ import type { GraphEntry, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { castOperation } from './precision';
 import { loadTensorflow } from './tensorflow';
-import type { NodeBackend, OpAttribute } from './tensorflow';
+import type { NodeBackend, OpAttribute } from './backend';
 
 /** What the backend of tfjs-node keeps of a tensor. `values` waits on the host until an operation first reads it. */
 interface Stored {

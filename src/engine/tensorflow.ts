@@ -4,45 +4,8 @@ import { join, resolve } from 'node:path';
 import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { EngineError } from '../base/errors';
+import type { NodeBackend } from './backend';
 import { registerRawKernels } from './raw/register';
-
-/** One attribute of a TensorFlow operation, as the addon takes it. */
-export interface OpAttribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: unknown;
-}
-
-/** The C interface that the addon exposes: enumerations of attribute and element types, and the version. */
-export interface Binding {
-  readonly TF_ATTR_STRING: number;
-  readonly TF_ATTR_INT: number;
-  readonly TF_ATTR_FLOAT: number;
-  readonly TF_ATTR_BOOL: number;
-  readonly TF_ATTR_TYPE: number;
-  readonly TF_ATTR_SHAPE: number;
-  readonly TF_FLOAT: number;
-  readonly TF_INT32: number;
-  readonly TF_BOOL: number;
-  readonly TF_Version: string;
-}
-
-/** The backend of `@tensorflow/tfjs-node-gpu`: every kernel of it ends in one of its two `execute` calls. */
-export interface NodeBackend {
-  readonly binding: Binding;
-  readonly isUsingGpuDevice: boolean;
-  executeSingleOutput(
-    op: string,
-    attributes: readonly OpAttribute[],
-    inputs: readonly tfjs.TensorInfo[],
-  ): tfjs.Tensor;
-  executeMultipleOutputs(
-    op: string,
-    attributes: readonly OpAttribute[],
-    inputs: readonly tfjs.TensorInfo[],
-    outputs: number,
-  ): tfjs.Tensor[];
-}
 
 /** TensorFlow, loaded: its version, whether it found a GPU, and the backend that runs its operations. */
 export interface Tensorflow {

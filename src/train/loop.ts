@@ -16,6 +16,7 @@ import { initVelocity } from '../optim/optimiser';
 import type { Optimiser } from '../optim/optimiser';
 import { valueAt } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
+import type { Progress } from '../report/progress';
 import { gatherBatch, residentSplit, residentTables } from './batches';
 import type { BatchFeed, ResidentSplit, ResidentTables } from './batches';
 import { backward, emptyTotals, evaluate, fold, log, optimise } from './steps';
@@ -111,20 +112,7 @@ export type EpochRow = {
   readonly 'total time': number;
 };
 
-/** Where a run stands, told about once a second. */
-export interface Progress {
-  readonly phase: 'train' | 'valid';
-  readonly epoch: number;
-  readonly epochs: number;
-  /** Examples seen in this phase of this epoch, of how many. */
-  readonly done: number;
-  readonly total: number;
-  /** Seconds since the phase began. */
-  readonly timeSec: number;
-  /** Means so far in this phase. */
-  readonly loss: number;
-  readonly acc: number;
-}
+export type { Progress };
 
 /** What follows a run and may stop it. */
 export interface Watch {

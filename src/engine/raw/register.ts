@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { NodeBackend, OpAttribute } from '../tensorflow';
+import type { NodeBackend, OpAttribute } from '../backend';
 
 /** What a fused batch norm gives: the normalised batch, its statistics, and three tensors for its gradient. */
 const batchNormOutputs = 6;

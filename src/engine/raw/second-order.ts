@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { loadTensorflow } from '../tensorflow';
-import type { NodeBackend } from '../tensorflow';
+import type { NodeBackend } from '../backend';
 import { runKernel } from './register';
 
 type GradientOf = (
