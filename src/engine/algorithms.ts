@@ -7,6 +7,7 @@ import { attributeType, dataType, openGraph } from './graph';
 import type { TensorGraph, Value } from './graph';
 import { loadGraphAddon } from './native';
 import { loadTensorflow } from './tensorflow';
+import { addVariable, assignVariable, readVariable } from './variable';
 import type { OpAttribute } from './backend';
 
 /** Our own kernel for the gradient of a 3x3 kernel in bf16; `native/conv.cc` says how it works. */
@@ -132,7 +133,6 @@ function measure(
       type: attributeType.type,
       value,
     });
-    const int = (value: readonly number[] | number): unknown => value;
     const shapeOf = (extents: readonly number[]): Value =>
       graph.constant({
         dtype: dataType.int32,
@@ -147,23 +147,14 @@ function measure(
         [shapeOf(extents)],
         [
           type('dtype', dataType.float32),
-          { name: 'seed', type: 1, value: int(extents.length) },
-          { name: 'seed2', type: 1, value: int(sizeOf(extents)) },
+          { name: 'seed', type: attributeType.int, value: extents.length },
+          { name: 'seed2', type: attributeType.int, value: sizeOf(extents) },
         ],
       ).outputs[0];
-      const handle = graph.add(
-        'VarHandleOp',
-        [],
-        [
-          type('dtype', dataType.bfloat16),
-          { name: 'shape', type: attributeType.shape, value: extents },
-          { name: 'shared_name', type: attributeType.string, value: extents.join('x') },
-        ],
-      ).outputs[0];
-      const low = graph.cast(random, dataType.bfloat16);
-      const dtype = [type('dtype', dataType.bfloat16)];
-      const init = graph.add('AssignVariableOp', [handle, low], dtype).id;
-      return { value: graph.add('ReadVariableOp', [handle], dtype).outputs[0], init };
+      const dtype = dataType.bfloat16;
+      const handle = addVariable(graph, extents.join('x'), dtype, extents);
+      const init = assignVariable(graph, handle, graph.cast(random, dtype), []);
+      return { value: readVariable(graph, { handle, dtype }), init };
     };
     const x = filled([images, height, width, channels]);
     const dy = filled([images, height, width, outputChannels]);
@@ -173,7 +164,7 @@ function measure(
       [x.value, shapeOf([3, 3, channels, outputChannels]), dy.value],
       [
         type('T', dataType.bfloat16),
-        { name: 'strides', type: 1, value: int([1, 1, 1, 1]) },
+        { name: 'strides', type: attributeType.int, value: [1, 1, 1, 1] },
         { name: 'padding', type: attributeType.string, value: 'SAME' },
       ],
     ).outputs[0];

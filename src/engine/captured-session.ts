@@ -13,6 +13,7 @@ import type { Precision } from './hardware';
 import { record } from './recording';
 import type { Recorder } from './recording';
 import { checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
+import { addVariable, assignVariable, readVariable } from './variable';
 import type { NamedValue, Recording, Session } from './step';
 
 /** A part of the state in the graph's session: a variable, how to fill it and how to read it. */
@@ -146,7 +147,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
       let nesting: Tree<number> = {};
       record(graph, name, precision, algorithms, (recorder) =>
         tidy(() => {
-          const state = mapTree(held, isSlot, (slot) => recorder.tensor(readIn(graph, slot)));
+          const state = mapTree(held, isSlot, (slot) => recorder.tensor(readVariable(graph, slot)));
           for (const [path, tensor] of entries(state, isTensor)) {
             reads.set(path.join(separator), recorder.value(tensor));
           }
@@ -168,7 +169,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
             writes.set(key, value);
             // All of the step reads what the state was before any of it is replaced.
             targets.push(
-              assignTo(
+              assignVariable(
                 graph,
                 slot.handle,
                 value,
@@ -325,39 +326,8 @@ function checkSize(where: string, path: readonly string[], { shape, data }: Host
 
 function makeSlot(graph: TensorGraph, name: string, { data, shape }: HostTensor): Slot {
   const dtype = dataTypeOf(data);
-  const handle = graph.add(
-    'VarHandleOp',
-    [],
-    [
-      { name: 'dtype', type: attributeType.type, value: dtype },
-      { name: 'shape', type: attributeType.shape, value: shape },
-      { name: 'shared_name', type: attributeType.string, value: name },
-    ],
-  ).outputs[0];
+  const handle = addVariable(graph, name, dtype, shape);
   const given = graph.placeholder(dtype, shape);
-  const assign = assignTo(graph, handle, given, []);
-  return { handle, dtype, shape, given, assign, read: readIn(graph, { handle, dtype }) };
-}
-
-/** A read of a variable. Within one run it gives what the variable was before the run, see the assignments. */
-function readIn(graph: TensorGraph, { handle, dtype }: Pick<Slot, 'handle' | 'dtype'>): Value {
-  return graph.add(
-    'ReadVariableOp',
-    [handle],
-    [{ name: 'dtype', type: attributeType.type, value: dtype }],
-  ).outputs[0];
-}
-
-function assignTo(
-  graph: TensorGraph,
-  handle: Value,
-  value: Value,
-  after: readonly number[],
-): number {
-  return graph.add(
-    'AssignVariableOp',
-    [handle, value],
-    [{ name: 'dtype', type: attributeType.type, value: value.dtype }],
-    after,
-  ).id;
+  const assign = assignVariable(graph, handle, given, []);
+  return { handle, dtype, shape, given, assign, read: readVariable(graph, { handle, dtype }) };
 }

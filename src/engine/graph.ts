@@ -20,7 +20,7 @@ export const dataType = {
 } as const;
 
 /** TensorFlow's numbers for the kinds of attributes that the engine sets itself. */
-export const attributeType = { type: 4, shape: 5, tensor: 6, string: 0 } as const;
+export const attributeType = { string: 0, int: 1, type: 4, shape: 5, tensor: 6 } as const;
 
 /** A value in a graph: where it comes from, its element type and its shape. */
 export interface Value {

@@ -10,10 +10,10 @@ const batchNormOutputs = 6;
  */
 export function registerRawKernels(backend: NodeBackend): void {
   const { binding } = backend;
-  const type = (name: string): OpAttribute => ({
+  const type = (name: string, value: number = binding.TF_FLOAT): OpAttribute => ({
     name,
     type: binding.TF_ATTR_TYPE,
-    value: binding.TF_FLOAT,
+    value,
   });
   const batchNormAttributes = (epsilon: number): OpAttribute[] => [
     type('T'),
@@ -68,11 +68,6 @@ export function registerRawKernels(backend: NodeBackend): void {
     backendName: 'tensorflow',
     kernelFunc: ({ inputs, attrs }) => {
       const { x, indices } = inputs as Record<string, tf.TensorInfo>;
-      const typed = (name: string, dtype: number): OpAttribute => ({
-        name,
-        type: binding.TF_ATTR_TYPE,
-        value: dtype,
-      });
       const dtypes: Readonly<Record<string, number>> = {
         float32: binding.TF_FLOAT,
         int32: binding.TF_INT32,
@@ -87,9 +82,9 @@ export function registerRawKernels(backend: NodeBackend): void {
               type: binding.TF_ATTR_INT,
               value: Number(attrs?.['batchDims'] ?? 0),
             },
-            typed('Tparams', dtypes[x.dtype]),
-            typed('Tindices', binding.TF_INT32),
-            typed('Taxis', binding.TF_INT32),
+            type('Tparams', dtypes[x.dtype]),
+            type('Tindices', binding.TF_INT32),
+            type('Taxis', binding.TF_INT32),
           ],
           [x, indices, tf.scalar(Number(attrs?.['axis'] ?? 0), 'int32')],
         ),
