@@ -714,7 +714,7 @@ link_tensorflow() {
 # One addon for Node into $scratch/addon; the arguments are its name, the way from there to TensorFlow, and what to compile.
 compile_addon() {
   local name=$1 way=$2
-  quietly "$compiler" -O2 -fPIC -shared -DNAPI_VERSION=8 -I"$package" -I"$package/deps/include" \
+  quietly "$compiler" -O3 -fPIC -shared -DNAPI_VERSION=8 -I"$package" -I"$package/deps/include" \
     -I"$root/node_modules/node-api-headers/include" -o "$scratch/addon/$name.node" "${@:3}" \
     -L"$scratch/addon" -Wl,--no-as-needed -ltensorflow_cc -ltensorflow_framework -Wl,-z,now -Wl,-rpath,"$way"
 }

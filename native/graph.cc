@@ -7,7 +7,7 @@
 //   runSync(graph, feeds, fetches, targets) -> [{ dtype, shape, data }]
 //                                                    the same on the thread of JavaScript, for short measurements
 //   setShape(graph, output, shape)                   for outputs of operations without shape inference
-//   hasConvKernels()                                 whether the operations of conv.cc can run on this processor
+//   winogradMultiple(isBfloat16)                     what the channels of conv.cc's operations are multiples of; 0: none
 //   close(graph)
 //
 // A node is named by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an extent
@@ -395,9 +395,14 @@ napi_value setShape(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value hasConvKernels(napi_env env, napi_callback_info) {
+napi_value winogradMultiple(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value given;
+  napi_get_cb_info(env, info, &count, &given, nullptr, nullptr);
+  bool is_bfloat16 = false;
+  napi_get_value_bool(env, given, &is_bfloat16);
   napi_value result;
-  napi_get_boolean(env, cifar10_fast::hasConvKernels(), &result);
+  napi_create_int32(env, cifar10_fast::winogradMultiple(is_bfloat16), &result);
   return result;
 }
 
@@ -527,12 +532,12 @@ napi_value closeGraph(napi_env env, napi_callback_info info) {
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  if (cifar10_fast::hasConvKernels()) cifar10_fast::registerConvKernels();
+  cifar10_fast::registerConvKernels();
   const struct {
     const char* name;
     napi_callback function;
   } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"runSync", runSync}, {"close", closeGraph},
-                   {"setShape", setShape}, {"hasConvKernels", hasConvKernels}};
+                   {"setShape", setShape}, {"winogradMultiple", winogradMultiple}};
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

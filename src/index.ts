@@ -51,7 +51,7 @@ export { durationText, progressLine } from './report/progress';
 export { tsv } from './report/tsv';
 export type { TsvRow } from './report/tsv';
 export { localtime } from './report/localtime';
-export type { AlgorithmRow, FilterGradient } from './engine/algorithms';
+export type { Algorithm, AlgorithmRow, Candidate, ConvPass } from './engine/algorithms';
 export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware';
 export type { Gpu, Hardware, Precision } from './engine/hardware';
 export type { GraphEntry, Value } from './engine/graph';

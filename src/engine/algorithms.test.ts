@@ -4,15 +4,20 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRng } from '../base/rng';
+import { sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { createAlgorithms } from './algorithms';
-import type { AlgorithmRow } from './algorithms';
+import type { Algorithm, AlgorithmRow, ConvPass, ConvShape } from './algorithms';
 import { loadGraphAddon } from './native';
 import { createSession } from './session';
 import { loadTensorflow } from './tensorflow';
 
 loadTensorflow();
-const isOffered = loadGraphAddon().hasConvKernels();
+const multiples = {
+  fp32: loadGraphAddon().winogradMultiple(false),
+  bf16: loadGraphAddon().winogradMultiple(true),
+};
+const passes: readonly ConvPass[] = ['forward', 'input-gradient', 'kernel-gradient'];
 const cache = mkdtempSync(join(tmpdir(), 'cifar10-fast-algorithms-'));
 const before = process.env['CIFAR10_FAST_CACHE'];
 
@@ -25,60 +30,71 @@ afterAll(() => {
   rmSync(cache, { recursive: true, force: true });
 });
 
-function row(shape: string, chosen: AlgorithmRow['chosen']): AlgorithmRow {
-  return { shape, directMs: 1, outerProductMs: 1, difference: 0, chosen };
+/** Images, height, width, channels in and out. */
+type Extents = readonly [n: number, h: number, w: number, ci: number, co: number];
+type Precision = ConvShape['precision'];
+
+function row(pass: ConvPass, shape: string, chosen: Algorithm): AlgorithmRow {
+  return { pass, shape, candidates: [{ algorithm: chosen, ms: 1, difference: 0 }], chosen };
 }
 
-/** The gradient of a 3x3 kernel for given x and dy, by a captured step in bf16 with a given choice. */
-async function filterGradient(
-  x: HostTensor,
-  dy: HostTensor,
-  chosen: AlgorithmRow['chosen'],
-): Promise<{ readonly data: ArrayLike<number>; readonly operations: string }> {
-  const [, height, width, ci] = x.shape;
-  const co = dy.shape[3];
-  const shape = `bf16 ${height}x${width} ${ci}->${co}`;
+/** A convolution and its gradients for given x, w and dy, by a captured step with a given algorithm for one pass. */
+async function convolve(
+  [n, h, w, ci, co]: Extents,
+  precision: Precision,
+  pass: ConvPass,
+  chosen: Algorithm,
+): Promise<{ readonly data: ArrayLike<number>; readonly used: readonly AlgorithmRow[] }> {
+  // What is measured are powers of two of images.
+  const shape = `${precision} ${2 ** Math.floor(Math.log2(n))}x${h}x${w} ${ci}->${co}`;
+  const rows = passes.map((each) => row(each, shape, each === pass ? chosen : 'direct'));
   const session = createSession(
-    { x, dy, w: { shape: [3, 3, ci, co], data: new Float32Array(9 * ci * co) } },
-    { precision: 'bf16', algorithms: [row(shape, chosen)] },
+    {
+      x: random([n, h, w, ci], 'x'),
+      w: random([3, 3, ci, co], 'w'),
+      dy: random([n, h, w, co], 'dy'),
+    },
+    { precision, algorithms: rows },
   );
   try {
     const run = session.capture(
-      'gradient',
-      ({ x: images, dy: gradient, w }) => ({
-        outputs: {
-          dw: tf.grad((kernel) =>
-            tf
-              .conv2d(images as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same')
-              .mul(gradient)
-              .sum(),
-          )(w),
-        },
-      }),
+      'convolution',
+      (state) => {
+        const conv = (x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
+          tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same');
+        if (pass === 'forward') return { outputs: { result: conv(state.x, state.w) } };
+        const [dx, dw] = tf.grads((x, kernel) => conv(x, kernel))([state.x, state.w], state.dy);
+        return { outputs: { result: pass === 'input-gradient' ? dx : dw } };
+      },
       {},
     );
-    const { dw } = await run({});
-    return { data: dw.data, operations: session.algorithms.map((used) => used.chosen).join() };
+    const { result } = await run({});
+    return { data: result.data, used: session.algorithms };
   } finally {
     session.dispose();
   }
 }
 
 function random(shape: readonly number[], stream: string): HostTensor {
-  const data = new Float32Array(shape.reduce((size, extent) => size * extent, 1));
+  const data = new Float32Array(sizeOf(shape));
   const rng = createRng(1, stream);
-  for (let i = 0; i < data.length; i++) {
-    // A bf16 number, so that both algorithms start from the same ones.
-    data[i] = Math.fround(Math.round(rng.normal() * 16) / 16);
-  }
+  for (let i = 0; i < data.length; i++) data[i] = rng.normal();
+  // Numbers that bf16 has, so that all precisions start from the same ones.
+  const bits = new Uint32Array(data.buffer);
+  for (let i = 0; i < bits.length; i++) bits[i] &= 0xffff0000;
   return { shape, data };
 }
 
-/** The same gradient in float64, by plain loops. */
-function plainGradient(x: HostTensor, dy: HostTensor): Float64Array {
-  const [n, h, w, ci] = x.shape;
-  const co = dy.shape[3];
-  const sums = new Float64Array(9 * ci * co);
+/** The same in float64, by plain loops. */
+function plainConvolve([n, h, w, ci, co]: Extents, pass: ConvPass): Float64Array {
+  const x = random([n, h, w, ci], 'x').data;
+  const kernel = random([3, 3, ci, co], 'w').data;
+  const dy = random([n, h, w, co], 'dy').data;
+  const sums = new Float64Array(
+    { forward: n * h * w * co, 'input-gradient': n * h * w * ci, 'kernel-gradient': 9 * ci * co }[
+      pass
+    ],
+  );
   for (let b = 0; b < n; b++) {
     for (let i = 0; i < h; i++) {
       for (let j = 0; j < w; j++) {
@@ -87,9 +103,13 @@ function plainGradient(x: HostTensor, dy: HostTensor): Float64Array {
           const z = j + (k % 3) - 1;
           if (y < 0 || z < 0 || y >= h || z >= w) continue;
           for (let c = 0; c < ci; c++) {
-            const value = x.data[((b * h + y) * w + z) * ci + c];
+            const xAt = ((b * h + y) * w + z) * ci + c;
             for (let o = 0; o < co; o++) {
-              sums[(k * ci + c) * co + o] += value * dy.data[((b * h + i) * w + j) * co + o];
+              const yAt = ((b * h + i) * w + j) * co + o;
+              const kAt = (k * ci + c) * co + o;
+              if (pass === 'forward') sums[yAt] += x[xAt] * kernel[kAt];
+              else if (pass === 'input-gradient') sums[xAt] += dy[yAt] * kernel[kAt];
+              else sums[kAt] += x[xAt] * dy[yAt];
             }
           }
         }
@@ -99,8 +119,52 @@ function plainGradient(x: HostTensor, dy: HostTensor): Float64Array {
   return sums;
 }
 
-describe.skipIf(!isOffered)('the gradient of a 3x3 kernel as outer products', () => {
-  test.each([
+function worstError(actual: ArrayLike<number>, expected: Float64Array): number {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const worst = expected.reduce(
+    (most, value, index) => Math.max(most, Math.abs(value - actual[index])),
+    0,
+  );
+  expect(actual).toHaveLength(expected.length);
+  return worst / largest;
+}
+
+const winogradShapes: readonly Extents[] = [
+  [1, 4, 4, 16, 16],
+  [3, 8, 8, 16, 32],
+  [2, 5, 7, 32, 48],
+  [2, 1, 2, 16, 16],
+  [70, 4, 4, 32, 16],
+  [2, 32, 32, 16, 32],
+  [9, 2, 2, 128, 64],
+];
+
+/** Relative to the largest element; a bf16 number is off by 2^-9 of itself. */
+const tolerances: readonly (readonly [Precision, Algorithm, number])[] = [
+  ['fp32', 'winograd-2', 2e-6],
+  ['fp32', 'winograd-4', 2e-5],
+  ['bf16', 'winograd-2', 1e-2],
+];
+
+describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
+  describe.skipIf(multiples[precision] === 0).each(passes)('%s', (pass) => {
+    test.each(winogradShapes)(
+      'equals plain loops for %i images of %ix%i, %i channels to %i',
+      async (...extents) => {
+        const { data, used } = await convolve(extents, precision, pass, algorithm);
+        expect(used.find((each) => each.pass === pass)?.chosen).toBe(algorithm);
+        const error = worstError(data, plainConvolve(extents, pass));
+        expect(error).toBeLessThan(tolerance);
+        // TensorFlow's own would round otherwise: this shows that another algorithm ran.
+        const direct = await convolve(extents, precision, pass, 'direct');
+        expect(Array.from(data)).not.toEqual(Array.from(direct.data));
+      },
+    );
+  });
+});
+
+describe.skipIf(multiples.bf16 === 0)('the gradient of a 3x3 kernel as outer products', () => {
+  test.each<Extents>([
     [1, 4, 4, 8, 16],
     [3, 4, 4, 16, 32],
     [5, 8, 8, 8, 48],
@@ -109,60 +173,85 @@ describe.skipIf(!isOffered)('the gradient of a 3x3 kernel as outer products', ()
     [70, 4, 4, 8, 64],
     [2, 6, 10, 16, 16],
     [2, 1, 2, 8, 16],
-  ])('equals plain loops for x=[%i,%i,%i,%i] and %i output channels', async (n, h, w, ci, co) => {
-    const x = random([n, h, w, ci], 'x');
-    const dy = random([n, h, w, co], 'dy');
-    const { data, operations } = await filterGradient(x, dy, 'outer-product');
-    expect(operations).toBe('outer-product');
-    const expected = plainGradient(x, dy);
-    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const worst = expected.reduce(
-      (most, value, index) => Math.max(most, Math.abs(value - data[index])),
-      0,
-    );
+  ])('equals plain loops for %i images of %ix%i, %i channels to %i', async (...extents) => {
+    const { data, used } = await convolve(extents, 'bf16', 'kernel-gradient', 'outer-product');
+    expect(used.find(({ pass }) => pass === 'kernel-gradient')?.chosen).toBe('outer-product');
     // Sums of exact products in float32.
-    expect(worst / largest).toBeLessThan(1e-5);
+    expect(worstError(data, plainConvolve(extents, 'kernel-gradient'))).toBeLessThan(1e-5);
   });
+});
 
-  test('agrees with TensorFlow, which rounds its result to bf16', async () => {
-    const x = random([4, 8, 8, 16], 'x');
-    const dy = random([4, 8, 8, 32], 'dy');
-    const own = await filterGradient(x, dy, 'outer-product');
-    const direct = await filterGradient(x, dy, 'direct');
-    expect(direct.operations).toBe('direct');
-    const largest = Math.max(...Array.from(own.data, Math.abs));
-    const differences = Array.from(own.data, (value, i) => Math.abs(value - direct.data[i]));
-    expect(Math.max(...differences) / largest).toBeLessThan(2 ** -8);
-    expect(Math.max(...differences)).toBeGreaterThan(0);
-  });
+describe.skipIf(multiples.fp32 === 0)('the choice', () => {
+  const conv: ConvShape = {
+    precision: 'fp32',
+    images: 512,
+    height: 4,
+    width: 4,
+    inputChannels: 32,
+    outputChannels: 32,
+  };
 
-  test('is measured once for a shape, kept in the cache, and chosen alike ever after', () => {
+  test('is measured once for a shape, kept in the cache, and made alike ever after', () => {
     const first = createAlgorithms();
-    const chosen = first.filterGradient([512, 4, 4, 32], 32);
+    const chosen = first.choose('forward', conv);
     expect(first.rows).toHaveLength(1);
-    expect(first.rows[0]).toMatchObject({ shape: 'bf16 4x4 32->32', chosen });
-    expect(first.rows[0].difference).toBeLessThan(1e-2);
+    const [measured] = first.rows;
+    expect(measured).toMatchObject({ pass: 'forward', shape: 'fp32 512x4x4 32->32', chosen });
+    expect(measured.candidates.map(({ algorithm }) => algorithm)).toEqual([
+      'direct',
+      'winograd-2',
+      'winograd-4',
+    ]);
+    expect(measured.candidates[0].difference).toBe(0);
+    for (const { ms, difference } of measured.candidates) {
+      expect(ms).toBeGreaterThan(0);
+      expect(difference).toBeLessThan(2e-5);
+    }
+    const fastest = measured.candidates.toSorted((a, b) => a.ms - b.ms)[0];
+    expect(chosen).toBe(fastest.algorithm);
     expect(Object.values(JSON.parse(readFileSync(join(cache, 'algorithms.json'), 'utf8')))).toEqual(
       [first.rows],
     );
     const second = createAlgorithms();
-    expect(second.filterGradient([512, 4, 4, 32], 32)).toBe(chosen);
+    expect(second.choose('forward', conv)).toBe(chosen);
     expect(second.rows).toEqual(first.rows);
   });
 
-  test('what is known from a run before is not measured anew', () => {
-    for (const chosen of ['direct', 'outer-product'] as const) {
-      const algorithms = createAlgorithms([row('bf16 8x8 8->16', chosen)]);
-      expect(algorithms.filterGradient([1, 8, 8, 8], 16)).toBe(chosen);
-      expect(algorithms.rows).toEqual([row('bf16 8x8 8->16', chosen)]);
+  test('is another one for another pass and another number of threads', () => {
+    const algorithms = createAlgorithms([], 1);
+    algorithms.choose('forward', conv);
+    algorithms.choose('kernel-gradient', conv);
+    expect(algorithms.rows.map(({ pass }) => pass)).toEqual(['forward', 'kernel-gradient']);
+    const kept: unknown = JSON.parse(readFileSync(join(cache, 'algorithms.json'), 'utf8'));
+    expect(Object.keys(kept as object).filter((key) => key.includes('| 1 |'))).toHaveLength(1);
+  });
+
+  test('that is known from a run before is not measured anew', () => {
+    for (const chosen of ['direct', 'winograd-2'] as const) {
+      const known = row('forward', 'fp32 512x8x8 16->16', chosen);
+      const algorithms = createAlgorithms([known]);
+      const shape = { ...conv, height: 8, width: 8, inputChannels: 16, outputChannels: 16 };
+      expect(algorithms.choose('forward', shape)).toBe(chosen);
+      expect(algorithms.rows).toEqual([known]);
     }
   });
 });
 
-test('shapes that the kernel does not take are left to TensorFlow, unmeasured', () => {
+test.each<Partial<ConvShape>>([
+  { inputChannels: 3 },
+  { outputChannels: 10 },
+  { precision: 'bf16', inputChannels: 3 },
+])('leaves what the kernels do not take to TensorFlow, unmeasured: %o', (change) => {
   const algorithms = createAlgorithms();
-  expect(algorithms.filterGradient([512, 32, 32, 3], 64)).toBe('direct');
-  expect(algorithms.filterGradient([512, 5, 5, 8], 16)).toBe('direct');
-  expect(algorithms.filterGradient([512, 8, 8, 8], 10)).toBe('direct');
+  const conv: ConvShape = {
+    precision: 'fp32',
+    images: 512,
+    height: 8,
+    width: 8,
+    inputChannels: 32,
+    outputChannels: 32,
+    ...change,
+  };
+  for (const pass of passes) expect(algorithms.choose(pass, conv)).toBe('direct');
   expect(algorithms.rows).toEqual([]);
 });

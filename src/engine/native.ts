@@ -61,7 +61,8 @@ export interface GraphAddon {
     targets: readonly number[],
   ): NativeResult[];
   setShape(graph: NativeGraph, output: OutputRef, shape: readonly number[]): void;
-  hasConvKernels(): boolean;
+  /** What the channels of our own convolutions are multiples of; 0 where this processor has none. */
+  winogradMultiple(isBfloat16: boolean): number;
   close(graph: NativeGraph): void;
 }
 

@@ -46,5 +46,10 @@ export function createSession<S extends Tree<HostTensor>>(
   loadTensorflow();
   return mode === 'eager'
     ? createEagerSession(initial)
-    : createCapturedSession(initial, precision, createAlgorithms(algorithms), options);
+    : createCapturedSession(
+        initial,
+        precision,
+        createAlgorithms(algorithms, options.intraOpThreads),
+        options,
+      );
 }

@@ -1,0 +1,445 @@
+// The body of winograd.cc, read once for each instruction set, within a namespace of its own that has defined:
+//
+//   CIFAR10_FAST_TARGET    the attribute that lets a function use the instructions
+//   Vec, kWidth            a vector of floats and how many it holds
+//   kTiles                 tiles that a product holds in registers at once, for two vectors of output channels
+//   zero, set, add, sub, mulAdd(a, b, c) = a * b + c, load(const T*), store(T*, Vec)
+//   Elements<T>            how many elements of T meet in one product (`group`), and how they are stored and multiplied
+//
+// Every product is an outer product of a column and a row, summed in registers:
+//
+//   forward        m[position][tile][co] = sum over ci of v[position][tile][ci] u[position][ci][co]
+//   filter         s[position][ci][co]   = sum over tiles of v[position][tile][ci] g[position][tile][co]
+//
+// where u, v, g are the kernel, the input and the gradient, transformed. Bfloat16 is multiplied in pairs that lie side
+// by side: two input channels forward, two tiles for the filter.
+
+// Transforms of one dimension, from `in` to `out`, both `step` vectors apart.
+template <int M>
+struct Transform;
+
+template <>
+struct Transform<2> {
+  CIFAR10_FAST_TARGET static inline void input(const Vec* d, int step, Vec* out) {
+    out[0] = sub(d[0], d[2 * step]);
+    out[step] = add(d[step], d[2 * step]);
+    out[2 * step] = sub(d[2 * step], d[step]);
+    out[3 * step] = sub(d[step], d[3 * step]);
+  }
+  CIFAR10_FAST_TARGET static inline void output(const Vec* m, int step, Vec* out) {
+    out[0] = add(add(m[0], m[step]), m[2 * step]);
+    out[step] = sub(sub(m[step], m[2 * step]), m[3 * step]);
+  }
+  // The transpose of `output`.
+  CIFAR10_FAST_TARGET static inline void gradient(const Vec* g, int step, Vec* out) {
+    out[0] = g[0];
+    out[step] = add(g[0], g[step]);
+    out[2 * step] = sub(g[0], g[step]);
+    out[3 * step] = sub(zero(), g[step]);
+  }
+  CIFAR10_FAST_TARGET static inline void kernel(const Vec* k, int step, Vec* out) {
+    const Vec half = set(0.5f);
+    const Vec even = mul(half, add(k[0], k[2 * step]));
+    const Vec odd = mul(half, k[step]);
+    out[0] = k[0];
+    out[step] = add(even, odd);
+    out[2 * step] = sub(even, odd);
+    out[3 * step] = k[2 * step];
+  }
+  // The transpose of `kernel`.
+  CIFAR10_FAST_TARGET static inline void filter(const Vec* s, int step, Vec* out) {
+    const Vec half = set(0.5f);
+    const Vec even = mul(half, add(s[step], s[2 * step]));
+    out[0] = add(s[0], even);
+    out[step] = mul(half, sub(s[step], s[2 * step]));
+    out[2 * step] = add(even, s[3 * step]);
+  }
+};
+
+// Points 0, 1, -1, 2, -2.
+template <>
+struct Transform<4> {
+  CIFAR10_FAST_TARGET static inline void input(const Vec* d, int step, Vec* out) {
+    const Vec d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+    const Vec four = set(4.0f), two = set(2.0f), five = set(-5.0f), minus_four = set(-4.0f);
+    const Vec a = mulAdd(minus_four, d2, d4), b = mulAdd(minus_four, d1, d3);
+    const Vec c = sub(d4, d2), e = mul(two, sub(d3, d1));
+    out[0] = mulAdd(four, d0, mulAdd(five, d2, d4));
+    out[step] = add(a, b);
+    out[2 * step] = sub(a, b);
+    out[3 * step] = add(c, e);
+    out[4 * step] = sub(c, e);
+    out[5 * step] = mulAdd(four, d1, mulAdd(five, d3, d5));
+  }
+  CIFAR10_FAST_TARGET static inline void output(const Vec* m, int step, Vec* out) {
+    const Vec a = add(m[step], m[2 * step]), b = sub(m[step], m[2 * step]);
+    const Vec c = add(m[3 * step], m[4 * step]), e = sub(m[3 * step], m[4 * step]);
+    out[0] = add(m[0], add(a, c));
+    out[step] = mulAdd(set(2.0f), e, b);
+    out[2 * step] = mulAdd(set(4.0f), c, a);
+    out[3 * step] = add(m[5 * step], mulAdd(set(8.0f), e, b));
+  }
+  CIFAR10_FAST_TARGET static inline void gradient(const Vec* g, int step, Vec* out) {
+    const Vec g0 = g[0], g1 = g[step], g2 = g[2 * step], g3 = g[3 * step];
+    const Vec a = add(g0, g2), b = add(g1, g3);
+    const Vec c = mulAdd(set(4.0f), g2, g0), e = mulAdd(set(8.0f), g3, add(g1, g1));
+    out[0] = g0;
+    out[step] = add(a, b);
+    out[2 * step] = sub(a, b);
+    out[3 * step] = add(c, e);
+    out[4 * step] = sub(c, e);
+    out[5 * step] = g3;
+  }
+  CIFAR10_FAST_TARGET static inline void kernel(const Vec* k, int step, Vec* out) {
+    const Vec sixth = set(-1.0f / 6), a = mul(sixth, add(k[0], k[2 * step])), b = mul(sixth, k[step]);
+    const Vec c = mulAdd(set(1.0f / 24), k[0], mul(set(1.0f / 6), k[2 * step])), e = mul(set(1.0f / 12), k[step]);
+    out[0] = mul(set(0.25f), k[0]);
+    out[step] = add(a, b);
+    out[2 * step] = sub(a, b);
+    out[3 * step] = add(c, e);
+    out[4 * step] = sub(c, e);
+    out[5 * step] = k[2 * step];
+  }
+  CIFAR10_FAST_TARGET static inline void filter(const Vec* s, int step, Vec* out) {
+    const Vec a = mul(set(-1.0f / 6), add(s[step], s[2 * step])), b = mul(set(-1.0f / 6), sub(s[step], s[2 * step]));
+    const Vec c = add(s[3 * step], s[4 * step]), e = mul(set(1.0f / 12), sub(s[3 * step], s[4 * step]));
+    out[0] = add(mulAdd(set(0.25f), s[0], a), mul(set(1.0f / 24), c));
+    out[step] = add(b, e);
+    out[2 * step] = add(s[5 * step], mulAdd(set(1.0f / 6), c, a));
+  }
+};
+
+enum class Direction { kInput, kOutput, kGradient, kKernel, kFilter };
+
+// A transform of both dimensions of a square of From x From vectors into To x To.
+template <int M, Direction D, int From, int To>
+CIFAR10_FAST_TARGET inline void transformSquare(const Vec* in, Vec* out) {
+  Vec half[To * From];
+  const auto one = [](const Vec* a, int step, Vec* b) CIFAR10_FAST_TARGET {
+    if constexpr (D == Direction::kInput) Transform<M>::input(a, step, b);
+    if constexpr (D == Direction::kOutput) Transform<M>::output(a, step, b);
+    if constexpr (D == Direction::kGradient) Transform<M>::gradient(a, step, b);
+    if constexpr (D == Direction::kKernel) Transform<M>::kernel(a, step, b);
+    if constexpr (D == Direction::kFilter) Transform<M>::filter(a, step, b);
+  };
+  for (int column = 0; column < From; column++) one(in + column, From, half + column);
+  // Rows of `half` are From vectors wide, rows of `out` To: so each row through a copy of its own.
+  for (int row = 0; row < To; row++) {
+    Vec line[To];
+    one(half + row * From, 1, line);
+    for (int i = 0; i < To; i++) out[row * To + i] = line[i];
+  }
+}
+
+// Where the tiles of images lie.
+template <int M>
+struct Tiles {
+  explicit Tiles(const ConvShape& s) : down((s.h + M - 1) / M), across((s.w + M - 1) / M), count(s.n * down * across) {}
+  int64_t down, across, count;
+};
+
+// Reads the M+2 x M+2 pixels that a tile of outputs sees; those off the image are zero.
+template <typename T, int M>
+CIFAR10_FAST_TARGET inline void findPixels(const T* x, const Tiles<M>& tiles, const ConvShape& s, int64_t channels,
+                                           int64_t tile, const T* nothing, const T** at) {
+  constexpr int A = M + 2;
+  const int64_t left = tile % tiles.across * M - 1;
+  const int64_t top = tile / tiles.across % tiles.down * M - 1;
+  const T* image = x + tile / (tiles.across * tiles.down) * s.h * s.w * channels;
+  for (int i = 0; i < A; i++) {
+    for (int j = 0; j < A; j++) {
+      const int64_t row = top + i, column = left + j;
+      const bool is_inside = row >= 0 && row < s.h && column >= 0 && column < s.w;
+      at[i * A + j] = is_inside ? image + (row * s.w + column) * channels : nothing;
+    }
+  }
+}
+
+// u [N/(NR kWidth)][position][K/group][NR kWidth][group], where K are the channels that are summed over. Forward these
+// are the kernel's input channels; for the gradient by the input they are its output channels, and it is turned round.
+template <typename T, int M, int NR>
+CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, bool is_turned, int64_t first, int64_t last,
+                                         T* u) {
+  constexpr int A = M + 2, P = A * A, G = Elements<T>::group, panel = NR * kWidth;
+  const int64_t depth = is_turned ? s.co : s.ci;
+  const auto place = [&](int position, int64_t row, int64_t column) {
+    return (((column / panel * P + position) * (depth / G) + row / G) * panel + column % panel) * G + row % G;
+  };
+  for (int64_t ci = first; ci < last; ci++) {
+    for (int64_t co = 0; co < s.co; co += kWidth) {
+      Vec kernel[9], out[P];
+      for (int i = 0; i < 9; i++) kernel[is_turned ? 8 - i : i] = load(k + (i * s.ci + ci) * s.co + co);
+      transformSquare<M, Direction::kKernel, 3, A>(kernel, out);
+      for (int p = 0; p < P; p++) {
+        alignas(64) T lane[kWidth];
+        store(lane, out[p]);
+        for (int i = 0; i < kWidth; i++) u[is_turned ? place(p, co + i, ci) : place(p, ci, co + i)] = lane[i];
+      }
+    }
+  }
+}
+
+// m[tile][NR kWidth] = sum over k of v[tile][k] u[k][NR kWidth], for kTiles tiles, `stride` elements apart.
+template <typename T, int NR>
+CIFAR10_FAST_TARGET inline void multiplyTiles(const T* v, int64_t stride, const T* u, int64_t depth, float* m) {
+  constexpr int G = Elements<T>::group;
+  Vec sums[kTiles][NR];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTiles; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; j++) sums[i][j] = zero();
+  }
+  for (int64_t k = 0; k < depth; k += G, u += NR * kWidth * G) {
+    typename Elements<T>::Group row[NR];
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; j++) row[j] = Elements<T>::loadGroup(u + j * kWidth * G);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTiles; i++) {
+      const auto value = Elements<T>::spread(v + i * stride + k);
+#pragma GCC unroll 2
+      for (int j = 0; j < NR; j++) sums[i][j] = Elements<T>::multiply(value, row[j], sums[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kTiles; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; j++) store(m + (i * NR + j) * kWidth, sums[i][j]);
+  }
+}
+
+// The convolution of tiles [first, last) with a transformed kernel, from `depth` channels to `columns`.
+template <typename T, int M, int NR>
+CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const ConvShape& s, int64_t depth, int64_t columns,
+                                  int64_t first, int64_t last, T* y) {
+  constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
+  const Tiles<M> tiles(s);
+  // Rows of v start in different sets of the cache.
+  const int64_t stride = depth + 64 / sizeof(T);
+  // As many tiles as the second-level cache holds, but enough to pay for reading the kernel again.
+  const int64_t fitting = (640 << 10) / (P * (stride * sizeof(T) + panel * sizeof(float)));
+  const int64_t block = std::min<int64_t>(256, std::max<int64_t>(48, fitting)) / kTiles * kTiles;
+  Buffer<T> v(P * block * stride);
+  Buffer<float> m(P * block * panel);
+  Buffer<T> nothing(depth);
+  std::memset(nothing.get(), 0, depth * sizeof(T));
+  for (int64_t start = first; start < last; start += block) {
+    const int64_t count = std::min(block, last - start);
+    const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
+    for (int64_t t = 0; t < count; t++) {
+      const T* at[P];
+      findPixels<T, M>(x, tiles, s, depth, start + t, nothing.get(), at);
+      for (int64_t c = 0; c < depth; c += kWidth) {
+        Vec in[P], out[P];
+        for (int p = 0; p < P; p++) in[p] = load(at[p] + c);
+        transformSquare<M, Direction::kInput, A, A>(in, out);
+        for (int p = 0; p < P; p++) store(v.get() + (p * block + t) * stride + c, out[p]);
+      }
+    }
+    for (int64_t t = count; t < padded; t++) {
+      for (int p = 0; p < P; p++) std::memset(v.get() + (p * block + t) * stride, 0, depth * sizeof(T));
+    }
+    for (int64_t column = 0; column < columns; column += panel) {
+      for (int p = 0; p < P; p++) {
+        const T* row = u + (column / panel * P + p) * depth * panel;
+        for (int64_t t = 0; t < padded; t += kTiles) {
+          multiplyTiles<T, NR>(v.get() + (p * block + t) * stride, stride, row, depth,
+                               m.get() + (p * block + t) * panel);
+        }
+      }
+      for (int64_t t = 0; t < count; t++) {
+        const int64_t tile = start + t;
+        const int64_t left = tile % tiles.across * M;
+        const int64_t top = tile / tiles.across % tiles.down * M;
+        const int64_t image = tile / (tiles.across * tiles.down);
+        const int64_t rows = std::min<int64_t>(M, s.h - top), across = std::min<int64_t>(M, s.w - left);
+        for (int j = 0; j < NR; j++) {
+          Vec in[P], out[M * M];
+          for (int p = 0; p < P; p++) in[p] = load(m.get() + (p * block + t) * panel + j * kWidth);
+          transformSquare<M, Direction::kOutput, A, M>(in, out);
+          T* to = y + ((image * s.h + top) * s.w + left) * columns + column + j * kWidth;
+          for (int64_t r = 0; r < rows; r++) {
+            for (int64_t a = 0; a < across; a++) store(to + (r * s.w + a) * columns, out[r * M + a]);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <typename T, int M, int NR>
+void convolveAll(const T* x, const float* k, const ConvShape& s, bool is_turned, int threads, T* y) {
+  constexpr int A = M + 2;
+  const int64_t depth = is_turned ? s.co : s.ci;
+  const int64_t columns = is_turned ? s.ci : s.co;
+  Buffer<T> u(A * A * s.ci * s.co);
+  parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
+    transformKernel<T, M, NR>(k, s, is_turned, first, last, u.get());
+  });
+  parallel(threads, Tiles<M>(s).count, [&](int, int64_t first, int64_t last) {
+    convolve<T, M, NR>(x, u.get(), s, depth, columns, first, last, y);
+  });
+}
+
+template <typename T>
+void convolveBy(const T* x, const float* k, const ConvShape& s, bool is_turned, int tile, int threads, T* y) {
+  const bool is_wide = (is_turned ? s.ci : s.co) % (2 * kWidth) == 0;
+  const auto run = tile == 2 ? (is_wide ? convolveAll<T, 2, 2> : convolveAll<T, 2, 1>)
+                             : (is_wide ? convolveAll<T, 4, 2> : convolveAll<T, 4, 1>);
+  run(x, k, s, is_turned, threads, y);
+}
+
+template <typename T>
+void forward(const T* x, const float* k, const ConvShape& s, int tile, int threads, T* y) {
+  convolveBy<T>(x, k, s, false, tile, threads, y);
+}
+
+template <typename T>
+void backpropInput(const T* dy, const float* k, const ConvShape& s, int tile, int threads, T* dx) {
+  convolveBy<T>(dy, k, s, true, tile, threads, dx);
+}
+
+// s[kRows][stride] += a^T b over `count` groups of tiles.
+template <typename T, int NR>
+CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t count, float* sums, int64_t stride) {
+  constexpr int G = Elements<T>::group, R = kWidth / 2;
+  Vec acc[R][NR];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; j++) acc[i][j] = load(sums + i * stride + j * kWidth);
+  }
+  for (int64_t k = 0; k < count; k++, a += R * G, b += NR * kWidth * G) {
+    typename Elements<T>::Group row[NR];
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; j++) row[j] = Elements<T>::loadGroup(b + j * kWidth * G);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; i++) {
+      const auto value = Elements<T>::spread(a + i * G);
+#pragma GCC unroll 2
+      for (int j = 0; j < NR; j++) acc[i][j] = Elements<T>::multiply(value, row[j], acc[i][j]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; j++) store(sums + i * stride + j * kWidth, acc[i][j]);
+  }
+}
+
+// Adds what tiles [first, last) give to `sums` [position][Ci][Co].
+template <typename T, int M, int NR>
+CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, int64_t first, int64_t last,
+                                   float* sums) {
+  constexpr int A = M + 2, P = A * A, G = Elements<T>::group, R = kWidth / 2, panel = NR * kWidth;
+  const Tiles<M> tiles(s);
+  // Enough tiles to pay for reading the sums again, few enough for a position of them to stay in the cache.
+  const int64_t fitting = (4 << 20) / (P * (s.ci + s.co) * static_cast<int64_t>(sizeof(T)));
+  const int64_t block = std::min<int64_t>(1024, std::max<int64_t>(128, fitting)) / 2 * 2;
+  // v [position][Ci/R][tile/G][R][G], g [position][Co/panel][tile/G][panel][G]
+  Buffer<T> v(P * block * s.ci);
+  Buffer<T> g(P * block * s.co);
+  Buffer<T> nothing(std::max(s.ci, s.co));
+  std::memset(nothing.get(), 0, std::max(s.ci, s.co) * sizeof(T));
+  for (int64_t start = first; start < last; start += block) {
+    const int64_t count = std::min(block, last - start);
+    const int64_t groups = (count + G - 1) / G;
+    for (int64_t group = 0; group < groups; group++) {
+      const T* at[G][P];
+      const T* from[G][M * M];
+      for (int e = 0; e < G; e++) {
+        const int64_t tile = start + group * G + e;
+        if (tile >= last) {
+          for (int p = 0; p < P; p++) at[e][p] = nothing.get();
+          for (int i = 0; i < M * M; i++) from[e][i] = nothing.get();
+          continue;
+        }
+        findPixels<T, M>(x, tiles, s, s.ci, tile, nothing.get(), at[e]);
+        const int64_t left = tile % tiles.across * M;
+        const int64_t top = tile / tiles.across % tiles.down * M;
+        const T* image = dy + tile / (tiles.across * tiles.down) * s.h * s.w * s.co;
+        for (int i = 0; i < M; i++) {
+          for (int j = 0; j < M; j++) {
+            const bool is_inside = top + i < s.h && left + j < s.w;
+            from[e][i * M + j] = is_inside ? image + ((top + i) * s.w + left + j) * s.co : nothing.get();
+          }
+        }
+      }
+      for (int64_t c = 0; c < s.ci; c += kWidth) {
+        Vec in[P], out[G][P];
+        for (int e = 0; e < G; e++) {
+          for (int p = 0; p < P; p++) in[p] = load(at[e][p] + c);
+          transformSquare<M, Direction::kInput, A, A>(in, out[e]);
+        }
+        for (int p = 0; p < P; p++) {
+          T* to = v.get() + ((p * (s.ci / R) + c / R) * groups + group) * R * G;
+          Elements<T>::storeHalves(to, to + groups * R * G, out[0][p], out[G - 1][p]);
+        }
+      }
+      for (int64_t c = 0; c < s.co; c += kWidth) {
+        Vec in[M * M], out[G][P];
+        for (int e = 0; e < G; e++) {
+          for (int i = 0; i < M * M; i++) in[i] = load(from[e][i] + c);
+          transformSquare<M, Direction::kGradient, M, A>(in, out[e]);
+        }
+        for (int p = 0; p < P; p++) {
+          T* to = g.get() + ((p * (s.co / panel) + c / panel) * groups + group) * panel * G + c % panel * G;
+          Elements<T>::storeHalves(to, to + R * G, out[0][p], out[G - 1][p]);
+        }
+      }
+    }
+    for (int p = 0; p < P; p++) {
+      for (int64_t co = 0; co < s.co; co += panel) {
+        const T* b = g.get() + (p * (s.co / panel) + co / panel) * groups * panel * G;
+        for (int64_t ci = 0; ci < s.ci; ci += R) {
+          const T* a = v.get() + (p * (s.ci / R) + ci / R) * groups * R * G;
+          multiplyChannels<T, NR>(a, b, groups, sums + (p * s.ci + ci) * s.co + co, s.co);
+        }
+      }
+    }
+  }
+}
+
+template <int M>
+CIFAR10_FAST_TARGET void transformSums(const float* const* parts, int count, const ConvShape& s, int64_t first,
+                                       int64_t last, float* dk) {
+  constexpr int A = M + 2, P = A * A;
+  for (int64_t ci = first; ci < last; ci++) {
+    for (int64_t co = 0; co < s.co; co += kWidth) {
+      Vec in[P], out[9];
+      for (int p = 0; p < P; p++) {
+        const int64_t at = (p * s.ci + ci) * s.co + co;
+        in[p] = load(parts[0] + at);
+        for (int i = 1; i < count; i++) in[p] = add(in[p], load(parts[i] + at));
+      }
+      transformSquare<M, Direction::kFilter, A, 3>(in, out);
+      for (int i = 0; i < 9; i++) store(dk + (i * s.ci + ci) * s.co + co, out[i]);
+    }
+  }
+}
+
+template <typename T, int M, int NR>
+void correlateAll(const T* x, const T* dy, const ConvShape& s, int threads, float* dk) {
+  constexpr int A = M + 2;
+  const int64_t size = A * A * s.ci * s.co;
+  Buffer<float> sums(threads * size);
+  std::vector<const float*> parts;
+  for (int t = 0; t < threads; t++) parts.push_back(sums.get() + t * size);
+  parallel(threads, Tiles<M>(s).count, [&](int t, int64_t first, int64_t last) {
+    std::memset(sums.get() + t * size, 0, size * sizeof(float));
+    correlate<T, M, NR>(x, dy, s, first, last, sums.get() + t * size);
+  });
+  parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
+    transformSums<M>(parts.data(), threads, s, first, last, dk);
+  });
+}
+
+template <typename T>
+void backpropFilter(const T* x, const T* dy, const ConvShape& s, int tile, int threads, float* dk) {
+  const bool is_wide = s.co % (2 * kWidth) == 0;
+  const auto run = tile == 2 ? (is_wide ? correlateAll<T, 2, 2> : correlateAll<T, 2, 1>)
+                             : (is_wide ? correlateAll<T, 4, 2> : correlateAll<T, 4, 1>);
+  run(x, dy, s, threads, dk);
+}
+
+template <typename T>
+inline constexpr WinogradPasses<T> passes{forward<T>, backpropInput<T>, backpropFilter<T>, kWidth};

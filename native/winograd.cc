@@ -1,0 +1,168 @@
+#include "winograd.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "parallel.h"
+
+namespace cifar10_fast {
+namespace {
+
+namespace avx2 {
+
+#define CIFAR10_FAST_TARGET __attribute__((target("avx2,fma")))
+#define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
+
+using Vec = __m256;
+constexpr int kWidth = 8;
+constexpr int kTiles = 6;
+
+CIFAR10_FAST_INLINE Vec zero() { return _mm256_setzero_ps(); }
+CIFAR10_FAST_INLINE Vec set(float value) { return _mm256_set1_ps(value); }
+CIFAR10_FAST_INLINE Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
+CIFAR10_FAST_INLINE Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
+CIFAR10_FAST_INLINE Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
+CIFAR10_FAST_INLINE Vec mulAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+CIFAR10_FAST_INLINE Vec load(const float* at) { return _mm256_loadu_ps(at); }
+CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm256_storeu_ps(at, a); }
+
+template <typename T>
+struct Elements;
+
+template <>
+struct Elements<float> {
+  static constexpr int group = 1;
+  using Group = Vec;
+  CIFAR10_FAST_INLINE Group loadGroup(const float* at) { return _mm256_loadu_ps(at); }
+  CIFAR10_FAST_INLINE Group spread(const float* at) { return _mm256_broadcast_ss(at); }
+  CIFAR10_FAST_INLINE Vec multiply(Group a, Group b, Vec sum) { return _mm256_fmadd_ps(a, b, sum); }
+  CIFAR10_FAST_INLINE void storeHalves(float* low, float* high, Vec a, Vec) {
+    _mm_storeu_ps(low, _mm256_castps256_ps128(a));
+    _mm_storeu_ps(high, _mm256_extractf128_ps(a, 1));
+  }
+};
+
+#include "winograd-passes.h"
+
+#undef CIFAR10_FAST_INLINE
+#undef CIFAR10_FAST_TARGET
+
+}  // namespace avx2
+
+// What both kinds of AVX-512 share.
+namespace vectors512 {
+
+#define CIFAR10_FAST_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
+#define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
+
+using Vec = __m512;
+constexpr int kWidth = 16;
+constexpr int kTiles = 12;
+
+CIFAR10_FAST_INLINE Vec zero() { return _mm512_setzero_ps(); }
+CIFAR10_FAST_INLINE Vec set(float value) { return _mm512_set1_ps(value); }
+CIFAR10_FAST_INLINE Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+CIFAR10_FAST_INLINE Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+CIFAR10_FAST_INLINE Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+CIFAR10_FAST_INLINE Vec mulAdd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+CIFAR10_FAST_INLINE Vec load(const float* at) { return _mm512_loadu_ps(at); }
+CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm512_storeu_ps(at, a); }
+
+}  // namespace vectors512
+
+namespace avx512 {
+
+using namespace vectors512;
+
+template <typename T>
+struct Elements;
+
+template <>
+struct Elements<float> {
+  static constexpr int group = 1;
+  using Group = Vec;
+  CIFAR10_FAST_INLINE Group loadGroup(const float* at) { return _mm512_loadu_ps(at); }
+  CIFAR10_FAST_INLINE Group spread(const float* at) { return _mm512_set1_ps(*at); }
+  CIFAR10_FAST_INLINE Vec multiply(Group a, Group b, Vec sum) { return _mm512_fmadd_ps(a, b, sum); }
+  CIFAR10_FAST_INLINE void storeHalves(float* low, float* high, Vec a, Vec) {
+    _mm256_storeu_ps(low, _mm512_castps512_ps256(a));
+    _mm256_storeu_ps(high, _mm512_extractf32x8_ps(a, 1));
+  }
+};
+
+#include "winograd-passes.h"
+
+#undef CIFAR10_FAST_INLINE
+#undef CIFAR10_FAST_TARGET
+
+}  // namespace avx512
+
+namespace avx512bf16 {
+
+#define CIFAR10_FAST_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+#define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
+
+using namespace vectors512;
+
+CIFAR10_FAST_INLINE Vec load(const float* at) { return vectors512::load(at); }
+CIFAR10_FAST_INLINE void store(float* at, Vec a) { vectors512::store(at, a); }
+CIFAR10_FAST_INLINE Vec load(const uint16_t* at) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+CIFAR10_FAST_INLINE void store(uint16_t* at, Vec a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), (__m256i)_mm512_cvtneps_pbh(a));
+}
+
+template <typename T>
+struct Elements;
+
+template <>
+struct Elements<uint16_t> {
+  static constexpr int group = 2;
+  using Group = __m512bh;
+  CIFAR10_FAST_INLINE Group loadGroup(const uint16_t* at) { return (Group)_mm512_loadu_si512(at); }
+  CIFAR10_FAST_INLINE Group spread(const uint16_t* at) {
+    int32_t both;
+    std::memcpy(&both, at, sizeof both);
+    return (Group)_mm512_set1_epi32(both);
+  }
+  CIFAR10_FAST_INLINE Vec multiply(Group a, Group b, Vec sum) { return _mm512_dpbf16_ps(sum, a, b); }
+  // Pairs of an element of a and one of b, lane by lane.
+  CIFAR10_FAST_INLINE void storeHalves(uint16_t* low, uint16_t* high, Vec a, Vec b) {
+    const __m512i left = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
+    const __m512i right = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(b));
+    const __m512i pairs = _mm512_or_si512(left, _mm512_slli_epi32(right, 16));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(low), _mm512_castsi512_si256(pairs));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high), _mm512_extracti64x4_epi64(pairs, 1));
+  }
+};
+
+#include "winograd-passes.h"
+
+#undef CIFAR10_FAST_INLINE
+#undef CIFAR10_FAST_TARGET
+
+}  // namespace avx512bf16
+
+bool hasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+}  // namespace
+
+const WinogradPasses<float>* winogradFloat() {
+  if (hasAvx512()) return &avx512::passes<float>;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::passes<float>;
+  return nullptr;
+}
+
+const WinogradPasses<uint16_t>* winogradBfloat16() {
+  return hasAvx512() && __builtin_cpu_supports("avx512bf16") ? &avx512bf16::passes<uint16_t> : nullptr;
+}
+
+}  // namespace cifar10_fast

@@ -1,0 +1,37 @@
+// 3x3 convolutions of stride 1 and padding 1 by Winograd's minimal filtering: a product for every position of a small
+// tile in the place of one for every position of the kernel.
+//
+// For output tiles of 2x2 that takes 16 products where the plain sum takes 36, for 4x4 it takes 36 for 144. What they
+// cost is the transform of each tile into and out of that form, and rounding: the larger the tile, the more of both.
+//
+// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015).
+#pragma once
+
+#include <cstdint>
+
+namespace cifar10_fast {
+
+// A convolution of x [N,H,W,Ci] with k [3,3,Ci,Co].
+struct ConvShape {
+  int64_t n, h, w, ci, co;
+};
+
+// The three passes of one number format on one instruction set. Elements T of activations are float or, as uint16_t,
+// bfloat16; kernels and sums are float. `tile` is 2 or 4.
+template <typename T>
+struct WinogradPasses {
+  // y [N,H,W,Co] = x * k. Ci is a multiple of `multiple`, and Co.
+  void (*forward)(const T* x, const float* k, const ConvShape& shape, int tile, int threads, T* y);
+  // dx [N,H,W,Ci], the gradient by x, of dy [N,H,W,Co].
+  void (*backprop_input)(const T* dy, const float* k, const ConvShape& shape, int tile, int threads, T* dx);
+  // dk [3,3,Ci,Co], the gradient by k.
+  void (*backprop_filter)(const T* x, const T* dy, const ConvShape& shape, int tile, int threads, float* dk);
+  // Channels come in whole vectors.
+  int multiple;
+};
+
+// What this processor can do; null where it cannot.
+const WinogradPasses<float>* winogradFloat();
+const WinogradPasses<uint16_t>* winogradBfloat16();
+
+}  // namespace cifar10_fast
