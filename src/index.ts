@@ -8,6 +8,8 @@ export * as errors from './base/errors';
 export { createRng, rngFromState } from './base/rng';
 export type { Rng, RngState } from './base/rng';
 export type { HostArray, HostTensor } from './base/host-tensor';
+export { interruptSignal } from './base/interrupt';
+export type { MimeBundle } from './base/kernel-host';
 export type { Tree } from './base/tree';
 export { classes, loadCifar10, subset, verifyCifar10 } from './data/cifar10';
 export type { Cifar10, Split } from './data/cifar10';
@@ -144,3 +146,5 @@ export type {
 export { networkOf, prepareRun, resultOf } from './experiments/run';
 export type { PreparedRun, RunResult } from './experiments/run';
 export { scaled } from './experiments/scale';
+export { clearOutput, display } from './notebook/display';
+export type { DisplayHandle, DisplayOptions } from './notebook/display';
