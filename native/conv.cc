@@ -192,9 +192,20 @@ void accumulate(const uint16_t* x, const uint16_t* dy, const Shape& s, int64_t f
   }
 }
 
+// As many as TensorFlow was told to use within an operation, else as there are processors. Images are divided among them,
+// so the last bits of a sum depend on it.
+int64_t threadCount() {
+  static const int64_t count = [] {
+    const char* told = std::getenv("TF_NUM_INTRAOP_THREADS");
+    const int64_t wanted = told == nullptr ? 0 : std::atoll(told);
+    return wanted > 0 ? wanted : int64_t{std::thread::hardware_concurrency()};
+  }();
+  return count;
+}
+
 void backpropFilter(const uint16_t* x, const uint16_t* dy, const Shape& s, float* dw) {
   const int64_t size = 9 * s.ci * s.co;
-  const int64_t threads = std::max<int64_t>(1, std::min<int64_t>(std::thread::hardware_concurrency(), s.n));
+  const int64_t threads = std::max<int64_t>(1, std::min<int64_t>(threadCount(), s.n));
   const auto run = s.co % 32 == 0 ? accumulate<2> : accumulate<1>;
   // Every thread sums over its own images; the first one into the result itself.
   std::vector<std::unique_ptr<Buffer<float>>> partial;

@@ -80,8 +80,8 @@ function cacheFile(): string {
 
 /** What the numbers hold for: another processor, thread count or TensorFlow measures anew. */
 function machine(): string {
-  const processors = cpus();
-  return [processors[0]?.model ?? '', processors.length, loadTensorflow().version].join(' | ');
+  const { intraOpThreads, version } = loadTensorflow();
+  return [cpus()[0]?.model ?? '', intraOpThreads, version].join(' | ');
 }
 
 type Cache = Readonly<Record<string, readonly AlgorithmRow[]>>;
