@@ -122,10 +122,13 @@ export type {
   Evaluation,
   Examples,
   Figures,
+  Learnt,
   Progress,
+  Snapshot,
   Trainer,
   Training,
   TrainingState,
+  Unfinished,
   UsualSteps,
   Watch,
 } from './train/loop';
@@ -146,5 +149,8 @@ export type {
 export { networkOf, prepareRun, resultOf } from './experiments/run';
 export type { PreparedRun, RunResult } from './experiments/run';
 export { scaled } from './experiments/scale';
+export type { RunAbout, RunPlan } from './experiments/about';
+export { trainRecord } from './experiments/train-record';
+export type { FinishedRun, RunStart, TrainOptions } from './experiments/train-record';
 export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';

@@ -71,6 +71,8 @@ export interface Experiment {
   /** Where the study shows it: the notebook, and the cell's number there, from 0. */
   readonly notebook: Notebook;
   readonly cell: number;
+  /** The size that it was brought to; absent in the catalogue, and in full size. */
+  readonly scale?: Scale;
   readonly net: NetRecord;
   readonly loss: { readonly smoothing: number };
   readonly data: DataRecord;
