@@ -13,6 +13,7 @@ const chapters = new Map([
   ['report', 'Tables'],
   ['analysis', 'Curvature'],
   ['experiments', 'Records'],
+  ['notebook', 'Notebooks'],
   ['engine', 'Engine'],
   ['base', 'Base'],
 ]);

@@ -8,6 +8,8 @@ export * as errors from './base/errors';
 export { createRng, rngFromState } from './base/rng';
 export type { Rng, RngState } from './base/rng';
 export type { HostArray, HostTensor } from './base/host-tensor';
+export { interruptSignal } from './base/interrupt';
+export type { MimeBundle } from './base/kernel-host';
 export type { Tree } from './base/tree';
 export { classes, loadCifar10, subset, verifyCifar10 } from './data/cifar10';
 export type { Cifar10, Split } from './data/cifar10';
@@ -120,10 +122,13 @@ export type {
   Evaluation,
   Examples,
   Figures,
+  Learnt,
   Progress,
+  Snapshot,
   Trainer,
   Training,
   TrainingState,
+  Unfinished,
   UsualSteps,
   Watch,
 } from './train/loop';
@@ -144,3 +149,8 @@ export type {
 export { networkOf, prepareRun, resultOf } from './experiments/run';
 export type { PreparedRun, RunResult } from './experiments/run';
 export { scaled } from './experiments/scale';
+export type { RunAbout, RunPlan } from './experiments/about';
+export { trainRecord } from './experiments/train-record';
+export type { FinishedRun, RunStart, TrainOptions } from './experiments/train-record';
+export { clearOutput, display } from './notebook/display';
+export type { DisplayHandle, DisplayOptions } from './notebook/display';

@@ -48,5 +48,8 @@ export class ExperimentError extends Cifar10FastError {}
 /** A run folder that cannot be written or read back. */
 export class RunError extends Cifar10FastError {}
 
+/** Something that cannot be shown in a notebook. */
+export class NotebookError extends Cifar10FastError {}
+
 /** The run was stopped by the user; its state was saved. Exit code 130. */
 export class InterruptedError extends Cifar10FastError {}

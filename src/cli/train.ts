@@ -1,23 +1,17 @@
-import { InterruptedError, UsageError } from '../base/errors';
+import { UsageError } from '../base/errors';
 import { loadCifar10 } from '../data/cifar10';
-import { fastestPrecision, hardwareLine, precisions, readHardware } from '../engine/hardware';
-import { loadTensorflow } from '../engine/tensorflow';
+import { hardwareLine, precisions } from '../engine/hardware';
+import type { RunPlan } from '../experiments/about';
 import { findExperiment } from '../experiments/catalogue';
 import { scales } from '../experiments/record';
 import type { Experiment } from '../experiments/record';
-import { networkOf, prepareRun, resultOf } from '../experiments/run';
+import { networkOf } from '../experiments/run';
 import { scaled } from '../experiments/scale';
-import { dot } from '../graph/dot';
-import { svg } from '../graph/svg';
+import { trainRecord } from '../experiments/train-record';
 import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../report/progress';
 import { Table } from '../report/table';
-import { timeLeft } from '../report/time-left';
-import { tsv } from '../report/tsv';
-import { createRunFolder } from '../runs/folder';
-import type { RunFolder } from '../runs/folder';
 import type { EpochRow } from '../train/loop';
-import { wallClock } from '../train/timer';
 import { dataLine } from './data';
 import { displayProgress } from './display';
 import { oneOf, wholeNumber } from './flags';
@@ -57,21 +51,12 @@ export const train: Command = {
       throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
     }
     const record = findExperiment(given.positionals[0]);
-    const experiment = scaled(record, scale);
     const isJson = given.switches.has('json');
     const say = (text: string): void => {
       if (!isJson) process.stdout.write(`${text}\n`);
     };
     const display = displayProgress();
     const { signal, release } = interruptSignal((text) => display.note(text));
-    const rows: EpochRow[] = [];
-    const started = new Date();
-    let folder: RunFolder | undefined;
-
-    const hardware = readHardware();
-    const tensorflow = loadTensorflow();
-    const precision = wanted === 'auto' ? fastestPrecision(hardware, tensorflow.gpu) : wanted;
-    const engine = { mode: isEager ? 'eager' : 'captured', precision } as const;
     try {
       const data = await loadCifar10({
         dataDir: given.values.get('data-dir'),
@@ -80,88 +65,42 @@ export const train: Command = {
         onProgress: (at) => display.show(dataLine(at)),
       });
       display.clear();
-      const graph = networkOf(experiment);
-      const { epochs } = experiment.run;
-      say(headline(experiment, scale, countTrainable(graph)));
-      say(
-        `on ${hardwareLine(hardware)}; TensorFlow ${tensorflow.version}, ${precision}, seed ${seed}`,
-      );
-
-      let epochSec = 0;
-      let epochStart = 0;
-      const { trainer, preprocessSec, imagesPerEpoch } = prepareRun(experiment, data, seed, {
-        engine,
-        signal,
-        onProgress: (progress) => {
-          const validSec = rows.at(-1)?.valid.time ?? 0;
-          const leftSec = timeLeft(progress, wallClock() - epochStart, { epochSec, validSec });
-          display.show(progressLine({ ...progress, leftSec }, display.width));
+      const printed = new Table<EpochRow>({ write: say });
+      const { about, result, preprocessSec, folder } = await trainRecord(scaled(record, scale), {
+        data,
+        seed,
+        engine: {
+          mode: isEager ? 'eager' : 'captured',
+          ...(wanted === 'auto' ? {} : { precision: wanted }),
         },
-      });
-      try {
-        ({ epochSec } = await trainer.warmUp());
-        say(`about ${durationText(epochs * epochSec)} on this machine\n`);
-        folder = await createRunFolder(
-          given.values.get('log-dir') ?? 'runs',
-          `${record.name}-${scale}-${seed}`,
-        );
-        const versions = { node: process.versions.node, tensorflow: tensorflow.version };
-        const about = {
-          record: record.name,
-          scale,
-          seed,
-          started: started.toISOString(),
-          ...engine,
-          algorithms: trainer.session.algorithms,
-          experiment,
-          versions,
-          hardware,
-        };
-        await folder.write('run.json', `${JSON.stringify(about, null, 2)}\n`);
-        await folder.write('net.svg', await svg(dot(graph, { name: record.name })));
-
-        const printed = new Table<EpochRow>({ write: say });
-        for (let epoch = 1; epoch <= epochs; epoch++) {
-          epochStart = wallClock();
-          const row = await trainer.runEpoch(epoch);
-          epochSec = row.train.time + row.valid.time;
-          rows.push(row);
+        logDir: given.values.get('log-dir') ?? 'runs',
+        signal,
+        onPrepare: (plan) => say(headline(plan)),
+        onStart: ({ epochSec, about: { experiment } }) =>
+          say(`about ${durationText(experiment.run.epochs * epochSec)} on this machine\n`),
+        onProgress: (progress) => display.show(progressLine(progress, display.width)),
+        onEpoch: (row) => {
           display.clear();
           if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
           else printed.append(row);
-          await folder.write('log.jsonl', rows.map((past) => `${JSON.stringify(past)}\n`).join(''));
-          await folder.write('logs.tsv', tsv(rows));
-        }
-        const result = resultOf(rows, imagesPerEpoch);
-        await folder.write(
-          'run.json',
-          `${JSON.stringify({ ...about, result, preprocessSec }, null, 2)}\n`,
+        },
+      });
+      if (isJson) {
+        const { mode, precision } = about;
+        const { accPercent, trainSec, imagesPerSec } = result;
+        process.stdout.write(
+          `${JSON.stringify({ record: about.record, scale, seed, mode, precision, accPercent, trainSec, imagesPerSec, preprocessSec, folder })}\n`,
         );
-        if (isJson) {
-          const { accPercent, trainSec, imagesPerSec } = result;
-          process.stdout.write(
-            `${JSON.stringify({ record: record.name, scale, seed, ...engine, accPercent, trainSec, imagesPerSec, preprocessSec, folder: folder.path })}\n`,
-          );
-        } else {
-          say(
-            `\ntest accuracy ${result.accPercent.toFixed(2)} %, ${result.trainSec.toFixed(1)} s of training ` +
-              `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
-              `${result.imagesPerSec.toFixed(0)} images/s`,
-          );
-          say(`kept in ${folder.path}: run.json, log.jsonl, logs.tsv, net.svg`);
-          say(nextStep(record, scale, seed));
-        }
-        return 0;
-      } finally {
-        trainer.dispose();
+      } else {
+        say(
+          `\ntest accuracy ${result.accPercent.toFixed(2)} %, ${result.trainSec.toFixed(1)} s of training ` +
+            `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
+            `${result.imagesPerSec.toFixed(0)} images/s`,
+        );
+        say(`kept in ${folder}: run.json, log.jsonl, logs.tsv, net.svg`);
+        say(nextStep(about.experiment, scale, seed));
       }
-    } catch (error) {
-      if (!(error instanceof InterruptedError) || folder === undefined) throw error;
-      const kept =
-        rows.length === 0
-          ? `No epoch was finished; ${folder.path} holds what was to be run.`
-          : `${rows.length} finished epoch${rows.length === 1 ? ' is' : 's are'} kept in ${folder.path}.`;
-      throw new InterruptedError(`${error.message} ${kept}`, { cause: error });
+      return 0;
     } finally {
       display.clear();
       release();
@@ -169,12 +108,14 @@ export const train: Command = {
   },
 };
 
-function headline(experiment: Experiment, scale: string, parameters: number): string {
-  const { net, run, data } = experiment;
+function headline({ experiment, scale, seed, precision, hardware, versions }: RunPlan): string {
+  const { name, net, run, data } = experiment;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
+  const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   return (
-    `${experiment.name}, ${scale} size: ${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
-    `widths ${Object.values(net.channels).join('/')}, ${parameters.toLocaleString('en')} parameters`
+    `${name}, ${scale} size: ${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
+    `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
+    `on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}, seed ${seed}`
   );
 }
 

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../base/errors';
 import { sizeOf } from '../base/host-tensor';
@@ -83,13 +83,8 @@ const tiles = { 'outer-product': 0, 'winograd-2': 2, 'winograd-4': 4 } as const;
  *
  * A shape that `known` holds is not measured. What is measured is kept in the cache folder under processor, threads and
  * TensorFlow version, so that a machine measures a shape once, in some tenths of a second, and chooses alike ever after.
- *
- * @param threads that our own operations compute with; as many as there are processors where absent
  */
-export function createAlgorithms(
-  known: readonly AlgorithmRow[] = [],
-  threads: number = availableParallelism(),
-): Algorithms {
+export function createAlgorithms(known: readonly AlgorithmRow[] = []): Algorithms {
   const rows: AlgorithmRow[] = [];
   const same =
     (pass: ConvPass, shape: string) =>
@@ -106,8 +101,8 @@ export function createAlgorithms(
       if (seen !== undefined) return seen.chosen;
       const row =
         known.find(isSame) ??
-        readCache(threads).find(isSame) ??
-        remember(threads, measure(algorithms, offered, pass, conv, threads));
+        readCache().find(isSame) ??
+        remember(measure(algorithms, offered, pass, conv));
       rows.push(row);
       return row.chosen;
     },
@@ -124,7 +119,7 @@ export function createAlgorithms(
       const attributes = [
         { name: 'T', type: attributeType.type, value: a.dtype },
         { name: 'tile', type: attributeType.int, value: tiles[algorithm] },
-        { name: 'threads', type: attributeType.int, value: threads },
+        { name: 'threads', type: attributeType.int, value: loadTensorflow().intraOpThreads },
       ];
       return graph.add(operations[pass], [a, b], attributes, [], shape).outputs[0];
     },
@@ -178,9 +173,13 @@ function cacheFile(): string {
   return join(cacheRoot(), 'algorithms.json');
 }
 
+/** Counted up when a kernel of `native/` or the way of measuring changes. */
+const edition = 2;
+
 /** What the numbers hold for: another processor, thread count, TensorFlow or edition of the kernels measures anew. */
-function machine(threads: number): string {
-  return ['2', cpus()[0]?.model ?? '', threads, loadTensorflow().version].join(' | ');
+function machine(): string {
+  const { intraOpThreads, version } = loadTensorflow();
+  return [cpus()[0]?.model ?? '', intraOpThreads, version, edition].join(' | ');
 }
 
 type Cache = Readonly<Record<string, readonly AlgorithmRow[]>>;
@@ -193,18 +192,18 @@ function readWholeCache(): Cache {
   }
 }
 
-function readCache(threads: number): readonly AlgorithmRow[] {
-  return readWholeCache()[machine(threads)] ?? [];
+function readCache(): readonly AlgorithmRow[] {
+  return readWholeCache()[machine()] ?? [];
 }
 
-function remember(threads: number, row: AlgorithmRow): AlgorithmRow {
+function remember(row: AlgorithmRow): AlgorithmRow {
   const whole = readWholeCache();
-  const rows = [...(whole[machine(threads)] ?? []), row];
+  const rows = [...(whole[machine()] ?? []), row];
   const path = cacheFile();
   const draft = `${path}.${process.pid}.part`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(draft, `${JSON.stringify({ ...whole, [machine(threads)]: rows }, null, 1)}\n`);
+    writeFileSync(draft, `${JSON.stringify({ ...whole, [machine()]: rows }, null, 1)}\n`);
     renameSync(draft, path);
   } catch {
     // A cache that cannot be written costs the next run some tenths of a second, nothing else.
@@ -217,11 +216,10 @@ function measure(
   offered: readonly Algorithm[],
   pass: ConvPass,
   conv: ConvShape,
-  threads: number,
 ): AlgorithmRow {
   const { precision, height, width, inputChannels, outputChannels } = conv;
   const images = measuredImages(conv);
-  const graph = openGraph({ intraOpThreads: threads });
+  const graph = openGraph();
   try {
     const type = (name: string, value: number): OpAttribute => ({
       name,

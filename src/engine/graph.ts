@@ -38,14 +38,6 @@ export interface GraphEntry {
   readonly attributes: readonly OpAttribute[];
 }
 
-/** How TensorFlow runs a graph. */
-export interface GraphOptions {
-  /** Threads within one operation; TensorFlow's own choice where absent. */
-  readonly intraOpThreads?: number;
-  /** Operations at the same time; TensorFlow's own choice where absent. */
-  readonly interOpThreads?: number;
-}
-
 /** A TensorFlow graph that grows, and the session that runs it. */
 export interface TensorGraph {
   readonly entries: readonly GraphEntry[];
@@ -96,9 +88,9 @@ export function dataTypeName(dtype: number): string {
 }
 
 /** Opens an empty graph. Close it; its memory is the addon's. */
-export function openGraph(options: GraphOptions = {}): TensorGraph {
+export function openGraph(): TensorGraph {
   const addon = loadGraphAddon();
-  const native = addon.create(sessionConfig(options));
+  const native = addon.create(sessionConfig);
   const entries: GraphEntry[] = [];
   const casts = new Map<string, Value>();
   let last: Promise<unknown> = Promise.resolve();
@@ -257,26 +249,11 @@ function toHostArray(dtype: number, data: ArrayBuffer): HostArray {
   }
 }
 
-/** A serialised ConfigProto: field numbers as in tensorflow/core/protobuf/config.proto. */
-function sessionConfig({ intraOpThreads = 0, interOpThreads = 0 }: GraphOptions): Uint8Array {
-  const varint = (field: number, value: number): number[] =>
-    value === 0 ? [] : [field << 3, ...varintBytes(value)];
-  const message = (field: number, body: readonly number[]): number[] => [
-    (field << 3) | 2,
-    ...varintBytes(body.length),
-    ...body,
-  ];
-  return Uint8Array.from([
-    ...varint(2, intraOpThreads),
-    ...varint(5, interOpThreads),
-    // gpu_options.allow_growth: take a GPU's memory as it is needed.
-    ...message(6, varint(4, 1)),
-  ]);
-}
-
-function varintBytes(value: number): number[] {
-  return value < 128 ? [value] : [(value & 127) | 128, ...varintBytes(value >>> 7)];
-}
+/**
+ * A serialised ConfigProto, field numbers as in tensorflow/core/protobuf/config.proto: gpu_options.allow_growth, so that a
+ * GPU's memory is taken as it is needed.
+ */
+const sessionConfig = Uint8Array.of((6 << 3) | 2, 2, 4 << 3, 1);
 
 /** Bytes that a value takes. */
 export function byteSizeOf({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): number {

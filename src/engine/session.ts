@@ -4,10 +4,10 @@ import { createAlgorithms } from './algorithms';
 import type { AlgorithmRow } from './algorithms';
 import { createCapturedSession } from './captured-session';
 import { createEagerSession } from './eager-session';
-import type { GraphOptions } from './graph';
 import type { Precision } from './hardware';
 import type { Session, SessionMode } from './step';
 import { loadTensorflow } from './tensorflow';
+import type { ThreadOptions } from './tensorflow';
 
 export type {
   Feed,
@@ -24,7 +24,7 @@ export type {
 } from './step';
 
 /** How a session executes its steps. */
-export interface SessionOptions extends GraphOptions {
+export interface SessionOptions extends ThreadOptions {
   readonly mode?: SessionMode;
   /** Number format of convolutions, matrix products and what lies between them; an eager session has fp32 only. */
   readonly precision?: Precision;
@@ -35,21 +35,16 @@ export interface SessionOptions extends GraphOptions {
 /**
  * Opens a session on `initial`: nested records of host tensors, copied to the device.
  *
- * @throws EngineError if TensorFlow does not load
+ * @throws EngineError if TensorFlow does not load, or runs with another number of threads in this process already
  * @throws CaptureError later, if a step cannot be recorded, or returns a part of the state that does not exist or has another
  *   shape
  */
 export function createSession<S extends Tree<HostTensor>>(
   initial: S,
-  { mode = 'captured', precision = 'fp32', algorithms, ...options }: SessionOptions = {},
+  { mode = 'captured', precision = 'fp32', algorithms, ...threads }: SessionOptions = {},
 ): Session<S> {
-  loadTensorflow();
+  loadTensorflow(threads);
   return mode === 'eager'
     ? createEagerSession(initial)
-    : createCapturedSession(
-        initial,
-        precision,
-        createAlgorithms(algorithms, options.intraOpThreads),
-        options,
-      );
+    : createCapturedSession(initial, precision, createAlgorithms(algorithms));
 }

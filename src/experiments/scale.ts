@@ -1,3 +1,4 @@
+import { ExperimentError } from '../base/errors';
 import { stretch } from '../optim/schedule';
 import type { Experiment, NetRecord, Scale } from './record';
 
@@ -9,15 +10,23 @@ import type { Experiment, NetRecord, Scale } from './record';
  *   with them; all else equal. Shows which way an ablation points, in minutes.
  * - `smoke`: the first 1,024 training and 512 test images, a sixteenth of every width, batches of at most 64, two epochs.
  *   Tests the machinery and nothing else; what was published says nothing about it.
+ *
+ * @throws ExperimentError if the record is in another size than `full` already
  */
 export function scaled(experiment: Experiment, scale: Scale): Experiment {
+  if (experiment.scale !== undefined) {
+    throw new ExperimentError(
+      `record "${experiment.name}" is in ${experiment.scale} size already, and was to be brought to ${scale}. ` +
+        'Give the record as it stands in the catalogue.',
+    );
+  }
   switch (scale) {
     case 'full':
       return experiment;
     case 'pocket':
-      return resized(experiment, 4, Math.max(1, Math.round(experiment.run.epochs / 6)));
+      return resized(experiment, scale, 4, Math.max(1, Math.round(experiment.run.epochs / 6)));
     case 'smoke': {
-      const small = resized(experiment, 16, 2);
+      const small = resized(experiment, scale, 16, 2);
       return {
         ...small,
         data: {
@@ -32,10 +41,16 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
   }
 }
 
-function resized(experiment: Experiment, divisor: number, epochs: number): Experiment {
+function resized(
+  experiment: Experiment,
+  scale: Scale,
+  divisor: number,
+  epochs: number,
+): Experiment {
   const { net, optim, run } = experiment;
   return {
     ...experiment,
+    scale,
     net: narrowed(net, divisor),
     optim: { ...optim, lr: stretch(optim.lr, epochs / run.epochs) },
     run: { ...run, epochs },

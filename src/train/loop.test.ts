@@ -18,8 +18,17 @@ import { crossEntropyLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
 import { maxPool } from '../nn/pool';
 import { createTrainer } from './loop';
-import type { EpochRow, Examples, Progress, Trainer, Training, UsualSteps, Watch } from './loop';
-import type { FoldStep, Model } from './steps';
+import type {
+  EpochRow,
+  Examples,
+  Progress,
+  Snapshot,
+  Trainer,
+  Training,
+  UsualSteps,
+  Watch,
+} from './loop';
+import type { FoldStep, Model, Work } from './steps';
 
 beforeAll(() => {
   loadTensorflow();
@@ -113,21 +122,91 @@ describe.each(modes)('%s', (mode) => {
     expect(first.rows[0][2]).toBeGreaterThan(0);
   });
 
-  test('an epoch that is resumed from the state before it gives the same bits', async () => {
-    const whole = await run({ engine }, [1, 2, 3]);
-    const resumed = await using({ engine }, {}, async (before) => {
-      await before.runEpoch(1);
-      await before.runEpoch(2);
-      const state = await before.session.read('network', 'velocity');
-      return using({ engine }, {}, async (after) => {
-        after.session.write(state);
-        const row = figures(await after.runEpoch(3));
-        return { row, state: await after.session.read('network', 'velocity', 'ema') };
-      });
+  test('what is saved anywhere, between epochs or within one, goes on to the same bits and seconds', async () => {
+    const changes = {
+      engine,
+      ema: { momentum: 0.5, updateFreq: 2 },
+      extraState: { seen: { shape: [], data: new Float32Array(1) } },
+      extraSteps: [
+        ({ batch, extra }: Work) => ({ extra: { seen: extra['seen'].add(batch.target.sum()) } }),
+      ],
+    };
+    /** Stops `after` so many times that progress is told, which a clock that ticks when it is read does after each batch. */
+    const stopped = (after: number): Watch => {
+      let [now, told] = [0, 0];
+      const controller = new AbortController();
+      return {
+        clock: () => ++now,
+        signal: controller.signal,
+        onProgress: () => {
+          told += 1;
+          if (told === after) controller.abort();
+        },
+      };
+    };
+    /** Three epochs, in as many trainers as `watches`: each goes on, after a warm-up, from what the one before it saved. */
+    const inParts = async (...watches: Watch[]): Promise<unknown> => {
+      const rows: EpochRow[] = [];
+      const places: unknown[] = [];
+      let saved: Snapshot | undefined;
+      for (const watch of watches) {
+        saved = await using(changes, watch, async (trainer) => {
+          if (saved !== undefined) await trainer.restore(saved);
+          await trainer.warmUp();
+          try {
+            while (rows.length < 3) rows.push(await trainer.runEpoch(rows.length + 1));
+          } catch (error) {
+            if (!(error instanceof InterruptedError)) throw error;
+          }
+          return trainer.save();
+        });
+        places.push([saved.epoch, saved.unfinished?.batches]);
+      }
+      expect(rows.map(({ train }) => train.time).reduce((sum, time) => sum + time)).toBe(
+        saved?.totalSec,
+      );
+      expect(rows[2]['total time']).toBe(saved?.totalSec);
+      return { rows: rows.map(figures), learnt: saved?.learnt, places };
+    };
+    const whole = (await inParts(stopped(Infinity))) as { readonly places: unknown };
+    expect(whole.places).toEqual([[3, undefined]]);
+    // Five batches an epoch, three of them of training.
+    const between = [
+      [0, 1],
+      [0, 2],
+      [0, 3],
+      [0, 3],
+      [1, 0],
+      [1, 1],
+    ];
+    for (const [index, place] of between.entries()) {
+      const parts = await inParts(stopped(index + 1), stopped(Infinity));
+      expect(parts).toEqual({ ...whole, places: [place, [3, undefined]] });
+    }
+    const thrice = await inParts(stopped(2), stopped(3), stopped(1), stopped(Infinity));
+    expect(thrice).toMatchObject({
+      ...whole,
+      places: [
+        [0, 2],
+        [1, 0],
+        [1, 1],
+        [3, undefined],
+      ],
     });
-    expect(resumed.row).toEqual(whole.rows[2]);
-    expect(resumed.state).toEqual(whole.state);
-    expect(resumed.row.slice(0, 2)).toEqual([3, 0.1]);
+  });
+
+  test('what lacks a tensor, or has one too many, is not restored', async () => {
+    await using({ engine }, {}, async (trainer) => {
+      const saved = await trainer.save();
+      const { 'linear/weight': weight, ...rest } = saved.learnt.network;
+      const learnt = { ...saved.learnt, network: rest };
+      await expect(trainer.restore({ ...saved, learnt })).rejects.toThrow(
+        /lacks "network\/linear\/weight"\. Restore what a trainer of the same training has saved/,
+      );
+      const more = { ...saved.learnt, extra: { weight } };
+      await expect(trainer.restore({ ...saved, learnt: more })).rejects.toThrow(/"extra\/weight"/);
+      expect(await trainer.save()).toEqual(saved);
+    });
   });
 
   test('warming up changes nothing but the time', async () => {

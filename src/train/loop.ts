@@ -4,7 +4,10 @@ import { identityPlan, plan } from '../augment/plan';
 import type { Plan, Scheme } from '../augment/plan';
 import type { Transform } from '../augment/transform';
 import { InterruptedError, TrainError } from '../base/errors';
+import { isHostTensor } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
 import { createRng } from '../base/rng';
+import { entries } from '../base/tree';
 import { createSession } from '../engine/session';
 import type { SessionOptions } from '../engine/session';
 import type { Session } from '../engine/step';
@@ -140,6 +143,30 @@ export type TrainingState = {
   readonly validTables: ResidentTables;
 };
 
+/** The parts of a session that training changes, on the host. */
+export type Learnt = Pick<TrainingState, 'network' | 'velocity' | 'ema' | 'extra'>;
+
+/** A training as it stands: all that is needed to go on to the same bits. */
+export interface Snapshot {
+  /** Epochs that are over. */
+  readonly epoch: number;
+  /** Seconds of training so far, those of an unfinished epoch among them. */
+  readonly totalSec: number;
+  readonly learnt: Learnt;
+  /** The epoch after them, where it was stopped half-way. */
+  readonly unfinished?: Unfinished;
+}
+
+/** The beginning of an epoch. */
+export interface Unfinished {
+  /** Training batches that are done; all of them where it was stopped in validation. */
+  readonly batches: number;
+  /** Seconds of training that they took. */
+  readonly timeSec: number;
+  /** Sums over them. */
+  readonly totals: Totals;
+}
+
 /** Numbers fed beside a batch. */
 type HyperFeed = {
   readonly lr: number;
@@ -165,11 +192,23 @@ export interface Trainer {
   readonly stepsPerEpoch: number;
   /**
    * Runs each kind of step twice and takes all of it back: the first call of a step is slower than the rest, and the
-   * second one tells how long an epoch will take, in seconds. Call it before the first epoch, or not at all.
+   * second one tells how long an epoch will take, in seconds. Call it between epochs, or not at all.
    */
   warmUp(): Promise<{ readonly epochSec: number }>;
-  /** Trains for one epoch, counted from 1, then evaluates. */
+  /**
+   * Trains for one epoch, counted from 1, then evaluates. An epoch that the signal has stopped, in this trainer or in the
+   * one that was saved, goes on where it was.
+   */
   runEpoch(epoch: number): Promise<EpochRow>;
+  /** Where training stands, after an epoch or when the signal has stopped one. */
+  save(): Promise<Snapshot>;
+  /**
+   * Takes up what a trainer of the same training has saved. Its next epochs, and the rest of an unfinished one, give the
+   * bits that the other trainer would have given.
+   *
+   * @throws TrainError if a tensor is missing, CaptureError if one is not of this training or has another shape
+   */
+  restore(snapshot: Snapshot): Promise<void>;
   /**
    * Evaluates on the validation images as {@link Trainer.runEpoch} does, or in another way. Changes nothing that is
    * learnt; the seconds count for no epoch.
@@ -211,16 +250,12 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const network = training.start?.(drawn) ?? drawn;
   const trainable = pathsByRole(model.graph, 'trainable');
 
-  const learnt = {
-    network,
-    velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
-    ema: ema === undefined ? {} : network,
-    extra,
-  };
-
   const session = createSession<TrainingState>(
     {
-      ...learnt,
+      network,
+      velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
+      ema: ema === undefined ? {} : network,
+      extra,
       totals: emptyTotals(),
       train: residentSplit(training.train.images, training.train.labels, channels),
       valid: residentSplit(training.valid.images, training.valid.labels, channels),
@@ -322,21 +357,27 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     return { loss: loss / count, acc: correct / count };
   };
 
-  /** Runs one phase of an epoch: every batch, with progress told about once a second. */
+  /** Runs one phase of an epoch: every batch that is not yet done, with progress told about once a second. */
   const runPhase = async (
     phase: Progress['phase'],
     epoch: number,
     batches: readonly Int32Array[],
     choices: Plan,
     runBatch: (batch: BatchFeed, index: number) => Promise<unknown>,
+    { before = nothing, onStop }: PhaseOptions = {},
   ): Promise<Omit<Figures, 'time'>> => {
-    session.write({ totals: emptyTotals() });
+    session.write({ totals: before.totals });
     const total = batches.reduce((sum, { length }) => sum + length, 0);
-    const start = clock();
-    let told = start;
+    let told = clock();
+    const start = told - before.timeSec;
     let done = 0;
     for (const [index, order] of batches.entries()) {
+      if (index < before.batches) {
+        done += order.length;
+        continue;
+      }
       if (signal?.aborted === true) {
+        await onStop?.(index);
         throw new InterruptedError(
           `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches.length} (${phase}).`,
         );
@@ -365,10 +406,15 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const noHyper: HyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
   const validPlan = identityPlan(validCount);
   const validBatches = epochBatches(validCount, { batchSize, dropLast: false });
-  const timer = startTimer(clock);
-  let lastEpoch = 0;
+  let timer = startTimer(clock);
+  /** The epoch under way or, between epochs, the last one. */
+  let current = 0;
+  /** The last epoch that is over, and what is done of the one after it. */
+  let finished = 0;
+  let unfinished: Unfinished | undefined;
+  const readLearnt = (): Promise<Learnt> => session.read('network', 'velocity', 'ema', 'extra');
   const evaluateAll = (run: RunStep): Promise<Omit<Figures, 'time'>> =>
-    runPhase('valid', lastEpoch, validBatches, validPlan, (batch) =>
+    runPhase('valid', current, validBatches, validPlan, (batch) =>
       run({ batch, hyper: noHyper, step: 0 }),
     );
 
@@ -376,6 +422,7 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     session,
     stepsPerEpoch,
     async warmUp() {
+      const learnt = await readLearnt();
       const order = epochBatches(trainCount, { batchSize, dropLast })[0];
       const batch = { ...batchIndices(identityPlan(trainCount), order) };
       const seconds = async (run: () => Promise<unknown>): Promise<number> => {
@@ -394,7 +441,10 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     },
     async runEpoch(epoch) {
       timer({ isCounted: false });
-      lastEpoch = epoch;
+      const before = (epoch === finished + 1 ? unfinished : undefined) ?? nothing;
+      current = epoch;
+      finished = epoch - 1;
+      unfinished = undefined;
       const batches = epochBatches(trainCount, {
         batchSize,
         dropLast,
@@ -405,18 +455,33 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
         maxOptions,
         rng: createRng(seed, 'augment', epoch),
       });
-      const train = await runPhase('train', epoch, batches, choices, async (batch, index) => {
-        const step = (epoch - 1) * stepsPerEpoch + index + 1;
-        await runTrain({ batch, hyper: hyperAt(step), step });
-        if (ema !== undefined && runEma !== undefined && isEmaStep(ema, index)) await runEma({});
-      });
-      const trainTime = timer();
+      /** Keeps what is done of the epoch, the seconds since it began or went on among it. */
+      const keep = async (done: number, timeSec: number): Promise<void> => {
+        const { totals } = await session.read('totals');
+        unfinished = { batches: done, timeSec: before.timeSec + timeSec, totals };
+      };
+      const train = await runPhase(
+        'train',
+        epoch,
+        batches,
+        choices,
+        async (batch, index) => {
+          const step = (epoch - 1) * stepsPerEpoch + index + 1;
+          await runTrain({ batch, hyper: hyperAt(step), step });
+          if (ema !== undefined && runEma !== undefined && isEmaStep(ema, index)) await runEma({});
+        },
+        { before, onStop: (index) => keep(index, timer()) },
+      );
+      const timeSec = timer();
+      await keep(batches.length, timeSec);
       const valid = await evaluateAll(runValid);
       const validTime = timer({ isCounted: false });
+      finished = epoch;
+      unfinished = undefined;
       return {
         epoch,
         lr: valueAt(training.lr, epoch),
-        train: { time: trainTime, ...train },
+        train: { time: before.timeSec + timeSec, ...train },
         valid: { time: validTime, ...valid },
         'total time': timer.totalSec(),
       };
@@ -427,8 +492,43 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
       const means = await evaluateAll(run);
       return { time: clock() - start, ...means };
     },
+    async save() {
+      const learnt = await readLearnt();
+      const rest = unfinished === undefined ? {} : { unfinished };
+      return { epoch: finished, totalSec: timer.totalSec(), learnt, ...rest };
+    },
+    async restore(snapshot) {
+      const held = await readLearnt();
+      checkSameTensors(held, snapshot.learnt);
+      session.write(snapshot.learnt);
+      finished = snapshot.epoch;
+      unfinished = snapshot.unfinished;
+      timer = startTimer(clock, snapshot.totalSec);
+    },
     dispose: () => session.dispose(),
   };
+}
+
+/** How a phase is run that is not run from its beginning, or may be stopped. */
+interface PhaseOptions {
+  /** What is done of it; nothing where absent. */
+  readonly before?: Unfinished;
+  /** Told how many batches are done, once the signal has stopped the phase. */
+  readonly onStop?: (batches: number) => Promise<void>;
+}
+
+/** An epoch before its first batch. */
+const nothing: Unfinished = { batches: 0, timeSec: 0, totals: emptyTotals() };
+
+function checkSameTensors(held: Learnt, given: Learnt): void {
+  const pathsOf = (learnt: Learnt): string[] =>
+    [...entries<HostTensor>(learnt, isHostTensor)].map(([path]) => path.join('/'));
+  const found = new Set(pathsOf(given));
+  const missing = pathsOf(held).find((path) => !found.has(path));
+  if (missing === undefined) return;
+  throw new TrainError(
+    `train: what is to be restored lacks "${missing}". Restore what a trainer of the same training has saved.`,
+  );
 }
 
 function checkExamples(

@@ -16,10 +16,10 @@ export interface Timer {
   readonly totalSec: () => number;
 }
 
-/** Starts a timer. */
-export function startTimer(clock: Clock = wallClock): Timer {
+/** Starts a timer; `countedSec` were counted before, by another one. */
+export function startTimer(clock: Clock = wallClock, countedSec = 0): Timer {
   let last = clock();
-  let totalSec = 0;
+  let totalSec = countedSec;
   const timer = ({ isCounted = true }: { readonly isCounted?: boolean } = {}): number => {
     const now = clock();
     const passed = now - last;

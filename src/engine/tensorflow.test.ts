@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { EngineError } from '../base/errors';
+import { createSession } from './session';
+import { loadTensorflow } from './tensorflow';
+
+/** Threads of this process that run operations, and those that run within one. */
+function threadsOf(name: string): number {
+  return readdirSync('/proc/self/task').filter(
+    (id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === name,
+  ).length;
+}
+
+test('a number of threads that makes no sense is refused, and nothing is loaded', () => {
+  for (const intraOpThreads of [0, -1, 1.5, NaN]) {
+    expect(() => loadTensorflow({ intraOpThreads })).toThrow(
+      new EngineError(
+        `engine: ${intraOpThreads} threads were asked for; expected a whole number of at least 1.`,
+      ),
+    );
+  }
+  expect(threadsOf('tf_Compute')).toBe(0);
+});
+
+test('threads are those of the first call, for the whole process', () => {
+  const session = createSession(
+    { a: { shape: [], data: Float32Array.of(1) } },
+    { intraOpThreads: 3, interOpThreads: 1 },
+  );
+  session.dispose();
+  expect(loadTensorflow().intraOpThreads).toBe(3);
+  expect(process.env['TF_NUM_INTRAOP_THREADS']).toBe('3');
+  expect(loadTensorflow({ intraOpThreads: 3 })).toBe(loadTensorflow());
+  expect(() => createSession({}, { intraOpThreads: 2 })).toThrow(
+    new EngineError(
+      'engine: 2 threads were asked for, and TensorFlow runs with 3 in this process already. ' +
+        'Ask for them before anything is computed, or in a process of its own.',
+    ),
+  );
+});
