@@ -1,14 +1,43 @@
 import { ExperimentError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
+import { architectureSearchRecords } from './architecture-search';
 import { bagOfTricksRecords } from './bag-of-tricks';
 import { demo } from './base';
-import { postRecords } from './posts-1-to-4';
-import type { Experiment } from './record';
+import { batchNormRecords } from './batch-norm';
+import { convergenceRecords, epochClaims } from './convergence';
+import { hyperparameterRecords, larsRecord } from './posts-5-and-6';
+import { postOnlyRecords, postRecords } from './posts-1-to-4';
+import type { Experiment, Notebook } from './record';
+import { notebooks } from './record';
+import { scriptRecords } from './scripts';
 
-/** Every run of the study by name, in the order in which it tells of them. */
+/** Every run of the study by name: notebook by notebook, then the scripts, then what posts alone tell of. */
 export const catalogue: ReadonlyMap<string, Experiment> = new Map(
-  [demo, ...postRecords, ...bagOfTricksRecords].map((experiment) => [experiment.name, experiment]),
+  [
+    demo,
+    ...postRecords,
+    ...batchNormRecords,
+    ...bagOfTricksRecords,
+    ...convergenceRecords,
+    ...scriptRecords,
+    ...postOnlyRecords,
+    ...architectureSearchRecords,
+    ...hyperparameterRecords,
+    larsRecord,
+    ...epochClaims,
+  ].map((experiment) => [experiment.name, experiment]),
 );
+
+/** The records of the catalogue by the place where the study shows them, in their order. */
+export function byNotebook(): ReadonlyMap<Notebook, readonly Experiment[]> {
+  const records = [...catalogue.values()];
+  return new Map(
+    notebooks.map((notebook) => [
+      notebook,
+      records.filter((record) => record.notebook === notebook),
+    ]),
+  );
+}
 
 /**
  * The record of a name.

@@ -1,8 +1,9 @@
 import type { Scheme } from '../augment/plan';
 import type { Transform } from '../augment/transform';
-import type { BagOfTricksOptions } from '../models/bag-of-tricks';
+import type { BagOfTricksOptions, NewDawnOptions } from '../models/bag-of-tricks';
 import type { DawnOptions } from '../models/dawn';
 import type { Resnet9Options } from '../models/resnet9';
+import type { UnbranchedOptions } from '../models/unbranched';
 import type { Ema } from '../optim/ema';
 import type { Group, RuleName } from '../optim/optimiser';
 import type { Schedule } from '../optim/schedule';
@@ -22,7 +23,16 @@ export type NetRecord =
       readonly model: 'bag-of-tricks';
       /** Of the CELUs; ReLUs where absent. */
       readonly celuAlpha?: number;
-    } & Required<Omit<BagOfTricksOptions, 'act'>>);
+    } & Required<Omit<BagOfTricksOptions, 'act'>>)
+  | ({ readonly model: 'new-dawn' } & Required<NewDawnOptions>)
+  | ({ readonly model: 'unbranched' } & Required<UnbranchedOptions>);
+
+/**
+ * What is minimised, for each example: with xent its cross entropy and KL the cross entropy of the uniform target,
+ * (1 - smoothing) xent + smoothing KL, or xentWeight xent + klWeight KL.
+ */
+export type LossRecord =
+  { readonly smoothing: number } | { readonly xentWeight: number; readonly klWeight: number };
 
 /** How images are augmented and batched. */
 export interface DataRecord {
@@ -50,34 +60,68 @@ export interface OptimRecord {
   readonly ema?: Ema;
 }
 
+/** How long a run is, and what is evaluated. */
+export interface RunRecord {
+  readonly epochs: number;
+  /** After each epoch, evaluate the image and its mirror image. */
+  readonly tta: boolean;
+  /** After the last epoch, evaluate once more, the image and its mirror image. */
+  readonly finalTta?: boolean;
+  /** The rate is meant to become too high: a loss that is no finite number ends the run, and not with an error. */
+  readonly mayDiverge?: boolean;
+}
+
 /** What was published for a run, measured on one V100. */
 export interface Published {
-  /** Test accuracy in percent. */
-  readonly accPercent: number;
+  /** Test accuracy in percent. Absent where only the time is known. */
+  readonly accPercent?: number;
+  /** The same of the image and its mirror image, where both were told. */
+  readonly ttaAccPercent?: number;
   /** Seconds; what they include differs, see {@link Published.note}. Absent where only the accuracy is known. */
   readonly timeSec?: number;
-  /** How often it was run and where the figure stands. */
+  /** How many runs the figures are of; absent where the post says no number. */
+  readonly runs?: number;
+  /** How many of these runs came to 94 % or more. */
+  readonly reached?: number;
+  /** What the accuracy is of all runs, what the time includes, and where the figures stand. */
   readonly note: string;
 }
 
-/** The notebook of the study that shows a run. */
-export type Notebook = 'demo' | 'experiments' | 'bag_of_tricks';
+/**
+ * Where the study shows a run: in one of its notebooks, as a script, or in the text of a post alone.
+ */
+export type Notebook =
+  'demo' | 'experiments' | 'batch_norm' | 'bag_of_tricks' | 'scripts' | 'posts';
+
+/** Every {@link Notebook}, in the order in which they are listed. */
+export const notebooks: readonly Notebook[] = [
+  'demo',
+  'experiments',
+  'batch_norm',
+  'bag_of_tricks',
+  'scripts',
+  'posts',
+];
 
 /** One training run of the study, as data: everything that decides its result but the seed. */
 export interface Experiment {
   readonly name: string;
   /** What it is, in a line. */
   readonly title: string;
-  /** Where the study shows it: the notebook, and the cell's number there, from 0. */
+  /** The post that it belongs to, 1 to 8. */
+  readonly post: number;
   readonly notebook: Notebook;
-  readonly cell: number;
+  /** The cell of the notebook, from 0; the first one where it takes several. Absent outside notebooks. */
+  readonly cell?: number;
   /** The size that it was brought to; absent in the catalogue, and in full size. */
   readonly scale?: Scale;
+  /** What was changed about it beside the size, each as `path=value`; absent in the catalogue. */
+  readonly overrides?: readonly string[];
   readonly net: NetRecord;
-  readonly loss: { readonly smoothing: number };
+  readonly loss: LossRecord;
   readonly data: DataRecord;
   readonly optim: OptimRecord;
-  readonly run: { readonly epochs: number; readonly tta: boolean };
+  readonly run: RunRecord;
   readonly published?: Published;
 }
 

@@ -5,7 +5,7 @@ import { normaliseSplit } from '../data/normalise';
 import type { SessionOptions } from '../engine/session';
 import { build } from '../graph/build';
 import type { Graph } from '../graph/spec';
-import { bagOfTricks } from '../models/bag-of-tricks';
+import { bagOfTricks, newDawn } from '../models/bag-of-tricks';
 import {
   dawnNet,
   maxPoolBlock,
@@ -16,8 +16,9 @@ import {
 } from '../models/dawn';
 import type { Block } from '../models/dawn';
 import { resnet9 } from '../models/resnet9';
+import { unbranched } from '../models/unbranched';
 import { celu, relu } from '../nn/activation';
-import { crossEntropyLoss, labelSmoothingLoss } from '../nn/loss';
+import { crossEntropyLoss, labelSmoothingLoss, smoothedLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
 import { whitenInput } from '../nn/whiten';
 import { createTrainer } from '../train/loop';
@@ -54,9 +55,21 @@ export function networkOf({ net }: Experiment): Graph<AnyLayer> {
         bagOfTricks({ ...net, act: celuAlpha === undefined ? relu() : celu(celuAlpha) }),
       );
     }
+    case 'new-dawn':
+      return build(newDawn(net));
+    case 'unbranched':
+      return build(unbranched(net));
     default:
       return net satisfies never;
   }
+}
+
+/** The loss of a record, as a network that reads `logits` and `target`. */
+export function lossOf({ loss }: Experiment): Graph<AnyLayer> {
+  if ('xentWeight' in loss) return build(smoothedLoss(loss.xentWeight, loss.klWeight));
+  return build<AnyLayer>(
+    loss.smoothing === 0 ? crossEntropyLoss() : labelSmoothingLoss(loss.smoothing),
+  );
 }
 
 /** Normalises the record's images and puts them, the network and the steps on the device. Dispose the trainer after. */
@@ -66,7 +79,7 @@ export function prepareRun(
   seed: number,
   { engine, ...watch }: Watch & { readonly engine?: SessionOptions } = {},
 ): PreparedRun {
-  const { data: images, optim, run, loss } = experiment;
+  const { data: images, optim, run } = experiment;
   const timer = startTimer(watch.clock);
   const examples = (split: Split, count: number | undefined): Examples =>
     normaliseSplit(count === undefined ? split : subset(split, count));
@@ -75,12 +88,7 @@ export function prepareRun(
   const preprocessSec = timer();
   const trainer = createTrainer(
     {
-      model: {
-        graph: networkOf(experiment),
-        loss: build<AnyLayer>(
-          loss.smoothing === 0 ? crossEntropyLoss() : labelSmoothingLoss(loss.smoothing),
-        ),
-      },
+      model: { graph: networkOf(experiment), loss: lossOf(experiment) },
       train,
       valid,
       imageShape: [32, 32, 3],
@@ -111,7 +119,7 @@ export function prepareRun(
 }
 
 function isWhitened({ net }: Experiment): boolean {
-  return net.model === 'bag-of-tricks' && net.isWhitened;
+  return net.model === 'new-dawn' || (net.model === 'bag-of-tricks' && net.isWhitened);
 }
 
 /** The images whose patches the input is whitened by: the first 10,000, `[N,32,32,3]`. */

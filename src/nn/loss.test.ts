@@ -6,6 +6,8 @@ import type { Numbers } from '../../test/expect-close';
 import { LayerError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
 import { build } from '../graph/build';
+import type { Net } from '../graph/spec';
+import type { CombineLayer } from './combine';
 import {
   correct,
   crossEntropy,
@@ -15,7 +17,9 @@ import {
   logSoftmax,
   lossForward,
   nll,
+  smoothedLoss,
 } from './loss';
+import type { LossLayer } from './loss';
 import { runNetwork } from './network';
 
 beforeAll(() => {
@@ -75,11 +79,17 @@ describe('losses of any logits', () => {
           expectNear('nll', lossForward(nll(), [logprobs, t]), each(xent));
           expectNear('KL', lossForward(klUniform(), [logprobs]), each(kl));
 
-          const graph = build(labelSmoothingLoss(alpha));
-          const smoothed = (scores: tf.Tensor): tf.Tensor =>
-            runNetwork(graph, {}, { logits: scores, target: t }, true).values.get(
+          const lossOf = (net: Net<LossLayer | CombineLayer>, scores: tf.Tensor): tf.Tensor =>
+            runNetwork(build(net), {}, { logits: scores, target: t }, true).values.get(
               'loss',
             ) as tf.Tensor;
+          const smoothed = (scores: tf.Tensor): tf.Tensor =>
+            lossOf(labelSmoothingLoss(alpha), scores);
+          expectNear(
+            'weighted',
+            lossOf(smoothedLoss(1, alpha / 2), x),
+            each(xent.map((value, e) => value + (alpha / 2) * kl[e])),
+          );
           expectNear(
             'smoothed',
             smoothed(x),

@@ -53,13 +53,21 @@ export function crossEntropyLoss(): Net<LossLayer> {
  * @see Szegedy et al., Rethinking the Inception Architecture, arXiv:1512.00567 (2015)
  */
 export function labelSmoothingLoss(alpha: number): Net<LossLayer | CombineLayer> {
+  return smoothedLoss(1 - alpha, alpha);
+}
+
+/**
+ * loss = xentWeight cross entropy + klWeight KL, KL being the cross entropy of the uniform target; what
+ * {@link labelSmoothingLoss} is with weights that sum to 1. Reads and gives what {@link crossEntropyLoss} does.
+ */
+export function smoothedLoss(xentWeight: number, klWeight: number): Net<LossLayer | CombineLayer> {
   return {
     logits: [null, []],
     target: [null, []],
     logprobs: [logSoftmax(), ['logits']],
     KL: [klUniform(), ['logprobs']],
     xent: [nll(), ['logprobs', 'target']],
-    loss: [addWeighted(1 - alpha, alpha), ['xent', 'KL']],
+    loss: [addWeighted(xentWeight, klWeight), ['xent', 'KL']],
     acc: [correct(), ['logits', 'target']],
   };
 }
