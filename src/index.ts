@@ -45,6 +45,8 @@ export { mapTypes, override, removeByType, reorder, union } from './graph/edit';
 export type { KindChanges, LayerOfKind, Overrides } from './graph/edit';
 export type { Graph, GraphNode, InputRef, Layer, Leaf, Net } from './graph/spec';
 export { svg } from './graph/svg';
+export { compare } from './report/compare';
+export type { CompareOptions, Comparison, Observation } from './report/compare';
 export { Table, every } from './report/table';
 export type { Cell, FlatRow, Report, Row, TableOptions } from './report/table';
 export { summarise, summary, summaryText } from './report/stats';
@@ -77,7 +79,7 @@ export type {
 } from './engine/session';
 export type { OpAttribute } from './engine/backend';
 export { loadTensorflow } from './engine/tensorflow';
-export type { Tensorflow } from './engine/tensorflow';
+export type { Tensorflow, ThreadOptions } from './engine/tensorflow';
 export { celu, relu, shiftScaleRelu, softplus } from './nn/activation';
 export type { ActivationLayer } from './nn/activation';
 export { batchNorm, ghostBatchNorm } from './nn/batch-norm';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReportError } from '../base/errors';
-import { studentT, summarise, summary, summaryText } from './stats';
+import { studentP, studentPower, studentT, summarise, summary, summaryText } from './stats';
 
 describe('studentT', () => {
   // Published tables, two-sided: Abramowitz and Stegun, table 26.10; rounded to three decimals there.
@@ -54,7 +54,7 @@ describe('studentT', () => {
       fc.property(cases, ([level, freedom]) => {
         const angle = Math.atan(studentT(level, freedom) / Math.sqrt(freedom));
         const share = integral(angle, freedom) / integral(Math.PI / 2, freedom);
-        expect(share).toBeCloseTo(level, 8);
+        expect(share).toBeCloseTo(level, 7);
       }),
       { numRuns: 50 },
     );
@@ -66,14 +66,50 @@ describe('studentT', () => {
     [95, 4],
     [NaN, 4],
     [0.95, 0],
-    [0.95, 1.5],
+    [0.95, NaN],
   ])('refuses level %f with %f degrees', (level, freedom) => {
     expect(() => studentT(level, freedom)).toThrow(
       new ReportError(
         `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, as 0.95, ` +
-          'and a positive whole number of degrees.',
+          'and a positive number of degrees.',
       ),
     );
+  });
+});
+
+// Computed with SciPy 1.17.1: scipy.stats.t.ppf((1 + level) / 2, freedom), 2 * scipy.stats.t.sf(t, freedom) and, with c
+// the critical value, scipy.stats.nct: 1 - cdf(c, freedom, noncentrality) + cdf(-c, freedom, noncentrality).
+describe('against SciPy', () => {
+  test.each([
+    [0.95, 7.3, 2.345066736547703],
+    [0.95, 2.5, 3.5746548420036817],
+    [0.8, 1.2, 2.586717387950133],
+    [0.99, 45.6, 2.6880280295138297],
+    [0.95, 200_000, 1.959975845966768],
+  ])('t of level %f, %f degrees', (level, freedom, t) => {
+    expect(studentT(level, freedom) / t).toBeCloseTo(1, 4);
+  });
+
+  test.each([
+    [0.1, 3, 0.9266523488008059],
+    [2.5, 7.3, 0.03965023466560043],
+    [-6, 1.2, 0.07700256929871019],
+    [12, 4, 0.000276428548502973],
+    [2, 250_000, 0.0455013437177403],
+  ])('p of t %f, %f degrees', (t, freedom, p) => {
+    expect(studentP(t, freedom) / p).toBeCloseTo(1, 4);
+  });
+
+  test.each([
+    [2.8, 10, 0.95, 0.7138940486020398],
+    [0.5, 3, 0.95, 0.06529427360910052],
+    [2.8, 57.3, 0.95, 0.7860617634980309],
+    [1, 200_000, 0.95, 0.17007386134137034],
+    [3.6, 20, 0.99, 0.7648822611188376],
+    // Beyond what scipy.stats.nct computes: its defining integral, by scipy.integrate.quad.
+    [45, 1, 0.99, 0.52032742296608],
+  ])('power %f errors away, %f degrees, level %f', (noncentrality, freedom, level, power) => {
+    expect(studentPower(noncentrality, freedom, level)).toBeCloseTo(power, 3);
   });
 });
 

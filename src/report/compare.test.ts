@@ -1,0 +1,115 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ReportError } from '../base/errors';
+import { compare } from './compare';
+import type { Observation } from './compare';
+
+const seeded = (values: readonly number[], from = 0): Observation[] =>
+  values.map((value, index) => ({ seed: from + index, value }));
+
+const first = [81.39, 81.26, 81.75, 81.5, 81.02];
+const second = [81.1, 81.31, 81.22, 81.37, 80.95];
+
+describe('the same seeds', () => {
+  test('are paired, whatever their order', () => {
+    const result = compare(seeded(first), seeded(second).toReversed());
+    // scipy.stats.ttest_rel (SciPy 1.17.1) and its confidence_interval(0.95); the number of runs is the smallest n for which
+    // the power by scipy.stats.nct reaches 0.8 (statsmodels 0.15.0, TTestPower().solve_power: 12.54).
+    expect(result).toMatchObject({ test: 'paired', counts: [5, 5], freedom: 4, runsNeeded: 13 });
+    expect(result.difference).toBeCloseTo(0.194, 12);
+    expect(result.sd).toBeCloseTo(0.22423202269078496, 12);
+    expect(result.t).toBeCloseTo(1.9345907084518577, 12);
+    expect(result.p).toBeCloseTo(0.12515300444752994, 7);
+    expect(result.interval?.low).toBeCloseTo(-0.08442082981955745, 7);
+    expect(result.interval?.high).toBeCloseTo(0.472420829819557, 7);
+  });
+
+  test('a seed that comes twice makes no pair', () => {
+    const twice = [...seeded(second).slice(1), { seed: 4, value: 81 }];
+    expect(compare(seeded(first), twice).test).toBe('welch');
+  });
+
+  test('differences without any spread', () => {
+    const raised = first.map((value) => value + 1);
+    expect(compare(seeded(raised), seeded(first))).toMatchObject({ t: null, p: 0, runsNeeded: 2 });
+    expect(compare(seeded(first), seeded(first))).toEqual({
+      test: 'paired',
+      counts: [5, 5],
+      difference: 0,
+      sd: 0,
+      interval: { low: 0, high: 0 },
+      t: null,
+      freedom: 4,
+      p: 1,
+      runsNeeded: null,
+    });
+  });
+});
+
+describe('other seeds', () => {
+  const seven = [94.1, 94.3, 94.0, 93.9, 94.25, 94.05, 94.12];
+  const four = [93.9, 94.2, 93.7, 94.4];
+
+  test('are compared as two samples of unequal variance', () => {
+    const result = compare(seeded(seven), seeded(four, 100));
+    // scipy.stats.ttest_ind(equal_var=False), SciPy 1.17.1; the number of runs as above, with Welch's degrees of freedom.
+    expect(result).toMatchObject({ test: 'welch', counts: [7, 4], runsNeeded: 327 });
+    expect(result.t).toBeCloseTo(0.3221982907106968, 10);
+    expect(result.freedom).toBeCloseTo(3.6967017021847375, 10);
+    expect(result.p).toBeCloseTo(0.764690762577212, 7);
+    expect(result.interval?.low).toBeCloseTo(-0.4177465536236738, 6);
+    expect(result.interval?.high).toBeCloseTo(0.5234608393379161, 6);
+    expect(result.sd).toBeCloseTo(0.2407181715102498, 10);
+  });
+
+  test('half a standard deviation takes 64 runs each, as every textbook has it', () => {
+    // Cohen, Statistical Power Analysis (1988), table 2.4.1: d = .50, power .80, two-sided .05. statsmodels: 63.77.
+    const spread = (mean: number): number[] => [mean - Math.SQRT1_2, mean + Math.SQRT1_2];
+    expect(compare(seeded(spread(0.5)), seeded(spread(0), 9)).runsNeeded).toBe(64);
+    expect(compare(seeded(spread(0.5)), seeded(spread(0), 9), { power: 0.9 }).runsNeeded).toBe(86);
+  });
+
+  test('one run shows no spread', () => {
+    for (const runs of [seeded([94]), seeded([94], 7)]) {
+      expect(compare(runs, seeded([93]))).toMatchObject({
+        difference: 1,
+        sd: null,
+        interval: null,
+        p: null,
+        runsNeeded: null,
+      });
+    }
+  });
+});
+
+test('turned round, only signs change', () => {
+  const series = fc.array(fc.double({ min: 80, max: 95, noNaN: true }), {
+    minLength: 2,
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(series, series, (a, b) => {
+      const [there, back] = [compare(seeded(a), seeded(b)), compare(seeded(b), seeded(a))];
+      expect(back.difference).toBeCloseTo(-there.difference, 10);
+      expect(back.p).toBeCloseTo(there.p as number, 10);
+      expect(back.runsNeeded).toBe(there.runsNeeded);
+      expect(there.p).toBeGreaterThanOrEqual(0);
+      expect(there.p).toBeLessThanOrEqual(1);
+      // The interval leaves 0 out exactly when the test is significant at its level.
+      const { low = 0, high = 0 } = there.interval ?? {};
+      const isOnTheEdge = there.t === null || Math.abs((there.p as number) - 0.05) < 1e-6;
+      expect(isOnTheEdge || (low > 0 || high < 0) === (there.p as number) < 0.05).toBe(true);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('refuses what cannot be compared', () => {
+  expect(() => compare([], seeded([1]))).toThrow('no values to summarise');
+  expect(() => compare(seeded([NaN]), seeded([1]))).toThrow('value 1 of 1 is NaN');
+  expect(() => compare(seeded([1]), seeded([1]), { power: 80 })).toThrow(
+    new ReportError(
+      'compare: level 0.95, power 80; expected both between 0 and 1, as 0.95 and 0.8.',
+    ),
+  );
+});
