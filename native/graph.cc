@@ -3,7 +3,8 @@
 //   create(config)                                   a graph with a session; config is a serialised ConfigProto
 //   addNode(graph, op, name, inputs, attributes, controls) -> { id, outputs: [{ dtype, shape }] }
 //                                                    an input is an output, or a list of outputs
-//   run(graph, feeds, fetches, targets) -> Promise<[{ dtype, shape, data }]>
+//   run(graph, feeds, fetches, targets, isTimed) -> Promise<[{ dtype, shape, data }]>
+//                                                    a timed one has a property `metadata`, a serialised RunMetadata
 //   runSync(graph, feeds, fetches, targets) -> [{ dtype, shape, data }]
 //                                                    the same on the thread of JavaScript, for short measurements
 //   setShape(graph, output, shape)                   for outputs of operations without shape inference
@@ -416,9 +417,11 @@ struct Work {
   std::vector<TF_Output> fetches;
   std::vector<TF_Tensor*> results;
   std::vector<const TF_Operation*> targets;
+  TF_Buffer* metadata = nullptr;  // where a run that is timed leaves what it measured
   std::string error;
 
   ~Work() {
+    if (metadata != nullptr) TF_DeleteBuffer(metadata);
     for (TF_Tensor* value : values) TF_DeleteTensor(value);
     for (TF_Tensor* result : results) {
       if (result != nullptr) TF_DeleteTensor(result);
@@ -430,15 +433,19 @@ void execute(napi_env, void* data) {
   Work& work = *static_cast<Work*>(data);
   TF_Status* status = TF_NewStatus();
   work.results.resize(work.fetches.size(), nullptr);
-  TF_SessionRun(work.session, nullptr, work.inputs.data(), work.values.data(),
+  // A serialised RunOptions, trace_level: FULL_TRACE.
+  static const char trace[] = {1 << 3, 3};
+  TF_Buffer* options = work.metadata == nullptr ? nullptr : TF_NewBufferFromString(trace, sizeof trace);
+  TF_SessionRun(work.session, options, work.inputs.data(), work.values.data(),
                 static_cast<int>(work.inputs.size()), work.fetches.data(), work.results.data(),
                 static_cast<int>(work.fetches.size()), work.targets.data(),
-                static_cast<int>(work.targets.size()), nullptr, status);
+                static_cast<int>(work.targets.size()), work.metadata, status);
+  if (options != nullptr) TF_DeleteBuffer(options);
   if (TF_GetCode(status) != TF_OK) work.error = TF_Message(status);
   TF_DeleteStatus(status);
 }
 
-// The results of a run as an array of { dtype, shape, data }.
+// The results of a run as an array of { dtype, shape, data }; of one that is timed, with a property `metadata`.
 napi_value resultsOf(napi_env env, const Work& work) {
   napi_value results;
   napi_create_array_with_length(env, work.results.size(), &results);
@@ -456,6 +463,13 @@ napi_value resultsOf(napi_env env, const Work& work) {
     napi_set_named_property(env, result, "shape", shapeValue(env, shape));
     napi_set_named_property(env, result, "data", buffer);
     napi_set_element(env, results, i, result);
+  }
+  if (work.metadata != nullptr) {
+    void* copy;
+    napi_value buffer;
+    napi_create_arraybuffer(env, work.metadata->length, &copy, &buffer);
+    if (work.metadata->length > 0) std::memcpy(copy, work.metadata->data, work.metadata->length);
+    napi_set_named_property(env, results, "metadata", buffer);
   }
   return results;
 }
@@ -494,9 +508,10 @@ std::unique_ptr<Work> workOf(napi_env env, const Graph& graph, napi_value feeds,
 
 napi_value run(napi_env env, napi_callback_info info) {
   return entry(env, [&]() -> napi_value {
-    napi_value args[4];
+    napi_value args[5];
     arguments(env, info, args);
     auto work = workOf(env, graphOf(env, args[0]), args[1], args[2], args[3]);
+    if (truth(env, args[4])) work->metadata = TF_NewBuffer();
     napi_value promise;
     napi_value name;
     check(napi_create_reference(env, args[0], 1, &work->keep), "the graph");

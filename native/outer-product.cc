@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "parallel.h"
 
@@ -109,19 +110,20 @@ CIFAR10_FAST_TARGET void tile(const uint16_t* a, const uint16_t* b, int64_t imag
   }
 }
 
+// Long enough for the sums to stay in registers, short enough for the packs to stay in the cache.
+int64_t imagesAtOnce(const ConvShape& s) { return std::min<int64_t>(s.n, std::max<int64_t>(1, 1024 / (s.h * s.w))); }
+
 // Adds the gradient of images [first, last) to `sums` [3,3,Ci,Co].
 template <int NR>
-void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int64_t first, int64_t last, float* sums) {
+void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int64_t first, int64_t last,
+                uint16_t* left, uint16_t* right, float* sums) {
   const int64_t pixels = s.h * s.w;
   const int64_t row = s.w / 2;
-  // Long enough for the sums to stay in registers, short enough for the packs to stay in the cache.
-  const int64_t chunk = std::min<int64_t>(last - first, std::max<int64_t>(1, 1024 / pixels));
-  Buffer<uint16_t> left(3 * chunk * pixels * s.ci);
-  Buffer<uint16_t> right(chunk * pixels * s.co);
+  const int64_t chunk = imagesAtOnce(s);
   for (int64_t start = first; start < last; start += chunk) {
     const int64_t images = std::min(chunk, last - start);
-    packInput(x + start * pixels * s.ci, s, images, left.get());
-    packGradient(dy + start * pixels * s.co, s, images, NR, right.get());
+    packInput(x + start * pixels * s.ci, s, images, left);
+    packGradient(dy + start * pixels * s.co, s, images, NR, right);
     const int64_t pairs = images * s.h * row;
     const int64_t left_panel = pairs * kRows * 2;
     for (int kh = 0; kh < 3; kh++) {
@@ -130,10 +132,10 @@ void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int64
       const int64_t skip_x = std::max<int64_t>(0, down) * row;
       const int64_t skip_dy = std::max<int64_t>(0, -down) * row;
       for (int kw = 0; kw < 3; kw++) {
-        const uint16_t* shifted = left.get() + kw * (s.ci / kRows) * left_panel + skip_x * kRows * 2;
+        const uint16_t* shifted = left + kw * (s.ci / kRows) * left_panel + skip_x * kRows * 2;
         float* plane = sums + (kh * 3 + kw) * s.ci * s.co;
         for (int64_t co = 0; co < s.co; co += 16 * NR) {
-          const uint16_t* b = right.get() + co * pairs * 2 + skip_dy * NR * 32;
+          const uint16_t* b = right + co * pairs * 2 + skip_dy * NR * 32;
           for (int64_t ci = 0; ci < s.ci; ci += kRows) {
             tile<NR>(shifted + ci / kRows * left_panel, b, images, s.h * row, length, plane + ci * s.co + co, s.co);
           }
@@ -155,17 +157,25 @@ bool fitsOuterProduct(const ConvShape& s) { return s.w % 2 == 0 && s.ci % kRows 
 void outerProductFilter(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int threads, float* dk) {
   const int64_t size = 9 * s.ci * s.co;
   const auto run = s.co % 32 == 0 ? accumulate<2> : accumulate<1>;
-  // Every thread sums over its own images; the first one into the result itself.
-  Buffer<float> others((threads - 1) * size);
-  parallel(threads, s.n, [&](int t, int64_t first, int64_t last) {
-    float* sums = t == 0 ? dk : others.get() + (t - 1) * size;
-    std::memset(sums, 0, size * sizeof(float));
-    run(x, dy, s, first, last, sums);
-  });
-  for (int t = 1; t < threads; t++) {
-    const float* sums = others.get() + (t - 1) * size;
-    for (int64_t i = 0; i < size; i++) dk[i] += sums[i];
+  const int64_t pixels = imagesAtOnce(s) * s.h * s.w;
+  std::vector<size_t> sizes;
+  for (int t = 0; t < threads; t++) {
+    sizes.push_back(3 * pixels * s.ci * sizeof(uint16_t));
+    sizes.push_back(pixels * s.co * sizeof(uint16_t));
+    sizes.push_back(size * sizeof(float));
   }
+  const Scratch scratch(sizes);
+  parallel(threads, s.n, [&](int t, int64_t first, int64_t last) {
+    float* sums = scratch.piece<float>(3 * t + 2);
+    std::memset(sums, 0, size * sizeof(float));
+    run(x, dy, s, first, last, scratch.piece<uint16_t>(3 * t), scratch.piece<uint16_t>(3 * t + 1), sums);
+  });
+  parallel(threads, size, [&](int, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) {
+      dk[i] = scratch.piece<float>(2)[i];
+      for (int t = 1; t < threads; t++) dk[i] += scratch.piece<float>(3 * t + 2)[i];
+    }
+  });
 }
 
 }  // namespace cifar10_fast

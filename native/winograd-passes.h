@@ -207,43 +207,52 @@ CIFAR10_FAST_TARGET inline void multiplyTiles(const T* v, int64_t stride, const 
   }
 }
 
+// What a thread works on at a time.
+template <typename T, int M, int NR>
+struct Block {
+  explicit Block(int64_t depth)
+      // Rows of v start in different sets of the cache.
+      : stride(depth + 64 / sizeof(T)) {
+    // As many tiles as the second-level cache holds, but enough to pay for reading the kernel again.
+    const int64_t fitting = (640 << 10) / (P * (stride * sizeof(T) + NR * kWidth * sizeof(float)));
+    tiles = std::min<int64_t>(256, std::max<int64_t>(48, fitting)) / kTiles * kTiles;
+  }
+  static constexpr int P = (M + 2) * (M + 2);
+  int64_t stride, tiles;
+  size_t inputBytes() const { return P * tiles * stride * sizeof(T); }
+  size_t productBytes() const { return P * tiles * NR * kWidth * sizeof(float); }
+};
+
 // The convolution of tiles [first, last) with a transformed kernel, from `depth` channels to `columns`.
 template <typename T, int M, int NR>
 CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const ConvShape& s, int64_t depth, int64_t columns,
-                                  int64_t first, int64_t last, T* y) {
+                                  int64_t first, int64_t last, const T* nothing, T* v, float* m, T* y) {
   constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
   const Tiles<M> tiles(s);
-  // Rows of v start in different sets of the cache.
-  const int64_t stride = depth + 64 / sizeof(T);
-  // As many tiles as the second-level cache holds, but enough to pay for reading the kernel again.
-  const int64_t fitting = (640 << 10) / (P * (stride * sizeof(T) + panel * sizeof(float)));
-  const int64_t block = std::min<int64_t>(256, std::max<int64_t>(48, fitting)) / kTiles * kTiles;
-  Buffer<T> v(P * block * stride);
-  Buffer<float> m(P * block * panel);
-  Buffer<T> nothing(depth);
-  std::memset(nothing.get(), 0, depth * sizeof(T));
+  const Block<T, M, NR> size(depth);
+  const int64_t block = size.tiles, stride = size.stride;
   for (int64_t start = first; start < last; start += block) {
     const int64_t count = std::min(block, last - start);
     const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
     for (int64_t t = 0; t < count; t++) {
       const T* at[P];
-      findPixels<T, M>(x, tiles, s, depth, start + t, nothing.get(), at);
+      findPixels<T, M>(x, tiles, s, depth, start + t, nothing, at);
       for (int64_t c = 0; c < depth; c += kWidth) {
         Vec in[P], out[P];
         for (int p = 0; p < P; p++) in[p] = load(at[p] + c);
         transformSquare<M, Direction::kInput, A, A>(in, out);
-        for (int p = 0; p < P; p++) store(v.get() + (p * block + t) * stride + c, out[p]);
+        for (int p = 0; p < P; p++) store(v + (p * block + t) * stride + c, out[p]);
       }
     }
     for (int64_t t = count; t < padded; t++) {
-      for (int p = 0; p < P; p++) std::memset(v.get() + (p * block + t) * stride, 0, depth * sizeof(T));
+      for (int p = 0; p < P; p++) std::memset(v + (p * block + t) * stride, 0, depth * sizeof(T));
     }
     for (int64_t column = 0; column < columns; column += panel) {
       for (int p = 0; p < P; p++) {
         const T* row = u + (column / panel * P + p) * depth * panel;
         for (int64_t t = 0; t < padded; t += kTiles) {
-          multiplyTiles<T, NR>(v.get() + (p * block + t) * stride, stride, row, depth,
-                               m.get() + (p * block + t) * panel);
+          multiplyTiles<T, NR>(v + (p * block + t) * stride, stride, row, depth,
+                               m + (p * block + t) * panel);
         }
       }
       for (int64_t t = 0; t < count; t++) {
@@ -254,7 +263,7 @@ CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const ConvShape& s, in
         const int64_t rows = std::min<int64_t>(M, s.h - top), across = std::min<int64_t>(M, s.w - left);
         for (int j = 0; j < NR; j++) {
           Vec in[P], out[M * M];
-          for (int p = 0; p < P; p++) in[p] = load(m.get() + (p * block + t) * panel + j * kWidth);
+          for (int p = 0; p < P; p++) in[p] = load(m + (p * block + t) * panel + j * kWidth);
           transformSquare<M, Direction::kOutput, A, M>(in, out);
           T* to = y + ((image * s.h + top) * s.w + left) * columns + column + j * kWidth;
           for (int64_t r = 0; r < rows; r++) {
@@ -271,12 +280,22 @@ void convolveAll(const T* x, const float* k, const ConvShape& s, bool is_turned,
   constexpr int A = M + 2;
   const int64_t depth = is_turned ? s.co : s.ci;
   const int64_t columns = is_turned ? s.ci : s.co;
-  Buffer<T> u(A * A * s.ci * s.co);
+  const Block<T, M, NR> block(depth);
+  std::vector<size_t> sizes{A * A * s.ci * s.co * sizeof(T), depth * sizeof(T)};
+  for (int t = 0; t < threads; t++) {
+    sizes.push_back(block.inputBytes());
+    sizes.push_back(block.productBytes());
+  }
+  const Scratch scratch(sizes);
+  T* u = scratch.piece<T>(0);
+  T* nothing = scratch.piece<T>(1);
+  std::memset(nothing, 0, depth * sizeof(T));
   parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
-    transformKernel<T, M, NR>(k, s, is_turned, first, last, u.get());
+    transformKernel<T, M, NR>(k, s, is_turned, first, last, u);
   });
-  parallel(threads, Tiles<M>(s).count, [&](int, int64_t first, int64_t last) {
-    convolve<T, M, NR>(x, u.get(), s, depth, columns, first, last, y);
+  parallel(threads, Tiles<M>(s).count, [&](int t, int64_t first, int64_t last) {
+    convolve<T, M, NR>(x, u, s, depth, columns, first, last, nothing, scratch.piece<T>(2 + 2 * t),
+                       scratch.piece<float>(3 + 2 * t), y);
   });
 }
 
@@ -326,20 +345,22 @@ CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t
   }
 }
 
-// Adds what tiles [first, last) give to `sums` [position][Ci][Co].
+// Tiles that a thread sums over at a time: enough to pay for reading the sums again, few enough for a position of them
+// to stay in the cache.
+template <typename T, int M>
+int64_t tilesAtOnce(const ConvShape& s) {
+  const int64_t bytes = (M + 2) * (M + 2) * (s.ci + s.co) * static_cast<int64_t>(sizeof(T));
+  return std::min<int64_t>(1024, std::max<int64_t>(64, (1 << 20) / bytes)) / 2 * 2;
+}
+
+// Adds what tiles [first, last) give to `sums` [position][Ci][Co], by way of
+// v [position][Ci/R][tile/G][R][G] and g [position][Co/panel][tile/G][panel][G].
 template <typename T, int M, int NR>
 CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, int64_t first, int64_t last,
-                                   float* sums) {
+                                   const T* nothing, T* v, T* g, float* sums) {
   constexpr int A = M + 2, P = A * A, G = Elements<T>::group, R = kWidth / 2, panel = NR * kWidth;
   const Tiles<M> tiles(s);
-  // Enough tiles to pay for reading the sums again, few enough for a position of them to stay in the cache.
-  const int64_t fitting = (4 << 20) / (P * (s.ci + s.co) * static_cast<int64_t>(sizeof(T)));
-  const int64_t block = std::min<int64_t>(1024, std::max<int64_t>(128, fitting)) / 2 * 2;
-  // v [position][Ci/R][tile/G][R][G], g [position][Co/panel][tile/G][panel][G]
-  Buffer<T> v(P * block * s.ci);
-  Buffer<T> g(P * block * s.co);
-  Buffer<T> nothing(std::max(s.ci, s.co));
-  std::memset(nothing.get(), 0, std::max(s.ci, s.co) * sizeof(T));
+  const int64_t block = tilesAtOnce<T, M>(s);
   for (int64_t start = first; start < last; start += block) {
     const int64_t count = std::min(block, last - start);
     const int64_t groups = (count + G - 1) / G;
@@ -349,18 +370,18 @@ CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, 
       for (int e = 0; e < G; e++) {
         const int64_t tile = start + group * G + e;
         if (tile >= last) {
-          for (int p = 0; p < P; p++) at[e][p] = nothing.get();
-          for (int i = 0; i < M * M; i++) from[e][i] = nothing.get();
+          for (int p = 0; p < P; p++) at[e][p] = nothing;
+          for (int i = 0; i < M * M; i++) from[e][i] = nothing;
           continue;
         }
-        findPixels<T, M>(x, tiles, s, s.ci, tile, nothing.get(), at[e]);
+        findPixels<T, M>(x, tiles, s, s.ci, tile, nothing, at[e]);
         const int64_t left = tile % tiles.across * M;
         const int64_t top = tile / tiles.across % tiles.down * M;
         const T* image = dy + tile / (tiles.across * tiles.down) * s.h * s.w * s.co;
         for (int i = 0; i < M; i++) {
           for (int j = 0; j < M; j++) {
             const bool is_inside = top + i < s.h && left + j < s.w;
-            from[e][i * M + j] = is_inside ? image + ((top + i) * s.w + left + j) * s.co : nothing.get();
+            from[e][i * M + j] = is_inside ? image + ((top + i) * s.w + left + j) * s.co : nothing;
           }
         }
       }
@@ -371,7 +392,7 @@ CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, 
           transformSquare<M, Direction::kInput, A, A>(in, out[e]);
         }
         for (int p = 0; p < P; p++) {
-          T* to = v.get() + ((p * (s.ci / R) + c / R) * groups + group) * R * G;
+          T* to = v + ((p * (s.ci / R) + c / R) * groups + group) * R * G;
           Elements<T>::storeHalves(to, to + groups * R * G, out[0][p], out[G - 1][p]);
         }
       }
@@ -382,16 +403,16 @@ CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, 
           transformSquare<M, Direction::kGradient, M, A>(in, out[e]);
         }
         for (int p = 0; p < P; p++) {
-          T* to = g.get() + ((p * (s.co / panel) + c / panel) * groups + group) * panel * G + c % panel * G;
+          T* to = g + ((p * (s.co / panel) + c / panel) * groups + group) * panel * G + c % panel * G;
           Elements<T>::storeHalves(to, to + R * G, out[0][p], out[G - 1][p]);
         }
       }
     }
     for (int p = 0; p < P; p++) {
       for (int64_t co = 0; co < s.co; co += panel) {
-        const T* b = g.get() + (p * (s.co / panel) + co / panel) * groups * panel * G;
+        const T* b = g + (p * (s.co / panel) + co / panel) * groups * panel * G;
         for (int64_t ci = 0; ci < s.ci; ci += R) {
-          const T* a = v.get() + (p * (s.ci / R) + ci / R) * groups * R * G;
+          const T* a = v + (p * (s.ci / R) + ci / R) * groups * R * G;
           multiplyChannels<T, NR>(a, b, groups, sums + (p * s.ci + ci) * s.co + co, s.co);
         }
       }
@@ -419,14 +440,25 @@ CIFAR10_FAST_TARGET void transformSums(const float* const* parts, int count, con
 
 template <typename T, int M, int NR>
 void correlateAll(const T* x, const T* dy, const ConvShape& s, int threads, float* dk) {
-  constexpr int A = M + 2;
-  const int64_t size = A * A * s.ci * s.co;
-  Buffer<float> sums(threads * size);
+  constexpr int A = M + 2, P = A * A;
+  const size_t size = P * s.ci * s.co;
+  const size_t channels = std::max(s.ci, s.co);
+  const int64_t block = tilesAtOnce<T, M>(s);
+  std::vector<size_t> sizes{channels * sizeof(T)};
+  for (int t = 0; t < threads; t++) {
+    sizes.push_back(P * block * s.ci * sizeof(T));
+    sizes.push_back(P * block * s.co * sizeof(T));
+    sizes.push_back(size * sizeof(float));
+  }
+  const Scratch scratch(sizes);
+  T* nothing = scratch.piece<T>(0);
+  std::memset(nothing, 0, channels * sizeof(T));
   std::vector<const float*> parts;
-  for (int t = 0; t < threads; t++) parts.push_back(sums.get() + t * size);
+  for (int t = 0; t < threads; t++) parts.push_back(scratch.piece<float>(3 + 3 * t));
   parallel(threads, Tiles<M>(s).count, [&](int t, int64_t first, int64_t last) {
-    std::memset(sums.get() + t * size, 0, size * sizeof(float));
-    correlate<T, M, NR>(x, dy, s, first, last, sums.get() + t * size);
+    float* sums = scratch.piece<float>(3 + 3 * t);
+    std::memset(sums, 0, size * sizeof(float));
+    correlate<T, M, NR>(x, dy, s, first, last, nothing, scratch.piece<T>(1 + 3 * t), scratch.piece<T>(2 + 3 * t), sums);
   });
   parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
     transformSums<M>(parts.data(), threads, s, first, last, dk);

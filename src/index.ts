@@ -60,6 +60,8 @@ export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware'
 export type { Gpu, Hardware, Precision } from './engine/hardware';
 export type { GraphEntry, Value } from './engine/graph';
 export { flopsOf, printGraph, summariseGraph } from './engine/print';
+export { summariseProfile } from './engine/profile';
+export type { NodeTime, OperationTime } from './engine/profile';
 export type { GraphSummary } from './engine/print';
 export type { OutputRef } from './engine/native';
 export { createSession } from './engine/session';

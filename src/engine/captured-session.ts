@@ -234,6 +234,10 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
         return mapTree(nesting, isIndex, (index) => results[index]) as never;
       };
     },
+    async profile(action) {
+      alive('profile()');
+      return graph.profile(action);
+    },
     async read(...names) {
       alive('read()');
       const parts = names.map((name) => {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { CaptureError } from '../base/errors';
+import { CaptureError, EngineError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import { entries, mapTree } from '../base/tree';
@@ -127,6 +127,13 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
         await new Promise((resolve) => setImmediate(resolve));
         return values as never;
       };
+    },
+    profile() {
+      return Promise.reject(
+        new EngineError(
+          'session: profile() times the operations of captured steps. Open the session with mode "captured".',
+        ),
+      );
     },
     async read(...names) {
       alive('read()');

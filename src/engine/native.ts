@@ -37,6 +37,11 @@ export interface NativeResult {
   readonly data: ArrayBuffer;
 }
 
+/** The values of a run; of one that is timed also what TensorFlow measured, a serialised `RunMetadata`. */
+export interface NativeResults extends Array<NativeResult> {
+  readonly metadata?: ArrayBuffer;
+}
+
 /** TensorFlow's graphs and sessions; `native/graph.cc` says what each call does. */
 export interface GraphAddon {
   create(config: Uint8Array): NativeGraph;
@@ -53,7 +58,8 @@ export interface GraphAddon {
     feeds: readonly NativeFeed[],
     fetches: readonly OutputRef[],
     targets: readonly number[],
-  ): Promise<NativeResult[]>;
+    isTimed: boolean,
+  ): Promise<NativeResults>;
   runSync(
     graph: NativeGraph,
     feeds: readonly NativeFeed[],

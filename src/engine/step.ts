@@ -1,3 +1,4 @@
+import type { NodeTime } from './profile';
 import * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
 import { isHostTensor } from '../base/host-tensor';
@@ -80,6 +81,12 @@ export interface Session<S> {
   ): Run<I, O>;
   /** The graphs of the steps that were captured, in that order, for `printGraph` and `summariseGraph`; none if eager. */
   readonly recordings: readonly Recording[];
+  /**
+   * Times every operation of the steps that are called until `action` has ended, which it slows a little.
+   *
+   * @throws EngineError in eager mode, and within another profile
+   */
+  profile<T>(action: () => Promise<T>): Promise<{ readonly result: T; readonly nodes: NodeTime[] }>;
   /** A copy of the top-level records of the state that are named. */
   read<K extends keyof S & string>(...names: K[]): Promise<Pick<S, K>>;
   /** Replaces the parts of the state that `values` holds; shapes must be what they were. */
