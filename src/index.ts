@@ -88,7 +88,7 @@ export { add, addWeighted, concat, flatten, identity, mul } from './nn/combine';
 export type { CombineLayer } from './nn/combine';
 export { conv, linear } from './nn/conv';
 export type { ConvLayer, LinearLayer } from './nn/conv';
-export { crossEntropyLoss, labelSmoothingLoss } from './nn/loss';
+export { crossEntropyLoss, labelSmoothingLoss, smoothedLoss } from './nn/loss';
 export type { LossLayer } from './nn/loss';
 export { countTrainable, initNetwork, runNetwork } from './nn/network';
 export type { Activations, AnyLayer, HostVariables, Variables } from './nn/network';
@@ -137,18 +137,23 @@ export type {
 export { backward, evaluate, fold, log, optimise } from './train/steps';
 export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
 export type { Clock } from './train/timer';
-export { catalogue, findExperiment } from './experiments/catalogue';
+export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
+export { coordinateSearch } from './experiments/coordinate-search';
+export type { Hyperparameters, Trial } from './experiments/coordinate-search';
+export { overridden, parseOverride } from './experiments/override';
 export type {
   BlockName,
   DataRecord,
   Experiment,
+  LossRecord,
   NetRecord,
   Notebook,
   OptimRecord,
   Published,
+  RunRecord,
   Scale,
 } from './experiments/record';
-export { networkOf, prepareRun, resultOf } from './experiments/run';
+export { lossOf, networkOf, prepareRun, resultOf } from './experiments/run';
 export type { PreparedRun, RunResult } from './experiments/run';
 export { scaled } from './experiments/scale';
 export type { RunAbout, RunPlan } from './experiments/about';
