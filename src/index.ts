@@ -155,6 +155,17 @@ export type {
 } from './experiments/record';
 export { lossOf, networkOf, prepareRun, resultOf } from './experiments/run';
 export type { PreparedRun, RunResult } from './experiments/run';
+export {
+  compareGroups,
+  comparisonText,
+  reportJson,
+  reportPage,
+  reportRuns,
+  reportText,
+} from './experiments/report';
+export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './experiments/report';
+export { findRuns } from './experiments/stored-run';
+export type { StoredRun } from './experiments/stored-run';
 export { scaled } from './experiments/scale';
 export type { RunAbout, RunPlan } from './experiments/about';
 export { trainRecord } from './experiments/train-record';
