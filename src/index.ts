@@ -90,7 +90,7 @@ export { add, addWeighted, concat, flatten, identity, mul } from './nn/combine';
 export type { CombineLayer } from './nn/combine';
 export { conv, linear } from './nn/conv';
 export type { ConvLayer, LinearLayer } from './nn/conv';
-export { crossEntropyLoss, labelSmoothingLoss } from './nn/loss';
+export { crossEntropyLoss, labelSmoothingLoss, smoothedLoss } from './nn/loss';
 export type { LossLayer } from './nn/loss';
 export { countTrainable, initNetwork, runNetwork } from './nn/network';
 export type { Activations, AnyLayer, HostVariables, Variables } from './nn/network';
@@ -139,22 +139,49 @@ export type {
 export { backward, evaluate, fold, log, optimise } from './train/steps';
 export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
 export type { Clock } from './train/timer';
-export { catalogue, findExperiment } from './experiments/catalogue';
+export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
+export { coordinateSearch } from './experiments/coordinate-search';
+export type { Hyperparameters, Trial } from './experiments/coordinate-search';
+export { overridden, parseOverride } from './experiments/override';
 export type {
   BlockName,
   DataRecord,
   Experiment,
+  LossRecord,
   NetRecord,
   Notebook,
   OptimRecord,
   Published,
+  RunRecord,
   Scale,
 } from './experiments/record';
-export { networkOf, prepareRun, resultOf } from './experiments/run';
+export { lossOf, networkOf, prepareRun, resultOf } from './experiments/run';
 export type { PreparedRun, RunResult } from './experiments/run';
+export {
+  compareGroups,
+  comparisonText,
+  reportJson,
+  reportPage,
+  reportRuns,
+  reportText,
+} from './experiments/report';
+export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './experiments/report';
+export { findRuns } from './experiments/stored-run';
+export type { StoredRun } from './experiments/stored-run';
 export { scaled } from './experiments/scale';
 export type { RunAbout, RunPlan } from './experiments/about';
 export { trainRecord } from './experiments/train-record';
 export type { FinishedRun, RunStart, TrainOptions } from './experiments/train-record';
 export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';
+export { animateDrawings } from './notebook/animate';
+export { chart, vegaLite } from './notebook/chart';
+export type { Channel, ChartOptions, Guide, Mark, VegaLiteSpec } from './notebook/chart';
+export { drawing } from './notebook/drawing';
+export type { DrawingOptions } from './notebook/drawing';
+export { show } from './notebook/figure';
+export type { Figure } from './notebook/figure';
+export { pictures } from './notebook/picture';
+export type { PictureOptions } from './notebook/picture';
+export { tabulate } from './notebook/tabulate';
+export type { TabulateOptions } from './notebook/tabulate';

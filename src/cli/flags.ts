@@ -3,9 +3,16 @@ import { nearestHint } from '../base/nearest';
 
 /** One flag of a command. */
 export interface Flag {
-  /** Shown in the help in the place of the value; a flag without it takes no value. */
+  /**
+   * Shown in the help in the place of the value; a flag without it takes no value. Several words, as in `A B`, take so
+   * many arguments, which are given on with spaces between.
+   */
   readonly value?: string;
+  /** One letter that may stand for it behind a single dash. */
+  readonly short?: string;
   readonly help: string;
+  /** May be given more than once; every value is kept, in order. */
+  readonly isRepeatable?: boolean;
 }
 
 /** A command of the command line. */
@@ -13,7 +20,10 @@ export interface Command {
   readonly name: string;
   /** In one line. */
   readonly summary: string;
-  /** What is expected after the name, as in `RECORD`; a name in brackets may be left out. */
+  /**
+   * What is expected after the name, as in `RECORD`; a name in brackets may be left out, and the last one may stand for
+   * several, as in `RECORD…`.
+   */
   readonly positionals: readonly string[];
   readonly flags: Readonly<Record<string, Flag>>;
   readonly examples: readonly string[];
@@ -25,6 +35,8 @@ export interface Command {
 export interface Given {
   readonly positionals: readonly string[];
   readonly values: ReadonlyMap<string, string>;
+  /** The values of flags that may be repeated, by flag. */
+  readonly lists: ReadonlyMap<string, readonly string[]>;
   readonly switches: ReadonlySet<string>;
 }
 
@@ -38,6 +50,7 @@ export interface Given {
 export function parseFlags(command: Command, args: readonly string[]): Given {
   const positionals: string[] = [];
   const values = new Map<string, string>();
+  const lists = new Map<string, readonly string[]>();
   const switches = new Set<string>();
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
@@ -45,17 +58,18 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
       positionals.push(...args.slice(at + 1));
       break;
     }
-    if (/^-[^-]/.test(arg)) {
+    const short = Object.entries(command.flags).find(([, { short }]) => `-${short}` === arg)?.[0];
+    if (/^-[^-]/.test(arg) && short === undefined) {
       throw new UsageError(
         `${command.name}: "${arg}" is no flag; flags begin with two dashes.${nearestFlag(arg.slice(1), command)} ` +
           `"cifar10-fast ${command.name} --help" lists them.`,
       );
     }
-    if (!arg.startsWith('--')) {
+    if (!arg.startsWith('--') && short === undefined) {
       positionals.push(arg);
       continue;
     }
-    const [rawName, ...rest] = arg.slice(2).split('=');
+    const [rawName, ...rest] = short === undefined ? arg.slice(2).split('=') : [short];
     const name = rawName.replaceAll('_', '-');
     const flag = command.flags[name];
     if (flag === undefined) {
@@ -70,11 +84,19 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
       continue;
     }
     // What looks like a flag is one, and the value before it was forgotten; `--name=--value` says otherwise.
-    const value = rest.length > 0 ? rest.join('=') : args[(at += 1)];
-    if (value === undefined || value === '' || (rest.length === 0 && value.startsWith('--'))) {
-      throw new UsageError(`--${name} needs a value: --${name} ${flag.value}.`);
+    const words = flag.value.split(' ').length;
+    const taken = rest.length > 0 ? [rest.join('=')] : args.slice(at + 1, at + 1 + words);
+    at += rest.length > 0 ? 0 : words;
+    const isForgotten = (word: string): boolean =>
+      word === '' || (rest.length === 0 && word.startsWith('--'));
+    if (taken.length < words || taken.some(isForgotten)) {
+      const needs = words === 1 ? 'a value' : `${words} values`;
+      throw new UsageError(`--${name} needs ${needs}: --${name} ${flag.value}.`);
     }
-    values.set(name, value);
+    const value = taken.join(' ');
+    if (flag.isRepeatable === true) lists.set(name, [...(lists.get(name) ?? []), value]);
+    else if (values.has(name)) throw new UsageError(`--${name} is given twice; give it once.`);
+    else values.set(name, value);
   }
   const least = command.positionals.filter((name) => !name.startsWith('[')).length;
   if (positionals.length < least) {
@@ -83,13 +105,14 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
         `Usage: cifar10-fast ${usage(command)}`,
     );
   }
-  if (positionals.length > command.positionals.length) {
+  const isOpen = command.positionals.at(-1)?.includes('…') === true;
+  if (positionals.length > command.positionals.length && !isOpen) {
     throw new UsageError(
       `${command.name}: "${positionals[command.positionals.length]}" is one argument too many. ` +
         `Usage: cifar10-fast ${usage(command)}`,
     );
   }
-  return { positionals, values, switches };
+  return { positionals, values, lists, switches };
 }
 
 function nearestFlag(name: string, command: Command): string {
@@ -107,8 +130,11 @@ export function usage(command: Command): string {
 /** The help of one command. */
 export function commandHelp(command: Command): string {
   const flags = Object.entries(command.flags).map(
-    ([name, { value, help }]) =>
-      [`--${name}${value === undefined ? '' : ` ${value}`}`, help] as const,
+    ([name, { value, short, help }]) =>
+      [
+        `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`,
+        help,
+      ] as const,
   );
   const width = Math.max(...flags.map(([left]) => left.length));
   return [

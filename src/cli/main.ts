@@ -7,10 +7,11 @@ import { commandHelp, parseFlags } from './flags';
 import type { Command } from './flags';
 import { info } from './info';
 import { list } from './list';
+import { report } from './report';
 import { train } from './train';
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  [train, list, draw, data, info].map((command) => [command.name, command]),
+  [train, report, list, draw, data, info].map((command) => [command.name, command]),
 );
 
 function help(): string {
@@ -50,11 +51,11 @@ async function main(args: readonly string[]): Promise<number> {
     }
     return await command.run(parseFlags(command, rest));
   } catch (error) {
-    return report(error);
+    return tell(error);
   }
 }
 
-function report(error: unknown): number {
+function tell(error: unknown): number {
   if (error instanceof InterruptedError) {
     process.stderr.write(`${error.message}\n`);
     return 130;

@@ -3,6 +3,7 @@ import { loadCifar10 } from '../data/cifar10';
 import { hardwareLine, precisions } from '../engine/hardware';
 import type { RunPlan } from '../experiments/about';
 import { findExperiment } from '../experiments/catalogue';
+import { overridden, parseOverride } from '../experiments/override';
 import { scales } from '../experiments/record';
 import type { Experiment } from '../experiments/record';
 import { networkOf } from '../experiments/run';
@@ -34,6 +35,11 @@ export const train: Command = {
       help: 'auto (default): what this hardware computes fastest in; or fp32, bf16, fp16',
     },
     eager: { help: 'run kernel by kernel in fp32, as TF.js does, instead of the captured step' },
+    set: {
+      value: 'PATH=VALUE',
+      help: 'change the record, as in --set optim.lr=0.6; may be repeated; acts after the size',
+      isRepeatable: true,
+    },
     'data-dir': {
       value: 'DIR',
       help: 'a folder with the official CIFAR-10 files, instead of the cache',
@@ -41,7 +47,12 @@ export const train: Command = {
     'log-dir': { value: 'DIR', help: 'where the run folder is made (default runs)' },
     json: { help: 'one JSON line an epoch and one at the end, for programs' },
   },
-  examples: ['train demo', 'train demo --scale full --seed 1', 'train demo --scale smoke --json'],
+  examples: [
+    'train demo',
+    'train demo --scale full --seed 1',
+    'train demo --set optim.lr=0.6 --set net.channels.prep=32',
+    'train demo --scale smoke --json',
+  ],
   run: async (given) => {
     const scale = oneOf(given, 'scale', scales, 'pocket');
     const seed = wholeNumber(given, 'seed', 0, 0);
@@ -50,7 +61,12 @@ export const train: Command = {
     if (isEager && wanted !== 'fp32') {
       throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
     }
-    const record = findExperiment(given.positionals[0]);
+    const experiment = (given.lists.get('set') ?? [])
+      .map(parseOverride)
+      .reduce(
+        (record, { path, value }) => overridden(record, path, value),
+        scaled(findExperiment(given.positionals[0]), scale),
+      );
     const isJson = given.switches.has('json');
     const say = (text: string): void => {
       if (!isJson) process.stdout.write(`${text}\n`);
@@ -66,7 +82,7 @@ export const train: Command = {
       });
       display.clear();
       const printed = new Table<EpochRow>({ write: say });
-      const { about, result, preprocessSec, folder } = await trainRecord(scaled(record, scale), {
+      const { about, result, preprocessSec, folder } = await trainRecord(experiment, {
         data,
         seed,
         engine: {
@@ -87,13 +103,22 @@ export const train: Command = {
       });
       if (isJson) {
         const { mode, precision } = about;
-        const { accPercent, trainSec, imagesPerSec } = result;
+        const { accPercent, tta, divergedIn, trainSec, imagesPerSec } = result;
+        const { overrides } = experiment;
         process.stdout.write(
-          `${JSON.stringify({ record: about.record, scale, seed, mode, precision, accPercent, trainSec, imagesPerSec, preprocessSec, folder })}\n`,
+          `${JSON.stringify({ record: about.record, scale, seed, overrides, mode, precision, accPercent, ttaAccPercent: tta?.accPercent, divergedIn, trainSec, imagesPerSec, preprocessSec, folder })}\n`,
         );
       } else {
+        const { tta, divergedIn } = result;
+        if (divergedIn !== undefined) {
+          say(
+            `\nthe loss is no finite number in epoch ${divergedIn}, which this record may end with`,
+          );
+        }
+        const mirrored =
+          tta === undefined ? '' : ` (${tta.accPercent.toFixed(2)} % with mirror images)`;
         say(
-          `\ntest accuracy ${result.accPercent.toFixed(2)} %, ${result.trainSec.toFixed(1)} s of training ` +
+          `\ntest accuracy ${result.accPercent.toFixed(2)} %${mirrored}, ${result.trainSec.toFixed(1)} s of training ` +
             `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
             `${result.imagesPerSec.toFixed(0)} images/s`,
         );
@@ -109,19 +134,27 @@ export const train: Command = {
 };
 
 function headline({ experiment, scale, seed, precision, hardware, versions }: RunPlan): string {
-  const { name, net, run, data } = experiment;
+  const { name, net, run, data, overrides = [] } = experiment;
+  const changes = overrides.length === 0 ? '' : `changed: ${overrides.join(', ')}\n`;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   return (
     `${name}, ${scale} size: ${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
+    changes +
     `on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}, seed ${seed}`
   );
 }
 
-function nextStep({ name, published }: Experiment, scale: string, seed: number): string {
-  if (scale === 'full')
-    return `next: npx cifar10-fast train ${name} --scale full --seed ${seed + 1}`;
-  const goal = published === undefined ? '' : ` (published: ${published.accPercent} %)`;
-  return `next: npx cifar10-fast train ${name} --scale full${goal}; it says beforehand how long it takes`;
+function nextStep(
+  { name, published, overrides = [] }: Experiment,
+  scale: string,
+  seed: number,
+): string {
+  const changes = overrides.map((change) => ` --set '${change}'`).join('');
+  const command = `npx cifar10-fast train ${name} --scale full${changes}`;
+  if (scale === 'full') return `next: ${command} --seed ${seed + 1}`;
+  const { accPercent } = published ?? {};
+  const goal = accPercent === undefined ? '' : ` (published: ${accPercent} %)`;
+  return `next: ${command}${goal}; it says beforehand how long it takes`;
 }

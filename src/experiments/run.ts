@@ -139,6 +139,10 @@ export interface RunResult {
   readonly trainSec: number;
   /** Training images per second of training time. */
   readonly imagesPerSec: number;
+  /** Of the same network, each test image taken with its mirror image; where the record asks for it after the last epoch. */
+  readonly tta?: { readonly accPercent: number; readonly loss: number };
+  /** The epoch in which the loss was no finite number, where the record lets that end the run. */
+  readonly divergedIn?: number;
 }
 
 /** Sums up the rows of a run. */

@@ -11,13 +11,19 @@ import type { Experiment, NetRecord, Scale } from './record';
  * - `smoke`: the first 1,024 training and 512 test images, a sixteenth of every width, batches of at most 64, two epochs.
  *   Tests the machinery and nothing else; what was published says nothing about it.
  *
- * @throws ExperimentError if the record is in another size than `full` already
+ * @throws ExperimentError if the record is in another size than `full` already, or was changed by `overridden`
  */
 export function scaled(experiment: Experiment, scale: Scale): Experiment {
   if (experiment.scale !== undefined) {
     throw new ExperimentError(
       `record "${experiment.name}" is in ${experiment.scale} size already, and was to be brought to ${scale}. ` +
         'Give the record as it stands in the catalogue.',
+    );
+  }
+  if (scale !== 'full' && experiment.overrides !== undefined) {
+    throw new ExperimentError(
+      `record "${experiment.name}" was changed (${experiment.overrides.join(', ')}), and was to be brought to ` +
+        `${scale} size after that. Bring it to a size first, and change that.`,
     );
   }
   switch (scale) {

@@ -1,4 +1,4 @@
-import { InterruptedError } from '../base/errors';
+import { InterruptedError, TrainError } from '../base/errors';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { dot } from '../graph/dot';
@@ -69,7 +69,8 @@ export interface FinishedRun {
  *
  * @throws ExperimentError if the record was brought to another size before
  * @throws RunError if the folder, or later a file in it, cannot be written; epochs that were kept stay as they are
- * @throws TrainError if the loss is no finite number; says since which step
+ * @throws TrainError if the loss is no finite number; says since which step. A record that may diverge ends there instead,
+ *   if an epoch is finished
  * @throws InterruptedError if the signal stops the run; says what is kept
  */
 export async function trainRecord(
@@ -79,6 +80,7 @@ export async function trainRecord(
   const experiment = scale === undefined ? record : scaled(record, scale);
   const planned = describeRun(experiment, seed, options.engine);
   const { mode, precision } = planned;
+  const { epochs, finalTta = false, mayDiverge = false } = experiment.run;
   options.onPrepare?.(planned);
 
   const rows: EpochRow[] = [];
@@ -112,16 +114,26 @@ export async function trainRecord(
     }
     const kept = folder === undefined ? {} : { folder: folder.path };
     options.onStart?.({ about, epochSec, ...kept });
-    for (let epoch = 1; epoch <= experiment.run.epochs; epoch++) {
+    for (let epoch = 1; epoch <= epochs; epoch++) {
       epochStart = clock();
-      const row = await trainer.runEpoch(epoch);
+      const row = await trainer.runEpoch(epoch).catch((error: unknown) => {
+        if (error instanceof TrainError && mayDiverge && rows.length > 0) return undefined;
+        throw error;
+      });
+      if (row === undefined) break;
       epochSec = row.train.time + row.valid.time;
       rows.push(row);
       options.onEpoch?.(row);
       await folder?.write('log.jsonl', rows.map((past) => `${JSON.stringify(past)}\n`).join(''));
       await folder?.write('logs.tsv', tsv(rows));
     }
-    const result = resultOf(rows, imagesPerEpoch);
+    const isWhole = rows.length === epochs;
+    const tta = isWhole && finalTta ? await trainer.evaluate({ tta: true }) : undefined;
+    const result: RunResult = {
+      ...resultOf(rows, imagesPerEpoch),
+      ...(tta === undefined ? {} : { tta: { accPercent: 100 * tta.acc, loss: tta.loss } }),
+      ...(isWhole ? {} : { divergedIn: rows.length + 1 }),
+    };
     const state = await trainer.session.read('network', 'velocity', 'ema', 'extra');
     await folder?.write('run.json', json({ result, preprocessSec }));
     return { about, ...kept, rows, result, preprocessSec, state };

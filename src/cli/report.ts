@@ -1,0 +1,73 @@
+import { UsageError } from '../base/errors';
+import {
+  compareGroups,
+  comparisonText,
+  reportJson,
+  reportPage,
+  reportRuns,
+  reportText,
+} from '../experiments/report';
+import { findRuns } from '../experiments/stored-run';
+import { writeWhole } from '../runs/folder';
+import type { Command, Given } from './flags';
+
+/** `report`: what finished runs came to. */
+export const report: Command = {
+  name: 'report',
+  summary: 'Statistics of finished runs beside the published figures, as a table, JSON or a page.',
+  positionals: ['[RUNS…]'],
+  flags: {
+    goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
+    compare: { value: 'A B', help: 'compare two records of the table by a t-test' },
+    output: {
+      value: 'FILE',
+      short: 'o',
+      help: 'also write an HTML page with tables and figures; it opens without a network',
+    },
+    json: { help: 'one JSON object, for programs' },
+  },
+  examples: [
+    'report',
+    'report runs results -o report.html',
+    'report --compare post1-baseline post4-final-24',
+  ],
+  run: async (given) => {
+    const paths = given.positionals.length === 0 ? ['runs'] : given.positionals;
+    const found = reportRuns(await findRuns(paths), { goal: percentage(given, 'goal', 94) });
+    const pair = given.values.get('compare')?.split(' ');
+    if (pair !== undefined && pair.length !== 2) {
+      throw new UsageError('--compare needs 2 values: --compare A B.');
+    }
+    const [a, b] = pair ?? [];
+    const compared = a === undefined || b === undefined ? undefined : ([a, b] as const);
+    const output = given.values.get('output');
+    if (output !== undefined) {
+      await writeWhole(output, reportPage(found, compared), '--output');
+    }
+    const comparison = compared === undefined ? undefined : compareGroups(found, ...compared);
+    if (given.switches.has('json')) {
+      const json = { ...reportJson(found), ...(comparison === undefined ? {} : { comparison }) };
+      process.stdout.write(`${JSON.stringify(json)}\n`);
+      return 0;
+    }
+    process.stdout.write(`${reportText(found)}\n`);
+    if (comparison !== undefined && compared !== undefined) {
+      process.stdout.write(`\n${comparisonText(...compared, comparison)}\n`);
+    }
+    if (output !== undefined) process.stdout.write(`\nwritten to ${output}\n`);
+    return 0;
+  },
+};
+
+/** A percentage given for a flag, or `fallback`. */
+export function percentage(given: Given, name: string, fallback: number): number {
+  const text = given.values.get(name);
+  if (text === undefined) return fallback;
+  const value = Number(text.replace(/ ?%$/, ''));
+  if (text.trim() === '' || !(value > 0 && value <= 100)) {
+    throw new UsageError(
+      `--${name} "${text}" is no percentage. Give a number up to 100, as in --${name} ${fallback}.`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,161 @@
+import { PNG } from 'pngjs';
+import { describe, expect, test } from 'vitest';
+import { NotebookError } from '../base/errors';
+import { chart, vegaLite } from './chart';
+import type { ChartOptions } from './chart';
+import type { FlatRow } from '../report/table';
+
+const rows: FlatRow[] = [0, 1].flatMap((run) =>
+  [1, 2, 3].map((epoch) => ({ run, epoch, valid_acc: 0.1234567 * epoch + run / 10, note: 'x' })),
+);
+
+/** The specification that a viewer of the chart gets. */
+async function specOf(data: readonly FlatRow[], options: ChartOptions): Promise<Spec> {
+  const { bundle } = await chart(data, options);
+  return bundle['application/vnd.vegalite.v5+json'] as Spec;
+}
+
+interface Spec {
+  readonly data: { readonly values: readonly object[] };
+  readonly layer: readonly {
+    readonly mark: object;
+    readonly encoding: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  }[];
+  readonly config: object;
+  readonly [key: string]: unknown;
+}
+
+/** Whether a picture has a pixel of a colour. */
+function shows(png: unknown, hex: string): boolean {
+  const { data } = PNG.sync.read(png as Buffer);
+  const wanted = Number.parseInt(hex.slice(1), 16);
+  for (let i = 0; i < data.length; i += 4) {
+    if (data.readUIntBE(i, 3) === wanted) return true;
+  }
+  return false;
+}
+
+describe('chart', () => {
+  test('is interactive, a picture on a ground of its own, and a line of text', async () => {
+    const { bundle, metadata } = await chart(rows, {
+      mark: ['line', 'point'],
+      x: 'epoch',
+      y: 'valid_acc',
+      colour: 'run',
+      title: 'Accuracy',
+    });
+    expect(Object.keys(bundle)).toEqual([
+      'application/vnd.vegalite.v5+json',
+      'image/png',
+      'text/plain',
+    ]);
+    expect(bundle['text/plain']).toBe('Accuracy (x epoch, y valid_acc, colour run; 6 rows)');
+    const { width, height, data } = PNG.sync.read(bundle['image/png'] as Buffer);
+    expect(metadata).toEqual({ 'image/png': { width: width / 2, height: height / 2 } });
+    expect([...data.subarray(0, 4)]).toEqual([255, 255, 255, 255]);
+    // The first two colours of the palette, one a run, and text, which needs the font that comes along.
+    const found = ['#0072b2', '#d55e00', '#24292f', '#009e73'].map((hex) =>
+      shows(bundle['image/png'], hex),
+    );
+    expect(found).toEqual([true, true, true, false]);
+  });
+
+  test('keeps the columns that it reads, to six digits, and null for what is no finite number', async () => {
+    const { data } = await specOf([...rows.slice(0, 1), { epoch: 2, valid_acc: NaN }], {
+      mark: 'point',
+      x: 'epoch',
+      y: 'valid_acc',
+    });
+    expect(data.values).toEqual([
+      { epoch: 1, valid_acc: 0.123457 },
+      { epoch: 2, valid_acc: null },
+    ]);
+  });
+
+  test('tells numbers from names: few numbers of a colour are names, many have an order', async () => {
+    const { layer } = await specOf(rows, {
+      mark: 'line',
+      x: 'epoch',
+      y: 'valid_acc',
+      colour: 'run',
+    });
+    const [{ encoding }] = layer;
+    expect(Object.entries(encoding).map(([key, { type }]) => [key, type])).toEqual([
+      ['x', 'quantitative'],
+      ['y', 'quantitative'],
+      ['color', 'nominal'],
+    ]);
+    expect(encoding['y']['title']).toBe('valid acc');
+    const many = Array.from({ length: 9 }, (_, run) => ({ run, epoch: 1, valid_acc: run }));
+    const spec = await specOf(many, { mark: 'point', x: 'epoch', y: 'valid_acc', colour: 'run' });
+    expect(spec.layer[0].encoding['color']['type']).toBe('ordinal');
+  });
+
+  test('stacks in the order of the rows, which is that of the legend', async () => {
+    const parts = ['conv', 'batch norm'].map((part, index) => ({
+      part,
+      seconds: index + 1,
+      size: 512,
+    }));
+    const { data, layer } = await specOf(parts, {
+      mark: 'bar',
+      x: 'seconds',
+      y: { field: 'size', scale: 'categories' },
+      colour: 'part',
+    });
+    expect(data.values.map((value) => Object.values(value).at(-1))).toEqual([0, 1]);
+    expect(layer[0].encoding['order']).toMatchObject({ type: 'quantitative' });
+    expect(layer[0].encoding['x']['scale']).toEqual({ zero: true });
+  });
+
+  test('writes a specification that says everything which was asked', async () => {
+    const {
+      $schema,
+      config,
+      data: _data,
+      ...spec
+    } = await specOf(rows, {
+      mark: 'line',
+      x: { field: 'epoch', domain: [0, 4], title: '' },
+      y: { field: 'valid_acc', scale: 'log', format: '.0%', title: 'test accuracy' },
+      columns: 'run',
+      ownScales: 'y',
+      guides: [{ y: 0.5, label: 'half' }, { x: 2 }],
+      opacity: 0.5,
+      title: 'T',
+      subtitle: 'S',
+      width: 100,
+      height: 80,
+    });
+    expect($schema).toBe('https://vega.github.io/schema/vega-lite/v5.json');
+    expect(config).toMatchObject({ background: '#ffffff' });
+    await expect(`${JSON.stringify(spec, null, 2)}\n`).toMatchFileSnapshot(
+      '../../test/output/chart-spec.json',
+    );
+  });
+
+  test('counts into bins', async () => {
+    const { bundle } = await chart(rows, {
+      mark: 'bar',
+      x: { field: 'valid_acc', bins: 5 },
+      y: { stat: 'count' },
+    });
+    expect(shows(bundle['image/png'], '#0072b2')).toBe(true);
+  });
+
+  test('names the column that no row has, and the nearest one', () => {
+    const wrong = (): unknown => chart(rows, { mark: 'line', x: 'epoch', y: 'vaild_acc' });
+    expect(wrong).toThrow(NotebookError);
+    expect(wrong).toThrow(/y reads the column "vaild_acc".*Nearest: "valid_acc"/);
+    expect(() => chart([], { mark: 'line' })).toThrow(/no rows/);
+    expect(() => chart(rows, { mark: 'bar', y: {} })).toThrow(/y reads the column \(none\)/);
+  });
+
+  test('repeats what vega-lite has to say, be it an error or a doubt', async () => {
+    const data = { values: [{ a: 1 }] };
+    const doubt = vegaLite({ data, mark: 'point', transform: [{ sieve: 'a' }] }, '');
+    await expect(doubt).rejects.toThrow(NotebookError);
+    await expect(doubt).rejects.toThrow(/has doubts: .*sieve.* Repair/);
+    await expect(vegaLite({ data }, '')).rejects.toThrow(/cannot draw this: Error: Invalid spec/);
+  });
+});

@@ -1,0 +1,63 @@
+import { Script } from 'node:vm';
+import { PNG } from 'pngjs';
+import { describe, expect, test } from 'vitest';
+import { build } from '../graph/build';
+import { dot } from '../graph/dot';
+import { svg } from '../graph/svg';
+import { resnet9 } from '../models/resnet9';
+import { animateDrawings } from './animate';
+import { drawing } from './drawing';
+
+const graph = build(resnet9({ resLayers: [] }));
+const next = build(resnet9());
+
+/** What the scripts of an output leave in `window`. */
+function runScripts(html: string, window: object): void {
+  for (const [, code] of html.matchAll(/<script>([\s\S]*?)<\/script>/g)) {
+    new Script(code).runInNewContext({ window });
+  }
+}
+
+describe('drawing', () => {
+  test('is the picture that the command line draws, for readers who trust nothing too', async () => {
+    const { bundle, metadata } = await drawing(graph, { name: 'backbone' });
+    const html = bundle['text/html'] as string;
+    const encoded = /<img [^>]*src="data:image\/svg\+xml;base64,([^"]*)"/.exec(html)?.[1] ?? '';
+    const expected = await svg(dot(graph, { name: 'backbone' }));
+    expect(Buffer.from(encoded, 'base64').toString()).toBe(expected);
+    expect(bundle['text/plain']).toBe('backbone: 20 nodes, 19 edges, 4 clusters');
+    const { width } = PNG.sync.read(bundle['image/png'] as Buffer);
+    expect(metadata?.['image/png']).toMatchObject({ width: width / 2 });
+  });
+
+  test('asks the page to draw it, whether it is ready for that or not yet', async () => {
+    const { bundle } = await drawing(next, { from: graph, name: 'a </script> b' });
+    const html = bundle['text/html'] as string;
+    const window: { cifar10FastDrawings?: { id: string; dot: string; from: string }[] } = {};
+    runScripts(html, window);
+    expect(window.cifar10FastDrawings).toHaveLength(1);
+    const [{ id, ...asked }] = window.cifar10FastDrawings ?? [];
+    const options = { name: 'a </script> b' };
+    expect(asked).toEqual({ dot: dot(next, options), from: dot(graph, options) });
+    expect(html).toContain(`data-drawing="${id}"`);
+    const other = await drawing(next, options);
+    expect(other.bundle['text/html']).not.toContain(id);
+  });
+});
+
+describe('animateDrawings', () => {
+  test('brings d3-graphviz and all that it reads, without a script that ends too early', async () => {
+    const { bundle } = await animateDrawings();
+    const html = bundle['text/html'] as string;
+    expect(html.match(/<\/script/g)).toHaveLength(1);
+    const code = /<script>([\s\S]*)<\/script>/.exec(html)?.[1] ?? '';
+    expect(() => new Script(code)).not.toThrow();
+    // The libraries are given to the page as functions, each named as the others ask for it.
+    const named = new Set(
+      [...code.matchAll(/^(?:.*\(\{)?"(d3-[a-z]+)"\(exports/gm)].map(([, name]) => name),
+    );
+    const asked = [...code.matchAll(/require\("(d3-[a-z]+)"\)/g)].map(([, name]) => name);
+    expect(asked.filter((name) => !named.has(name))).toEqual([]);
+    expect(named.size).toBe(12);
+  });
+});

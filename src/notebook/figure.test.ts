@@ -1,0 +1,29 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { provideKernelHost } from '../base/kernel-host';
+import type { DisplayMessage, KernelHost } from '../base/kernel-host';
+import { show } from './figure';
+
+afterEach(() => {
+  provideKernelHost(undefined as unknown as KernelHost);
+  vi.restoreAllMocks();
+});
+
+test('shows a figure when it is made, and another one in its place', async () => {
+  const seen: DisplayMessage[] = [];
+  provideKernelHost({
+    display: (message: DisplayMessage) => void seen.push(message),
+  } as unknown as KernelHost);
+  const metadata = { 'image/png': { width: 10, height: 5 } };
+  const handle = await show(
+    Promise.resolve({
+      bundle: { 'image/png': new Uint8Array([1]), 'text/plain': 'one' },
+      metadata,
+    }),
+  );
+  await show({ bundle: { 'text/plain': 'two' } }, handle);
+  expect(seen.map(({ id: _id, ...message }) => message)).toEqual([
+    { data: { 'image/png': 'AQ==', 'text/plain': 'one' }, metadata, isUpdate: false },
+    { data: { 'text/plain': 'two' }, metadata: {}, isUpdate: true },
+  ]);
+  expect(seen[1].id).toBe(seen[0].id);
+});

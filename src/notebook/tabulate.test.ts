@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'vitest';
+import { NotebookError } from '../base/errors';
+import { tabulate } from './tabulate';
+
+const rows = [
+  { record: 'demo', acc_percent: 94.08, timeSec: 79 },
+  { record: 'post4 <final>', acc_percent: 93.654321 },
+];
+
+describe('tabulate', () => {
+  test('lines numbers up, tells what is missing by a dash', () => {
+    const { bundle } = tabulate(rows, { title: 'Runs', digits: { acc_percent: 2 } });
+    expect(bundle['text/plain']).toBe(
+      [
+        'Runs',
+        'record         acc percent  timeSec',
+        'demo                 94.08       79',
+        'post4 <final>        93.65        –',
+      ].join('\n'),
+    );
+    expect(bundle['text/html']).toContain('post4 &lt;final&gt;');
+    expect(String(bundle['text/html']).match(/text-align:right/g)).toHaveLength(6);
+  });
+
+  test('shows the columns that were named, in that order', () => {
+    const { bundle } = tabulate(rows, { columns: { acc_percent: 'test accuracy %', record: '' } });
+    expect(bundle['text/plain']).toBe(
+      ['test accuracy %  record', '          94.08  demo', '        93.6543  post4 <final>'].join(
+        '\n',
+      ),
+    );
+  });
+
+  test('refuses what it cannot show', () => {
+    expect(() => tabulate([])).toThrow(NotebookError);
+    expect(() => tabulate(rows, { columns: { recrod: '' } })).toThrow(/Nearest: "record"/);
+  });
+});

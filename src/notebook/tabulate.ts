@@ -1,0 +1,96 @@
+import { NotebookError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { escapeXml } from '../graph/colours';
+import type { FlatRow } from '../report/table';
+import type { Figure } from './figure';
+
+/** How rows become a table. */
+export interface TabulateOptions {
+  /** In this order, under these titles (the column's name where empty); all columns of the first row where absent. */
+  readonly columns?: Readonly<Record<string, string>>;
+  /** Digits after the point, by column; up to four where absent. */
+  readonly digits?: Readonly<Record<string, number>>;
+  readonly title?: string;
+}
+
+/**
+ * Rows as a table to read: numbers flush right, columns as wide as they need. A cell that a row has not is a dash.
+ *
+ * @throws NotebookError if there are no rows, or no row has a column that was named
+ * @example
+ * ```ts
+ * await show(tabulate([{ record: 'demo', accPercent: 94.08 }], { columns: { record: '', accPercent: 'test accuracy %' } }));
+ * ```
+ */
+export function tabulate(
+  rows: readonly FlatRow[],
+  { columns, digits = {}, title }: TabulateOptions = {},
+): Figure {
+  if (rows.length === 0)
+    throw new NotebookError('tabulate: there are no rows. Give it at least one.');
+  const known = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const chosen = Object.entries(
+    columns ?? Object.fromEntries(Object.keys(rows[0]).map((key) => [key, ''])),
+  );
+  const unknown = chosen.find(([key]) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new NotebookError(
+      `tabulate: no row has the column "${unknown[0]}".${nearestHint(unknown[0], known)} Columns are: ${known.join(', ')}.`,
+    );
+  }
+  const table = chosen.map(([key, heading]) => ({
+    heading: heading === '' ? key.replaceAll('_', ' ') : heading,
+    isNumeric: rows.every((row) => typeof (row[key] ?? 0) === 'number'),
+    cells: rows.map((row) => told(row[key], digits[key])),
+  }));
+  const style = (isNumeric: boolean, isHead = false): string =>
+    `text-align:${isNumeric ? 'right' : 'left'};padding:3px 12px;${isHead ? 'border-bottom:1px solid #8c959f;' : ''}`;
+  const head = table.map(
+    ({ heading, isNumeric }) => `<th style="${style(isNumeric, true)}">${escapeXml(heading)}</th>`,
+  );
+  const body = rows.map(
+    (_, index) =>
+      `<tr>${table.map(({ cells, isNumeric }) => `<td style="${style(isNumeric)}">${escapeXml(cells[index])}</td>`).join('')}</tr>`,
+  );
+  const caption =
+    title === undefined
+      ? ''
+      : `<caption style="text-align:left;font-weight:600;padding:3px 12px">${escapeXml(title)}</caption>`;
+  return {
+    bundle: {
+      'text/html': `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">${caption}<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
+      'text/plain': plain(table, title),
+    },
+  };
+}
+
+interface Column {
+  readonly heading: string;
+  readonly isNumeric: boolean;
+  readonly cells: readonly string[];
+}
+
+function told(value: FlatRow[string] | undefined, digits: number | undefined): string {
+  if (value === undefined) return '–';
+  if (typeof value === 'string') return value;
+  const options =
+    digits === undefined
+      ? { maximumFractionDigits: 4 }
+      : { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return Number.isFinite(value) ? value.toLocaleString('en', options) : String(value);
+}
+
+function plain(table: readonly Column[], title: string | undefined): string {
+  const columns = table.map(({ heading, isNumeric, cells }) => {
+    const texts = [heading, ...cells];
+    const width = Math.max(...texts.map((text) => text.length));
+    return texts.map((text) => (isNumeric ? text.padStart(width) : text.padEnd(width)));
+  });
+  const lines = columns[0].map((_, row) =>
+    columns
+      .map((column) => column[row])
+      .join('  ')
+      .trimEnd(),
+  );
+  return [...(title === undefined ? [] : [title]), ...lines].join('\n');
+}

@@ -1,0 +1,89 @@
+import { compile } from 'vega-lite';
+import { View, parse } from 'vega';
+import { expect, test } from 'vitest';
+import { curveChart, stripChart, timeChart } from './charts';
+import type { ChartPoint, ChartRun, ChartSpec } from './charts';
+
+/** A chart as SVG, drawn by vega; what vega-lite finds wrong with it fails the test. */
+async function drawn(chart: ChartSpec): Promise<string> {
+  const warnings: string[] = [];
+  const logger: Record<string, (...texts: readonly unknown[]) => unknown> = {
+    warn: (...texts) => warnings.push(texts.join(' ')),
+    error: (...texts) => warnings.push(texts.join(' ')),
+    info: () => undefined,
+    debug: () => undefined,
+    level: () => logger,
+  };
+  const { spec } = compile(chart as never, { logger: logger as never });
+  // A step for each strip and a height that fits its container are both wanted, and vega-lite says so.
+  expect(warnings.filter((text) => !text.startsWith('Dropping "fit-y"'))).toEqual([]);
+  return new View(parse(spec), { renderer: 'none' }).width(600).toSVG();
+}
+
+const count = (text: string, part: RegExp): number => [...text.matchAll(part)].length;
+
+const runs: ChartRun[] = ['a', 'b'].flatMap((series, group) =>
+  [0, 1, 2].map((seed) => ({ series, seed, acc: 93.9 + 0.1 * seed + group, timeSec: 70 + seed })),
+);
+const curves = (series: readonly string[], seeds = 2, epochs = 4): ChartPoint[] =>
+  series.flatMap((name, index) =>
+    Array.from({ length: seeds * epochs }, (_, at) => ({
+      series: name,
+      epoch: 1 + (at % epochs),
+      value: 10 * (1 + (at % epochs)) + index + Math.floor(at / epochs),
+    })),
+  );
+
+test('a strip has a point for each run, a tick and a line for each mean, a diamond for what was published', async () => {
+  const means = [
+    { series: 'a', mean: 94, low: 93.8, high: 94.2 },
+    { series: 'b', mean: 95 },
+  ];
+  const picture = await drawn(stripChart(runs, means, [{ series: 'a', acc: 94.08 }], 94));
+  expect(count(picture, /aria-roledescription="circle"/g)).toBe(6);
+  expect(count(picture, /aria-roledescription="tick"/g)).toBe(2);
+  expect(count(picture, /aria-roledescription="rule mark"/g)).toBe(1);
+  expect(count(picture, /stroke-dasharray="5,4"/g)).toBe(1);
+  expect(count(picture, /aria-label="[^"]*94\.08[^"]*"/g)).toBe(1);
+  const bare = await drawn(stripChart(runs, means, []));
+  expect(count(bare, /stroke-dasharray="5,4"/g)).toBe(0);
+});
+
+test('a curve is the mean of the runs at each epoch, its band a standard deviation to each side', () => {
+  const { data } = curveChart(curves(['a']), 'test loss') as {
+    data: { values: { epoch: number; mean: number; low: number; high: number; runs: number }[] };
+  };
+  expect(data.values).toHaveLength(4);
+  // Two runs, 20 and 21 after the second epoch: mean 20.5, standard deviation the root of a half.
+  expect(data.values[1]).toMatchObject({ epoch: 2, mean: 20.5, runs: 2 });
+  expect(data.values[1].high - 20.5).toBeCloseTo(Math.SQRT1_2, 12);
+  expect(20.5 - data.values[1].low).toBeCloseTo(Math.SQRT1_2, 12);
+});
+
+test('up to seven series share a chart, told apart by colour and dashes; more have one each', async () => {
+  const names = (size: number): string[] => Array.from({ length: size }, (_, at) => `series ${at}`);
+  const shared = await drawn(curveChart(curves(names(7)), 'test loss'));
+  expect(count(shared, /aria-roledescription="line mark"/g)).toBe(7);
+  const lines = [...shared.matchAll(/aria-roledescription="line mark"[^>]*/g)].map(String);
+  expect(new Set(lines.map((line) => /stroke-dasharray="([^"]*)"/.exec(line)?.[1])).size).toBe(7);
+  expect(shared).toContain('aria-roledescription="legend"');
+  const apart = await drawn(curveChart(curves(names(8)), 'test loss'));
+  expect(count(apart, /aria-roledescription="line mark"/g)).toBe(8);
+  expect(count(apart, />series \d</g)).toBe(8);
+});
+
+test('one series has no legend; one run no band to speak of', async () => {
+  const one = await drawn(curveChart(curves(['a'], 1, 2), 'test loss'));
+  expect(one).not.toContain('legend');
+  expect(one).toContain('aria-roledescription="line mark"');
+});
+
+test('accuracy against time: published figures with both numbers only', async () => {
+  const marks = [
+    { series: 'a', acc: 94.08, timeSec: 79 },
+    { series: 'b', acc: 94.1 },
+  ];
+  const picture = await drawn(timeChart(runs, marks, 94));
+  expect(count(picture, /aria-roledescription="point"/g)).toBe(7);
+  expect(picture).toContain('training time, s');
+});

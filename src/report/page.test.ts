@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { htmlPage } from './page';
+
+const table = {
+  kind: 'table',
+  titles: ['record', 'mean'],
+  rows: [['<demo> & "co"', '94.08']],
+} as const;
+
+test('text and tables, escaped; no script where there is no chart', () => {
+  const page = htmlPage('Runs <1>', 'a & b', [
+    { title: 'One', parts: [table, { kind: 'text', text: 'p < 0.05' }] },
+    { title: 'Two', isFolded: true, parts: [] },
+  ]);
+  expect(page).toContain('<title>Runs &lt;1&gt;</title>');
+  expect(page).toContain('<td>&lt;demo&gt; &amp; &quot;co&quot;</td><td>94.08</td>');
+  expect(page).toContain('<p>p &lt; 0.05</p>');
+  expect(page).toContain('<details><summary>Two</summary>');
+  expect(page).not.toContain('<script');
+});
+
+test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fetched', () => {
+  const chart = { mark: 'point', data: { values: [{ name: '</script><b>' }] } };
+  const page = htmlPage('Runs', '', [
+    { title: 'One', parts: [{ kind: 'chart', chart, caption: 'A point.' }] },
+  ]);
+  const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);
+  expect(scripts).toHaveLength(4);
+  for (const [index, name] of ['vega', 'vega-lite', 'vega-embed'].entries()) {
+    const { version } = JSON.parse(
+      readFileSync(`${__dirname}/../../node_modules/${name}/package.json`, 'utf8'),
+    ) as { version: string };
+    expect(scripts[index].includes(version)).toBe(true);
+  }
+  expect(scripts[3]).toContain(String.raw`\u003c/script>\u003cb>`);
+  expect(page).toContain("default-src 'none'");
+  const markup = page.replaceAll(/<script>[\s\S]*?<\/script>/g, '');
+  expect(/(?:src|href|url)\s*[=(]/.test(markup)).toBe(false);
+  expect(page.includes('sourceMappingURL')).toBe(false);
+});

@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ChartSpec } from './charts';
+
+/** A part of a page. */
+export type PagePart =
+  | { readonly kind: 'text'; readonly text: string }
+  | {
+      readonly kind: 'table';
+      readonly titles: readonly string[];
+      /** Each as long as `titles`. Cells from the second column on are set flush right. */
+      readonly rows: readonly (readonly string[])[];
+    }
+  | { readonly kind: 'chart'; readonly chart: ChartSpec; readonly caption: string };
+
+/** Parts under a heading. */
+export interface PageSection {
+  readonly title: string;
+  /** Shown only when the reader opens it. */
+  readonly isFolded?: boolean;
+  readonly parts: readonly PagePart[];
+}
+
+/**
+ * A page of text, tables and vega-lite charts as one HTML file that needs nothing else: vega is in it, and its policy
+ * forbids the browser to fetch anything. It follows the reader's choice of a light or a dark screen, and prints.
+ */
+export function htmlPage(
+  title: string,
+  subtitle: string,
+  sections: readonly PageSection[],
+): string {
+  const charts: ChartSpec[] = [];
+  const body = sections.map(({ title, parts, isFolded = false }) => {
+    const inner = parts.map((part) => partHtml(part, charts)).join('\n');
+    return isFolded
+      ? `<details><summary>${escape(title)}</summary>\n${inner}\n</details>`
+      : `<section>\n<h2>${escape(title)}</h2>\n${inner}\n</section>`;
+  });
+  const scripts = charts.length === 0 ? [] : [...vegaSources(), drawing(charts)];
+  return [
+    '<!doctype html>',
+    '<html lang="en">',
+    '<head>',
+    '<meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<meta name="color-scheme" content="light dark">',
+    `<title>${escape(title)}</title>`,
+    `<style>${style}</style>`,
+    '</head>',
+    '<body>',
+    `<h1>${escape(title)}</h1>`,
+    `<p class="subtitle">${escape(subtitle)}</p>`,
+    ...body,
+    // A closing tag within a script would end it.
+    ...scripts.map(
+      (text) => `<script>${text.replaceAll('</script', String.raw`<\/script`)}</script>`,
+    ),
+    '</body>',
+    '</html>',
+    '',
+  ].join('\n');
+}
+
+/** Vega compiles expressions to functions, hence eval; nothing may be fetched from anywhere. */
+const policy =
+  "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:";
+
+function partHtml(part: PagePart, charts: ChartSpec[]): string {
+  switch (part.kind) {
+    case 'text':
+      return `<p>${escape(part.text)}</p>`;
+    case 'table': {
+      const line = (cells: readonly string[], tag: string): string =>
+        `<tr>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join('')}</tr>`;
+      return [
+        '<div class="table"><table>',
+        `<thead>${line(part.titles, 'th')}</thead>`,
+        '<tbody>',
+        ...part.rows.map((row) => line(row, 'td')),
+        '</tbody>',
+        '</table></div>',
+      ].join('\n');
+    }
+    case 'chart':
+      charts.push(part.chart);
+      return (
+        `<figure><div class="chart" id="chart-${charts.length}"></div>` +
+        `<figcaption>${escape(part.caption)}</figcaption></figure>`
+      );
+    default:
+      return part satisfies never;
+  }
+}
+
+function escape(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+}
+
+/** Vega, vega-lite and vega-embed as scripts for a browser, as their packages bring them. */
+function vegaSources(): string[] {
+  return ['vega', 'vega-lite', 'vega-embed'].map((name) =>
+    readFileSync(join(dirname(require.resolve(name)), `${name}.min.js`), 'utf8').replace(
+      /\n?\/\/# sourceMappingURL=.*\s*$/,
+      '',
+    ),
+  );
+}
+
+/** Okabe and Ito's colours without the yellow; on a dark ground the two darkest are lighter. */
+const colours = {
+  light: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#24292f'],
+  dark: ['#4aa3df', '#f0783c', '#2bb68a', '#d990b8', '#e69f00', '#9ad2f5', '#e6edf3'],
+};
+
+/** Draws every chart, and again when the reader turns the screen dark or light. */
+function drawing(charts: readonly ChartSpec[]): string {
+  return `
+const charts = ${JSON.stringify(charts).replaceAll('<', String.raw`\u003c`)};
+const colours = ${JSON.stringify(colours)};
+const dark = matchMedia('(prefers-color-scheme: dark)');
+function config() {
+  const css = getComputedStyle(document.documentElement);
+  const ink = (name) => css.getPropertyValue('--' + name).trim();
+  const font = css.getPropertyValue('--font').trim();
+  const axis = { labelColor: ink('faint'), titleColor: ink('text'), labelFontSize: 12, titleFontSize: 13,
+    titleFontWeight: 'normal', titlePadding: 8, domainColor: ink('line'), tickColor: ink('line'), gridColor: ink('grid') };
+  return { background: null, font, view: { stroke: null }, axis, axisQuantitative: { tickCount: 9 },
+    legend: { labelColor: ink('text'), labelFontSize: 12, symbolStrokeWidth: 2.5 },
+    header: { labelColor: ink('text'), labelFontSize: 12 },
+    range: { category: dark.matches ? colours.dark : colours.light },
+    mark: { tooltip: true, color: ink('text') }, line: { strokeWidth: 2 },
+    rule: { color: ink('text') }, tick: { color: ink('text') }, point: { color: ink('text') } };
+}
+async function draw() {
+  for (const [index, spec] of charts.entries()) {
+    await vegaEmbed('#chart-' + (index + 1), spec, { mode: 'vega-lite', renderer: 'svg', config: config(),
+      actions: { export: true, source: false, compiled: false, editor: false } });
+  }
+  document.documentElement.dataset.drawn = 'yes';
+}
+dark.addEventListener('change', draw);
+draw();
+`;
+}
+
+const style = `
+:root { --font: Helvetica, Arial, sans-serif; --ground: #ffffff; --text: #24292f; --faint: #57606a; --line: #8c959f; --grid: #e4e7eb; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #0d1117; --text: #e6edf3; --faint: #9da7b1; --line: #6e7681; --grid: #262c34; }
+}
+body { margin: 0 auto; padding: 24px; max-width: 1080px; background: var(--ground); color: var(--text); font: 15px/1.5 var(--font); }
+h1 { margin: 0; font-size: 26px; }
+h2 { margin: 36px 0 8px; font-size: 18px; }
+.subtitle, figcaption { color: var(--faint); }
+.subtitle { margin: 4px 0 0; }
+figure { margin: 12px 0; }
+figcaption { font-size: 13px; }
+.chart { width: 100%; overflow-x: auto; }
+.table { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
+th, td { padding: 5px 12px; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { padding-left: 0; text-align: left; }
+th { border-bottom-color: var(--line); font-weight: 600; }
+body > details { margin-top: 36px; }
+body > details > summary { cursor: pointer; font-size: 18px; font-weight: 600; }
+.vega-embed { width: 100%; padding-right: 0 !important; }
+.vega-embed summary { opacity: 0.35 !important; }
+#vg-tooltip-element { color: #24292f; background: #ffffff; }
+@media print { body { max-width: none; } .vega-embed summary { display: none; } }
+`;
