@@ -166,6 +166,16 @@ export {
   reportText,
 } from './experiments/report';
 export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './experiments/report';
+export { localExecutor, sweep } from './experiments/sweep';
+export type {
+  Executor,
+  ExecutorEvent,
+  LocalOptions,
+  SweepOutcome,
+  SweepPlan,
+  SweepWatch,
+} from './experiments/sweep';
+export type { JobEngine, JobEvent, PrepareJob, RunJob } from './experiments/job';
 export { findRuns } from './experiments/stored-run';
 export type { StoredRun } from './experiments/stored-run';
 export { scaled } from './experiments/scale';

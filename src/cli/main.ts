@@ -8,10 +8,12 @@ import type { Command } from './flags';
 import { info } from './info';
 import { list } from './list';
 import { report } from './report';
+import { sweep } from './sweep';
 import { train } from './train';
+import { worker } from './worker';
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  [train, report, list, draw, data, info].map((command) => [command.name, command]),
+  [train, sweep, report, list, draw, data, info, worker].map((command) => [command.name, command]),
 );
 
 function help(): string {

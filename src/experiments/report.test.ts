@@ -104,6 +104,7 @@ describe('findRuns', () => {
       hardware: 'AMD EPYC, 2 cores, 24 GB',
       started: '2026-11-30T02:00:00.000Z',
       published: findExperiment('demo').published,
+      experiment: scaled(findExperiment('demo'), 'smoke'),
       epochs: 2,
       rows: [row(1, 0.2), row(2, 0.2)],
       result: { epochs: 2, accPercent: 20, loss: 1.5, trainSec: 4, imagesPerSec: 512 },

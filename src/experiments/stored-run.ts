@@ -7,7 +7,7 @@ import type { SessionMode } from '../engine/session';
 import type { EpochRow } from '../train/loop';
 import type { RunAbout } from './about';
 import { catalogue } from './catalogue';
-import type { Published, Scale } from './record';
+import type { Experiment, Published, Scale } from './record';
 import type { RunResult } from './run';
 
 /** A run that lies on disk: in the folder that it left, or as one file of `results/`. */
@@ -28,6 +28,8 @@ export interface StoredRun {
   /** A time, or only a day, as in `2026-11-23T14:50:02.113Z`. */
   readonly started: string;
   readonly published?: Published;
+  /** The record as it was trained; absent where it was not kept. */
+  readonly experiment?: Experiment;
   /** Epochs that the run is to have; absent where the epochs were not kept. */
   readonly epochs?: number;
   /** Those that are over; none where they were not kept. */
@@ -37,7 +39,8 @@ export interface StoredRun {
 }
 
 /** What `run.json` of a run folder holds. */
-type RunJson = RunAbout & { readonly result?: RunResult };
+type RunJson = Omit<RunAbout, 'intraOpThreads'> &
+  Partial<Pick<RunAbout, 'intraOpThreads'>> & { readonly result?: RunResult };
 
 /** What a file of `results/` holds. */
 type ResultJson = Pick<RunResult, 'accPercent' | 'trainSec' | 'imagesPerSec'> &
@@ -125,6 +128,7 @@ export async function readRunFolder(folder: string): Promise<StoredRun | undefin
     hardware: hardwareLine(json.hardware),
     started: json.started,
     ...(published === undefined ? {} : { published }),
+    experiment,
     epochs: experiment.run.epochs,
     rows,
     ...(result === undefined ? {} : { result }),

@@ -1,0 +1,49 @@
+import { durationText } from '../report/progress';
+
+/** A few lines on standard error that are replaced as work goes on; nothing where nobody watches. */
+export interface LinesDisplay {
+  /** Replaces the lines by these. */
+  show(lines: readonly string[]): void;
+  /** Says something that stays, above the lines. */
+  note(text: string): void;
+  /** Takes the lines away. */
+  clear(): void;
+  /** Whether anybody sees the lines. */
+  readonly isLive: boolean;
+}
+
+/** Opens a display of several lines. Lines that do not fit are cut; more than the terminal has rows are left out. */
+export function displayLines(stream: NodeJS.WriteStream = process.stderr): LinesDisplay {
+  let shown = 0;
+  const clear = (): void => {
+    if (shown > 0) stream.write(`\r\x1b[${shown}A\x1b[J`);
+    shown = 0;
+  };
+  return {
+    isLive: stream.isTTY,
+    show(lines) {
+      if (!stream.isTTY) return;
+      clear();
+      const fitting = lines.slice(0, Math.max(1, (stream.rows || 24) - 1));
+      const width = (stream.columns || 80) - 1;
+      stream.write(fitting.map((line) => `${line.slice(0, width)}\n`).join(''));
+      shown = fitting.length;
+    },
+    note(text) {
+      clear();
+      stream.write(`${text}\n`);
+    },
+    clear,
+  };
+}
+
+/** How far a sweep has come: `5 of 12 runs, 43 %, 2:10 left`. */
+export function sweepLine(
+  finished: number,
+  total: number,
+  share: number,
+  elapsedSec: number,
+): string {
+  const leftSec = share > 0 ? (elapsedSec * (1 - share)) / share : NaN;
+  return `${finished} of ${total} run${total === 1 ? '' : 's'}, ${Math.floor(100 * share + 1e-9)} %, ${durationText(leftSec)} left`;
+}

@@ -1,0 +1,313 @@
+import { InterruptedError, RunError, UsageError } from '../base/errors';
+import { precisions, readHardware } from '../engine/hardware';
+import { findExperiment } from '../experiments/catalogue';
+import type { RunJob } from '../experiments/job';
+import { overridden, parseOverride } from '../experiments/override';
+import { scales } from '../experiments/record';
+import { reportJson, reportRuns, reportText } from '../experiments/report';
+import { scaled } from '../experiments/scale';
+import { localExecutor, sweep as runSweep } from '../experiments/sweep';
+import type { Executor, ExecutorEvent } from '../experiments/sweep';
+import type { StoredRun } from '../experiments/stored-run';
+import { durationText } from '../report/progress';
+import { wallClock } from '../train/timer';
+import { oneOf, wholeNumber } from './flags';
+import type { Command, Given } from './flags';
+import { interruptSignal } from './interrupt';
+import { percentage } from './report';
+import { displayLines, sweepLine } from './sweep-display';
+
+/** Bytes of memory that a worker is reckoned with where their number is not said. */
+const workerBytes = 4 * 2 ** 30;
+
+/** `sweep`: many runs of one or several records. */
+export const sweep: Command = {
+  name: 'sweep',
+  summary: 'Trains records with several seeds each, in worker processes, and sums them up.',
+  positionals: ['RECORD…'],
+  flags: {
+    runs: { value: 'N', help: 'of each record, with seeds that follow each other (default 5)' },
+    seed: { value: 'N', help: 'the first of them (default 0)' },
+    scale: { value: 'SCALE', help: 'full, pocket (default) or smoke, as in train' },
+    precision: { value: 'P', help: 'auto (default), fp32, bf16 or fp16, as in train' },
+    eager: { help: 'run kernel by kernel in fp32, as in train' },
+    set: {
+      value: 'PATH=VALUE',
+      help: 'change every record, as in train; may be repeated',
+      isRepeatable: true,
+    },
+    workers: {
+      value: 'W',
+      help: 'runs at the same time (default: as many as cores, memory and GPUs allow)',
+    },
+    threads: {
+      value: 'T',
+      help: 'of each run (default 1 on a CPU); results depend on it in their last bits, on --workers never',
+    },
+    retries: {
+      value: 'N',
+      help: 'times that a run whose worker crashed is begun again (default 2)',
+    },
+    'data-dir': {
+      value: 'DIR',
+      help: 'a folder with the official CIFAR-10 files, instead of the cache',
+    },
+    'log-dir': {
+      value: 'DIR',
+      help: 'where run folders are made (default runs); finished runs in it are not run again',
+    },
+    goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
+    json: { help: 'one JSON line a finished run, and one with the statistics at the end' },
+  },
+  examples: [
+    'sweep demo --runs 10',
+    'sweep post1-baseline post4-final-24 --runs 5 --scale pocket --workers 2',
+    'sweep demo --scale smoke --runs 4 --workers 2 --json',
+  ],
+  run: async (given) => {
+    const scale = oneOf(given, 'scale', scales, 'pocket');
+    const isEager = given.switches.has('eager');
+    const wanted = oneOf(given, 'precision', ['auto', ...precisions], isEager ? 'fp32' : 'auto');
+    if (isEager && wanted !== 'fp32') {
+      throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
+    }
+    const overrides = (given.lists.get('set') ?? []).map(parseOverride);
+    const experiments = [...new Set(given.positionals)].map((name) =>
+      overrides.reduce(
+        (record, { path, value }) => overridden(record, path, value),
+        scaled(findExperiment(name), scale),
+      ),
+    );
+    const first = wholeNumber(given, 'seed', 0, 0);
+    const count = wholeNumber(given, 'runs', 1, 5);
+    const goal = percentage(given, 'goal', 94);
+    const logDir = given.values.get('log-dir') ?? 'runs';
+    const dataDir = given.values.get('data-dir');
+    const { executor, threads, workers } = chooseExecutor(given);
+    const isJson = given.switches.has('json');
+
+    const display = displayLines();
+    const { signal, release } = interruptSignal((text) => display.note(text));
+    const watch = follow(display, (line) => {
+      if (!isJson) process.stdout.write(`${line}\n`);
+    });
+    try {
+      const outcome = await runSweep(
+        {
+          experiments,
+          seeds: Array.from({ length: count }, (_, index) => first + index),
+          mode: isEager ? 'eager' : 'captured',
+          ...(wanted === 'auto' ? {} : { precision: wanted }),
+          ...(threads === undefined ? {} : { threads }),
+          logDir,
+          ...(dataDir === undefined ? {} : { dataDir }),
+        },
+        executor,
+        {
+          signal,
+          onPlan: ({ engine, jobs, finished }) => {
+            const { precision, intraOpThreads } = engine;
+            const each =
+              intraOpThreads === undefined
+                ? ''
+                : `, ${intraOpThreads} thread${intraOpThreads === 1 ? '' : 's'} each`;
+            watch.begin(
+              jobs.length,
+              `${jobs.length} of ${count * experiments.length} runs to do` +
+                `${finished.length === 0 ? '' : `, ${finished.length} finished before`}; ${scale} size, ${precision}, ` +
+                `${workers}${each}`,
+            );
+            if (isJson) for (const run of finished) process.stdout.write(runJson(run, true));
+          },
+          onEvent: watch.event,
+          onRun: (run) => {
+            if (isJson) process.stdout.write(runJson(run, false));
+          },
+        },
+      );
+      watch.end();
+      const { runs, failures, open } = outcome;
+      const report = runs.length === 0 ? undefined : reportRuns(runs, { goal });
+      if (isJson) {
+        const { algorithms: _algorithms, ...engine } = outcome.engine;
+        const lost = failures.map(({ job: { id }, message }) => ({ run: id, message }));
+        const last = {
+          ...(report === undefined ? {} : reportJson(report)),
+          engine,
+          failures: lost,
+          open,
+        };
+        process.stdout.write(`${JSON.stringify(last)}\n`);
+      } else if (report !== undefined) {
+        process.stdout.write(`\n${reportText(report)}\n`);
+      }
+      if (signal.aborted) {
+        throw new InterruptedError(
+          `Interrupted. ${runs.length} run${runs.length === 1 ? ' is' : 's are'} finished, ${open} not; ` +
+            'the same command goes on with them.',
+        );
+      }
+      if (failures.length > 0) {
+        throw new RunError(
+          `sweep: ${failures.length} of ${count * experiments.length} runs failed: ` +
+            `${failures.map(({ job }) => job.id).join(', ')}. What each said stands above; the same command tries them again.`,
+        );
+      }
+      if (!isJson)
+        process.stdout.write(`\nnext: npx cifar10-fast report ${logDir} -o report.html\n`);
+      return 0;
+    } finally {
+      display.clear();
+      watch.end();
+      release();
+    }
+  },
+};
+
+function runJson(run: StoredRun, isBefore: boolean): string {
+  const { record, scale, seed, mode, precision, threads, path, result } = run;
+  const { accPercent, trainSec, imagesPerSec } = result ?? {};
+  const line = {
+    record,
+    scale,
+    seed,
+    mode,
+    precision,
+    threads,
+    accPercent,
+    trainSec,
+    imagesPerSec,
+    folder: path,
+    ...(isBefore ? { finishedBefore: true } : {}),
+  };
+  return `${JSON.stringify(line)}\n`;
+}
+
+/**
+ * Who does the runs, with how many threads. The threads are never made to fit the workers: that would make results depend on
+ * their number.
+ */
+function chooseExecutor(given: Given): {
+  readonly executor: Executor;
+  readonly threads: number | undefined;
+  readonly workers: string;
+} {
+  const retries = wholeNumber(given, 'retries', 0, 2);
+  const { cores, memoryBytes, gpus } = readHardware();
+  const visible = process.env['CUDA_VISIBLE_DEVICES'];
+  const names =
+    visible === undefined
+      ? gpus.map((_, index) => String(index))
+      : visible.split(',').filter((name) => name !== '' && gpus.length > 0);
+  const threads =
+    given.values.has('threads') || names.length === 0
+      ? wholeNumber(given, 'threads', 1, 1)
+      : undefined;
+  const fitting =
+    names.length > 0
+      ? names.length
+      : Math.min(Math.floor(cores / (threads ?? 1)), Math.floor(memoryBytes / workerBytes));
+  const workers = wholeNumber(given, 'workers', 1, Math.max(1, fitting));
+  return {
+    executor: localExecutor({ workers, retries, gpus: names }),
+    threads,
+    workers: `${workers} worker${workers === 1 ? '' : 's'}`,
+  };
+}
+
+/** Where a run stands. */
+interface Standing {
+  readonly worker: string;
+  readonly id: string;
+  readonly done: number;
+  readonly text: string;
+}
+
+/** Shows a sweep: a line a worker on a terminal, a line an event elsewhere. */
+function follow(
+  display: ReturnType<typeof displayLines>,
+  say: (line: string) => void,
+): {
+  readonly begin: (total: number, headline: string) => void;
+  readonly event: (job: RunJob, event: ExecutorEvent) => void;
+  readonly end: () => void;
+} {
+  const standings = new Map<string, Standing>();
+  let [total, over, start] = [0, 0, 0];
+  let timer: NodeJS.Timeout | undefined;
+  const show = (): void => {
+    const active = [...standings.values()].toSorted((a, b) =>
+      a.worker.localeCompare(b.worker, 'en', { numeric: true }),
+    );
+    const share = (over + active.reduce((sum, { done }) => sum + done, 0)) / Math.max(1, total);
+    display.show([
+      ...active.map(({ worker, id, text }) => `${worker.padStart(3)}  ${id}  ${text}`),
+      sweepLine(over, total, share, wallClock() - start),
+    ]);
+  };
+  const note = (line: string): void => {
+    display.clear();
+    say(line);
+  };
+  return {
+    begin(count, headline) {
+      [total, start] = [count, wallClock()];
+      note(headline);
+      timer = setInterval(show, 500);
+    },
+    event(job, event) {
+      const { id } = job;
+      const before = standings.get(id);
+      const { worker = '' } = 'worker' in event ? event : (before ?? {});
+      const left = (): string => sweepLine(over, total, over / total, wallClock() - start);
+      switch (event.event) {
+        case 'assigned':
+          standings.set(id, { worker, id, done: 0, text: 'starts' });
+          break;
+        case 'progress': {
+          const { done, epoch, epochs, imagesPerSec, acc, leftSec } = event;
+          const text =
+            `epoch ${epoch}/${epochs}  ${Math.floor(100 * done)} %  ${imagesPerSec.toFixed(0)} img/s  ` +
+            `acc ${(100 * acc).toFixed(2)} %  ${durationText(leftSec)} left`;
+          standings.set(id, { worker, id, done, text });
+          break;
+        }
+        case 'epoch': {
+          const { row } = event;
+          const { epochs } = job.experiment.run;
+          const text = `epoch ${row.epoch}/${epochs}  test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
+          standings.set(id, { worker, id, done: row.epoch / epochs, text });
+          break;
+        }
+        case 'done': {
+          standings.delete(id);
+          over += 1;
+          const { accPercent, trainSec } = event.result;
+          note(`${id}  ${accPercent.toFixed(2)} %  ${trainSec.toFixed(1)} s  (${left()})`);
+          break;
+        }
+        case 'retried':
+          display.note(`${id}: ${event.message} Begun again.`);
+          break;
+        case 'failed':
+        case 'lost':
+          standings.delete(id);
+          over += 1;
+          display.note(`${id} failed: ${event.message}`);
+          break;
+        case 'stopped':
+          standings.delete(id);
+          break;
+        case 'prepared':
+        case 'started':
+          break;
+        default:
+          event satisfies never;
+      }
+    },
+    end() {
+      clearInterval(timer);
+      display.clear();
+    },
+  };
+}

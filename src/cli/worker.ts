@@ -1,0 +1,125 @@
+import { createInterface } from 'node:readline';
+import { Cifar10FastError, InterruptedError, UsageError } from '../base/errors';
+import { loadCifar10 } from '../data/cifar10';
+import type { AlgorithmRow } from '../engine/algorithms';
+import { fastestPrecision, readHardware } from '../engine/hardware';
+import { loadTensorflow } from '../engine/tensorflow';
+import type { Job, JobEvent, PrepareJob, RunJob } from '../experiments/job';
+import { prepareRun } from '../experiments/run';
+import { trainRecord } from '../experiments/train-record';
+import type { Command } from './flags';
+
+/** `worker`: one run of a sweep, in a process of its own. */
+export const worker: Command = {
+  name: 'worker',
+  summary:
+    'One run of a sweep: a job as JSON on standard input, events as JSON lines. "sweep" starts these.',
+  positionals: [],
+  flags: {},
+  examples: ['worker < job.json'],
+  run: async () => {
+    // Whoever started this process stops it by closing its standard input, and by ending: no worker outlives its sweep.
+    // A Ctrl-C on the terminal reaches every process there; what follows from it is the sweep's to say.
+    const ignore = (): void => undefined;
+    process.on('SIGINT', ignore);
+    const controller = new AbortController();
+    const lines = createInterface({ input: process.stdin });
+    const first = new Promise<string | undefined>((resolve) => {
+      lines.once('line', resolve);
+      lines.once('close', () => resolve(undefined));
+    });
+    lines.once('close', () => controller.abort(new InterruptedError('Interrupted.')));
+    const tell = (event: JobEvent): void => {
+      process.stdout.write(`${JSON.stringify(event)}\n`);
+    };
+    try {
+      const text = await first;
+      const job = text === undefined ? undefined : readJob(text);
+      if (job === undefined) throw new UsageError('worker: there is no job on standard input.');
+      if (job.kind === 'prepare') await prepare(job, controller.signal, tell);
+      else await train(job, controller.signal, tell);
+      return 0;
+    } catch (error) {
+      if (error instanceof UsageError || !(error instanceof Cifar10FastError)) throw error;
+      const isStopped = error instanceof InterruptedError;
+      tell({ event: isStopped ? 'stopped' : 'failed', message: error.message });
+      return isStopped ? 130 : 1;
+    } finally {
+      process.off('SIGINT', ignore);
+      lines.close();
+      // Otherwise an open pipe keeps the process alive.
+      process.stdin.destroy();
+    }
+  },
+};
+
+function readJob(text: string): Job {
+  let job: Partial<Job> | null;
+  try {
+    job = JSON.parse(text) as Partial<Job> | null;
+  } catch (cause) {
+    throw new UsageError(`worker: the job is no JSON: ${(cause as Error).message}.`, { cause });
+  }
+  if (job?.kind !== 'prepare' && job?.kind !== 'run') {
+    throw new UsageError('worker: the job is of no kind that a worker knows: prepare, run.');
+  }
+  return job as Job;
+}
+
+async function prepare(
+  { experiments, engine, dataDir }: PrepareJob,
+  signal: AbortSignal,
+  tell: (event: JobEvent) => void,
+): Promise<void> {
+  const { mode, intraOpThreads } = engine;
+  const threads = intraOpThreads === undefined ? {} : { intraOpThreads };
+  const { gpu } = loadTensorflow(threads);
+  const fastest = mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
+  const precision = engine.precision ?? fastest;
+  const algorithms = new Map<string, AlgorithmRow>();
+  // Only bf16 on a CPU has a choice.
+  if (mode === 'captured' && precision === 'bf16' && !gpu) {
+    const data = await loadCifar10({ dataDir, signal });
+    for (const experiment of experiments) {
+      signal.throwIfAborted();
+      const known = [...algorithms.values()];
+      const { trainer } = prepareRun(experiment, data, 0, {
+        engine: { mode, precision, algorithms: known, ...threads },
+        signal,
+      });
+      try {
+        await trainer.warmUp();
+        for (const row of trainer.session.algorithms) algorithms.set(row.shape, row);
+      } finally {
+        trainer.dispose();
+      }
+    }
+  }
+  const prepared = { mode, precision, algorithms: [...algorithms.values()], ...threads };
+  tell({ event: 'prepared', engine: prepared });
+}
+
+async function train(
+  { experiment, seed, engine, dataDir, logDir }: RunJob,
+  signal: AbortSignal,
+  tell: (event: JobEvent) => void,
+): Promise<void> {
+  const { epochs } = experiment.run;
+  const data = await loadCifar10({ dataDir, signal });
+  const { folder = logDir, result } = await trainRecord(experiment, {
+    data,
+    seed,
+    // What one thread does not need for operations at the same time belongs to the workers beside it.
+    engine: engine.intraOpThreads === undefined ? engine : { ...engine, interOpThreads: 1 },
+    logDir,
+    signal,
+    onStart: (start) => tell({ event: 'started', folder: start.folder ?? logDir, epochs }),
+    onProgress: ({ phase, epoch, done, total, timeSec, acc, leftSec }) => {
+      const share = phase === 'train' ? epoch - 1 + done / total : epoch;
+      const imagesPerSec = done / timeSec;
+      tell({ event: 'progress', done: share / epochs, epoch, epochs, imagesPerSec, acc, leftSec });
+    },
+    onEpoch: (row) => tell({ event: 'epoch', row }),
+  });
+  tell({ event: 'done', folder, result });
+}
