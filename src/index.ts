@@ -134,6 +134,7 @@ export type {
   TrainingState,
   Unfinished,
   UsualSteps,
+  WarmUp,
   Watch,
 } from './train/loop';
 export { backward, evaluate, fold, log, optimise } from './train/steps';
@@ -155,8 +156,10 @@ export type {
   RunRecord,
   Scale,
 } from './experiments/record';
-export { lossOf, networkOf, prepareRun, resultOf } from './experiments/run';
-export type { PreparedRun, RunResult } from './experiments/run';
+export { trainDawnbench } from './experiments/dawnbench';
+export type { DawnbenchOptions, DawnbenchRow, DawnbenchRun } from './experiments/dawnbench';
+export { examplesOf, lossOf, networkOf, prepareRun, resultOf, trainerOf } from './experiments/run';
+export type { PreparedRun, PrepareOptions, RunResult } from './experiments/run';
 export {
   compareGroups,
   comparisonText,

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -7,68 +7,25 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
+import { cliIn, compileInto, jsonLines } from './cli-process';
+import type { Outcome } from './cli-process';
 import { blocksOf, pattern, sectionsOf } from './markdown';
 
 /**
  * The command line, as its user meets it: processes with arguments, two streams and an exit code.
  *
- * The library is compiled into a folder of this test's own. `dist` may be older than `src`, or be rebuilt while the test
- * runs; what is tested here is always the source beside it. Training reads CIFAR-10 from the cache that set-up fills.
+ * Training reads CIFAR-10 from the cache that set-up fills.
  */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-'));
-const main = join(scratch, 'dist/cli/main.js');
+const { main, run, cli } = cliIn(scratch);
 const long = 180_000;
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Spawned {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Sends SIGINT once this much of standard output is there. */
-  readonly interruptAt?: RegExp;
-}
-
-async function run(
-  program: string,
-  args: readonly string[],
-  { cwd = scratch, env = {}, interruptAt }: Spawned = {},
-): Promise<Outcome> {
-  const child = spawn(program, args, {
-    cwd,
-    env: { ...process.env, NODE_OPTIONS: '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr, isInterrupted] = ['', '', false];
-  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
-    stdout += piece;
-    if (isInterrupted || interruptAt?.test(stdout) !== true) return;
-    isInterrupted = true;
-    child.kill('SIGINT');
-  });
-  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
-    stderr += piece;
-  });
-  return new Promise((done, fail) => {
-    child.on('error', fail);
-    child.on('close', (code) => done({ code, stdout, stderr }));
-  });
-}
-
-function cli(args: readonly string[], spawned?: Spawned): Promise<Outcome> {
-  return run(process.execPath, [main, ...args], spawned);
-}
 
 /** Runs the command line on a terminal; `stdout` is then everything that the terminal was sent. */
 function onTerminal(
@@ -117,11 +74,6 @@ const smoke = (logDir: string, ...more: string[]): string[] => [
   logDir,
   ...more,
 ];
-const jsonLines = (text: string): unknown[] =>
-  text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as unknown);
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 const rowsIn = (folder: string): Row[] => jsonLines(read(folder, 'log.jsonl')) as Row[];
 
@@ -144,15 +96,7 @@ function contents(folder: string): Record<string, unknown> {
   return { '.': statSync(folder).mtimeMs, ...Object.fromEntries(files) };
 }
 
-beforeAll(() => {
-  const compiler = join(root, 'node_modules/typescript/lib/tsc.js');
-  const options = ['-p', root, '--outDir', join(scratch, 'dist'), '--incremental', 'false'];
-  const { status, stdout } = spawnSync(process.execPath, [compiler, ...options], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`the library does not compile:\n${stdout}`);
-  for (const name of ['node_modules', 'native']) symlinkSync(join(root, name), join(scratch, name));
-}, long);
+beforeAll(() => compileInto(scratch), long);
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -262,10 +206,13 @@ describe('docs/errors.md', () => {
 });
 
 describe('list, info, draw', () => {
-  test('list shows every record, with --json as it is', async () => {
+  test('list shows every record under its notebook, with --json as it is', async () => {
     const { code, stdout, stderr } = await cli(['list', '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const records = jsonLines(stdout) as { name: string; title: string }[];
+    const { records, perNotebook } = JSON.parse(stdout) as {
+      readonly records: readonly { name: string; title: string; notebook: string }[];
+      readonly perNotebook: Readonly<Record<string, number>>;
+    };
     expect(records.find(({ name }) => name === 'demo')).toMatchObject({
       net: { model: 'resnet9', channels: { prep: 64, layer3: 512 } },
       data: {
@@ -276,14 +223,24 @@ describe('list, info, draw', () => {
       run: { epochs: 24 },
       published: { accPercent: 94.08, timeSec: 79 },
     });
+    const study = JSON.parse(read(root, 'test/fixtures/study.json')) as {
+      readonly notebooks: Readonly<Record<string, readonly { readonly trainings: number }[]>>;
+    };
+    for (const [notebook, rows] of Object.entries(study.notebooks)) {
+      const trainings = rows.reduce((sum, row) => sum + row.trainings, 0);
+      expect({ notebook, count: perNotebook[notebook] }).toEqual({ notebook, count: trainings });
+    }
     const text = (await cli(['list'])).stdout;
     expect(text).not.toMatch(/undefined|NaN|null/);
-    const plain = text.trimEnd().split('\n');
+    const plain = text.split('\n').filter((line) => line.startsWith('  '));
     expect(plain).toHaveLength(records.length);
     for (const [index, { name, title }] of records.entries()) {
-      expect(plain[index].startsWith(name)).toBe(true);
-      expect(plain[index]).toContain(title);
+      expect(plain[index].startsWith(`  ${name} `)).toBe(true);
+      expect(plain[index]).toContain(`  ${title}`);
     }
+    const counts = [...text.matchAll(/^\S.* \((\d+)\)$/gm)].map((match) => Number(match[1]));
+    expect(counts).toEqual(Object.values(perNotebook));
+    expect(text).toContain('(published: 94.08 %, 35 of 50 runs at 94 %, 79 s)');
   });
 
   test(

@@ -1,7 +1,9 @@
 import { loadCifar10, verifyCifar10 } from '../data/cifar10';
-import type { DataProgress } from '../data/download';
+import type { Cifar10 } from '../data/cifar10';
+import type { DataOptions, DataProgress } from '../data/download';
 import { displayProgress } from './display';
-import type { Command } from './flags';
+import type { Display } from './display';
+import type { Command, Given } from './flags';
 import { interruptSignal } from './interrupt';
 
 /** Where fetching or reading stands, in a line; the source comes last, so that a narrow terminal cuts nothing else off. */
@@ -9,6 +11,22 @@ export function dataLine({ phase, source, doneBytes, totalBytes }: DataProgress)
   const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
   const of = totalBytes === undefined ? '' : ` of ${megabytes(totalBytes)}`;
   return `CIFAR-10: ${phase} ${megabytes(doneBytes)}${of}, ${source}`;
+}
+
+/** CIFAR-10 from where `--data-dir` says, or as {@link loadCifar10} finds it, with its progress on the display. */
+export async function loadData(
+  given: Given,
+  display: Display,
+  options: Pick<DataOptions, 'signal' | 'offline'>,
+): Promise<Cifar10> {
+  const found = await loadCifar10({
+    ...options,
+    dataDir: given.values.get('data-dir'),
+    onNotice: (message) => display.note(message),
+    onProgress: (at) => display.show(dataLine(at)),
+  });
+  display.clear();
+  return found;
 }
 
 /** `data`: CIFAR-10, fetched and verified. */
@@ -23,14 +41,14 @@ export const data: Command = {
     json: { help: 'one JSON object, for programs' },
   },
   examples: ['data', 'data --verify', 'data --data-dir ~/datasets/cifar10'],
-  run: async ({ values, switches }) => {
-    const dataDir = values.get('data-dir');
+  run: async (given) => {
+    const { values, switches } = given;
     const isJson = switches.has('json');
     const progress = displayProgress();
     const { signal, release } = interruptSignal((text) => progress.note(text));
     try {
       if (switches.has('verify')) {
-        const checks = await verifyCifar10({ dataDir, signal });
+        const checks = await verifyCifar10({ dataDir: values.get('data-dir'), signal });
         if (isJson) process.stdout.write(`${JSON.stringify(checks)}\n`);
         else {
           for (const { name, state, sha256, problem } of checks) {
@@ -40,14 +58,7 @@ export const data: Command = {
         }
         return checks.every(({ state }) => state === 'good') ? 0 : 1;
       }
-      const found = await loadCifar10({
-        dataDir,
-        signal,
-        offline: switches.has('offline'),
-        onNotice: (message) => progress.note(message),
-        onProgress: (at) => progress.show(dataLine(at)),
-      });
-      progress.clear();
+      const found = await loadData(given, progress, { signal, offline: switches.has('offline') });
       const counts = { train: found.train.labels.length, valid: found.valid.labels.length };
       process.stdout.write(
         isJson

@@ -1,29 +1,53 @@
-import { catalogue } from '../experiments/catalogue';
+import { byNotebook } from '../experiments/catalogue';
+import type { Notebook, Published } from '../experiments/record';
 import type { Command } from './flags';
+
+const headings: Readonly<Record<Notebook, string>> = {
+  demo: 'notebook demo: the network that post 4 ends with',
+  experiments: 'notebook experiments: posts 1 to 4',
+  batch_norm: 'notebook batch_norm: post 7',
+  bag_of_tricks: 'notebook bag_of_tricks: post 8',
+  scripts: 'scripts: also the commands dawn and new-dawn',
+  posts: 'posts: told of in the text of a post, and in no notebook',
+};
+
+/** What was published, in brackets; nothing where no figure was. */
+export function publishedText(published: Published | undefined): string {
+  const { accPercent, ttaAccPercent, timeSec, runs, reached } = published ?? {};
+  const of = (reached: number): string => `${reached} of ${runs} runs at 94 %`;
+  const figures = [
+    ...(accPercent === undefined ? [] : [`${accPercent} %`]),
+    ...(ttaAccPercent === undefined ? [] : [`${ttaAccPercent} % with mirror images`]),
+    ...(reached === undefined ? [] : [of(reached)]),
+    ...(timeSec === undefined ? [] : [`${timeSec} s`]),
+  ];
+  return figures.length === 0 ? '' : ` (published: ${figures.join(', ')})`;
+}
 
 /** `list`: every record of the catalogue. */
 export const list: Command = {
   name: 'list',
-  summary: 'Every record that can be trained, with what was published for it.',
+  summary: 'Every record that can be trained, by notebook, with what was published for it.',
   positionals: [],
-  flags: { json: { help: 'one JSON object a record, for programs' } },
-  examples: ['list'],
+  flags: { json: { help: 'one JSON document, for programs: records, and how many by notebook' } },
+  examples: ['list', 'list --json'],
   run: ({ switches }) => {
-    const records = [...catalogue.values()];
+    const groups = [...byNotebook()];
     if (switches.has('json')) {
-      process.stdout.write(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+      const perNotebook = Object.fromEntries(groups.map(([name, { length }]) => [name, length]));
+      const records = groups.flatMap(([, group]) => group);
+      process.stdout.write(`${JSON.stringify({ perNotebook, records })}\n`);
       return Promise.resolve(0);
     }
-    const width = Math.max(...records.map(({ name }) => name.length));
-    for (const { name, title, published } of records) {
-      const { accPercent, timeSec } = published ?? {};
-      const figures = [
-        ...(accPercent === undefined ? [] : [`${accPercent} %`]),
-        ...(timeSec === undefined ? [] : [`${timeSec} s`]),
-      ];
-      const told = figures.length === 0 ? '' : ` (published: ${figures.join(', ')})`;
-      process.stdout.write(`${name.padEnd(width)}  ${title}${told}\n`);
-    }
+    const width = Math.max(...groups.flatMap(([, group]) => group.map(({ name }) => name.length)));
+    const texts = groups.map(([notebook, group]) => {
+      const lines = group.map(
+        ({ name, title, published }) =>
+          `  ${name.padEnd(width)}  ${title}${publishedText(published)}\n`,
+      );
+      return `${headings[notebook]} (${group.length})\n${lines.join('')}`;
+    });
+    process.stdout.write(texts.join('\n'));
     return Promise.resolve(0);
   },
 };

@@ -8,12 +8,16 @@ import type { Command } from './flags';
 import { info } from './info';
 import { list } from './list';
 import { report } from './report';
+import { dawn, newDawn } from './scripts';
 import { sweep } from './sweep';
 import { train } from './train';
 import { worker } from './worker';
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  [train, sweep, report, list, draw, data, info, worker].map((command) => [command.name, command]),
+  [train, dawn, newDawn, sweep, report, list, draw, data, info, worker].map((command) => [
+    command.name,
+    command,
+  ]),
 );
 
 function help(): string {

@@ -1,5 +1,4 @@
 import { UsageError } from '../base/errors';
-import { loadCifar10 } from '../data/cifar10';
 import { hardwareLine, precisions } from '../engine/hardware';
 import type { RunPlan } from '../experiments/about';
 import { findExperiment } from '../experiments/catalogue';
@@ -13,7 +12,7 @@ import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../report/progress';
 import { Table } from '../report/table';
 import type { EpochRow } from '../train/loop';
-import { dataLine } from './data';
+import { loadData } from './data';
 import { displayProgress } from './display';
 import { oneOf, wholeNumber } from './flags';
 import type { Command } from './flags';
@@ -74,13 +73,7 @@ export const train: Command = {
     const display = displayProgress();
     const { signal, release } = interruptSignal((text) => display.note(text));
     try {
-      const data = await loadCifar10({
-        dataDir: given.values.get('data-dir'),
-        signal,
-        onNotice: (message) => display.note(message),
-        onProgress: (at) => display.show(dataLine(at)),
-      });
-      display.clear();
+      const data = await loadData(given, display, { signal });
       const printed = new Table<EpochRow>({ write: say });
       const { about, result, preprocessSec, folder } = await trainRecord(experiment, {
         data,
@@ -139,7 +132,7 @@ function headline({ experiment, scale, seed, precision, hardware, versions }: Ru
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   return (
-    `${name}, ${scale} size: ${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
+    `${name}, ${scale} size: ${run.epochs} epoch${run.epochs === 1 ? '' : 's'} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
     changes +
     `on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}, seed ${seed}`

@@ -24,7 +24,7 @@ const networks: readonly {
       const block = kind === 'extra' ? 'a convolution' : 'a residual block';
       return {
         suffix: `${kind}-${numbers.join('')}`,
-        what: `the backbone, ${block} more in stage ${numbers.join(' and ')}`,
+        what: `the backbone, ${block} more in stage ${numbers.join(', ').replace(/, (?=\d$)/, ' and ')}`,
         extraLayers: kind === 'extra' ? chosen : none,
         resLayers: kind === 'res' ? chosen : none,
       };

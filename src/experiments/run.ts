@@ -1,6 +1,6 @@
 import type { HostTensor } from '../base/host-tensor';
 import { subset } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
+import type { Cifar10 } from '../data/cifar10';
 import { normaliseSplit } from '../data/normalise';
 import type { SessionOptions } from '../engine/session';
 import { build } from '../graph/build';
@@ -32,6 +32,11 @@ export interface PreparedRun {
   /** Seconds that normalising took; the scripts of the reference count them as training time. */
   readonly preprocessSec: number;
   readonly imagesPerEpoch: number;
+}
+
+/** Who follows a run, and how its steps are executed. */
+export interface PrepareOptions extends Watch {
+  readonly engine?: SessionOptions;
 }
 
 const blocks: Readonly<Record<BlockName, Block>> = {
@@ -72,21 +77,41 @@ export function lossOf({ loss }: Experiment): Graph<AnyLayer> {
   );
 }
 
+/** The images of CIFAR-10 that a record learns from or is evaluated on, normalised. */
+export function examplesOf(
+  { data: { subset: count } }: Experiment,
+  data: Cifar10,
+  split: 'train' | 'valid',
+): Examples {
+  return normaliseSplit(count === undefined ? data[split] : subset(data[split], count[split]));
+}
+
 /** Normalises the record's images and puts them, the network and the steps on the device. Dispose the trainer after. */
 export function prepareRun(
   experiment: Experiment,
   data: Cifar10,
   seed: number,
-  { engine, ...watch }: Watch & { readonly engine?: SessionOptions } = {},
+  options: PrepareOptions = {},
 ): PreparedRun {
-  const { data: images, optim, run } = experiment;
-  const timer = startTimer(watch.clock);
-  const examples = (split: Split, count: number | undefined): Examples =>
-    normaliseSplit(count === undefined ? split : subset(split, count));
-  const train = examples(data.train, images.subset?.train);
-  const valid = examples(data.valid, images.subset?.valid);
+  const timer = startTimer(options.clock);
+  const train = examplesOf(experiment, data, 'train');
+  const valid = examplesOf(experiment, data, 'valid');
   const preprocessSec = timer();
-  const trainer = createTrainer(
+  const trainer = trainerOf(experiment, { train, valid }, seed, options);
+  const { batchSize } = experiment.data;
+  const imagesPerEpoch = Math.min(trainer.stepsPerEpoch * batchSize, train.labels.length);
+  return { trainer, preprocessSec, imagesPerEpoch };
+}
+
+/** Puts a record's network and steps, and the images that it is given, on the device. Dispose the trainer after. */
+export function trainerOf(
+  experiment: Experiment,
+  { train, valid }: Readonly<Record<'train' | 'valid', Examples>>,
+  seed: number,
+  { engine, ...watch }: PrepareOptions = {},
+): Trainer {
+  const { data: images, optim, run } = experiment;
+  return createTrainer(
     {
       model: { graph: networkOf(experiment), loss: lossOf(experiment) },
       train,
@@ -113,9 +138,6 @@ export function prepareRun(
     },
     watch,
   );
-  const batches = trainer.stepsPerEpoch;
-  const imagesPerEpoch = Math.min(batches * images.batchSize, train.labels.length);
-  return { trainer, preprocessSec, imagesPerEpoch };
 }
 
 function isWhitened({ net }: Experiment): boolean {

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { RunError } from '../base/errors';
 
@@ -17,7 +17,7 @@ export interface RunFolder {
  */
 export async function createRunFolder(logDir: string, name: string): Promise<RunFolder> {
   const root = resolve(logDir);
-  await asRunError(root, '--log-dir', () => mkdir(root, { recursive: true }));
+  await makeFolder(root, '--log-dir');
   for (let attempt = 1; ; attempt++) {
     const path = join(root, attempt === 1 ? name : `${name}-${attempt}`);
     try {
@@ -29,6 +29,19 @@ export async function createRunFolder(logDir: string, name: string): Promise<Run
       }
     }
   }
+}
+
+/**
+ * Makes a folder, and those it lies in, unless it is there.
+ *
+ * @param flag the flag of the command line that chose the place; the error names it
+ * @throws RunError if it cannot be made or written to; says why, and what to do
+ */
+export async function makeFolder(path: string, flag: string): Promise<void> {
+  await asRunError(path, flag, async () => {
+    await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK);
+  });
 }
 
 /**

@@ -184,6 +184,16 @@ export interface Evaluation {
   readonly tta?: boolean;
 }
 
+/** What {@link Trainer.warmUp} measures, all in seconds. */
+export interface WarmUp {
+  /** An epoch, its validation included. */
+  readonly epochSec: number;
+  /** One step of training. */
+  readonly trainStepSec: number;
+  /** One step of validation. */
+  readonly validStepSec: number;
+}
+
 /** A network in training: its session, and its epochs, one by one. */
 export interface Trainer {
   /** To read what is trained, to write it back, and to capture steps of one's own on it. */
@@ -194,7 +204,7 @@ export interface Trainer {
    * Runs each kind of step twice and takes all of it back: the first call of a step is slower than the rest, and the
    * second one tells how long an epoch will take, in seconds. Call it between epochs, or not at all.
    */
-  warmUp(): Promise<{ readonly epochSec: number }>;
+  warmUp(): Promise<WarmUp>;
   /**
    * Trains for one epoch, counted from 1, then evaluates. An epoch that the signal has stopped, in this trainer or in the
    * one that was saved, goes on where it was.
@@ -431,13 +441,14 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
         await run();
         return clock() - start;
       };
-      const trainSec = await seconds(() => runTrain({ batch, hyper: hyperAt(1), step: 1 }));
+      const trainStepSec = await seconds(() => runTrain({ batch, hyper: hyperAt(1), step: 1 }));
       const validBatch = { ...batchIndices(validPlan, validBatches[0]) };
-      const validSec = await seconds(() =>
+      const validStepSec = await seconds(() =>
         runValid({ batch: validBatch, hyper: noHyper, step: 0 }),
       );
       session.write(learnt);
-      return { epochSec: stepsPerEpoch * trainSec + validBatches.length * validSec };
+      const epochSec = stepsPerEpoch * trainStepSec + validBatches.length * validStepSec;
+      return { epochSec, trainStepSec, validStepSec };
     },
     async runEpoch(epoch) {
       timer({ isCounted: false });

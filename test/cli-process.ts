@@ -1,0 +1,80 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** What a program left behind. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How a program is started. */
+export interface Spawned {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sends SIGINT once this much of standard output is there. */
+  readonly interruptAt?: RegExp;
+}
+
+/** The command line in a folder of a test's own. */
+export interface CliProcess {
+  /** The compiled program. */
+  readonly main: string;
+  /** Runs any program, in the folder unless told otherwise. */
+  readonly run: (program: string, args: readonly string[], how?: Spawned) => Promise<Outcome>;
+  /** Runs the command line. */
+  readonly cli: (args: readonly string[], how?: Spawned) => Promise<Outcome>;
+}
+
+const root = resolve(__dirname, '..');
+
+/**
+ * Compiles the library into `folder/dist`, and links beside it what it needs. The `dist` of the checkout may be older than
+ * `src`, or be rebuilt while a test runs; what is tested so is always the source.
+ */
+export function compileInto(folder: string): void {
+  const compiler = join(root, 'node_modules/typescript/lib/tsc.js');
+  const options = ['-p', root, '--outDir', join(folder, 'dist'), '--incremental', 'false'];
+  const { status, stdout } = spawnSync(process.execPath, [compiler, ...options], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`the library does not compile:\n${stdout}`);
+  for (const name of ['node_modules', 'native']) symlinkSync(join(root, name), join(folder, name));
+}
+
+/** The command line that {@link compileInto} puts into a folder. */
+export function cliIn(folder: string): CliProcess {
+  const main = join(folder, 'dist/cli/main.js');
+  const run: CliProcess['run'] = async (program, args, how = {}) => {
+    const { cwd = folder, env = {}, interruptAt } = how;
+    const child = spawn(program, args, {
+      cwd,
+      env: { ...process.env, NODE_OPTIONS: '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [stdout, stderr, isInterrupted] = ['', '', false];
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      stdout += piece;
+      if (isInterrupted || interruptAt?.test(stdout) !== true) return;
+      isInterrupted = true;
+      child.kill('SIGINT');
+    });
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+      stderr += piece;
+    });
+    return new Promise((done, fail) => {
+      child.on('error', fail);
+      child.on('close', (code) => done({ code, stdout, stderr }));
+    });
+  };
+  return { main, run, cli: (args, how) => run(process.execPath, [main, ...args], how) };
+}
+
+/** Every line of a text as JSON. */
+export function jsonLines(text: string): unknown[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+}

@@ -1,0 +1,265 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { batchFolder } from '../src/data/cache';
+import { cliIn, compileInto, jsonLines } from './cli-process';
+
+/** The study's two scripts as commands, and records that are changed by hand: processes on CIFAR-10 from the cache. */
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-scripts-'));
+const { cli } = cliIn(scratch);
+const long = 180_000;
+
+beforeAll(() => compileInto(scratch), long);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Row {
+  readonly epoch: number;
+  readonly train: { readonly time: number; readonly loss: number; readonly acc: number };
+  readonly valid: { readonly time: number; readonly loss: number; readonly acc: number };
+  readonly 'total time': number;
+}
+
+const figures = (rows: readonly Row[]): unknown[] =>
+  rows.map(({ epoch, train, valid }) => [epoch, train.loss, train.acc, valid.loss, valid.acc]);
+
+/** `logs.tsv` as DAWNBench wants it. */
+const logOf = (rows: readonly Row[]): string =>
+  [
+    'epoch\thours\ttop1Accuracy',
+    ...rows.map(
+      ({ epoch, valid, 'total time': total }) =>
+        `${epoch}\t${(total / 3600).toFixed(8)}\t${(100 * valid.acc).toFixed(2)}`,
+    ),
+  ].join('\n');
+
+const title =
+  '       epoch   train time   train loss    train acc   valid time   valid loss    valid acc   total time';
+const seconds = expect.stringMatching(/^Finished in \d+(\.\d+)? seconds$/) as string;
+
+describe.each([
+  ['dawn', []],
+  ['new-dawn', ['Warming up torch']],
+] as const)('%s', (name, more) => {
+  const logDir = join(scratch, name, 'logs');
+
+  test(
+    'prints what the script of the study prints, and writes its log',
+    async () => {
+      const { code, stdout, stderr } = await cli([
+        name,
+        '--scale',
+        'smoke',
+        '--data_dir',
+        batchFolder(),
+        '--log_dir',
+        logDir,
+      ]);
+      expect(code).toBe(0);
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines).toEqual([
+        'Downloading datasets',
+        ...more,
+        'Warming up cudnn on random inputs',
+        'Starting timer',
+        'Preprocessing training data',
+        seconds,
+        'Preprocessing test data',
+        seconds,
+        title,
+        expect.stringMatching(/^ {11}1( +\d+\.\d{4}){7}$/),
+        expect.stringMatching(/^ {11}2( +\d+\.\d{4}){7}$/),
+      ]);
+      expect(stderr).toMatch(
+        new RegExp(
+          `^${name}, smoke size: about \\d+:\\d\\d for 2 epochs on .+, (fp32|bf16|fp16)\n$`,
+        ),
+      );
+      // The log holds the last two columns of the table.
+      const log = readFileSync(join(logDir, 'logs.tsv'), 'utf8');
+      for (const [index, line] of log.split('\n').slice(1).entries()) {
+        const [epoch, hours, percent] = line.split('\t').map(Number);
+        const cells = lines[lines.length - 2 + index].trim().split(/ +/).map(Number);
+        expect([epoch, 3600 * hours, percent / 100]).toEqual([
+          cells[0],
+          expect.closeTo(cells[7], 3),
+          expect.closeTo(cells[6], 3),
+        ]);
+      }
+      expect(log).not.toMatch(/\n$/);
+    },
+    long,
+  );
+
+  test(
+    '--json prints a line an epoch and one of the whole run; training, preprocessing and no validation count',
+    async () => {
+      const flags = '--scale smoke --json --seed 3 --precision fp32 --log-dir'.split(' ');
+      const { code, stdout } = await cli([name, ...flags, logDir]);
+      expect(code).toBe(0);
+      const lines = jsonLines(stdout);
+      const rows = lines.slice(0, 2) as Row[];
+      const whole = lines[2] as { readonly preprocessSec: number };
+      const [one, two] = rows;
+      expect(one['total time']).toBeCloseTo(whole.preprocessSec + one.train.time, 9);
+      expect(two['total time']).toBeCloseTo(one['total time'] + two.train.time, 9);
+      expect(whole).toEqual({
+        record: name,
+        scale: 'smoke',
+        seed: 3,
+        mode: 'captured',
+        precision: 'fp32',
+        accPercent: 100 * two.valid.acc,
+        totalSec: two['total time'],
+        preprocessSec: expect.any(Number) as number,
+        log: join(logDir, 'logs.tsv'),
+      });
+      expect(whole.preprocessSec).toBeGreaterThan(0);
+      expect(readFileSync(join(logDir, 'logs.tsv'), 'utf8')).toBe(logOf(rows));
+
+      // The same record by `train`: timed in another way, and the same training.
+      const trained = await cli(['train', name, ...flags, join(scratch, 'runs')]);
+      expect(trained.code).toBe(0);
+      expect(figures(jsonLines(trained.stdout).slice(0, 2) as Row[])).toEqual(figures(rows));
+    },
+    long,
+  );
+});
+
+describe('the scripts, when something goes wrong', () => {
+  test(
+    'Ctrl-C ends after the step with code 130; the log has the finished epochs',
+    async () => {
+      const logDir = join(scratch, 'interrupted');
+      const { code, stdout, stderr } = await cli(
+        ['dawn', '--scale', 'smoke', '--json', '--log-dir', logDir],
+        { interruptAt: /\n/ },
+      );
+      expect(code).toBe(130);
+      expect(stderr).toMatch(
+        /Stopping after this step; once more to stop at once\.\ntrain: stopped in epoch 2, before step \d+ of \d+ \(\w+\)\. 1 finished epoch is kept in .*logs\.tsv\.\n$/,
+      );
+      expect(readFileSync(join(logDir, 'logs.tsv'), 'utf8')).toBe(
+        logOf(jsonLines(stdout) as Row[]),
+      );
+    },
+    long,
+  );
+
+  test('a --log-dir that is a file is told before anything is read or trained', async () => {
+    const file = join(scratch, 'a-file');
+    writeFileSync(file, 'mine');
+    const { code, stdout, stderr } = await cli(['dawn', '--log_dir', file]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toBe(
+      `cifar10-fast: run: ${file} cannot be written: EEXIST: file already exists. ` +
+        `Point --log-dir at a place that can be written, or make ${scratch} one.\n`,
+    );
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  test('a --data-dir that is not there is told; nothing is left', async () => {
+    const logDir = join(scratch, 'no-data');
+    const missing = join(scratch, 'missing');
+    const { code, stdout, stderr } = await cli([
+      'new-dawn',
+      '--data-dir',
+      missing,
+      '--log-dir',
+      logDir,
+    ]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: 'Downloading datasets\n' });
+    expect(stderr).toContain(`there is no ${missing}. Point --data-dir at a folder that exists.`);
+    expect(existsSync(join(logDir, 'logs.tsv'))).toBe(false);
+  });
+
+  test.each([
+    ['dawn --sacle smoke', 'dawn: there is no flag --sacle. Nearest: "--scale".'],
+    ['dawn more', 'dawn: "more" is one argument too many. Usage: cifar10-fast dawn [flags]'],
+    ['newdawn', 'there is no command "newdawn". Nearest: "new-dawn".'],
+    ['dawn --scale half', '--scale "half" is none of smoke, pocket, full.'],
+    [
+      'train demo --set optim.lrr=1',
+      'record "demo" has no "optim.lrr" to change. Nearest: "optim.lr".',
+    ],
+    ['train demo --set', '--set needs a value: --set PATH=VALUE.'],
+    ['train demo --set optim.lr', 'override "optim.lr" is no path and value.'],
+    [
+      'train demo --set data.batchSize=0',
+      '"data.batchSize" is 0; expected a whole number of at least 1.',
+    ],
+  ])('%s is wrong usage', async (line, message) => {
+    const { code, stdout, stderr } = await cli(line.split(' '));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('train --set', () => {
+  test(
+    'changes the record in its size, and says so in the run',
+    async () => {
+      const runs = join(scratch, 'set');
+      const overrides = [
+        'optim.lr=0.1',
+        'net.channels.prep=6',
+        'data.batchSize=128',
+        'run.epochs=1',
+        'run.finalTta=true',
+      ];
+      const { code, stdout } = await cli([
+        'train',
+        'post7-no-norm',
+        '--scale',
+        'smoke',
+        '--log-dir',
+        runs,
+        ...overrides.flatMap((change) => ['--set', change]),
+      ]);
+      expect(code).toBe(0);
+      const [headline, changed] = stdout.split('\n');
+      expect(headline).toMatch(
+        /^post7-no-norm, smoke size: 1 epoch of 1,024 images, batch 128, widths 6\/8\/16\/32, /,
+      );
+      expect(changed).toBe(`changed: ${overrides.join(', ')}`);
+      expect(stdout).toMatch(/^test accuracy \d+\.\d\d % \(\d+\.\d\d % with mirror images\), /m);
+      const about: unknown = JSON.parse(
+        readFileSync(join(runs, 'post7-no-norm-smoke-0/run.json'), 'utf8'),
+      );
+      expect(about).toMatchObject({
+        record: 'post7-no-norm',
+        experiment: {
+          overrides,
+          scale: 'smoke',
+          net: { channels: { prep: 6, layer1: 8 } },
+          data: { batchSize: 128 },
+          optim: { lr: { vals: [0, 0.1, 0] } },
+          run: { epochs: 1 },
+        },
+        result: { tta: { accPercent: expect.any(Number) as number } },
+      });
+    },
+    long,
+  );
+
+  test(
+    'a record that may diverge ends with what it has',
+    async () => {
+      const runs = join(scratch, 'diverged');
+      const stress = ['train', 'post7-stress-no-norm', '--scale', 'smoke', '--log-dir', runs];
+      const rates = 'optim.lr={"knots":[0,1,1.01],"vals":[0.01,0.01,1e9]}';
+      const { code, stdout } = await cli([...stress, '--json', '--set', rates]);
+      expect(code).toBe(0);
+      const lines = jsonLines(stdout);
+      expect(lines).toHaveLength(2);
+      expect(lines[1]).toMatchObject({ divergedIn: 2 });
+
+      const other = ['train', 'post7-no-norm', '--scale', 'smoke', '--log-dir', runs];
+      const failed = await cli([...other, '--set', rates]);
+      expect(failed.code).toBe(1);
+      expect(failed.stderr).toMatch(/the loss is no finite number since epoch 2, step \d+/);
+    },
+    long,
+  );
+});
