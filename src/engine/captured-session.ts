@@ -8,7 +8,7 @@ import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
 import type { Algorithms } from './algorithms';
 import { attributeType, dataType, dataTypeName, dataTypeOf, openGraph } from './graph';
-import type { GraphEntry, TensorGraph, Value } from './graph';
+import type { GraphEntry, GraphOptions, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { record } from './recording';
 import type { Recorder } from './recording';
@@ -47,8 +47,9 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
   initial: S,
   precision: Precision,
   algorithms: Algorithms,
+  options: GraphOptions,
 ): Session<S> {
-  const graph = openGraph();
+  const graph = openGraph(options);
   const slots = new Map<string, Slot>();
   const recordings: Recording[] = [];
   /** Ends when everything that was written so far is on the device; fails for good if that cannot be. */

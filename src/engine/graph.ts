@@ -40,6 +40,12 @@ export interface GraphEntry {
   readonly attributes: readonly OpAttribute[];
 }
 
+/** How TensorFlow runs a graph. */
+export interface GraphOptions {
+  /** Lets XLA compile the regions that it can, when they first run; convolutions of our own stay outside. */
+  readonly xla?: boolean;
+}
+
 /** A TensorFlow graph that grows, and the session that runs it. */
 export interface TensorGraph {
   readonly entries: readonly GraphEntry[];
@@ -92,9 +98,9 @@ export function dataTypeName(dtype: number): string {
 }
 
 /** Opens an empty graph. Close it; its memory is the addon's. */
-export function openGraph(): TensorGraph {
+export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
   const addon = loadGraphAddon();
-  const native = addon.create(sessionConfig);
+  const native = addon.create(sessionConfig(xla));
   const entries: GraphEntry[] = [];
   const casts = new Map<string, Value>();
   let last: Promise<unknown> = Promise.resolve();
@@ -272,9 +278,13 @@ function toHostArray(dtype: number, data: ArrayBuffer): HostArray {
 
 /**
  * A serialised ConfigProto, field numbers as in tensorflow/core/protobuf/config.proto: gpu_options.allow_growth, so that a
- * GPU's memory is taken as it is needed.
+ * GPU's memory is taken as it is needed; with XLA graph_options.optimizer_options.global_jit_level = ON_1.
  */
-const sessionConfig = Uint8Array.of((6 << 3) | 2, 2, 4 << 3, 1);
+function sessionConfig(xla: boolean): Uint8Array {
+  const growth = [(6 << 3) | 2, 2, 4 << 3, 1];
+  const jit = [(10 << 3) | 2, 4, (3 << 3) | 2, 2, 5 << 3, 1];
+  return Uint8Array.from(xla ? [...growth, ...jit] : growth);
+}
 
 /** Bytes that a value takes. */
 export function byteSizeOf({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): number {

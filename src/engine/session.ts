@@ -30,6 +30,11 @@ export interface SessionOptions extends ThreadOptions {
   readonly precision?: Precision;
   /** Choices of algorithms made before, as a session's `algorithms` tells them; what they hold is not measured anew. */
   readonly algorithms?: readonly AlgorithmRow[];
+  /**
+   * Lets XLA compile what it can of captured steps, when they first run. Off where absent: on the processors that were
+   * measured it makes training slower, as oneDNN's operations are faster than what XLA makes of them.
+   */
+  readonly xla?: boolean;
 }
 
 /**
@@ -41,10 +46,16 @@ export interface SessionOptions extends ThreadOptions {
  */
 export function createSession<S extends Tree<HostTensor>>(
   initial: S,
-  { mode = 'captured', precision = 'fp32', algorithms, ...threads }: SessionOptions = {},
+  {
+    mode = 'captured',
+    precision = 'fp32',
+    algorithms,
+    xla = false,
+    ...threads
+  }: SessionOptions = {},
 ): Session<S> {
   loadTensorflow(threads);
   return mode === 'eager'
     ? createEagerSession(initial)
-    : createCapturedSession(initial, precision, createAlgorithms(algorithms));
+    : createCapturedSession(initial, precision, createAlgorithms(algorithms), { xla });
 }

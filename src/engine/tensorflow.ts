@@ -60,6 +60,8 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
   const threads = setThreads(options);
   process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  // Lets sessions that ask for XLA have it on a CPU; the others are left alone.
+  process.env['TF_XLA_FLAGS'] ??= '--tf_xla_cpu_global_jit';
   // TensorFlow would otherwise take all of a GPU's memory at once.
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   Object.assign(util, {
