@@ -55,7 +55,13 @@ function codeOf(text: string): string[] {
     .map(({ text: code }) => code);
 }
 
-const whole = ['README.md', 'docs/networks.md', 'docs/augment.md', 'docs/engine.md']
+const whole = [
+  'README.md',
+  'docs/networks.md',
+  'docs/augment.md',
+  'docs/engine.md',
+  'docs/notebooks.md',
+]
   .map((page) => ({ page, code: codeOf(read(page)).join('\n') }))
   .filter(({ code }) => code !== '')
   .map(({ page, code }) => writeProgram(page.replaceAll(/\W/g, '-'), code));

@@ -14,16 +14,12 @@ test('shows a figure when it is made, and another one in its place', async () =>
     display: (message: DisplayMessage) => void seen.push(message),
   } as unknown as KernelHost);
   const metadata = { 'image/png': { width: 10, height: 5 } };
-  const handle = await show(
-    Promise.resolve({
-      bundle: { 'image/png': new Uint8Array([1]), 'text/plain': 'one' },
-      metadata,
-    }),
-  );
-  await show({ bundle: { 'text/plain': 'two' } }, handle);
-  expect(seen.map(({ id: _id, ...message }) => message)).toEqual([
-    { data: { 'image/png': 'AQ==', 'text/plain': 'one' }, metadata, isUpdate: false },
-    { data: { 'text/plain': 'two' }, metadata: {}, isUpdate: true },
+  const one = { bundle: { 'image/png': new Uint8Array([1]), 'text/plain': 'one' }, metadata };
+  expect(await show(Promise.resolve(one))).toBeUndefined();
+  const update = { id: seen[0].id };
+  await show({ bundle: { 'text/plain': 'two' } }, { update });
+  expect(seen).toEqual([
+    { ...update, data: { 'image/png': 'AQ==', 'text/plain': 'one' }, metadata, isUpdate: false },
+    { ...update, data: { 'text/plain': 'two' }, metadata: {}, isUpdate: true },
   ]);
-  expect(seen[1].id).toBe(seen[0].id);
 });

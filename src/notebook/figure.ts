@@ -1,6 +1,6 @@
 import type { MimeBundle } from '../base/kernel-host';
 import { display } from './display';
-import type { DisplayHandle } from './display';
+import type { DisplayOptions } from './display';
 
 /** Something to look at, ready to be shown: in several mime types, of which each viewer takes the richest that it can. */
 export interface Figure {
@@ -10,11 +10,11 @@ export interface Figure {
 }
 
 /**
- * Shows a figure below the cell, or in the place of one that was shown before.
+ * Shows a figure below the cell, or in the place of what `display` has shown before.
  *
- * Outside a notebook its line of text is printed. Figures are made asynchronously, so the promise of one will do.
+ * Outside a notebook its line of text is printed. Figures are made asynchronously, so the promise of one will do. It returns
+ * nothing, so that it may stand last in a cell, whose value would be printed.
  *
- * @returns a handle for showing another one in its place: `show(later, handle)`
  * @throws NotebookError for a figure without content
  * @example
  * ```ts
@@ -23,8 +23,8 @@ export interface Figure {
  */
 export async function show(
   figure: Figure | Promise<Figure>,
-  update?: DisplayHandle,
-): Promise<DisplayHandle> {
+  options: Pick<DisplayOptions, 'update'> = {},
+): Promise<void> {
   const { bundle, metadata = {} } = await figure;
-  return display(bundle, { metadata, ...(update === undefined ? {} : { update }) });
+  display(bundle, { ...options, metadata });
 }

@@ -1,0 +1,166 @@
+// What the scripts about notebooks share: reading, writing and executing them.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+export const folder = join(root, 'notebooks');
+const python = join(root, '.venv/bin/python');
+
+/** What a notebook says about its kernel; `language_info` without the version, which changes nothing. */
+const about = {
+  kernelspec: { display_name: 'TypeScript (cifar10-fast)', language: 'typescript', name: 'tslab' },
+  language_info: {
+    codemirror_mode: { mode: 'typescript', name: 'javascript', typescript: true },
+    file_extension: '.ts',
+    mimetype: 'text/typescript',
+    name: 'typescript',
+  },
+};
+
+export const fail = (message) => {
+  console.error(`notebooks: ${message}`);
+  process.exit(1);
+};
+
+/** The library, compiled. */
+export function library() {
+  const door = join(root, 'dist/index.js');
+  if (!existsSync(door)) fail('dist/ is missing. Run: npm run build');
+  return createRequire(import.meta.url)(door);
+}
+
+export const names = () =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.ipynb'))
+    .map((name) => basename(name, '.ipynb'))
+    .toSorted();
+
+export const fileOf = (name) => join(folder, `${name}.ipynb`);
+
+export function read(name) {
+  const file = fileOf(name);
+  if (!existsSync(file)) fail(`there is no ${file}. Notebooks are: ${names().join(', ')}.`);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** Keys in order, one space of indentation: what nbformat writes, so that Jupyter's changes are small. */
+export function write(file, notebook) {
+  const sorted = (value) => {
+    if (Array.isArray(value)) return value.map(sorted);
+    if (typeof value !== 'object' || value === null) return value;
+    const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return Object.fromEntries(entries.map(([key, part]) => [key, sorted(part)]));
+  };
+  writeFileSync(file, `${JSON.stringify(sorted(notebook), null, 1)}\n`);
+}
+
+export const sourceOf = ({ source }) => (Array.isArray(source) ? source.join('') : source);
+export const codeCells = ({ cells }) => cells.filter(({ cell_type: type }) => type === 'code');
+
+const sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+/** Hashes of the code cells, and of the records that they name or that the study shows in that notebook. */
+export function hashes(name, notebook) {
+  const { catalogue } = library();
+  const code = codeCells(notebook).map(sourceOf).join('\n\n');
+  const quoted = new Set([...code.matchAll(/'([\w-]+)'/g)].map(([, text]) => text));
+  const records = [...catalogue.values()].filter(
+    (record) => record.notebook === name || quoted.has(record.name),
+  );
+  return { code: sha256(code), records: sha256(JSON.stringify(records)) };
+}
+
+/** The notebook that a page of Markdown describes; see docs/notebooks.md. */
+export function parse(text) {
+  const cells = [];
+  const prose = [];
+  const endProse = (id) => {
+    const source = prose.splice(0).join('\n').trim();
+    if (source !== '') cells.push({ cell_type: 'markdown', id, metadata: {}, source });
+  };
+  let code;
+  for (const [index, line] of text.split('\n').entries()) {
+    const fence = /^```ts(?: (\S+))?$/.exec(line);
+    if (code !== undefined) {
+      if (line !== '```') code.lines.push(line);
+      else {
+        const { id, lines } = code;
+        const [source, metadata] = [lines.join('\n'), {}];
+        cells.push({ cell_type: 'code', execution_count: null, id, metadata, outputs: [], source });
+        code = undefined;
+      }
+    } else if (fence !== null) {
+      const [, id] = fence;
+      if (id === undefined || !/^[a-z0-9-]{1,60}$/.test(id))
+        fail(`line ${index + 1}: a cell needs a name of its own, as in "\`\`\`ts load".`);
+      if (cells.some((cell) => cell.id === id)) fail(`line ${index + 1}: two cells are "${id}".`);
+      endProse(`${id}-text`);
+      code = { id, lines: [] };
+    } else if (line === '<!-- cell -->') endProse(`text-${cells.length}`);
+    else prose.push(line);
+  }
+  if (code !== undefined) fail(`the cell "${code.id}" does not end.`);
+  endProse('end-text');
+  return { cells, metadata: about, nbformat: 4, nbformat_minor: 5 };
+}
+
+/** A notebook as the page of Markdown that {@link parse} reads. */
+export function print({ cells }) {
+  const parts = cells.map((cell, index) => {
+    if (cell.cell_type === 'code') return `\`\`\`ts ${cell.id}\n${sourceOf(cell)}\n\`\`\`\n`;
+    const isSplit = cells[index + 1]?.cell_type === 'markdown';
+    return `${sourceOf(cell)}\n${isSplit ? '\n<!-- cell -->\n' : ''}`;
+  });
+  return parts.join('\n');
+}
+
+/**
+ * Executes a notebook as `environment` says and resolves with it as it is then, its wall time, and what the failing cell
+ * said, if one failed.
+ */
+export async function execute(
+  name,
+  target,
+  environment,
+  { kernel = 'tslab', timeoutSec = 3600 } = {},
+) {
+  const start = performance.now();
+  const script = join(root, 'scripts/execute-notebook.py');
+  const child = spawn(python, [script, kernel, folder, fileOf(name), target, String(timeoutSec)], {
+    cwd: root,
+    env: { ...process.env, PATH: `${dirname(python)}:${process.env.PATH}`, ...environment },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk) => (said += chunk));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  const seconds = (performance.now() - start) / 1000;
+  if (!existsSync(target)) fail(`${name} could not be executed:\n${said}`);
+  const notebook = JSON.parse(readFileSync(target, 'utf8'));
+  return { notebook: tidied(notebook), seconds, error: code === 0 ? undefined : said.trim() };
+}
+
+/** An executed notebook as it is kept: without times, and without scripts that a page which is not trusted never runs. */
+function tidied({ cells, metadata, ...rest }) {
+  return {
+    ...rest,
+    metadata: { ...metadata, ...about },
+    cells: cells.map((cell) => {
+      if (cell.cell_type !== 'code') return cell;
+      const { execution: _times, ...kept } = cell.metadata;
+      return { ...cell, metadata: kept, outputs: cell.outputs.map(tidiedOutput) };
+    }),
+  };
+}
+
+function tidiedOutput(output) {
+  const html = output.data?.['text/html'];
+  const text = Array.isArray(html) ? html.join('') : (html ?? '');
+  if (!text.includes('data-drawing-runtime')) return output;
+  const { 'text/html': _script, ...data } = output.data;
+  return { ...output, data };
+}

@@ -1,0 +1,93 @@
+// Writes, executes and checks the notebooks of notebooks/ (docs/notebooks.md).
+//
+//   node scripts/notebooks.mjs text NAME              prints a notebook as a page of Markdown
+//   node scripts/notebooks.mjs write NAME FILE        makes the notebook of such a page; outputs of unchanged cells stay
+//   node scripts/notebooks.mjs run NAME…              executes notebooks and keeps their outputs (CIFAR10_FAST_SCALE: the size)
+//   node scripts/notebooks.mjs check                  exit code 1 where outputs are not those of the cells and records
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  codeCells,
+  execute,
+  fail,
+  fileOf,
+  hashes,
+  library,
+  names,
+  parse,
+  print,
+  read,
+  sourceOf,
+  write,
+} from './notebook-files.mjs';
+
+const usage = 'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run NAME… | check';
+
+function writeFrom(name, file) {
+  const notebook = parse(readFileSync(file, 'utf8'));
+  const before = existsSync(fileOf(name)) ? read(name) : { cells: [], metadata: {} };
+  const known = new Map(codeCells(before).map((cell) => [cell.id, cell]));
+  notebook.cells = notebook.cells.map((cell) => {
+    const old = known.get(cell.id);
+    const isSame = old !== undefined && sourceOf(old) === cell.source;
+    return isSame ? { ...old, source: cell.source } : cell;
+  });
+  const { cifar10_fast: made } = before.metadata;
+  if (made !== undefined) notebook.metadata = { ...notebook.metadata, cifar10_fast: made };
+  write(fileOf(name), notebook);
+}
+
+async function run(name) {
+  const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebook-'));
+  try {
+    const { notebook, seconds, error } = await execute(name, join(scratch, 'out.ipynb'), {});
+    if (error !== undefined) fail(`${name} failed, and is kept as it was:\n${error}`);
+    const { notebookScale, hardwareLine, readHardware } = library();
+    notebook.metadata.cifar10_fast = {
+      ...hashes(name, notebook),
+      date: new Date().toISOString().slice(0, 10),
+      hardware: hardwareLine(readHardware()),
+      scale: notebookScale(),
+      seconds: Math.round(seconds),
+    };
+    write(fileOf(name), notebook);
+    console.log(`${name}: ${seconds.toFixed(0)} s`);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+/** What speaks against the outputs that a notebook holds. */
+function faults(name) {
+  const notebook = read(name);
+  const made = notebook.metadata.cifar10_fast;
+  if (made === undefined) return ['was never executed'];
+  const now = hashes(name, notebook);
+  return [
+    ...(made.code === now.code
+      ? []
+      : ['its code cells are not those that its outputs were made with']),
+    ...(made.records === now.records
+      ? []
+      : ['its records are not those that its outputs were made with']),
+    ...(made.scale === 'smoke' ? ['its outputs are of smoke size, which shows nothing'] : []),
+    ...codeCells(notebook).flatMap(({ id, execution_count: count, outputs }) => [
+      ...(count === null ? [`the cell "${id}" was not executed`] : []),
+      ...(outputs.some((output) => output.output_type === 'error')
+        ? [`the cell "${id}" failed`]
+        : []),
+    ]),
+  ];
+}
+
+const [command, ...args] = process.argv.slice(2);
+if (command === 'text' && args.length === 1) process.stdout.write(print(read(args[0])));
+else if (command === 'write' && args.length === 2) writeFrom(...args);
+else if (command === 'run' && args.length > 0) for (const name of args) await run(name);
+else if (command === 'check' && args.length === 0) {
+  const found = names().flatMap((name) => faults(name).map((fault) => `${name}: ${fault}`));
+  for (const fault of found) console.error(`notebooks: ${fault}`);
+  if (found.length > 0) fail('Run: node scripts/notebooks.mjs run NAME');
+  console.log(`${names().length} notebooks hold the outputs of their cells and records`);
+} else fail(usage);

@@ -1,0 +1,145 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { hardwareLine } from '../engine/hardware';
+import { findExperiment } from '../experiments/catalogue';
+import { findRuns } from '../experiments/stored-run';
+import type { StoredRun } from '../experiments/stored-run';
+import type { FinishedRun } from '../experiments/train-record';
+import { summarise } from '../report/stats';
+import { flatten } from '../report/table';
+import type { FlatRow } from '../report/table';
+import type { Figure } from './figure';
+import { tabulate } from './tabulate';
+
+/** The committed runs of this project; a package that was installed without them has none. */
+const resultsFolder = join(__dirname, '../../results');
+
+/**
+ * Runs that were recorded for a record, in every size, on whatever hardware: those of `results/`. None where none are there.
+ *
+ * @throws ExperimentError if there is no such record
+ * @throws RunError if a file is damaged
+ */
+export async function recordedRuns(record: string): Promise<readonly StoredRun[]> {
+  const { name } = findExperiment(record);
+  if (!existsSync(resultsFolder)) return [];
+  return (await findRuns([resultsFolder])).filter((run) => run.record === name);
+}
+
+/**
+ * The epochs of runs as rows for charts and statistics: `record`, `scale`, `seed`, then the columns of the epoch table,
+ * groups joined with "_" as in `valid_acc`.
+ */
+export function epochRows(runs: readonly FinishedRun[]): FlatRow[] {
+  return runs.flatMap(({ about: { record, scale, seed }, rows }) =>
+    rows.map((row) => ({ record, scale, seed, ...flatten(row, '_') })),
+  );
+}
+
+/**
+ * What runs came to, as a table: those of this notebook, those that were recorded before (with hardware, size and day), and
+ * what was published. Where nothing was recorded it says so.
+ *
+ * @param records records that are told of even where they were not run
+ * @throws ExperimentError if there is no such record
+ * @example
+ * ```ts
+ * await show(comparison(await trainLive('post4-final-20')));
+ * ```
+ */
+export async function comparison(
+  runs: readonly FinishedRun[],
+  records: readonly string[] = [],
+): Promise<Figure> {
+  const names = [...new Set([...runs.map(({ about }) => about.record), ...records])];
+  const rows = await Promise.all(
+    names.map(async (name) => {
+      const own = runs.filter(({ about }) => about.record === name);
+      const recorded = grouped((await recordedRuns(name)).flatMap(storedRow), 'recorded');
+      const nothing = { record: name, source: 'recorded', on: 'no run of this record yet' };
+      return [
+        ...grouped(own.map(ownRow), 'this notebook'),
+        ...(recorded.length === 0 ? [nothing] : recorded),
+        publishedRow(name),
+      ];
+    }),
+  );
+  const isSingle = names.length === 1;
+  return tabulate(rows.flat(), {
+    ...(isSingle ? { title: names[0] } : {}),
+    columns: {
+      ...(isSingle ? {} : { record: '' }),
+      source: '',
+      size: '',
+      accuracy: 'test accuracy %',
+      time: 'training s',
+      on: '',
+    },
+  });
+}
+
+/** One run, as a line of the table needs it. */
+interface Line {
+  readonly record: string;
+  readonly size: string;
+  /** Hardware, precision and day: runs that share them are one line. */
+  readonly on: string;
+  readonly accPercent: number;
+  readonly trainSec: number;
+}
+
+function ownRow({ about, result }: FinishedRun): Line {
+  const { record, scale, hardware, precision, started } = about;
+  const on = `${hardwareLine(hardware)}, ${precision}, ${started.slice(0, 10)}`;
+  return { record, size: scale, on, ...result };
+}
+
+function storedRow({ record, scale, hardware, precision, started, result }: StoredRun): Line[] {
+  if (result === undefined) return [];
+  const on = `${hardware}, ${precision}, ${started.slice(0, 10)}`;
+  return [{ record, size: scale, on, ...result }];
+}
+
+/** Lines of one size and one machine as one, with mean and spread. */
+function grouped(lines: readonly Line[], source: string): FlatRow[] {
+  const groups = new Map<string, Line[]>();
+  for (const line of lines) {
+    const key = `${line.size}\n${line.on}`;
+    groups.set(key, [...(groups.get(key) ?? []), line]);
+  }
+  return [...groups.values()].map((group) => {
+    const [{ record, size, on }] = group;
+    const many = group.length === 1 ? '' : `, ${group.length} runs`;
+    return {
+      record,
+      source: `${source}${many}`,
+      size,
+      accuracy: spread(
+        group.map(({ accPercent }) => accPercent),
+        2,
+      ),
+      time: spread(
+        group.map(({ trainSec }) => trainSec),
+        1,
+      ),
+      on,
+    };
+  });
+}
+
+function spread(values: readonly number[], decimals: number): string {
+  const { mean, sd } = summarise(values, { target: null });
+  return mean.toFixed(decimals) + (sd === null ? '' : ` ± ${sd.toFixed(decimals)}`);
+}
+
+function publishedRow(name: string): FlatRow {
+  const { accPercent, timeSec, note } = findExperiment(name).published ?? {};
+  return {
+    record: name,
+    source: 'published',
+    size: 'full',
+    ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
+    ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
+    on: note === undefined ? 'no figure' : `V100; ${note}`,
+  };
+}

@@ -1,0 +1,90 @@
+import type { EpochRow } from '../train/loop';
+import { vegaLite } from './chart';
+import type { Figure } from './figure';
+import type { LiveRun } from './live-view';
+
+/** A run whose curves are drawn. */
+export type CurveRun = Pick<LiveRun, 'name' | 'rows'> & Partial<Pick<LiveRun, 'trace'>>;
+
+/**
+ * Loss and accuracy of runs over their epochs, side by side: training as a thin line, test as a line with points. Each run
+ * has a colour.
+ *
+ * @throws NotebookError if no epoch is over
+ */
+export function curves(
+  runs: readonly CurveRun[],
+  { title }: { readonly title?: string } = {},
+): Promise<Figure> {
+  const training = runs.flatMap(({ name, rows, trace }) =>
+    (trace === undefined || trace.length < rows.length ? rows.map(trainingPoint) : trace).map(
+      ({ at, loss, acc }) => ({ run: name, epoch: round(at), loss: round(loss), acc: round(acc) }),
+    ),
+  );
+  const test = runs.flatMap(({ name, rows }) =>
+    rows.map(({ epoch, valid }) => ({
+      run: name,
+      epoch,
+      loss: round(valid.loss),
+      acc: round(valid.acc),
+    })),
+  );
+  const epochs = Math.max(1, ...test.map(({ epoch }) => epoch));
+  const panel = (field: 'loss' | 'acc', name: string, format: string): object => {
+    const encoding = {
+      x: { field: 'epoch', type: 'quantitative', title: 'epoch', scale: { domain: [0, epochs] } },
+      y: {
+        field,
+        type: 'quantitative',
+        title: null,
+        axis: { format },
+        scale: field === 'acc' ? { domain: [0, 1] } : { zero: true },
+      },
+      color: {
+        field: 'run',
+        type: 'nominal',
+        sort: null,
+        title: 'run',
+        ...(runs.length === 1 ? { legend: null } : {}),
+      },
+    };
+    return {
+      title: { text: name, fontSize: 13, offset: 8 },
+      width: 300,
+      height: 200,
+      encoding,
+      layer: [
+        {
+          data: { name: 'training' },
+          mark: { type: 'line', strokeWidth: 1.25, opacity: 0.7, tooltip: false },
+        },
+        { data: { name: 'test' }, mark: { type: 'line', point: { size: 40 } } },
+      ],
+    };
+  };
+  return vegaLite(
+    {
+      title: {
+        text: title ?? 'Training and test',
+        subtitle: 'thin: training, on augmented images; with points: test, after each epoch',
+      },
+      datasets: { training, test },
+      hconcat: [panel('loss', 'loss', '.1f'), panel('acc', 'accuracy', '.0%')],
+    },
+    `${title ?? 'Training and test'}: ${runs.map(lastOf).join('; ')}`,
+  );
+}
+
+function trainingPoint({ epoch, train }: EpochRow): { at: number; loss: number; acc: number } {
+  return { at: epoch, loss: train.loss, acc: train.acc };
+}
+
+function lastOf({ name, rows }: CurveRun): string {
+  const last = rows.at(-1);
+  if (last === undefined) return `${name}: no epoch is over`;
+  return `${name}: epoch ${last.epoch}, test loss ${last.valid.loss.toFixed(4)}, test accuracy ${(100 * last.valid.acc).toFixed(2)} %`;
+}
+
+function round(value: number): number | null {
+  return Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
+}

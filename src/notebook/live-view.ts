@@ -1,0 +1,220 @@
+import { escapeXml } from '../graph/colours';
+import { fixed } from '../report/fixed';
+import { durationText } from '../report/progress';
+import type { Progress } from '../report/progress';
+import type { EpochRow } from '../train/loop';
+import { fontFamily, ink, series } from './theme';
+
+/** What the training batches of about a second came to. */
+export interface TracePoint {
+  /** In epochs, with fractions. */
+  readonly at: number;
+  readonly loss: number;
+  /** Between 0 and 1. */
+  readonly acc: number;
+}
+
+/** A run as it is watched. */
+export interface LiveRun {
+  /** Its place in the legend: the seed, or the record. */
+  readonly name: string;
+  readonly epochs: number;
+  readonly trace: readonly TracePoint[];
+  readonly rows: readonly EpochRow[];
+}
+
+/** Where several runs stand, in words and numbers. */
+export interface LiveState {
+  /** What is trained, on what, and how long it will take. */
+  readonly headline: string;
+  readonly runs: readonly LiveRun[];
+  /** Of all runs together, between 0 and 1. */
+  readonly share: number;
+  /** Of the run under way; absent before the first second. */
+  readonly progress?: Progress & { readonly leftSec: number };
+  /** What has become of it: finished, or where it stopped and how to go on. */
+  readonly note?: string;
+}
+
+/** Rows that a live table holds at most; of runs that are over, the last epoch stays. */
+const mostRows = 30;
+
+/** Where training stands, as one piece of HTML that can be replaced once a second: it keeps its size and loads nothing. */
+export function liveHtml(state: LiveState): string {
+  const { headline, share, progress, note } = state;
+  const line = note ?? (progress === undefined ? 'warming up' : progressText(progress));
+  const percent = (100 * Math.min(1, share)).toFixed(1);
+  return (
+    `<div style="font-family:${fontFamily};font-size:13px;line-height:1.5" data-live="${note === undefined ? 'on' : 'off'}">` +
+    `<div>${headline.split('\n').map(escapeXml).join('<br>')}</div>` +
+    `<div style="height:6px;width:640px;max-width:100%;margin:6px 0;border-radius:3px;background:#8c959f55">` +
+    `<div style="height:6px;width:${percent}%;border-radius:3px;background:${series[0]}"></div></div>` +
+    `<div style="font-variant-numeric:tabular-nums">${escapeXml(line)}</div>` +
+    `${tableHtml(tableRows(state.runs))}</div>`
+  );
+}
+
+/** The same for a terminal. */
+export function liveText({ headline, runs, progress, note }: LiveState): string {
+  const line = note ?? (progress === undefined ? 'warming up' : progressText(progress));
+  const table = tableRows(runs).map((cells) => cells.map((text) => text.padStart(12)).join(' '));
+  return [headline, line, ...(table.length > 1 ? ['', ...table] : [])].join('\n');
+}
+
+function progressText(progress: Progress & { readonly leftSec: number }): string {
+  const { phase, epoch, epochs, done, total, timeSec, loss, acc, leftSec } = progress;
+  const rate =
+    timeSec > 0 ? (done / timeSec).toLocaleString('en', { maximumFractionDigits: 0 }) : '–';
+  const where = phase === 'train' ? `${Math.floor((100 * done) / total)} %` : 'test';
+  return [
+    `epoch ${epoch} of ${epochs}, ${where}`,
+    `${rate} images/s`,
+    `loss ${fixed(loss, 4)}`,
+    `accuracy ${fixed(100 * acc, 2)} %`,
+    `${durationText(leftSec)} left`,
+  ].join('  ·  ');
+}
+
+const titles = [
+  'run',
+  'epoch',
+  'lr',
+  'train time',
+  'train loss',
+  'train acc',
+  'valid loss',
+  'valid acc',
+  'total time',
+];
+
+/** Titles and cells; none where no epoch is over yet. */
+function tableRows(runs: readonly LiveRun[]): string[][] {
+  const all = runs.flatMap(({ name, rows }) =>
+    rows.map((row, index) => ({ name, row, isLast: index === rows.length - 1 })),
+  );
+  if (all.length === 0) return [];
+  const current = runs.findLast(({ rows }) => rows.length > 0)?.name;
+  const shown =
+    all.length <= mostRows ? all : all.filter(({ name, isLast }) => isLast || name === current);
+  const isSingle = runs.length === 1;
+  const cells = shown.map(({ name, row }) => [
+    name,
+    String(row.epoch),
+    ...[
+      row.lr,
+      row.train.time,
+      row.train.loss,
+      row.train.acc,
+      row.valid.loss,
+      row.valid.acc,
+      row['total time'],
+    ].map((value) => fixed(value, 4)),
+  ]);
+  return [titles, ...cells].map((line) => (isSingle ? line.slice(1) : line));
+}
+
+function tableHtml([head, ...body]: readonly string[][]): string {
+  if (head === undefined) return '';
+  const cell = (tag: string, text: string, more = ''): string =>
+    `<${tag} style="text-align:right;padding:1px 10px;font-weight:normal;${more}">${escapeXml(text)}</${tag}>`;
+  const heading = head
+    .map((text) => cell('th', text, `border-bottom:1px solid ${ink.axis};`))
+    .join('');
+  const rows = body
+    .map((cells) => `<tr>${cells.map((text) => cell('td', text)).join('')}</tr>`)
+    .join('');
+  return `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0 4px -10px"><thead><tr>${heading}</tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+/**
+ * Loss and accuracy as they grow, as one SVG in HTML: training as a line a second by second, test as points epoch by
+ * epoch. Made by hand, as a chart library would take a tenth of a second each time.
+ */
+export function liveCurves(runs: readonly LiveRun[]): string {
+  const epochs = Math.max(1, ...runs.map((run) => run.epochs));
+  const losses = runs.flatMap(({ trace, rows }) => [
+    ...trace.map(({ loss }) => loss),
+    ...rows.map(({ valid }) => valid.loss),
+  ]);
+  const top = Math.max(
+    0.5,
+    Math.ceil(2 * Math.min(3, Math.max(0, ...losses.filter(Number.isFinite)))) / 2,
+  );
+  const panels = [
+    panel(
+      0,
+      'loss',
+      { epochs, top, ticks: 2, format: (value) => value.toFixed(value === 0 ? 0 : 2) },
+      runs,
+      'loss',
+    ),
+    panel(
+      380,
+      'accuracy',
+      { epochs, top: 1, ticks: 4, format: (value) => `${100 * value} %` },
+      runs,
+      'acc',
+    ),
+  ];
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 250" width="760" height="250" style="max-width:100%;height:auto;background:${ink.ground};border-radius:6px" ` +
+    `font-family="${fontFamily}" font-size="12" fill="${ink.text}">${panels.join('')}${legend(runs)}</svg>`
+  );
+}
+
+interface Axes {
+  readonly epochs: number;
+  readonly top: number;
+  readonly ticks: number;
+  readonly format: (value: number) => string;
+}
+
+function panel(
+  left: number,
+  title: string,
+  { epochs, top, ticks, format }: Axes,
+  runs: readonly LiveRun[],
+  key: 'loss' | 'acc',
+): string {
+  const [x0, y0, width, height] = [left + 50, 30, 310, 170];
+  const x = (epoch: number): string => (x0 + (width * epoch) / epochs).toFixed(1);
+  const y = (value: number): string =>
+    (y0 + height * (1 - Math.min(top, Math.max(0, value)) / top)).toFixed(1);
+  const grid = Array.from({ length: ticks + 1 }, (_, index) => {
+    const value = (top * index) / ticks;
+    return (
+      `<line x1="${x0}" x2="${x0 + width}" y1="${y(value)}" y2="${y(value)}" stroke="${ink.grid}"/>` +
+      `<text x="${x0 - 6}" y="${y(value)}" dy="0.35em" text-anchor="end" fill="${ink.faint}">${format(value)}</text>`
+    );
+  });
+  const step = Math.max(1, Math.ceil(epochs / 6));
+  const under = Array.from({ length: Math.floor(epochs / step) + 1 }, (_, index) => {
+    const epoch = index * step;
+    return `<text x="${x(epoch)}" y="${y0 + height + 16}" text-anchor="middle" fill="${ink.faint}">${epoch}</text>`;
+  });
+  const curves = runs.map(({ trace, rows }, index) => {
+    const colour = series[index % series.length];
+    const line = trace
+      .filter((point) => Number.isFinite(point[key]))
+      .map((point) => `${x(point.at)},${y(point[key])}`);
+    const points = rows.map(
+      ({ epoch, valid }) =>
+        `<circle cx="${x(epoch)}" cy="${y(valid[key])}" r="4" fill="${colour}"/>`,
+    );
+    return `<polyline points="${line.join(' ')}" fill="none" stroke="${colour}" stroke-width="1.5" opacity="0.8"/>${points.join('')}`;
+  });
+  return (
+    `<text x="${x0}" y="18" font-weight="600">${title}</text>${grid.join('')}${under.join('')}${curves.join('')}` +
+    `<text x="${x0 + width / 2}" y="${y0 + height + 34}" text-anchor="middle">epoch</text>`
+  );
+}
+
+function legend(runs: readonly LiveRun[]): string {
+  const text = `<text x="740" y="18" text-anchor="end" fill="${ink.faint}">line: training, points: test</text>`;
+  if (runs.length < 2 || runs.length > series.length) return text;
+  const names = runs.map(
+    ({ name }, index) =>
+      `<tspan fill="${series[index]}" font-weight="600">${index === 0 ? '' : '  '}${escapeXml(name)}</tspan>`,
+  );
+  return `${text}<text x="110" y="18" xml:space="preserve">${names.join('')}</text>`;
+}
