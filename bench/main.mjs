@@ -9,6 +9,7 @@ const usage = `usage: npm run bench -- [options]
   --quick        batch 64 and a few steps of each variant, in under a minute; says little
   --batch N      a batch size to measure, instead of 512 and 128; may be given again
   --rounds N     turns of each variant, two steps each (default 5)
+  --xla          also our captured step compiled by XLA, as far as it can
   --json         end with one JSON line
   --memory       instead: is memory flat over 3,000 small steps and 30 large ones
   --check        instead: does every variant compute the same losses
@@ -31,6 +32,7 @@ function readFlags() {
       quick: { type: 'boolean', default: false },
       batch: { type: 'string', multiple: true },
       rounds: { type: 'string' },
+      xla: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },

@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { fastestPrecision, hardwareLine, readHardware } from 'cifar10-fast';
 import { flopsPerImage, writeProblem } from './problem.mjs';
-import { readPeers } from './processes.mjs';
+import { readPeers, startWorker } from './processes.mjs';
 import { figure, keepRows, makeSay, now, revision, table } from './report.mjs';
 import { measureInTurns, spread } from './rounds.mjs';
 import {
@@ -32,6 +32,18 @@ const columns = [
   'revision',
 ];
 
+const convolutionColumns = [
+  'hardware',
+  'date',
+  'pass',
+  'shape',
+  'algorithm',
+  'ms',
+  'difference',
+  'chosen',
+  'revision',
+];
+
 /** With `--quick`, rounds begin for so many seconds; two are the least. */
 const quickSec = 25;
 
@@ -43,7 +55,7 @@ const quickSec = 25;
  *
  * @returns `result`, the line of `--json`, and `faults`, what went wrong
  */
-export async function measureSteps({ quick, batches, rounds = 5 }) {
+export async function measureSteps({ quick, batches, rounds = 5, xla }) {
   const sizes = (batches ?? (quick ? [64] : [512, 128])).toSorted((a, b) => b - a);
   const hardware = readHardware();
   const precision = fastestPrecision(hardware, false);
@@ -84,6 +96,9 @@ export async function measureSteps({ quick, batches, rounds = 5 }) {
       ...precisions.map((number) =>
         trainerVariant('captured', number, { ...config, burnIn: 2, augment: true }),
       ),
+      ...(xla
+        ? [trainerVariant('captured', precision, { ...config, burnIn: 2, augment: true, xla })]
+        : []),
       layersVariant(config),
       ...modes.map((mode) => torchVariant(mode, config)),
       // The limit does not depend on the batch: once a sitting will do.
@@ -93,6 +108,7 @@ export async function measureSteps({ quick, batches, rounds = 5 }) {
             precisions.map((number) => matmulVariant(worker, number, product)),
           )),
     ];
+    if (!quick) await chooseAlgorithms(config);
     const start = performance.now();
     await measureInTurns(variants, {
       stepsPerTurn: quick ? 1 : 2,
@@ -109,6 +125,48 @@ export async function measureSteps({ quick, batches, rounds = 5 }) {
   const result = resultOf(measured, limit);
   console.log(`\n${summary(result)}\nRows in ${path}`);
   return { result, faults };
+
+  /**
+   * Runs a step of each precision, so that what a machine measures once has been measured, and keeps what came of it.
+   */
+  async function chooseAlgorithms(config) {
+    for (const number of precisions) {
+      say(`measuring convolutions, ${number}`);
+      const variant = trainerVariant('captured', number, { ...config, burnIn: 1, augment: true });
+      const worker = await startWorker(variant.worker, variant.config);
+      await worker.close();
+      const rows = worker.ready.algorithms;
+      keepRows('convolutions', convolutionColumns, rows.flatMap(convolutionRows));
+      console.log(`\n${convolutionTable(rows)}`);
+    }
+    say.done();
+  }
+
+  function convolutionTable(rows) {
+    const names = [
+      ...new Set(rows.flatMap(({ candidates }) => candidates.map(({ algorithm }) => algorithm))),
+    ];
+    return table([
+      ['ms of a pass, once a machine', ...names, 'chosen'],
+      ...rows.map(({ pass, shape, candidates, chosen }) => [
+        `${pass} ${shape}`,
+        ...names.map((name) => figure(candidates.find(({ algorithm }) => algorithm === name)?.ms)),
+        chosen,
+      ]),
+    ]);
+  }
+
+  function convolutionRows({ pass, shape, candidates, chosen }) {
+    return candidates.map(({ algorithm, ms, difference }) => ({
+      ...context,
+      pass,
+      shape,
+      algorithm,
+      ms: ms.toFixed(2),
+      difference: difference.toExponential(1),
+      chosen: algorithm === chosen ? 'chosen' : '',
+    }));
+  }
 
   /** Finds PyTorch's three fastest modes, and keeps what every mode did. */
   async function screen() {

@@ -6,7 +6,7 @@ import { spread } from './rounds.mjs';
 /** Our own step; what TF.js does kernel by kernel is the eager one. */
 export function trainerVariant(mode, precision, config) {
   return {
-    what: mode === 'eager' ? 'TF.js eager' : 'captured',
+    what: mode === 'eager' ? 'TF.js eager' : config.xla ? 'captured, XLA' : 'captured',
     precision,
     worker: 'trainer',
     config: { mode, precision, ...config },

@@ -38,7 +38,7 @@ const trainer = createTrainer({
   optimiser: { rule: optim.rule, groups: optim.groups },
   tta: false,
   seed: 0,
-  engine: { mode: config.mode, precision: config.precision },
+  engine: { mode: config.mode, precision: config.precision, xla: config.xla ?? false },
 });
 trainer.session.write({ network: problem.weights });
 let epoch = 0;
@@ -68,7 +68,7 @@ async function emptyCall() {
   return { emptyCallSec: stop().sessionSec / count };
 }
 
-await serve(run, config, { version });
+await serve(run, config, { version, algorithms: trainer.session.algorithms });
 trainer.dispose();
 
 function repeated(name, size) {
