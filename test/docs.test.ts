@@ -14,7 +14,7 @@ import { inspect } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import * as errors from '../src/base/errors';
-import { catalogue, findExperiment } from '../src/experiments/catalogue';
+import { byNotebook, catalogue, findExperiment } from '../src/experiments/catalogue';
 import type { Experiment } from '../src/experiments/record';
 import { networkOf } from '../src/experiments/run';
 import { scaled } from '../src/experiments/scale';
@@ -60,6 +60,7 @@ const whole = [
   'docs/networks.md',
   'docs/augment.md',
   'docs/engine.md',
+  'docs/experiments.md',
   'docs/notebooks.md',
 ]
   .map((page) => ({ page, code: codeOf(read(page)).join('\n') }))
@@ -291,6 +292,20 @@ describe('README', () => {
     expect(row).toContain(`1/${widths(demo)[0] / widths(smoke)[0]}`);
     expect(row).toContain(`${smoke.data.batchSize} at most`);
     expect(row).toMatch(new RegExp(`\\b${smoke.run.epochs}\\b`));
+  });
+});
+
+describe('experiments.md', () => {
+  test('has the tables of the catalogue', async () => {
+    const script: string = join(root, 'scripts/records-page.mjs');
+    const { page } = (await import(/* @vite-ignore */ script)) as {
+      readonly page: (text: string, groups: ReturnType<typeof byNotebook>) => Promise<string>;
+    };
+    const text = read('docs/experiments.md');
+    expect(await page(text, byNotebook())).toBe(text);
+    for (const name of catalogue.keys()) expect(text).toContain(`| \`${name}\` `);
+    const changed = text.replace('| `demo` ', '| `deno` ');
+    expect(await page(changed, byNotebook())).toBe(text);
   });
 });
 

@@ -138,7 +138,7 @@ function rescaled({ knots, vals }: Schedule, peak: number): Schedule {
         '{"knots":[0,5,24],"vals":[0,0.4,0]}.',
     );
   }
-  return { knots, vals: vals.map((val) => (val / highest) * peak) };
+  return { knots, vals: vals.map((val) => (val === highest ? peak : (val * peak) / highest)) };
 }
 
 /** What was changed, if it still is a record. */

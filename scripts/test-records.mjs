@@ -1,0 +1,50 @@
+// Trains every record of the catalogue in smoke size, as a user of the library would: does each of them run?
+//
+//   npm run test:records            all of them
+//   npm run test:records -- WORD…   those whose name contains one of the words
+//
+// A record passes if every epoch has finite figures, or if it may diverge and its first epoch has them. The last line is
+// `N passed, N failed`; the exit code is 1 if anything failed, or if no name contains a word.
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { catalogue, loadCifar10, trainRecord } = createRequire(import.meta.url)(
+  join(root, 'dist/index.js'),
+);
+
+const words = process.argv.slice(2);
+const records = [...catalogue.values()].filter(
+  ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
+);
+const width = Math.max(...records.map(({ name }) => name.length), 0);
+const data = await loadCifar10();
+let failed = 0;
+for (const record of records) {
+  const start = performance.now();
+  let said;
+  try {
+    const { rows, result } = await trainRecord(record, { data, seed: 0, scale: 'smoke' });
+    const figures = rows.flatMap(({ train, valid }) => [
+      train.loss,
+      train.acc,
+      valid.loss,
+      valid.acc,
+    ]);
+    if (!figures.every(Number.isFinite)) throw new Error(`figures are ${figures.join(', ')}`);
+    if (result.divergedIn === undefined && rows.length !== 2) {
+      throw new Error(`${rows.length} epochs; expected 2`);
+    }
+    const end =
+      result.divergedIn === undefined ? '' : `, no finite loss in epoch ${result.divergedIn}`;
+    said = `passed  loss ${rows.map(({ train }) => train.loss.toFixed(3)).join(', ')}${end}`;
+  } catch (error) {
+    failed += 1;
+    said = `FAILED  ${error instanceof Error ? error.message : error}`;
+  }
+  const sec = ((performance.now() - start) / 1000).toFixed(1).padStart(5);
+  console.log(`${record.name.padEnd(width)} ${sec} s  ${said}`);
+}
+console.log(`${records.length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && records.length > 0 ? 0 : 1;
