@@ -170,6 +170,8 @@ export {
   reportText,
 } from './experiments/report';
 export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './experiments/report';
+export { connectRay } from './experiments/ray';
+export type { RayCluster, RayOptions } from './experiments/ray';
 export { localExecutor, sweep } from './experiments/sweep';
 export type {
   Executor,

@@ -3,6 +3,7 @@ import { precisions, readHardware } from '../engine/hardware';
 import { findExperiment } from '../experiments/catalogue';
 import type { RunJob } from '../experiments/job';
 import { overridden, parseOverride } from '../experiments/override';
+import { connectRay } from '../experiments/ray';
 import { scales } from '../experiments/record';
 import { reportJson, reportRuns, reportText } from '../experiments/report';
 import { scaled } from '../experiments/scale';
@@ -56,6 +57,14 @@ export const sweep: Command = {
       value: 'DIR',
       help: 'where run folders are made (default runs); finished runs in it are not run again',
     },
+    ray: {
+      value: 'ADDRESS',
+      help: 'let a Ray cluster do the runs: HOST:PORT of its head, or auto (docs/scale.md)',
+    },
+    gpus: {
+      value: 'G',
+      help: 'with --ray: GPUs of each run, as in 1 or 0.5 (default 1 if the cluster has any)',
+    },
     goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
     json: { help: 'one JSON line a finished run, and one with the statistics at the end' },
   },
@@ -63,6 +72,7 @@ export const sweep: Command = {
     'sweep demo --runs 10',
     'sweep post1-baseline post4-final-24 --runs 5 --scale pocket --workers 2',
     'sweep demo --scale smoke --runs 4 --workers 2 --json',
+    'sweep demo --runs 1000 --scale full --ray 10.0.0.1:6379',
   ],
   run: async (given) => {
     const scale = oneOf(given, 'scale', scales, 'pocket');
@@ -83,7 +93,7 @@ export const sweep: Command = {
     const goal = percentage(given, 'goal', 94);
     const logDir = given.values.get('log-dir') ?? 'runs';
     const dataDir = given.values.get('data-dir');
-    const { executor, threads, workers } = chooseExecutor(given);
+    const { executor, threads, workers, close } = await chooseExecutor(given);
     const isJson = given.switches.has('json');
 
     const display = displayLines();
@@ -157,8 +167,8 @@ export const sweep: Command = {
         process.stdout.write(`\nnext: npx cifar10-fast report ${logDir} -o report.html\n`);
       return 0;
     } finally {
-      display.clear();
       watch.end();
+      await close();
       release();
     }
   },
@@ -183,26 +193,34 @@ function runJson(run: StoredRun, isBefore: boolean): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-/**
- * Who does the runs, with how many threads. The threads are never made to fit the workers: that would make results depend on
- * their number.
- */
-function chooseExecutor(given: Given): {
+/** Who does the runs of a sweep, and what is to be said of them. */
+interface Chosen {
   readonly executor: Executor;
   readonly threads: number | undefined;
   readonly workers: string;
-} {
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Chooses workers here or a cluster. The threads of a run are never made to fit the number of workers: results would depend
+ * on it.
+ */
+async function chooseExecutor(given: Given): Promise<Chosen> {
   const retries = wholeNumber(given, 'retries', 0, 2);
+  const address = given.values.get('ray');
+  if (address !== undefined) return chooseRay(given, address, retries);
+  if (given.values.has('gpus')) {
+    throw new UsageError(
+      '--gpus is for --ray. Here every worker has one GPU; CUDA_VISIBLE_DEVICES says which there are.',
+    );
+  }
   const { cores, memoryBytes, gpus } = readHardware();
   const visible = process.env['CUDA_VISIBLE_DEVICES'];
   const names =
     visible === undefined
       ? gpus.map((_, index) => String(index))
       : visible.split(',').filter((name) => name !== '' && gpus.length > 0);
-  const threads =
-    given.values.has('threads') || names.length === 0
-      ? wholeNumber(given, 'threads', 1, 1)
-      : undefined;
+  const threads = threadsOf(given, names.length > 0);
   const fitting =
     names.length > 0
       ? names.length
@@ -212,7 +230,38 @@ function chooseExecutor(given: Given): {
     executor: localExecutor({ workers, retries, gpus: names }),
     threads,
     workers: `${workers} worker${workers === 1 ? '' : 's'}`,
+    close: () => Promise.resolve(),
   };
+}
+
+async function chooseRay(given: Given, address: string, retries: number): Promise<Chosen> {
+  if (given.values.has('workers')) {
+    throw new UsageError(
+      '--workers is for runs on this machine; with --ray the cluster says how many there are.',
+    );
+  }
+  const text = given.values.get('gpus');
+  const gpusPerRun = text === undefined ? undefined : Number(text);
+  if (gpusPerRun !== undefined && !(gpusPerRun >= 0)) {
+    throw new UsageError(`--gpus "${text}" is no number of GPUs. Give one, as in --gpus 1.`);
+  }
+  const cluster = await connectRay({
+    address,
+    retries,
+    ...(gpusPerRun === undefined ? {} : { gpusPerRun }),
+  });
+  const { nodes, cpus } = cluster;
+  return {
+    executor: cluster.executor,
+    threads: threadsOf(given, cluster.gpusPerRun > 0),
+    workers: `Ray at ${address}, ${nodes} node${nodes === 1 ? '' : 's'}, ${cpus} CPUs`,
+    close: () => cluster.close(),
+  };
+}
+
+/** One on a CPU, where runs side by side use the cores better than one run does; TensorFlow's own choice on a GPU. */
+function threadsOf(given: Given, usesGpu: boolean): number | undefined {
+  return given.values.has('threads') || !usesGpu ? wholeNumber(given, 'threads', 1, 1) : undefined;
 }
 
 /** Where a run stands. */

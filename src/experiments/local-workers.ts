@@ -89,6 +89,6 @@ export function parseEvent(line: string): JobEvent | undefined {
 }
 
 /** Whether an event is the last of its job. */
-export function isEnd(event: JobEvent): event is JobEnd {
+export function isEnd(event: { readonly event: string }): event is JobEnd {
   return ['prepared', 'done', 'stopped', 'failed'].includes(event.event);
 }

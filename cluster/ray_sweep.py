@@ -1,0 +1,265 @@
+"""Runs the jobs of a sweep on a Ray cluster; `cifar10-fast sweep --ray ADDRESS` starts this.
+
+Ray decides where a job runs, begins it again where its worker or node is lost, and says what came of it. The job itself
+is this package's own command `worker`, which trains in a folder of its own on its node; the folder comes back through
+Ray, so nodes need no disk in common.
+
+Standard input, a line each:
+  {"address": ..., "root": ..., "env": {...}, "retries": N, "threads": N, "gpus": N or null}    first
+  {"jobs": [...]}                                           then any number of these; a job is what `worker` reads
+  and its end: finish, and where jobs are still open, stop them
+Standard output, JSON lines: {"event": "connected", ...}, {"event": "fatal", "message": ...}, and for each job what its
+worker says, with {"job": id}; "assigned", "retried" and "lost" are Ray's part.
+"""
+
+import json
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ENDS = ("prepared", "done", "stopped", "failed")
+
+
+def say(message):
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def fatal(message):
+    say({"event": "fatal", "message": message})
+    sys.exit(1)
+
+
+class WorkerCrashed(Exception):
+    """The worker process ended without a last word. Ray begins the job again."""
+
+
+class Progress:
+    """Keeps what workers say until the driver asks for it. An actor on the driver's own node."""
+
+    def __init__(self):
+        self.said = []
+
+    def put(self, job, message):
+        self.said.append((job, message))
+
+    def take(self):
+        said, self.said = self.said, []
+        return said
+
+
+def work(job, setup, progress):
+    """Does one job on whatever node this is; returns the worker's last word and the files of its folder."""
+    import ray
+
+    def tell(message):
+        # Progress may be lost, a run not.
+        progress.put.remote(job["id"], message)
+
+    # Where this package lies on the node, if not where it lies beside the driver.
+    root = os.environ.get("CIFAR10_FAST_HOME", setup["root"])
+    node = os.environ.get("CIFAR10_FAST_NODE") or shutil.which("node") or "node"
+    # Ray sets numbers of threads of its own, and would have them win.
+    env = {key: value for key, value in os.environ.items() if "NUM_THREADS" not in key}
+    env.update(setup["env"])
+    folder = tempfile.mkdtemp(prefix="cifar10-fast-ray-")
+    try:
+        tell({"event": "assigned", "worker": ray.util.get_node_ip_address() + "/" + ray.get_runtime_context().get_node_id()[:6]})
+        with tempfile.TemporaryFile() as stderr:
+            try:
+                child = subprocess.Popen(
+                    [node, os.path.join(root, "dist/cli/main.js"), "worker"],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=env, cwd=folder,
+                )
+            except OSError as error:
+                raise WorkerCrashed(f"{node} does not start on {socket.gethostname()}: {error}")
+            last = None
+            try:
+                text = json.dumps({**job, "logDir": folder}) if job["kind"] == "run" else json.dumps(job)
+                try:
+                    # Left open: the worker stops when it closes, and so when this process dies.
+                    child.stdin.write(text.encode() + b"\n")
+                    child.stdin.flush()
+                except BrokenPipeError:
+                    pass
+                told = 0.0
+                for line in child.stdout:
+                    try:
+                        message = json.loads(line)
+                        event = message["event"]
+                    except (ValueError, TypeError, KeyError):
+                        continue
+                    if event in ENDS:
+                        last = message
+                    elif event != "progress" or time.monotonic() - told >= 2:
+                        told = time.monotonic()
+                        tell(message)
+                child.wait()
+            finally:
+                # Cancelled, or anything else: let the step end, then insist.
+                child.stdin.close()
+                try:
+                    child.wait(30)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+            if last is None:
+                stderr.seek(0)
+                words = stderr.read().decode(errors="replace").strip()[-2000:]
+                raise WorkerCrashed(f"exit code {child.returncode} on {socket.gethostname()}\n{words}".strip())
+        files = {}
+        if last["event"] == "done":
+            run = last["folder"]
+            for path, _, names in os.walk(run):
+                for name in names:
+                    full = os.path.join(path, name)
+                    with open(full, "rb") as file:
+                        files[os.path.relpath(full, run)] = file.read()
+        return last, files
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(log_dir, name, files):
+    """Puts a run's files into a new folder of log_dir, whole or not at all; what is there is not touched."""
+    os.makedirs(log_dir, exist_ok=True)
+    draft = tempfile.mkdtemp(prefix=f".{name}-", dir=log_dir)
+    try:
+        for path, content in files.items():
+            full = os.path.join(draft, path)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "wb") as file:
+                file.write(content)
+        os.chmod(draft, 0o755)
+        number = 1
+        while True:
+            target = os.path.join(log_dir, name if number == 1 else f"{name}-{number}")
+            if not os.path.exists(target):
+                os.rename(draft, target)
+                return target
+            number += 1
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def connect(address):
+    """Joins the cluster at an address, as Ray knows it: HOST:PORT, auto, or ray://HOST:PORT."""
+    try:
+        import ray
+    except ImportError as error:
+        fatal(f"this Python ({sys.executable}) has no Ray: {error}")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        # Ray itself tries for half a minute, and then says much.
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), 5).close()
+        except OSError as error:
+            fatal(f"nothing answers at {address}: {error}")
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=True)
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        fatal(f"no Ray cluster at {address}: {' '.join(lines[:4]) or type(error).__name__}")
+    return ray
+
+
+def main():
+    inbox = queue.Queue()
+
+    def listen():
+        for line in sys.stdin:
+            inbox.put(json.loads(line))
+        inbox.put(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+    setup = inbox.get()
+    if setup is None:
+        return
+    ray = connect(setup["address"])
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    resources = ray.cluster_resources()
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    gpus = setup["gpus"]
+    if gpus is None:
+        gpus = 1 if resources.get("GPU", 0) > 0 else 0
+    say({
+        "event": "connected", "nodes": len(alive), "cpus": resources.get("CPU", 0),
+        "gpus": resources.get("GPU", 0), "gpusPerRun": gpus, "version": ray.__version__,
+    })
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    progress = ray.remote(Progress).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
+    task = ray.remote(work)
+
+    def submit(job):
+        return task.options(
+            name=job["id"],
+            num_cpus=job["engine"].get("intraOpThreads") or 1,
+            num_gpus=gpus,
+            max_retries=setup["retries"],
+            retry_exceptions=[WorkerCrashed],
+        ).remote(job, {"root": setup["root"], "env": setup["env"]}, progress)
+
+    open_jobs = {}
+    attempts = {}
+
+    def pass_on():
+        try:
+            said = ray.get(progress.take.remote(), timeout=30)
+        except Exception:
+            return  # The actor is being started again; what it held was progress only.
+        running = {job["id"] for job in open_jobs.values()}
+        for job, message in said:
+            if job not in running:
+                continue
+            if message["event"] == "assigned":
+                attempts[job] = attempts.get(job, 0) + 1
+                if attempts[job] > 1:
+                    say({"job": job, "event": "retried", "attempt": attempts[job] - 1, "message": "its worker or node was lost."})
+            say({"job": job, **message})
+
+    is_closed = False
+    while not (is_closed and not open_jobs):
+        try:
+            while True:
+                request = inbox.get(block=not open_jobs)
+                if request is None:
+                    is_closed = True
+                    break
+                for job in request["jobs"]:
+                    open_jobs[submit(job)] = job
+        except queue.Empty:
+            pass
+        if is_closed:
+            for ref in open_jobs:
+                ray.cancel(ref)
+            if open_jobs:
+                ray.wait(list(open_jobs), num_returns=len(open_jobs), timeout=60)
+            return
+        ready, _ = ray.wait(list(open_jobs), num_returns=1, timeout=0.25)
+        pass_on()
+        for ref in ready:
+            job = open_jobs.pop(ref)
+            try:
+                last, files = ray.get(ref)
+                if last["event"] == "done":
+                    name = os.path.basename(last["folder"])
+                    last = {**last, "folder": keep(job["logDir"], name, files)}
+            except OSError as error:
+                last = {"event": "failed", "message": f"sweep: the run came back and could not be kept: {error}"}
+            except Exception as error:
+                cause = getattr(error, "cause", None) or error
+                lines = str(cause).strip().splitlines()
+                last = {"event": "lost", "message": "sweep: given up: " + ("\n".join(lines[:12]) or type(cause).__name__)}
+            say({"job": job["id"], **last})
+
+
+if __name__ == "__main__":
+    main()
