@@ -53,8 +53,12 @@ export async function runInWorker(
   createInterface({ input: stdout }).on('line', (line) => {
     const event = parseEvent(line);
     if (event === undefined) return;
-    if (isEnd(event)) end = event;
-    else onEvent(event);
+    if (!isEnd(event)) {
+      onEvent(event);
+      return;
+    }
+    end = event;
+    stop();
   });
   let said = '';
   stderr.setEncoding('utf8').on('data', (text: string) => {
