@@ -80,7 +80,10 @@ export function parse(text) {
   const prose = [];
   const endProse = (id) => {
     const source = prose.splice(0).join('\n').trim();
-    if (source !== '') cells.push({ cell_type: 'markdown', id, metadata: {}, source });
+    if (source === '') return;
+    const isTaken = cells.some((cell) => cell.id === id);
+    const own = isTaken ? `${id}-${cells.length}` : id;
+    cells.push({ cell_type: 'markdown', id: own, metadata: {}, source });
   };
   let code;
   for (const [index, line] of text.split('\n').entries()) {
@@ -119,8 +122,8 @@ export function print({ cells }) {
 }
 
 /**
- * Executes a notebook as `environment` says and resolves with it as it is then, its wall time, and what the failing cell
- * said, if one failed.
+ * Executes a notebook as `environment` says and resolves with it as it is then, its wall time, the seconds of each of its
+ * cells by name, and what the failing cell said, if one failed.
  */
 export async function execute(
   name,
@@ -141,7 +144,17 @@ export async function execute(
   const seconds = (performance.now() - start) / 1000;
   if (!existsSync(target)) fail(`${name} could not be executed:\n${said}`);
   const notebook = JSON.parse(readFileSync(target, 'utf8'));
-  return { notebook: tidied(notebook), seconds, error: code === 0 ? undefined : said.trim() };
+  const error = code === 0 ? undefined : said.trim();
+  return { notebook: tidied(notebook), seconds, cellSec: cellSeconds(notebook), error };
+}
+
+/** Wall time of the cells that were executed. */
+function cellSeconds(notebook) {
+  return new Map(
+    codeCells(notebook).flatMap(({ id, metadata }) =>
+      metadata.execution === undefined ? [] : [[id, metadata.execution.seconds]],
+    ),
+  );
 }
 
 /** An executed notebook as it is kept: without times, and without scripts that a page which is not trusted never runs. */

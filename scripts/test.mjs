@@ -51,6 +51,22 @@ const vitest = (name, ...args) => ({
   },
 });
 
+/** A script that counts its tests itself, in its last line. */
+const counting = (name, ...args) => ({
+  name,
+  run: () => {
+    const { status, stdout } = spawnSync(process.execPath, args, {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    process.stdout.write(stdout);
+    const [, passed = '0', failed = '1'] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [];
+    const isGood = status === 0 && passed !== '0';
+    return { passed: Number(passed), failed: Math.max(Number(failed), isGood ? 0 : 1) };
+  },
+});
+
 const suites = {
   check: [
     one('format', script('prettier'), '--check', '--log-level=warn', '.'),
@@ -59,6 +75,10 @@ const suites = {
     vitest('unit', '--exclude=test/parity/**'),
   ],
   parity: [vitest('parity', 'test/parity')],
+  notebooks: [
+    one('kept outputs', 'scripts/notebooks.mjs', 'check'),
+    counting('smoke', 'scripts/test-notebooks.mjs'),
+  ],
 };
 
 const named = process.argv.slice(2);

@@ -75,8 +75,12 @@ const page = String.raw`(sources) => {
   const { easeCubicInOut } = load('d3-ease');
   const { transition } = load('d3-transition');
   load('d3-graphviz');
+  // By a rule: d3-graphviz takes away attributes that Graphviz did not write, style among them.
+  const look = document.createElement('style');
+  look.textContent = '[data-drawing] svg { max-width: 100%; height: auto; border-radius: 8px; }';
+  document.head.append(look);
   const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  const options = { useWorker: false, zoom: false, tweenShapes: false, tweenPrecision: '6%' };
+  const options = { useWorker: false, zoom: false, tweenShapes: false, tweenPrecision: '1.5%' };
 
   const render = (viz, dot) =>
     new Promise((resolve, reject) => viz.on('end', resolve).onerror(reject).renderDot(dot));
@@ -90,7 +94,6 @@ const page = String.raw`(sources) => {
     await render(viz, dot);
     for (const old of [...box.children]) if (old !== stage) old.remove();
     stage.style.cssText = '';
-    select(stage).select('svg').style('max-width', '100%').style('height', 'auto').style('border-radius', '8px');
     return viz;
   };
 

@@ -16,8 +16,9 @@ export function curves(
   runs: readonly CurveRun[],
   { title }: { readonly title?: string } = {},
 ): Promise<Figure> {
+  // Runs of a few seconds have hardly a point an epoch: then the mean of each epoch tells more.
   const training = runs.flatMap(({ name, rows, trace }) =>
-    (trace === undefined || trace.length < rows.length ? rows.map(trainingPoint) : trace).map(
+    (trace === undefined || trace.length < 4 * rows.length ? rows.map(trainingPoint) : trace).map(
       ({ at, loss, acc }) => ({ run: name, epoch: round(at), loss: round(loss), acc: round(acc) }),
     ),
   );

@@ -2,6 +2,7 @@ import { Script } from 'node:vm';
 import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
 import { build } from '../graph/build';
+import { colourMap } from '../graph/colours';
 import { dot } from '../graph/dot';
 import { svg } from '../graph/svg';
 import { resnet9 } from '../models/resnet9';
@@ -37,10 +38,12 @@ describe('drawing', () => {
     runScripts(html, window);
     expect(window.cifar10FastDrawings).toHaveLength(1);
     const [{ id, ...asked }] = window.cifar10FastDrawings ?? [];
-    const options = { name: 'a </script> b' };
+    const options = { name: 'a </script> b', colours: colourMap(next, graph) };
+    // Kinds keep their colours on the way, and those of the picture.
+    expect(asked?.dot).toBe(dot(next, { name: options.name }));
     expect(asked).toEqual({ dot: dot(next, options), from: dot(graph, options) });
     expect(html).toContain(`data-drawing="${id}"`);
-    const other = await drawing(next, options);
+    const other = await drawing(next, { name: options.name });
     expect(other.bundle['text/html']).not.toContain(id);
   });
 });

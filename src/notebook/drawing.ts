@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { counts, dot } from '../graph/dot';
-import { escapeXml } from '../graph/colours';
+import { colourMap, escapeXml } from '../graph/colours';
 import type { Graph, Layer } from '../graph/spec';
 import { svg } from '../graph/svg';
 import type { Figure } from './figure';
@@ -12,7 +12,7 @@ export interface DrawingOptions {
   readonly name?: string;
   /** The network that this one is to come out of, in a browser: boxes of the same path move, others come and go. */
   readonly from?: Graph<Layer>;
-  /** Fill of each kind of layer, so that several drawings share them; see `colourMap`. */
+  /** Fill of each kind of layer, so that several drawings share them: `colourMap` of all of them. */
   readonly colours?: ReadonlyMap<string, string>;
 }
 
@@ -30,9 +30,13 @@ export interface DrawingOptions {
  */
 export async function drawing(
   graph: Graph<Layer>,
-  { name = 'network', from, colours }: DrawingOptions = {},
+  {
+    name = 'network',
+    from,
+    colours = colourMap(graph, ...(from ? [from] : [])),
+  }: DrawingOptions = {},
 ): Promise<Figure> {
-  const options = { name, ...(colours === undefined ? {} : { colours }) };
+  const options = { name, colours };
   const text = dot(graph, options);
   const before = from === undefined ? undefined : dot(from, options);
   const picture = await svg(text);

@@ -3,6 +3,7 @@ import { hardwareLine } from '../engine/hardware';
 import { networkOf } from '../experiments/run';
 import type { FinishedRun, RunStart } from '../experiments/train-record';
 import { countTrainable } from '../nn/network';
+import { localtime } from '../report/localtime';
 import { durationText } from '../report/progress';
 import type { Progress } from '../report/progress';
 import { summarise } from '../report/stats';
@@ -45,6 +46,7 @@ interface Run {
 export function openLiveScreen(names: readonly string[]): LiveScreen {
   const runs: Run[] = names.map((name) => ({ name, epochs: 1, trace: [], rows: [] }));
   const remarks: string[] = [];
+  const log: string[] = [];
   let headline = names.length === 1 ? 'one run' : `${names.length} runs`;
   let progress: LiveState['progress'];
   let note: string | undefined;
@@ -60,6 +62,7 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
     );
     const state: LiveState = {
       headline: [headline, ...remarks].join('\n'),
+      log,
       runs: begun,
       share: done / all,
       ...(progress === undefined ? {} : { progress }),
@@ -89,6 +92,9 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
         run.trace.push({ at, loss: since(now.loss, loss), acc: since(now.acc, acc) });
       };
       let total = 0;
+      // Begun again, in another size: what it was before does not count.
+      log.length = index;
+      log.push(`Starting run ${index + 1} of ${runs.length} (${run.name}) at ${localtime()}`);
       draw();
       return {
         onStart(start) {
@@ -109,6 +115,10 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
         onEpoch(row) {
           add(row.epoch, { epoch: row.epoch, done: total === 0 ? 1 : total, ...row.train });
           run.rows.push(row);
+          if (row.epoch === epochs) {
+            const acc = `test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
+            log[index] += `: ${acc} in ${row['total time'].toFixed(1)} s`;
+          }
           draw();
         },
       };

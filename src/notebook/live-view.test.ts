@@ -57,6 +57,14 @@ describe('liveText', () => {
     );
   });
 
+  test('shows the end of a long log', () => {
+    const log = Array.from({ length: 9 }, (_, index) => `run ${index + 1}`);
+    const shown = (lines: readonly string[]): string[] =>
+      liveText({ headline: 'h', log: lines, runs: [], share: 0, note: 'n' }).split('\n');
+    expect(shown(log)).toEqual(['h', '…', 'run 5', 'run 6', 'run 7', 'run 8', 'run 9', 'n']);
+    expect(shown(log.slice(0, 2))).toEqual(['h', 'run 1', 'run 2', 'n']);
+  });
+
   test('of many epochs, keeps those of the run under way and the last ones of the others', () => {
     const runs = [run('a', 24, 24), run('b', 24, 12)];
     const lines = liveText({ ...state, runs })

@@ -28,6 +28,8 @@ export interface LiveState {
   /** What is trained, on what, and how long it will take. */
   readonly headline: string;
   readonly runs: readonly LiveRun[];
+  /** When each run began, and what came of it. */
+  readonly log?: readonly string[];
   /** Of all runs together, between 0 and 1. */
   readonly share: number;
   /** Of the run under way; absent before the first second. */
@@ -39,14 +41,18 @@ export interface LiveState {
 /** Rows that a live table holds at most; of runs that are over, the last epoch stays. */
 const mostRows = 30;
 
+/** Lines of the log that are shown. */
+const mostLines = 6;
+
 /** Where training stands, as one piece of HTML that can be replaced once a second: it keeps its size and loads nothing. */
 export function liveHtml(state: LiveState): string {
-  const { headline, share, progress, note } = state;
+  const { headline, log = [], share, progress, note } = state;
   const line = note ?? (progress === undefined ? 'warming up' : progressText(progress));
   const percent = (100 * Math.min(1, share)).toFixed(1);
   return (
     `<div style="font-family:${fontFamily};font-size:13px;line-height:1.5" data-live="${note === undefined ? 'on' : 'off'}">` +
     `<div>${headline.split('\n').map(escapeXml).join('<br>')}</div>` +
+    `<div style="opacity:0.75">${lastLines(log).map(escapeXml).join('<br>')}</div>` +
     `<div style="height:6px;width:640px;max-width:100%;margin:6px 0;border-radius:3px;background:#8c959f55">` +
     `<div style="height:6px;width:${percent}%;border-radius:3px;background:${series[0]}"></div></div>` +
     `<div style="font-variant-numeric:tabular-nums">${escapeXml(line)}</div>` +
@@ -55,10 +61,16 @@ export function liveHtml(state: LiveState): string {
 }
 
 /** The same for a terminal. */
-export function liveText({ headline, runs, progress, note }: LiveState): string {
+export function liveText({ headline, log = [], runs, progress, note }: LiveState): string {
   const line = note ?? (progress === undefined ? 'warming up' : progressText(progress));
   const table = tableRows(runs).map((cells) => cells.map((text) => text.padStart(12)).join(' '));
-  return [headline, line, ...(table.length > 1 ? ['', ...table] : [])].join('\n');
+  return [headline, ...lastLines(log), line, ...(table.length > 1 ? ['', ...table] : [])].join(
+    '\n',
+  );
+}
+
+function lastLines(log: readonly string[]): readonly string[] {
+  return log.length <= mostLines ? log : ['…', ...log.slice(1 - mostLines)];
 }
 
 function progressText(progress: Progress & { readonly leftSec: number }): string {

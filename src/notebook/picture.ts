@@ -54,12 +54,15 @@ export async function pictures(
   const captionHeight = Math.max(0, ...lines.map((caption) => caption.length)) * line;
   const tall = (size * height) / width;
   const top = margin + (title === undefined ? 0 : 26);
-  const [stepX, stepY] = [size + gap, tall + captionHeight + gap];
+  // Wide enough for the longest line, at half a letter's height for each of its letters.
+  const longest = Math.max(0, ...lines.flat().map((text) => text.length)) * 6.5;
+  const [stepX, stepY] = [Math.max(size, longest) + gap, tall + captionHeight + gap];
+  const inset = (stepX - gap - size) / 2;
   const rows = Math.ceil(count / columns);
   const totalWidth = Math.min(columns, count) * stepX - gap + 2 * margin;
   const totalHeight = top + rows * stepY - gap + margin + (captions === undefined ? 0 : 4);
   const cells = Array.from({ length: count }, (_, index) => {
-    const x = margin + (index % columns) * stepX;
+    const x = margin + inset + (index % columns) * stepX;
     const y = top + Math.floor(index / columns) * stepY;
     const pixels = images.subarray(index * length, (index + 1) * length);
     const texts = (lines[index] ?? []).map((text, row) => {

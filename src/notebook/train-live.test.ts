@@ -68,6 +68,9 @@ describe('trainLive', () => {
     const firstRow = told.findIndex((text) => /^ +seed 0 +1 /m.test(text));
     expect([announced >= 0, announced < firstRow]).toEqual([true, true]);
     const [top, bottom] = screen();
+    expect(textOf(top)).toMatch(
+      /^Starting run 2 of 2 \(seed 1\) at .*: test accuracy .* % in .* s$/m,
+    );
     expect(textOf(top)).toMatch(/test accuracy .* ± .* of 2 runs/);
     expect(textOf(top).match(/^ +seed [01] +[12] /gm)).toHaveLength(4);
     expect(Object.keys(bottom.data)).toEqual([

@@ -1,0 +1,392 @@
+// Opens the notebooks in real JupyterLab in Chromium, looks at what they keep, runs them, presses stop.
+//
+//   node scripts/test-browser.mjs [--pictures] [NAME…]     demo and experiments unless others are named
+//
+// --pictures also takes a picture of each notebook as it is kept, light and dark, into docs/pictures/notebooks/. Without
+// Chromium on PATH it says so and tests nothing.
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+import { codeCells, fileOf, names, read, root } from './notebook-files.mjs';
+
+const onPath = (program) =>
+  (process.env.PATH ?? '')
+    .split(':')
+    .map((folder) => join(folder, program))
+    .find((path) => existsSync(path));
+const browserPath = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+  .map(onPath)
+  .find((path) => path !== undefined);
+if (browserPath === undefined) {
+  console.log(
+    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
+  );
+  console.log('0 passed, 0 failed');
+  process.exit(0);
+}
+
+const args = process.argv.slice(2);
+const takesPictures = args.includes('--pictures');
+const asked = args.filter((arg) => !arg.startsWith('--'));
+const chosen =
+  asked.length > 0 ? asked : names().filter((name) => ['demo', 'experiments'].includes(name));
+
+// Below the checkout, so that cells find the library; runs/ is no part of the repository.
+mkdirSync(join(root, 'runs'), { recursive: true });
+const scratch = mkdtempSync(join(root, 'runs/browser-'));
+const bin = join(root, '.venv/bin');
+
+let passed = 0;
+let failed = 0;
+async function check(what, test) {
+  try {
+    await test();
+    passed += 1;
+    console.log(`  ok   ${what}`);
+  } catch (error) {
+    failed += 1;
+    console.log(
+      `  FAIL ${what}\n       ${String(error.message).split('\n').slice(0, 6).join('\n       ')}`,
+    );
+  }
+}
+function expectSame(found, expected, what) {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (a !== b) throw new Error(`${what}: found ${a}, expected ${b}`);
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** JupyterLab on the scratch folder; nothing of the user's settings, nothing left behind in them. */
+async function startLab({ theme, scale }) {
+  const home = mkdtempSync(join(scratch, 'home-'));
+  const settings = join(home, 'settings');
+  const set = (extension, name, value) => {
+    mkdirSync(join(settings, '@jupyterlab', extension), { recursive: true });
+    writeFileSync(
+      join(settings, '@jupyterlab', extension, `${name}.jupyterlab-settings`),
+      JSON.stringify(value),
+    );
+  };
+  set('apputils-extension', 'themes', { theme: `JupyterLab ${theme}` });
+  set('apputils-extension', 'notification', { fetchNews: 'false', checkForUpdates: false });
+  // Every cell is in the page, also those out of sight.
+  set('notebook-extension', 'tracker', { windowingMode: 'none' });
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    join(bin, 'jupyter-lab'),
+    [
+      ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
+      '--no-browser',
+      `--port=${port}`,
+      '--IdentityProvider.token=browser',
+      `--LabApp.user_settings_dir=${settings}`,
+      `--LabApp.workspaces_dir=${join(home, 'workspaces')}`,
+      `--ServerApp.root_dir=${scratch}`,
+    ],
+    {
+      detached: true,
+      env: {
+        ...process.env,
+        PATH: `${bin}:${process.env.PATH}`,
+        JUPYTER_CONFIG_DIR: join(home, 'config'),
+        JUPYTER_DATA_DIR: join(home, 'data'),
+        CIFAR10_FAST_SCALE: scale,
+        CIFAR10_FAST_RUNS: join(home, 'runs'),
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  let said = '';
+  child.stderr.on('data', (chunk) => (said += chunk));
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(`${url}/api?token=browser`).catch(() => undefined);
+    if (answer?.ok) break;
+    if (tries > 120 || child.exitCode !== null)
+      throw new Error(`JupyterLab does not start:\n${said}`);
+    await sleep(500);
+  }
+  return {
+    open: (name) => `${url}/lab/tree/${name}.ipynb?token=browser`,
+    async stop() {
+      // Kernels first: they outlive a server that is only told to end.
+      const kernels = await fetch(`${url}/api/kernels?token=browser`).then((answer) =>
+        answer.json(),
+      );
+      for (const { id } of kernels) {
+        await fetch(`${url}/api/kernels/${id}?token=browser`, { method: 'DELETE' }).catch(
+          () => undefined,
+        );
+      }
+      const ended = new Promise((resolve) => child.on('exit', resolve));
+      process.kill(child.pid, 'SIGTERM');
+      await ended;
+    },
+  };
+}
+
+const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+
+/** A copy of a notebook in JupyterLab: never trusted before, as after a clone. */
+async function openNotebook(lab, name, theme) {
+  copyFileSync(fileOf(name), join(scratch, `${name}.ipynb`));
+  const context = await browser.newContext({
+    viewport: { width: 1180, height: 1000 },
+    colorScheme: theme === 'Dark' ? 'dark' : 'light',
+  });
+  const page = await context.newPage();
+  const outside = [];
+  page.on('request', (request) => {
+    if (!/^(http:\/\/127\.0\.0\.1:|data:|blob:)/.test(request.url())) outside.push(request.url());
+  });
+  await page.goto(lab.open(name));
+  await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor({ timeout: 60_000 });
+  // The kernel is there when the status line says so.
+  await page
+    .getByText(/\| Idle/)
+    .first()
+    .waitFor({ timeout: 60_000 });
+  await sleep(1500);
+  return { page, outside, close: () => context.close() };
+}
+
+/** For each code cell: its number, and what each output shows. */
+const cellsOf = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].map((cell) => ({
+      prompt: cell.querySelector('.jp-InputPrompt')?.textContent ?? '',
+      outputs: [...cell.querySelectorAll('.jp-OutputArea-output')].map((output) => {
+        const { width, height } = output.getBoundingClientRect();
+        const pictures = [...output.querySelectorAll('img')];
+        return {
+          kind: output.querySelector('canvas, .vega-embed svg')
+            ? 'chart'
+            : output.querySelector('[data-drawing]')
+              ? 'drawing'
+              : pictures.length > 0
+                ? 'picture'
+                : output.querySelector('table')
+                  ? 'table'
+                  : 'text',
+          isSeen:
+            width > 20 && height > 10 && pictures.every((picture) => picture.naturalWidth > 0),
+          isCut: output.scrollWidth > output.clientWidth + 2,
+          isError:
+            output.dataset.mimeType === 'application/vnd.jupyter.stderr' ||
+            output.closest('.jp-mod-error') !== null,
+          live: output.querySelector('[data-live]')?.dataset.live,
+        };
+      }),
+    })),
+  );
+
+/** What a stored output should be seen as. */
+const storedKind = ({ data = {} }) => {
+  const html = [data['text/html'] ?? ''].flat().join('');
+  if (html.includes('data-drawing')) return 'drawing';
+  if ('application/vnd.vegalite.v5+json' in data) return 'chart';
+  if ('application/vnd.plotly.v1+json' in data) return 'plotly';
+  if ('image/png' in data) return 'picture';
+  return html.includes('<table') ? 'table' : 'text';
+};
+
+async function runAll(page) {
+  await page.getByRole('menuitem', { name: 'Run', exact: true }).click();
+  await page.getByRole('menuitem', { name: 'Run All Cells', exact: true }).click();
+}
+
+async function until(page, what, timeoutSec, holds) {
+  const end = Date.now() + 1000 * timeoutSec;
+  while (!(await holds(await cellsOf(page)))) {
+    if (Date.now() > end) throw new Error(`after ${timeoutSec} s still not: ${what}`);
+    await sleep(500);
+  }
+}
+
+async function takePicture(page, name, theme) {
+  const folder = join(root, 'docs/pictures/notebooks');
+  mkdirSync(folder, { recursive: true });
+  const height = await page.evaluate(
+    () => document.querySelector('.jp-WindowedPanel-inner, .jp-Notebook')?.scrollHeight ?? 0,
+  );
+  await page.setViewportSize({ width: 1180, height: Math.min(16_000, height + 160) });
+  await page
+    .locator('.jp-Notebook')
+    .first()
+    .screenshot({
+      path: join(folder, `${name}-${theme.toLowerCase()}.jpg`),
+      type: 'jpeg',
+      quality: 60,
+    });
+}
+
+/** What a notebook keeps, as a reader sees it who has just cloned the repository. */
+async function lookAtKept(name) {
+  const stored = codeCells(read(name));
+  for (const theme of ['Light', 'Dark']) {
+    const lab = await startLab({ theme, scale: 'smoke' });
+    const { page, outside, close } = await openNotebook(lab, name, theme);
+    try {
+      await check(
+        `${name}, kept, ${theme.toLowerCase()}: every output is seen, none is cut off`,
+        async () => {
+          const cells = await cellsOf(page);
+          const kinds = cells.map(({ outputs }) => outputs.map(({ kind }) => kind));
+          expectSame(
+            kinds,
+            stored.map(({ outputs }) => outputs.map(storedKind)),
+            'kinds of outputs',
+          );
+          const faults = cells.flatMap(({ outputs }, index) =>
+            outputs
+              .filter(({ isSeen, isCut }) => !isSeen || isCut)
+              .map((output) => [stored[index].id, output]),
+          );
+          expectSame(faults, [], 'outputs that are not seen whole');
+        },
+      );
+      await check(
+        `${name}, kept, ${theme.toLowerCase()}: nothing is fetched from elsewhere`,
+        () => {
+          expectSame(outside, [], 'requests');
+        },
+      );
+      if (takesPictures) await takePicture(page, name, theme);
+    } finally {
+      await close();
+      await lab.stop();
+    }
+  }
+}
+
+/** A notebook executed from top to bottom in the browser. */
+async function runToTheEnd(name) {
+  const stored = codeCells(read(name));
+  const lab = await startLab({ theme: 'Light', scale: 'smoke' });
+  const { page, outside, close } = await openNotebook(lab, name, 'Light');
+  try {
+    await check(`${name}, run in smoke size: every cell ends, without an error`, async () => {
+      await runAll(page);
+      await until(page, 'every cell has its number', 900, (cells) =>
+        cells.every(({ prompt }) => /\[\d+\]/.test(prompt)),
+      );
+      await sleep(4000);
+      const cells = await cellsOf(page);
+      const faults = cells.flatMap(({ outputs }, index) =>
+        outputs.flatMap(({ isError }) => (isError ? [stored[index].id] : [])),
+      );
+      expectSame(faults, [], 'cells with errors');
+    });
+    await check(
+      `${name}, run: charts are drawn, drawings are d3-graphviz's and move when they are looked at`,
+      async () => {
+        const seen = (await cellsOf(page)).flatMap(({ outputs }) =>
+          outputs.map(({ kind }) => kind),
+        );
+        const wanted = stored.flatMap(({ outputs }) => outputs.map(storedKind));
+        for (const kind of ['chart', 'drawing', 'picture']) {
+          const count = (kinds) => kinds.filter((one) => one === kind).length;
+          expectSame(count(seen), count(wanted), `number of ${kind}s`);
+        }
+        const drawings = await page.locator('[data-drawing]').all();
+        for (const drawing of drawings) {
+          await drawing.scrollIntoViewIfNeeded();
+          await drawing.locator('svg').first().waitFor({ timeout: 10_000 });
+          expectSame(await drawing.locator('img').count(), 0, 'pictures that stayed');
+          const isMoving = await drawing.evaluate((box) => box.style.cursor === 'pointer');
+          if (isMoving)
+            await page.waitForFunction(
+              (box) => box.dataset.live === 'moved',
+              await drawing.elementHandle(),
+              { timeout: 15_000 },
+            );
+        }
+      },
+    );
+    await check(`${name}, run: nothing is fetched from elsewhere`, () =>
+      expectSame(outside, [], 'requests'),
+    );
+  } finally {
+    await close();
+    await lab.stop();
+  }
+}
+
+/** The cell that trains, watched and stopped. */
+async function stopTraining(name, id) {
+  const index = codeCells(read(name)).findIndex((cell) => cell.id === id);
+  const lab = await startLab({ theme: 'Light', scale: 'pocket' });
+  const { page, close } = await openNotebook(lab, name, 'Light');
+  const cell = page.locator('.jp-Notebook .jp-CodeCell').nth(index);
+  const status = cell.locator('[data-live="on"]');
+  try {
+    await check(`${name}, training: progress, rate and time left change in place`, async () => {
+      await runAll(page);
+      await status.getByText(/images\/s .* left/).waitFor({ timeout: 240_000 });
+      const first = await status.textContent();
+      await page
+        .waitForFunction(
+          ([box, text]) => box.textContent !== text,
+          [await status.elementHandle(), first],
+          { timeout: 30_000 },
+        )
+        .catch(async () => {
+          if ((await status.textContent()) === first) throw new Error(`still shows "${first}"`);
+        });
+      expectSame(await cell.locator('.jp-OutputArea-output').count(), 2, 'outputs of the cell');
+      expectSame((await cell.locator('polyline').count()) > 0, true, 'curves');
+    });
+    await check(
+      `${name}, training: the stop button ends it after the step, and the output says where`,
+      async () => {
+        await page.locator('[data-jp-item-name="interrupt"]').first().click();
+        await cell
+          .getByText(/stopped in epoch \d+, before step \d+ of \d+/)
+          .first()
+          .waitFor({ timeout: 60_000 });
+        expectSame(await cell.locator('[data-live="off"]').count(), 1, 'a status that has ended');
+      },
+    );
+    await check(
+      `${name}, training: the next cell is answered, with the variables of the earlier ones`,
+      async () => {
+        await page.keyboard.press('Escape');
+        await page.locator('.jp-Notebook .jp-CodeCell').last().locator('.jp-InputPrompt').click();
+        await page.keyboard.press('b');
+        await page.keyboard.press('Enter');
+        await page.keyboard.type('console.log(`${classes.length} classes`);');
+        await page.keyboard.press('Shift+Enter');
+        await page
+          .locator('.jp-Notebook .jp-OutputArea-output', { hasText: '10 classes' })
+          .waitFor({ timeout: 15_000 });
+      },
+    );
+  } finally {
+    await close();
+    await lab.stop();
+  }
+}
+
+try {
+  for (const name of chosen) {
+    console.log(name);
+    await lookAtKept(name);
+    await runToTheEnd(name);
+    if (name === 'demo') await stopTraining(name, 'train');
+  }
+} finally {
+  await browser.close();
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -1,0 +1,71 @@
+// Executes every notebook from top to bottom in smoke size, and compares what its cells show with what it keeps: kinds of
+// outputs, their mime types, whether pictures show anything. Names of notebooks may be given.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { codeCells, execute, names, read } from './notebook-files.mjs';
+
+const { PNG } = createRequire(import.meta.url)('pngjs');
+const mostFirstCellSec = 5;
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebooks-'));
+let passed = 0;
+let failed = 0;
+
+function check(what, faults) {
+  if (faults.length === 0) passed += 1;
+  else failed += 1;
+  console.log(`  ${faults.length === 0 ? 'ok  ' : 'FAIL'} ${what}`);
+  for (const fault of faults) console.log(`       ${fault}`);
+}
+
+/** What an output is, without what it says: its mime types, or the name of its stream. */
+const kindOf = ({ output_type: type, data, name }) =>
+  data === undefined ? (name ?? type) : Object.keys(data).toSorted().join(' + ');
+
+/** Streams come in pieces, or in one: next to each other they count once. */
+const kindsOf = ({ outputs }) =>
+  outputs.map(kindOf).filter((kind, index, all) => kind !== all[index - 1] || kind.includes('/'));
+
+/** What is wrong with an output that has the right kind. */
+function emptiness({ id, outputs }) {
+  return outputs.flatMap(({ data = {} }) => {
+    const text = [data['text/plain'] ?? 'nothing'].flat().join('');
+    const png = data['image/png'];
+    if (text.trim() === '') return [`${id}: no text for those who see no pictures`];
+    if (png === undefined) return [];
+    const { data: pixels } = PNG.sync.read(Buffer.from([png].flat().join(''), 'base64'));
+    const colours = new Set();
+    for (let i = 0; i < pixels.length && colours.size < 4; i += 4)
+      colours.add(pixels.readUInt32BE(i));
+    return colours.size < 4 ? [`${id}: a picture with ${colours.size} colours`] : [];
+  });
+}
+
+const chosen = process.argv.slice(2);
+for (const name of chosen.length > 0 ? chosen : names()) {
+  const kept = new Map(codeCells(read(name)).map((cell) => [cell.id, kindsOf(cell)]));
+  const environment = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: join(scratch, name) };
+  const target = join(scratch, `${name}.ipynb`);
+  const { notebook, seconds, cellSec, error } = await execute(name, target, environment);
+  console.log(`${name}: ${seconds.toFixed(1)} s`);
+  check('every cell runs', error === undefined ? [] : [error]);
+  const cells = codeCells(notebook);
+  check(
+    'every cell shows what the notebook keeps',
+    cells.flatMap((cell) => {
+      const [now, before] = [kindsOf(cell).join('; '), kept.get(cell.id)?.join('; ')];
+      return now === before ? [] : [`${cell.id}: shows [${now}], keeps [${before}]`];
+    }),
+  );
+  check('no picture is empty, none without words', cells.flatMap(emptiness));
+  const [first] = cells;
+  const firstSec = cellSec.get(first.id) ?? Infinity;
+  check(
+    `the first cell takes ${firstSec.toFixed(1)} s`,
+    firstSec < mostFirstCellSec ? [] : [`expected less than ${mostFirstCellSec} s`],
+  );
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

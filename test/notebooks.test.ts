@@ -1,0 +1,104 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+/** What can be said of the notebooks without executing them; scripts/notebooks.mjs and scripts/test-notebooks.mjs do the rest. */
+const root = resolve(__dirname, '..');
+
+interface Cell {
+  readonly cell_type: 'code' | 'markdown';
+  readonly id: string;
+  readonly source: string | readonly string[];
+  readonly outputs?: readonly { readonly output_type: string; readonly data?: object }[];
+}
+
+// A script, without types.
+const path: string = '../scripts/notebook-files.mjs';
+const script = import(path) as Promise<{
+  readonly parse: (page: string) => { readonly cells: readonly Cell[] };
+  readonly print: (notebook: { readonly cells: readonly Cell[] }) => string;
+}>;
+
+const cellsOf = (name: string): readonly Cell[] => {
+  const text = readFileSync(join(root, 'notebooks', `${name}.ipynb`), 'utf8');
+  return (JSON.parse(text) as { readonly cells: readonly Cell[] }).cells;
+};
+const sourceOf = ({ source }: Cell): string => [source].flat().join('');
+const names = readdirSync(join(root, 'notebooks'))
+  .filter((name) => name.endsWith('.ipynb'))
+  .map((name) => name.replace('.ipynb', ''));
+
+/** Pages that refer to a cell as `demo#train`. */
+const references = [
+  'FEATURES.md',
+  'README.md',
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+]
+  .filter((page) => page.endsWith('.md') && existsSync(join(root, page)))
+  .flatMap((page) => {
+    const text = readFileSync(join(root, page), 'utf8');
+    return [...text.matchAll(/`(\w+)#([a-z0-9-]+)`/g)].map(([, name, cell]) => ({
+      page,
+      name,
+      cell,
+    }));
+  });
+
+describe.each(names)('notebook %s', (name) => {
+  const cells = cellsOf(name);
+
+  test('goes through its page of Markdown unchanged', async () => {
+    const { parse, print } = await script;
+    const again = parse(print({ cells })).cells;
+    expect(again.map((cell) => [cell.cell_type, sourceOf(cell)])).toEqual(
+      cells.map((cell) => [cell.cell_type, sourceOf(cell)]),
+    );
+    const code = (all: readonly Cell[]): string[] =>
+      all.filter((cell) => cell.cell_type === 'code').map(({ id }) => id);
+    expect(code(again)).toEqual(code(cells));
+  });
+
+  test('has cells with names of their own, about ten lines long, which import the library by its name', () => {
+    expect(new Set(cells.map(({ id }) => id)).size).toBe(cells.length);
+    const code = cells.filter((cell) => cell.cell_type === 'code').map(sourceOf);
+    expect(code.filter((source) => source.split('\n').length > 24)).toEqual([]);
+    const imported = code.flatMap((source) =>
+      [...source.matchAll(/from '([^']+)'/g)].map(([, from]) => from),
+    );
+    expect(imported.filter((from) => /^\.|^\/|dist/.test(from))).toEqual([]);
+  });
+
+  test('keeps outputs that no failing cell has left', () => {
+    const outputs = cells.flatMap((cell) => cell.outputs ?? []);
+    expect(outputs.length).toBeGreaterThan(0);
+    expect(outputs.filter((output) => output.output_type === 'error')).toEqual([]);
+    // A script that is only of use in a page which runs it has no place in the repository.
+    expect(JSON.stringify(outputs)).not.toContain('data-drawing-runtime');
+  });
+});
+
+test('cells that pages refer to exist, and show something', () => {
+  const faults = references.filter(({ name, cell }) => {
+    if (!names.includes(name)) return true;
+    const found = cellsOf(name).find(({ id }) => id === cell);
+    return (found?.outputs ?? []).length === 0;
+  });
+  expect(references.length).toBeGreaterThan(0);
+  expect(faults).toEqual([]);
+});
+
+describe('a page of Markdown', () => {
+  test('becomes prose and named cells', async () => {
+    const { parse, print } = await script;
+    const page =
+      '# Title\n\nText.\n\n```ts load\nconst a = 1;\n```\n\nMore.\n\n<!-- cell -->\n\nLast.\n';
+    const { cells } = parse(page);
+    expect(cells.map(({ cell_type, id, source }) => [cell_type, id, source])).toEqual([
+      ['markdown', 'load-text', '# Title\n\nText.'],
+      ['code', 'load', 'const a = 1;'],
+      ['markdown', 'text-2', 'More.'],
+      ['markdown', 'end-text', 'Last.'],
+    ]);
+    expect(print({ cells })).toBe(page);
+  });
+});
