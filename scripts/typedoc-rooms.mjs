@@ -13,6 +13,7 @@ const chapters = new Map([
   ['report', 'Tables'],
   ['analysis', 'Curvature'],
   ['experiments', 'Records'],
+  ['runs', 'Runs'],
   ['notebook', 'Notebooks'],
   ['engine', 'Engine'],
   ['base', 'Base'],

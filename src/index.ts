@@ -141,6 +141,8 @@ export { backward, evaluate, fold, log, optimise } from './train/steps';
 export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
 export { startTimer } from './train/timer';
 export type { Clock, Timer } from './train/timer';
+export { readCheckpoint } from './runs/checkpoint';
+export type { Checkpoint, KeptCheckpoints } from './runs/checkpoint';
 export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
 export { coordinateSearch } from './experiments/coordinate-search';
 export type { Hyperparameters, Trial } from './experiments/coordinate-search';
@@ -186,8 +188,16 @@ export { findRuns } from './experiments/stored-run';
 export type { StoredRun } from './experiments/stored-run';
 export { scaled } from './experiments/scale';
 export type { RunAbout, RunPlan } from './experiments/about';
-export { trainRecord } from './experiments/train-record';
-export type { FinishedRun, RunStart, TrainOptions } from './experiments/train-record';
+export { resumeRun, trainRecord } from './experiments/train-record';
+export type {
+  FinishedRun,
+  ResumeOptions,
+  Resumption,
+  RunFile,
+  RunOptions,
+  RunStart,
+  TrainOptions,
+} from './experiments/train-record';
 export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';
 export { animateDrawings } from './notebook/animate';

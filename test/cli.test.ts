@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -129,10 +130,10 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
       'trian demo',
       'there is no command "trian". Nearest: "train". "cifar10-fast --help" lists them.',
     ],
-    ['train', 'train: RECORD is missing. Usage: cifar10-fast train RECORD [flags]'],
+    ['train', 'train: RECORD is missing. Usage: cifar10-fast train [RECORD] [flags]'],
     [
       'train demo more',
-      'train: "more" is one argument too many. Usage: cifar10-fast train RECORD [flags]',
+      'train: "more" is one argument too many. Usage: cifar10-fast train [RECORD] [flags]',
     ],
     ['train dmeo', 'record "dmeo" does not exist. Nearest: "demo".'],
     ['draw dmeo', 'record "dmeo" does not exist. Nearest: "demo".'],
@@ -161,6 +162,30 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ],
     ['train demo --seed', '--seed needs a value: --seed N.'],
     ['train demo --seed=', '--seed needs a value: --seed N.'],
+    [
+      'train demo --resume runs/demo-smoke-0',
+      'train: --resume goes on with what runs/demo-smoke-0 says was begun; leave out demo.',
+    ],
+    [
+      'train --resume=a --seed 1',
+      'train: --resume goes on with what a says was begun; leave out --seed.',
+    ],
+    [
+      'train --resume a --eager',
+      'train: --resume goes on with what a says was begun; leave out --eager.',
+    ],
+    [
+      'train --resume a --set run.epochs=3',
+      'train: --resume goes on with what a says was begun; leave out --set.',
+    ],
+    [
+      'train demo --inexact',
+      '--inexact is about a run that is resumed; give --resume FOLDER with it.',
+    ],
+    [
+      'train demo --checkpoints few',
+      '--checkpoints "few" is not a whole number of at least 0. Give one, as in --checkpoints 2.',
+    ],
     ['train demo --log-dir --json', '--log-dir needs a value: --log-dir DIR.'],
     ['data --verify=yes', '--verify takes no value; write it alone.'],
     [
@@ -422,7 +447,7 @@ describe('train', () => {
             String.raw`\(validation and \d\.\d\d s of preprocessing not counted\), \d+ images/s$`,
         ),
       ),
-      `kept in ${first}-2: run.json, log.jsonl, logs.tsv, net.svg`,
+      `kept in ${first}-2: run.json, log.jsonl, logs.tsv, net.svg, checkpoint, events`,
       expect.stringMatching(/^next: npx cifar10-fast train demo --scale full .*94\.08 %/),
     ]);
   });
@@ -516,12 +541,17 @@ describe('train', () => {
       if (spawnSync('unshare', [...onTinyDisk, mount, 'sh', disk, kept, '65536']).status !== 0) {
         context.skip('no file system can be mounted here, so no disk can be made to fill up');
       }
-      // Room for exactly what one epoch leaves: the log of two epochs must be on the disk before that of one goes.
-      const run0 = JSON.parse(read(first, 'run.json')) as Record<string, unknown>;
-      const { result, preprocessSec, ...about } = run0;
-      expect([typeof result, typeof preprocessSec]).toEqual(['object', 'number']);
-      const texts = [`${JSON.stringify(about, null, 2)}\n`, read(first, 'net.svg'), 'log', 'logs'];
-      const pages = texts.reduce((sum, text) => sum + Math.ceil(Buffer.byteLength(text) / 4096), 0);
+      // Room for exactly what one epoch leaves: the checkpoint of two must be on the disk before that of one goes.
+      const { result, ...begun } = JSON.parse(read(first, 'run.json')) as Record<string, unknown>;
+      expect(typeof result).toBe('object');
+      const pages = [
+        `${JSON.stringify(begun, null, 2)}\n`,
+        read(first, 'net.svg'),
+        readFileSync(join(first, 'checkpoint-1.safetensors')),
+        'log',
+        'logs',
+        'events',
+      ].reduce((sum, content) => sum + Math.ceil(Buffer.byteLength(content) / 4096), 0);
       const script = `${mount} || exit 99; "$@"; code=$?; cp -r "$disk/." "$kept"; exit $code`;
       const { code, stdout, stderr } = await run('unshare', [
         ...onTinyDisk,
@@ -537,7 +567,7 @@ describe('train', () => {
       expect(code).toBe(1);
       const folder = join(disk, 'demo-smoke-0');
       expect(stderr).toBe(
-        `cifar10-fast: run: ${join(folder, 'log.jsonl')} cannot be written: ENOSPC: no space left on device. ` +
+        `cifar10-fast: run: ${join(folder, 'checkpoint-2.safetensors')} cannot be written: ENOSPC: no space left on device. ` +
           'Free some space, or point --log-dir at another disk.\n',
       );
       expect(jsonLines(stdout)).toHaveLength(2);
@@ -545,12 +575,41 @@ describe('train', () => {
       expect(figures(rowsIn(saved))).toEqual(figures(rowsIn(first).slice(0, 1)));
       expect(read(saved, 'logs.tsv').split('\n')).toHaveLength(2);
       expect(readdirSync(saved).filter((name) => name.endsWith('.part'))).toEqual([]);
+      const resumed = await cli(['train', '--resume', saved]);
+      expect(resumed).toMatchObject({ code: 0, stderr: '' });
+      expect(figures(rowsIn(saved))).toEqual(figures(rowsIn(first)));
     },
     long,
   );
 
   test(
-    'Ctrl-C ends after the step with code 130 and keeps the finished epochs',
+    'a place that has become read-only is told, and nothing there is changed',
+    async (context) => {
+      const place = join(scratch, 'read-only');
+      const folder = join(place, 'begun');
+      cpSync(first, folder, { recursive: true });
+      rmSync(join(folder, 'checkpoint-2.safetensors'));
+      const { result: _, ...file } = JSON.parse(read(folder, 'run.json')) as { result?: unknown };
+      writeFileSync(join(folder, 'run.json'), JSON.stringify(file));
+      const before = contents(folder);
+      const script =
+        'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99; shift; exec "$@"';
+      const readOnly = ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh', place];
+      const resume = [process.execPath, main, 'train', '--resume', folder];
+      const outcome = await run('unshare', [...readOnly, ...resume]);
+      if (outcome.code === 99) context.skip('nothing can be mounted here');
+      expect(outcome.code).toBe(1);
+      expect(outcome.stderr).toBe(
+        `cifar10-fast: run: ${join(folder, 'run.json')} cannot be written: EROFS: read-only file system. ` +
+          `Point --resume at a place that can be written, or make ${folder} one.\n`,
+      );
+      expect(contents(folder)).toEqual(before);
+    },
+    long,
+  );
+
+  test(
+    'Ctrl-C ends after the step with code 130, and --resume goes on to the same figures',
     async () => {
       const runs = join(scratch, 'interrupted');
       const { code, stdout, stderr } = await cli(smoke(runs, '--json'), { interruptAt: /\n/ });
@@ -560,12 +619,28 @@ describe('train', () => {
       expect(stderr).toMatch(
         new RegExp(
           '^Stopping after this step; once more to stop at once\\.\n' +
-            `train: stopped in epoch 2, before step \\d+ of \\d+ \\((train|valid)\\)\\. 1 finished epoch is kept in ${folder}\\.\n$`,
+            'train: stopped in epoch 2, before step \\d+ of \\d+ \\((train|valid)\\)\\. All of it is kept\\. ' +
+            `Go on with: npx cifar10-fast train --resume ${folder}\n$`,
         ),
       );
       expect(figures(rowsIn(folder))).toEqual(figures(rowsIn(first).slice(0, 1)));
       expect(read(folder, 'logs.tsv').split('\n')).toHaveLength(2);
       expect(JSON.parse(read(folder, 'run.json'))).not.toHaveProperty('result');
+
+      const [row] = rowsIn(folder);
+      const resumed = await cli(['train', '--resume', folder, '--json']);
+      expect(resumed).toMatchObject({ code: 0, stderr: '' });
+      const lines = jsonLines(resumed.stdout);
+      expect(lines.slice(0, 1)).toEqual([row]);
+      expect(figures(lines.slice(0, 2) as Row[])).toEqual(figures(rowsIn(first)));
+      expect(rowsIn(folder)).toEqual(lines.slice(0, 2));
+      expect(lines[2]).toMatchObject({ record: 'demo', scale: 'smoke', seed: 0, folder });
+
+      const again = await cli(['train', '--resume', folder]);
+      expect(again).toMatchObject({ code: 1, stdout: '' });
+      expect(again.stderr).toMatch(
+        /^cifar10-fast: run: .* is finished: 2 epochs, \d+\.\d\d % test/,
+      );
     },
     long,
   );
@@ -640,7 +715,8 @@ describe('on a terminal', () => {
         'Stopping after this step; once more to stop at once.',
         expect.stringMatching(
           new RegExp(
-            `^train: stopped in epoch 1, before step \\d+ of 97 \\(train\\)\\. No epoch was finished; ${folder} holds what was to be run\\.$`,
+            String.raw`^train: stopped in epoch 1, before step \d+ of 97 \(train\)\. (All of it is kept|Nothing was trained yet)\. ` +
+              `Go on with: npx cifar10-fast train --resume ${folder}$`,
           ),
         ),
         '',

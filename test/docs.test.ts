@@ -62,6 +62,7 @@ const whole = [
   'docs/engine.md',
   'docs/experiments.md',
   'docs/notebooks.md',
+  'docs/runs.md',
 ]
   .map((page) => ({ page, code: codeOf(read(page)).join('\n') }))
   .filter(({ code }) => code !== '')

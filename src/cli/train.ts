@@ -1,5 +1,6 @@
 import { UsageError } from '../base/errors';
 import { hardwareLine, precisions } from '../engine/hardware';
+import type { SessionOptions } from '../engine/session';
 import type { RunPlan } from '../experiments/about';
 import { findExperiment } from '../experiments/catalogue';
 import { overridden, parseOverride } from '../experiments/override';
@@ -7,22 +8,25 @@ import { scales } from '../experiments/record';
 import type { Experiment } from '../experiments/record';
 import { networkOf } from '../experiments/run';
 import { scaled } from '../experiments/scale';
-import { trainRecord } from '../experiments/train-record';
+import { resumeRun, trainRecord } from '../experiments/train-record';
+import type { FinishedRun, ResumeOptions } from '../experiments/train-record';
 import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../report/progress';
 import { Table } from '../report/table';
+import type { KeptCheckpoints } from '../runs/checkpoint';
 import type { EpochRow } from '../train/loop';
 import { loadData } from './data';
 import { displayProgress } from './display';
-import { oneOf, wholeNumber } from './flags';
-import type { Command } from './flags';
+import { oneOf, usage, wholeNumber } from './flags';
+import type { Command, Given } from './flags';
 import { interruptSignal } from './interrupt';
 
 /** `train`: one record, from data to a run folder. */
 export const train: Command = {
   name: 'train',
-  summary: 'Trains a record of the catalogue on CIFAR-10 and keeps the run in a folder.',
-  positionals: ['RECORD'],
+  summary:
+    'Trains a record of the catalogue on CIFAR-10 and keeps the run in a folder; resumes one.',
+  positionals: ['[RECORD]'],
   flags: {
     scale: {
       value: 'SCALE',
@@ -44,6 +48,17 @@ export const train: Command = {
       help: 'a folder with the official CIFAR-10 files, instead of the cache',
     },
     'log-dir': { value: 'DIR', help: 'where the run folder is made (default runs)' },
+    checkpoints: {
+      value: 'N',
+      help: 'how many checkpoints to keep, one an epoch: the last N (default 2), or all',
+    },
+    resume: {
+      value: 'FOLDER',
+      help: 'go on with the run in FOLDER, to the same bits; everything that decides it is read there',
+    },
+    inexact: {
+      help: 'resume although processor or TensorFlow are not what they were; run.json says so then',
+    },
     json: { help: 'one JSON line an epoch and one at the end, for programs' },
   },
   examples: [
@@ -51,21 +66,11 @@ export const train: Command = {
     'train demo --scale full --seed 1',
     'train demo --set optim.lr=0.6 --set net.channels.prep=32',
     'train demo --scale smoke --json',
+    'train --resume runs/demo-pocket-0',
   ],
   run: async (given) => {
-    const scale = oneOf(given, 'scale', scales, 'pocket');
-    const seed = wholeNumber(given, 'seed', 0, 0);
-    const isEager = given.switches.has('eager');
-    const wanted = oneOf(given, 'precision', ['auto', ...precisions], isEager ? 'fp32' : 'auto');
-    if (isEager && wanted !== 'fp32') {
-      throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
-    }
-    const experiment = (given.lists.get('set') ?? [])
-      .map(parseOverride)
-      .reduce(
-        (record, { path, value }) => overridden(record, path, value),
-        scaled(findExperiment(given.positionals[0]), scale),
-      );
+    const start = given.values.has('resume') ? resumption(given) : beginning(given);
+    const checkpoints = checkpointCount(given);
     const isJson = given.switches.has('json');
     const say = (text: string): void => {
       if (!isJson) process.stdout.write(`${text}\n`);
@@ -75,25 +80,27 @@ export const train: Command = {
     try {
       const data = await loadData(given, display, { signal });
       const printed = new Table<EpochRow>({ write: say });
-      const { about, result, preprocessSec, folder } = await trainRecord(experiment, {
+      const show = (row: EpochRow): void => {
+        display.clear();
+        if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
+        else printed.append(row);
+      };
+      const { about, result, preprocessSec, folder } = await start({
         data,
-        seed,
-        engine: {
-          mode: isEager ? 'eager' : 'captured',
-          ...(wanted === 'auto' ? {} : { precision: wanted }),
-        },
-        logDir: given.values.get('log-dir') ?? 'runs',
+        checkpoints,
         signal,
+        onNotice: (message) => display.note(message),
         onPrepare: (plan) => say(headline(plan)),
-        onStart: ({ epochSec, about: { experiment } }) =>
-          say(`about ${durationText(experiment.run.epochs * epochSec)} on this machine\n`),
-        onProgress: (progress) => display.show(progressLine(progress, display.width)),
-        onEpoch: (row) => {
-          display.clear();
-          if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
-          else printed.append(row);
+        onStart: ({ epochSec, rows, about: { experiment } }) => {
+          const left = experiment.run.epochs - rows.length;
+          const before = rows.length === 0 ? '' : `${rows.length} of them are over; `;
+          say(`${before}about ${durationText(left * epochSec)} on this machine\n`);
+          for (const row of rows) show(row);
         },
+        onProgress: (progress) => display.show(progressLine(progress, display.width)),
+        onEpoch: show,
       });
+      const { experiment, scale, seed } = about;
       if (isJson) {
         const { mode, precision } = about;
         const { accPercent, tta, divergedIn, trainSec, imagesPerSec } = result;
@@ -115,8 +122,8 @@ export const train: Command = {
             `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
             `${result.imagesPerSec.toFixed(0)} images/s`,
         );
-        say(`kept in ${folder}: run.json, log.jsonl, logs.tsv, net.svg`);
-        say(nextStep(about.experiment, scale, seed));
+        say(`kept in ${folder}: run.json, log.jsonl, logs.tsv, net.svg, checkpoint, events`);
+        say(nextStep(experiment, scale, seed));
       }
       return 0;
     } finally {
@@ -125,6 +132,61 @@ export const train: Command = {
     }
   },
 };
+
+/** Trains, or goes on with training. */
+type Start = (options: Omit<ResumeOptions, 'isInexact'>) => Promise<FinishedRun>;
+
+/** @throws UsageError, ExperimentError for a record that does not exist or cannot be changed as asked */
+function beginning(given: Given): Start {
+  const [name] = given.positionals;
+  if (name === undefined) {
+    throw new UsageError(`train: RECORD is missing. Usage: cifar10-fast ${usage(train)}`);
+  }
+  if (given.switches.has('inexact')) {
+    throw new UsageError('--inexact is about a run that is resumed; give --resume FOLDER with it.');
+  }
+  const scale = oneOf(given, 'scale', scales, 'pocket');
+  const seed = wholeNumber(given, 'seed', 0, 0);
+  const isEager = given.switches.has('eager');
+  const wanted = oneOf(given, 'precision', ['auto', ...precisions], isEager ? 'fp32' : 'auto');
+  if (isEager && wanted !== 'fp32') {
+    throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
+  }
+  const experiment = (given.lists.get('set') ?? [])
+    .map(parseOverride)
+    .reduce(
+      (record, { path, value }) => overridden(record, path, value),
+      scaled(findExperiment(name), scale),
+    );
+  const engine: SessionOptions = {
+    mode: isEager ? 'eager' : 'captured',
+    ...(wanted === 'auto' ? {} : { precision: wanted }),
+  };
+  const logDir = given.values.get('log-dir') ?? 'runs';
+  return (options) => trainRecord(experiment, { ...options, seed, engine, logDir });
+}
+
+/** @throws UsageError if something is given that the run's folder says */
+function resumption(given: Given): Start {
+  const folder = given.values.get('resume') ?? '';
+  const decided = ['scale', 'seed', 'precision', 'eager', 'set', 'log-dir'].find(
+    (name) => given.values.has(name) || given.lists.has(name) || given.switches.has(name),
+  );
+  const extra = decided === undefined ? given.positionals[0] : `--${decided}`;
+  if (extra !== undefined) {
+    throw new UsageError(
+      `train: --resume goes on with what ${folder} says was begun; leave out ${extra}.`,
+    );
+  }
+  const isInexact = given.switches.has('inexact');
+  return (options) => resumeRun(folder, { ...options, isInexact });
+}
+
+function checkpointCount(given: Given): KeptCheckpoints {
+  return given.values.get('checkpoints') === 'all'
+    ? 'all'
+    : wholeNumber(given, 'checkpoints', 0, 2);
+}
 
 function headline({ experiment, scale, seed, precision, hardware, versions }: RunPlan): string {
   const { name, net, run, data, overrides = [] } = experiment;

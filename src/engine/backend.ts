@@ -36,4 +36,14 @@ export interface NodeBackend {
     inputs: readonly tfjs.TensorInfo[],
     outputs: number,
   ): tfjs.Tensor[];
+  /** A handle on TensorBoard's file in a folder, to be given to what follows. */
+  summaryWriter(folder: string): tfjs.Tensor;
+  createSummaryFileWriter(
+    handle: tfjs.Tensor,
+    folder: string,
+    maxQueue: number,
+    flushMs: number,
+    suffix: string,
+  ): void;
+  writeScalarSummary(handle: tfjs.Tensor, step: number, name: string, value: number): void;
 }

@@ -55,7 +55,7 @@ export async function trainDawnbench(
   experiment: Experiment,
   { data, seed, say = () => undefined, clock = wallClock, signal, ...options }: DawnbenchOptions,
 ): Promise<DawnbenchRun> {
-  const plan = describeRun(experiment, seed, options.engine);
+  const plan = describeRun(experiment, data, seed, options.engine);
   const { batchSize, dropLast } = experiment.data;
   const { epochs } = experiment.run;
   const engine = { ...options.engine, mode: plan.mode, precision: plan.precision };

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { RunError, TrainError } from '../base/errors';
+import { isHostTensor } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import { entries } from '../base/tree';
+import { readSafetensors, writeSafetensors } from '../data/safetensors';
+import type { StoredTensor } from '../data/safetensors';
+import type { EpochRow, Learnt, Snapshot } from '../train/loop';
+import type { Totals } from '../train/steps';
+import type { RunFolder } from './folder';
+
+/** A training as it stood, and what it had come to: a file from which a run goes on. */
+export interface Checkpoint {
+  readonly snapshot: Snapshot;
+  /** Of the epochs that were over. */
+  readonly rows: readonly EpochRow[];
+  /** Names the configuration of the run that it belongs to. */
+  readonly config: string;
+}
+
+/** How many checkpoints a run keeps: the last so many, or all. */
+export type KeptCheckpoints = number | 'all';
+
+/** What a folder holds to go on from, and what was found on the way to it. */
+export interface Found {
+  /** Absent where there is no checkpoint at all. */
+  readonly checkpoint?: Checkpoint;
+  readonly name?: string;
+  /** Newer ones that cannot be read, each with the reason; they were renamed to `….damaged`. */
+  readonly damaged: readonly { readonly name: string; readonly reason: string }[];
+}
+
+const format = 'cifar10-fast checkpoint 1';
+const pattern = /^checkpoint-(\d+)(?:-(\d+))?\.safetensors$/;
+const parts = ['network', 'velocity', 'ema', 'extra'] as const;
+
+/**
+ * Writes where training stands to `checkpoint-<epochs>.safetensors`, or `checkpoint-<epochs>-<batches>.safetensors`
+ * within an epoch, and removes all but the last `keep`, at least 1.
+ *
+ * Tensors are called `network/…`, `velocity/…`, `ema/…`, `extra/…`, after the parts of the session, and `totals/…`, the
+ * sums over an unfinished epoch. The rest is text: `epoch`, `batches`, `totalSec`, `rows` (JSON), `config`, `notes`, and
+ * the `sha256` of all of it.
+ *
+ * @throws TrainError if a number is not finite: nothing could be learnt from there
+ * @throws RunError if the file cannot be written; those before it are left
+ */
+export async function keepCheckpoint(
+  folder: RunFolder,
+  checkpoint: Checkpoint,
+  keep: KeptCheckpoints,
+  notes: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const { epoch, unfinished } = checkpoint.snapshot;
+  const batches = unfinished?.batches ?? 0;
+  const name = `checkpoint-${epoch}${batches === 0 ? '' : `-${batches}`}.safetensors`;
+  await folder.write(name, encode(checkpoint, notes));
+  if (keep !== 'all') {
+    const others = (await checkpointsIn(folder)).filter((other) => other !== name);
+    await folder.remove(...others.slice(keep - 1));
+  }
+  return name;
+}
+
+/**
+ * Reads a checkpoint from a file, or from its bytes.
+ *
+ * `snapshot.learnt` holds the tensors by part and path, as in `learnt.network['layer1/conv/weight']`. They are views of
+ * the bytes.
+ *
+ * @throws DataError if it is no safetensors file, RunError if it is no checkpoint, or not what was written
+ */
+export function readCheckpoint(source: string | Uint8Array): Checkpoint {
+  const { tensors, metadata } = readSafetensors(source);
+  const text = (key: string): string => {
+    const value = metadata[key];
+    if (value === undefined) throw damaged(`its metadata have no "${key}"`);
+    return value;
+  };
+  const json = (key: string): unknown => {
+    try {
+      return JSON.parse(text(key)) as unknown;
+    } catch (cause) {
+      throw damaged(`"${key}" of its metadata is no JSON`, { cause });
+    }
+  };
+  if (metadata['format'] !== format) {
+    throw damaged(`its format is ${JSON.stringify(metadata['format'])}, expected "${format}"`);
+  }
+  const { sha256, ...rest } = metadata;
+  if (fingerprint(tensors, rest) !== sha256) {
+    throw damaged('what it holds does not have the SHA-256 with which it was written');
+  }
+  const held = (part: string): Record<string, HostTensor> =>
+    Object.fromEntries(
+      [...tensors]
+        .filter(([path]) => path.startsWith(`${part}/`))
+        .map(([path, { shape, data }]) => {
+          if (data instanceof Float64Array || data instanceof BigInt64Array) {
+            throw damaged(`"${path}" is of a type that no training holds`);
+          }
+          return [path.slice(part.length + 1), { shape, data }];
+        }),
+    );
+  const count = (key: string): number => json(key) as number;
+  const learnt = Object.fromEntries(parts.map((part) => [part, held(part)])) as unknown as Learnt;
+  const totals = held('totals') as unknown as Totals;
+  const unfinished = { batches: count('batches'), timeSec: count('timeSec'), totals };
+  return {
+    snapshot: {
+      epoch: count('epoch'),
+      totalSec: count('totalSec'),
+      learnt,
+      ...(unfinished.batches === 0 ? {} : { unfinished }),
+    },
+    rows: json('rows') as EpochRow[],
+    config: text('config'),
+  };
+}
+
+/**
+ * The last checkpoint of a folder that is whole. Newer ones that are not get another name, so that they are in nobody's
+ * way.
+ *
+ * @throws RunError if there are some and none is whole
+ */
+export async function lastCheckpoint(folder: RunFolder): Promise<Found> {
+  const names = await checkpointsIn(folder);
+  const damaged: { readonly name: string; readonly reason: string }[] = [];
+  for (const name of names) {
+    const bytes = await folder.read(name);
+    let checkpoint: Checkpoint;
+    try {
+      checkpoint = readCheckpoint(bytes);
+    } catch (error) {
+      damaged.push({ name, reason: (error as Error).message });
+      continue;
+    }
+    for (const { name: bad } of damaged) await folder.move(bad, `${bad}.damaged`);
+    return { checkpoint, name, damaged };
+  }
+  if (names.length === 0) return { damaged };
+  const reasons = damaged.map(({ name, reason }) => `${name} (${reason})`).join('; ');
+  throw new RunError(
+    `run: no checkpoint in ${folder.path} is whole: ${reasons}. Remove them to begin again with epoch 1.`,
+  );
+}
+
+/** Names of a folder's checkpoints, the last one first. */
+async function checkpointsIn(folder: RunFolder): Promise<string[]> {
+  const found = (await folder.list()).flatMap((name) => {
+    const match = pattern.exec(name);
+    return match === null
+      ? []
+      : [{ name, epoch: Number(match[1]), batches: Number(match[2] ?? 0) }];
+  });
+  found.sort((a, b) => b.epoch - a.epoch || b.batches - a.batches);
+  return found.map(({ name }) => name);
+}
+
+function encode(
+  { snapshot, rows, config }: Checkpoint,
+  notes: Readonly<Record<string, string>>,
+): Buffer {
+  const { epoch, totalSec, learnt, unfinished } = snapshot;
+  const state = { ...learnt, ...(unfinished === undefined ? {} : { totals: unfinished.totals }) };
+  const tensors = new Map(
+    [...entries<HostTensor>(state, isHostTensor)].map(([path, tensor]) => {
+      const name = path.join('/');
+      checkFinite(name, tensor, epoch);
+      return [name, stored(tensor)] as const;
+    }),
+  );
+  const metadata = {
+    ...notes,
+    format,
+    epoch: JSON.stringify(epoch),
+    batches: JSON.stringify(unfinished?.batches ?? 0),
+    timeSec: JSON.stringify(unfinished?.timeSec ?? 0),
+    totalSec: JSON.stringify(totalSec),
+    rows: JSON.stringify(rows),
+    config,
+  };
+  return writeSafetensors(tensors, { ...metadata, sha256: fingerprint(tensors, metadata) });
+}
+
+function stored({ shape, data }: HostTensor): StoredTensor {
+  if (data instanceof Float32Array) return { dtype: 'F32', shape, data };
+  if (data instanceof Int32Array) return { dtype: 'I32', shape, data };
+  return { dtype: 'BOOL', shape, data };
+}
+
+function checkFinite(name: string, { data }: HostTensor, epoch: number): void {
+  const bad = data instanceof Float32Array ? data.findIndex((x) => !Number.isFinite(x)) : -1;
+  if (bad < 0) return;
+  throw new TrainError(
+    `train: number ${bad} of "${name}" is ${data[bad]} after epoch ${epoch}. Lower the learning rate, or start it lower.`,
+  );
+}
+
+/** The SHA-256 of the metadata, then of names, types, shapes and bytes, all in the order of the names. */
+function fingerprint(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+): string {
+  const hash = createHash('sha256');
+  const texts = Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  hash.update(`${JSON.stringify(texts)}\n`);
+  for (const name of [...tensors.keys()].toSorted()) {
+    const { dtype, shape, data } = tensors.get(name) as StoredTensor;
+    hash.update(`${JSON.stringify([name, dtype, shape])}\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
+}
+
+function damaged(reason: string, options?: ErrorOptions): RunError {
+  return new RunError(`checkpoint: ${reason}. Take another one, or another copy.`, options);
+}

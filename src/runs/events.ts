@@ -1,0 +1,143 @@
+import { truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunError } from '../base/errors';
+import { openSummaryWriter } from '../engine/summary';
+import type { SummaryWriter } from '../engine/summary';
+import type { EpochRow } from '../train/loop';
+import { cannotWrite } from './folder';
+import type { RunFolder } from './folder';
+
+/** A run's rows as TensorBoard reads them: `events.out.tfevents.…` in the run's folder. */
+export interface Events {
+  /** Adds an epoch; it is in the file when this returns. @throws RunError if it cannot be written */
+  append(row: EpochRow): void;
+  close(): void;
+}
+
+/**
+ * Opens the events of a run whose rows so far are `rows`.
+ *
+ * Of what files of an earlier process hold, the epochs that are among these rows stay, at the time of day when they were
+ * trained; later ones, which will be trained again, and an epoch that was half-written, are cut off. Rows that are not
+ * there are added. So every epoch is there once, however often a run was killed.
+ *
+ * @throws RunError if they cannot be written
+ */
+export async function openEvents(
+  folder: RunFolder,
+  rows: readonly EpochRow[],
+  flag: string,
+): Promise<Events> {
+  const failed = (cause: unknown): RunError => {
+    // TensorFlow's message: a line with the status, a line with the file, if at all, and the reason; then what was tried.
+    const [, reason = (cause as Error).message] =
+      /Message: (?:.*?; )?(.*)/.exec((cause as Error).message) ?? [];
+    const code = /no space|quota/i.test(reason) ? 'ENOSPC' : 'EIO';
+    return cannotWrite(join(folder.path, prefix), flag, Object.assign(new Error(reason), { code }));
+  };
+  let epoch = 0;
+  const files = (await folder.list()).filter((name) => name.startsWith(prefix));
+  // Their names begin with the second in which they were made, and end with a number.
+  for (const name of files.toSorted(byName.compare)) {
+    const kept = wholeEpochs(await folder.read(name), epoch, rows.length);
+    if (kept.epoch === epoch) await folder.remove(name);
+    else await truncate(join(folder.path, name), kept.bytes);
+    epoch = kept.epoch;
+  }
+  let writer: SummaryWriter | undefined;
+  const append = (row: EpochRow): void => {
+    try {
+      writer ??= openSummaryWriter(folder.path);
+      for (const [tag, value] of scalars) writer.scalar(tag, value(row), row.epoch);
+      writer.flush();
+    } catch (cause) {
+      throw failed(cause);
+    }
+  };
+  for (const row of rows.slice(epoch)) append(row);
+  return {
+    append,
+    close() {
+      try {
+        writer?.close();
+      } catch {
+        // Rows that could be written are in the file; whoever appended one that could not was told.
+      }
+    },
+  };
+}
+
+const prefix = 'events.out.tfevents';
+const byName = new Intl.Collator('en', { numeric: true });
+
+/** Loss and accuracy of training and test stand in one chart each, times in another. */
+const scalars: readonly (readonly [tag: string, value: (row: EpochRow) => number])[] = [
+  ['loss/train', ({ train }) => train.loss],
+  ['loss/valid', ({ valid }) => valid.loss],
+  ['acc/train', ({ train }) => train.acc],
+  ['acc/valid', ({ valid }) => valid.acc],
+  ['lr', ({ lr }) => lr],
+  ['time/train', ({ train }) => train.time],
+  ['time/valid', ({ valid }) => valid.time],
+  ['time/total', (row) => row['total time']],
+];
+
+/**
+ * How many bytes of a file of events to keep, so that it goes on from `epoch` with whole epochs up to `last`, and the last
+ * of them.
+ *
+ * A record is a length (8 bytes), a checksum of it (4), the event, and a checksum of that (4). The first event is the
+ * version of the format; each later one is one number of one epoch. What does not go on as it should is where a process
+ * was killed, or where epochs begin that were given up.
+ */
+function wholeEpochs(
+  bytes: Buffer,
+  epoch: number,
+  last: number,
+): { readonly bytes: number; readonly epoch: number } {
+  let kept = { bytes: 0, epoch };
+  let numbers = 0;
+  for (let at = 0; at + 12 <= bytes.length;) {
+    const start = at + 12;
+    const end = start + Number(bytes.readBigUInt64LE(at));
+    if (end + 4 > bytes.length) break;
+    const step = stepOf(bytes.subarray(start, end));
+    if (at > 0) {
+      if (step !== kept.epoch + 1 || step > last) break;
+      numbers += 1;
+    }
+    at = end + 4;
+    if (numbers < scalars.length) continue;
+    numbers = 0;
+    kept = { bytes: at, epoch: step };
+  }
+  return kept;
+}
+
+/** The step of an event: field 2 of the message, 0 where it is absent. */
+function stepOf(event: Buffer): number {
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let factor = 1; at < event.length; factor *= 128) {
+      const byte = event[at++];
+      value += (byte & 127) * factor;
+      if (byte < 128) break;
+    }
+    return value;
+  };
+  while (at < event.length) {
+    const key = varint();
+    const field = Math.floor(key / 8);
+    const kind = key % 8;
+    if (kind === 0) {
+      const value = varint();
+      if (field === 2) return value;
+    } else if (kind === 2) {
+      at += varint();
+    } else {
+      at += kind === 1 ? 8 : 4;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RunError } from '../base/errors';
+import { createRunFolder, openRunFolder, writeWhole } from './folder';
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'cifar10-fast-folder-'));
+});
+
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+test('a file is written whole: text, bytes, over another one', async () => {
+  const path = join(root, 'a');
+  await writeWhole(path, 'one', '--output');
+  await writeWhole(path, Buffer.from([0, 255, 10]), '--output');
+  expect([...readFileSync(path)]).toEqual([0, 255, 10]);
+  expect(readdirSync(root)).toEqual(['a']);
+});
+
+test('what cannot be written leaves what was there, and no draft', async () => {
+  mkdirSync(join(root, 'taken'));
+  writeFileSync(join(root, 'taken', 'inside'), 'mine');
+  await expect(writeWhole(join(root, 'taken'), 'x', '--output')).rejects.toThrow(
+    `run: ${join(root, 'taken')} cannot be written: `,
+  );
+  expect(readdirSync(root)).toEqual(['taken']);
+  expect(readFileSync(join(root, 'taken', 'inside'), 'utf8')).toBe('mine');
+  await expect(writeWhole(join(root, 'no', 'file'), 'x', '--output')).rejects.toThrow(
+    new RunError(
+      `run: ${join(root, 'no', 'file')} cannot be written: ENOENT: no such file or directory. ` +
+        `Point --output at a place that can be written, or make ${join(root, 'no')} one.`,
+    ),
+  );
+});
+
+test('a folder has one holder at a time, under whatever name', async () => {
+  const folder = await createRunFolder(root, 'run');
+  symlinkSync(folder.path, join(root, 'link'));
+  for (const path of [folder.path, `${folder.path}/`, join(root, 'link')]) {
+    await expect(openRunFolder(path)).rejects.toThrow(/is being trained by another process/);
+  }
+  const other = await createRunFolder(root, 'run');
+  expect(other.path).toBe(`${folder.path}-2`);
+  folder.release();
+  folder.release();
+  const again = await openRunFolder(join(root, 'link'));
+  again.release();
+  other.release();
+});
+
+test('a holder that is killed holds nothing', async () => {
+  const folder = await createRunFolder(root, 'run');
+  folder.release();
+  // The same socket as the holder's, in another process.
+  const holder = spawn(process.execPath, [
+    '-e',
+    `const { createHash } = require('node:crypto');
+     const key = createHash('sha256').update(process.argv[1]).digest('hex');
+     require('node:net').createServer().listen('\\0cifar10-fast/' + key, () => console.log('held'));`,
+    folder.path,
+  ]);
+  const ended = once(holder, 'close');
+  await once(holder.stdout, 'data');
+  await expect(openRunFolder(folder.path)).rejects.toThrow(RunError);
+  holder.kill('SIGKILL');
+  await ended;
+  (await openRunFolder(folder.path)).release();
+});
+
+test('opening a folder clears drafts away, and nothing else', async () => {
+  for (const name of [
+    'log.jsonl',
+    'log.jsonl.123.part',
+    'checkpoint-1.safetensors.4.part',
+    'part',
+  ]) {
+    writeFileSync(join(root, name), name);
+  }
+  const folder = await openRunFolder(root);
+  expect(await folder.list()).toEqual(['log.jsonl', 'part']);
+  expect((await folder.read('part')).toString()).toBe('part');
+  await expect(folder.read('none')).rejects.toThrow(/none cannot be read: ENOENT/);
+  await folder.move('part', 'log.jsonl');
+  await folder.remove('none');
+  expect(await folder.list()).toEqual(['log.jsonl']);
+  await folder.remove('log.jsonl');
+  expect(readdirSync(root)).toEqual([]);
+  folder.release();
+});
+
+test('what is no folder is told, with what to name', async () => {
+  await expect(openRunFolder(join(root, 'none'))).rejects.toThrow(
+    `run: ${join(root, 'none')} cannot be read: it is not there. Name the folder of a run`,
+  );
+  writeFileSync(join(root, 'file'), '');
+  await expect(openRunFolder(join(root, 'file'))).rejects.toThrow(/file cannot be read: ENOTDIR/);
+});
