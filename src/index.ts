@@ -63,6 +63,8 @@ export { flopsOf, printGraph, summariseGraph } from './engine/print';
 export { summariseProfile } from './engine/profile';
 export type { NodeTime, OperationTime } from './engine/profile';
 export type { GraphSummary } from './engine/print';
+export { recordingGraph } from './engine/recording-graph';
+export type { RecordedOperation } from './engine/recording-graph';
 export type { OutputRef } from './engine/native';
 export { createSession } from './engine/session';
 export type {
@@ -137,6 +139,8 @@ export type {
   WarmUp,
   Watch,
 } from './train/loop';
+export { openBatches } from './train/open-batches';
+export type { Batches, BatchesOptions } from './train/open-batches';
 export { backward, evaluate, fold, log, optimise } from './train/steps';
 export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
 export { startTimer } from './train/timer';

@@ -132,7 +132,8 @@ export function printGraph(recording: Recording): string {
     .join('\n');
 }
 
-function typeText({ dtype, shape }: Value): string {
+/** Element type and shape of a value, as in `float32 [512,10]`. */
+export function typeText({ dtype, shape }: Value): string {
   return `${dataTypeName(dtype)} [${shape.join()}]`;
 }
 
