@@ -1,6 +1,6 @@
 import type { Stage } from '../models/resnet9';
 import { piecewiseLinear } from '../optim/schedule';
-import { demo, widths } from './base';
+import { basedOn, demo, widths } from './base';
 import type { Experiment, Published } from './record';
 
 const stages: readonly Stage[] = ['layer1', 'layer2', 'layer3'];
@@ -47,12 +47,10 @@ const winner: Published = {
 export const architectureSearchRecords: readonly Experiment[] = networks.flatMap(
   ({ suffix, what, extraLayers, resLayers }) =>
     [20, 22].map((epochs): Experiment => {
-      const { published: _published, cell: _cell, ...base } = demo;
       return {
-        ...base,
+        ...basedOn(demo, 'posts'),
         name: `post4-search-${suffix}-${epochs}`,
         title: `${what}, ${epochs} epochs`,
-        notebook: 'posts',
         net: { model: 'resnet9', channels: widths, weight: 0.125, extraLayers, resLayers },
         data: { ...demo.data, dropLast: false },
         optim: {

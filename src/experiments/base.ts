@@ -3,7 +3,7 @@ import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';
 import type { Transform } from '../augment/transform';
 import { piecewiseLinear } from '../optim/schedule';
-import type { Experiment, NetRecord } from './record';
+import type { Experiment, NetRecord, Notebook } from './record';
 
 /** Crop and mirror; with `cutoutSize`, a box of that size is blanked too. */
 export function augmentation(cutoutSize?: number): readonly Transform[] {
@@ -58,3 +58,11 @@ export const demo: Experiment = {
     note: 'median; time of training and test',
   },
 };
+
+/** What a record takes over from another one that stands elsewhere: all but its cell and what was published for it. */
+export function basedOn(
+  { cell: _cell, published: _published, ...rest }: Experiment,
+  notebook: Notebook,
+): Omit<Experiment, 'cell' | 'published'> {
+  return { ...rest, notebook };
+}

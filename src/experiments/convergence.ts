@@ -1,8 +1,8 @@
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
-import { augmentation } from './base';
+import { augmentation, basedOn } from './base';
 import { bagOfTricksRecords } from './bag-of-tricks';
-import type { Experiment, Published } from './record';
+import type { Experiment } from './record';
 
 interface Study {
   readonly name: string;
@@ -48,45 +48,36 @@ const studies: readonly Study[] = [
   },
 ];
 
-function record(
-  { name, title, step, lr }: Omit<Study, 'published'>,
-  epochs: number,
-  published: Published,
-): Experiment {
+function record({ name, title, step, lr }: Study, epochs: number): Experiment {
   return {
-    ...step,
+    ...basedOn(step, 'bag_of_tricks'),
     name: `post8-converge-${name}-${epochs}`,
     title: `${title} towards convergence: ${epochs} epochs, cutout 12x12`,
     cell: 90,
     data: { ...step.data, transforms: augmentation(12) },
     optim: { ...step.optim, lr: lr(epochs) },
     run: { epochs, tta: false, finalTta: true },
-    published,
   };
 }
 
 /** The last study of post 8: where its first and its last network end up if they are given time. */
 export const convergenceRecords: readonly Experiment[] = studies.flatMap((study) =>
-  study.published.map(([epochs, accPercent, ttaAccPercent, timeSec]) =>
-    record(study, epochs, {
+  study.published.map(([epochs, accPercent, ttaAccPercent, timeSec]) => ({
+    ...record(study, epochs),
+    published: {
       accPercent,
       ttaAccPercent,
       timeSec,
       runs: 5,
       note: 'mean, from the runs stored in the notebook; time of training',
-    }),
-  ),
+    },
+  })),
 );
-
-const withoutCell = ({ cell: _cell, ...experiment }: Experiment): Experiment => ({
-  ...experiment,
-  notebook: 'posts',
-});
 
 /** Two numbers of epochs that the post names beside its notebook. */
 export const epochClaims: readonly Experiment[] = [
-  withoutCell({
-    ...bagOfTricksRecords[0],
+  {
+    ...basedOn(bagOfTricksRecords[0], 'posts'),
     name: 'post8-tta-19',
     title: 'the network of post 4 with mirror images: 19 epochs would do for 94 %',
     optim: {
@@ -95,12 +86,13 @@ export const epochClaims: readonly Experiment[] = [
     },
     run: { epochs: 19, tta: true },
     published: { accPercent: 94, timeSec: 60, note: 'what the post reckons; time of training' },
-  }),
-  withoutCell(
-    record(studies[1], 70, {
+  },
+  {
+    ...basedOn(record(studies[1], 70), 'posts'),
+    published: {
       ttaAccPercent: 96,
       timeSec: 180,
       note: 'read off by the post between 60 and 80 epochs; time of training',
-    }),
-  ),
+    },
+  },
 ];

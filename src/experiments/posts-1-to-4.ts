@@ -1,6 +1,6 @@
 import { piecewiseLinear, stretch } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
-import { augmentation, demo, widths } from './base';
+import { augmentation, basedOn, demo, widths } from './base';
 import type { BlockName, Experiment, NetRecord, Published } from './record';
 
 /** What a run of the notebook `experiments` changes about the one before it. */
@@ -29,11 +29,9 @@ function record({
   published,
   ...rest
 }: Change): Experiment {
-  const { cell: _cell, ...base } = demo;
   return {
-    ...base,
+    ...basedOn(demo, rest.cell === undefined ? 'posts' : 'experiments'),
     ...rest,
-    notebook: rest.cell === undefined ? 'posts' : 'experiments',
     data: { ...demo.data, transforms: augmentation(cutoutSize), batchSize, dropLast: false },
     optim: { ...demo.optim, lr },
     run: { ...demo.run, epochs },

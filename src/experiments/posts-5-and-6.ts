@@ -1,10 +1,10 @@
 import { piecewiseLinear } from '../optim/schedule';
-import { demo } from './base';
+import { basedOn, demo } from './base';
 import { coordinateSearch } from './coordinate-search';
 import type { Trial } from './coordinate-search';
 import type { Experiment } from './record';
 
-const { published: _published, cell: _cell, ...base } = { ...demo, notebook: 'posts' as const };
+const base = basedOn(demo, 'posts');
 
 /**
  * How the 22 runs of post 5 came out, line search by line search: `+` where a run was better than all before it.
