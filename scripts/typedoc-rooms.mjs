@@ -12,6 +12,7 @@ const chapters = new Map([
   ['train', 'Training'],
   ['report', 'Tables'],
   ['analysis', 'Curvature'],
+  ['export', 'Export'],
   ['experiments', 'Records'],
   ['runs', 'Runs'],
   ['notebook', 'Notebooks'],

@@ -147,6 +147,23 @@ export { startTimer } from './train/timer';
 export type { Clock, Timer } from './train/timer';
 export { readCheckpoint } from './runs/checkpoint';
 export type { Checkpoint, KeptCheckpoints } from './runs/checkpoint';
+export { freeze } from './export/frozen-graph';
+export type {
+  ElementType,
+  FreezeOptions,
+  FrozenAttribute,
+  FrozenGraph,
+  FrozenNode,
+  FrozenValue,
+} from './export/frozen-graph';
+export { graphModel } from './export/graph-model';
+export { readPicture, resizeByArea } from './export/picture';
+export type { Picture } from './export/picture';
+export { createPredictor, softmax } from './export/predictor';
+export type { Predictor, PredictorOptions } from './export/predictor';
+export { savedModel } from './export/saved-model';
+export { readCheckpoint } from './runs/checkpoint';
+export type { Checkpoint, KeptCheckpoints } from './runs/checkpoint';
 export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
 export { coordinateSearch } from './experiments/coordinate-search';
 export type { Hyperparameters, Trial } from './experiments/coordinate-search';
@@ -176,6 +193,14 @@ export {
   reportText,
 } from './experiments/report';
 export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './experiments/report';
+export { exported } from './experiments/exported';
+export type { ExportFormat, ExportOptions } from './experiments/exported';
+export { mistakesOf, mistakesSections, sumMistakes } from './experiments/mistakes';
+export type { Mistakes, WorstImage } from './experiments/mistakes';
+export { predictSplit, readPredictions, writePredictions } from './experiments/predictions';
+export type { Predictions } from './experiments/predictions';
+export { readTrained } from './experiments/trained-network';
+export type { TrainedNetwork } from './experiments/trained-network';
 export { connectRay } from './experiments/ray';
 export type { RayCluster, RayOptions } from './experiments/ray';
 export { localExecutor, sweep } from './experiments/sweep';

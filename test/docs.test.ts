@@ -63,6 +63,7 @@ const whole = [
   'docs/experiments.md',
   'docs/notebooks.md',
   'docs/runs.md',
+  'docs/export.md',
 ]
   .map((page) => ({ page, code: codeOf(read(page)).join('\n') }))
   .filter(({ code }) => code !== '')

@@ -51,5 +51,8 @@ export class RunError extends Cifar10FastError {}
 /** Something that cannot be shown in a notebook. */
 export class NotebookError extends Cifar10FastError {}
 
+/** A picture that cannot be read, or a network that cannot be written for other programs. */
+export class ExportError extends Cifar10FastError {}
+
 /** The run was stopped by the user; its state was saved. Exit code 130. */
 export class InterruptedError extends Cifar10FastError {}

@@ -4,9 +4,11 @@ import { nearestHint } from '../base/nearest';
 import { data } from './data';
 import { draw } from './draw';
 import { commandHelp, parseFlags } from './flags';
+import { exportNetwork } from './export-network';
 import type { Command } from './flags';
 import { info } from './info';
 import { list } from './list';
+import { predict } from './predict';
 import { report } from './report';
 import { dawn, newDawn } from './scripts';
 import { sweep } from './sweep';
@@ -14,10 +16,9 @@ import { train } from './train';
 import { worker } from './worker';
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  [train, dawn, newDawn, sweep, report, list, draw, data, info, worker].map((command) => [
-    command.name,
-    command,
-  ]),
+  [train, dawn, newDawn, sweep, report, predict, exportNetwork, list, draw, data, info, worker].map(
+    (command) => [command.name, command],
+  ),
 );
 
 function help(): string {

@@ -1,4 +1,4 @@
-import { UsageError } from '../base/errors';
+import { RunError, UsageError } from '../base/errors';
 import {
   compareGroups,
   comparisonText,
@@ -7,8 +7,15 @@ import {
   reportRuns,
   reportText,
 } from '../experiments/report';
+import { mistakesOf, mistakesSections } from '../experiments/mistakes';
+import { predictSplit, readPredictions, writePredictions } from '../experiments/predictions';
 import { findRuns } from '../experiments/stored-run';
+import { readTrained } from '../experiments/trained-network';
 import { writeWhole } from '../runs/folder';
+import { subset } from '../data/cifar10';
+import type { RunReport } from '../experiments/report';
+import { loadData } from './data';
+import { displayProgress } from './display';
 import type { Command, Given } from './flags';
 
 /** `report`: what finished runs came to. */
@@ -24,11 +31,16 @@ export const report: Command = {
       short: 'o',
       help: 'also write an HTML page with tables and figures; it opens without a network',
     },
+    predictions: {
+      help: 'classify the test images by every run with a checkpoint, for the page; kept in its folder',
+    },
+    'data-dir': { value: 'DIR', help: 'where CIFAR-10 lies (default: the cache)' },
     json: { help: 'one JSON object, for programs' },
   },
   examples: [
     'report',
     'report runs results -o report.html',
+    'report runs/demo-pocket-0 --predictions -o report.html',
     'report --compare post1-baseline post4-final-24',
   ],
   run: async (given) => {
@@ -41,8 +53,14 @@ export const report: Command = {
     const [a, b] = pair ?? [];
     const compared = a === undefined || b === undefined ? undefined : ([a, b] as const);
     const output = given.values.get('output');
+    if (given.switches.has('predictions')) await makePredictions(found, given);
     if (output !== undefined) {
-      await writeWhole(output, reportPage(found, compared), '--output');
+      const mistakes = await mistakesOf(found);
+      const sections =
+        mistakes.length === 0
+          ? []
+          : mistakesSections(mistakes, await loadData(given, displayProgress(), {}));
+      await writeWhole(output, reportPage(found, compared, sections), '--output');
     }
     const comparison = compared === undefined ? undefined : compareGroups(found, ...compared);
     if (given.switches.has('json')) {
@@ -58,6 +76,31 @@ export const report: Command = {
     return 0;
   },
 };
+
+/** Classifies the test images by every run of a report that has a checkpoint, unless it was done before. */
+async function makePredictions({ groups }: RunReport, given: Given): Promise<void> {
+  const display = displayProgress();
+  const missing: string[] = [];
+  for (const { path, experiment } of groups.flatMap(({ runs }) => runs)) {
+    // A file of results/ has no network.
+    if (experiment !== undefined && (await readPredictions(path)) === undefined) missing.push(path);
+  }
+  if (missing.length === 0) return;
+  const { valid } = await loadData(given, display, {});
+  for (const [index, path] of missing.entries()) {
+    display.show(`test images: run ${index + 1} of ${missing.length}, ${path}`);
+    try {
+      const trained = await readTrained(path);
+      const count = trained.experiment.data.subset?.valid ?? valid.labels.length;
+      await writePredictions(path, await predictSplit(trained, subset(valid, count)));
+    } catch (error) {
+      if (!(error instanceof RunError)) throw error;
+      // Other runs may well have theirs; the page is made of those.
+      display.note(error.message);
+    }
+  }
+  display.clear();
+}
 
 /** A percentage given for a flag, or `fallback`. */
 export function percentage(given: Given, name: string, fallback: number): number {

@@ -299,8 +299,13 @@ function notesOf({ groups, unfinished, repeated }: RunReport): string[] {
  * accuracy against time, and every run.
  *
  * @param compared labels of two groups to be compared, as in {@link compareGroups}
+ * @param mistakes sections of {@link mistakesOf}, shown after the curves
  */
-export function reportPage(report: RunReport, compared?: readonly [a: string, b: string]): string {
+export function reportPage(
+  report: RunReport,
+  compared?: readonly [a: string, b: string],
+  mistakes: readonly PageSection[] = [],
+): string {
   const { groups, goal, level } = report;
   const runs = groups.flatMap(({ label, runs }) =>
     runs.map(({ seed, result }): ChartRun => ({
@@ -379,6 +384,7 @@ export function reportPage(report: RunReport, compared?: readonly [a: string, b:
         },
       ],
     },
+    ...mistakes,
     {
       title: 'How these figures are made',
       parts: [

@@ -1,7 +1,7 @@
 import { compile } from 'vega-lite';
 import { View, parse } from 'vega';
 import { expect, test } from 'vitest';
-import { curveChart, stripChart, timeChart } from './charts';
+import { confusionChart, curveChart, stripChart, timeChart } from './charts';
 import type { ChartPoint, ChartRun, ChartSpec } from './charts';
 
 /** A chart as SVG, drawn by vega; what vega-lite finds wrong with it fails the test. */
@@ -86,4 +86,30 @@ test('accuracy against time: published figures with both numbers only', async ()
   const picture = await drawn(timeChart(runs, marks, 94));
   expect(count(picture, /aria-roledescription="point"/g)).toBe(7);
   expect(picture).toContain('training time, s');
+});
+
+test('confusion: shares of a row in percent; mistakes are the darker, the more there are; the diagonal is plain', async () => {
+  const counts = [
+    [8, 2, 0],
+    [5, 15, 0],
+    [0, 0, 0],
+  ];
+  const picture = await drawn(confusionChart(counts, ['cat', 'dog', 'frog']));
+  expect([...picture.matchAll(/>(\d+\.\d)<\/text>/g)].map(([, share]) => share)).toEqual([
+    '80.0',
+    '20.0',
+    '0.0',
+    '25.0',
+    '75.0',
+    '0.0',
+    '0.0',
+    '0.0',
+    '0.0',
+  ]);
+  const opacities = [...picture.matchAll(/fill="#d55e00"[^>]*/g)].map(([mark]) =>
+    Number(/ opacity="([\d.]+)"/.exec(mark)?.[1] ?? 1),
+  );
+  expect(opacities).toHaveLength(6);
+  expect(Math.max(...opacities)).toBeCloseTo(0.85, 6);
+  expect(opacities[0]).toBeCloseTo(0.68, 6);
 });

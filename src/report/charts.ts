@@ -278,3 +278,70 @@ export function timeChart(
     ],
   };
 }
+
+/**
+ * A confusion matrix: a row a true class, a column a predicted one, in each cell the share of the row's images in percent.
+ * Mistakes are coloured by that share; the diagonal, which would outshine them, is left plain.
+ *
+ * @param counts of images, by true class and predicted class
+ */
+export function confusionChart(
+  counts: readonly (readonly number[])[],
+  classes: readonly string[],
+): ChartSpec {
+  const values = counts.flatMap((row, label) => {
+    const total = row.reduce((sum, count) => sum + count, 0);
+    return row.map((count, predicted) => ({
+      label: classes[label],
+      predicted: classes[predicted],
+      count,
+      share: total === 0 ? 0 : (100 * count) / total,
+      isRight: label === predicted,
+    }));
+  });
+  const most = Math.max(1, ...values.filter(({ isRight }) => !isRight).map(({ share }) => share));
+  const axis = { domain: false, ticks: false, labelLimit: 120 };
+  const placed = { type: 'nominal', sort: classes } as const;
+  return {
+    ...fitted,
+    height: { step: 32 },
+    data: { values },
+    encoding: {
+      x: {
+        field: 'predicted',
+        ...placed,
+        title: 'predicted',
+        axis: { ...axis, orient: 'top', labelAngle: -30 },
+      },
+      y: { field: 'label', ...placed, title: 'true class', axis },
+      tooltip: [
+        { field: 'label', title: 'true class' },
+        { field: 'predicted', title: 'predicted' },
+        { field: 'count', title: 'images', format: '.4~g' },
+        { field: 'share', title: '% of the class', format: '.2f' },
+      ],
+    },
+    layer: [
+      {
+        transform: [{ filter: '!datum.isRight' }],
+        mark: { type: 'rect', color: '#d55e00' },
+        encoding: {
+          opacity: {
+            field: 'share',
+            type: 'quantitative',
+            scale: { domain: [0, most], range: [0, 0.85] },
+            legend: null,
+          },
+        },
+      },
+      {
+        transform: [{ filter: 'datum.isRight' }],
+        mark: { type: 'rect', filled: false, stroke: '#8c959f', tooltip: true },
+      },
+      {
+        mark: { type: 'text', fontSize: 12, tooltip: true },
+        encoding: { text: { field: 'share', type: 'quantitative', format: '.1f' } },
+      },
+    ],
+  };
+}

@@ -39,3 +39,10 @@ test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fet
   expect(/(?:src|href|url)\s*[=(]/.test(markup)).toBe(false);
   expect(page.includes('sourceMappingURL')).toBe(false);
 });
+
+test('pictures: in the page itself, with what they are told to be', () => {
+  const pictures = [{ png: Uint8Array.of(1, 2, 3), lines: ['<cat>', 'as dog'] }];
+  const page = htmlPage('Runs', '', [{ title: 'One', parts: [{ kind: 'pictures', pictures }] }]);
+  expect(page).toContain('<img alt="&lt;cat&gt;" src="data:image/png;base64,AQID">');
+  expect(page).toContain('<figcaption><b>&lt;cat&gt;</b><br>as dog</figcaption>');
+});

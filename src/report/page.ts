@@ -11,7 +11,12 @@ export type PagePart =
       /** Each as long as `titles`. Cells from the second column on are set flush right. */
       readonly rows: readonly (readonly string[])[];
     }
-  | { readonly kind: 'chart'; readonly chart: ChartSpec; readonly caption: string };
+  | { readonly kind: 'chart'; readonly chart: ChartSpec; readonly caption: string }
+  | {
+      readonly kind: 'pictures';
+      /** Small ones, shown enlarged and not blurred, each with a line or several below it. */
+      readonly pictures: readonly { readonly png: Uint8Array; readonly lines: readonly string[] }[];
+    };
 
 /** Parts under a heading. */
 export interface PageSection {
@@ -89,6 +94,17 @@ function partHtml(part: PagePart, charts: ChartSpec[]): string {
         `<figure><div class="chart" id="chart-${charts.length}"></div>` +
         `<figcaption>${escape(part.caption)}</figcaption></figure>`
       );
+    case 'pictures':
+      return [
+        '<div class="pictures">',
+        ...part.pictures.map(({ png, lines }) => {
+          const data = Buffer.from(png).toString('base64');
+          const [first = '', ...rest] = lines.map(escape);
+          const image = `<img alt="${first}" src="data:image/png;base64,${data}">`;
+          return `<figure>${image}<figcaption><b>${first}</b>${rest.map((line) => `<br>${line}`).join('')}</figcaption></figure>`;
+        }),
+        '</div>',
+      ].join('\n');
     default:
       return part satisfies never;
   }
@@ -135,7 +151,7 @@ function config() {
     header: { labelColor: ink('text'), labelFontSize: 12 },
     range: { category: dark.matches ? colours.dark : colours.light },
     mark: { tooltip: true, color: ink('text') }, line: { strokeWidth: 2 },
-    rule: { color: ink('text') }, tick: { color: ink('text') }, point: { color: ink('text') } };
+    rule: { color: ink('text') }, tick: { color: ink('text') }, text: { color: ink('text') }, point: { color: ink('text') } };
 }
 async function draw() {
   for (const [index, spec] of charts.entries()) {
@@ -167,6 +183,11 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: 5px 12px; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { padding-left: 0; text-align: left; }
 th { border-bottom-color: var(--line); font-weight: 600; }
+.pictures { display: flex; flex-wrap: wrap; gap: 8px 14px; }
+.pictures figure { width: 112px; }
+.pictures img { width: 96px; height: 96px; image-rendering: pixelated; }
+.pictures figcaption { line-height: 1.35; }
+.pictures b { color: var(--text); font-weight: 600; }
 body > details { margin-top: 36px; }
 body > details > summary { cursor: pointer; font-size: 18px; font-weight: 600; }
 .vega-embed { width: 100%; padding-right: 0 !important; }

@@ -148,7 +148,12 @@ export async function lastCheckpoint(folder: RunFolder): Promise<Found> {
 
 /** Names of a folder's checkpoints, the last one first. */
 async function checkpointsIn(folder: RunFolder): Promise<string[]> {
-  const found = (await folder.list()).flatMap((name) => {
+  return sortCheckpoints(await folder.list());
+}
+
+/** The names that are of checkpoints, the one that stands furthest in training first. */
+export function sortCheckpoints(names: readonly string[]): string[] {
+  const found = names.flatMap((name) => {
     const match = pattern.exec(name);
     return match === null
       ? []

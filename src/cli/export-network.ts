@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { UsageError } from '../base/errors';
+import { exported, exportFormats } from '../experiments/exported';
+import { readTrained } from '../experiments/trained-network';
+import { makeFolder, writeWhole } from '../runs/folder';
+import { oneOf } from './flags';
+import type { Command } from './flags';
+
+/** `export`: a trained network for other programs. */
+export const exportNetwork: Command = {
+  name: 'export',
+  summary: 'The network of a run for other programs: SavedModel, TF.js graph model, safetensors.',
+  positionals: ['RUN'],
+  flags: {
+    output: { value: 'DIR', short: 'o', help: 'folder to write into; made unless it is there' },
+    format: { value: 'FORMAT', help: `${exportFormats.join(', ')} (default saved-model)` },
+    plain: { help: 'of the image alone, where the record also evaluates its mirror image' },
+    json: { help: 'what was written as one JSON object, for programs' },
+  },
+  examples: [
+    'export runs/demo-pocket-0 -o demo',
+    'export runs/demo-pocket-0 -o web/demo --format tfjs',
+  ],
+  run: async (given) => {
+    const format = oneOf(given, 'format', exportFormats, 'saved-model');
+    const folder = given.values.get('output');
+    if (folder === undefined) {
+      throw new UsageError('export: --output is missing. Say where to: export RUN -o DIR.');
+    }
+    const trained = await readTrained(given.positionals[0]);
+    const files = exported(trained, format, given.switches.has('plain') ? { tta: false } : {});
+    await makeFolder(folder, '--output');
+    for (const [name, content] of files) {
+      await writeWhole(join(folder, name), content, '--output');
+    }
+    const { record, scale, seed, epoch, checkpoint } = trained;
+    const names = [...files.keys()];
+    const facts = { record, scale, seed, epoch, checkpoint, format, folder, files: names };
+    process.stdout.write(
+      given.switches.has('json')
+        ? `${JSON.stringify(facts)}\n`
+        : `${record}, ${scale} size, after epoch ${epoch}, in ${folder}: ${names.join(', ')}\n`,
+    );
+    return 0;
+  },
+};

@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { DataError, ExportError, UsageError } from '../base/errors';
+import { classes } from '../data/cifar10';
+import { readTrained } from '../experiments/trained-network';
+import { readPicture, resizeByArea } from '../export/picture';
+import { createPredictor, softmax } from '../export/predictor';
+import { loadData } from './data';
+import { displayProgress } from './display';
+import type { Command } from './flags';
+
+/** `predict`: what a trained network takes pictures for. */
+export const predict: Command = {
+  name: 'predict',
+  summary: 'What the network of a run takes pictures for: ten probabilities each.',
+  positionals: ['RUN', '[PICTURE…]'],
+  flags: {
+    'test-image': {
+      value: 'N',
+      isRepeatable: true,
+      help: 'one of the 10,000 test images, from 0; may be given again',
+    },
+    'data-dir': { value: 'DIR', help: 'where CIFAR-10 lies (default: the cache)' },
+    plain: { help: 'the image alone, where the record also evaluates its mirror image' },
+    json: { help: 'one JSON object, for programs' },
+  },
+  examples: [
+    'predict runs/demo-pocket-0 cat.jpg dog.png',
+    'predict runs/demo-pocket-0 --test-image 0 --test-image 17',
+  ],
+  run: async (given) => {
+    const [run, ...paths] = given.positionals;
+    const wanted = (given.lists.get('test-image') ?? []).map((text) => {
+      const index = /^\d+$/.test(text) ? Number(text) : NaN;
+      if (!(index < 10_000)) {
+        throw new UsageError(
+          `--test-image "${text}" is no number of a test image. Give a whole number from 0 to 9999.`,
+        );
+      }
+      return index;
+    });
+    if (paths.length + wanted.length === 0) {
+      throw new UsageError(
+        'predict: no picture is named. Give .png or .jpg files, or --test-image 0.',
+      );
+    }
+    const trained = await readTrained(run);
+    const pictures: {
+      readonly name: string;
+      readonly label?: string;
+      readonly pixels: Uint8Array;
+    }[] = [];
+    for (const path of paths) {
+      const bytes = await readFile(path).catch((cause: unknown) => {
+        throw new ExportError(
+          `predict: ${path} cannot be read: ${(cause as Error).message.replace(/, \w+.*$/, '')}. ` +
+            'Give the path of a .png or .jpg file.',
+          { cause },
+        );
+      });
+      pictures.push({ name: path, pixels: resizeByArea(readPicture(bytes, path)) });
+    }
+    if (wanted.length > 0) {
+      const { valid } = await loadData(given, displayProgress(), {});
+      for (const index of wanted) {
+        const pixels = valid.images.subarray(index * 3072, (index + 1) * 3072);
+        const label = classes[valid.labels[index]];
+        if (label === undefined) throw new DataError(`cifar10: there is no test image ${index}.`);
+        pictures.push({ name: `test image ${index}`, label, pixels });
+      }
+    }
+    const tta = trained.tta && !given.switches.has('plain');
+    const predictor = createPredictor(trained.graph, trained.variables, { tta });
+    const images = Uint8Array.from(pictures.flatMap(({ pixels }) => [...pixels]));
+    const found = softmax(await predictor.logits(images)).slice();
+    predictor.dispose();
+    const results = pictures.map(({ name, label }, index) => {
+      const row = [...found.subarray(index * 10, index * 10 + 10)];
+      return {
+        picture: name,
+        ...(label === undefined ? {} : { label }),
+        predicted: classes[row.indexOf(Math.max(...row))],
+        probabilities: Object.fromEntries(classes.map((each, i) => [each, row[i]])),
+      };
+    });
+    if (given.switches.has('json')) {
+      const { record, scale, seed, epoch, checkpoint } = trained;
+      const about = { record, scale, seed, epoch, checkpoint, tta };
+      process.stdout.write(`${JSON.stringify({ ...about, pictures: results })}\n`);
+      return 0;
+    }
+    process.stdout.write(`${results.map((result) => barsText(result)).join('\n\n')}\n`);
+    return 0;
+  },
+};
+
+/** Ten bars, the longest first, with the name of the picture above them. */
+function barsText({
+  picture,
+  label,
+  probabilities,
+}: {
+  readonly picture: string;
+  readonly label?: string;
+  readonly probabilities: Readonly<Record<string, number>>;
+}): string {
+  const width = 40;
+  const rows = Object.entries(probabilities)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([name, share]) => {
+      const eighths = Math.round(share * width * 8);
+      const part = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8];
+      const bar = `${'█'.repeat(Math.floor(eighths / 8))}${part}`;
+      return `  ${name.padEnd(10)} ${(100 * share).toFixed(1).padStart(5)} % ${bar}`.trimEnd();
+    });
+  return [label === undefined ? picture : `${picture} (${label})`, ...rows].join('\n');
+}

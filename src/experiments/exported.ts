@@ -1,0 +1,69 @@
+import { classes } from '../data/cifar10';
+import { mean, std } from '../data/normalise';
+import { writeSafetensors } from '../data/safetensors';
+import { freeze } from '../export/frozen-graph';
+import { graphModel } from '../export/graph-model';
+import { savedModel } from '../export/saved-model';
+import type { TrainedNetwork } from './trained-network';
+
+/** What a trained network can be written as. */
+export type ExportFormat = 'saved-model' | 'tfjs' | 'safetensors';
+
+/** Every {@link ExportFormat}. */
+export const exportFormats: readonly ExportFormat[] = ['saved-model', 'tfjs', 'safetensors'];
+
+/** What is chosen about {@link exported}. */
+export interface ExportOptions {
+  /** The logits are the mean over the image and its mirror image; as the record evaluates where absent. */
+  readonly tta?: boolean;
+}
+
+/**
+ * A trained network as files for other programs, by name: `saved_model.pb`, or `model.json` and its shards, or
+ * `network.safetensors`; and `about.json`, which says what it is, its classes, and what goes in and comes out.
+ *
+ * SavedModel and graph model take images of 0..255 and normalise them inside; in a safetensors file there are the weights
+ * alone. All numbers are float32. Nothing is written to disk.
+ *
+ * @throws ExportError if the variables are not those of the network
+ */
+export function exported(
+  trained: TrainedNetwork,
+  format: ExportFormat,
+  { tta = trained.tta }: ExportOptions = {},
+): ReadonlyMap<string, string | Uint8Array> {
+  const { graph, variables, record, scale, seed, epoch, checkpoint, isEma, accPercent } = trained;
+  const about = {
+    record,
+    scale,
+    seed,
+    epoch,
+    checkpoint,
+    weights: isEma ? 'ema' : 'network',
+    ...(accPercent === undefined ? {} : { accPercent }),
+    classes,
+    normalisation: { mean, std },
+  };
+  const text = (more: object): string => `${JSON.stringify({ ...about, ...more }, null, 2)}\n`;
+  if (format === 'safetensors') {
+    const tensors = Object.entries(variables).map(([path, { shape, data }]) => {
+      return [path, { dtype: 'F32', shape, data: data as Float32Array }] as const;
+    });
+    const metadata = { format: 'cifar10-fast network 1', about: JSON.stringify(about) };
+    return new Map<string, string | Uint8Array>([
+      ['network.safetensors', writeSafetensors(tensors, metadata)],
+      ['about.json', text({ format })],
+    ]);
+  }
+  const frozen = freeze(graph, variables, { normalisation: { mean, std }, tta });
+  const files =
+    format === 'saved-model'
+      ? new Map([['saved_model.pb', savedModel(frozen)]])
+      : graphModel(frozen, { ...about, tta });
+  const { images, bytes } = frozen.inputs;
+  const inputs = format === 'saved-model' ? { images, bytes } : { images };
+  return new Map<string, string | Uint8Array>([
+    ...files,
+    ['about.json', text({ format, tta, inputs, outputs: frozen.outputs })],
+  ]);
+}

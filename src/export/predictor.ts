@@ -1,0 +1,103 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { reverse } from '@tensorflow/tfjs-core';
+import { ExportError } from '../base/errors';
+import { normalise } from '../data/normalise';
+import { createSession } from '../engine/session';
+import type { Run, SessionOptions } from '../engine/session';
+import type { HostTensor } from '../base/host-tensor';
+import type { Graph } from '../graph/spec';
+import { runNetwork } from '../nn/network';
+import type { AnyLayer, HostVariables } from '../nn/network';
+
+/** How images are classified. */
+export interface PredictorOptions {
+  /** The logits are the mean over the image and its mirror image; of the image alone where absent. */
+  readonly tta?: boolean;
+  /** Images that are classified at a time; 250 where absent. */
+  readonly batchSize?: number;
+  /** How the network is executed; eagerly, in fp32, where absent: nothing is recorded or measured for a few images. */
+  readonly engine?: SessionOptions;
+}
+
+/** A network on the device that classifies images. */
+export interface Predictor {
+  readonly classes: number;
+  /**
+   * The logits `[N,classes]` of images `[N,32,32,3]` of 0..255; the result is new.
+   *
+   * @throws ExportError if the images are no whole number of such images
+   */
+  logits(images: Uint8Array): Promise<Float32Array>;
+  /** Frees what is on the device. */
+  dispose(): void;
+}
+
+const imageLength = 32 * 32 * 3;
+
+/**
+ * Puts a trained network on the device, to classify images of CIFAR-10's size. Dispose it after.
+ *
+ * @param variables all tensors that the network's layers own, by path
+ * @throws EngineError if TensorFlow does not load
+ */
+export function createPredictor(
+  graph: Graph<AnyLayer>,
+  variables: HostVariables,
+  { tta = false, batchSize = 250, engine = { mode: 'eager' } }: PredictorOptions = {},
+): Predictor {
+  const output = [...graph.keys()].at(-1) ?? '';
+  const session = createSession({ network: variables }, engine);
+  const runs = new Map<number, Run<{ input: HostTensor }, { logits: tf.Tensor }>>();
+  const run = async (images: Uint8Array): Promise<HostTensor> => {
+    const count = images.length / imageLength;
+    const input: HostTensor = { shape: [count, 32, 32, 3], data: normalise(images) };
+    const captured =
+      runs.get(count) ??
+      session.capture(
+        `predict ${count}`,
+        ({ network }, fed) => {
+          const ask = (x: tf.Tensor): tf.Tensor =>
+            runNetwork(graph, network, { input: x }, false).values.get(output) as tf.Tensor;
+          const plain = ask(fed.input);
+          const logits = tta ? plain.add(ask(reverse(fed.input, 2))).mul(0.5) : plain;
+          return { outputs: { logits } };
+        },
+        { input },
+      );
+    runs.set(count, captured);
+    return (await captured({ input })).logits;
+  };
+  return {
+    classes: 10,
+    async logits(images) {
+      const count = images.length / imageLength;
+      if (!Number.isInteger(count) || count === 0) {
+        throw new ExportError(
+          `predict: ${images.length} bytes are no whole number of images [32,32,3] of ${imageLength}. ` +
+            'Resize them first, and give [N,32,32,3] in rows.',
+        );
+      }
+      const parts: HostTensor[] = [];
+      for (let from = 0; from < count; from += batchSize) {
+        parts.push(
+          await run(images.subarray(from * imageLength, (from + batchSize) * imageLength)),
+        );
+      }
+      return Float32Array.from(parts.flatMap(({ data }) => [...data]));
+    },
+    dispose: () => session.dispose(),
+  };
+}
+
+/** Probabilities `[N,classes]` of logits `[N,classes]`; each row adds up to 1. */
+export function softmax(logits: Float32Array, classes = 10): Float64Array {
+  const out = new Float64Array(logits.length);
+  for (let from = 0; from < logits.length; from += classes) {
+    const row = logits.subarray(from, from + classes);
+    const top = Math.max(...row);
+    let sum = 0;
+    for (const value of row) sum += Math.exp(value - top);
+    for (let i = 0; i < row.length; i++) out[from + i] = Math.exp(row[i] - top) / sum;
+  }
+  return out;
+}

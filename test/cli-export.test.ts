@@ -1,0 +1,135 @@
+import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRng } from '../src/base/rng';
+import { batchFolder } from '../src/data/cache';
+import { findExperiment } from '../src/experiments/catalogue';
+import { networkOf } from '../src/experiments/run';
+import { scaled } from '../src/experiments/scale';
+import { pngOf } from '../src/export/picture';
+import { initNetwork } from '../src/nn/network';
+import { keepCheckpoint } from '../src/runs/checkpoint';
+import type { RunFolder } from '../src/runs/folder';
+import { cliIn, compileInto } from './cli-process';
+
+/** `export`, `predict` and the mistakes of `report` as processes, on a run whose network has learnt nothing. */
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-export-'));
+const { cli } = cliIn(scratch);
+const long = 180_000;
+const run = join(scratch, 'runs/demo-smoke-0');
+
+beforeAll(async () => {
+  compileInto(scratch);
+  mkdirSync(run, { recursive: true });
+  const experiment = scaled(findExperiment('demo'), 'smoke');
+  const weights = initNetwork(networkOf(experiment), createRng(0, 'init'));
+  const learnt = { network: weights, ema: {}, velocity: {}, extra: {} };
+  const snapshot = { epoch: 2, totalSec: 1, learnt };
+  const write = (name: string, content: string | Uint8Array): Promise<void> => {
+    writeFileSync(join(run, name), content);
+    return Promise.resolve();
+  };
+  const folder = { path: run, write } as Partial<RunFolder> as RunFolder;
+  await keepCheckpoint(folder, { snapshot, rows: [], config: 'of a test' }, 'all');
+  const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 2 ** 34, cpuFlags: [], gpus: [] };
+  const result = { epochs: 2, accPercent: 10, loss: 2.3, trainSec: 4, imagesPerSec: 512 };
+  const about = { record: 'demo', scale: 'smoke', seed: 0, started: '2026-11-23', mode: 'eager' };
+  writeFileSync(
+    join(run, 'run.json'),
+    JSON.stringify({ ...about, precision: 'fp32', experiment, hardware, result }),
+  );
+  const data = Uint8Array.from({ length: 50 * 40 * 3 }, (_, i) => (i * 31) % 256);
+  writeFileSync(join(scratch, 'photo.png'), pngOf({ width: 50, height: 40, data }));
+  writeFileSync(join(scratch, 'notes.txt'), 'no picture');
+}, long);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe('help', () => {
+  test.each(['export', 'predict'])('%s', async (name) => {
+    const { code, stdout } = await cli([name, '--help']);
+    expect(code).toBe(0);
+    await expect(stdout).toMatchFileSnapshot(`output/help-${name}.txt`);
+  });
+});
+
+describe('export', () => {
+  test.each([
+    ['saved-model', ['about.json', 'saved_model.pb']],
+    ['tfjs', ['about.json', 'group1-shard1of1.bin', 'model.json']],
+    ['safetensors', ['about.json', 'network.safetensors']],
+  ])('%s', async (format, files) => {
+    const { code, stdout, stderr } = await cli(['export', run, '-o', format, '--format', format]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(`demo, smoke size, after epoch 2, in ${format}: `);
+    expect(readdirSync(join(scratch, format)).toSorted()).toEqual(files);
+  });
+
+  test.each([
+    [['export', run], 2, '--output is missing'],
+    [['export', run, '-o', 'x', '--format', 'onnx'], 2, '"onnx" is none of saved-model, tfjs'],
+    [['export', '.', '-o', 'x'], 1, 'holds no run.json'],
+    [['export', 'nowhere', '-o', 'x'], 1, 'nowhere cannot be read'],
+  ])('%j is refused', async (args, code, message) => {
+    const found = await cli(args);
+    expect(found.code).toBe(code);
+    expect(found.stderr).toMatch(message);
+    expect(found.stderr).not.toMatch('    at ');
+  });
+});
+
+describe('predict', () => {
+  test(
+    'ten probabilities for a picture and for a test image',
+    async () => {
+      const args = ['predict', run, 'photo.png', '--test-image', '0', '--data-dir', batchFolder()];
+      const { code, stdout } = await cli([...args, '--json']);
+      expect(code).toBe(0);
+      const { pictures, epoch } = JSON.parse(stdout) as {
+        epoch: number;
+        pictures: { picture: string; label?: string; probabilities: Record<string, number> }[];
+      };
+      expect(epoch).toBe(2);
+      expect(pictures.map(({ picture, label }) => [picture, label])).toEqual([
+        ['photo.png', undefined],
+        ['test image 0', 'cat'],
+      ]);
+      for (const { probabilities } of pictures) {
+        const shares = Object.values(probabilities);
+        expect(shares).toHaveLength(10);
+        expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 6);
+      }
+      const text = (await cli(args)).stdout;
+      expect(text).toMatch(/^photo\.png\n {2}\w+ +\d+\.\d % █/);
+      expect(text).toMatch('test image 0 (cat)\n');
+    },
+    long,
+  );
+
+  test.each([
+    [['predict', run], 2, 'no picture is named'],
+    [['predict', run, 'notes.txt'], 1, 'notes.txt is neither a PNG nor a JPEG picture'],
+    [['predict', run, 'gone.png'], 1, 'gone.png cannot be read: ENOENT: no such file or directory'],
+    [['predict', run, '--test-image', '10000'], 2, '"10000" is no number of a test image'],
+  ])('%j is refused', async (args, code, message) => {
+    const found = await cli(args);
+    expect(found.code).toBe(code);
+    expect(found.stderr).toMatch(message);
+  });
+});
+
+test(
+  'report --predictions classifies the test images once, and shows what is wrong',
+  async () => {
+    const args = ['report', 'runs', '-o', 'report.html', '--data-dir', batchFolder()];
+    expect((await cli(args)).code).toBe(0);
+    expect(readFileSync(join(scratch, 'report.html'), 'utf8')).not.toMatch('What demo gets wrong');
+    expect((await cli([...args, '--predictions'])).code).toBe(0);
+    const page = readFileSync(join(scratch, 'report.html'), 'utf8');
+    expect(page).toMatch('What demo gets wrong');
+    expect(page.match(/<img alt="/g)).toHaveLength(40);
+    const rows = readFileSync(join(run, 'predictions.tsv'), 'utf8').trimEnd().split('\n');
+    expect(rows).toHaveLength(513);
+  },
+  long,
+);
