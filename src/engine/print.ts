@@ -29,9 +29,12 @@ export function flopsOf({ op, inputs, outputs, attributes }: GraphEntry): number
   switch (op) {
     case 'Conv2D':
     case 'Conv3D':
+    case 'Cifar10FastConv3x3':
       return 2 * sizeOf(outputs[0].shape) * kernel(b.shape);
     case 'Conv2DBackpropInput':
       return 2 * sizeOf(dy.shape) * kernel(b.shape);
+    case 'Cifar10FastConv3x3BackpropInput':
+      return 2 * sizeOf(a.shape) * kernel(b.shape);
     case 'Conv2DBackpropFilter':
     case 'Cifar10FastConv3x3BackpropFilter':
       return 2 * sizeOf(dy.shape) * kernel(outputs[0].shape);
