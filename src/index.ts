@@ -164,10 +164,18 @@ export type { Predictor, PredictorOptions } from './export/predictor';
 export { savedModel } from './export/saved-model';
 export { readCheckpoint } from './runs/checkpoint';
 export type { Checkpoint, KeptCheckpoints } from './runs/checkpoint';
+export { stepTimes } from './analysis/step-times';
+export type { StepPart, StepTimes, StepTimesOptions } from './analysis/step-times';
 export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
+export { changesBetween } from './experiments/changes';
+export type { Change } from './experiments/changes';
 export { coordinateSearch } from './experiments/coordinate-search';
 export type { Hyperparameters, Trial } from './experiments/coordinate-search';
+export { forgetfulness } from './experiments/forgetfulness';
+export type { ForgetfulnessData, ForgetfulnessTrial } from './experiments/forgetfulness';
 export { overridden, parseOverride } from './experiments/override';
+export { profileRecord, publishedProfile } from './experiments/profile-record';
+export type { ProfileRow } from './experiments/profile-record';
 export type {
   BlockName,
   DataRecord,
@@ -230,6 +238,7 @@ export type {
 export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';
 export { animateDrawings } from './notebook/animate';
+export { changes } from './notebook/changes';
 export { chart, vegaLite } from './notebook/chart';
 export type { Channel, ChartOptions, Guide, Mark, VegaLiteSpec } from './notebook/chart';
 export { comparison, epochRows, recordedRuns } from './notebook/compare-runs';

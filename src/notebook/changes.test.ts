@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { ExperimentError } from '../base/errors';
+import { findExperiment } from '../experiments/catalogue';
+import { changes } from './changes';
+
+test('what a record changes is a table of both values', () => {
+  const { bundle } = changes('post4-final-20', findExperiment('post4-final-24'));
+  expect(bundle['text/plain']).toBe(
+    [
+      'from post4-final-20 to post4-final-24',
+      'changes     from                    to',
+      'optim.lr    0 → 0.4 at 4 → 0 at 20  0 → 0.4 at 5 → 0 at 24',
+      'run.epochs  20                      24',
+    ].join('\n'),
+  );
+  expect(bundle['text/html']).toContain('<td');
+});
+
+test('a record that changes nothing says so', () => {
+  const text = changes('post1-baseline', 'post1-main-thread').bundle['text/plain'];
+  expect(text).toContain('nothing but the seed');
+});
+
+test('a record that does not exist is an error that names the nearest', () => {
+  expect(() => changes('post1-baselin', 'demo')).toThrow(ExperimentError);
+  expect(() => changes('demo', 'post1-baselin')).toThrow(/Nearest: "post1-baseline"/);
+});

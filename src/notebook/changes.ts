@@ -1,0 +1,27 @@
+import { findExperiment } from '../experiments/catalogue';
+import { changesBetween } from '../experiments/changes';
+import type { Figure } from './figure';
+import { tabulate } from './tabulate';
+import type { RecordOrName } from './train-live';
+
+/**
+ * What one record changes about another, as a table: the path of each value that is not the same, and both values. Where
+ * nothing is, it says so.
+ *
+ * @throws ExperimentError if there is no such record
+ * @example
+ * ```ts
+ * await show(changes('post1-main-thread', 'post2-batch-512'));
+ * ```
+ */
+export function changes(before: RecordOrName, after: RecordOrName): Figure {
+  const [old, now] = [before, after].map((record) =>
+    typeof record === 'string' ? findExperiment(record) : record,
+  );
+  const found = changesBetween(old, now);
+  const nothing = { path: 'nothing but the seed', before: '', after: '' };
+  return tabulate(found.length === 0 ? [nothing] : found.map((change) => ({ ...change })), {
+    title: `from ${old.name} to ${now.name}`,
+    columns: { path: 'changes', before: 'from', after: 'to' },
+  });
+}
