@@ -19,10 +19,16 @@ const script = import(path) as Promise<{
   readonly print: (notebook: { readonly cells: readonly Cell[] }) => string;
 }>;
 
-const cellsOf = (name: string): readonly Cell[] => {
-  const text = readFileSync(join(root, 'notebooks', `${name}.ipynb`), 'utf8');
-  return (JSON.parse(text) as { readonly cells: readonly Cell[] }).cells;
-};
+interface Notebook {
+  readonly cells: readonly Cell[];
+  readonly metadata: object;
+}
+
+const notebookOf = (name: string): Notebook =>
+  JSON.parse(readFileSync(join(root, 'notebooks', `${name}.ipynb`), 'utf8')) as Notebook;
+const cellsOf = (name: string): readonly Cell[] => notebookOf(name).cells;
+/** One that was never executed has no outputs to look at; `scripts/notebooks.mjs check` fails until it has some. */
+const isExecuted = (name: string): boolean => 'cifar10_fast' in notebookOf(name).metadata;
 const sourceOf = ({ source }: Cell): string => [source].flat().join('');
 const names = readdirSync(join(root, 'notebooks'))
   .filter((name) => name.endsWith('.ipynb'))
@@ -70,7 +76,7 @@ describe.each(names)('notebook %s', (name) => {
 
   test('keeps outputs that no failing cell has left', () => {
     const outputs = cells.flatMap((cell) => cell.outputs ?? []);
-    expect(outputs.length).toBeGreaterThan(0);
+    expect(outputs.length > 0).toBe(isExecuted(name));
     expect(outputs.filter((output) => output.output_type === 'error')).toEqual([]);
     // A script that is only of use in a page which runs it has no place in the repository.
     expect(JSON.stringify(outputs)).not.toContain('data-drawing-runtime');
@@ -81,7 +87,7 @@ test('cells that pages refer to exist, and show something', () => {
   const faults = references.filter(({ name, cell }) => {
     if (!names.includes(name)) return true;
     const found = cellsOf(name).find(({ id }) => id === cell);
-    return (found?.outputs ?? []).length === 0;
+    return found === undefined || (isExecuted(name) && (found.outputs ?? []).length === 0);
   });
   expect(references.length).toBeGreaterThan(0);
   expect(faults).toEqual([]);
