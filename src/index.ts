@@ -162,8 +162,6 @@ export type { Picture } from './export/picture';
 export { createPredictor, softmax } from './export/predictor';
 export type { Predictor, PredictorOptions } from './export/predictor';
 export { savedModel } from './export/saved-model';
-export { readCheckpoint } from './runs/checkpoint';
-export type { Checkpoint, KeptCheckpoints } from './runs/checkpoint';
 export { stepTimes } from './analysis/step-times';
 export type { StepPart, StepTimes, StepTimesOptions } from './analysis/step-times';
 export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';

@@ -1,12 +1,13 @@
 import { createInterface } from 'node:readline';
-import { Cifar10FastError, InterruptedError, UsageError } from '../base/errors';
+import { Cifar10FastError, InterruptedError, RunError, UsageError } from '../base/errors';
 import { loadCifar10 } from '../data/cifar10';
 import type { AlgorithmRow } from '../engine/algorithms';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import { loadTensorflow } from '../engine/tensorflow';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../experiments/job';
 import { prepareRun } from '../experiments/run';
-import { trainRecord } from '../experiments/train-record';
+import { resumeRun, trainRecord } from '../experiments/train-record';
+import type { FinishedRun, RunOptions } from '../experiments/train-record';
 import type { Command } from './flags';
 
 /** `worker`: one run of a sweep, in a process of its own. */
@@ -100,26 +101,40 @@ async function prepare(
 }
 
 async function train(
-  { experiment, seed, engine, dataDir, logDir }: RunJob,
+  { experiment, seed, engine, dataDir, logDir, resume, checkpoints }: RunJob,
   signal: AbortSignal,
   tell: (event: JobEvent) => void,
 ): Promise<void> {
   const { epochs } = experiment.run;
-  const data = await loadCifar10({ dataDir, signal });
-  const { folder = logDir, result } = await trainRecord(experiment, {
-    data,
-    seed,
-    // What one thread does not need for operations at the same time belongs to the workers beside it.
-    engine: engine.intraOpThreads === undefined ? engine : { ...engine, interOpThreads: 1 },
-    logDir,
+  let isBegun = false;
+  const options: RunOptions = {
+    data: await loadCifar10({ dataDir, signal }),
     signal,
-    onStart: (start) => tell({ event: 'started', folder: start.folder ?? logDir, epochs }),
+    ...(checkpoints === undefined ? {} : { checkpoints }),
+    onStart: (start) => {
+      isBegun = true;
+      tell({ event: 'started', folder: start.folder ?? logDir, epochs });
+    },
     onProgress: ({ phase, epoch, done, total, timeSec, acc, leftSec }) => {
       const share = phase === 'train' ? epoch - 1 + done / total : epoch;
       const imagesPerSec = done / timeSec;
       tell({ event: 'progress', done: share / epochs, epoch, epochs, imagesPerSec, acc, leftSec });
     },
     onEpoch: (row) => tell({ event: 'epoch', row }),
-  });
+  };
+  // What one thread does not need for operations at the same time belongs to the workers beside it.
+  const threads = engine.intraOpThreads === undefined ? {} : { interOpThreads: 1 };
+  const anew = (): Promise<FinishedRun> =>
+    trainRecord(experiment, { ...options, seed, engine: { ...engine, ...threads }, logDir });
+  const goneOn = async (folder: string): Promise<FinishedRun> => {
+    try {
+      return await resumeRun(folder, options);
+    } catch (error) {
+      // Its checkpoints are damaged, or the machine is not what it was: the run begins anew, in a folder beside.
+      if (!(error instanceof RunError) || isBegun) throw error;
+      return anew();
+    }
+  };
+  const { folder = logDir, result } = await (resume === undefined ? anew() : goneOn(resume));
   tell({ event: 'done', folder, result });
 }

@@ -35,8 +35,10 @@ export interface RunJob {
   readonly dataDir?: string;
   /** The folder that the run's folder is made in. */
   readonly logDir: string;
-  /** The folder of the same run, begun before and not finished: it is gone on with. */
+  /** The folder of the same run, begun before and not finished: the worker goes on with it, if it can. */
   readonly resume?: string;
+  /** How many checkpoints the run keeps; as many as `train` does where absent. */
+  readonly checkpoints?: number;
 }
 
 /** What a worker is told, as one line of JSON on its standard input; when that ends, it stops after its step. */

@@ -153,7 +153,8 @@ export async function connectRay({
     },
     async run(jobs, tell, signal) {
       const open = new Map<string, RunJob>(jobs.map((job) => [job.id, job]));
-      send({ jobs });
+      // A folder of this machine is out of a node's reach, and a run travels back with one checkpoint: its last.
+      send({ jobs: jobs.map(({ resume: _resume, ...job }) => ({ ...job, checkpoints: 1 })) });
       const over = listen((event) => {
         if (!('job' in event)) return undefined;
         const job = open.get(event.job);

@@ -40,22 +40,24 @@ lines.once('line', (line) => {
     return lines.close();
   }
   const log = join(how.log, String(job.seed));
-  appendFileSync(log, JSON.stringify({ pid: process.pid, gpu: process.env.CUDA_VISIBLE_DEVICES }) + '\\n');
+  appendFileSync(log, JSON.stringify({ pid: process.pid, gpu: process.env.CUDA_VISIBLE_DEVICES, resume: job.resume }) + '\\n');
   const attempts = readFileSync(log, 'utf8').trim().split('\\n').length;
   const does = how[job.seed] ?? {};
-  if (attempts <= (does.crash ?? 0)) { process.stderr.write('out of luck'); process.kill(process.pid, 'SIGSEGV'); }
+  const { experiment, seed, engine } = job;
+  const folder = job.resume ?? join(job.logDir, job.id);
+  const hardware = { cpu: 'none', cores: 1, memoryBytes: 0, cpuFlags: [], gpus: [] };
+  const leave = (more) => writeFileSync(join(folder, 'run.json'), JSON.stringify({ record: experiment.name, scale: 'smoke', seed,
+    started: '2026', ...engine, experiment, hardware, ...more }));
   if (does.cut) process.exit(0);
-  say({ event: 'started', folder: job.logDir, epochs: 1 });
+  mkdirSync(folder, { recursive: true });
+  leave({});
+  say({ event: 'started', folder, epochs: 1 });
+  if (attempts <= (does.crash ?? 0)) { process.stderr.write('out of luck'); process.kill(process.pid, 'SIGSEGV'); }
   console.log('what a library prints');
   if (does.fail) { say({ event: 'failed', message: 'the loss is no finite number' }); return lines.close(); }
   if (does.wait) return lines.once('close', () => say({ event: 'stopped', message: 'Interrupted.' }));
-  const folder = join(job.logDir, job.id);
-  mkdirSync(folder, { recursive: true });
-  const { experiment, seed, engine } = job;
   const result = { epochs: 1, accPercent: 90 + seed, loss: 1, trainSec: 2, imagesPerSec: 3 };
-  const hardware = { cpu: 'none', cores: 1, memoryBytes: 0, cpuFlags: [], gpus: [] };
-  writeFileSync(join(folder, 'run.json'), JSON.stringify({ record: experiment.name, scale: 'smoke', seed, started: '2026',
-    ...engine, experiment, hardware, result }));
+  leave({ result });
   say({ event: 'done', folder, result });
   lines.close();
 });
@@ -86,12 +88,19 @@ function prepared(
   };
 }
 
-const attemptsOf = (log: string, seed: number): { pid: number; gpu?: string }[] =>
+/** What each worker that was given a seed has noted of itself. */
+interface Attempt {
+  readonly pid: number;
+  readonly gpu?: string;
+  readonly resume?: string;
+}
+
+const attemptsOf = (log: string, seed: number): Attempt[] =>
   existsSync(join(log, String(seed)))
     ? readFileSync(join(log, String(seed)), 'utf8')
         .trim()
         .split('\n')
-        .map((line) => JSON.parse(line) as { pid: number; gpu?: string })
+        .map((line) => JSON.parse(line) as Attempt)
     : [];
 
 function isAlive(pid: number): boolean {
@@ -120,7 +129,7 @@ describe('a sweep', () => {
       intraOpThreads: 1,
       algorithms: [],
     });
-    expect(told.toSorted()).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+    expect(told.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
     const pids = [0, 1, 2, 3].flatMap((seed) => attemptsOf(log, seed).map(({ pid }) => pid));
     expect(new Set(pids).size).toBe(8);
   });
@@ -166,11 +175,15 @@ describe('a sweep', () => {
     });
     expect(runs.map(({ seed }) => seed)).toEqual([0, 1]);
     expect(open).toBe(0);
-    expect(failures.map(({ job, message }) => [job.id, message]).toSorted()).toEqual([
-      ['demo-smoke-2', 'sweep: a worker crashed: signal SIGSEGV.\nout of luck'],
-      ['demo-smoke-3', 'sweep: a worker crashed: exit code 0.'],
-    ]);
+    const said = new Map(failures.map(({ job, message }) => [job.id, message]));
+    expect(Object.fromEntries(said)).toEqual({
+      'demo-smoke-2': 'sweep: a worker crashed: signal SIGSEGV.\nout of luck',
+      'demo-smoke-3': 'sweep: a worker crashed: exit code 0.',
+    });
     expect([0, 1, 2, 3].map((seed) => attemptsOf(log, seed).length)).toEqual([1, 3, 3, 3]);
+    // Gone on with where the worker before came to.
+    const folder = join(plan.logDir, 'demo-smoke-1');
+    expect(attemptsOf(log, 1).map(({ resume }) => resume)).toEqual([undefined, folder, folder]);
     const retries = events.filter(
       ([id, { event }]) => id === 'demo-smoke-1' && event === 'retried',
     );
@@ -201,15 +214,18 @@ describe('a sweep', () => {
     for (const { pid } of [...attemptsOf(log, 0), ...attemptsOf(log, 1)]) {
       expect(isAlive(pid)).toBe(false);
     }
-    const others = prepared();
-    expect((await sweep({ ...plan, seeds: [2, 3] }, others.executor)).runs).toHaveLength(2);
+    const { executor: patient } = prepared({ log });
+    expect((await sweep(plan, patient)).runs).toHaveLength(4);
+    const last = [0, 1, 2, 3].map((seed) => attemptsOf(log, seed).at(-1)?.resume);
+    const folders = [0, 1].map((seed) => join(plan.logDir, `demo-smoke-${seed}`));
+    expect(last).toEqual([...folders, undefined, undefined]);
   });
 
   test('gives GPUs to its workers in turn', async () => {
     const { plan, log, executor } = prepared({}, { gpus: ['3', '5'], workers: 2 });
     await sweep({ ...plan, seeds: [0, 1] }, executor);
     const given = [0, 1].map((seed) => attemptsOf(log, seed)[0].gpu);
-    expect(given.toSorted()).toEqual(['3', '5']);
+    expect(new Set(given)).toEqual(new Set(['3', '5']));
   });
 
   test('tells what kept it from beginning', async () => {
@@ -229,7 +245,9 @@ describe('a sweep', () => {
     mkdirSync(join(plan.logDir, 'notes'), { recursive: true });
     writeFileSync(join(plan.logDir, 'sweep.txt'), 'mine');
     await sweep({ ...plan, seeds: [0] }, executor);
-    expect(readdirSync(plan.logDir).toSorted()).toEqual(['demo-smoke-0', 'notes', 'sweep.txt']);
+    expect(new Set(readdirSync(plan.logDir))).toEqual(
+      new Set(['demo-smoke-0', 'notes', 'sweep.txt']),
+    );
   });
 });
 

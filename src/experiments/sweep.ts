@@ -78,7 +78,7 @@ export interface SweepWatch {
  * Results depend on record, seed, precision, threads and the table of algorithms. All of these are fixed before the first
  * run and are the same for every run, so that it does not matter how many workers there are, in which order they come to
  * the runs, or whether the sweep was stopped in between. Runs in `logDir` that are finished and agree in everything but the
- * table are taken as they are; those that were begun and stopped are gone on with.
+ * table are taken as they are; those that were begun and not finished are gone on with.
  *
  * @throws RunError if a folder cannot be read or written, or no worker can be started
  */
@@ -108,8 +108,13 @@ export async function sweep(
   for (const { experiment, seed, id } of wanted) {
     const same = before.filter((run) => isSame(run, experiment, seed, engine));
     const finished = same.find(({ result }) => result !== undefined);
-    if (finished !== undefined) done.set(id, finished);
-    else jobs.push({ kind: 'run', id, experiment, seed, engine, logDir, ...data });
+    if (finished !== undefined) {
+      done.set(id, finished);
+      continue;
+    }
+    const begun = same.at(-1);
+    const resume = begun === undefined ? {} : { resume: begun.path };
+    jobs.push({ kind: 'run', id, experiment, seed, engine, logDir, ...data, ...resume });
   }
   onPlan?.({ engine, jobs, finished: [...done.values()] });
   const failures: { job: RunJob; message: string }[] = [];
@@ -218,12 +223,16 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
       };
       const runOne = async (job: RunJob, worker: number): Promise<void> => {
         const name = String(worker + 1);
+        let given = job;
         for (let attempt = 1; ; attempt++) {
           if (signal?.aborted === true) return;
           tell(job, { event: 'assigned', worker: name });
           try {
-            const onEvent = (event: JobEvent): void => tell(job, { ...event, worker: name });
-            const end = await runInWorker(job, onEvent, options(worker, signal));
+            const onEvent = (event: JobEvent): void => {
+              if (event.event === 'started') given = { ...job, resume: event.folder };
+              tell(job, { ...event, worker: name });
+            };
+            const end = await runInWorker(given, onEvent, options(worker, signal));
             if (end !== undefined) tell(job, { ...end, worker: name });
             return;
           } catch (error) {

@@ -1,0 +1,253 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cliIn, compileInto, jsonLines } from './cli-process';
+
+/** `sweep`, `worker` and `report` as their user meets them: processes on CIFAR-10 from the cache. */
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-sweep-'));
+const { cli, main, run } = cliIn(scratch);
+const long = 300_000;
+
+beforeAll(() => compileInto(scratch), long);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Line {
+  readonly seed: number;
+  readonly accPercent: number;
+  readonly threads: number;
+  readonly folder: string;
+  readonly finishedBefore?: boolean;
+}
+
+const sweepOf = (logDir: string, runs: number, ...more: string[]): string[] => [
+  'sweep',
+  'demo',
+  '--scale',
+  'smoke',
+  '--runs',
+  String(runs),
+  '--log-dir',
+  logDir,
+  ...more,
+];
+
+/** Everything that the same seed must give again, to the last bit. */
+const figures = (folder: string): unknown[] =>
+  jsonLines(readFileSync(join(folder, 'log.jsonl'), 'utf8')).map((line) => {
+    const { epoch, lr, train, valid } = line as {
+      epoch: number;
+      lr: number;
+      train: Record<string, number>;
+      valid: Record<string, number>;
+    };
+    return [epoch, lr, train['loss'], train['acc'], valid['loss'], valid['acc']];
+  });
+
+describe('sweep', () => {
+  test(
+    'the bits do not depend on the number of workers, nor on what the environment says of threads',
+    async () => {
+      const one = await cli(sweepOf('one', 2, '--workers', '1', '--json'));
+      const two = await cli(sweepOf('two', 2, '--workers', '2', '--json'), {
+        env: { TF_NUM_INTRAOP_THREADS: '2', TF_NUM_INTEROP_THREADS: '2', OMP_NUM_THREADS: '3' },
+      });
+      for (const { code, stdout, stderr } of [one, two]) {
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        const lines = jsonLines(stdout);
+        const runs = lines.slice(0, -1) as Line[];
+        expect(runs.map(({ seed }) => seed).toSorted((a, b) => a - b)).toEqual([0, 1]);
+        expect(runs.map(({ threads }) => threads)).toEqual([1, 1]);
+        const mean = runs.reduce((sum, { accPercent }) => sum + accPercent, 0) / 2;
+        const last = lines.at(-1) as { groups: { acc: { mean: number; count: number } }[] };
+        expect(last).toMatchObject({ failures: [], open: 0, unfinished: [] });
+        expect(last.groups[0].acc.count).toBe(2);
+        expect(last.groups[0].acc.mean).toBeCloseTo(mean, 10);
+      }
+      for (const seed of [0, 1]) {
+        const name = `demo-smoke-${seed}`;
+        expect(figures(join(scratch, 'two', name))).toEqual(figures(join(scratch, 'one', name)));
+      }
+    },
+    long,
+  );
+
+  test(
+    'goes on after Ctrl-C with the runs that are missing, and takes finished ones as they are',
+    async () => {
+      // The first line that tells of a run.
+      const stopped = await cli(sweepOf('stopped', 2, '--workers', '1'), {
+        interruptAt: /demo-smoke-0 /,
+      });
+      expect(stopped.code).toBe(130);
+      expect(stopped.stderr).toMatch(/Stopping after this step; once more to stop at once\./);
+      expect(stopped.stderr).toMatch(
+        /Interrupted\. 1 run is finished, 1 not; the same command goes on with them\.\n$/,
+      );
+      const before = statSync(join(scratch, 'stopped/demo-smoke-0/run.json')).mtimeMs;
+      const again = await cli(sweepOf('stopped', 2, '--json'));
+      expect(again.code).toBe(0);
+      const runs = jsonLines(again.stdout).slice(0, -1) as Line[];
+      expect(runs.filter((line) => line.finishedBefore).map(({ seed }) => seed)).toEqual([0]);
+      expect(statSync(join(scratch, 'stopped/demo-smoke-0/run.json')).mtimeMs).toBe(before);
+      for (const { seed, folder } of runs) {
+        expect(figures(folder)).toEqual(figures(join(scratch, `one/demo-smoke-${seed}`)));
+      }
+      const text = (await cli(sweepOf('stopped', 2))).stdout;
+      expect(text).toMatch(/^0 of 2 runs to do, 2 finished before; smoke size, /);
+      expect(text).toMatch(/\nrecord {2}n {2}mean % .*\ndemo {4}2 /);
+    },
+    long,
+  );
+
+  test(
+    'a worker that is killed: another one goes on with its run, to the same bits',
+    async () => {
+      const sweep = cli(sweepOf('killed', 1, '--workers', '1', '--seed', '1', '--json'));
+      await killWorker(join(scratch, 'killed'));
+      const { code, stderr } = await sweep;
+      expect(stderr).toMatch(
+        /demo-smoke-1: sweep: a worker crashed: signal SIGKILL, as where memory runs out\. Begun again\./,
+      );
+      expect(code).toBe(0);
+      expect(readdirSync(join(scratch, 'killed'))).toEqual(['demo-smoke-1']);
+      expect(figures(join(scratch, 'killed/demo-smoke-1'))).toEqual(
+        figures(join(scratch, 'one/demo-smoke-1')),
+      );
+    },
+    long,
+  );
+
+  test(
+    'a run that fails is told, and the exit code says so',
+    async () => {
+      const { code, stdout, stderr } = await cli(
+        sweepOf('wild', 1, '--set', 'optim.lr=1e30', '--json'),
+      );
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /demo-smoke-optim\.lr=1e\+30-0 failed: train: the loss is no finite number/,
+      );
+      expect(stderr).toMatch(
+        /cifar10-fast: sweep: 1 of 1 runs failed: demo-smoke-optim\.lr=1e\+30-0\./,
+      );
+      expect(jsonLines(stdout)).toHaveLength(1);
+    },
+    long,
+  );
+
+  test('wrong usage', async () => {
+    const told = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await cli(['sweep', ...args]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      return stderr;
+    };
+    expect(await told()).toMatch(/RECORD… is missing/);
+    expect(await told('demo', 'dmeo')).toMatch(/record "dmeo" does not exist\. Nearest: "demo"/);
+    expect(await told('demo', '--runs', '0')).toMatch(
+      /--runs "0" is not a whole number of at least 1/,
+    );
+    expect(await told('demo', '--goal', 'much')).toMatch(/--goal "much" is no percentage/);
+    expect(await told('demo', '--gpus', '1')).toMatch(/--gpus is for --ray/);
+    expect(await told('demo', '--ray', 'auto', '--workers', '2')).toMatch(
+      /--workers is for runs on this machine/,
+    );
+    expect(await told('demo', '--eager', '--precision', 'bf16')).toMatch(
+      /--eager computes in fp32 only/,
+    );
+  });
+
+  test('Ray that is not installed', async () => {
+    const { code, stderr } = await cli(sweepOf('ray', 1, '--ray', 'auto'), {
+      env: { CIFAR10_FAST_RAY_PYTHON: '/no/such/python' },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      'cifar10-fast: sweep: Ray is not installed: there is no /no/such/python. Install it by "npm run ray:setup", or ' +
+        'name the Python of your cluster in CIFAR10_FAST_RAY_PYTHON.\n',
+    );
+    expect(existsSync(join(scratch, 'ray'))).toBe(false);
+  });
+});
+
+/** Kills the worker that trains into a folder, with SIGKILL, once it has begun to. */
+async function killWorker(logDir: string): Promise<void> {
+  for (;;) {
+    // After its first epoch.
+    const isBegun =
+      existsSync(logDir) &&
+      readdirSync(logDir).some((name) => existsSync(join(logDir, name, 'log.jsonl')));
+    for (const pid of isBegun ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : []) {
+      try {
+        const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+        if (args[1] === main && args[2] === 'worker') {
+          process.kill(Number(pid), 'SIGKILL');
+          return;
+        }
+      } catch {
+        // It has ended in the meantime.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe('worker', () => {
+  test('stops when its standard input ends, and tells of jobs that are none', async () => {
+    const given = async (text: string): Promise<{ code: number | null; said: string }> => {
+      const child = spawn(process.execPath, [main, 'worker'], { stdio: ['pipe', 'pipe', 'pipe'] });
+      let said = '';
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+      }
+      child.stdin.end(text);
+      return new Promise((done) => child.on('close', (code) => done({ code, said })));
+    };
+    expect(await given('')).toEqual({
+      code: 2,
+      said: 'cifar10-fast: worker: there is no job on standard input.\n',
+    });
+    expect((await given('what\n')).said).toMatch(/worker: the job is no JSON: /);
+    expect((await given('{"kind":"dance"}\n')).said).toMatch(/of no kind that a worker knows/);
+  });
+});
+
+describe('report', () => {
+  test('as a table, as JSON, compared, and as a page', async () => {
+    const table = await cli(['report', 'one']);
+    expect(table).toMatchObject({ code: 0, stderr: '' });
+    expect(table.stdout).toMatch(/^record {2}n .*\ndemo {4}2 .* 0\/2 {2}94\.08 %, 35\/50, 79 s /);
+    const json = await cli(['report', 'one', 'two/demo-smoke-1', '--goal', '10', '--json']);
+    // The second is the first one's seed again: the later one counts.
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      goal: 10,
+      groups: [{ label: 'demo', acc: { count: 2, reached: 2 } }],
+      repeated: ['one/demo-smoke-1'],
+    });
+    const page = await cli(['report', 'one', '-o', 'report.html']);
+    expect(page.stdout).toMatch(/\nwritten to report\.html\n$/);
+    expect(readFileSync(join(scratch, 'report.html'), 'utf8')).toMatch(/^<!doctype html>/);
+    const other = await cli(['report', 'one', '--compare', 'demo', 'dmeo']);
+    expect(other).toMatchObject({ code: 1, stdout: '' });
+    expect(other.stderr).toMatch(/no finished runs called "dmeo"\. Nearest: "demo"/);
+  });
+
+  test('of nothing', async () => {
+    expect(await run(process.execPath, [main, 'report', 'nowhere'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        "cifar10-fast: report: there is no nowhere. Point at a run's folder, or at one of several.\n",
+    });
+    expect((await cli(['report', '--compare', 'demo'])).stderr).toBe(
+      'cifar10-fast: --compare needs 2 values: --compare A B.\n',
+    );
+  });
+});
+
+test.each(['sweep', 'report', 'worker'])('help of %s', async (name) => {
+  const { code, stdout } = await cli([name, '--help']);
+  expect(code).toBe(0);
+  await expect(stdout).toMatchFileSnapshot(`output/help-${name}.txt`);
+});
