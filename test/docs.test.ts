@@ -60,6 +60,7 @@ const whole = [
   'docs/networks.md',
   'docs/augment.md',
   'docs/engine.md',
+  'docs/sweeps.md',
   'docs/experiments.md',
   'docs/notebooks.md',
   'docs/runs.md',
