@@ -190,10 +190,10 @@ const cellsOf = (page) =>
     })),
   );
 
-/** What a stored output should be seen as. */
-const storedKind = ({ data = {} }) => {
+/** What a stored output should be seen as; a page that is not trusted leaves nothing of a drawing but its picture. */
+const storedKind = ({ data = {} }, isTrusted = true) => {
   const html = [data['text/html'] ?? ''].flat().join('');
-  if (html.includes('data-drawing')) return 'drawing';
+  if (html.includes('data-drawing')) return isTrusted ? 'drawing' : 'picture';
   if ('application/vnd.vegalite.v5+json' in data) return 'chart';
   if ('application/vnd.plotly.v1+json' in data) return 'plotly';
   if ('image/png' in data) return 'picture';
@@ -216,10 +216,18 @@ async function until(page, what, timeoutSec, holds) {
 async function takePicture(page, name, theme) {
   const folder = join(root, 'docs/pictures/notebooks');
   mkdirSync(folder, { recursive: true });
-  const height = await page.evaluate(
-    () => document.querySelector('.jp-WindowedPanel-inner, .jp-Notebook')?.scrollHeight ?? 0,
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+b');
+  // As tall as all cells together, so that nothing has to be scrolled to.
+  const height = await page.evaluate(() =>
+    Math.max(
+      ...[...document.querySelectorAll('.jp-Notebook, .jp-Notebook *')].map(
+        (part) => part.scrollHeight,
+      ),
+    ),
   );
   await page.setViewportSize({ width: 1180, height: Math.min(16_000, height + 160) });
+  await sleep(3000);
   await page
     .locator('.jp-Notebook')
     .first()
@@ -244,7 +252,7 @@ async function lookAtKept(name) {
           const kinds = cells.map(({ outputs }) => outputs.map(({ kind }) => kind));
           expectSame(
             kinds,
-            stored.map(({ outputs }) => outputs.map(storedKind)),
+            stored.map(({ outputs }) => outputs.map((output) => storedKind(output, false))),
             'kinds of outputs',
           );
           const faults = cells.flatMap(({ outputs }, index) =>
@@ -277,15 +285,24 @@ async function runToTheEnd(name) {
   try {
     await check(`${name}, run in smoke size: every cell ends, without an error`, async () => {
       await runAll(page);
-      await until(page, 'every cell has its number', 900, (cells) =>
-        cells.every(({ prompt }) => /\[\d+\]/.test(prompt)),
+      // A star is a cell that waits or runs; what is left without a number was called off.
+      await sleep(2000);
+      await until(page, 'no cell waits', 900, (cells) =>
+        cells.every(({ prompt }) => !prompt.includes('*')),
       );
       await sleep(4000);
       const cells = await cellsOf(page);
       const faults = cells.flatMap(({ outputs }, index) =>
         outputs.flatMap(({ isError }) => (isError ? [stored[index].id] : [])),
       );
-      expectSame(faults, [], 'cells with errors');
+      const missed = cells.flatMap(({ prompt }, index) =>
+        /\d/.test(prompt) ? [] : [stored[index].id],
+      );
+      expectSame(
+        { faults, missed },
+        { faults: [], missed: [] },
+        'cells that failed, or were not run',
+      );
     });
     await check(
       `${name}, run: charts are drawn, drawings are d3-graphviz's and move when they are looked at`,
@@ -293,7 +310,7 @@ async function runToTheEnd(name) {
         const seen = (await cellsOf(page)).flatMap(({ outputs }) =>
           outputs.map(({ kind }) => kind),
         );
-        const wanted = stored.flatMap(({ outputs }) => outputs.map(storedKind));
+        const wanted = stored.flatMap(({ outputs }) => outputs.map((output) => storedKind(output)));
         for (const kind of ['chart', 'drawing', 'picture']) {
           const count = (kinds) => kinds.filter((one) => one === kind).length;
           expectSame(count(seen), count(wanted), `number of ${kind}s`);

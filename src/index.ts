@@ -252,5 +252,5 @@ export { pictures } from './notebook/picture';
 export type { PictureOptions } from './notebook/picture';
 export { tabulate } from './notebook/tabulate';
 export type { TabulateOptions } from './notebook/tabulate';
-export { trainLive } from './notebook/train-live';
+export { resumeLive, trainLive } from './notebook/train-live';
 export type { LiveOptions, RecordOrName } from './notebook/train-live';

@@ -1,4 +1,3 @@
-import { InterruptedError } from '../base/errors';
 import { hardwareLine } from '../engine/hardware';
 import { networkOf } from '../experiments/run';
 import type { FinishedRun, RunStart } from '../experiments/train-record';
@@ -13,7 +12,7 @@ import { display } from './display';
 import type { DisplayHandle } from './display';
 import { show } from './figure';
 import { liveCurves, liveHtml, liveText } from './live-view';
-import type { LiveState, TracePoint } from './live-view';
+import type { LiveRun, LiveState, TracePoint } from './live-view';
 
 /** Follows one run: what `trainRecord` tells. */
 export interface RunWatch {
@@ -25,14 +24,22 @@ export interface RunWatch {
 
 /** What a cell shows while it trains: progress and a table, and below them curves, both replaced in place. */
 export interface LiveScreen {
-  /** A run begins, or begins again. */
+  /** A run begins, or goes on. */
   begin(index: number, epochs: number): RunWatch;
+  /** What is shown of the runs. */
+  runs(): readonly SeenRun[];
   /** Says something that stays. */
   remark(text: string): void;
   /** All runs are over: the table stays, the curves become a chart. */
   finish(runs: readonly FinishedRun[]): Promise<void>;
-  /** It ended otherwise; says where, and `how` to go on. */
+  /** It ended otherwise: says what the error says, and then `how` to go on. */
   fail(error: unknown, how: string): void;
+}
+
+/** A run as a screen leaves it for another one. */
+export interface SeenRun extends LiveRun {
+  /** What was told last of an epoch under way. */
+  readonly last?: Progress;
 }
 
 interface Run {
@@ -40,13 +47,21 @@ interface Run {
   epochs: number;
   trace: TracePoint[];
   rows: EpochRow[];
+  last?: Progress;
 }
 
-/** Opens the screen of a cell, for runs of these names. */
-export function openLiveScreen(names: readonly string[]): LiveScreen {
-  const runs: Run[] = names.map((name) => ({ name, epochs: 1, trace: [], rows: [] }));
+/** Opens the screen of a cell, for runs of these names; `seen` is what another one has shown of them. */
+export function openLiveScreen(
+  names: readonly string[],
+  seen: readonly SeenRun[] = [],
+): LiveScreen {
+  const runs: Run[] = names.map((name, index) => {
+    const { epochs = 1, trace = [], rows = [], last } = seen[index] ?? {};
+    const own = { name, epochs, trace: [...trace], rows: [...rows] };
+    return last === undefined ? own : { ...own, last };
+  });
   const remarks: string[] = [];
-  const log: string[] = [];
+  const log = new Map<number, string>();
   let headline = names.length === 1 ? 'one run' : `${names.length} runs`;
   let progress: LiveState['progress'];
   let note: string | undefined;
@@ -62,7 +77,7 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
     );
     const state: LiveState = {
       headline: [headline, ...remarks].join('\n'),
-      log,
+      log: [...log.values()],
       runs: begun,
       share: done / all,
       ...(progress === undefined ? {} : { progress }),
@@ -80,25 +95,29 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
   return {
     begin(index, epochs) {
       const run = runs[index];
-      Object.assign(run, { epochs, trace: [], rows: [] });
+      run.epochs = epochs;
       progress = undefined;
-      let before: Progress | undefined;
       /** What came since the last time, out of means since the epoch began. */
       const add = (at: number, now: Pick<Progress, 'epoch' | 'done' | 'loss' | 'acc'>): void => {
-        const { done = 0, loss = 0, acc = 0 } = before?.epoch === now.epoch ? before : {};
+        const { done = 0, loss = 0, acc = 0 } = run.last?.epoch === now.epoch ? run.last : {};
         if (now.done <= done) return;
         const since = (mean: number, past: number): number =>
           (mean * now.done - past * done) / (now.done - done);
         run.trace.push({ at, loss: since(now.loss, loss), acc: since(now.acc, acc) });
       };
       let total = 0;
-      // Begun again, in another size: what it was before does not count.
-      log.length = index;
-      log.push(`Starting run ${index + 1} of ${runs.length} (${run.name}) at ${localtime()}`);
+      const isBegun = run.trace.length + run.rows.length > 0;
+      const place = `run ${index + 1} of ${runs.length} (${run.name}) at ${localtime()}`;
+      log.set(index, `${isBegun ? 'Going on with' : 'Starting'} ${place}`);
       draw();
       return {
         onStart(start) {
-          const totalSec = runs.length * epochs * start.epochSec;
+          // What was seen beyond the checkpoint that it goes on from does not count.
+          run.rows = [...start.rows];
+          run.trace = run.trace.filter(({ at }) => at < start.rows.length + 1);
+          const epochsLeft =
+            runs.length * epochs - runs.reduce((sum, { rows }) => sum + rows.length, 0);
+          const totalSec = epochsLeft * start.epochSec;
           headline = describe(start, runs.length, totalSec);
           draw();
           return totalSec;
@@ -107,7 +126,7 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
           progress = now;
           if (now.phase === 'train') {
             add(now.epoch - 1 + now.done / now.total, now);
-            before = now;
+            run.last = now;
             ({ total } = now);
           }
           draw();
@@ -117,12 +136,13 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
           run.rows.push(row);
           if (row.epoch === epochs) {
             const acc = `test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
-            log[index] += `: ${acc} in ${row['total time'].toFixed(1)} s`;
+            log.set(index, `${log.get(index)}: ${acc} in ${row['total time'].toFixed(1)} s`);
           }
           draw();
         },
       };
     },
+    runs: () => runs,
     remark(text) {
       remarks.push(text);
       draw();
@@ -137,7 +157,7 @@ export function openLiveScreen(names: readonly string[]): LiveScreen {
     },
     fail(error, how) {
       const text = error instanceof Error ? error.message : String(error);
-      note = error instanceof InterruptedError ? `${text} ${how}` : text;
+      note = `${text}${how}`;
       draw();
     },
   };

@@ -11,7 +11,7 @@ import type { Cifar10, Split } from '../data/cifar10';
 import { findExperiment } from '../experiments/catalogue';
 import { comparison, epochRows, recordedRuns } from './compare-runs';
 import * as scale from './notebook-scale';
-import { trainLive } from './train-live';
+import { resumeLive, trainLive } from './train-live';
 
 function split(count: number, seed: number): Split {
   const rng = createRng(seed, 'images');
@@ -96,11 +96,42 @@ describe('trainLive', () => {
     expect(table).toMatch(/published +full +94.08 +79.0 +V100; /);
   });
 
-  test('stops when it is told to, and says where', async () => {
-    const running = trainLive('demo', { scale: 'smoke', data, logDir });
-    controller.abort(new InterruptedError('Interrupted.'));
-    await expect(running).rejects.toThrow(InterruptedError);
-    expect(textOf(screen()[0])).toMatch(/stopped in epoch 1, before step 1 of 2/);
+  test('stops when it is told to, says where, and goes on to the same figures', async () => {
+    const options = { seeds: [0, 1], scale: 'smoke', data } as const;
+    const whole = await trainLive('demo', { ...options, logDir: join(logDir, 'whole') });
+    const stopAt = (pattern: RegExp): void => {
+      seen = [];
+      controller = new AbortController();
+      provideKernelHost({
+        display: (message: DisplayMessage) => {
+          seen.push(message);
+          if (pattern.test(textOf(message))) controller.abort(new InterruptedError('Interrupted.'));
+        },
+        interruptSignal: () => controller.signal,
+      } as unknown as KernelHost);
+    };
+    await expect(resumeLive()).rejects.toThrow(/nothing was stopped/);
+
+    // In the second run, after its first epoch; then again, before it has gone on.
+    stopAt(/^ +seed 1 +1 /m);
+    await expect(trainLive('demo', { ...options, logDir })).rejects.toThrow(InterruptedError);
+    expect(textOf(screen()[0])).toMatch(
+      /stopped in epoch 2, before step 1 of 2.* await resumeLive\(\)/,
+    );
+    stopAt(/Going on with run 2 of 2/);
+    await expect(resumeLive()).rejects.toThrow(InterruptedError);
+    stopAt(/never/);
+    const runs = await resumeLive();
+    expect(runs.map(({ about }) => about.seed)).toEqual([0, 1]);
+    const accuracies = (all: typeof runs): number[] =>
+      all.flatMap(({ rows }) =>
+        rows.flatMap(({ train, valid }) => [train.loss, valid.loss, valid.acc]),
+      );
+    expect(accuracies(runs)).toEqual(accuracies(whole));
+    expect(textOf(screen()[0]).match(/^ +seed [01] +[12] /gm)).toHaveLength(4);
+    expect(Object.keys(screen()[1].data)).toContain('application/vnd.vegalite.v5+json');
+    expect(readdirSync(logDir).toSorted()).toEqual(['demo-smoke-0', 'demo-smoke-1', 'whole']);
+    await expect(resumeLive()).rejects.toThrow(NotebookError);
   });
 
   test('takes a smaller size where the one that suits the machine takes too long, and leaves nothing of it', async () => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { NotebookError } from '../base/errors';
+import { InterruptedError, NotebookError } from '../base/errors';
 import { interruptSignal } from '../base/interrupt';
 import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
@@ -10,11 +10,11 @@ import { findExperiment } from '../experiments/catalogue';
 import { scales } from '../experiments/record';
 import type { Experiment, Scale } from '../experiments/record';
 import { scaled } from '../experiments/scale';
-import { trainRecord } from '../experiments/train-record';
-import type { FinishedRun } from '../experiments/train-record';
+import { resumeRun, trainRecord } from '../experiments/train-record';
+import type { FinishedRun, RunStart } from '../experiments/train-record';
 import { durationText } from '../report/progress';
 import { openLiveScreen } from './live-screen';
-import type { LiveScreen } from './live-screen';
+import type { LiveScreen, SeenRun } from './live-screen';
 import { notebookScale, wantedScale } from './notebook-scale';
 
 /** How records are trained in a cell. */
@@ -42,7 +42,7 @@ export type RecordOrName = string | Experiment;
  * Trains records in a cell, and shows how it goes: before it starts, what is trained and how long it will take; then, about
  * once a second, progress, a table and curves, in place. In the end the table stays, and the curves become a chart.
  *
- * The stop button ends the run after the step that it is at; the output says where. Runs are kept as those of the command
+ * The stop button ends the run after the step that it is at; the output says where, and {@link resumeLive} goes on. Runs are kept as those of the command
  * line are. Works in our kernel, in stock tslab, and where nobody watches.
  *
  * @returns the finished runs, record by record, for each its seeds
@@ -70,17 +70,49 @@ export async function trainLive(
   const jobs = found.flatMap((record) =>
     seeds.map((seed) => ({ record, seed, name: nameOf(record, seed, found.length, seeds.length) })),
   );
-  const signal = interruptSignal();
-  const screen = openLiveScreen(jobs.map(({ name }) => name));
-  try {
-    const data = options.data ?? (await loadCifar10({ signal }));
-    const runs = await trainSized(jobs, { ...options, data, signal }, screen);
-    await screen.finish(runs);
-    return runs;
-  } catch (error) {
-    screen.fail(error, 'Run the cell again to start anew.');
-    throw error;
+  return follow({ jobs, options, runs: [] });
+}
+
+/**
+ * Goes on with what {@link trainLive} was training when it was stopped, from the step at which it stopped: the same runs, to
+ * the same bits as if nothing had been. It may be stopped again.
+ *
+ * The library remembers the last series that was stopped, as the cell that was stopped cannot keep it: tslab knows nothing of
+ * what that cell declared. After a restart of the kernel, `resumeRun` or `npx cifar10-fast train --resume` goes on with a
+ * run from its folder.
+ *
+ * @returns all finished runs of the series, those that were finished before included
+ * @throws NotebookError if nothing was stopped
+ * @throws InterruptedError, TrainError, RunError as {@link trainLive}
+ * @example
+ * ```ts
+ * const runs = await resumeLive();
+ * ```
+ */
+export async function resumeLive(): Promise<readonly FinishedRun[]> {
+  if (stopped === undefined) {
+    throw new NotebookError(
+      'resumeLive: nothing was stopped since this kernel began. Train something, with trainLive.',
+    );
   }
+  return follow(stopped);
+}
+
+/** What was stopped last, and not gone on with. */
+let stopped: Series | undefined;
+
+/** Runs that are trained one after the other, and how far that has come. */
+interface Series {
+  readonly jobs: readonly Job[];
+  readonly options: LiveOptions;
+  /** Those that are finished. */
+  readonly runs: FinishedRun[];
+  /** Once it is settled. */
+  scale?: Scale;
+  /** Of the run that was stopped. */
+  folder?: string;
+  /** What the screen showed then. */
+  seen?: readonly SeenRun[];
 }
 
 /** One training of one record. */
@@ -89,6 +121,35 @@ interface Job {
   readonly seed: number;
   /** What tells it from the others. */
   readonly name: string;
+}
+
+/** What is the same for all runs while they are followed. */
+interface Surroundings {
+  readonly data: Cifar10;
+  readonly signal: AbortSignal;
+  readonly screen: LiveScreen;
+}
+
+/** Trains what is left of a series, in a new screen. */
+async function follow(series: Series): Promise<readonly FinishedRun[]> {
+  const signal = interruptSignal();
+  const names = series.jobs.map(({ name }) => name);
+  const screen = openLiveScreen(names, series.seen);
+  try {
+    const data = series.options.data ?? (await loadCifar10({ signal }));
+    await settleScale(series, { data, signal, screen });
+    if (stopped === series) stopped = undefined;
+    await screen.finish(series.runs);
+    return series.runs;
+  } catch (error) {
+    const isStopped = error instanceof InterruptedError;
+    if (isStopped) {
+      series.seen = screen.runs();
+      stopped = series;
+    }
+    screen.fail(error, isStopped ? ' To go on: await resumeLive()' : '');
+    throw error;
+  }
 }
 
 function isList(
@@ -110,29 +171,20 @@ function defaultLogDir(): string {
   }
 }
 
-interface Surroundings extends LiveOptions {
-  readonly data: Cifar10;
-  readonly signal: AbortSignal;
-}
-
 /** Trains in the size that is asked for or else, from the one that suits the machine downwards, one that is short enough. */
-async function trainSized(
-  jobs: readonly Job[],
-  options: Surroundings,
-  screen: LiveScreen,
-): Promise<FinishedRun[]> {
-  const asked = options.scale ?? wantedScale();
-  const { limitSec = 600 } = options;
+async function settleScale(series: Series, surroundings: Surroundings): Promise<void> {
+  const asked = series.scale ?? series.options.scale ?? wantedScale();
+  const { limitSec = 600 } = series.options;
   let scale = asked ?? notebookScale();
   for (;;) {
     const smaller = scales[scales.indexOf(scale) - 1];
     const isLast = asked !== undefined || smaller === undefined;
     try {
-      const limit = isLast ? Infinity : limitSec;
-      return await trainAll(jobs, { ...options, scale, limitSec: limit }, screen);
+      await trainAll(series, surroundings, scale, isLast ? Infinity : limitSec);
+      return;
     } catch (error) {
       if (!(error instanceof TooLong)) throw error;
-      screen.remark(
+      surroundings.screen.remark(
         `${scale} size would take ${durationText(error.totalSec)} here, a cell takes ${durationText(limitSec)} at most: ` +
           `${smaller} size instead (CIFAR10_FAST_SCALE=${scale} asks for the other)`,
       );
@@ -151,43 +203,50 @@ class TooLong extends Error {
   }
 }
 
-/** Trains one after the other. @throws TooLong if all together would take longer than `limitSec` */
+/** Trains what is left, one after the other. @throws TooLong if all together would take longer than `limitSec` */
 async function trainAll(
-  jobs: readonly Job[],
-  {
-    data,
-    signal,
-    engine,
-    ...options
-  }: Surroundings & { readonly scale: Scale; readonly limitSec: number },
-  screen: LiveScreen,
-): Promise<FinishedRun[]> {
-  const { scale, limitSec, logDir = process.env['CIFAR10_FAST_RUNS'] ?? defaultLogDir() } = options;
-  const runs: FinishedRun[] = [];
+  series: Series,
+  { data, signal, screen }: Surroundings,
+  scale: Scale,
+  limitSec: number,
+): Promise<void> {
+  const { jobs, options, runs } = series;
+  const { engine, logDir = process.env['CIFAR10_FAST_RUNS'] ?? defaultLogDir() } = options;
   for (const [index, { record, seed }] of jobs.entries()) {
+    if (index < runs.length) continue;
     const experiment = record.scale === undefined ? scaled(record, scale) : record;
+    const before = series.folder;
     const { onStart, ...watch } = screen.begin(index, experiment.run.epochs);
-    let folder: string | undefined;
+    const followed = {
+      data,
+      signal,
+      ...watch,
+      onStart: (start: RunStart): void => {
+        if (start.folder !== undefined) series.folder = start.folder;
+        const totalSec = onStart(start);
+        if (index === 0 && totalSec > limitSec) throw new TooLong(totalSec);
+        series.scale = scale;
+      },
+    };
     try {
-      const run = await trainRecord(experiment, {
-        data,
-        seed,
-        signal,
-        logDir,
-        ...(engine === undefined ? {} : { engine }),
-        ...watch,
-        onStart: (start) => {
-          ({ folder } = start);
-          const totalSec = onStart(start);
-          if (index === 0 && totalSec > limitSec) throw new TooLong(totalSec);
-        },
-      });
-      runs.push(run);
+      runs.push(
+        before === undefined
+          ? await trainRecord(experiment, {
+              seed,
+              logDir,
+              ...(engine === undefined ? {} : { engine }),
+              ...followed,
+            })
+          : await resumeRun(before, followed),
+      );
+      delete series.folder;
     } catch (error) {
-      // Nothing was trained yet: the folder that was made for it goes again.
-      if (error instanceof TooLong && folder !== undefined) await rm(folder, { recursive: true });
+      if (error instanceof TooLong && series.folder !== undefined) {
+        // Nothing was trained yet: the folder that was made for it goes again.
+        await rm(series.folder, { recursive: true });
+        delete series.folder;
+      }
       throw error;
     }
   }
-  return runs;
 }
