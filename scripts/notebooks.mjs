@@ -58,11 +58,21 @@ async function run(name) {
   }
 }
 
+/** Whether a notebook is written but was not executed yet: nothing that it shows can be wrong. */
+function isEmpty(notebook) {
+  return (
+    notebook.metadata.cifar10_fast === undefined &&
+    codeCells(notebook).every(({ outputs }) => outputs.length === 0)
+  );
+}
+
 /** What speaks against the outputs that a notebook holds. */
 function faults(name) {
   const notebook = read(name);
   const made = notebook.metadata.cifar10_fast;
-  if (made === undefined) return ['was never executed'];
+  if (made === undefined) {
+    return isEmpty(notebook) ? [] : ['holds outputs that nobody knows the origin of'];
+  }
   const now = hashes(name, notebook);
   return [
     ...(made.code === now.code
@@ -89,5 +99,11 @@ else if (command === 'check' && args.length === 0) {
   const found = names().flatMap((name) => faults(name).map((fault) => `${name}: ${fault}`));
   for (const fault of found) console.error(`notebooks: ${fault}`);
   if (found.length > 0) fail('Run: node scripts/notebooks.mjs run NAME');
-  console.log(`${names().length} notebooks hold the outputs of their cells and records`);
+  const waiting = names().filter((name) => isEmpty(read(name)));
+  for (const name of waiting) {
+    console.log(`${name} was not executed yet. Run: node scripts/notebooks.mjs run ${name}`);
+  }
+  console.log(
+    `${names().length - waiting.length} notebooks hold the outputs of their cells and records`,
+  );
 } else fail(usage);

@@ -27,7 +27,7 @@ interface Notebook {
 const notebookOf = (name: string): Notebook =>
   JSON.parse(readFileSync(join(root, 'notebooks', `${name}.ipynb`), 'utf8')) as Notebook;
 const cellsOf = (name: string): readonly Cell[] => notebookOf(name).cells;
-/** One that was never executed has no outputs to look at; `scripts/notebooks.mjs check` fails until it has some. */
+/** One that was never executed has no outputs to look at; `scripts/notebooks.mjs check` names it until it has some. */
 const isExecuted = (name: string): boolean => 'cifar10_fast' in notebookOf(name).metadata;
 const sourceOf = ({ source }: Cell): string => [source].flat().join('');
 const names = readdirSync(join(root, 'notebooks'))
