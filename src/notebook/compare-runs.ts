@@ -65,16 +65,19 @@ export async function comparison(
     }),
   );
   const isSingle = names.length === 1;
+  const columns = {
+    ...(isSingle ? {} : { record: '' }),
+    source: '',
+    size: '',
+    accuracy: 'test accuracy %',
+    time: 'training s',
+    on: '',
+  };
+  // Some records were neither run nor published with a time, or with an accuracy.
+  const held = Object.entries(columns).filter(([key]) => rows.flat().some((row) => key in row));
   return tabulate(rows.flat(), {
     ...(isSingle ? { title: names[0] } : {}),
-    columns: {
-      ...(isSingle ? {} : { record: '' }),
-      source: '',
-      size: '',
-      accuracy: 'test accuracy %',
-      time: 'training s',
-      on: '',
-    },
+    columns: Object.fromEntries(held),
   });
 }
 
