@@ -245,9 +245,3 @@ describe('report', () => {
     );
   });
 });
-
-test.each(['sweep', 'report', 'worker'])('help of %s', async (name) => {
-  const { code, stdout } = await cli([name, '--help']);
-  expect(code).toBe(0);
-  await expect(stdout).toMatchFileSnapshot(`output/help-${name}.txt`);
-});
