@@ -339,6 +339,18 @@ async function runToTheEnd(name) {
   }
 }
 
+/** Adds a cell at the end, runs it, and returns it. */
+async function addCell(page, code) {
+  await page.keyboard.press('Escape');
+  await page.locator('.jp-Notebook .jp-Cell').last().locator('.jp-InputPrompt').click();
+  await page.keyboard.press('b');
+  await page.keyboard.press('Enter');
+  await page.keyboard.insertText(code);
+  const cell = page.locator('.jp-Notebook .jp-CodeCell').last();
+  await page.keyboard.press('Control+Enter');
+  return cell;
+}
+
 /** The cell that trains, watched and stopped. */
 async function stopTraining(name, id) {
   const index = codeCells(read(name)).findIndex((cell) => cell.id === id);
@@ -375,19 +387,23 @@ async function stopTraining(name, id) {
       },
     );
     await check(
-      `${name}, training: the next cell is answered, with the variables of the earlier ones`,
+      `${name}, training: the next cell is answered, with the variables of earlier ones`,
       async () => {
-        await page.keyboard.press('Escape');
-        await page.locator('.jp-Notebook .jp-CodeCell').last().locator('.jp-InputPrompt').click();
-        await page.keyboard.press('b');
-        await page.keyboard.press('Enter');
-        await page.keyboard.type('console.log(`${classes.length} classes`);');
-        await page.keyboard.press('Shift+Enter');
-        await page
-          .locator('.jp-Notebook .jp-OutputArea-output', { hasText: '10 classes' })
-          .waitFor({ timeout: 15_000 });
+        const answer = await addCell(page, 'console.log(`${classes.length} classes`);');
+        await answer.getByText('10 classes').waitFor({ timeout: 15_000 });
       },
     );
+    await check(`${name}, training: resumeLive goes on, and is stopped in turn`, async () => {
+      const code = "import { resumeLive } from 'cifar10-fast';\nconst more = await resumeLive();";
+      const again = await addCell(page, code);
+      await again.getByText(/Going on with run 1 of \d+/).waitFor({ timeout: 60_000 });
+      await again.getByText(/images\/s .* left/).waitFor({ timeout: 120_000 });
+      await page.locator('[data-jp-item-name="interrupt"]').first().click();
+      await again
+        .getByText(/stopped in epoch \d+, before step \d+ of \d+/)
+        .first()
+        .waitFor({ timeout: 60_000 });
+    });
   } finally {
     await close();
     await lab.stop();

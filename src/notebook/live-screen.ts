@@ -56,9 +56,9 @@ export function openLiveScreen(
   seen: readonly SeenRun[] = [],
 ): LiveScreen {
   const runs: Run[] = names.map((name, index) => {
-    const { epochs = 1, trace = [], rows = [], last } = seen[index] ?? {};
-    const own = { name, epochs, trace: [...trace], rows: [...rows] };
-    return last === undefined ? own : { ...own, last };
+    const before = seen.at(index);
+    if (before === undefined) return { name, epochs: 1, trace: [], rows: [] };
+    return { ...before, trace: [...before.trace], rows: [...before.rows] };
   });
   const remarks: string[] = [];
   const log = new Map<number, string>();
