@@ -51,6 +51,7 @@ const passedOn = /^(?:TF|ONEDNN|DNNL|XLA)_/;
  * a node is lost, and carries their folders back; each run is this package's command `worker` on its node. Close it.
  *
  * @throws RunError if there is no Python with Ray, or no cluster at the address
+ * @throws InterruptedError later, from the executor, if the signal stops it while it finds out how to run
  */
 export async function connectRay({
   address,
