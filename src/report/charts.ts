@@ -150,15 +150,19 @@ export function stripChart(
           tooltip: [{ field: 'mean', title: 'mean, %', format: '.3f' }],
         },
       },
-      {
-        data: { values: known },
-        mark: { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 },
-        encoding: {
-          x,
-          yOffset: { datum: 0.9, ...above },
-          tooltip: [{ field: 'acc', title: 'published, %' }],
-        },
-      },
+      ...(known.length === 0
+        ? []
+        : [
+            {
+              data: { values: known },
+              mark: { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 },
+              encoding: {
+                x,
+                yOffset: { datum: 0.9, ...above },
+                tooltip: [{ field: 'acc', title: 'published, %' }],
+              },
+            },
+          ]),
     ],
   };
 }
@@ -265,16 +269,20 @@ export function timeChart(
         mark: { type: 'point', size: 60, filled: true, opacity: 0.8 },
         encoding: { x, y, ...color, ...shape, tooltip },
       },
-      {
-        data: { values: known },
-        mark: { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 },
-        encoding: {
-          x,
-          y,
-          ...color,
-          tooltip: [{ field: 'series', title: 'published' }, ...tooltip.slice(2)],
-        },
-      },
+      ...(known.length === 0
+        ? []
+        : [
+            {
+              data: { values: known },
+              mark: { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 },
+              encoding: {
+                x,
+                y,
+                ...color,
+                tooltip: [{ field: 'series', title: 'published' }, ...tooltip.slice(2)],
+              },
+            },
+          ]),
     ],
   };
 }

@@ -15,7 +15,11 @@ export type PagePart =
   | {
       readonly kind: 'pictures';
       /** Small ones, shown enlarged and not blurred, each with a line or several below it. */
-      readonly pictures: readonly { readonly png: Uint8Array; readonly lines: readonly string[] }[];
+      readonly pictures: readonly {
+        /** The bytes of a PNG file. */
+        readonly png: Uint8Array;
+        readonly lines: readonly string[];
+      }[];
     };
 
 /** Parts under a heading. */
