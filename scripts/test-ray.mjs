@@ -106,7 +106,7 @@ function workers() {
     if (!/^\d+$/.test(pid)) return false;
     try {
       const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      return args[1]?.startsWith(root) === true && args[2] === 'worker';
+      return (args[1] ?? '').startsWith(root) && args[2] === 'worker';
     } catch {
       return false;
     }

@@ -20,7 +20,7 @@ export interface ExportOptions {
 
 /**
  * A trained network as files for other programs, by name: `saved_model.pb`, or `model.json` and its shards, or
- * `network.safetensors`; and `about.json`, which says what it is, its classes, and what goes in and comes out.
+ * `network.safetensors`, weights `[...]` in the shapes of their layers; and `about.json`, which says what it is, its classes, and what goes in and comes out.
  *
  * SavedModel and graph model take images of 0..255 and normalise them inside; in a safetensors file there are the weights
  * alone. All numbers are float32. Nothing is written to disk.

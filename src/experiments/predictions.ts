@@ -8,9 +8,11 @@ import type { TrainedNetwork } from './trained-network';
 
 /** What a network says of test images, an entry an image, in their order. */
 export interface Predictions {
+  /** True classes `[N]`. */
   readonly labels: Uint8Array;
+  /** Classes of the largest logit `[N]`. */
   readonly predicted: Uint8Array;
-  /** Cross entropy of the true class, in nats. */
+  /** Cross entropy of the true class `[N]`, in nats. */
   readonly losses: Float32Array;
 }
 

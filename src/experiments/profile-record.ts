@@ -8,7 +8,8 @@ import { lossOf, networkOf } from './run';
 /** What a part of the step takes in an epoch, for charts. */
 export type ProfileRow = {
   readonly batchSize: number;
-  readonly part: StepPart | typeof slowNorm;
+  /** A part of the step, or what batch norm took more in the study's library at first. */
+  readonly part: StepPart | 'slow batch norm';
   /** Seconds for 50,000 images. */
   readonly epochSec: number;
 };

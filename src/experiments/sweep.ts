@@ -67,7 +67,7 @@ export interface SweepWatch {
     readonly jobs: readonly RunJob[];
     readonly finished: readonly StoredRun[];
   }) => void;
-  /** Told of everything that becomes of a job. */
+  /** Told of everything that becomes of a job, by what carries the jobs out. */
   readonly onEvent?: (job: RunJob, event: ExecutorEvent) => void;
   /** Told of each run that is finished now. */
   readonly onRun?: (run: StoredRun) => void;

@@ -20,7 +20,11 @@ export type FrozenAttribute =
   | { readonly kind: 'bool'; readonly value: boolean }
   /** -1 for an extent that is known only when the graph runs. */
   | { readonly kind: 'shape'; readonly value: readonly number[] }
-  | { readonly kind: 'tensor'; readonly value: HostTensor };
+  | {
+      readonly kind: 'tensor';
+      /** Of any shape. */
+      readonly value: HostTensor;
+    };
 
 /** A node of a TensorFlow graph: `inputs` are names of nodes, whose first output is read. */
 export interface FrozenNode {

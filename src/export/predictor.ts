@@ -39,6 +39,7 @@ const imageLength = 32 * 32 * 3;
  *
  * @param variables all tensors that the network's layers own, by path
  * @throws EngineError if TensorFlow does not load
+ * @throws ExportError later, if the images are no whole number of such images
  */
 export function createPredictor(
   graph: Graph<AnyLayer>,

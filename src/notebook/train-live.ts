@@ -47,6 +47,7 @@ export type RecordOrName = string | Experiment;
  *
  * @returns the finished runs, record by record, for each its seeds
  * @throws InterruptedError if it was stopped
+ * @throws NotebookError if no record or no seed is given
  * @throws ExperimentError, TrainError, DataError, RunError as `trainRecord` and `loadCifar10` do
  * @example
  * ```ts

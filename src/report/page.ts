@@ -17,6 +17,7 @@ export type PagePart =
       /** Small ones, shown enlarged and not blurred, each with a line or several below it. */
       readonly pictures: readonly {
         /** The bytes of a PNG file. */
+        /** The bytes of the file. */
         readonly png: Uint8Array;
         readonly lines: readonly string[];
       }[];

@@ -27,7 +27,12 @@ export interface Batches {
   read(
     epoch: number,
     batch: number,
-  ): Promise<{ readonly input: HostTensor; readonly target: HostTensor }>;
+  ): Promise<{
+    /** `[B,h,w,C]` */
+    readonly input: HostTensor;
+    /** `[B]` */
+    readonly target: HostTensor;
+  }>;
   /**
    * Makes every batch of an epoch on the device and resolves with the seconds that it took, drawing of choices included. Of
    * each batch one number comes back, the sum of its pixels.
