@@ -252,6 +252,8 @@ export type { LiveRun, TracePoint } from './notebook/live-view';
 export { notebookScale } from './notebook/notebook-scale';
 export { pictures } from './notebook/picture';
 export type { PictureOptions } from './notebook/picture';
+export { plotly } from './notebook/plotly';
+export type { PlotlyLayout, PlotlyTrace } from './notebook/plotly';
 export { tabulate } from './notebook/tabulate';
 export type { TabulateOptions } from './notebook/tabulate';
 export { resumeLive, trainLive } from './notebook/train-live';

@@ -51,7 +51,7 @@ export function curves(
     };
     return {
       title: { text: name, fontSize: 13, offset: 8 },
-      width: 300,
+      width: 265,
       height: 200,
       encoding,
       layer: [
