@@ -1,0 +1,15 @@
+// Installs what `npm run test:formats` reads our files with, in .venv-formats, apart from everything else.
+//
+//   node scripts/formats-setup.mjs            what is set up already is left alone
+//   node scripts/formats-setup.mjs --clean    removes it
+//
+// Versions and hashes are those of setup/lock-formats.txt; docs/runs.md says how that file is made.
+import { setUpVenv } from './venv.mjs';
+
+setUpVenv({
+  name: 'formats',
+  title: 'NumPy, safetensors and TensorBoard',
+  leastPython: [3, 10],
+  probe:
+    'import numpy, safetensors, tensorboard; print(numpy.__version__, safetensors.__version__, tensorboard.__version__)',
+});

@@ -1,0 +1,197 @@
+// Kills training runs at random moments with SIGKILL, goes on with each, and compares what comes of it, bit for bit, with a
+// run that nobody killed: rows, network, optimiser, average; each epoch once in every log; nothing half-written left.
+//
+//   node scripts/test-kill.mjs                    20 kills at random moments, 4 while a checkpoint is being written
+//   node scripts/test-kill.mjs --kills 3 --seed 7 fewer; with a seed, the same moments again
+//
+// Every third run is killed a second time, while it goes on. The last line is `N passed, N failed`: a test a run.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const main = join(root, 'dist/cli/main.js');
+const { createRng, readCheckpoint } = createRequire(import.meta.url)(join(root, 'dist/index.js'));
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '20' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  },
+});
+const [kills, seed] = [Number(values.kills), Number(values.seed)];
+if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
+  console.error('test-kill: --kills is a whole number of at least 1, --seed a whole number.');
+  process.exit(2);
+}
+const writeKills = Math.ceil(kills / 5);
+const epochs = 6;
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-kill-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+// An average beside the network, so that every part of a training's state is there.
+const record = ['demo', '--scale', 'smoke', '--seed', '1', '--set', `run.epochs=${epochs}`];
+const average = ['--set', 'optim.ema={"momentum":0.9,"updateFreq":3}'];
+const begin = (logDir) => ['train', ...record, ...average, '--log-dir', logDir];
+
+/** A process of the command line; `end` is its exit code and what it said on standard error. */
+function start(args) {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const end = once(child, 'close').then(([code, signal]) => ({ code, signal, said }));
+  return { child, end };
+}
+
+async function runToEnd(args) {
+  const { code, said } = await start(args).end;
+  if (code !== 0) throw new Error(`"${args.join(' ')}" ended with code ${code}: ${said.trim()}`);
+}
+
+/** Waits until a folder holds a run that can be gone on with; false where the process ended before. */
+async function hasBegun(folder, { child }) {
+  while (!existsSync(join(folder, 'run.json'))) {
+    if (child.exitCode !== null) return false;
+    await sleep(5);
+  }
+  return true;
+}
+
+/** Kills a process `afterMs` after a run began or went on; false where it ended before. */
+async function killAfter({ child, end }, afterMs) {
+  await Promise.race([end, sleep(afterMs, undefined, { ref: false })]);
+  child.kill('SIGKILL');
+  return (await end).signal === 'SIGKILL';
+}
+
+/** Kills a process as soon as the draft of its `count`th checkpoint is seen. */
+async function killInWrite({ child, end }, folder, count) {
+  const seen = new Set();
+  const watcher = watch(folder, (_, name) => {
+    if (!/^checkpoint.*\.part$/.test(name ?? '')) return;
+    seen.add(name);
+    if (seen.size === count) child.kill('SIGKILL');
+  });
+  const { signal } = await end;
+  watcher.close();
+  return signal === 'SIGKILL';
+}
+
+const filesOf = (folder, pattern) => readdirSync(folder).filter((name) => pattern.test(name));
+const rowsOf = (folder) =>
+  existsSync(join(folder, 'log.jsonl'))
+    ? readFileSync(join(folder, 'log.jsonl'), 'utf8').trimEnd().split('\n').map(JSON.parse)
+    : [];
+
+/** Everything that a run must come to: its rows without times, and all that it learnt. */
+function bitsOf(folder) {
+  const { snapshot, rows } = readCheckpoint(join(folder, `checkpoint-${epochs}.safetensors`));
+  const figures = rows.map(({ epoch, lr, train, valid }) => {
+    return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
+  });
+  return { figures, learnt: snapshot.learnt };
+}
+
+/** What is wrong with a run that was killed and gone on with. */
+function faultsOf(folder, wanted) {
+  const faults = [];
+  const [bits, rows] = [bitsOf(folder), rowsOf(folder)];
+  for (const part of ['figures', 'learnt']) {
+    if (!isDeepStrictEqual(bits[part], wanted[part])) faults.push(`${part} are not the same`);
+  }
+  const { rows: kept } = readCheckpoint(join(folder, `checkpoint-${epochs}.safetensors`));
+  if (!isDeepStrictEqual(rows, kept)) faults.push('log.jsonl is not what the checkpoint says');
+  const total = rows.reduce((sum, { train }) => sum + train.time, 0);
+  if (Math.abs(total - rows.at(-1)['total time']) > 1e-6) faults.push('seconds do not add up');
+  const lines = readFileSync(join(folder, 'logs.tsv'), 'utf8').trimEnd().split('\n').length;
+  if (lines !== epochs + 1) faults.push(`logs.tsv has ${lines} lines`);
+  const events = filesOf(folder, /tfevents/)
+    .map((name) => readFileSync(join(folder, name), 'latin1').split('time/total').length - 1)
+    .reduce((sum, count) => sum + count, 0);
+  if (events !== epochs) faults.push(`${events} epochs are in the events`);
+  const left = filesOf(folder, /\.part$|\.damaged$/);
+  if (left.length > 0) faults.push(`${left.join(', ')} is left`);
+  const checkpoints = filesOf(folder, /^checkpoint-/);
+  if (checkpoints.length > 2) faults.push(`${checkpoints.length} checkpoints are left`);
+  const { result } = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+  if (result?.epochs !== epochs) faults.push('run.json has no result');
+  return faults;
+}
+
+console.log(`moments are drawn from seed ${seed}`);
+const reference = join(scratch, 'reference', 'demo-smoke-1');
+const whole = start(begin(dirname(reference)));
+if (!(await hasBegun(reference, whole))) {
+  console.error(`test-kill: no run begins: ${(await whole.end).said}`);
+  process.exit(1);
+}
+const begun = performance.now();
+const { code, said } = await whole.end;
+if (code !== 0) {
+  console.error(`test-kill: the run that nobody kills ends with code ${code}: ${said}`);
+  process.exit(1);
+}
+const lengthMs = performance.now() - begun;
+const wanted = bitsOf(reference);
+console.log(`a run of ${epochs} epochs takes ${(lengthMs / 1000).toFixed(1)} s once it has begun`);
+
+let [passed, failed] = [0, 0];
+for (let kill = 1; kill <= kills + writeKills; kill++) {
+  const rng = createRng(seed, 'kill', kill);
+  const inWrite = kill > kills;
+  const folder = join(scratch, String(kill), 'demo-smoke-1');
+  const told = [];
+  let faults;
+  try {
+    // A moment that turned out to lie after the end is drawn again.
+    for (let isKilled = false; !isKilled;) {
+      rmSync(dirname(folder), { recursive: true, force: true });
+      const run = start(begin(dirname(folder)));
+      if (!(await hasBegun(folder, run))) throw new Error((await run.end).said);
+      if (inWrite) {
+        const count = 1 + rng.integer(epochs);
+        isKilled = await killInWrite(run, folder, count);
+        told[0] = `in the writing of checkpoint ${count}`;
+      } else {
+        const afterMs = rng.uniform() * lengthMs;
+        isKilled = await killAfter(run, afterMs);
+        told[0] = `after ${(afterMs / 1000).toFixed(3)} s`;
+      }
+    }
+    const checkpoints = filesOf(folder, /^checkpoint-\d+\.safetensors$/);
+    const drafts = filesOf(folder, /\.part$/);
+    told.push(`${rowsOf(folder).length} rows, ${checkpoints.length} checkpoints`);
+    if (drafts.length > 0) told.push(`a draft of ${drafts[0].replace(/\.\d+\.part$/, '')}`);
+    const resultOf = () => JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')).result;
+    const wasOver = resultOf() !== undefined;
+    if (wasOver) told.push('when all was kept');
+    if (kill % 3 === 0 && !wasOver) {
+      const afterMs = rng.uniform() * lengthMs;
+      const isKilled = await killAfter(start(['train', '--resume', folder]), afterMs);
+      told.push(
+        `${isKilled ? 'killed again' : 'ended'} within ${(afterMs / 1000).toFixed(3)} s of going on`,
+      );
+    }
+    if (resultOf() === undefined) await runToEnd(['train', '--resume', folder]);
+    faults = faultsOf(folder, wanted);
+    const { resumed = [] } = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+    if (!wasOver && resumed.length === 0) faults.push('run.json does not say that it went on');
+  } catch (error) {
+    faults = [error.message];
+  }
+  if (faults.length === 0) passed += 1;
+  else failed += 1;
+  console.log(
+    `${String(kill).padStart(3)} killed ${told.join(', ')}: ${faults.join('; ') || 'same bits'}`,
+  );
+  rmSync(dirname(folder), { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
