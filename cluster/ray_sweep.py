@@ -68,7 +68,13 @@ def work(job, setup, progress):
     # Ray sets numbers of threads of its own, and would have them win.
     env = {key: value for key, value in os.environ.items() if "NUM_THREADS" not in key}
     env.update(setup["env"])
-    folder = tempfile.mkdtemp(prefix="cifar10-fast-ray-")
+    # Killed tasks of this node could not take theirs away.
+    prefix = "cifar10-fast-ray-"
+    for name in os.listdir(tempfile.gettempdir()):
+        owner = name.removeprefix(prefix).split("-")[0]
+        if name.startswith(prefix) and owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-")
     try:
         tell({"event": "assigned", "worker": ray.util.get_node_ip_address() + "/" + ray.get_runtime_context().get_node_id()[:6]})
         with tempfile.TemporaryFile() as stderr:
