@@ -142,6 +142,7 @@ async function openNotebook(lab, name, theme) {
   copyFileSync(fileOf(name), join(scratch, `${name}.ipynb`));
   const context = await browser.newContext({
     viewport: { width: 1180, height: 1000 },
+    deviceScaleFactor: 0.8,
     colorScheme: theme === 'Dark' ? 'dark' : 'light',
   });
   const page = await context.newPage();
@@ -234,7 +235,7 @@ async function takePicture(page, name, theme) {
     .screenshot({
       path: join(folder, `${name}-${theme.toLowerCase()}.jpg`),
       type: 'jpeg',
-      quality: 60,
+      quality: 40,
     });
 }
 

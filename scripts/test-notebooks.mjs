@@ -1,10 +1,13 @@
 // Executes every notebook from top to bottom in smoke size, and compares what its cells show with what it keeps: kinds of
-// outputs, their mime types, whether pictures show anything. Names of notebooks may be given.
-import { mkdtempSync, rmSync } from 'node:fs';
+// outputs, their mime types, whether pictures show anything.
+//
+//   node scripts/test-notebooks.mjs [NAME…]            all of them, in the kernel of .venv
+//   node scripts/test-notebooks.mjs --stock NAME…      in tslab as its package brings it
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { codeCells, execute, names, read } from './notebook-files.mjs';
+import { codeCells, execute, names, read, root } from './notebook-files.mjs';
 
 const { PNG } = createRequire(import.meta.url)('pngjs');
 const mostFirstCellSec = 5;
@@ -42,15 +45,36 @@ function emptiness({ id, outputs }) {
   });
 }
 
-const chosen = process.argv.slice(2);
+/** A kernel for Jupyter to find in the folder that `JUPYTER_PATH` names: tslab by itself, without anything of ours. */
+function installStock() {
+  const spec = join(scratch, 'jupyter/kernels/stock-tslab');
+  mkdirSync(spec, { recursive: true });
+  const argv = ['node', join(root, 'node_modules/tslab/bin/tslab'), 'kernel'];
+  const kernel = { display_name: 'tslab', language: 'typescript' };
+  writeFileSync(
+    join(spec, 'kernel.json'),
+    JSON.stringify({ ...kernel, argv: [...argv, '--config-path', '{connection_file}'] }),
+  );
+}
+
+const args = process.argv.slice(2);
+const isStock = args.includes('--stock');
+if (isStock) installStock();
+const chosen = args.filter((arg) => arg !== '--stock');
 for (const name of chosen.length > 0 ? chosen : names()) {
   const before = read(name);
   const wasExecuted = before.metadata.cifar10_fast !== undefined;
   const kept = new Map(codeCells(before).map((cell) => [cell.id, kindsOf(cell)]));
-  const environment = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: join(scratch, name) };
+  const environment = {
+    CIFAR10_FAST_SCALE: 'smoke',
+    CIFAR10_FAST_RUNS: join(scratch, name),
+    ...(isStock ? { JUPYTER_PATH: join(scratch, 'jupyter') } : {}),
+  };
   const target = join(scratch, `${name}.ipynb`);
-  const { notebook, seconds, cellSec, error } = await execute(name, target, environment);
-  console.log(`${name}: ${seconds.toFixed(1)} s`);
+  const kernel = isStock ? 'stock-tslab' : 'tslab';
+  const run = await execute(name, target, environment, { kernel });
+  const { notebook, seconds, cellSec, error } = run;
+  console.log(`${name}, kernel ${kernel}: ${seconds.toFixed(1)} s`);
   check('every cell runs', error === undefined ? [] : [error]);
   const cells = codeCells(notebook);
   if (wasExecuted) {

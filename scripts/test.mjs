@@ -72,12 +72,15 @@ const suites = {
     one('format', script('prettier'), '--check', '--log-level=warn', '.'),
     one('lint', script('oxlint'), '--type-aware', '--max-warnings=0'),
     one('types', 'node_modules/typescript/lib/tsc.js', '-p', 'tsconfig.check.json'),
-    vitest('unit', '--exclude=test/parity/**'),
+    vitest('unit', '--exclude=test/parity/**', '--exclude=test/kernel/**'),
   ],
   parity: [vitest('parity', 'test/parity')],
+  // What needs tools in Python is left to `npm run test:kernel`.
+  kernel: [vitest('kernel', 'test/kernel', '--exclude=test/kernel/tools.test.ts')],
   notebooks: [
     one('kept outputs', 'scripts/notebooks.mjs', 'check'),
     counting('smoke', 'scripts/test-notebooks.mjs'),
+    counting('stock tslab', 'scripts/test-notebooks.mjs', '--stock', 'demo'),
   ],
 };
 

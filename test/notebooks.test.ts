@@ -64,10 +64,13 @@ describe.each(names)('notebook %s', (name) => {
     expect(code(again)).toEqual(code(cells));
   });
 
-  test('has cells with names of their own, about ten lines long, which import the library by its name', () => {
+  test('has cells with names of their own, about ten lines long, lines that fit a page, which import the library by its name', () => {
     expect(new Set(cells.map(({ id }) => id)).size).toBe(cells.length);
     const code = cells.filter((cell) => cell.cell_type === 'code').map(sourceOf);
     expect(code.filter((source) => source.split('\n').length > 24)).toEqual([]);
+    expect(
+      code.flatMap((source) => source.split('\n')).filter((line) => line.length > 100),
+    ).toEqual([]);
     const imported = code.flatMap((source) =>
       [...source.matchAll(/from '([^']+)'/g)].map(([, from]) => from),
     );
