@@ -12,7 +12,8 @@ afterEach(() => {
 describe('display', () => {
   test('hands a bundle to the kernel: bytes as base64, JSON as it is, nothing that is undefined', () => {
     const seen: DisplayMessage[] = [];
-    provideKernelHost({ display: (message) => seen.push(message) } as unknown as KernelHost);
+    const collect = (message: DisplayMessage): number => seen.push(message);
+    provideKernelHost({ display: collect } as unknown as KernelHost);
     // A view into a larger buffer: only its own bytes count.
     const png = new Uint8Array([0, 137, 80, 78, 71, 0]).subarray(1, 5);
     const spec = { mark: 'line' };
@@ -21,7 +22,7 @@ describe('display', () => {
         'image/png': png,
         'application/vnd.vegalite.v5+json': spec,
         'text/plain': 'x',
-        'text/html': undefined,
+        'application/x-none': undefined,
       },
       { metadata: { 'image/png': { width: 10 } } },
     );

@@ -41,7 +41,8 @@ export function display(bundle: MimeBundle, options: DisplayOptions = {}): Displ
   const show = kernelHost()?.display ?? stockTslab();
   if (show !== undefined) show(message);
   else if (typeof data['text/plain'] === 'string') process.stdout.write(`${data['text/plain']}\n`);
-  return { id };
+  // At the end of a cell, what was shown is shown; the handle is not.
+  return Object.defineProperty({ id }, Symbol.for('Jupyter.display'), { value: () => undefined });
 }
 
 /**
