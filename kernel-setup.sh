@@ -347,9 +347,10 @@ data_ok() {
 kernel_json() {
   local path=${root//\\/\\\\}
   REPLY='{
-  "argv": ["node", "'"${path//\"/\\\"}"'/node_modules/tslab/bin/tslab", "kernel", "--config-path", "{connection_file}"],
+  "argv": ["node", "'"${path//\"/\\\"}"'/dist/kernel/main.js", "{connection_file}"],
   "display_name": "TypeScript (cifar10-fast)",
-  "language": "typescript"
+  "language": "typescript",
+  "interrupt_mode": "message"
 }'
 }
 
@@ -366,6 +367,7 @@ jupyter_ok() {
   jupyter_key="jupyter $REPLY $root"
   stamp venv
   [[ $REPLY == "$jupyter_key" && -x $venv/bin/jupyter && -r $kernelspec/kernel.json ]] && venv_ok || return 1
+  [[ -r $kernelspec/logo-svg.svg ]] || return 1
   kernel_json
   [[ $(<"$kernelspec/kernel.json") == "$REPLY" ]]
 }
@@ -845,6 +847,7 @@ step_jupyter() {
   fi
   kernel_json
   mkdir -p -- "$kernelspec"
+  cp -- setup/kernel/logo-* "$kernelspec/"
   printf '%s\n' "$REPLY" >"$kernelspec/kernel.json.new"
   mv -f -- "$kernelspec/kernel.json.new" "$kernelspec/kernel.json"
   write_stamp venv "$jupyter_key"

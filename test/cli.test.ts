@@ -226,6 +226,7 @@ describe('docs/errors.md', () => {
       'DataError',
       'ExperimentError',
       'RunError',
+      'KernelError',
     ]);
   });
 });

@@ -65,6 +65,7 @@ const whole = [
   'docs/notebooks.md',
   'docs/runs.md',
   'docs/export.md',
+  'docs/kernel.md',
 ]
   .map((page) => ({ page, code: codeOf(read(page)).join('\n') }))
   .filter(({ code }) => code !== '')

@@ -48,6 +48,9 @@ export class ExperimentError extends Cifar10FastError {}
 /** A run folder that cannot be written or read back. */
 export class RunError extends Cifar10FastError {}
 
+/** The Jupyter kernel cannot be installed or started. */
+export class KernelError extends Cifar10FastError {}
+
 /** Something that cannot be shown in a notebook. */
 export class NotebookError extends Cifar10FastError {}
 

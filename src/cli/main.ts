@@ -7,6 +7,7 @@ import { commandHelp, parseFlags } from './flags';
 import { exportNetwork } from './export-network';
 import type { Command } from './flags';
 import { info } from './info';
+import { kernel } from './kernel';
 import { list } from './list';
 import { predict } from './predict';
 import { report } from './report';
@@ -16,9 +17,21 @@ import { train } from './train';
 import { worker } from './worker';
 
 const commands: ReadonlyMap<string, Command> = new Map(
-  [train, dawn, newDawn, sweep, report, predict, exportNetwork, list, draw, data, info, worker].map(
-    (command) => [command.name, command],
-  ),
+  [
+    train,
+    dawn,
+    newDawn,
+    sweep,
+    report,
+    predict,
+    exportNetwork,
+    list,
+    draw,
+    data,
+    info,
+    kernel,
+    worker,
+  ].map((command) => [command.name, command]),
 );
 
 function help(): string {

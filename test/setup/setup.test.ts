@@ -34,7 +34,13 @@ const systemTools = (
   'sha256sum sleep sort stat tail timeout touch tr uname wc xargs'
 ).split(' ');
 
-const copied = ['kernel-setup.sh', 'setup/unpack.py', 'setup/packages-match.cjs'];
+const copied = [
+  'kernel-setup.sh',
+  'setup/unpack.py',
+  'setup/packages-match.cjs',
+  'setup/kernel/logo-svg.svg',
+  'setup/kernel/logo-64x64.png',
+];
 
 const fakeNode = `
 echo "node $*" >>"$CALLS"
@@ -237,6 +243,7 @@ beforeEach(() => {
     mkdirSync(folder, { recursive: true });
   for (const name of ['stderr.c', 'graph.cc'])
     writeFileSync(join(checkout, 'native', name), `// ${name}\n`);
+  mkdirSync(join(checkout, 'setup/kernel'), { recursive: true });
   for (const name of copied) copyFileSync(join(repository, name), join(checkout, name));
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json'])
     writeFileSync(join(checkout, name), '{}\n');
@@ -331,16 +338,14 @@ describe('a whole set-up', () => {
       readFileSync(join(checkout, '.venv/share/jupyter/kernels/tslab/kernel.json'), 'utf8'),
     );
     expect(spec).toEqual({
-      argv: [
-        'node',
-        join(checkout, 'node_modules/tslab/bin/tslab'),
-        'kernel',
-        '--config-path',
-        '{connection_file}',
-      ],
+      argv: ['node', join(checkout, 'dist/kernel/main.js'), '{connection_file}'],
       display_name: 'TypeScript (cifar10-fast)',
       language: 'typescript',
+      interrupt_mode: 'message',
     });
+    expect(readdirSync(join(checkout, '.venv/share/jupyter/kernels/tslab'))).toContain(
+      'logo-64x64.png',
+    );
   });
 
   it('does again only what a change asks for', () => {

@@ -1,0 +1,67 @@
+// The Python tools that `npm run test:kernel` and `npm run bench:kernel` measure the kernel with, in .venv-kernel.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const venv = join(root, '.venv-kernel');
+const stamp = join(venv, 'lock.sha256');
+const lockFile = join(root, 'setup/lock-kernel-tests.txt');
+
+/** The Python of the environment; absent until {@link installTools} was called once. */
+export const python = join(venv, 'bin/python');
+
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
+
+/** The first Python on the path that is new enough and can make virtual environments. */
+function findPython() {
+  const probe = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))';
+  const names = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'];
+  const found = names.find((name) => run(name, ['-c', probe]).status === 0);
+  if (found === undefined) {
+    throw new Error(
+      'no Python from 3.9 on with venv was found. On Debian: apt-get install python3 python3-venv',
+    );
+  }
+  return found;
+}
+
+/** Installs what setup/lock-kernel-tests.txt names, hashes compared; what is there already is left alone. */
+export function installTools() {
+  const wanted = createHash('sha256').update(readFileSync(lockFile)).digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const base = findPython();
+  console.log(
+    'Tools that execute notebooks, into .venv-kernel: 25 MB to download, 160 MB on disk.',
+  );
+  rmSync(venv, { recursive: true, force: true });
+  mkdirSync(venv);
+  // It ignores itself: whoever lists or commits files does not see it.
+  writeFileSync(join(venv, '.gitignore'), '*\n');
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+  const locked = ['--require-hashes', '--no-deps', '--only-binary=:all:', '-r', lockFile];
+  for (const [command, args] of [
+    [base, ['-m', 'venv', venv]],
+    [python, [...pip, ...locked]],
+  ]) {
+    if (run(command, args, { stdio: 'inherit' }).status !== 0) {
+      throw new Error(`${command} ${args[1]} failed, see above. Start it again: it begins anew.`);
+    }
+  }
+  writeFileSync(stamp, wanted);
+}
+
+/** Puts text between `<!-- NAME: … -->` and `<!-- /NAME -->` of docs/kernel.md. */
+export async function writeSection(name, text) {
+  const page = join(root, 'docs/kernel.md');
+  const before = readFileSync(page, 'utf8');
+  const place = new RegExp(`(<!-- ${name}:[^>]*-->\n)[\\s\\S]*?(\n<!-- /${name} -->)`);
+  if (!place.test(before)) throw new Error(`docs/kernel.md has no section ${name}.`);
+  const after = before.replace(place, (_, start, end) => `${start}\n${text}\n${end}`);
+  const settings = await resolveConfig(page);
+  writeFileSync(page, await format(after, { ...settings, parser: 'markdown' }));
+}

@@ -1,0 +1,151 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+
+/** A cell that was run. Sessions and lines are counted from 1. */
+export interface HistoryEntry {
+  readonly session: number;
+  readonly line: number;
+  readonly source: string;
+}
+
+/** What a client asks of the history; see Jupyter's messaging protocol. */
+export interface HistoryRequest {
+  readonly hist_access_type?: string;
+  readonly session?: number;
+  readonly start?: number;
+  readonly stop?: number | null;
+  readonly n?: number | null;
+  readonly pattern?: string;
+  readonly unique?: boolean;
+}
+
+/** Of a file that has grown beyond this, the newer half is kept. */
+const mostBytes = 4 << 20;
+
+/** A line of the file: cells of one session share its key. */
+interface Stored {
+  readonly session: string;
+  readonly line: number;
+  readonly source: string;
+}
+
+/**
+ * The cells that were run, in this session and in earlier ones, of all notebooks of a user.
+ *
+ * Kept in a file to which every kernel appends lines, so several at a time do no harm; where it cannot be written, there
+ * is the history of this session alone.
+ */
+export class History {
+  private readonly path: string;
+  private readonly key = `${new Date().toISOString()} ${process.pid}`;
+  private readonly own: Stored[] = [];
+  private readonly complain: (text: string) => void;
+  private isWritable = true;
+
+  /** @param complain is told once if the file cannot be written */
+  constructor(path: string, complain: (text: string) => void) {
+    this.path = path;
+    this.complain = complain;
+  }
+
+  /** Keeps a cell. */
+  add(line: number, source: string): void {
+    const entry: Stored = { session: this.key, line, source };
+    this.own.push(entry);
+    if (!this.isWritable) return;
+    try {
+      if (this.own.length === 1) {
+        mkdirSync(dirname(this.path), { recursive: true });
+        this.shorten();
+      }
+      appendFileSync(this.path, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
+    } catch (error) {
+      this.isWritable = false;
+      this.complain(`kernel: the history cannot be kept in ${this.path}: ${String(error)}`);
+    }
+  }
+
+  private shorten(): void {
+    const size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size <= mostBytes) return;
+    const text = readFileSync(this.path, 'utf8');
+    const half = text.indexOf('\n', text.length / 2) + 1;
+    const next = `${this.path}.${process.pid}`;
+    writeFileSync(next, text.slice(half), { mode: 0o600 });
+    renameSync(next, this.path);
+  }
+
+  /** What a request asks for, oldest first. */
+  find(request: HistoryRequest): HistoryEntry[] {
+    const all = this.read();
+    const current = all.at(-1)?.session ?? 1;
+    const { hist_access_type: kind = 'tail', n, pattern = '*', unique = false } = request;
+    if (kind === 'range') {
+      const { session = 0, start = 1, stop } = request;
+      const wanted = session <= 0 ? current + session : session;
+      return all.filter(
+        (entry) =>
+          entry.session === wanted && entry.line >= start && entry.line < (stop ?? Infinity),
+      );
+    }
+    const glob = kind === 'search' ? globOf(pattern) : /^/;
+    let found = all.filter(({ source }) => glob.test(source));
+    if (unique) {
+      const newest = new Map(found.map((entry) => [entry.source, entry]));
+      found = found.filter((entry) => newest.get(entry.source) === entry);
+    }
+    return typeof n === 'number' ? found.slice(Math.max(0, found.length - n)) : found;
+  }
+
+  /** Everything; this session comes last. */
+  private read(): HistoryEntry[] {
+    const others = this.stored().filter(({ session }) => session !== this.key);
+    const numbers = new Map<string, number>();
+    return [...others, ...this.own].map(({ session, line, source }) => {
+      const number = numbers.get(session) ?? numbers.size + 1;
+      numbers.set(session, number);
+      return { session: number, line, source };
+    });
+  }
+
+  private stored(): Stored[] {
+    let text: string;
+    try {
+      text = readFileSync(this.path, 'utf8');
+    } catch {
+      return [];
+    }
+    return text.split('\n').flatMap((line) => {
+      try {
+        const entry = JSON.parse(line) as Partial<Stored>;
+        const { session, line: at, source } = entry;
+        const isWhole =
+          typeof session === 'string' && typeof at === 'number' && typeof source === 'string';
+        return isWhole ? [{ session, line: at, source }] : [];
+      } catch {
+        // The end of the file, or a line that a full disk cut short.
+        return [];
+      }
+    });
+  }
+}
+
+/** As SQLite's GLOB, which IPython's history is searched by: `*`, `?` and `[...]`, over the whole text. */
+function globOf(pattern: string): RegExp {
+  const source = pattern.replaceAll(
+    /\[(\^?)([^\]]+)\]|[\s\S]/g,
+    (found, not?: string, set?: string) => {
+      if (set !== undefined) return `[${not}${set.replaceAll('\\', '\\\\')}]`;
+      if (found === '*') return '[\\s\\S]*';
+      return found === '?' ? '[\\s\\S]' : found.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
+    },
+  );
+  return new RegExp(`^${source}$`, 'u');
+}

@@ -1,0 +1,110 @@
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { KernelError } from '../base/errors';
+import { slots } from './shared';
+import type { FromSockets, SocketsData, ToSockets } from './shared';
+import type { Connection, Outgoing, Request } from './wire';
+
+/** Beyond this the main thread waits for the sockets: what a fast loop shows must not pile up in memory. */
+const mostWaitingBytes = 16 << 20;
+
+/** What the sockets' thread has to say; called between turns of the event loop, never inside of a cell. */
+export interface LinkListener {
+  readonly onRequest: (request: Request) => void;
+  readonly onInterrupt: () => void;
+  readonly onShutdown: () => void;
+}
+
+/** The main thread's end of the thread that holds the sockets. */
+export class Link {
+  /** What both threads share; see {@link slots}. */
+  readonly flags: Int32Array;
+  private readonly worker: Worker;
+  private readonly syncs = new Map<number, () => void>();
+  private lastSync = 0;
+
+  /**
+   * Starts the thread, which opens the sockets at once.
+   *
+   * @param kernelInfo the answer to kernel_info_request, which the thread gives by itself
+   */
+  constructor(connection: Connection, kernelInfo: object, listener: LinkListener) {
+    const shared = new SharedArrayBuffer(4 * Object.keys(slots).length);
+    this.flags = new Int32Array(shared);
+    const data: SocketsData = { connection, kernelInfo: JSON.stringify(kernelInfo), shared };
+    this.worker = new Worker(join(__dirname, 'sockets.js'), {
+      workerData: data,
+      // It only passes messages on.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    });
+    this.worker.on('message', (message: FromSockets) => this.receive(message, listener));
+    this.worker.on('error', (cause) => {
+      throw new KernelError(`kernel: the thread of the sockets ended: ${cause.message}`, { cause });
+    });
+  }
+
+  private receive(message: FromSockets, listener: LinkListener): void {
+    switch (message.kind) {
+      case 'request':
+        return listener.onRequest(message.request);
+      case 'interrupt':
+        return listener.onInterrupt();
+      case 'shutdown':
+        return listener.onShutdown();
+      case 'sync':
+        this.syncs.get(message.id)?.();
+        this.syncs.delete(message.id);
+        return;
+      case 'complaint':
+        // Not for a cell: for whoever reads the server's log.
+        writeSync(2, `${message.text}\n`);
+        return;
+      case 'failure':
+        throw new KernelError(
+          `kernel: the sockets of the connection file cannot be opened: ${message.text}. ` +
+            'Another kernel may use the same file; let the client make a new one.',
+        );
+      default:
+        message satisfies never;
+    }
+  }
+
+  private post(message: ToSockets): void {
+    // A thread has no origin.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
+    this.worker.postMessage(message);
+  }
+
+  /** Lets clients know that the kernel is there: it answers what they have asked meanwhile. */
+  ready(): void {
+    this.post({ kind: 'ready' });
+  }
+
+  /** Sends a message; waits while too many wait before it, unless the cell is being stopped. */
+  send(message: Outgoing): void {
+    const { flags } = this;
+    Atomics.add(flags, slots.waitingBytes, message.content.length);
+    this.post({ kind: 'send', message });
+    for (;;) {
+      const waiting = Atomics.load(flags, slots.waitingBytes);
+      if (waiting <= mostWaitingBytes || Atomics.load(flags, slots.isStopping) === 1) return;
+      Atomics.wait(flags, slots.waitingBytes, waiting, 100);
+    }
+  }
+
+  /** Resolves once every request that has reached the sockets by now was given to the listener. */
+  sync(): Promise<void> {
+    const id = (this.lastSync += 1);
+    return new Promise((resolve) => {
+      this.syncs.set(id, resolve);
+      this.post({ kind: 'sync', id });
+    });
+  }
+
+  /** Sends what waits and closes the sockets, which may take two seconds: for the end of the process. */
+  close(): void {
+    this.post({ kind: 'close' });
+    Atomics.wait(this.flags, slots.isClosed, 0, 2000);
+  }
+}

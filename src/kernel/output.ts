@@ -1,0 +1,100 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { Cell } from './cells';
+import type { Link } from './link';
+
+type StreamName = 'stdout' | 'stderr';
+
+/** Text is sent when it has grown to this. */
+const mostLength = 32 << 10;
+/** Or is so old. */
+const mostMs = 40;
+
+/** What cells show, on its way to the clients: messages about the request that the cell came with. */
+export class Output {
+  private readonly link: Link;
+  private pending: { cell: Cell; name: StreamName; text: string; sinceMs: number } | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(link: Link) {
+    this.link = link;
+  }
+
+  /** A message about a cell; what it has printed before goes first. */
+  send(cell: Cell, type: string, content: object): void {
+    // As JSON before anything is sent: what cannot be written is an error of whoever shows it.
+    const text = JSON.stringify(content);
+    this.flush();
+    this.publish(cell, type, text);
+  }
+
+  private publish(cell: Cell, type: string, content: string): void {
+    if (cell.isSilent) return;
+    const parent = cell.request.header;
+    const idents = [Buffer.from(type)];
+    this.link.send({ channel: 'iopub', idents, type, parent, metadata: '{}', content });
+  }
+
+  /** Text for one of a cell's streams; pieces that follow one another are sent as one. */
+  write(cell: Cell, name: StreamName, text: string): void {
+    if (text === '') return;
+    const { pending } = this;
+    if (pending !== undefined && pending.cell.request === cell.request && pending.name === name) {
+      pending.text += text;
+    } else {
+      this.flush();
+      this.pending = { cell, name, text, sinceMs: Date.now() };
+      this.timer ??= setTimeout(() => this.flush(), mostMs);
+    }
+    const { text: all = '', sinceMs = 0 } = this.pending ?? {};
+    // In a loop that never pauses the timer does not come to its turn.
+    if (all.length > mostLength || Date.now() - sinceMs > mostMs) this.flush();
+  }
+
+  /** Sends the text that waits. */
+  flush(): void {
+    const { pending } = this;
+    if (pending === undefined) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.pending = undefined;
+    const { cell, name, text } = pending;
+    this.publish(cell, 'stream', JSON.stringify({ name, text }));
+  }
+
+  /**
+   * Sends what this process writes to one of its streams to a cell.
+   *
+   * @param cellOf the cell that writes; `undefined` before the first
+   */
+  capture(name: StreamName, cellOf: () => Cell | undefined): void {
+    const stream = process[name];
+    const decoder = new StringDecoder('utf8');
+    const original = stream.write.bind(stream);
+    const write = (
+      chunk: string | Uint8Array,
+      encoding?: BufferEncoding | ((error?: Error) => void),
+      done?: (error?: Error) => void,
+    ): boolean => {
+      const cell = cellOf();
+      if (cell === undefined) return original(chunk);
+      const isText = typeof chunk === 'string' && /^utf-?8$/i.test(encodingOf(encoding));
+      const text = isText ? chunk : decoder.write(bytesOf(chunk, encodingOf(encoding)));
+      this.write(cell, name, text);
+      const callback = typeof encoding === 'function' ? encoding : done;
+      if (callback !== undefined) process.nextTick(callback);
+      return true;
+    };
+    stream.write = write;
+    // What is printed goes to a notebook, which knows no colours of a terminal.
+    Object.defineProperty(stream, 'isTTY', { value: false, configurable: true });
+  }
+}
+
+function encodingOf(given: unknown): BufferEncoding {
+  return typeof given === 'string' ? (given as BufferEncoding) : 'utf8';
+}
+
+function bytesOf(chunk: string | Uint8Array, encoding: BufferEncoding): Buffer {
+  if (typeof chunk === 'string') return Buffer.from(chunk, encoding);
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+}

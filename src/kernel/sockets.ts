@@ -1,0 +1,273 @@
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { Reply, Router, XPublisher } from 'zeromq';
+import { childrenOf } from './children';
+import { slots } from './shared';
+import type { FromSockets, SocketsData, ToSockets } from './shared';
+import { decode, encode } from './wire';
+import type { Outgoing, Request } from './wire';
+
+/**
+ * The thread that holds the sockets. It answers what must be answered while a cell keeps the main thread busy (heartbeat,
+ * interrupt, shutdown, kernel_info), passes requests on to the main thread, and sends what comes from there.
+ */
+
+/** How many messages may wait for a client before the kernel waits for it. */
+const highWaterMark = 1000;
+/** How long the kernel waits for a client that takes nothing before it goes on without it. */
+const patienceMs = 10_000;
+/** How long it does so. */
+const lossyMs = 60_000;
+/** How long the main thread may take to end by itself. */
+const exitMs = 1500;
+
+const { connection, kernelInfo, shared } = workerData as SocketsData;
+const port = parentPort as MessagePort;
+const flags = new Int32Array(shared);
+
+const iopub = new XPublisher({
+  sendTimeout: 0,
+  sendHighWaterMark: highWaterMark,
+  noDrop: true,
+  linger: 1000,
+});
+iopub.verbosity = 'allSubs';
+const routers = { shell: new Router(), control: new Router(), stdin: new Router() };
+const heartbeat = new Reply({ linger: 0 });
+for (const router of Object.values(routers)) {
+  router.sendTimeout = 0;
+  router.linger = 1000;
+}
+
+/** The cell that runs, by its status message. */
+let running: Outgoing | undefined;
+/** Whether the main thread still loads, and who asked meanwhile: a kernel that answers is ready. */
+let isLoading = true;
+const early: Request[] = [];
+const queue: Outgoing[] = [];
+let sending: Promise<void> | undefined;
+let lossyUntil = 0;
+let patience = patienceMs;
+
+function tell(message: FromSockets): void {
+  port.postMessage(message);
+}
+
+/** Waits while a client is slow, within reason: nothing is lost, and what waits for it stays bounded. */
+async function publish(frames: (Uint8Array | string)[]): Promise<void> {
+  if (lossyUntil !== 0 && Date.now() > lossyUntil) {
+    iopub.noDrop = true;
+    lossyUntil = 0;
+  }
+  const start = Date.now();
+  for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 50)) {
+    try {
+      await iopub.send(frames);
+      if (waitMs > 1) patience = patienceMs;
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+    if (Date.now() - start > patience) {
+      // It does not read at all. Others get everything; it gets what it has room for.
+      iopub.noDrop = false;
+      lossyUntil = Date.now() + lossyMs;
+      patience = 1000;
+    } else {
+      await sleep(waitMs);
+    }
+  }
+}
+
+async function send(message: Outgoing): Promise<void> {
+  const frames = encode(connection, message);
+  if (message.channel === 'iopub') await publish(frames);
+  // A client that has gone does not get its reply.
+  else await routers[message.channel].send(frames).catch(() => undefined);
+  if (message.type !== 'status') return;
+  const { isCell, state } = statusOf(message);
+  if (isCell) running = state === 'busy' ? message : undefined;
+  // The request was answered while a cell runs: for whoever shows one state for all, the kernel is busy again.
+  else if (state === 'idle' && running !== undefined) await send(running);
+}
+
+function statusOf({ parent, content }: Outgoing): { isCell: boolean; state: string } {
+  const { msg_type: type } = JSON.parse(parent) as { msg_type?: string };
+  const { execution_state: state } = JSON.parse(content) as { execution_state: string };
+  return { isCell: type === 'execute_request', state };
+}
+
+async function sendAll(): Promise<void> {
+  for (let at = 0; at < queue.length; at++) {
+    const message = queue[at];
+    await send(message);
+    Atomics.sub(flags, slots.waitingBytes, message.content.length);
+    Atomics.notify(flags, slots.waitingBytes);
+  }
+  queue.length = 0;
+  sending = undefined;
+}
+
+function status(state: string, parent: string): Outgoing {
+  return {
+    channel: 'iopub',
+    idents: [Buffer.from('status')],
+    type: 'status',
+    parent,
+    metadata: '{}',
+    content: JSON.stringify({ execution_state: state }),
+  };
+}
+
+function reply({ channel, idents, type, header }: Request, content: string): Outgoing {
+  const answer = type.replace('_request', '_reply');
+  return { channel, idents, type: answer, parent: header, metadata: '{}', content };
+}
+
+/** Answers what the main thread is not needed for; the others are passed on. */
+async function handle(request: Request): Promise<void> {
+  const { channel, type, header, content } = request;
+  if (type === 'kernel_info_request') {
+    if (isLoading) {
+      early.push(request);
+      return;
+    }
+    await send(status('busy', header));
+    await send(reply(request, kernelInfo));
+    await send(status('idle', header));
+  } else if (type === 'shutdown_request') {
+    const { restart = false } = JSON.parse(content) as { restart?: boolean };
+    await send(status('busy', header));
+    await send(reply(request, JSON.stringify({ status: 'ok', restart })));
+    await send(status('idle', header));
+    end();
+  } else if (type === 'interrupt_request') {
+    await send(status('busy', header));
+    interrupt();
+    await send(reply(request, '{"status":"ok"}'));
+    await send(status('idle', header));
+  } else {
+    tell({ kind: 'request', request: { ...request, channel } });
+  }
+}
+
+/**
+ * Stops what runs: code of cells looks at the flag wherever it loops or awaits; children get a signal of their own; and
+ * code that the main thread runs in the synchronous part of a cell, and that looks at nothing, is broken off.
+ */
+function interrupt(): void {
+  Atomics.add(flags, slots.interrupts, 1);
+  Atomics.store(flags, slots.isStopping, 1);
+  Atomics.notify(flags, slots.waitingBytes);
+  tell({ kind: 'interrupt' });
+  for (const pid of childrenOf(process.pid)) signal(pid, 'SIGINT');
+  let tries = 0;
+  const timer = setInterval(() => {
+    const isPending = Atomics.load(flags, slots.isStopping) === 1;
+    if (!isPending || (tries += 1) > 50) clearInterval(timer);
+    else if (Atomics.load(flags, slots.isBreakable) === 1) signal(process.pid, 'SIGINT');
+  }, 100);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** Ends the process, in order if the main thread listens, and anyhow. */
+function end(): void {
+  tell({ kind: 'shutdown' });
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), exitMs);
+}
+
+async function close(): Promise<void> {
+  const sockets = [iopub, ...Object.values(routers), heartbeat];
+  await sending;
+  for (const socket of sockets) socket.close();
+  Atomics.store(flags, slots.isClosed, 1);
+  Atomics.notify(flags, slots.isClosed);
+}
+
+async function listen(channel: 'shell' | 'control'): Promise<void> {
+  for await (const frames of routers[channel]) {
+    try {
+      await handle(decode(connection, channel, frames));
+    } catch (error) {
+      tell({ kind: 'complaint', text: String(error) });
+    }
+  }
+}
+
+async function beat(): Promise<void> {
+  for await (const frames of heartbeat) await heartbeat.send(frames);
+}
+
+/** A client that has just subscribed is told so, and need not guess from when on it hears everything. */
+async function welcome(): Promise<void> {
+  for await (const [frame] of iopub) {
+    if (frame[0] !== 1) continue;
+    const topic = frame.subarray(1);
+    await send({
+      channel: 'iopub',
+      idents: [topic],
+      type: 'iopub_welcome',
+      parent: '{}',
+      metadata: '{}',
+      content: JSON.stringify({ subscription: topic.toString() }),
+    });
+  }
+}
+
+/** A kernel that was started by a client dies with it. */
+function watchParent(): void {
+  if (process.env['JPY_PARENT_PID'] === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    end();
+  }, 1000);
+}
+
+async function open(): Promise<void> {
+  const { transport, ip } = connection;
+  const separator = transport === 'ipc' ? '-' : ':';
+  const address = (number: number): string => `${transport}://${ip}${separator}${number}`;
+  await Promise.all([
+    iopub.bind(address(connection.iopub_port)),
+    routers.shell.bind(address(connection.shell_port)),
+    routers.control.bind(address(connection.control_port)),
+    routers.stdin.bind(address(connection.stdin_port)),
+    heartbeat.bind(address(connection.hb_port)),
+  ]);
+  port.on('message', (message: ToSockets) => {
+    if (message.kind === 'send') {
+      queue.push(message.message);
+      sending ??= sendAll();
+    } else if (message.kind === 'ready') {
+      isLoading = false;
+      for (const request of early) void handle(request);
+    } else if (message.kind === 'close') {
+      void close();
+    } else {
+      // What has arrived by now is passed on before the answer.
+      void turn()
+        .then(() => turn())
+        .then(() => tell({ kind: 'sync', id: message.id }));
+    }
+  });
+  watchParent();
+  void beat();
+  void welcome();
+  void listen('control');
+  void listen('shell');
+  await send(status('starting', '{}'));
+}
+
+void open().catch((error: unknown) => {
+  tell({ kind: 'failure', text: error instanceof Error ? error.message : String(error) });
+});

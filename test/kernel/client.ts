@@ -1,0 +1,277 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createHmac, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Dealer, Request as Asker, Subscriber } from 'zeromq';
+
+/** A message as a client gets it. */
+export interface Message {
+  readonly type: string;
+  /** The id of the request that it is about. */
+  readonly about: string | undefined;
+  // What is in it differs from type to type, and is for the test to know.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly content: any;
+}
+
+/** Everything that came of a request. */
+export interface Outcome {
+  readonly reply: Message['content'];
+  /** All that was published about it, with the statuses. */
+  readonly published: readonly Message[];
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The text of its result, if it has one. */
+  readonly result: string | undefined;
+}
+
+const delimiter = '<IDS|MSG>';
+
+/** Free ports of this machine. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+/** What a kernel is started with. */
+export interface StartOptions {
+  /** The command; `{connection_file}` is put in. */
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A Jupyter client of one kernel, in the few parts that the tests need, speaking the wire protocol itself. */
+export class Client {
+  readonly process: ChildProcess;
+  /** What the process itself wrote, not its cells. */
+  log = '';
+  readonly published: Message[] = [];
+  readonly connectionFile: string;
+  private readonly addresses: Readonly<Record<string, string>>;
+  private readonly key = randomUUID();
+  private readonly session = randomUUID();
+  private readonly folder: string;
+  private readonly shell = new Dealer({ linger: 0 });
+  private readonly control = new Dealer({ linger: 0 });
+  private readonly iopub = new Subscriber({ linger: 0, receiveHighWaterMark: 0 });
+  private readonly heartbeat = new Asker({ linger: 0 });
+  private readonly replies = new Map<string, (content: Message['content']) => void>();
+  private readonly watchers = new Set<(message: Message) => void>();
+
+  private constructor({ argv, cwd, env = {} }: StartOptions, ports: readonly number[]) {
+    this.folder = mkdtempSync(join(tmpdir(), 'cifar10-fast-kernel-'));
+    const [shell, control, iopub, hb, stdin] = ports;
+    const file = join(this.folder, 'connection.json');
+    this.connectionFile = file;
+    const address = (port: number): string => `tcp://127.0.0.1:${port}`;
+    writeFileSync(
+      file,
+      JSON.stringify({
+        transport: 'tcp',
+        ip: '127.0.0.1',
+        key: this.key,
+        signature_scheme: 'hmac-sha256',
+        shell_port: shell,
+        control_port: control,
+        iopub_port: iopub,
+        hb_port: hb,
+        stdin_port: stdin,
+        kernel_name: 'test',
+      }),
+    );
+    const [program, ...args] = argv.map((part) => part.replace('{connection_file}', file));
+    this.process = spawn(program, args, {
+      cwd,
+      env: { ...process.env, NODE_OPTIONS: '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // As jupyter_client does it: the kernel leads a process group.
+      detached: true,
+    });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.log += text;
+      });
+    }
+    this.addresses = { iopub: address(iopub) };
+    this.shell.connect(address(shell));
+    this.control.connect(address(control));
+    this.heartbeat.connect(address(hb));
+    this.iopub.connect(address(iopub));
+    this.iopub.subscribe();
+    void this.listen(this.shell);
+    void this.listen(this.control);
+    void this.listen(this.iopub);
+  }
+
+  /** Where a socket of the kernel is, for a second client. */
+  address(socket: 'iopub'): string {
+    return this.addresses[socket];
+  }
+
+  /** Starts a kernel and waits until it answers. */
+  static async start(options: StartOptions): Promise<Client> {
+    const client = new Client(options, await freePorts(5));
+    const dead = once(client.process, 'exit').then(() => {
+      throw new Error(`the kernel ended: ${client.log}`);
+    });
+    await Promise.race([client.ready(), dead]);
+    dead.catch(() => undefined);
+    return client;
+  }
+
+  private async ready(): Promise<void> {
+    await this.ask('kernel_info_request');
+    // Until the subscription has arrived, what is published goes nowhere.
+    for (;;) {
+      const count = this.published.length;
+      await this.ask('kernel_info_request');
+      await new Promise((done) => setTimeout(done, 20));
+      if (this.published.length > count) return;
+    }
+  }
+
+  private async listen(socket: Dealer | Subscriber): Promise<void> {
+    try {
+      for await (const frames of socket) this.take(frames, socket === this.iopub);
+    } catch (error) {
+      if (!socket.closed) throw error;
+    }
+  }
+
+  private take(frames: readonly Buffer[], isPublished: boolean): void {
+    const at = frames.findIndex((frame) => frame.toString('latin1') === delimiter);
+    const [signature, header, parent, metadata, body] = frames.slice(at + 1);
+    const hmac = createHmac('sha256', this.key);
+    for (const part of [header, parent, metadata, body]) hmac.update(part);
+    if (signature.toString() !== hmac.digest('hex')) throw new Error('a message is not signed');
+    const { msg_type: type } = JSON.parse(String(header)) as { msg_type: string };
+    const { msg_id: about } = JSON.parse(String(parent)) as { msg_id?: string };
+    const content: Message['content'] = JSON.parse(String(body));
+    if (isPublished) {
+      const message: Message = { type, about, content };
+      this.published.push(message);
+      for (const watch of this.watchers) watch(message);
+    } else if (about !== undefined) {
+      this.replies.get(about)?.(content);
+      this.replies.delete(about);
+    }
+  }
+
+  /** Sends a request; resolves with the content of the reply, `id` names it at once. */
+  send(
+    type: string,
+    content: object = {},
+    channel: 'shell' | 'control' = 'shell',
+  ): { readonly id: string; readonly reply: Promise<Message['content']> } {
+    const id = randomUUID();
+    const header = JSON.stringify({
+      msg_id: id,
+      session: this.session,
+      username: 'test',
+      date: new Date().toISOString(),
+      msg_type: type,
+      version: '5.3',
+    });
+    const parts = [header, '{}', '{}', JSON.stringify(content)];
+    const hmac = createHmac('sha256', this.key);
+    for (const part of parts) hmac.update(part);
+    const reply = new Promise<Message['content']>((done) => {
+      this.replies.set(id, done);
+    });
+    void this[channel].send([delimiter, hmac.digest('hex'), ...parts]);
+    return { id, reply };
+  }
+
+  ask(type: string, content?: object, channel?: 'shell' | 'control'): Promise<Message['content']> {
+    return this.send(type, content, channel).reply;
+  }
+
+  /** Resolves with the first message, also of those that came already, that `test` holds for. */
+  seen(test: (message: Message) => boolean): Promise<Message> {
+    const found = this.published.find(test);
+    if (found !== undefined) return Promise.resolve(found);
+    return new Promise((done) => {
+      const watch = (message: Message): void => {
+        if (!test(message)) return;
+        this.watchers.delete(watch);
+        done(message);
+      };
+      this.watchers.add(watch);
+    });
+  }
+
+  /** Sends a cell. */
+  begin(
+    code: string,
+    options: object = {},
+  ): { readonly id: string; readonly done: Promise<Outcome> } {
+    const { id, reply } = this.send('execute_request', { code, ...options });
+    return { id, done: this.finish(id, reply) };
+  }
+
+  /** Runs a cell and waits for its reply and for its idle message. */
+  run(code: string, options?: object): Promise<Outcome> {
+    return this.begin(code, options).done;
+  }
+
+  private async finish(id: string, reply: Promise<Message['content']>): Promise<Outcome> {
+    const isIdle = ({ type, about, content }: Message): boolean =>
+      about === id && type === 'status' && content.execution_state === 'idle';
+    const [content] = await Promise.all([reply, this.seen(isIdle)]);
+    const published = this.published.filter(({ about }) => about === id);
+    const text = (name: string): string =>
+      published
+        .filter(({ type, content }) => type === 'stream' && content.name === name)
+        .map(({ content }) => content.text as string)
+        .join('');
+    const result = published.find(({ type }) => type === 'execute_result');
+    return {
+      reply: content,
+      published,
+      stdout: text('stdout'),
+      stderr: text('stderr'),
+      result: result?.content.data['text/plain'] as string | undefined,
+    };
+  }
+
+  /** What the stop button does. */
+  interrupt(): Promise<Message['content']> {
+    return this.ask('interrupt_request', {}, 'control');
+  }
+
+  async beat(): Promise<string> {
+    await this.heartbeat.send('ping');
+    const [answer] = await this.heartbeat.receive();
+    return String(answer);
+  }
+
+  /** Memory of the process that is in use, in MB. */
+  disconnect(): void {
+    for (const socket of [this.shell, this.control, this.iopub, this.heartbeat]) socket.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Ends the kernel, in whatever state it is. */
+  async stop(): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const ended = once(this.process, 'exit');
+      process.kill(-(this.process.pid ?? 0), 'SIGKILL');
+      await ended;
+    }
+    this.disconnect();
+  }
+}

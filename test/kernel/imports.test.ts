@@ -1,0 +1,179 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Client } from './client';
+import { compileLibrary } from './library';
+
+const library = compileLibrary();
+let kernel: Client;
+
+beforeAll(async () => {
+  kernel = await library.start();
+});
+
+afterAll(async () => {
+  await kernel.stop();
+  library.remove();
+});
+
+/** A package in the notebook's `node_modules`. */
+function addPackage(name: string, manifest: object, files: Readonly<Record<string, string>>): void {
+  const folder = join(library.notebooks, 'node_modules', name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name, version: '1.0.0', ...manifest }),
+  );
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+}
+
+describe('the library', () => {
+  test('by its name, with its types', async () => {
+    const { reply, result } = await kernel.run(
+      "import { findExperiment } from 'cifar10-fast'; const record = findExperiment('demo'); record.published.accPercent",
+    );
+    expect([reply.status, result]).toEqual(['ok', '94.08']);
+    const wrong = await kernel.run('record.publised');
+    expect(wrong.reply.evalue).toContain("Did you mean 'published'?");
+  });
+
+  test('in a folder that knows nothing of it, with the types of Node', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'cifar10-fast-elsewhere-'));
+    const elsewhere = await library.start({ cwd });
+    const { result } = await elsewhere.run(
+      "import { findExperiment } from 'cifar10-fast'; const found: string = findExperiment('demo').name; [found, process.version.length > 3]",
+    );
+    expect(result).toBe("[ 'demo', true ]");
+    expect(
+      (await elsewhere.run("(await import('cifar10-fast')).findExperiment('demo').name")).result,
+    ).toBe("'demo'");
+    const wrong = await elsewhere.run("const n: number = findExperiment('demo').name");
+    expect(wrong.reply.evalue).toBe("Type 'string' is not assignable to type 'number'.");
+    await elsewhere.stop();
+    rmSync(cwd, { recursive: true });
+  });
+});
+
+describe('packages', () => {
+  test('with only an exports map, and only for import: vega-lite 6', async () => {
+    const { reply, result } = await kernel.run(
+      "import { compile } from 'vega-lite'; import type { TopLevelSpec } from 'vega-lite';\n" +
+        "import * as vega from 'vega';\n" +
+        "const spec: TopLevelSpec = { data: { values: [{ a: 1 }] }, mark: 'bar', encoding: { x: { field: 'a', type: 'quantitative' } } };\n" +
+        "const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });\n" +
+        "(await view.toSVG()).startsWith('<svg')",
+    );
+    expect([reply.status, result]).toEqual(['ok', 'true']);
+    expect((await kernel.run('typeof compile(spec).spec.marks')).result).toBe("'object'");
+    const wrong = await kernel.run('const bad: TopLevelSpec = { mark: 5 }');
+    expect(wrong.reply.evalue).toBe("Type 'number' is not assignable to type 'AnyMark'.");
+  });
+
+  test('import() gives the module itself, in a type of that name', async () => {
+    expect(
+      (await kernel.run("const fs = await import('node:fs'); fs.existsSync('/')")).result,
+    ).toBe('true');
+    expect((await kernel.run("fs.default.existsSync('/') === fs.existsSync('/')")).result).toBe(
+      'true',
+    );
+    const wrong = await kernel.run("const text: string = fs.existsSync('/')");
+    expect(wrong.reply.evalue).toBe("Type 'boolean' is not assignable to type 'string'.");
+    expect(
+      (await kernel.run("const name = 'vega-' + 'lite'; typeof (await import(name)).compile"))
+        .result,
+    ).toBe("'function'");
+  });
+
+  test('with a form for each: the one for require, which the library has too', async () => {
+    addPackage(
+      'both-forms',
+      { exports: { import: './m.mjs', require: './c.cjs' } },
+      { 'm.mjs': "export const form = 'import';", 'c.cjs': "exports.form = 'require';" },
+    );
+    expect((await kernel.run("const { form } = require('both-forms'); form")).result).toBe(
+      "'require'",
+    );
+    expect((await kernel.run("(await import('both-forms')).form")).result).toBe("'import'");
+  });
+
+  test('a default and names of one that is only imported', async () => {
+    addPackage(
+      'only-imported',
+      { type: 'module', exports: { types: './index.d.ts', import: './index.js' } },
+      {
+        'index.js': 'export default function f() { return 1 }; export let count = 5; await null;',
+        'index.d.ts': 'export default function f(): number; export declare let count: number;',
+      },
+    );
+    const { result } = await kernel.run(
+      "import f, { count } from 'only-imported'; import * as all from 'only-imported'; [f(), count, all.default === f]",
+    );
+    expect(result).toBe('[ 1, 5, true ]');
+    expect((await kernel.run('f() + count')).result).toBe('6');
+  });
+
+  test('JSON, also of a folder above', async () => {
+    writeFileSync(join(library.notebooks, 'own.json'), '{"a": [1, 2]}');
+    const { result } = await kernel.run(
+      "import own from './own.json'; import { name } from '../package.json'; [own.a[1].toFixed(), name]",
+    );
+    expect(result).toBe("[ '2', 'cifar10-fast' ]");
+    const data = await kernel.run(
+      "(await import('./own.json', { with: { type: 'json' } })).default.a",
+    );
+    expect(data.result).toBe('[ 1, 2 ]');
+  });
+
+  test('one that is missing is said to be, and is found once it is there', async () => {
+    const code = "import { later } from 'comes-later'; later";
+    const missing = await kernel.run(code);
+    expect(missing.reply).toMatchObject({ status: 'error', ename: 'CompileError' });
+    expect(missing.reply.evalue).toBe(
+      "Cannot find module 'comes-later' or its corresponding type declarations.",
+    );
+    expect(missing.reply.traceback.join('\n')).toContain(`npm install comes-later`);
+    addPackage(
+      'comes-later',
+      { main: 'i.js', types: 'i.d.ts' },
+      { 'i.js': 'exports.later = 1;', 'i.d.ts': 'export const later: number;' },
+    );
+    expect((await kernel.run(code)).result).toBe('1');
+    const dynamic = await kernel.run("const which = 'never-' + 'there'; await import(which)");
+    expect(dynamic.reply).toMatchObject({
+      ename: 'Error',
+      evalue: /Cannot find package 'never-there'/,
+    });
+  });
+});
+
+describe('files beside the notebook', () => {
+  test('in TypeScript: checked, compiled, and again when they change', async () => {
+    const path = join(library.notebooks, 'helper.ts');
+    writeFileSync(path, 'export const twice = (n: number): number => 2 * n;');
+    expect((await kernel.run("import { twice } from './helper'; twice(4)")).result).toBe('8');
+    writeFileSync(path, 'export const twice = (n: number): string => `${2 * n}`;');
+    expect((await kernel.run("import { twice } from './helper'; twice(4)")).result).toBe("'8'");
+    writeFileSync(path, 'export const twice: number = "no";');
+    const { reply } = await kernel.run("import { twice } from './helper'; twice");
+    expect(reply.traceback.join('\n')).toContain('at helper.ts:1:14');
+  });
+
+  test('that import packages which can only be imported', async () => {
+    writeFileSync(
+      join(library.notebooks, 'charts.ts'),
+      "import { compile } from 'vega-lite';\nexport const kind: string = typeof compile;",
+    );
+    expect((await kernel.run("import { kind } from './charts'; kind")).result).toBe("'function'");
+  });
+
+  test('cells that are modules', async () => {
+    const { reply } = await kernel.run(
+      '/** @module made */\nexport const here = (n: number): number => n + 1;',
+    );
+    expect(reply.status).toBe('ok');
+    expect((await kernel.run("import { here } from './made'; here(1)")).result).toBe('2');
+    const wrong = await kernel.run('/** @module wrong */\nexport const no: number = "x";');
+    expect(wrong.reply.ename).toBe('CompileError');
+  });
+});
