@@ -25,7 +25,7 @@ describe('tabulate', () => {
   test('shows the columns that were named, in that order', () => {
     const { bundle } = tabulate(rows, { columns: { acc_percent: 'test accuracy %', record: '' } });
     expect(bundle['text/plain']).toBe(
-      ['test accuracy %  record', '          94.08  demo', '        93.6543  post4 <final>'].join(
+      ['test accuracy %  record', '        94.0800  demo', '        93.6543  post4 <final>'].join(
         '\n',
       ),
     );

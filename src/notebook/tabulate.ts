@@ -8,7 +8,7 @@ import type { Figure } from './figure';
 export interface TabulateOptions {
   /** In this order, under these titles (the column's name where empty); all columns of the first row where absent. */
   readonly columns?: Readonly<Record<string, string>>;
-  /** Digits after the point, by column; up to four where absent. */
+  /** Digits after the point, by column; as many as its numbers need, four at most, where absent. */
   readonly digits?: Readonly<Record<string, number>>;
   readonly title?: string;
 }
@@ -41,7 +41,7 @@ export function tabulate(
   const table = chosen.map(([key, heading]) => ({
     heading: heading === '' ? key.replaceAll('_', ' ') : heading,
     isNumeric: rows.every((row) => typeof (row[key] ?? 0) === 'number'),
-    cells: rows.map((row) => told(row[key], digits[key])),
+    cells: rows.map((row) => told(row[key], digits[key] ?? digitsOf(rows, key))),
   }));
   const style = (isNumeric: boolean, isHead = false): string =>
     `text-align:${isNumeric ? 'right' : 'left'};padding:3px 12px;${isHead ? 'border-bottom:1px solid #8c959f;' : ''}`;
@@ -70,13 +70,24 @@ interface Column {
   readonly cells: readonly string[];
 }
 
-function told(value: FlatRow[string] | undefined, digits: number | undefined): string {
+/** How many digits after the point the numbers of a column need, four at most. */
+function digitsOf(rows: readonly FlatRow[], key: string): number {
+  const digits = rows.map((row) => {
+    const value = row[key];
+    const isFraction = typeof value === 'number' && Number.isFinite(value);
+    return isFraction
+      ? (String(Number(value.toFixed(4)))
+          .split('.')
+          .at(1)?.length ?? 0)
+      : 0;
+  });
+  return Math.max(...digits);
+}
+
+function told(value: FlatRow[string] | undefined, digits: number): string {
   if (value === undefined) return '–';
   if (typeof value === 'string') return value;
-  const options =
-    digits === undefined
-      ? { maximumFractionDigits: 4 }
-      : { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return Number.isFinite(value) ? value.toLocaleString('en', options) : String(value);
 }
 
