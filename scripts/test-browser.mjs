@@ -376,6 +376,27 @@ async function stopTraining(name, id) {
       expectSame(await cell.locator('.jp-OutputArea-output').count(), 2, 'outputs of the cell');
       expectSame((await cell.locator('polyline').count()) > 0, true, 'curves');
     });
+    await check(`${name}, training: nothing flickers while it is replaced`, async () => {
+      const [updates, falls] = await cell.evaluate(async (box) => {
+        let updates = 0;
+        const observer = new MutationObserver(() => (updates += 1));
+        observer.observe(box, { childList: true, subtree: true });
+        const falls = [];
+        let before = box.getBoundingClientRect().height;
+        const end = performance.now() + 6000;
+        // What is painted: once a frame.
+        while (performance.now() < end) {
+          await new Promise((resolve) => requestAnimationFrame(resolve));
+          const { height } = box.getBoundingClientRect();
+          if (height < before - 1) falls.push([before, height]);
+          before = height;
+        }
+        observer.disconnect();
+        return [updates, falls];
+      });
+      if (updates < 3) throw new Error(`only ${updates} updates in six seconds`);
+      expectSame(falls, [], 'frames in which the output is smaller than before');
+    });
     await check(
       `${name}, training: the stop button ends it after the step, and the output says where`,
       async () => {
