@@ -46,6 +46,7 @@ export type { KindChanges, LayerOfKind, Overrides } from './graph/edit';
 export type { Graph, GraphNode, InputRef, Layer, Leaf, Net } from './graph/spec';
 export { svg } from './graph/svg';
 export type { ChartSpec } from './report/charts';
+export { claim } from './report/claim';
 export { compare } from './report/compare';
 export type { CompareOptions, Comparison, Observation } from './report/compare';
 export type { PagePart, PageSection } from './report/page';
@@ -164,8 +165,33 @@ export type { Picture } from './export/picture';
 export { createPredictor, softmax } from './export/predictor';
 export type { Predictor, PredictorOptions } from './export/predictor';
 export { savedModel } from './export/saved-model';
+export { activationsAlong, activationsAt } from './analysis/activations';
+export type { ActivationsOptions } from './analysis/activations';
+export { fixedBatches } from './analysis/batches';
+export type { HostBatch } from './analysis/batches';
+export { channelDensities } from './analysis/densities';
+export type { ChannelDensity, DensityOptions } from './analysis/densities';
+export { momentGradients } from './analysis/gradients';
+export type { Moment } from './analysis/gradients';
+export { createHessian } from './analysis/hessian';
+export type { Hessian, Sample } from './analysis/hessian';
+export { lanczos } from './analysis/lanczos';
+export type { Eigenpairs, LanczosOptions, Product } from './analysis/lanczos';
+export { orthonormalBasis, overlap, projectOut, shares } from './analysis/overlap';
+export { refreshNorms } from './analysis/refresh-norms';
+export { singularValues } from './analysis/singular-values';
 export { stepTimes } from './analysis/step-times';
 export type { StepPart, StepTimes, StepTimesOptions } from './analysis/step-times';
+export {
+  norm,
+  perturbed,
+  randomDirection,
+  squaredNorms,
+  toRecord,
+  toVector,
+  vectorLayout,
+} from './analysis/vector';
+export type { VectorLayout } from './analysis/vector';
 export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
 export { changesBetween } from './experiments/changes';
 export type { Change } from './experiments/changes';
@@ -223,6 +249,8 @@ export type {
 export type { JobEngine, JobEvent, PrepareJob, RunJob } from './experiments/job';
 export { findRuns } from './experiments/stored-run';
 export type { StoredRun } from './experiments/stored-run';
+export { stressTest } from './experiments/stress-test';
+export { frozenSample, sampleOf } from './experiments/sample';
 export { scaled } from './experiments/scale';
 export type { RunAbout, RunPlan } from './experiments/about';
 export { resumeRun, trainRecord } from './experiments/train-record';
@@ -239,15 +267,22 @@ export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';
 export { animateDrawings } from './notebook/animate';
 export { changes } from './notebook/changes';
+export { channelPlot } from './notebook/channel-plot';
+export type { ChannelPlotOptions } from './notebook/channel-plot';
 export { chart, vegaLite } from './notebook/chart';
 export type { Channel, ChartOptions, Guide, Mark, VegaLiteSpec } from './notebook/chart';
 export { comparison, epochRows, recordedRuns } from './notebook/compare-runs';
 export { curves } from './notebook/curves';
 export type { CurveRun } from './notebook/curves';
+export { eigenpairsLive, gradientsLive } from './notebook/curvature-live';
+export type { EigenpairsLiveOptions, Samples } from './notebook/curvature-live';
+export { descentPicture } from './notebook/descent-picture';
 export { drawing } from './notebook/drawing';
 export type { DrawingOptions } from './notebook/drawing';
 export { show } from './notebook/figure';
 export type { Figure } from './notebook/figure';
+export { histograms } from './notebook/histograms';
+export type { HistogramOptions } from './notebook/histograms';
 export type { LiveRun, TracePoint } from './notebook/live-view';
 export { notebookScale } from './notebook/notebook-scale';
 export { pictures } from './notebook/picture';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRng } from '../base/rng';
-import { orthonormalBasis, overlap, projectOut } from './overlap';
+import { orthonormalBasis, overlap, projectOut, shares } from './overlap';
 import { addScaled, dot, norm, randomDirection, scaled } from './vector';
 
 function directions(count: number, size: number, seed: number): Float32Array[] {
@@ -50,5 +50,25 @@ describe('overlap', () => {
       6,
     );
     expect(overlap(basis, v)).toBeLessThan(5 * (10 / 2000));
+  });
+});
+
+describe('shares', () => {
+  test('of groups that have something in common add up to the share of all', () => {
+    const [a, b, c, d] = directions(4, 30, 5);
+    const both = a.slice();
+    addScaled(both, 1, b);
+    const groups = { first: [a, b], second: [both, c] };
+    const [inFirst, between, outside] = shares(groups, [
+      scaled(both, 1 / norm(both)),
+      scaled(c, 1),
+      projectOut(orthonormalBasis([a, b, c]), d),
+    ]);
+    // What both groups reach is the first one's.
+    expect(inFirst.first).toBeCloseTo(1, 5);
+    expect(inFirst.second).toBeCloseTo(0, 5);
+    expect(between.first).toBeCloseTo(overlap(orthonormalBasis([a, b]), c), 6);
+    expect(between.first + between.second).toBeCloseTo(1, 5);
+    expect(outside.first + outside.second).toBeCloseTo(0, 5);
   });
 });

@@ -36,3 +36,28 @@ export function projectOut(basis: readonly Float32Array[], vector: Float32Array)
 export function overlap(basis: readonly Float32Array[], vector: Float32Array): number {
   return basis.reduce((sum, direction) => sum + dot(direction, vector) ** 2, 0);
 }
+
+/**
+ * How much of each unit vector lies in the span of each group of vectors: shares of 0 to 1, which together are the part
+ * that lies in the span of all. What a group has in common with one before it counts for the earlier one.
+ */
+export function shares<G extends string>(
+  groups: Readonly<Record<G, readonly Float32Array[]>>,
+  vectors: readonly Float32Array[],
+): Record<G, number>[] {
+  const named = Object.entries(groups) as [G, readonly Float32Array[]][];
+  const basis = orthonormalBasis(named.flatMap(([, group]) => group));
+  let from = 0;
+  const parts = named.map(([name, { length }]) => {
+    const part = [name, basis.slice(from, from + length)] as const;
+    from += length;
+    return part;
+  });
+  return vectors.map(
+    (vector) =>
+      Object.fromEntries(parts.map(([name, part]) => [name, overlap(part, vector)])) as Record<
+        G,
+        number
+      >,
+  );
+}

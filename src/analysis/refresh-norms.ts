@@ -1,0 +1,54 @@
+import { InterruptedError, TrainError } from '../base/errors';
+import { createSession } from '../engine/session';
+import type { Graph } from '../graph/spec';
+import { pathsByRole, runNetwork } from '../nn/network';
+import type { AnyLayer, HostVariables } from '../nn/network';
+import type { HostBatch } from './batches';
+
+/**
+ * A copy of a network whose batch norms know the weights as they are: all batches go through it in training mode once, and
+ * its running statistics follow, while nothing is learnt. Evaluated, it is the network frozen.
+ *
+ * While a network trains, its running statistics lag behind weights that move. They follow by their layer's own momentum,
+ * so it takes some 50 batches until the old ones are forgotten.
+ *
+ * @returns running statistics in new tensors; all others are shared with `variables`
+ * @throws TrainError if there is no batch, or no batch norm
+ * @throws InterruptedError if the signal stops it
+ */
+export async function refreshNorms(
+  graph: Graph<AnyLayer>,
+  variables: HostVariables,
+  batches: readonly Pick<HostBatch, 'input'>[],
+  signal?: AbortSignal,
+): Promise<HostVariables> {
+  const paths = pathsByRole(graph, 'running');
+  if (paths.length === 0 || batches.length === 0) {
+    const missing = paths.length === 0 ? 'no batch norm in the network' : 'no batch';
+    throw new TrainError(`refreshNorms: there is ${missing}. Give at least one.`);
+  }
+  const session = createSession({ network: variables });
+  try {
+    const [{ input: example }] = batches;
+    const run = session.capture(
+      'refresh norms',
+      ({ network }, { input }) => ({
+        state: { network: runNetwork(graph, network, { input }, true).running },
+      }),
+      { input: example },
+    );
+    for (const [index, { input }] of batches.entries()) {
+      if (signal?.aborted === true) {
+        throw new InterruptedError(
+          `refreshNorms: stopped before batch ${index + 1} of ${batches.length}. Nothing is kept.`,
+        );
+      }
+      await run({ input });
+    }
+    const { network } = await session.read('network');
+    const running = paths.map((path) => [path, network[path]] as const);
+    return { ...variables, ...Object.fromEntries(running) };
+  } finally {
+    session.dispose();
+  }
+}

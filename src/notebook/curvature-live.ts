@@ -1,0 +1,145 @@
+import { momentGradients } from '../analysis/gradients';
+import type { Moment } from '../analysis/gradients';
+import { createHessian } from '../analysis/hessian';
+import type { Sample } from '../analysis/hessian';
+import { lanczos } from '../analysis/lanczos';
+import type { Eigenpairs } from '../analysis/lanczos';
+import { NotebookError } from '../base/errors';
+import { interruptSignal } from '../base/interrupt';
+import { createRng } from '../base/rng';
+import { durationText } from '../report/progress';
+import type { FlatRow } from '../report/table';
+import { wallClock } from '../train/timer';
+import { inPlace } from './in-place';
+import { tabulate } from './tabulate';
+
+/** Networks to look at, by name. */
+export type Samples<N extends string = string> = Readonly<Record<N, Sample>>;
+
+/**
+ * Gradients of output moments of several networks, one after the other, with a table of how far that is; see
+ * {@link momentGradients}. The stop button ends it after a batch.
+ *
+ * @throws NotebookError if there is no network
+ * @throws TrainError, InterruptedError as `momentGradients`
+ */
+export async function gradientsLive<N extends string>(
+  samples: Samples<N>,
+  moments: readonly Moment[],
+): Promise<Record<N, Record<Moment, Float32Array[]>>> {
+  const named = entriesOf('gradientsLive', samples);
+  const signal = interruptSignal();
+  const draw = inPlace(wallClock);
+  const begun = wallClock();
+  const rows = new Map<string, FlatRow>();
+  const found: Partial<Record<N, Record<Moment, Float32Array[]>>> = {};
+  let left = NaN;
+  const figure = (): ReturnType<typeof tabulate> =>
+    tabulate([...rows.values()], {
+      title: `gradients of each output's ${moments.join(', ')}${Number.isFinite(left) ? `: ${durationText(left)} left` : ''}`,
+      digits: { seconds: 1 },
+    });
+  for (const [index, [network, sample]] of named.entries()) {
+    const start = wallClock();
+    found[network] = await momentGradients({ ...sample, signal }, moments, (done, total) => {
+      const now = wallClock();
+      const isLast = done === total;
+      const share = (index + done / total) / named.length;
+      left = isLast && index === named.length - 1 ? NaN : ((now - begun) * (1 - share)) / share;
+      const { length } = sample.batches;
+      rows.set(network, {
+        network,
+        vectors: `${done} of ${total}`,
+        batches: length,
+        seconds: now - start,
+      });
+      draw(figure, { isLast });
+    });
+  }
+  return found as Record<N, Record<Moment, Float32Array[]>>;
+}
+
+/** What {@link eigenpairsLive} looks for. */
+export interface EigenpairsLiveOptions<N extends string = string> {
+  /** Of each network, those of largest magnitude. */
+  readonly count: number;
+  /** As `lanczos` takes it. */
+  readonly tolerance?: number;
+  /** As `lanczos` takes it. */
+  readonly basisSize?: number;
+  /** Draws the vectors to start with; 0 where absent. */
+  readonly seed?: number;
+  /** By network: orthonormal vectors that are left out, as `lanczos` takes them. */
+  readonly complementOf?: Readonly<Record<N, readonly Float32Array[]>>;
+}
+
+/**
+ * Leading eigenpairs of the Hessians of several networks, one after the other, with a table of how far that is: a row after
+ * every ten products, and one for where it ended; see {@link createHessian} and {@link lanczos}. Says after two products
+ * what one takes. The stop button ends it after a batch.
+ *
+ * @throws NotebookError if there is no network
+ * @throws TrainError, InterruptedError, RangeError as those two
+ */
+export async function eigenpairsLive<N extends string>(
+  samples: Samples<N>,
+  { seed = 0, complementOf, ...options }: EigenpairsLiveOptions<N>,
+): Promise<Record<N, Eigenpairs>> {
+  const named = entriesOf('eigenpairsLive', samples);
+  const signal = interruptSignal();
+  const draw = inPlace(wallClock);
+  const begun = wallClock();
+  const rows: FlatRow[] = [];
+  const found: Partial<Record<N, Eigenpairs>> = {};
+  let told = '';
+  const columns = { network: '', products: '', seconds: '', total: 'seconds in all', ended: '' };
+  const figure = (all: readonly FlatRow[]) => (): ReturnType<typeof tabulate> =>
+    tabulate(all, {
+      title: `${options.count} eigenpairs of each${told}`,
+      columns: all.some((row) => 'ended' in row)
+        ? columns
+        : { network: '', products: '', seconds: '', total: 'seconds in all' },
+      digits: { seconds: 1, total: 1 },
+    });
+  for (const [index, [network, sample]] of named.entries()) {
+    const hessian = createHessian({ ...sample, signal });
+    let [rowStart, first] = [wallClock(), NaN];
+    const row = (products: number): FlatRow => {
+      const now = wallClock();
+      return { network, products, seconds: now - rowStart, total: now - begun };
+    };
+    try {
+      const pairs = await lanczos(hessian.product, hessian.layout.size, {
+        ...options,
+        rng: createRng(seed, 'lanczos'),
+        ...(complementOf === undefined ? {} : { complementOf: complementOf[network] }),
+        onProduct: (products) => {
+          const now = wallClock();
+          // The first one includes what TensorFlow does once.
+          if (products === 1) first = now;
+          if (products === 2 && index === 0) told = `, ${(now - first).toFixed(2)} s a product`;
+          draw(figure([...rows, row(products)]));
+          if (products % 10 > 0) return;
+          rows.push(row(products));
+          rowStart = now;
+        },
+      });
+      found[network] = pairs;
+      // The last row of ten products may be the end itself.
+      const last = rows.at(-1);
+      const isTold = last?.['network'] === network && last['products'] === pairs.products;
+      const end = isTold ? { ...rows.pop() } : row(pairs.products);
+      rows.push({ ...end, ended: pairs.isConverged ? 'found' : 'given up' });
+      draw(figure(rows), { isLast: true });
+    } finally {
+      hessian.dispose();
+    }
+  }
+  return found as Record<N, Eigenpairs>;
+}
+
+function entriesOf<N extends string>(call: string, samples: Samples<N>): [N, Sample][] {
+  const named = Object.entries(samples) as [N, Sample][];
+  if (named.length > 0) return named;
+  throw new NotebookError(`${call}: there is no network. Give at least one, by its name.`);
+}

@@ -1,0 +1,91 @@
+import { NotebookError } from '../base/errors';
+import { vegaLite } from './chart';
+import type { Figure } from './figure';
+import { panelGrid } from './panels';
+
+/** How numbers become {@link histograms}. */
+export interface HistogramOptions {
+  /** What falls outside is not shown, but counts. */
+  readonly domain: readonly [from: number, to: number];
+  /** Of equal width; 50 where absent. */
+  readonly bins?: number;
+  /** Densities are shown from here to ten, on a logarithmic axis; 1e-3 where absent. */
+  readonly least?: number;
+  /** Panels side by side; 3 where absent. */
+  readonly columns?: number;
+  readonly title?: string;
+  readonly subtitle?: string;
+}
+
+/**
+ * How numbers are spread: a panel of bars for each group of them, on common axes, heights being densities (the share of a
+ * bin by its width).
+ *
+ * @param panels numbers by the title of their panel
+ * @throws NotebookError if there is no panel, or one without numbers
+ */
+export function histograms(
+  panels: Readonly<Record<string, ArrayLike<number>>>,
+  {
+    domain,
+    bins = 50,
+    least = 1e-3,
+    columns = 3,
+    title = 'Histograms',
+    subtitle = '',
+  }: HistogramOptions,
+): Promise<Figure> {
+  const names = Object.keys(panels);
+  const empty = names.find((name) => panels[name].length === 0);
+  if (names.length === 0 || empty !== undefined) {
+    throw new NotebookError(
+      `histograms: there are no numbers${empty === undefined ? '' : ` for "${empty}"`}. Give at least one.`,
+    );
+  }
+  const [low, high] = domain;
+  const width = (high - low) / bins;
+  const barsOf = (panel: string): object[] => {
+    const counts = new Float64Array(bins);
+    const numbers = panels[panel];
+    for (const value of Array.from(numbers)) {
+      const index = Math.floor((value - low) / width);
+      if (index >= 0 && index < bins) counts[index]++;
+    }
+    return Array.from(counts, (count, index) => ({
+      from: Number((low + index * width).toPrecision(5)),
+      to: Number((low + (index + 1) * width).toPrecision(5)),
+      density: Number((count / (numbers.length * width)).toPrecision(4)),
+    })).filter(({ density }) => density > least);
+  };
+  const scale = { type: 'log', domain: [least, 10] };
+  const layer = [
+    {
+      mark: { type: 'bar', clip: true, binSpacing: 0 },
+      encoding: {
+        x: {
+          field: 'from',
+          type: 'quantitative',
+          bin: 'binned',
+          title: null,
+          scale: { domain, nice: false },
+          axis: { tickCount: 4, grid: false },
+        },
+        x2: { field: 'to' },
+        y: {
+          field: 'density',
+          type: 'quantitative',
+          stack: null,
+          title: null,
+          scale,
+          axis: { values: [least, 0.1, 10], format: '~g' },
+        },
+        y2: { datum: least },
+      },
+    },
+  ];
+  const chartOf = (name: string): object => ({ data: { values: barsOf(name) }, layer });
+  return vegaLite(
+    { title: { text: title, subtitle }, ...panelGrid(names, columns, chartOf) },
+    `${title}: ${names.map((name) => `${name}, largest ${Math.max(...Array.from(panels[name])).toPrecision(3)}`).join('; ')}`,
+  );
+}
