@@ -182,6 +182,8 @@ export { refreshNorms } from './analysis/refresh-norms';
 export { singularValues } from './analysis/singular-values';
 export { stepTimes } from './analysis/step-times';
 export type { StepPart, StepTimes, StepTimesOptions } from './analysis/step-times';
+export { followWeights } from './analysis/weight-dynamics';
+export type { WeightDynamics, WeightPoint } from './analysis/weight-dynamics';
 export {
   norm,
   perturbed,
@@ -199,6 +201,21 @@ export { coordinateSearch } from './experiments/coordinate-search';
 export type { Hyperparameters, Trial } from './experiments/coordinate-search';
 export { forgetfulness } from './experiments/forgetfulness';
 export type { ForgetfulnessData, ForgetfulnessTrial } from './experiments/forgetfulness';
+export {
+  hyperparameterMap,
+  hyperparameterSearch,
+  hyperparameterTrial,
+  mapSteps,
+  ridgeOf,
+  runHyperparameterTrial,
+} from './experiments/hyperparameter-study';
+export type {
+  HyperparameterResult,
+  HyperparameterRunOptions,
+  HyperparameterTrial,
+  MapAxis,
+  MapSteps,
+} from './experiments/hyperparameter-study';
 export { overridden, parseOverride } from './experiments/override';
 export { profileRecord, publishedProfile } from './experiments/profile-record';
 export type { ProfileRow } from './experiments/profile-record';
@@ -263,6 +280,18 @@ export type {
   RunStart,
   TrainOptions,
 } from './experiments/train-record';
+export {
+  averagedPoints,
+  balancedStep,
+  followRecord,
+  weightDecayStudy,
+} from './experiments/weight-decay-study';
+export type {
+  FollowOptions,
+  FollowedPoint,
+  FollowedRun,
+  WeightDecayChanges,
+} from './experiments/weight-decay-study';
 export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';
 export { animateDrawings } from './notebook/animate';
@@ -289,6 +318,8 @@ export { pictures } from './notebook/picture';
 export type { PictureOptions } from './notebook/picture';
 export { plotly } from './notebook/plotly';
 export type { PlotlyLayout, PlotlyTrace } from './notebook/plotly';
+export { followLive, trialsLive } from './notebook/series-live';
+export type { FollowedStart, TrialsOf, TrialsOptions } from './notebook/series-live';
 export { tabulate } from './notebook/tabulate';
 export type { TabulateOptions } from './notebook/tabulate';
 export { resumeLive, trainLive } from './notebook/train-live';

@@ -1,7 +1,8 @@
+import type { Group } from '../optim/optimiser';
 import { piecewiseLinear } from '../optim/schedule';
 import { basedOn, demo } from './base';
 import { coordinateSearch } from './coordinate-search';
-import type { Trial } from './coordinate-search';
+import type { Hyperparameters, Trial } from './coordinate-search';
 import type { Experiment } from './record';
 
 const base = basedOn(demo, 'posts');
@@ -59,19 +60,33 @@ function searchRecord({ lr, momentum, weightDecay, tuned }: Trial, run: number):
 /** The search of post 5 over rate, momentum and weight decay: its start, and the 22 runs after it. */
 export const hyperparameterRecords: readonly Experiment[] = trials().map(searchRecord);
 
-/** The size of a step relative to the weights at which LARS and SGD with weight decay meet, as post 6 reckons. */
-function relativeRate(lr: number, momentum: number, weightDecay: number): number {
-  return Math.sqrt(2 * lr * weightDecay * (1 - momentum));
+/**
+ * LARS for the convolutions, at the relative rate where SGD with weight decay is in balance, as post 6 reckons: the root of
+ * 2 rate decay (1 - momentum).
+ *
+ * A gradient is that of the loss summed over the batch, its length cancels, and the rate is divided by the batch size as all
+ * rates are: the factor puts that back. It belongs to `rule` `nesterov-b`, and to a schedule whose highest rate is `lr`.
+ */
+export function larsGroup(
+  { lr, momentum, weightDecay }: Hyperparameters,
+  batchSize: number,
+): Group {
+  const relativeRate = Math.sqrt(2 * lr * weightDecay * (1 - momentum));
+  return {
+    includes: 'conv/',
+    rule: 'lars',
+    lrFactor: (relativeRate * batchSize) / lr,
+    weightDecayFactor: 1,
+  };
 }
 
 const { momentum, weightDecay, lr } = demo.optim;
-const peak = Math.max(...lr.vals);
+const inherited = { lr: Math.max(...lr.vals), momentum, weightDecay };
 
 /**
  * `demo` with LARS for its convolutions, at the relative rate where SGD with weight decay is in balance at its peak.
  *
- * Post 6 tells of LARS and gives no run of it; this one is what its argument comes to. A gradient is that of the loss summed over the
- * batch, its length cancels, and the rate is divided by the batch size as all rates are: the factor puts that back.
+ * Post 6 tells of LARS and gives no run of it; this one is what its argument comes to.
  */
 export const larsRecord: Experiment = {
   ...base,
@@ -81,13 +96,6 @@ export const larsRecord: Experiment = {
   optim: {
     ...demo.optim,
     rule: 'nesterov-b',
-    groups: [
-      {
-        includes: 'conv/',
-        rule: 'lars',
-        lrFactor: (relativeRate(peak, momentum, weightDecay) * demo.data.batchSize) / peak,
-        weightDecayFactor: 1,
-      },
-    ],
+    groups: [larsGroup(inherited, demo.data.batchSize)],
   },
 };

@@ -22,7 +22,7 @@ import { crossEntropyLoss, labelSmoothingLoss, smoothedLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
 import { whitenInput } from '../nn/whiten';
 import { createTrainer } from '../train/loop';
-import type { EpochRow, Examples, Trainer, Watch } from '../train/loop';
+import type { EpochRow, Examples, Trainer, Training, Watch } from '../train/loop';
 import { startTimer } from '../train/timer';
 import type { BlockName, Experiment } from './record';
 
@@ -37,6 +37,8 @@ export interface PreparedRun {
 /** Who follows a run, and how its steps are executed. */
 export interface PrepareOptions extends Watch {
   readonly engine?: SessionOptions;
+  /** Steps of the caller, and what they keep. */
+  readonly steps?: Pick<Training, 'trainSteps' | 'extraSteps' | 'extraState'>;
 }
 
 const blocks: Readonly<Record<BlockName, Block>> = {
@@ -108,7 +110,7 @@ export function trainerOf(
   experiment: Experiment,
   { train, valid }: Readonly<Record<'train' | 'valid', Examples>>,
   seed: number,
-  { engine, ...watch }: PrepareOptions = {},
+  { engine, steps = {}, ...watch }: PrepareOptions = {},
 ): Trainer {
   const { data: images, optim, run } = experiment;
   return createTrainer(
@@ -135,6 +137,7 @@ export function trainerOf(
         ? { start: (variables) => whitenInput(variables, firstImages(train.images)) }
         : {}),
       ...(engine === undefined ? {} : { engine }),
+      ...steps,
     },
     watch,
   );

@@ -7,15 +7,14 @@ import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { findExperiment } from '../experiments/catalogue';
-import { scales } from '../experiments/record';
 import type { Experiment, Scale } from '../experiments/record';
 import { scaled } from '../experiments/scale';
 import { resumeRun, trainRecord } from '../experiments/train-record';
 import type { FinishedRun, RunStart } from '../experiments/train-record';
-import { durationText } from '../report/progress';
 import { openLiveScreen } from './live-screen';
 import type { LiveScreen, SeenRun } from './live-screen';
-import { notebookScale, wantedScale } from './notebook-scale';
+import { wantedScale } from './notebook-scale';
+import { TooLong, withinLimit } from './size-limit';
 
 /** How records are trained in a cell. */
 export interface LiveOptions {
@@ -138,7 +137,13 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
   const screen = openLiveScreen(names, series.seen);
   try {
     const data = series.options.data ?? (await loadCifar10({ signal }));
-    await settleScale(series, { data, signal, screen });
+    const asked = series.scale ?? series.options.scale ?? wantedScale();
+    await withinLimit(
+      asked,
+      series.options.limitSec ?? 600,
+      (scale, limitSec) => trainAll(series, { data, signal, screen }, scale, limitSec),
+      (text) => screen.remark(text),
+    );
     if (stopped === series) stopped = undefined;
     await screen.finish(series.runs);
     return series.runs;
@@ -169,38 +174,6 @@ function defaultLogDir(): string {
   for (let folder = process.cwd(); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return join(folder, 'runs');
     if (dirname(folder) === folder) return resolve('runs');
-  }
-}
-
-/** Trains in the size that is asked for or else, from the one that suits the machine downwards, one that is short enough. */
-async function settleScale(series: Series, surroundings: Surroundings): Promise<void> {
-  const asked = series.scale ?? series.options.scale ?? wantedScale();
-  const { limitSec = 600 } = series.options;
-  let scale = asked ?? notebookScale();
-  for (;;) {
-    const smaller = scales[scales.indexOf(scale) - 1];
-    const isLast = asked !== undefined || smaller === undefined;
-    try {
-      await trainAll(series, surroundings, scale, isLast ? Infinity : limitSec);
-      return;
-    } catch (error) {
-      if (!(error instanceof TooLong)) throw error;
-      surroundings.screen.remark(
-        `${scale} size would take ${durationText(error.totalSec)} here, a cell takes ${durationText(limitSec)} at most: ` +
-          `${smaller} size instead (CIFAR10_FAST_SCALE=${scale} asks for the other)`,
-      );
-      scale = smaller;
-    }
-  }
-}
-
-/** Says that runs would take too long, before the first step of the first one. */
-class TooLong extends Error {
-  readonly totalSec: number;
-
-  constructor(totalSec: number) {
-    super(`${totalSec} s are too long`);
-    this.totalSec = totalSec;
   }
 }
 

@@ -1,0 +1,114 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { TrainError } from '../base/errors';
+import { filled } from '../base/host-tensor';
+import type { Graph } from '../graph/spec';
+import { parametersOfGraph } from '../nn/network';
+import type { AnyLayer, HostVariables } from '../nn/network';
+import type { Training } from '../train/loop';
+import type { FoldStep } from '../train/steps';
+
+/** One kernel or matrix of a network, as it is moved by one step of training. */
+export type WeightPoint = {
+  /** Counts from 1. */
+  readonly step: number;
+  /** The path of the layer, without the `conv` at its end. */
+  readonly layer: string;
+  /** Length of the weights before the step. */
+  readonly norm: number;
+  /** Length of the gradient of the batch's **mean** loss, before weight decay. */
+  readonly gradient: number;
+  /** How far the step moved the weights: the length of the difference. */
+  readonly movement: number;
+  /**
+   * Cosine of the angle between weights and gradient: 0, but for rounding, where the length of the weights does not change what the
+   * network computes.
+   */
+  readonly cosine: number;
+};
+
+/** What a training needs to follow its weights, and how to read what was seen. */
+export interface WeightDynamics {
+  /** Parts of a {@link Training}: spread them into it. */
+  readonly training: Required<Pick<Training, 'trainSteps' | 'extraState'>>;
+  /** The points of all steps that were trained so far, step by step, out of the session's `extra`. */
+  read(extra: HostVariables): WeightPoint[];
+}
+
+const slot = 'weight dynamics';
+const columns = 4;
+
+/** The paths of what is followed, by layer: everything trainable with inputs and outputs, so neither scales nor biases. */
+function followed(graph: Graph<AnyLayer>): Map<string, string> {
+  const kernels = parametersOfGraph(graph).filter(
+    ({ parameter: { role, shape } }) => role === 'trainable' && shape.length > 1,
+  );
+  return new Map(kernels.map(({ path }) => [path.replace(/(\/conv)?\/weight$/, ''), path]));
+}
+
+function lengthOf(tensor: tf.Tensor): tf.Tensor {
+  return tensor.square().sum().sqrt();
+}
+
+/**
+ * Follows the length of every kernel and matrix of a network through its training, step by step, with the gradient that it
+ * gets and the step that it makes.
+ *
+ * Four numbers a layer and step are kept on the device, in a tensor of the training's own state that is read once, at the end. What
+ * is trained stays the same bit for bit.
+ *
+ * @param steps as many steps are followed, from the first
+ * @throws TrainError unless `steps` is a whole number from 1, or if the network has no kernel or matrix that trains
+ * @example
+ * ```ts
+ * const dynamics = followWeights(model.graph, 97);
+ * const trainer = createTrainer({ ...training, ...dynamics.training });
+ * await trainer.runEpoch(1);
+ * const points = dynamics.read((await trainer.session.read('extra')).extra);
+ * ```
+ */
+export function followWeights(graph: Graph<AnyLayer>, steps: number): WeightDynamics {
+  if (!Number.isInteger(steps) || steps < 1) {
+    throw new TrainError(`followWeights: steps is ${steps}. Give a whole number from 1.`);
+  }
+  const layers = followed(graph);
+  if (layers.size === 0) {
+    throw new TrainError(
+      'followWeights: the network has no kernel and no matrix that trains. Give one with a convolution or a linear layer.',
+    );
+  }
+  const shape = [steps, layers.size, columns] as const;
+  const observe =
+    (optimise: FoldStep): FoldStep =>
+    (work) => {
+      const moved = optimise(work);
+      const { gradients = {} } = work;
+      const rows = [...layers.values()].map((path) => {
+        const [before, after] = [work.network[path], moved.network?.[path] ?? work.network[path]];
+        const gradient = gradients[path].div(work.batch.target.shape[0]);
+        const [norm, size] = [lengthOf(before), lengthOf(gradient)];
+        const cosine = before.mul(gradient).sum().div(norm.mul(size));
+        return tf.stack([norm, size, lengthOf(after.sub(before)), cosine]);
+      });
+      const isNow = tf.range(1, steps + 1).equal(work.step);
+      const log = tf.where(isNow.reshape([steps, 1, 1]), tf.stack(rows), work.extra[slot]);
+      return { ...moved, extra: { ...work.extra, ...moved.extra, [slot]: log } };
+    };
+  return {
+    training: {
+      trainSteps: ({ backward, log, optimise }) => [backward, log, observe(optimise)],
+      extraState: { [slot]: filled(shape, 0) },
+    },
+    read(extra) {
+      const { data } = extra[slot];
+      const names = [...layers.keys()];
+      return Array.from({ length: steps }, (_, index) => index).flatMap((index) =>
+        names.flatMap((layer, place) => {
+          const from = (index * names.length + place) * columns;
+          const [norm, gradient, movement, cosine] = data.subarray(from, from + columns);
+          // Weights of length 0 there are none: a step that was not trained yet.
+          return norm === 0 ? [] : [{ step: index + 1, layer, norm, gradient, movement, cosine }];
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,335 @@
+import { InterruptedError, NotebookError } from '../base/errors';
+import { interruptSignal } from '../base/interrupt';
+import { loadCifar10 } from '../data/cifar10';
+import type { Cifar10 } from '../data/cifar10';
+import { hardwareLine, readHardware } from '../engine/hardware';
+import type { SessionOptions } from '../engine/session';
+import { runHyperparameterTrial } from '../experiments/hyperparameter-study';
+import type {
+  HyperparameterResult,
+  HyperparameterTrial,
+} from '../experiments/hyperparameter-study';
+import type { Experiment, Scale } from '../experiments/record';
+import { followRecord } from '../experiments/weight-decay-study';
+import type { FollowedRun } from '../experiments/weight-decay-study';
+import { durationText } from '../report/progress';
+import type { Progress } from '../report/progress';
+import { wallClock } from '../train/timer';
+import { display } from './display';
+import type { DisplayHandle } from './display';
+import { liveHtml, liveText } from './live-view';
+import { wantedScale } from './notebook-scale';
+import { TooLong, withinLimit } from './size-limit';
+
+/** How many short runs are trained in a cell. */
+export interface TrialsOptions {
+  /** Each trial is trained once for each; `[0]` where absent. A search hears the mean of their accuracies. */
+  readonly seeds?: readonly number[];
+  /**
+   * Results that are there already. Trials that are among them are not trained again, and what is trained is added at
+   * once, so that a cell which was stopped can be run again and goes on.
+   */
+  readonly done?: HyperparameterResult[];
+  /**
+   * The size, whatever it takes. Where absent, that of `notebookScale`; unless the environment asks for it, a smaller one
+   * where that would take longer than `limitSec`.
+   */
+  readonly scale?: Scale;
+  /** Seconds that all runs together may take; 600 where absent. */
+  readonly limitSec?: number;
+  /** How many trials a search is expected to take, for the time left; 22 where absent, as many as that of the post. */
+  readonly expected?: number;
+  /** Loaded where absent. */
+  readonly data?: Cifar10;
+  readonly engine?: SessionOptions;
+}
+
+/** Trials of a size: a list, or a search that wants the accuracy of each before it tells the next. */
+export type TrialsOf = (
+  scale: Scale,
+) => readonly HyperparameterTrial[] | Generator<HyperparameterTrial, unknown, number>;
+
+/**
+ * Trains many short runs in a cell, one after the other, for the accuracy that each comes to: post 5's search, and its maps.
+ * Before it starts it says how long it will take, and then where it is, in place.
+ *
+ * The stop button ends it after the step that it is at; given `done`, the cell goes on when it is run again. Nothing is kept on disk.
+ *
+ * @returns the results of these trials, trial by trial, for each its seeds
+ * @throws InterruptedError if it was stopped
+ * @throws NotebookError if there is no trial or no seed
+ * @example
+ * ```ts
+ * const results = await trialsLive((scale) => hyperparameterMap(scale, 'momentum'));
+ * ```
+ */
+export async function trialsLive(
+  trialsOf: TrialsOf,
+  { seeds = [0], done = [], scale, limitSec = 600, ...options }: TrialsOptions = {},
+): Promise<readonly HyperparameterResult[]> {
+  const { expected = 22, data: given, engine } = options;
+  const screen = openSeriesScreen('trial');
+  return screen.follow(given, (surroundings) =>
+    withinLimit(
+      scale ?? wantedScale(),
+      limitSec,
+      async (size, most) => {
+        const trials = trialsOf(size);
+        const source = 'next' in trials ? trials : oneByOne(trials);
+        const known = (
+          { experiment: { name, scale: own = 'full' } }: HyperparameterTrial,
+          seed: number,
+        ) =>
+          done.find(
+            (result) => result.name === name && result.scale === own && result.seed === seed,
+          );
+        const count =
+          'next' in trials
+            ? expected * seeds.length
+            : trials.flatMap((trial) => seeds.filter((seed) => known(trial, seed) === undefined))
+                .length;
+        const results: HyperparameterResult[] = [];
+        let index = 0;
+        for (let at = source.next(0); at.done !== true;) {
+          const trial = at.value;
+          const own: HyperparameterResult[] = [];
+          for (const seed of seeds) {
+            let result = known(trial, seed);
+            if (result === undefined) {
+              result = await surroundings.run(
+                { experiment: titled(trial.experiment, seed, seeds), index, count, limitSec: most },
+                (watch) =>
+                  runHyperparameterTrial(trial, {
+                    seed,
+                    ...(engine === undefined ? {} : { engine }),
+                    ...watch,
+                  }),
+                ({ accPercent, diverged }) =>
+                  diverged === 1 ? 'diverged' : `test accuracy ${accPercent.toFixed(2)} %`,
+              );
+              done.push(result);
+              index += 1;
+            }
+            own.push(result);
+          }
+          results.push(...own);
+          at = source.next(own.reduce((sum, { accPercent }) => sum + accPercent, 0) / own.length);
+        }
+        if (results.length === 0) throw nothingToTrain('trialsLive');
+        return results;
+      },
+      screen.remark,
+    ),
+  );
+}
+
+/** A run to be followed, and what it is called in charts. */
+export interface FollowedStart {
+  readonly name: string;
+  /** In its size already. */
+  readonly experiment: Experiment;
+  /** The convolutions begin with weights so many times as long; 1 where absent. */
+  readonly startScale?: number;
+}
+
+/**
+ * Trains records in a cell and follows their weights step by step; says before it starts how long that will take, and then where
+ * it is, in place. The stop button ends it after the step that it is at. Nothing is kept on disk.
+ *
+ * @returns the runs in order, each with its name
+ * @throws InterruptedError if it was stopped
+ * @throws NotebookError if there is nothing to train
+ * @throws TrainError if a loss is no finite number
+ * @example
+ * ```ts
+ * const [run] = await followLive([{ name: 'usual', experiment: weightDecayStudy(notebookScale()) }]);
+ * ```
+ */
+export async function followLive(
+  starts: readonly FollowedStart[],
+  {
+    data: given,
+    engine,
+    seed = 0,
+  }: Pick<TrialsOptions, 'data' | 'engine'> & { readonly seed?: number } = {},
+): Promise<readonly (FollowedRun & { readonly name: string })[]> {
+  const screen = openSeriesScreen('run');
+  return screen.follow(given, async (surroundings) => {
+    const runs: (FollowedRun & { readonly name: string })[] = [];
+    for (const [index, { name, experiment, startScale = 1 }] of starts.entries()) {
+      const run = await surroundings.run(
+        {
+          experiment: { ...experiment, title: name },
+          index,
+          count: starts.length,
+          limitSec: Infinity,
+        },
+        (watch) =>
+          followRecord(experiment, {
+            seed,
+            startScale,
+            ...(engine === undefined ? {} : { engine }),
+            ...watch,
+          }),
+        ({ rows }) => `test accuracy ${(100 * (rows.at(-1)?.valid.acc ?? 0)).toFixed(2)} %`,
+      );
+      runs.push({ ...run, name });
+    }
+    if (runs.length === 0) throw nothingToTrain('followLive');
+    return runs;
+  });
+}
+
+/** A list as a search that does not listen. */
+function* oneByOne(
+  trials: readonly HyperparameterTrial[],
+): Generator<HyperparameterTrial, void, number> {
+  yield* trials;
+}
+
+function titled(experiment: Experiment, seed: number, seeds: readonly number[]): Experiment {
+  if (seeds.length === 1) return experiment;
+  return { ...experiment, title: `${experiment.title}, seed ${seed}` };
+}
+
+function nothingToTrain(name: string): NotebookError {
+  return new NotebookError(
+    `${name}: there is nothing to train. Give at least one run, and a seed.`,
+  );
+}
+
+/** What a run is given by the screen. */
+interface RunWatch {
+  readonly data: Cifar10;
+  readonly signal: AbortSignal;
+  readonly onStart: (seconds: number) => void;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+interface Place {
+  readonly experiment: Experiment;
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+  readonly limitSec: number;
+}
+
+/** Trains one run of a series. */
+interface Surroundings {
+  /** @throws TooLong before the first step of the first run, if all together would take longer than the limit */
+  readonly run: <T>(
+    place: Place,
+    train: (watch: RunWatch) => Promise<T>,
+    tell: (result: T) => string,
+  ) => Promise<T>;
+}
+
+interface SeriesScreen {
+  readonly remark: (text: string) => void;
+  /** Loads data, lets `work` train, and says in the end what became of it. */
+  readonly follow: <T>(
+    data: Cifar10 | undefined,
+    work: (surroundings: Surroundings) => Promise<T>,
+  ) => Promise<T>;
+}
+
+/** One display for a series of short runs: what is trained, the last of them, a bar, and the time left. */
+function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
+  const signal = interruptSignal();
+  const remarks: string[] = [];
+  const log: string[] = [];
+  let headline: string | undefined;
+  let progress: (Progress & { readonly leftSec: number }) | undefined;
+  let [share, note]: [number, string | undefined] = [0, undefined];
+  let screen: DisplayHandle | undefined;
+  /** Runs that were trained here, and what they took. */
+  let [trained, spentSec] = [0, 0];
+
+  const draw = (): void => {
+    const state = {
+      headline: [headline ?? `${noun}s`, ...remarks].join('\n'),
+      log,
+      runs: [],
+      share,
+      ...(progress === undefined ? {} : { progress }),
+      ...(note === undefined ? {} : { note }),
+    };
+    const bundle = { 'text/html': liveHtml(state), 'text/plain': liveText(state) };
+    screen = display(bundle, screen === undefined ? {} : { update: screen });
+  };
+
+  const runIn =
+    (data: Cifar10): Surroundings['run'] =>
+    async ({ experiment, index, count, limitSec }, train, tell) => {
+      const start = wallClock();
+      let runSec = trained === 0 ? 0 : spentSec / trained;
+      const { epochs } = experiment.run;
+      const result = await train({
+        data,
+        signal,
+        onStart(seconds) {
+          const setUpSec = wallClock() - start;
+          if (trained === 0) runSec = setUpSec + seconds;
+          if (headline === undefined) {
+            const totalSec = (count - index) * runSec;
+            if (totalSec > limitSec) throw new TooLong(totalSec);
+            headline = describe(experiment, noun, count - index, totalSec);
+          }
+          draw();
+        },
+        onProgress(now) {
+          const leftSec = Math.max(0, (count - index) * runSec - (wallClock() - start));
+          progress = { ...now, leftSec };
+          share = (index + (now.epoch - 1 + now.done / now.total) / epochs) / count;
+          draw();
+        },
+      });
+      trained += 1;
+      const seconds = wallClock() - start;
+      spentSec += seconds;
+      share = (index + 1) / count;
+      log.push(`${index + 1}: ${experiment.title}: ${tell(result)}, ${seconds.toFixed(1)} s`);
+      draw();
+      return result;
+    };
+
+  return {
+    remark(text) {
+      remarks.push(text);
+      draw();
+    },
+    async follow(given, work) {
+      try {
+        const result = await work({ run: runIn(given ?? (await loadCifar10({ signal }))) });
+        const all = `${counted(trained, noun)} in ${durationText(spentSec)}`;
+        note = trained === 0 ? 'nothing to train: all results are there already' : all;
+        share = 1;
+        draw();
+        return result;
+      } catch (error) {
+        const isStopped = error instanceof InterruptedError;
+        note = `${error instanceof Error ? error.message : String(error)}${isStopped ? ` Finished before: ${counted(trained, noun)}.` : ''}`;
+        draw();
+        throw error;
+      }
+    },
+  };
+}
+
+function describe(
+  { run, data, net, scale = 'full' }: Experiment,
+  noun: string,
+  count: number,
+  totalSec: number,
+): string {
+  const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
+  return (
+    `${counted(count, noun)} in ${scale} size: ${counted(run.epochs, 'epoch')} of ${images} images, ` +
+    `widths ${Object.values(net.channels).join('/')}\n` +
+    `about ${durationText(totalSec)} on ${hardwareLine(readHardware())}`
+  );
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
