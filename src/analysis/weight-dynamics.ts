@@ -13,6 +13,8 @@ export type WeightPoint = {
   readonly step: number;
   /** The path of the layer, without the `conv` at its end. */
   readonly layer: string;
+  /** Of the tensor. */
+  readonly path: string;
   /** Length of the weights before the step. */
   readonly norm: number;
   /** Length of the gradient of the batch's **mean** loss, before weight decay. */
@@ -100,13 +102,15 @@ export function followWeights(graph: Graph<AnyLayer>, steps: number): WeightDyna
     },
     read(extra) {
       const { data } = extra[slot];
-      const names = [...layers.keys()];
+      const names = [...layers];
       return Array.from({ length: steps }, (_, index) => index).flatMap((index) =>
-        names.flatMap((layer, place) => {
+        names.flatMap(([layer, path], place) => {
           const from = (index * names.length + place) * columns;
           const [norm, gradient, movement, cosine] = data.subarray(from, from + columns);
           // Weights of length 0 there are none: a step that was not trained yet.
-          return norm === 0 ? [] : [{ step: index + 1, layer, norm, gradient, movement, cosine }];
+          return norm === 0
+            ? []
+            : [{ step: index + 1, layer, path, norm, gradient, movement, cosine }];
         }),
       );
     },

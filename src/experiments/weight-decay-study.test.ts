@@ -99,6 +99,7 @@ describe('averagedPoints', () => {
   test('means of stretches, layer by layer, each at the last of its steps', () => {
     const point = (layer: string, step: number, norm: number): FollowedPoint => ({
       layer,
+      path: `${layer}/conv/weight`,
       step,
       epoch: step / 4,
       norm,
@@ -170,6 +171,9 @@ describe('followRecord', () => {
     for (const index of [0, 1]) {
       expect(Math.abs(moves(longer)[index] / moves(usual)[index] - 1)).toBeLessThan(0.02);
     }
+    const [turned, twin] = [usual, longer].map((run) => ofLayer(run, 'layer2')[0]);
+    expect(twin.rate).toBeCloseTo(4 * turned.rate, 9);
+    expect(twin.relativeStep / turned.relativeStep).toBeCloseTo(1, 1);
     // With the old rate, weights that are twice as long turn by a quarter as much.
     expect(moves(alone)[0] / moves(usual)[0]).toBeLessThan(0.35);
     const [before, after] = [usual, longer].map((run) => ofLayer(run, 'layer2')[0]);

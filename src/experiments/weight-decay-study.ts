@@ -109,7 +109,7 @@ export function balancedStep({ lr, momentum, weightDecay }: Hyperparameters): nu
 export type FollowedPoint = WeightPoint & {
   /** In epochs, with fractions. */
   readonly epoch: number;
-  /** The schedule's value. */
+  /** The schedule's value, as the layer's group of the optimiser has it. */
   readonly rate: number;
   /** Rate times gradient by (1 - momentum) times weights; meaningless under LARS, which has a rate of its own. */
   readonly relativeStep: number;
@@ -138,7 +138,7 @@ export function averagedPoints(
   }
   return [...groups.values()].map((group) => {
     const last = group[group.length - 1];
-    const mean = (key: Exclude<keyof FollowedPoint, 'layer'>): number =>
+    const mean = (key: Exclude<keyof FollowedPoint, 'layer' | 'path'>): number =>
       group.reduce((sum, point) => sum + point[key], 0) / group.length;
     return {
       ...last,
@@ -184,7 +184,7 @@ export async function followRecord(
   experiment: Experiment,
   { data, seed = 0, engine = {}, startScale = 1, onStart, ...watch }: FollowOptions,
 ): Promise<FollowedRun> {
-  const { momentum, lr } = experiment.optim;
+  const { momentum, lr, groups } = experiment.optim;
   const { epochs } = experiment.run;
   const { gpu } = loadTensorflow(engine);
   const fastest = engine.mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
@@ -212,7 +212,8 @@ export async function followRecord(
     const { extra } = await trainer.session.read('extra');
     const points = dynamics.read(extra).map((point): FollowedPoint => {
       const epoch = point.step / trainer.stepsPerEpoch;
-      const rate = valueAt(lr, epoch);
+      const group = groups.find(({ includes }) => point.path.includes(includes));
+      const rate = valueAt(lr, epoch) * (group?.lrFactor ?? 1);
       return {
         ...point,
         epoch,
