@@ -20,7 +20,9 @@ interface Row {
   readonly channel: number;
   readonly role: string;
   readonly mean: number;
-  readonly at: readonly number[];
+  readonly from: number;
+  readonly to: number;
+  readonly density: string;
 }
 
 interface Panel {
@@ -61,9 +63,12 @@ describe('channelPlot', () => {
       ['second', 2],
       ['second', 3],
     ]);
-    for (const { channel, mean, at } of rows) {
+    for (const { channel, mean, from, to, density } of rows) {
       expect(mean).toBeCloseTo(channel - 1, 0);
-      expect(at).toHaveLength(48);
+      const heights = density.split(' ').map(Number);
+      expect(heights).toHaveLength(48);
+      const highest = heights.indexOf(Math.max(...heights));
+      expect(Math.abs(from + (highest * (to - from)) / 47 - mean)).toBeLessThan(0.8);
     }
     const pooled = await rowsOf({ isPooled: true });
     expect(pooled).toHaveLength(2);

@@ -75,56 +75,62 @@ export function channelPlot(
   const within = (field: string): object => ({
     filter: { field, range: [...domain] },
   });
-  const layersUpTo = (top: number): object[] => {
-    const y = (field: string): object => ({
-      field,
-      type: 'quantitative',
-      stack: null,
-      axis: null,
-      scale: { domain: [-0.16 * top, 1.05 * top], nice: false },
-    });
-    return [
-      {
-        transform: [{ flatten: ['at', 'density'] }],
-        mark: { type: 'area', line: { strokeWidth: 1.25 }, opacity: 0.2, ...quiet },
-        encoding: { x: x('at'), y: y('density'), color: colour, detail },
-      },
-      ...(hasExtremes
-        ? [
-            {
-              transform: [
-                { fold: ['min', 'max'], as: ['end', 'extreme'] },
-                { calculate: '0', as: 'foot' },
-                within('extreme'),
-              ],
-              mark: { type: 'rule', ...quiet },
-              encoding: { x: x('extreme'), y: y('foot'), y2: { field: 'tick' }, color: colour },
-            },
-          ]
-        : []),
-      {
-        transform: [within('mean')],
-        mark: { type: 'point', size: 24, clip: true },
-        encoding: {
-          x: x('mean'),
-          y: y('below'),
-          color: colour,
-          tooltip: [
-            { field: 'channel', type: 'ordinal' },
-            ...['mean', 'min', 'max'].map((field) => ({
-              field,
-              type: 'quantitative',
-              format: '.3f',
-            })),
-          ],
+  const y = (field: object): object => ({
+    ...field,
+    type: 'quantitative',
+    stack: null,
+    axis: null,
+    scale: { domain: [-160, 1050], nice: false },
+  });
+  const layer = [
+    {
+      transform: [
+        { filter: "datum.density !== ''" },
+        { calculate: "split(datum.density, ' ')", as: 'height' },
+        { calculate: `sequence(${points})`, as: 'place' },
+        { flatten: ['height', 'place'] },
+        { calculate: 'toNumber(datum.height)', as: 'height' },
+        {
+          calculate: `datum.from + datum.place * (datum.to - datum.from) / ${points - 1}`,
+          as: 'at',
         },
+      ],
+      mark: { type: 'area', line: { strokeWidth: 1.25 }, opacity: 0.2, ...quiet },
+      encoding: { x: x('at'), y: y({ field: 'height' }), color: colour, detail },
+    },
+    ...(hasExtremes
+      ? [
+          {
+            transform: [{ fold: ['min', 'max'], as: ['end', 'extreme'] }, within('extreme')],
+            mark: { type: 'rule', ...quiet },
+            encoding: { x: x('extreme'), y: y({ datum: 0 }), y2: { datum: 100 }, color: colour },
+          },
+        ]
+      : []),
+    {
+      transform: [within('mean')],
+      mark: { type: 'point', size: 24, clip: true },
+      encoding: {
+        x: x('mean'),
+        y: y({ datum: -90 }),
+        color: colour,
+        tooltip: [
+          { field: 'channel', type: 'ordinal' },
+          ...['mean', 'min', 'max'].map((field) => ({
+            field,
+            type: 'quantitative',
+            format: '.3f',
+          })),
+        ],
       },
-    ];
-  };
+    },
+  ];
   const chartOf = (panel: string): object => {
-    const found = channelDensities(panels[panel], { domain, channels, isPooled });
-    const top = Math.max(...found.flatMap(({ density }) => density), 1e-3);
-    return { data: { values: rowsOf(found, top, chosen[panel]) }, layer: layersUpTo(top) };
+    const how = { domain, channels, isPooled, points };
+    return {
+      data: { values: rowsOf(channelDensities(panels[panel], how), chosen[panel]) },
+      layer,
+    };
   };
   return vegaLite(
     { title: { text: title, subtitle }, ...panelGrid(names, columns, chartOf) },
@@ -132,12 +138,15 @@ export function channelPlot(
   );
 }
 
-/** One row a channel, what stands out last, so that it is drawn over the others. */
-function rowsOf(
-  found: readonly ChannelDensity[],
-  top: number,
-  chosen: number | undefined,
-): object[] {
+/** Places of each density. */
+const points = 48;
+
+/**
+ * One row a channel, what stands out last, so that it is drawn over the others. A notebook keeps a line for each number, so
+ * densities are texts: thousandths of the highest one, at equal distances.
+ */
+function rowsOf(found: readonly ChannelDensity[], chosen: number | undefined): object[] {
+  const top = Math.max(...found.flatMap(({ density }) => density), 1e-3);
   const round = (value: number): number => Number(value.toPrecision(4));
   return found
     .toSorted((a, b) => Number(a.channel === chosen) - Number(b.channel === chosen))
@@ -147,9 +156,8 @@ function rowsOf(
       mean: round(mean),
       min: round(min),
       max: round(max),
-      at: at.map(round),
-      density: density.map(round),
-      below: round(-0.09 * top),
-      tick: round(0.1 * top),
+      from: round(at[0] ?? 0),
+      to: round(at.at(-1) ?? 0),
+      density: density.map((height) => Math.round((1000 * height) / top)).join(' '),
     }));
 }

@@ -66,7 +66,7 @@ export function descentPicture(rate = 2.2): Promise<Figure> {
         {
           ...steps,
           transform: [...steps.transform, { filter: 'datum.k > 0' }],
-          mark: { type: 'point', shape: 'wedge', size: 110, ...quiet },
+          mark: { type: 'point', shape: 'triangle', size: 70, ...quiet },
           encoding: {
             x,
             y,
