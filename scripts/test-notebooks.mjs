@@ -88,7 +88,8 @@ for (const name of chosen.length > 0 ? chosen : names()) {
   } else {
     console.log('       keeps no outputs yet, to compare with what its cells show');
     const isSilent = ({ source, outputs }) =>
-      /\b(show|trainLive)\(/.test([source].flat().join('')) && outputs.length === 0;
+      /\b(show|trainLive|trialsLive|followLive)\(/.test([source].flat().join('')) &&
+      outputs.length === 0;
     check(
       'every cell that shows something does',
       cells.filter(isSilent).map(({ id }) => id),
