@@ -55,12 +55,12 @@ export function writeProblem(scale, count, changes = {}) {
 /** Reads a problem back: its numbers, its images and labels, and the starting weights by path. */
 export function readProblem(folder) {
   const { tensors, ...manifest } = JSON.parse(readFileSync(join(folder, 'problem.json'), 'utf8'));
-  const bytes = readFileSync(join(folder, 'problem.bin'));
-  const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+  // Of this size it has a buffer of its own, so that numbers can be read where they lie.
+  const { buffer, byteOffset } = readFileSync(join(folder, 'problem.bin'));
   const tensor = ({ shape, dtype, offset }) => {
     const count = shape.reduce((product, extent) => product * extent, 1);
     const Type = dtype === 'int32' ? Int32Array : Float32Array;
-    return { shape, data: new Type(buffer, offset, count) };
+    return { shape, data: new Type(buffer, byteOffset + offset, count) };
   };
   const weights = Object.entries(tensors)
     .filter(([name]) => name.startsWith('network/'))

@@ -88,6 +88,7 @@ export async function measureSteps({ quick, batches, rounds = 5, xla }) {
   }
 
   const measured = [];
+  let captureSeconds;
   for (const [index, batch] of sizes.entries()) {
     const config = { batch, problem, burnIn: quick ? 1 : 2 };
     const product = quick ? { size: 2048, chain: 4 } : { size: 4096, chain: 3 };
@@ -109,6 +110,7 @@ export async function measureSteps({ quick, batches, rounds = 5, xla }) {
           )),
     ];
     if (!quick) await chooseAlgorithms(config);
+    captureSeconds ??= await measureStarts(config);
     const start = performance.now();
     await measureInTurns(variants, {
       stepsPerTurn: quick ? 1 : 2,
@@ -140,6 +142,27 @@ export async function measureSteps({ quick, batches, rounds = 5, xla }) {
       console.log(`\n${convolutionTable(rows)}`);
     }
     say.done();
+  }
+
+  /**
+   * What the first two steps take beyond two steady ones: the median of three processes, of one if quick, before any other
+   * is there. Within the rounds most of it would be the price of fresh memory on a machine that is full of the others.
+   */
+  async function measureStarts(config) {
+    const found = [];
+    for (let left = quick ? 1 : 3; left > 0; left--) {
+      say(`first steps, ${left} to go`);
+      const variant = trainerVariant('captured', precision, {
+        ...config,
+        burnIn: 4,
+        augment: true,
+      });
+      const worker = await startWorker(variant.worker, variant.config);
+      await worker.close();
+      const [first, second, third, fourth] = worker.ready.seconds;
+      found.push(first + second - third - fourth);
+    }
+    return spread(found).median;
   }
 
   function convolutionTable(rows) {
@@ -273,7 +296,7 @@ export async function measureSteps({ quick, batches, rounds = 5, xla }) {
       capturedOverPyTorch: torch === undefined ? null : over(torch),
       ofMatmulPeak: captured.gflops / limit.get(precision),
       hostShare: hostShareOf(captured),
-      captureSeconds: captureSecondsOf(captured),
+      captureSeconds,
       peakMemoryOverPyTorch: torch === undefined ? null : captured.peakBytes / torch.peakBytes,
       quick,
       batch: sizes[0],
@@ -308,12 +331,6 @@ function hostShareOf({ answers }) {
   const total = (key) => answers.reduce((sum, answer) => sum + answer[key], 0);
   const empty = spread(answers.map(({ emptyCallSec }) => emptyCallSec)).median;
   return 1 - (total('sessionSec') - total('calls') * empty) / total('wallSec');
-}
-
-/** What the first two steps took beyond two steady ones: recording, and TensorFlow's work on a graph that is new to it. */
-function captureSecondsOf({ readies, times }) {
-  const [first, second] = readies[0]?.seconds ?? [NaN, NaN];
-  return first + second - 2 * times.median;
 }
 
 function summary(result) {

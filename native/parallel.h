@@ -27,9 +27,15 @@ class Scratch {
     }
     {
       const std::lock_guard<std::mutex> lock(mutex());
-      if (!idle().empty()) {
-        memory_ = idle().back();
-        idle().pop_back();
+      // The smallest that is large enough; else the largest, which is replaced.
+      auto best = idle().begin();
+      for (auto it = idle().begin(); it != idle().end(); it++) {
+        const bool fits = it->size >= total, best_fits = best->size >= total;
+        if (fits == best_fits ? (it->size < best->size) == fits : fits) best = it;
+      }
+      if (best != idle().end()) {
+        memory_ = *best;
+        idle().erase(best);
       }
     }
     if (total > memory_.size) {
