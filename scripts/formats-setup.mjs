@@ -8,8 +8,8 @@ import { setUpVenv } from './venv.mjs';
 
 setUpVenv({
   name: 'formats',
-  title: 'NumPy, safetensors and TensorBoard',
+  title: 'NumPy, safetensors, TensorBoard and TensorFlow',
   leastPython: [3, 10],
   probe:
-    'import numpy, safetensors, tensorboard; print(numpy.__version__, safetensors.__version__, tensorboard.__version__)',
+    'import numpy, safetensors, tensorboard, tensorflow; print(*(module.__version__ for module in (numpy, safetensors, tensorboard, tensorflow)))',
 });

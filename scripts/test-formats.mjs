@@ -1,5 +1,6 @@
-// Reads what a run leaves with the packages that others use, and compares it with what was written: TensorBoard's events with
-// `tensorboard`, checkpoints with `safetensors` and NumPy. The run is stopped and gone on with in between.
+// Reads what we write with the packages that others use, and compares it with what was written: TensorBoard's events with
+// `tensorboard`, checkpoints with `safetensors` and NumPy, exported networks with Python's own TensorFlow, logits and all.
+// The run is stopped and gone on with in between.
 //
 //   npm run test:formats
 //
@@ -169,6 +170,18 @@ try {
   }
 } catch (error) {
   check('a run and its files', [error.message]);
+}
+const exported = spawnSync(process.execPath, [join(root, 'test/formats/saved-model.mjs'), python], {
+  encoding: 'utf8',
+  maxBuffer: 1e9,
+});
+const [tally, ok, bad] = /(\d+) passed, (\d+) failed\s*$/.exec(exported.stdout) ?? [];
+if (tally === undefined) {
+  check('tensorflow reads exported networks', [exported.stdout, exported.stderr.slice(-3000)]);
+} else {
+  console.log(`tensorflow reads exported networks\n${exported.stdout.slice(0, -tally.length)}`);
+  passed += Number(ok);
+  failed += Number(bad);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
