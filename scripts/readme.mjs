@@ -1,11 +1,12 @@
-// Writes the result tables of README.md from the runs in results/.
+// Writes the tables of README.md: results from the runs in results/, speed from the rows in bench/results/step.tsv.
 //
 //   node scripts/readme.mjs              writes README.md anew
-//   node scripts/readme.mjs --check      writes nothing; exit code 1 where README.md lags behind results/
+//   node scripts/readme.mjs --check      writes nothing; exit code 1 where README.md lags behind them
 //   node scripts/readme.mjs add FOLDER…  takes finished runs (folders that `train` made) into results/, then writes
 //
 // --root DIR before any of these means another checkout. results/README.md describes the files. Runs are one row of the
-// table where record, size, precision, hardware and TensorFlow are the same.
+// table where record, size, precision, threads, hardware and TensorFlow are the same. Of the benchmark, the newest sitting of
+// each machine is shown.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -40,6 +41,7 @@ const fields = {
   trainSec: [isPositive, 'seconds'],
   imagesPerSec: [isPositive, 'a positive number'],
   precision: [(value) => ['fp32', 'bf16', 'fp16'].includes(value), 'fp32, bf16 or fp16'],
+  threads: [(value) => isCount(value) && value > 0, 'a whole number of at least 1'],
   hardware: [isText, 'the line that "info" prints'],
   tensorflow: [(value) => /^\d+\.\d+\.\d+$/.test(value), 'a version, as in 2.21.0'],
   node: [(value) => /^\d+\.\d+\.\d+$/.test(value), 'a version, as in 22.1.0'],
@@ -88,6 +90,7 @@ function add(run) {
       trainSec: round(about.result.trainSec, 2),
       imagesPerSec: round(about.result.imagesPerSec, 1),
       precision: about.precision,
+      threads: about.intraOpThreads,
       hardware: hardwareLine(about.hardware),
       tensorflow: about.versions.tensorflow,
       node: about.versions.node,
@@ -107,15 +110,32 @@ function add(run) {
   }
 }
 
-/** Runs that differ in nothing but seed, day and Node, the largest size first. */
+/** Records by name, in the order of the catalogue; empty before the library is compiled. */
+function records() {
+  const file = join(home, 'dist/experiments/catalogue.js');
+  if (!existsSync(file)) fail('the library is not compiled. Run: npm run build');
+  return createRequire(import.meta.url)(file).catalogue;
+}
+
+/** Runs that differ in nothing but seed, day and Node: in the order of the catalogue, the largest size first. */
 function groups(runs) {
+  const order = [...records().keys()];
   const found = new Map();
   for (const run of runs) {
-    const { record, scale, precision, hardware, tensorflow } = run;
-    const key = JSON.stringify([record, scales.indexOf(scale), precision, hardware, tensorflow]);
+    const { record, scale, precision, threads, hardware, tensorflow } = run;
+    const place = order.includes(record) ? order.indexOf(record) : order.length;
+    const size = scales.indexOf(scale);
+    const parts = [record, precision, hardware, tensorflow].map((part) => JSON.stringify(part));
+    const key = [String(place).padStart(4, '0'), size, ...parts, 1000 + threads].join(' ');
     found.set(key, [...(found.get(key) ?? []), run]);
   }
   return [...found].toSorted(([a], [b]) => byText(a, b)).map(([, group]) => group);
+}
+
+/** What the study gives for a record in full size, as in `94.08`; a dash where it gives nothing. */
+function publishedOf(record) {
+  const percent = records().get(record)?.published?.accPercent;
+  return percent === undefined ? '-' : percent.toFixed(2);
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -136,25 +156,62 @@ const versions = (group) => [...new Set(column(group, 'node'))].toSorted(byText)
 function tableOf(grouped) {
   if (grouped.length === 0) return '_no committed runs yet_';
   const rows = grouped.map((group) => {
-    const [{ record, scale, precision, hardware, tensorflow }] = group;
+    const [{ record, scale, precision, threads, hardware, tensorflow }] = group;
     return [
       `\`${record}\``,
+      publishedOf(record),
       scale,
       group.length,
       spread(column(group, 'accPercent'), 2),
       spread(column(group, 'trainSec'), 1),
       whole(mean(column(group, 'imagesPerSec'))),
       precision,
+      threads,
       hardware,
       tensorflow,
       versions(group),
     ];
   });
   const titles =
-    'record, size, runs, test accuracy %, training s, images/s, precision, hardware, TensorFlow, Node';
-  const lines = [titles.split(', '), titles.split(', ').map(() => '---'), ...rows];
+    'record, published % (full), size, runs, test accuracy %, training s, images/s, precision, threads, hardware, TensorFlow, Node';
+  return markdownTable(titles.split(', '), rows);
+}
+
+function markdownTable(titles, rows) {
+  const lines = [titles, titles.map(() => '---'), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
+
+/** The newest sitting of each machine in bench/results/step.tsv, a table each. */
+function speedOf() {
+  const file = join(root, 'bench/results/step.tsv');
+  if (!existsSync(file)) return '_not measured yet_';
+  const [titles, ...lines] = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'));
+  const rows = lines
+    .map((cells) => Object.fromEntries(titles.map((title, index) => [title, cells[index]])))
+    .filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
+  const tables = [...new Set(rows.map(({ hardware }) => hardware))].map((hardware) => {
+    const all = rows.filter((row) => row.hardware === hardware);
+    const date = all.at(-1).date;
+    const own = all.filter((row) => row.date === date);
+    const body = own.map((row) => {
+      const batch = own.filter((other) => other.batch === row.batch);
+      const ours = batch.filter(({ what }) => what === 'captured').map(rate);
+      const name = row.what.startsWith('PyTorch') ? row.what : `${row.what} ${row.precision}`;
+      const times = Math.max(...ours) / rate(row);
+      const flops = Math.round(row['GFLOP/s']);
+      return [row.batch, name, Math.round(rate(row)), flops, times.toFixed(2), row['peak MB']];
+    });
+    const columns = 'batch, training step, images/s, GFLOP/s, times slower than ours, peak MB';
+    return `${hardware}, ${date.slice(0, 10)}\n\n${markdownTable(columns.split(', '), body)}`;
+  });
+  return tables.join('\n\n');
+}
+
+const rate = (row) => Number(row['img/s']);
 
 /** The result that stands first: `demo`, in the largest size that was run, of which there are most runs. */
 function headlineOf(grouped) {
@@ -185,13 +242,13 @@ else if (args.length > (isCheck ? 1 : 0))
 
 const grouped = groups(results());
 const before = readFileSync(page, 'utf8');
-const filled = written(
-  written(before, 'headline', headlineOf(grouped)),
-  'results',
-  tableOf(grouped),
+const contents = { headline: headlineOf(grouped), speed: speedOf(), results: tableOf(grouped) };
+const filled = Object.entries(contents).reduce(
+  (text, [name, content]) => written(text, name, content),
+  before,
 );
 const style = await resolveConfig(join(home, 'README.md'));
 const after = await format(filled, { ...style, parser: 'markdown' });
 if (isCheck && after !== before)
-  fail('README.md lags behind results/. Run: node scripts/readme.mjs');
+  fail('README.md lags behind its sources. Run: node scripts/readme.mjs');
 if (!isCheck && after !== before) writeFileSync(page, after);

@@ -335,18 +335,21 @@ describe('the result tables of README', () => {
     trainSec: 100,
     imagesPerSec: 2000.4,
     precision: 'bf16',
+    threads: 2,
     hardware: 'AMD EPYC, 2 cores, AVX-512 BF16, 24 GB',
     tensorflow: '2.21.0',
     node: '20.20.2',
     date: '2026-11-30',
   };
-  const marked = (headline: string, table: string): string =>
+  const marked = (headline: string, table: string, speed = '_not measured yet_'): string =>
     [
       '# x\n',
       '<!-- headline: written by scripts/readme.mjs -->\n',
       `${headline}\n`,
       '<!-- /headline -->\n',
-      'between\n',
+      '<!-- speed: written by scripts/readme.mjs -->\n',
+      `${speed}\n`,
+      '<!-- /speed -->\n',
       '<!-- results: written by scripts/readme.mjs -->\n',
       `${table}\n`,
       '<!-- /results -->\n',
@@ -357,7 +360,7 @@ describe('the result tables of README', () => {
     for (const [index, one] of results.entries()) {
       writeFileSync(join(folder, `results/${index}.json`), JSON.stringify(one));
     }
-    writeFileSync(join(folder, 'README.md'), marked('old', 'old'));
+    writeFileSync(join(folder, 'README.md'), marked('old', 'old', 'old'));
     return folder;
   };
 
@@ -370,29 +373,78 @@ describe('the result tables of README', () => {
       result,
       { ...result, seed: 1, accPercent: 82.5, trainSec: 104, imagesPerSec: 1900, node: '22.1.0' },
       { ...result, precision: 'fp32', accPercent: 80.125, trainSec: 150.25, imagesPerSec: 1331 },
+      { ...result, threads: 1, accPercent: 81, trainSec: 200, imagesPerSec: 1000 },
+      { ...result, record: 'post1-baseline', accPercent: 83 },
+      { ...result, record: 'one of mine' },
       { ...result, scale: 'smoke', accPercent: 20, trainSec: 2, imagesPerSec: 1000 },
     ]);
     expect(readmeScript('--root', folder, '--check')).toMatchObject({
       status: 1,
-      stderr: 'readme: README.md lags behind results/. Run: node scripts/readme.mjs\n',
+      stderr: 'readme: README.md lags behind its sources. Run: node scripts/readme.mjs\n',
     });
     expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
     const text = readFileSync(join(folder, 'README.md'), 'utf8');
+    const published = findExperiment('post1-baseline').published?.accPercent?.toFixed(2);
     expect(text.replaceAll(/ {2,}/g, ' ').replaceAll(/-{3,}/g, '---')).toBe(
       marked(
         '**82.00 ± 0.71 % test accuracy in 102.0 ± 2.8 s** of training (mean ± standard deviation of 2 runs; record ' +
           '`demo`, pocket size, 1,950 images/s, bf16), on AMD EPYC, 2 cores, AVX-512 BF16, 24 GB; TensorFlow 2.21.0, ' +
           'Node 20.20.2, 22.1.0.',
         [
-          '| record | size | runs | test accuracy % | training s | images/s | precision | hardware | TensorFlow | Node |',
-          `|${' --- |'.repeat(10)}`,
-          '| `demo` | pocket | 2 | 82.00 ± 0.71 | 102.0 ± 2.8 | 1,950 | bf16 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2, 22.1.0 |',
-          '| `demo` | pocket | 1 | 80.13 | 150.3 | 1,331 | fp32 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |',
-          '| `demo` | smoke | 1 | 20.00 | 2.0 | 1,000 | bf16 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |',
+          '| record | published % (full) | size | runs | test accuracy % | training s | images/s | precision | threads | hardware | TensorFlow | Node |',
+          `|${' --- |'.repeat(12)}`,
+          '| `demo` | 94.08 | pocket | 1 | 81.00 | 200.0 | 1,000 | bf16 | 1 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |',
+          '| `demo` | 94.08 | pocket | 2 | 82.00 ± 0.71 | 102.0 ± 2.8 | 1,950 | bf16 | 2 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2, 22.1.0 |',
+          '| `demo` | 94.08 | pocket | 1 | 80.13 | 150.3 | 1,331 | fp32 | 2 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |',
+          '| `demo` | 94.08 | smoke | 1 | 20.00 | 2.0 | 1,000 | bf16 | 2 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |',
+          `| \`post1-baseline\` | ${published} | pocket | 1 | 83.00 | 100.0 | 2,000 | bf16 | 2 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |`,
+          '| `one of mine` | - | pocket | 1 | 81.50 | 100.0 | 2,000 | bf16 | 2 | AMD EPYC, 2 cores, AVX-512 BF16, 24 GB | 2.21.0 | 20.20.2 |',
         ].join('\n'),
       ),
     );
     expect(readmeScript('--root', folder, '--check').status).toBe(0);
+  });
+
+  test('show the newest sitting of the benchmark on each machine, and how many times slower than ours', () => {
+    const folder = checkout([]);
+    mkdirSync(join(folder, 'bench/results'), { recursive: true });
+    const rows = [
+      ['A', '2026-11-29 10:00', 'captured', '512', 'bf16', '9', '9', '9'],
+      ['A', '2026-11-30 10:00', 'PyTorch bf16 (screening)', '128', 'bf16', '500', '1', ''],
+      ['A', '2026-11-30 10:00', 'TF.js eager', '512', 'fp32', '80', '182.4', '5607'],
+      ['A', '2026-11-30 10:00', 'captured', '512', 'fp32', '160.4', '364.6', '3000'],
+      ['A', '2026-11-30 10:00', 'captured', '512', 'bf16', '240', '547', '2119'],
+      ['A', '2026-11-30 10:00', 'PyTorch autocast', '512', 'bf16', '128', '291', '1991'],
+      ['A', '2026-11-30 10:00', 'captured matmul', '', 'bf16', '', '400', '790'],
+      ['B', '2026-11-28 10:00', 'captured', '128', 'fp32', '50', '114', '1000'],
+    ];
+    const titles = 'hardware,date,what,batch,precision,img/s,GFLOP/s,peak MB'.split(',');
+    const lines = [titles, ...rows].map((cells) => `${cells.join('\t')}\n`);
+    writeFileSync(join(folder, 'bench/results/step.tsv'), lines.join(''));
+    expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+    const text = readFileSync(join(folder, 'README.md'), 'utf8');
+    const head = [
+      '| batch | training step | images/s | GFLOP/s | times slower than ours | peak MB |',
+      `|${' --- |'.repeat(6)}`,
+    ];
+    const none = '_no committed runs yet_';
+    expect(text.replaceAll(/ {2,}/g, ' ').replaceAll(/-{3,}/g, '---')).toBe(
+      marked(
+        none,
+        none,
+        [
+          'A, 2026-11-30\n',
+          ...head,
+          '| 512 | TF.js eager fp32 | 80 | 182 | 3.00 | 5607 |',
+          '| 512 | captured fp32 | 160 | 365 | 1.50 | 3000 |',
+          '| 512 | captured bf16 | 240 | 547 | 1.00 | 2119 |',
+          '| 512 | PyTorch autocast | 128 | 291 | 1.88 | 1991 |',
+          '\nB, 2026-11-28\n',
+          ...head,
+          '| 128 | captured fp32 | 50 | 114 | 1.00 | 1000 |',
+        ].join('\n'),
+      ),
+    );
   });
 
   test('without runs say so; a single run has no spread', () => {
@@ -436,6 +488,7 @@ describe('the result tables of README', () => {
       started: '2026-11-30T23:59:59.000Z',
       mode: 'captured',
       precision: 'bf16',
+      intraOpThreads: 2,
       versions: { node: '20.20.2', tensorflow: '2.21.0' },
       hardware: {
         cpu: 'AMD EPYC',
