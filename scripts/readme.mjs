@@ -177,6 +177,86 @@ function tableOf(grouped) {
   return markdownTable(titles.split(', '), rows);
 }
 
+/** Records that differ by one of the study's steps: before and after. */
+const steps = [
+  ['post1-baseline', 'post2-batch-512'],
+  ['post2-batch-512', 'post3-cutout'],
+  ['post3-cutout', 'post3-batch-768'],
+  ['post4-backbone', 'post4-no-repeat'],
+  ['post4-no-repeat', 'post4-conv-3x3'],
+  ['post4-conv-3x3', 'post4-max-pool'],
+  ['post4-max-pool', 'post4-global-max-pool'],
+  ['post4-global-max-pool', 'post4-scales'],
+  ['post4-scales', 'post4-double-width'],
+  ['post4-double-width', 'post4-extra-layers'],
+  ['post4-scales', 'post4-final-20'],
+  ['post4-final-20', 'post4-final-24'],
+  ['post8-baseline', 'post8-pool-before-norm-24'],
+  ['post8-pool-before-norm-24', 'post8-smoothing-25'],
+  ['post8-smoothing-25', 'post8-celu-23'],
+  ['post8-celu-23', 'post8-ghost-20'],
+  ['post8-ghost-20', 'post8-bias-64-18'],
+  ['post8-bias-64-18', 'post8-whitening-17'],
+  ['post8-whitening-17', 'post8-average-14'],
+  ['post8-average-14', 'post8-tta-13'],
+  ['post8-tta-13', 'post8-final'],
+];
+
+/**
+ * The steps in pocket size beside what was published, and whether they point the same way. A change is within noise if
+ * two runs that differ in their seed alone would be as far apart in one case of twenty.
+ */
+function directionsOf(grouped) {
+  const pockets = grouped.filter(([{ scale }]) => scale === 'pocket');
+  const demos = pockets
+    .filter(([{ record }]) => record === 'demo')
+    .map((group) => column(group, 'accPercent'));
+  const freedom = demos.reduce((sum, values) => sum + values.length - 1, 0);
+  const squares = demos.flatMap((values) => values.map((value) => (value - mean(values)) ** 2));
+  if (freedom < 2) return '_no committed runs yet_';
+  const deviation = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / freedom);
+  // One precision and number of threads for both sides of a step: those of most runs.
+  const runsOf = (name) =>
+    pockets.filter(([{ record }]) => record === name).toSorted((a, b) => b.length - a.length)[0];
+  const signed = (value) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
+  const rows = steps.flatMap(([before, after]) => {
+    const [from, to] = [runsOf(before), runsOf(after)];
+    if (from === undefined || to === undefined) return [];
+    const [old, found] = [from, to].map((group) => column(group, 'accPercent'));
+    const change = mean(found) - mean(old);
+    const bar = 1.96 * deviation * Math.sqrt(1 / old.length + 1 / found.length);
+    const [first, second] = [before, after].map(
+      (name) => records().get(name).published?.accPercent,
+    );
+    const published = first === undefined || second === undefined ? undefined : second - first;
+    const isSame = Math.sign(published) === Math.sign(change);
+    const verdict =
+      Math.abs(change) < bar
+        ? 'within noise'
+        : published === undefined
+          ? '-'
+          : isSame
+            ? 'same'
+            : 'other';
+    return [
+      [
+        `\`${before}\``,
+        `\`${after}\``,
+        published === undefined ? '-' : signed(published),
+        signed(change),
+        `± ${bar.toFixed(2)}`,
+        `${old.length}, ${found.length}`,
+        verdict,
+      ],
+    ];
+  });
+  const titles = 'from, to, published change % (full), change % (pocket), noise, runs, direction';
+  return (
+    `Noise is that of the seed: ${freedom + demos.length} runs of \`demo\` in pocket size have a standard deviation of ` +
+    `${deviation.toFixed(2)} %.\n\n${markdownTable(titles.split(', '), rows)}`
+  );
+}
+
 function markdownTable(titles, rows) {
   const lines = [titles, titles.map(() => '---'), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -242,7 +322,12 @@ else if (args.length > (isCheck ? 1 : 0))
 
 const grouped = groups(results());
 const before = readFileSync(page, 'utf8');
-const contents = { headline: headlineOf(grouped), speed: speedOf(), results: tableOf(grouped) };
+const contents = {
+  headline: headlineOf(grouped),
+  speed: speedOf(),
+  results: tableOf(grouped),
+  directions: directionsOf(grouped),
+};
 const filled = Object.entries(contents).reduce(
   (text, [name, content]) => written(text, name, content),
   before,

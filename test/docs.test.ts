@@ -341,7 +341,11 @@ describe('the result tables of README', () => {
     node: '20.20.2',
     date: '2026-11-30',
   };
-  const marked = (headline: string, table: string, speed = '_not measured yet_'): string =>
+  const marked = (
+    headline: string,
+    table: string,
+    { speed = '_not measured yet_', directions = '_no committed runs yet_' } = {},
+  ): string =>
     [
       '# x\n',
       '<!-- headline: written by scripts/readme.mjs -->\n',
@@ -353,6 +357,9 @@ describe('the result tables of README', () => {
       '<!-- results: written by scripts/readme.mjs -->\n',
       `${table}\n`,
       '<!-- /results -->\n',
+      '<!-- directions: written by scripts/readme.mjs -->\n',
+      `${directions}\n`,
+      '<!-- /directions -->\n',
     ].join('\n');
   const checkout = (results: readonly object[]): string => {
     const folder = mkdtempSync(join(scratch, 'checkout-'));
@@ -360,7 +367,10 @@ describe('the result tables of README', () => {
     for (const [index, one] of results.entries()) {
       writeFileSync(join(folder, `results/${index}.json`), JSON.stringify(one));
     }
-    writeFileSync(join(folder, 'README.md'), marked('old', 'old', 'old'));
+    writeFileSync(
+      join(folder, 'README.md'),
+      marked('old', 'old', { speed: 'old', directions: 'old' }),
+    );
     return folder;
   };
 
@@ -405,6 +415,32 @@ describe('the result tables of README', () => {
     expect(readmeScript('--root', folder, '--check').status).toBe(0);
   });
 
+  test('set the steps of the study beside what was published, and tell noise from direction', () => {
+    const named = (record: string, ...accs: readonly number[]): readonly object[] =>
+      accs.map((accPercent, seed) => ({ ...result, record, seed, accPercent }));
+    const folder = checkout([
+      ...named('demo', 80, 81, 82),
+      ...named('post4-no-repeat', 40),
+      ...named('post4-conv-3x3', 60),
+      ...named('post4-max-pool', 60, 62),
+      ...named('post4-global-max-pool', 50),
+      ...named('post8-ghost-20', 70),
+      ...named('post8-bias-64-18', 79),
+    ]);
+    expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+    const text = readFileSync(join(folder, 'README.md'), 'utf8').replaceAll(/ {2,}/g, ' ');
+    expect(text).toContain('3 runs of `demo` in pocket size have a standard deviation of 1.00 %.');
+    // 1.96 √2 between single runs, 1.96 √1.5 between one and two.
+    for (const row of [
+      '| `post4-no-repeat` | `post4-conv-3x3` | +29.64 | +20.00 | ± 2.77 | 1, 1 | same |',
+      '| `post4-conv-3x3` | `post4-max-pool` | +4.09 | +1.00 | ± 2.40 | 1, 2 | within noise |',
+      '| `post4-max-pool` | `post4-global-max-pool` | +0.94 | -11.00 | ± 2.40 | 2, 1 | other |',
+      '| `post8-ghost-20` | `post8-bias-64-18` | - | +9.00 | ± 2.77 | 1, 1 | - |',
+    ]) {
+      expect(text).toContain(row);
+    }
+  });
+
   test('show the newest sitting of the benchmark on each machine, and how many times slower than ours', () => {
     const folder = checkout([]);
     mkdirSync(join(folder, 'bench/results'), { recursive: true });
@@ -429,10 +465,8 @@ describe('the result tables of README', () => {
     ];
     const none = '_no committed runs yet_';
     expect(text.replaceAll(/ {2,}/g, ' ').replaceAll(/-{3,}/g, '---')).toBe(
-      marked(
-        none,
-        none,
-        [
+      marked(none, none, {
+        speed: [
           'A, 2026-11-30\n',
           ...head,
           '| 512 | TF.js eager fp32 | 80 | 182 | 3.00 | 5607 |',
@@ -443,7 +477,7 @@ describe('the result tables of README', () => {
           ...head,
           '| 128 | captured fp32 | 50 | 114 | 1.00 | 1000 |',
         ].join('\n'),
-      ),
+      }),
     );
   });
 
