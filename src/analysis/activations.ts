@@ -77,7 +77,8 @@ export async function activationsAt(
 
 /**
  * What nodes of a network compute for one input after its weights have moved by `distance` along each of some directions in
- * turn, always from where they are; see {@link activationsAt}. The lengths of the directions do not matter.
+ * turn, always from where they are: for each direction the values by path, `[N,...,channels]`, as of {@link activationsAt}.
+ * Directions are `[size]` of the network's `vectorLayout`; their lengths do not matter.
  *
  * @throws LayerError if a direction is zero, or of another network
  * @throws TrainError if there is no direction; GraphError as `activationsAt`

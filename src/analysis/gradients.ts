@@ -30,7 +30,8 @@ type MomentState = {
 
 /**
  * For each moment that is asked for, its gradient at every channel of the network's output with respect to all trainable
- * numbers, averaged over the batches: one vector a channel, laid out by `vectorLayout`.
+ * numbers, averaged over the batches: one vector a channel, `[size]` of the network's `vectorLayout`. Moments that are not
+ * asked for have no vectors.
  *
  * A moment is taken over one batch, so the batch size counts. Each vector is a forward and a backward pass over every
  * batch.

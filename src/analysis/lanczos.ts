@@ -9,11 +9,11 @@ export type Product = (vector: Float32Array) => Float32Array | Promise<Float32Ar
 
 /** What {@link lanczos} found. */
 export interface Eigenpairs {
-  /** Descending by value, though those of largest magnitude are found. */
+  /** `[count]`, descending by value, though those of largest magnitude are found. */
   readonly values: Float64Array;
-  /** Of length 1 and orthogonal to each other, in the order of the values. */
+  /** Each `[size]` of the matrix, of length 1 and orthogonal to each other, in the order of the values. */
   readonly vectors: readonly Float32Array[];
-  /** |A v - value v| of each, as the method itself estimates it. */
+  /** `[count]`: |A v - value v| of each, as the method itself estimates it. */
   readonly residuals: Float64Array;
   /** How often the matrix was applied. */
   readonly products: number;

@@ -1,8 +1,8 @@
 import { addScaled, dot, norm, scaled } from './vector';
 
 /**
- * An orthonormal basis of the span of some vectors, by Gram and Schmidt's method, twice over (the Q of a QR
- * decomposition): vector i of the result lies in the span of the first i + 1.
+ * An orthonormal basis of the span of some vectors, each `[n]`, by Gram and Schmidt's method, twice over (the Q of a QR
+ * decomposition): vector i of the result, a new one, lies in the span of the first i + 1.
  *
  * The result has as many vectors as there are given, so that groups keep their places; one that depends on those before
  * it (nothing but 1e-5 of its length is left) is a vector of zeros.
@@ -18,7 +18,7 @@ export function orthonormalBasis(vectors: readonly Float32Array[]): Float32Array
   return basis;
 }
 
-/** What is left of a vector without its parts along an orthonormal basis: a new vector, orthogonal to all of it. */
+/** What is left of a vector, `[n]`, without its parts along an orthonormal basis: a new vector, orthogonal to all of it. */
 export function projectOut(basis: readonly Float32Array[], vector: Float32Array): Float32Array {
   const rest = vector.slice();
   // The second pass removes what rounding in the first has left.
@@ -29,7 +29,7 @@ export function projectOut(basis: readonly Float32Array[], vector: Float32Array)
 }
 
 /**
- * How much of a unit vector lies in the span of an orthonormal basis: the squared norm of its projection, 0 to 1.
+ * How much of a unit vector, `[n]`, lies in the span of an orthonormal basis: the squared norm of its projection, 0 to 1.
  *
  * Shares of groups of a joint basis add up: `overlap(basis.slice(0, 10), v) + overlap(basis.slice(10), v)`.
  */
@@ -38,8 +38,8 @@ export function overlap(basis: readonly Float32Array[], vector: Float32Array): n
 }
 
 /**
- * How much of each unit vector lies in the span of each group of vectors: shares of 0 to 1, which together are the part
- * that lies in the span of all. What a group has in common with one before it counts for the earlier one.
+ * How much of each unit vector, `[n]`, lies in the span of each group of vectors: shares of 0 to 1, which together are the
+ * part that lies in the span of all. What a group has in common with one before it counts for the earlier one.
  */
 export function shares<G extends string>(
   groups: Readonly<Record<G, readonly Float32Array[]>>,

@@ -33,7 +33,7 @@ export function vectorLayout(graph: Graph<AnyLayer>): VectorLayout {
 }
 
 /**
- * The trainable numbers of `variables` as one new vector, in float32.
+ * The trainable numbers of `variables` as one new vector, `[size]` of the layout, in float32.
  *
  * @throws LayerError if one of them is missing or has another size
  */
@@ -44,7 +44,7 @@ export function toVector({ parts, size }: VectorLayout, variables: HostVariables
 }
 
 /**
- * A vector as tensors by path: views of it, not copies.
+ * A vector, `[size]` of the layout, as tensors by path, each of its own shape: views of it, not copies.
  *
  * @throws LayerError if the vector has another length than the layout
  */
@@ -59,8 +59,8 @@ export function toRecord(layout: VectorLayout, vector: Float32Array): HostVariab
 }
 
 /**
- * A copy of a network that has moved by `distance` along `direction`, whose own length does not matter. Tensors that do
- * not train are shared with the original.
+ * A copy of a network that has moved by `distance` along `direction`, `[size]` of the layout, whose own length does not
+ * matter. Tensors that do not train are shared with the original.
  *
  * @throws LayerError if the direction is zero or has another length than the layout
  */
@@ -78,7 +78,11 @@ export function perturbed(
   return { ...variables, ...toRecord(layout, moved) };
 }
 
-/** The squared norm of a vector's share in each tensor, by path. */
+/**
+ * The squared norm of a vector's share in each tensor, by path; the vector is `[size]` of the layout.
+ *
+ * @throws LayerError if the vector has another length than the layout
+ */
 export function squaredNorms(layout: VectorLayout, vector: Float32Array): Record<string, number> {
   checkLength(layout, vector);
   return Object.fromEntries(
@@ -86,7 +90,7 @@ export function squaredNorms(layout: VectorLayout, vector: Float32Array): Record
   );
 }
 
-/** A vector of length 1, all directions equally likely. */
+/** A new vector, `[size]`, of length 1, all directions equally likely. */
 export function randomDirection(size: number, rng: Rng): Float32Array {
   const vector = Float32Array.from({ length: size }, () => rng.normal());
   return scaled(vector, 1 / norm(vector));
@@ -99,7 +103,7 @@ export function dot(a: Float32Array, b: Float32Array): number {
   return sum;
 }
 
-/** The Euclidean length. */
+/** The Euclidean length of a vector, `[n]`; its squares are summed in float64. */
 export function norm(vector: Float32Array): number {
   return Math.sqrt(dot(vector, vector));
 }

@@ -18,7 +18,8 @@ export type Samples<N extends string = string> = Readonly<Record<N, Sample>>;
 
 /**
  * Gradients of output moments of several networks, one after the other, with a table of how far that is; see
- * {@link momentGradients}. The stop button ends it after a batch.
+ * {@link momentGradients}. For each network and moment one vector a channel, `[size]` of the network's `vectorLayout`. The
+ * stop button ends it after a batch.
  *
  * @throws NotebookError if there is no network
  * @throws TrainError, InterruptedError as `momentGradients`
