@@ -270,12 +270,11 @@ export { stressTest } from './experiments/stress-test';
 export { frozenSample, sampleOf } from './experiments/sample';
 export { scaled } from './experiments/scale';
 export type { RunAbout, RunPlan } from './experiments/about';
+export type { Resumption, RunFile } from './experiments/run-file';
 export { resumeRun, trainRecord } from './experiments/train-record';
 export type {
   FinishedRun,
   ResumeOptions,
-  Resumption,
-  RunFile,
   RunOptions,
   RunStart,
   TrainOptions,

@@ -70,6 +70,49 @@ export async function findRuns(paths: readonly string[]): Promise<StoredRun[]> {
   return [...found.values()];
 }
 
+/**
+ * The runs of a folder that may hold none, and need not be there.
+ *
+ * @throws RunError if a file in it is damaged
+ */
+export async function findAnyRuns(folder: string): Promise<StoredRun[]> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isFolder ? runsAt(folder) : [];
+}
+
+/** What a run has to have been, to be taken in place of one that is wanted. */
+export interface WantedRun {
+  /** As it is to be trained: of its size, with its overrides. */
+  readonly experiment: Experiment;
+  readonly seed: number;
+  readonly mode: SessionMode;
+  readonly precision: Precision;
+  /** Within an operation; any number where absent. */
+  readonly intraOpThreads?: number;
+}
+
+/** Whether a run is the one that is wanted: the same network, data, optimiser and seed, executed in the same way. */
+export function isSameRun(
+  run: StoredRun,
+  { experiment, seed, mode, precision, intraOpThreads }: WantedRun,
+): boolean {
+  const decisive = ({ net, loss, data, optim, run }: Experiment): string =>
+    JSON.stringify([net, loss, data, optim, run]);
+  return (
+    run.record === experiment.name &&
+    run.scale === (experiment.scale ?? 'full') &&
+    run.seed === seed &&
+    run.mode === mode &&
+    run.precision === precision &&
+    (intraOpThreads === undefined || run.threads === intraOpThreads) &&
+    run.experiment !== undefined &&
+    decisive(run.experiment) === decisive(experiment)
+  );
+}
+
 async function runsAt(path: string): Promise<StoredRun[]> {
   const kind = await stat(path).catch(() => undefined);
   if (kind === undefined) {

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { InterruptedError, RunError } from '../base/errors';
 import type { Precision } from '../engine/hardware';
@@ -7,7 +6,7 @@ import type { JobEngine, JobEvent, PrepareJob, RunJob } from './job';
 import { runInWorker } from './local-workers';
 import type { WorkerOptions } from './local-workers';
 import type { Experiment } from './record';
-import { findRuns, readRunFolder } from './stored-run';
+import { findAnyRuns, isSameRun, readRunFolder } from './stored-run';
 import type { StoredRun } from './stored-run';
 
 /** What is to be run, and how. */
@@ -100,14 +99,14 @@ export async function sweep(
     { kind: 'prepare', experiments, engine: asked, ...data },
     signal,
   );
-  const before = (await isThere(logDir)) ? await runsIn(logDir) : [];
+  const before = await findAnyRuns(logDir);
   const wanted = experiments.flatMap((experiment) =>
     seeds.map((seed) => ({ experiment, seed, id: idOf(experiment, seed) })),
   );
   const done = new Map<string, StoredRun>();
   const jobs: RunJob[] = [];
   for (const { experiment, seed, id } of wanted) {
-    const same = before.filter((run) => isSame(run, experiment, seed, engine));
+    const same = before.filter((run) => isSameRun(run, { experiment, seed, ...engine }));
     const finished = same.find(({ result }) => result !== undefined);
     if (finished !== undefined) {
       done.set(id, finished);
@@ -154,43 +153,6 @@ export async function sweep(
 /** Names a run within its sweep; runs of one record with other overrides have other names. */
 function idOf({ name, scale = 'full', overrides = [] }: Experiment, seed: number): string {
   return [name, scale, ...overrides, seed].join('-');
-}
-
-async function isThere(folder: string): Promise<boolean> {
-  return stat(folder).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
-/** The runs of a folder that may hold none. */
-async function runsIn(folder: string): Promise<StoredRun[]> {
-  try {
-    return await findRuns([folder]);
-  } catch (error) {
-    if (error instanceof RunError && error.message.includes('holds no run')) return [];
-    throw error;
-  }
-}
-
-/** Whether a run is the one that is wanted: the same network, data, optimiser and seed, executed in the same way. */
-function isSame(
-  run: StoredRun,
-  experiment: Experiment,
-  seed: number,
-  { mode, precision, intraOpThreads }: JobEngine,
-): boolean {
-  const decisive = ({ net, loss, data, optim, run }: Experiment): string =>
-    JSON.stringify([net, loss, data, optim, run]);
-  return (
-    run.record === experiment.name &&
-    run.seed === seed &&
-    run.mode === mode &&
-    run.precision === precision &&
-    (intraOpThreads === undefined || run.threads === intraOpThreads) &&
-    run.experiment !== undefined &&
-    decisive(run.experiment) === decisive(experiment)
-  );
 }
 
 /** What can be chosen about {@link localExecutor}. */

@@ -19,9 +19,10 @@ import { readCheckpoint } from '../runs/checkpoint';
 import type { EpochRow } from '../train/loop';
 import { findExperiment } from './catalogue';
 import type { Experiment } from './record';
+import type { RunFile } from './run-file';
 import { scaled } from './scale';
 import { resumeRun, trainRecord } from './train-record';
-import type { FinishedRun, ResumeOptions, RunFile, TrainOptions } from './train-record';
+import type { FinishedRun, ResumeOptions, TrainOptions } from './train-record';
 
 const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-record-'));
 const long = 180_000;

@@ -19,8 +19,9 @@ import type { RunAbout, RunPlan } from './about';
 import type { Experiment, Scale } from './record';
 import { networkOf, prepareRun, resultOf } from './run';
 import type { RunResult } from './run';
+import { readRunFile } from './run-file';
+import type { RunFile } from './run-file';
 import { scaled } from './scale';
-import { trainedSchema } from './schema';
 
 /** What a run is given that decides nothing about its result, and who follows it. */
 export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
@@ -81,25 +82,6 @@ export interface FinishedRun {
   readonly state: Learnt;
 }
 
-/** That a run was taken up again. */
-export interface Resumption {
-  /** When, as in {@link RunPlan.started}. */
-  readonly at: string;
-  /** From where: epochs that were over, and batches of the next. */
-  readonly epoch: number;
-  readonly batches: number;
-  /** What had changed by then that bits depend on, a phrase each; see {@link ResumeOptions.isInexact}. */
-  readonly differences?: readonly string[];
-}
-
-/** What `run.json` holds. */
-export interface RunFile extends RunAbout {
-  readonly preprocessSec: number;
-  readonly resumed?: readonly Resumption[];
-  /** There once the run has come to its end. */
-  readonly result?: RunResult;
-}
-
 /**
  * Trains a record from its first epoch to its last, and keeps the run in a folder.
  *
@@ -153,7 +135,7 @@ export async function resumeRun(
 ): Promise<FinishedRun> {
   const folder = await openRunFolder(path);
   try {
-    const was = await readRunFile(folder);
+    const was = await readRunFile(folder.path);
     if (was.result !== undefined) {
       throw new RunError(
         `run: ${folder.path} is finished: ${was.result.epochs} epochs, ${was.result.accPercent.toFixed(2)} % test ` +
@@ -353,36 +335,4 @@ async function explained(
 /** A path as a shell takes it. */
 function quoted(path: string): string {
   return /^[\w./+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-/** @throws RunError if the folder holds no `run.json`, or one that describes no run */
-async function readRunFile(folder: RunFolder): Promise<RunFile> {
-  const path = join(folder.path, 'run.json');
-  if (!(await folder.list()).includes('run.json')) {
-    throw new RunError(
-      `run: there is no ${path}, so no training was begun there. Train the record anew.`,
-    );
-  }
-  let file: Partial<RunFile> | null = null;
-  try {
-    file = JSON.parse((await folder.read('run.json')).toString('utf8')) as Partial<RunFile> | null;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-  }
-  const { net, loss, data, optim, run } = file?.experiment ?? {};
-  const isRun =
-    trainedSchema.safeParse({ net, loss, data, optim, run }).success &&
-    [file?.versions, file?.hardware, file?.environment, file?.algorithms].every(isObject) &&
-    Number.isSafeInteger(file?.seed) &&
-    typeof file?.dataSha256 === 'string';
-  if (!isRun) {
-    throw new RunError(
-      `run: ${path} does not describe a run of this version of cifar10-fast. Train the record anew.`,
-    );
-  }
-  return file as RunFile;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,5 @@
 import { hardwareLine } from '../engine/hardware';
+import type { RunAbout } from '../experiments/about';
 import { networkOf } from '../experiments/run';
 import type { FinishedRun, RunStart } from '../experiments/train-record';
 import { countTrainable } from '../nn/network';
@@ -24,6 +25,8 @@ export interface RunWatch {
 
 /** What a cell shows while it trains: progress and a table, and below them curves, both replaced in place. */
 export interface LiveScreen {
+  /** Which runs are there already, and why one is not, each in its place; what it was told before is forgotten. */
+  take(found: readonly { readonly run?: FinishedRun; readonly reason?: string }[]): void;
   /** A run begins, or goes on. */
   begin(index: number, epochs: number): RunWatch;
   /** What is shown of the runs. */
@@ -38,6 +41,10 @@ export interface LiveScreen {
 
 /** A run as a screen leaves it for another one. */
 export interface SeenRun extends LiveRun {
+  /** That it was finished before, or why it could not be taken. */
+  readonly before?: string;
+  /** Finished before, and taken. */
+  readonly isTaken?: boolean;
   /** What was told last of an epoch under way. */
   readonly last?: Progress;
 }
@@ -47,6 +54,8 @@ interface Run {
   epochs: number;
   trace: TracePoint[];
   rows: EpochRow[];
+  before?: string;
+  isTaken?: boolean;
   last?: Progress;
 }
 
@@ -62,7 +71,7 @@ export function openLiveScreen(
   });
   const remarks: string[] = [];
   const log = new Map<number, string>();
-  let headline = names.length === 1 ? 'one run' : `${names.length} runs`;
+  let headline: string | undefined;
   let progress: LiveState['progress'];
   let note: string | undefined;
   let top: DisplayHandle | undefined;
@@ -75,8 +84,10 @@ export function openLiveScreen(
       (sum, { trace, rows }) => sum + Math.max(trace.at(-1)?.at ?? 0, rows.length),
       0,
     );
+    const first = headline ?? (names.length === 1 ? 'one run' : `${names.length} runs`);
+    const before = runs.flatMap((run) => run.before ?? []);
     const state: LiveState = {
-      headline: [headline, ...remarks].join('\n'),
+      headline: [first, ...before, ...remarks].join('\n'),
       log: [...log.values()],
       runs: begun,
       share: done / all,
@@ -93,6 +104,28 @@ export function openLiveScreen(
   };
 
   return {
+    take(found) {
+      for (const [index, { run: taken, reason }] of found.entries()) {
+        const { name } = runs[index];
+        const run: Run = {
+          name,
+          epochs: taken?.about.experiment.run.epochs ?? 1,
+          trace: [],
+          rows: [],
+        };
+        if (taken !== undefined) {
+          run.rows = [...taken.rows];
+          run.isTaken = true;
+          run.before = `${name}: ${finishedBefore(taken)}`;
+        } else if (reason !== undefined) {
+          run.before = `${name}: finished before, and trained again: ${reason}`;
+        }
+        runs[index] = run;
+      }
+      headline = undefined;
+      log.clear();
+      draw();
+    },
     begin(index, epochs) {
       const run = runs[index];
       run.epochs = epochs;
@@ -115,10 +148,14 @@ export function openLiveScreen(
           // What was seen beyond the checkpoint that it goes on from does not count.
           run.rows = [...start.rows];
           run.trace = run.trace.filter(({ at }) => at < start.rows.length + 1);
-          const epochsLeft =
-            runs.length * epochs - runs.reduce((sum, { rows }) => sum + rows.length, 0);
+          const epochsLeft = runs
+            .filter(({ isTaken = false }, at) => at >= index && !isTaken)
+            .reduce((sum, { rows }) => sum + epochs - rows.length, 0);
           const totalSec = epochsLeft * start.epochSec;
-          headline = describe(start, runs.length, totalSec);
+          const { hardware, versions, precision } = start.about;
+          headline =
+            `${describe(start.about, runs.length)}\nabout ${durationText(totalSec)} on ${hardwareLine(hardware)}; ` +
+            `TensorFlow ${versions.tensorflow}, ${precision}`;
           draw();
           return totalSec;
         },
@@ -148,6 +185,7 @@ export function openLiveScreen(
       draw();
     },
     async finish(finished) {
+      headline ??= `${describe(finished[0].about, finished.length)}\nnothing to train: all of it was finished before`;
       note = summaryOf(finished);
       draw();
       await show(
@@ -163,16 +201,23 @@ export function openLiveScreen(
   };
 }
 
-function describe({ about }: RunStart, count: number, totalSec: number): string {
-  const { experiment, scale, hardware, versions, precision } = about;
+function describe({ experiment, scale }: RunAbout, count: number): string {
   const { run, data, net } = experiment;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   const runs = count === 1 ? '' : `${count} runs, `;
   return (
     `${experiment.name}, ${scale} size: ${runs}${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
-    `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
-    `about ${durationText(totalSec)} on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}`
+    `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters`
+  );
+}
+
+function finishedBefore({ about, result }: FinishedRun): string {
+  const { started, hardware, intraOpThreads } = about;
+  const threads = `${intraOpThreads} thread${intraOpThreads === 1 ? '' : 's'}`;
+  return (
+    `finished before, begun on ${started.slice(0, 10)} (${hardwareLine(hardware)}, ${threads}), ` +
+    `${result.trainSec.toFixed(1)} s of training`
   );
 }
 

@@ -7,8 +7,10 @@ import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { findExperiment } from '../experiments/catalogue';
+import { findFinished } from '../experiments/finished-run';
 import type { Experiment, Scale } from '../experiments/record';
 import { scaled } from '../experiments/scale';
+import { findAnyRuns } from '../experiments/stored-run';
 import { resumeRun, trainRecord } from '../experiments/train-record';
 import type { FinishedRun, RunStart } from '../experiments/train-record';
 import { openLiveScreen } from './live-screen';
@@ -32,6 +34,11 @@ export interface LiveOptions {
   readonly engine?: SessionOptions;
   /** Where runs are kept: `runs` beside the nearest `package.json` where absent. */
   readonly logDir?: string;
+  /**
+   * Whether runs that are finished there, and are the ones that are wanted, are taken in place of training them again:
+   * the same record, size, seed, data, mode and precision. Where absent, what `CIFAR10_FAST_REUSE` says: 1 for yes.
+   */
+  readonly reuse?: boolean;
 }
 
 /** A record, by name or as it is. */
@@ -42,11 +49,12 @@ export type RecordOrName = string | Experiment;
  * once a second, progress, a table and curves, in place. In the end the table stays, and the curves become a chart.
  *
  * The stop button ends the run after the step that it is at; the output says where, and {@link resumeLive} goes on. Runs are kept as those of the command
- * line are. Works in our kernel, in stock tslab, and where nobody watches.
+ * line are, and taken again where {@link LiveOptions.reuse} asks for it; a line says of each that it was finished before.
+ * Works in our kernel, in stock tslab, and where nobody watches.
  *
  * @returns the finished runs, record by record, for each its seeds
  * @throws InterruptedError if it was stopped
- * @throws NotebookError if no record or no seed is given
+ * @throws NotebookError if no record or no seed is given, or `CIFAR10_FAST_REUSE` is neither 0 nor 1
  * @throws ExperimentError, TrainError, DataError, RunError as `trainRecord` and `loadCifar10` do
  * @example
  * ```ts
@@ -105,8 +113,8 @@ let stopped: Series | undefined;
 interface Series {
   readonly jobs: readonly Job[];
   readonly options: LiveOptions;
-  /** Those that are finished. */
-  readonly runs: FinishedRun[];
+  /** Those that are finished, each in the place of its job. */
+  runs: (FinishedRun | undefined)[];
   /** Once it is settled. */
   scale?: Scale;
   /** Of the run that was stopped. */
@@ -145,8 +153,9 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
       (text) => screen.remark(text),
     );
     if (stopped === series) stopped = undefined;
-    await screen.finish(series.runs);
-    return series.runs;
+    const runs = series.runs.filter((run) => run !== undefined);
+    await screen.finish(runs);
+    return runs;
   } catch (error) {
     const isStopped = error instanceof InterruptedError;
     if (isStopped) {
@@ -177,6 +186,15 @@ function defaultLogDir(): string {
   }
 }
 
+/** Whether the environment asks for runs that are finished. @throws NotebookError if it says something else */
+function wantsReuse(): boolean {
+  const wanted = process.env['CIFAR10_FAST_REUSE'] ?? '';
+  if (['', '0', '1'].includes(wanted)) return wanted === '1';
+  throw new NotebookError(
+    `CIFAR10_FAST_REUSE is "${wanted}". Set it to 1 to take runs that are finished, or to 0 to train all of them.`,
+  );
+}
+
 /** Trains what is left, one after the other. @throws TooLong if all together would take longer than `limitSec` */
 async function trainAll(
   series: Series,
@@ -184,11 +202,24 @@ async function trainAll(
   scale: Scale,
   limitSec: number,
 ): Promise<void> {
-  const { jobs, options, runs } = series;
+  const { jobs, options } = series;
   const { engine, logDir = process.env['CIFAR10_FAST_RUNS'] ?? defaultLogDir() } = options;
-  for (const [index, { record, seed }] of jobs.entries()) {
-    if (index < runs.length) continue;
+  const planned = jobs.map(({ record, seed }) => {
     const experiment = record.scale === undefined ? scaled(record, scale) : record;
+    return { experiment, data, seed, ...(engine === undefined ? {} : { engine }) };
+  });
+  if (series.scale === undefined && (options.reuse ?? wantsReuse())) {
+    const stored = await findAnyRuns(logDir);
+    const found: Awaited<ReturnType<typeof findFinished>>[] = [];
+    for (const wanted of planned) {
+      signal.throwIfAborted();
+      found.push(await findFinished(stored, wanted));
+    }
+    series.runs = found.map(({ run }) => run);
+    screen.take(found);
+  }
+  for (const [index, { experiment, ...how }] of planned.entries()) {
+    if (series.runs[index] !== undefined) continue;
     const before = series.folder;
     const { onStart, ...watch } = screen.begin(index, experiment.run.epochs);
     const followed = {
@@ -198,21 +229,15 @@ async function trainAll(
       onStart: (start: RunStart): void => {
         if (start.folder !== undefined) series.folder = start.folder;
         const totalSec = onStart(start);
-        if (index === 0 && totalSec > limitSec) throw new TooLong(totalSec);
+        if (series.scale === undefined && totalSec > limitSec) throw new TooLong(totalSec);
         series.scale = scale;
       },
     };
     try {
-      runs.push(
+      series.runs[index] =
         before === undefined
-          ? await trainRecord(experiment, {
-              seed,
-              logDir,
-              ...(engine === undefined ? {} : { engine }),
-              ...followed,
-            })
-          : await resumeRun(before, followed),
-      );
+          ? await trainRecord(experiment, { logDir, ...how, ...followed })
+          : await resumeRun(before, followed);
       delete series.folder;
     } catch (error) {
       if (error instanceof TooLong && series.folder !== undefined) {
