@@ -3,6 +3,7 @@
 //   node scripts/notebooks.mjs text NAME              prints a notebook as a page of Markdown
 //   node scripts/notebooks.mjs write NAME FILE        makes the notebook of such a page; outputs of unchanged cells stay
 //   node scripts/notebooks.mjs run NAME…              executes notebooks and keeps their outputs (CIFAR10_FAST_SCALE: the size)
+//   node scripts/notebooks.mjs run --reuse NAME…      the same; runs that are finished in the folder of runs are not trained again
 //   node scripts/notebooks.mjs check                  exit code 1 where outputs are not those of the cells and records
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +23,8 @@ import {
   write,
 } from './notebook-files.mjs';
 
-const usage = 'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run NAME… | check';
+const usage =
+  'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run [--reuse] NAME… | check';
 
 function writeFrom(name, file) {
   const notebook = parse(readFileSync(file, 'utf8'));
@@ -38,10 +40,12 @@ function writeFrom(name, file) {
   write(fileOf(name), notebook);
 }
 
-async function run(name) {
+async function run(name, isReusing) {
   const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebook-'));
   try {
-    const { notebook, seconds, error } = await execute(name, join(scratch, 'out.ipynb'), {});
+    const environment = isReusing ? { CIFAR10_FAST_REUSE: '1' } : {};
+    const target = join(scratch, 'out.ipynb');
+    const { notebook, seconds, error } = await execute(name, target, environment);
     if (error !== undefined) fail(`${name} failed, and is kept as it was:\n${error}`);
     const { notebookScale, hardwareLine, readHardware } = library();
     notebook.metadata.cifar10_fast = {
@@ -50,6 +54,7 @@ async function run(name) {
       hardware: hardwareLine(readHardware()),
       scale: notebookScale(),
       seconds: Math.round(seconds),
+      ...(isReusing ? { reuse: true } : {}),
     };
     write(fileOf(name), notebook);
     console.log(`${name}: ${seconds.toFixed(0)} s`);
@@ -91,11 +96,14 @@ function faults(name) {
   ];
 }
 
-const [command, ...args] = process.argv.slice(2);
+const [command, ...given] = process.argv.slice(2);
+const isReusing = command === 'run' && given.includes('--reuse');
+const args = isReusing ? given.filter((arg) => arg !== '--reuse') : given;
 if (command === 'text' && args.length === 1) process.stdout.write(print(read(args[0])));
 else if (command === 'write' && args.length === 2) writeFrom(...args);
-else if (command === 'run' && args.length > 0) for (const name of args) await run(name);
-else if (command === 'check' && args.length === 0) {
+else if (command === 'run' && args.length > 0) {
+  for (const name of args) await run(name, isReusing);
+} else if (command === 'check' && args.length === 0) {
   const found = names().flatMap((name) => faults(name).map((fault) => `${name}: ${fault}`));
   for (const fault of found) console.error(`notebooks: ${fault}`);
   if (found.length > 0) fail('Run: node scripts/notebooks.mjs run NAME');
