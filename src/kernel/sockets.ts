@@ -222,12 +222,14 @@ async function welcome(): Promise<void> {
   }
 }
 
-/** A kernel that was started by a client dies with it. */
+/** A kernel that was started by a client dies with it, also if that is gone before the kernel looks for the first time. */
 function watchParent(): void {
-  if (process.env['JPY_PARENT_PID'] === undefined) return;
+  const client = process.env['JPY_PARENT_PID'];
+  if (client === undefined) return;
   const parent = process.ppid;
+  const isOrphan = (): boolean => process.ppid !== parent || (parent === 1 && client !== '1');
   const timer = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (!isOrphan()) return;
     clearInterval(timer);
     end();
   }, 1000);

@@ -588,9 +588,12 @@ describe('from start to end', () => {
     client.disconnect();
   });
 
-  test('a kernel dies with the client that started it', async () => {
-    const pidFile = join(library.folder, 'pid');
-    const connection = join(library.folder, 'connection.json');
+  test.each([
+    ['works', 2500],
+    ['starts', 0],
+  ])('a kernel dies with the client that started it, also while it %s', async (what, wait) => {
+    const pidFile = join(library.folder, `pid-${what}`);
+    const connection = join(library.folder, `connection-${what}.json`);
     writeFileSync(
       connection,
       readFileSync(kernel.connectionFile, 'utf8').replaceAll(
@@ -608,10 +611,10 @@ describe('from start to end', () => {
     const parent = spawn(process.execPath, ['-e', program]);
     while (!existsSync(pidFile) || readFileSync(pidFile, 'utf8') === '') await sleep(50);
     const pid = Number(readFileSync(pidFile, 'utf8'));
-    await sleep(2500);
+    await sleep(wait);
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     parent.kill('SIGKILL');
-    for (let tries = 0; existsSync(`/proc/${pid}`) && tries < 60; tries++) await sleep(100);
+    for (let tries = 0; existsSync(`/proc/${pid}`) && tries < 150; tries++) await sleep(100);
     expect(existsSync(`/proc/${pid}`)).toBe(false);
   });
 
