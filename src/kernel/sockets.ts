@@ -15,24 +15,43 @@ import type { Outgoing, Request } from './wire';
 
 /** How many messages may wait for a client before the kernel waits for it. */
 const highWaterMark = 1000;
+/** After which the system closes a connection whose other side takes nothing; less than the patience. */
+const deafMs = 8000;
 /** How long the kernel waits for a client that takes nothing before it goes on without it. */
-const patienceMs = 10_000;
+const patienceMs = 12_000;
 /** How long it does so. */
 const lossyMs = 60_000;
 /** How long the main thread may take to end by itself. */
 const exitMs = 1500;
+/** Socket options of libzmq. */
+const zmqSubscribe = 6;
+const zmqUnsubscribe = 7;
 
 const { connection, kernelInfo, shared } = workerData as SocketsData;
 const port = parentPort as MessagePort;
 const flags = new Int32Array(shared);
 
-const iopub = new XPublisher({
-  sendTimeout: 0,
-  sendHighWaterMark: highWaterMark,
-  noDrop: true,
-  linger: 1000,
-});
-iopub.verbosity = 'allSubs';
+/** A publisher whose subscriptions count from when they are accepted, so that nothing can come before the welcome. */
+class Publisher extends XPublisher {
+  constructor() {
+    super({
+      sendTimeout: 0,
+      sendHighWaterMark: highWaterMark,
+      noDrop: true,
+      linger: 1000,
+      manual: true,
+      // The connection of a client that takes nothing is cut, so that it costs the others nothing.
+      tcpMaxRetransmitTimeout: deafMs,
+    });
+  }
+
+  /** Begins, or ends, what the subscriber has asked for whose message was received last. */
+  answer(isWanted: boolean, topic: Buffer): void {
+    this.setStringOption(isWanted ? zmqSubscribe : zmqUnsubscribe, topic);
+  }
+}
+
+const iopub = new Publisher();
 const routers = { shell: new Router(), control: new Router(), stdin: new Router() };
 const heartbeat = new Reply({ linger: 0 });
 for (const router of Object.values(routers)) {
@@ -209,8 +228,10 @@ async function beat(): Promise<void> {
 /** A client that has just subscribed is told so, and need not guess from when on it hears everything. */
 async function welcome(): Promise<void> {
   for await (const [frame] of iopub) {
-    if (frame[0] !== 1) continue;
     const topic = frame.subarray(1);
+    if (frame[0] !== 0 && frame[0] !== 1) continue;
+    iopub.answer(frame[0] === 1, topic);
+    if (frame[0] === 0) continue;
     await send({
       channel: 'iopub',
       idents: [topic],
