@@ -276,6 +276,18 @@ describe('sizes', () => {
     }
   });
 
+  test('the average of the weights forgets as much of the start in every size', () => {
+    const averaged = records.filter(({ optim }) => optim.ema !== undefined);
+    expect(averaged.length).toBeGreaterThan(0);
+    const kept = ({ optim, run }: Experiment): number =>
+      (optim.ema?.momentum ?? Number.NaN) ** (run.epochs * 97);
+    for (const record of averaged) {
+      const pocket = scaled(record, 'pocket');
+      expect(kept(pocket) / kept(record)).toBeCloseTo(1, 9);
+      expect(pocket.optim.ema?.updateFreq).toBe(record.optim.ema?.updateFreq);
+    }
+  });
+
   test('smoke is small in every way, full changes nothing', () => {
     for (const record of records) {
       const smoke = scaled(record, 'smoke');

@@ -73,6 +73,8 @@ describe('overridden', () => {
     for (const share of [0.1, 5 / 24, 0.5, 1]) {
       expect(valueAt(optim.lr, share * 48)).toBeCloseTo(valueAt(demo.optim.lr, share * 24), 12);
     }
+    const averaged = change('post8-final', 'run.epochs=5').optim;
+    expect(averaged.ema?.momentum).toBeCloseTo(0.99 ** 2, 12);
   });
 
   test.each([

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { ExperimentError } from '../base/errors';
 import type { OptimError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { piecewiseLinear, stretch } from '../optim/schedule';
+import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import type { Experiment } from './record';
+import { stretchOptim } from './scale';
 import { trainedSchema } from './schema';
 import type { Trained } from './schema';
 
@@ -19,7 +20,7 @@ type Json = { readonly [key: string]: unknown };
  *
  * - `optim.lr` with a number: the whole schedule is multiplied so that this becomes its highest rate. With a schedule,
  *   `{ knots, vals }`, it is replaced.
- * - `run.epochs`: the schedule is stretched with the epochs, as sizes do it.
+ * - `run.epochs`: the schedule and the reach of an average of the weights are stretched with the epochs, as sizes do it.
  *
  * Overrides act one after the other, and on the size that the record was brought to before. The new record carries
  * them as `overrides`, and no longer what was published for the old one.
@@ -55,11 +56,10 @@ export function overridden(experiment: Experiment, path: string, value: unknown)
   const changed = checked(
     replaced(before, path.split('.'), isPeak ? rescaled(optim.lr, value) : value),
   );
-  const lr = stretch(changed.optim.lr, changed.run.epochs / run.epochs);
   return {
     ...about,
     ...changed,
-    optim: { ...changed.optim, lr },
+    optim: stretchOptim(changed.optim, changed.run.epochs / run.epochs),
     overrides: [...overrides, `${path}=${JSON.stringify(value)}`],
   };
 }

@@ -1,13 +1,13 @@
 import { ExperimentError } from '../base/errors';
 import { stretch } from '../optim/schedule';
-import type { Experiment, NetRecord, Scale } from './record';
+import type { Experiment, NetRecord, OptimRecord, Scale } from './record';
 
 /**
  * A record in another size, by one rule for all records.
  *
  * - `full`: as published.
- * - `pocket`: all images, a quarter of every width, a sixth of the epochs (rounded, at least one), the schedule scaled
- *   with them; all else equal. Shows which way an ablation points, in minutes.
+ * - `pocket`: all images, a quarter of every width, a sixth of the epochs (rounded, at least one), the schedule and
+ *   the reach of an average of the weights scaled with them; all else equal. Shows which way an ablation points, in minutes.
  * - `smoke`: the first 1,024 training and 512 test images, a sixteenth of every width, batches of at most 64, two epochs.
  *   Tests the machinery and nothing else; what was published says nothing about it.
  *
@@ -47,6 +47,18 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
   }
 }
 
+/**
+ * The same optimiser for a run that is `factor` times as long: the same learning rates and the same memory of the
+ * averaged weights at the same share of the run.
+ */
+export function stretchOptim({ lr, ema, ...rest }: OptimRecord, factor: number): OptimRecord {
+  return {
+    ...rest,
+    lr: stretch(lr, factor),
+    ...(ema === undefined ? {} : { ema: { ...ema, momentum: ema.momentum ** (1 / factor) } }),
+  };
+}
+
 function resized(
   experiment: Experiment,
   scale: Scale,
@@ -58,7 +70,7 @@ function resized(
     ...experiment,
     scale,
     net: narrowed(net, divisor),
-    optim: { ...optim, lr: stretch(optim.lr, epochs / run.epochs) },
+    optim: stretchOptim(optim, epochs / run.epochs),
     run: { ...run, epochs },
   };
 }
