@@ -61,9 +61,20 @@ const settings = [
 ];
 
 /**
- * Describes a run that is to begin here and now.
+ * The session with a precision where it names none: what this hardware computes fastest in, fp32 in an eager session.
  *
- * The precision is what this hardware computes fastest in, where `engine` names none: fp32 in an eager session.
+ * @throws EngineError if TensorFlow does not load, or runs with another number of threads in this process already
+ */
+export function inFastestPrecision(
+  engine: SessionOptions = {},
+): SessionOptions & { readonly precision: Precision } {
+  const { gpu } = loadTensorflow(engine);
+  const precision = engine.mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
+  return { precision, ...engine };
+}
+
+/**
+ * Describes a run that is to begin here and now, in the precision of {@link inFastestPrecision}.
  *
  * @throws EngineError if TensorFlow does not load, or runs with another number of threads in this process already
  */
@@ -71,18 +82,17 @@ export function describeRun(
   experiment: Experiment,
   data: Cifar10,
   seed: number,
-  { mode = 'captured', precision, xla = false, ...threads }: SessionOptions = {},
+  engine?: SessionOptions,
 ): RunPlan {
+  const { mode = 'captured', precision, xla = false, ...threads } = inFastestPrecision(engine);
   const tensorflow = loadTensorflow(threads);
-  const hardware = readHardware();
-  const fastest = mode === 'eager' ? 'fp32' : fastestPrecision(hardware, tensorflow.gpu);
   return {
     record: experiment.name,
     scale: experiment.scale ?? 'full',
     seed,
     started: new Date().toISOString(),
     mode,
-    precision: precision ?? fastest,
+    precision,
     xla,
     intraOpThreads: tensorflow.intraOpThreads,
     device: tensorflow.gpu ? 'gpu' : 'cpu',
@@ -93,7 +103,7 @@ export function describeRun(
       node: process.versions.node,
       tensorflow: tensorflow.version,
     },
-    hardware,
+    hardware: readHardware(),
     environment: Object.fromEntries(
       settings.flatMap((name) => {
         const value = process.env[name];

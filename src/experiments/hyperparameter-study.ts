@@ -1,9 +1,8 @@
 import { TrainError } from '../base/errors';
 import type { Cifar10 } from '../data/cifar10';
-import { fastestPrecision, readHardware } from '../engine/hardware';
 import type { SessionOptions } from '../engine/session';
-import { loadTensorflow } from '../engine/tensorflow';
 import type { Watch } from '../train/loop';
+import { inFastestPrecision } from './about';
 import { findExperiment } from './catalogue';
 import { coordinateSearch } from './coordinate-search';
 import type { Hyperparameters, Trial } from './coordinate-search';
@@ -267,12 +266,10 @@ export interface HyperparameterRunOptions extends Pick<Watch, 'signal' | 'onProg
  */
 export async function runHyperparameterTrial(
   { experiment, ...trial }: HyperparameterTrial,
-  { data, seed = 0, engine = {}, onStart, ...watch }: HyperparameterRunOptions,
+  { data, seed = 0, engine, onStart, ...watch }: HyperparameterRunOptions,
 ): Promise<HyperparameterResult> {
-  const { gpu } = loadTensorflow(engine);
-  const fastest = engine.mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
   const { trainer } = prepareRun(experiment, data, seed, {
-    engine: { precision: fastest, ...engine },
+    engine: inFastestPrecision(engine),
     ...watch,
   });
   const { lr, momentum, weightDecay, batchSize } = trial;

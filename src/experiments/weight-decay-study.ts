@@ -1,11 +1,10 @@
 import { followWeights } from '../analysis/weight-dynamics';
 import type { WeightPoint } from '../analysis/weight-dynamics';
 import type { Cifar10 } from '../data/cifar10';
-import { fastestPrecision, readHardware } from '../engine/hardware';
 import type { SessionOptions } from '../engine/session';
-import { loadTensorflow } from '../engine/tensorflow';
 import { constant, valueAt } from '../optim/schedule';
 import type { EpochRow, Watch } from '../train/loop';
+import { inFastestPrecision } from './about';
 import { findExperiment } from './catalogue';
 import type { Hyperparameters } from './coordinate-search';
 import { overridden } from './override';
@@ -182,18 +181,16 @@ export interface FollowOptions extends Pick<Watch, 'signal' | 'onProgress'> {
  */
 export async function followRecord(
   experiment: Experiment,
-  { data, seed = 0, engine = {}, startScale = 1, onStart, ...watch }: FollowOptions,
+  { data, seed = 0, engine, startScale = 1, onStart, ...watch }: FollowOptions,
 ): Promise<FollowedRun> {
   const { momentum, lr, groups } = experiment.optim;
   const { epochs } = experiment.run;
-  const { gpu } = loadTensorflow(engine);
-  const fastest = engine.mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
   const count = experiment.data.subset?.train ?? data.train.labels.length;
   const perEpoch = count / experiment.data.batchSize;
   const steps = epochs * (experiment.data.dropLast ? Math.floor(perEpoch) : Math.ceil(perEpoch));
   const dynamics = followWeights(networkOf(experiment), steps);
   const { trainer } = prepareRun(experiment, data, seed, {
-    engine: { precision: fastest, ...engine },
+    engine: inFastestPrecision(engine),
     steps: dynamics.training,
     ...watch,
   });
