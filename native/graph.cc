@@ -7,6 +7,8 @@
 //                                                    a timed one has a property `metadata`, a serialised RunMetadata
 //   runSync(graph, feeds, fetches, targets) -> [{ dtype, shape, data }]
 //                                                    the same on the thread of JavaScript, for short measurements
+//   addFunction(graph, body, name, inputs, outputs)  makes a function of a graph of its own and gives it to another one;
+//                                                    inputs and outputs are outputs of nodes of `body`
 //   setShape(graph, output, shape)                   for outputs of operations without shape inference
 //   winogradMultiple(isBfloat16)                     what the channels of conv.cc's operations are multiples of; 0: none
 //   close(graph)
@@ -253,8 +255,19 @@ void setAttribute(napi_env env, TF_OperationDescription* node, napi_value attrib
       TF_SetAttrBool(node, name.c_str(), truth(env, value));
       return;
     case TF_ATTR_TYPE:
-      TF_SetAttrType(node, name.c_str(), static_cast<TF_DataType>(whole(env, value)));
+      if (is_list) {
+        std::vector<TF_DataType> given;
+        for (int64_t type : wholes(env, value)) given.push_back(static_cast<TF_DataType>(type));
+        TF_SetAttrTypeList(node, name.c_str(), given.data(), static_cast<int>(given.size()));
+      } else {
+        TF_SetAttrType(node, name.c_str(), static_cast<TF_DataType>(whole(env, value)));
+      }
       return;
+    case TF_ATTR_FUNC: {
+      const std::string given = text(env, value);
+      TF_SetAttrFuncName(node, name.c_str(), given.data(), given.size());
+      return;
+    }
     case TF_ATTR_SHAPE: {
       const std::vector<int64_t> given = wholes(env, value);
       TF_SetAttrShape(node, name.c_str(), given.data(), static_cast<int>(given.size()));
@@ -381,6 +394,34 @@ napi_value addNode(napi_env env, napi_callback_info info) {
   });
 }
 
+std::vector<TF_Output> outputsOf(napi_env env, const Graph& graph, napi_value pairs) {
+  std::vector<TF_Output> outputs(length(env, pairs));
+  for (uint32_t i = 0; i < outputs.size(); i++) outputs[i] = outputOf(env, graph, element(env, pairs, i));
+  return outputs;
+}
+
+// A copy of all nodes of `body` becomes a function, which nodes of `graph` call by its name.
+napi_value addFunction(napi_env env, napi_callback_info info) {
+  return entry(env, [&]() -> napi_value {
+    napi_value args[5];
+    arguments(env, info, args);
+    Graph& graph = graphOf(env, args[0]);
+    Graph& body = graphOf(env, args[1]);
+    const std::string name = text(env, args[2]);
+    const std::vector<TF_Output> inputs = outputsOf(env, body, args[3]);
+    const std::vector<TF_Output> outputs = outputsOf(env, body, args[4]);
+    Status status;
+    TF_Function* made = TF_GraphToFunction(body.graph, name.c_str(), 0, -1, nullptr, static_cast<int>(inputs.size()),
+                                           inputs.data(), static_cast<int>(outputs.size()), outputs.data(), nullptr,
+                                           nullptr, nullptr, status);
+    status.check();
+    TF_GraphCopyFunction(graph.graph, made, nullptr, status);
+    TF_DeleteFunction(made);
+    status.check();
+    return nullptr;
+  });
+}
+
 // Tells TensorFlow the shape of an output that it cannot infer, as of our own operations.
 napi_value setShape(napi_env env, napi_callback_info info) {
   return entry(env, [&]() -> napi_value {
@@ -499,9 +540,7 @@ std::unique_ptr<Work> workOf(napi_env env, const Graph& graph, napi_value feeds,
     work->inputs.push_back(outputOf(env, graph, property(env, feed, "output")));
     work->values.push_back(tensor(env, feed));
   }
-  for (uint32_t i = 0; i < length(env, fetches); i++) {
-    work->fetches.push_back(outputOf(env, graph, element(env, fetches, i)));
-  }
+  work->fetches = outputsOf(env, graph, fetches);
   for (int64_t id : wholes(env, targets)) work->targets.push_back(nodeOf(graph, id));
   return work;
 }
@@ -552,7 +591,7 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"runSync", runSync}, {"close", closeGraph},
-                   {"setShape", setShape}, {"winogradMultiple", winogradMultiple}};
+                   {"setShape", setShape}, {"addFunction", addFunction}, {"winogradMultiple", winogradMultiple}};
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -83,8 +83,10 @@ const tiles = { 'outer-product': 0, 'winograd-2': 2, 'winograd-4': 4 } as const;
  *
  * A shape that `known` holds is not measured. What is measured is kept in the cache folder under processor, threads and
  * TensorFlow version, so that a machine measures a shape once, in some tenths of a second, and chooses alike ever after.
+ *
+ * @param hasOwn whether operations of our own may be chosen; a compiler that is to see all of a step knows none of them
  */
-export function createAlgorithms(known: readonly AlgorithmRow[] = []): Algorithms {
+export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = true): Algorithms {
   const rows: AlgorithmRow[] = [];
   const same =
     (pass: ConvPass, shape: string) =>
@@ -93,8 +95,8 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = []): Algorithm
   const algorithms: Algorithms = {
     rows,
     choose(pass, conv) {
-      const offered = candidatesFor(pass, conv);
-      if (offered.length === 1) return 'direct';
+      const offered = hasOwn ? candidatesFor(pass, conv) : [];
+      if (offered.length <= 1) return 'direct';
       const shape = nameOf(conv);
       const isSame = same(pass, shape);
       const seen = rows.find(isSame);
@@ -121,7 +123,7 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = []): Algorithm
         { name: 'tile', type: attributeType.int, value: tiles[algorithm] },
         { name: 'threads', type: attributeType.int, value: loadTensorflow().intraOpThreads },
       ];
-      return graph.add(operations[pass], [a, b], attributes, [], shape).outputs[0];
+      return graph.add(operations[pass], [a, b], attributes, [], [shape]).outputs[0];
     },
   };
   return algorithms;

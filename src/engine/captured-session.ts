@@ -12,9 +12,17 @@ import type { GraphEntry, GraphOptions, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { record } from './recording';
 import type { Recorder } from './recording';
-import { checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
+import { checkCount, checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
 import { addVariable, assignVariable, readVariable } from './variable';
-import type { NamedValue, Recording, Session } from './step';
+import type { Feed, NamedValue, Recording, Run, Session, Step } from './step';
+import type { OpAttribute } from './backend';
+import { addCompiledCall, addLoop } from './function-call';
+
+/** How captured steps are run. */
+export interface CapturedOptions extends GraphOptions {
+  /** Has XLA make one program of each step, and of all steps of a loop. */
+  readonly isCompiled?: boolean;
+}
 
 /** A part of the state in the graph's session: a variable, how to fill it and how to read it. */
 interface Slot {
@@ -25,6 +33,19 @@ interface Slot {
   /** Node that puts `given` into the variable. */
   readonly assign: number;
   readonly read: Value;
+}
+
+/** What a step is given: a value of the session's graph, and the same value in the graph that the step is recorded into. */
+interface Parameter {
+  readonly given: Value;
+  readonly value: Value;
+}
+
+/** What a run of a step asks of TensorFlow, and how what it gives is nested. */
+interface Call {
+  readonly fetches: readonly Value[];
+  readonly targets: readonly number[];
+  readonly nesting: Tree<number>;
 }
 
 const separator = '\u0000';
@@ -47,7 +68,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
   initial: S,
   precision: Precision,
   algorithms: Algorithms,
-  options: GraphOptions,
+  { isCompiled = false, ...options }: CapturedOptions,
 ): Session<S> {
   const graph = openGraph(options);
   const slots = new Map<string, Slot>();
@@ -133,53 +154,61 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
       return [slot, value, key] as const;
     });
 
-  return {
-    mode: 'captured',
-    recordings,
-    algorithms: algorithms.rows,
-    capture(name, step, example) {
-      alive(`capture("${name}")`);
-      const feeds = new Map<string, Value>();
-      const targets: number[] = [];
+  /**
+   * Records a step and returns its run. With `count`, a run is so many steps, one after the other.
+   *
+   * A step is recorded into the graph itself, or into one of its own that becomes a function: where it is called more
+   * than once, and where XLA is to make one program of it.
+   */
+  const capture = <I extends Tree<Feed>>(
+    name: string,
+    step: Step<S, I, Tree<tf.Tensor>>,
+    example: I,
+    count?: number,
+  ): Run<I, Tree<tf.Tensor>> => {
+    alive(`capture("${name}")`);
+    const isPart = count === undefined && !isCompiled;
+    const body = isPart ? graph : openGraph();
+    try {
+      const feeds = new Map<string, Parameter>();
       const outputs: NamedValue[] = [];
-      const reads = new Map<string, Value>();
+      const reads = new Map<string, Parameter>();
       const writes = new Map<string, Value>();
       let nesting: Tree<number> = {};
-      record(graph, name, precision, algorithms, (recorder) =>
+      /** The value of a parameter in the graph that the step is recorded into. */
+      const parameter = (given: Value): Parameter => ({
+        given,
+        value: isPart ? given : body.placeholder(given.dtype, given.shape),
+      });
+      const counter = count === undefined ? undefined : body.placeholder(dataType.int32, []);
+      record(body, name, precision, algorithms, (recorder) =>
         tidy(() => {
-          const state = mapTree(held, isSlot, (slot) => recorder.tensor(readVariable(graph, slot)));
-          for (const [path, tensor] of entries(state, isTensor)) {
-            reads.set(path.join(separator), recorder.value(tensor));
-          }
+          const state = mapTree(held, isSlot, (slot, path) => {
+            const read = parameter(isPart ? readVariable(graph, slot) : slot.read);
+            reads.set(path.join(separator), read);
+            return recorder.tensor(read.value);
+          });
           const inputs = mapTree(example, isFeed, (feed, path) => {
             const { shape, data } = toHostTensor(feed);
-            const value = graph.placeholder(dataTypeOf(data), shape);
-            feeds.set(path.join(separator), value);
-            return recorder.tensor(value);
+            const all = count === undefined ? shape : [count, ...shape];
+            const fed = parameter(graph.placeholder(dataTypeOf(data), all));
+            feeds.set(path.join(separator), fed);
+            return recorder.tensor(
+              counter === undefined ? fed.value : rowOf(body, fed.value, counter),
+            );
           });
           // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
           const result = step(state as never, inputs as never);
           checkResult(name, result);
           const changed = [...entries((result.state ?? {}) as Tree<tf.Tensor>, isTensor)].map(
-            ([path, tensor]) => [path, full(graph, recorder, tensor)] as const,
+            ([path, tensor]) => [path, full(body, recorder, tensor)] as const,
           );
-          for (const [slot, value, key] of match(changed, (value) => value, `step "${name}"`)) {
-            const read = reads.get(key) as Value;
-            if (value.ref.join() === read.ref.join()) continue;
-            writes.set(key, value);
-            // All of the step reads what the state was before any of it is replaced.
-            targets.push(
-              assignVariable(
-                graph,
-                slot.handle,
-                value,
-                [...reads.values()].map(({ ref }) => ref[0]),
-              ),
-            );
+          for (const [, value, key] of match(changed, (value) => value, `step "${name}"`)) {
+            if (value.ref.join() !== reads.get(key)?.value.ref.join()) writes.set(key, value);
           }
           nesting = mapTree<tf.Tensor, number>(result.outputs ?? {}, isTensor, (tensor, keys) => {
             const path = keys.join('/');
-            const value = fetchable(graph, full(graph, recorder, tensor));
+            const value = fetchable(body, full(body, recorder, tensor));
             if (!returnable.has(value.dtype)) {
               throw new CaptureError(
                 `capture: "${name}" gives back "${path}" of type ${dataTypeName(value.dtype)}, which JavaScript has ` +
@@ -190,50 +219,113 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
           });
         }),
       );
-      const fetches = outputs.map(({ value }) => value);
+      if (count !== undefined && outputs.length > 0) {
+        throw new CaptureError(
+          `capture: "${name}" is to run ${count} times a call and gives back "${outputs[0].path}", of which there would ` +
+            'be as many. Add it up in the state, and read that.',
+        );
+      }
+      const nodes = neededFor(body, [...outputs.map(({ value }) => value), ...writes.values()]);
       recordings.push({
         name,
-        nodes: neededFor(graph, [...fetches, ...writes.values()]),
-        inputs: named(feeds),
+        nodes,
+        inputs: named(valuesOf(feeds)),
         outputs,
-        reads: named(reads),
+        reads: named(valuesOf(reads)),
         writes: named(writes),
       });
-      return async (given) => {
-        alive(`step "${name}"`);
-        const values = [...entries(given, isFeed)].map(([path, feed]) => {
-          const host = toHostTensor(feed);
-          const value = feeds.get(path.join(separator));
-          if (
-            value === undefined ||
-            value.shape.join() !== host.shape.join() ||
-            value.dtype !== dataTypeOf(host.data)
-          ) {
-            const recorded =
-              value === undefined
-                ? 'without it'
-                : `for ${dataTypeName(value.dtype)} [${value.shape.join()}]`;
-            throw new CaptureError(
-              `capture: "${name}" was recorded ${recorded} and called with "${path.join('/')}" ` +
-                `${dataTypeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
-            );
-          }
-          checkSize(`step "${name}"`, path, host);
-          return [value, host] as const;
-        });
-        if (values.length < feeds.size) {
-          const present = new Set(
-            [...entries(given, isFeed)].map(([path]) => path.join(separator)),
-          );
-          const missing = [...feeds.keys()].filter((key) => !present.has(key));
+      const needed = new Set(nodes.map(({ id }) => id));
+      const read = [...reads].filter(
+        ([key, { value }]) =>
+          needed.has(value.ref[0]) || (counter !== undefined && writes.has(key)),
+      );
+      const parameters = [...read.map(([, parameter]) => parameter), ...feeds.values()];
+      const given = parameters.map((parameter) => parameter.given);
+      const inputs = parameters.map(({ value }) => value);
+      let fetches = outputs.map(({ value }) => value);
+      let written = [...writes];
+      if (counter !== undefined && count !== undefined) {
+        const left = [
+          ...read.map(([key, { value }]) => writes.get(key) ?? value),
+          ...[...feeds.values()].map(({ value }) => value),
+        ];
+        const results = addLoop(
+          graph,
+          { graph: body, inputs: [counter, ...inputs], outputs: left },
+          given,
+          { count, isCompiled },
+        );
+        written = read.flatMap(([key], index) =>
+          writes.has(key) ? [[key, results[index]] as [string, Value]] : [],
+        );
+      } else if (!isPart) {
+        const left = [...fetches, ...writes.values()];
+        const results = addCompiledCall(graph, { graph: body, inputs, outputs: left }, given);
+        fetches = results.slice(0, fetches.length);
+        written = [...writes.keys()].map((key, index) => [key, results[fetches.length + index]]);
+      }
+      // All of the step reads what the state was before any of it is replaced.
+      const before = (isPart ? [...reads.values()] : read.map(([, parameter]) => parameter)).map(
+        (parameter) => parameter.given.ref[0],
+      );
+      const targets = written.map(([key, value]) =>
+        assignVariable(graph, (slots.get(key) as Slot).handle, value, before),
+      );
+      return callOf(name, feeds, { fetches, targets, nesting });
+    } finally {
+      if (!isPart) body.close();
+    }
+  };
+
+  /** The run of a step that was recorded. */
+  const callOf = <I extends Tree<Feed>>(
+    name: string,
+    feeds: ReadonlyMap<string, Parameter>,
+    { fetches, targets, nesting }: Call,
+  ): Run<I, Tree<tf.Tensor>> => {
+    return async (given) => {
+      alive(`step "${name}"`);
+      const values = [...entries(given, isFeed)].map(([path, feed]) => {
+        const host = toHostTensor(feed);
+        const value = feeds.get(path.join(separator))?.given;
+        if (
+          value === undefined ||
+          value.shape.join() !== host.shape.join() ||
+          value.dtype !== dataTypeOf(host.data)
+        ) {
+          const recorded =
+            value === undefined
+              ? 'without it'
+              : `for ${dataTypeName(value.dtype)} [${value.shape.join()}]`;
           throw new CaptureError(
-            `capture: "${name}" was called without ${missing.map((key) => `"${key.replaceAll(separator, '/')}"`).join(', ')}. ` +
-              'Feed everything that the example held.',
+            `capture: "${name}" was recorded ${recorded} and called with "${path.join('/')}" ` +
+              `${dataTypeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
           );
         }
-        const results = await run(`step "${name}"`, values, fetches, targets);
-        return mapTree(nesting, isIndex, (index) => results[index]) as never;
-      };
+        checkSize(`step "${name}"`, path, host);
+        return [value, host] as const;
+      });
+      if (values.length < feeds.size) {
+        const present = new Set([...entries(given, isFeed)].map(([path]) => path.join(separator)));
+        const missing = [...feeds.keys()].filter((key) => !present.has(key));
+        throw new CaptureError(
+          `capture: "${name}" was called without ${missing.map((key) => `"${key.replaceAll(separator, '/')}"`).join(', ')}. ` +
+            'Feed everything that the example held.',
+        );
+      }
+      const results = await run(`step "${name}"`, values, fetches, targets);
+      return mapTree(nesting, isIndex, (index) => results[index]) as never;
+    };
+  };
+
+  return {
+    mode: 'captured',
+    recordings,
+    algorithms: algorithms.rows,
+    capture: (name, step, example) => capture(name, step as never, example) as never,
+    captureLoop(name, count, step, example) {
+      checkCount(name, count);
+      return capture(name, step as never, example, count) as never;
     },
     async profile(action) {
       alive('profile()');
@@ -280,6 +372,25 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
 /** Values of a tree of slots are slots or trees, never numbers: whatever the parts of the state are called. */
 function isSlot(node: Slot | Tree<Slot>): node is Slot {
   return typeof node['dtype'] === 'number';
+}
+
+/** One of the rows of what is fed to all calls of a loop. */
+function rowOf(graph: TensorGraph, rows: Value, counter: Value): Value {
+  const axis = graph.constant({ dtype: dataType.int32, shape: [], data: Int32Array.of(0) });
+  const type = (name: string, value: number): OpAttribute => ({
+    name,
+    type: attributeType.type,
+    value,
+  });
+  return graph.add(
+    'GatherV2',
+    [rows, counter, axis],
+    [type('Tparams', rows.dtype), type('Tindices', dataType.int32), type('Taxis', dataType.int32)],
+  ).outputs[0];
+}
+
+function valuesOf(parameters: ReadonlyMap<string, Parameter>): Map<string, Value> {
+  return new Map([...parameters].map(([key, { value }]) => [key, value]));
 }
 
 function isIndex(node: number | Tree<number>): node is number {

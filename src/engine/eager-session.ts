@@ -4,8 +4,8 @@ import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
-import { checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
-import type { Feed, Session } from './step';
+import { checkCount, checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
+import type { Feed, Run, Session, Step } from './step';
 
 /** TF.js reads the array when an operation first does: the tensor has a copy, as the caller may fill its own anew. */
 function toTensor(feed: Feed): tf.Tensor {
@@ -17,6 +17,24 @@ function toTensor(feed: Feed): tf.Tensor {
 
 async function toHost(tensor: tf.Tensor): Promise<HostTensor> {
   return { shape: [...tensor.shape], data: await tensor.data() };
+}
+
+/** What one of `count` runs is fed, of what is fed to all of them. */
+function rowOf(
+  name: string,
+  path: readonly string[],
+  { shape: [rows, ...shape], data }: HostTensor,
+  index: number,
+  count: number,
+): HostTensor {
+  if (rows !== count) {
+    throw new CaptureError(
+      `capture: "${name}" runs ${count} times a call and was called with ${rows ?? 'one'} for "${path.join('/')}". ` +
+        'Feed a row for each run.',
+    );
+  }
+  const size = data.length / count;
+  return { shape, data: data.slice(index * size, (index + 1) * size) };
 }
 
 /** Starts every read at once, so that a step which is called meanwhile changes nothing. */
@@ -98,34 +116,62 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     }
   };
 
+  const capture = <I extends Tree<Feed>, O extends Tree<tf.Tensor>>(
+    name: string,
+    step: Step<S, I, O>,
+  ): Run<I, O> => {
+    alive(`capture("${name}")`);
+    return async (inputs) => {
+      alive(`step "${name}"`);
+      const result = tf.tidy(() => {
+        const fed = mapTree(inputs, isFeed, toTensor);
+        // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
+        const result = step(state as never, fed as never);
+        checkResult(name, result);
+        return result as tf.TensorContainer;
+      }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
+      const { state: update = {}, outputs = {} } = result;
+      // An output may be a part of the state, which is about to be replaced or to live on.
+      const copies = mapTree(outputs, isTensor, (tensor) => tensor.clone());
+      let values: Tree<HostTensor>;
+      try {
+        replace(update, `step "${name}"`, outputs);
+        values = await readTree(copies);
+      } finally {
+        for (const tensor of leaves(copies)) tensor.dispose();
+      }
+      // Lets timers, displays and signals in between two steps.
+      await new Promise((resolve) => setImmediate(resolve));
+      return values as never;
+    };
+  };
+
   return {
     mode: 'eager',
     recordings: [],
     algorithms: [],
-    capture(name, step) {
-      alive(`capture("${name}")`);
+    capture,
+    captureLoop(name, count, step) {
+      checkCount(name, count);
+      const run = capture<Tree<Feed>, Record<string, never>>(name, step as never);
       return async (inputs) => {
-        alive(`step "${name}"`);
-        const result = tf.tidy(() => {
-          const fed = mapTree(inputs, isFeed, toTensor);
-          // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
-          const result = step(state as never, fed as never);
-          checkResult(name, result);
-          return result as tf.TensorContainer;
-        }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
-        const { state: update = {}, outputs = {} } = result;
-        // An output may be a part of the state, which is about to be replaced or to live on.
-        const copies = mapTree(outputs, isTensor, (tensor) => tensor.clone());
-        let values: Tree<HostTensor>;
-        try {
-          replace(update, `step "${name}"`, outputs);
-          values = await readTree(copies);
-        } finally {
-          for (const tensor of leaves(copies)) tensor.dispose();
+        // The caller may fill its arrays anew while the first run is under way.
+        const rows = Array.from({ length: count }, (_, index) =>
+          mapTree<Feed, Feed>(inputs, isFeed, (feed, path) =>
+            rowOf(name, path, toHostTensor(feed), index, count),
+          ),
+        );
+        for (const row of rows) {
+          const outputs = await run(row);
+          const [path] = Object.keys(outputs);
+          if (path !== undefined) {
+            throw new CaptureError(
+              `capture: "${name}" is to run ${count} times a call and gives back "${path}", of which there would be as ` +
+                'many. Add it up in the state, and read that.',
+            );
+          }
         }
-        // Lets timers, displays and signals in between two steps.
-        await new Promise((resolve) => setImmediate(resolve));
-        return values as never;
+        return {};
       };
     },
     profile() {

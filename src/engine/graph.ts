@@ -4,7 +4,7 @@ import type { HostArray, HostTensor } from '../base/host-tensor';
 import { loadGraphAddon } from './native';
 import { parseRunMetadata } from './profile';
 import type { NodeTime } from './profile';
-import type { NativeFeed, OutputRef } from './native';
+import type { NativeFeed, NativeGraph, OutputRef } from './native';
 import type { OpAttribute } from './backend';
 
 /** TensorFlow's numbers for the element types that the engine meets. */
@@ -22,7 +22,15 @@ export const dataType = {
 } as const;
 
 /** TensorFlow's numbers for the kinds of attributes that the engine sets itself. */
-export const attributeType = { string: 0, int: 1, type: 4, shape: 5, tensor: 6 } as const;
+export const attributeType = {
+  string: 0,
+  int: 1,
+  bool: 3,
+  type: 4,
+  shape: 5,
+  tensor: 6,
+  function: 8,
+} as const;
 
 /** A value in a graph: where it comes from, its element type and its shape. */
 export interface Value {
@@ -59,9 +67,16 @@ export interface TensorGraph {
     inputs: readonly Value[],
     attributes?: readonly OpAttribute[],
     controls?: readonly number[],
-    /** Of its first output, where TensorFlow cannot know: an operation of our own. */
-    shape?: readonly number[],
+    /** Of its outputs, where TensorFlow cannot know: an operation of our own, the call of a function. */
+    shapes?: readonly (readonly number[])[],
   ): GraphEntry;
+  /**
+   * Makes a function of another graph and returns its name, by which nodes of this graph call it. `inputs` are
+   * placeholders of `body`; what it computes is copied, so that `body` may be closed.
+   *
+   * @throws Error where TensorFlow does not take it
+   */
+  addFunction(body: TensorGraph, inputs: readonly Value[], outputs: readonly Value[]): string;
   constant(value: {
     readonly dtype: number;
     readonly shape: readonly number[];
@@ -97,6 +112,9 @@ export function dataTypeName(dtype: number): string {
   return Object.entries(dataType).find(([, number]) => number === dtype)?.[0] ?? `type ${dtype}`;
 }
 
+/** The addon's part of a graph, for graphs that become functions of others. */
+const natives = new WeakMap<TensorGraph, NativeGraph>();
+
 /** Opens an empty graph. Close it; its memory is the addon's. */
 export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
   const addon = loadGraphAddon();
@@ -105,11 +123,12 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
   const casts = new Map<string, Value>();
   let last: Promise<unknown> = Promise.resolve();
   let queued = 0;
+  let functions = 0;
   let timed: NodeTime[] | undefined;
 
   const graph: TensorGraph = {
     entries,
-    add(op, inputs, attributes = [], controls = [], told) {
+    add(op, inputs, attributes = [], controls = [], told = []) {
       const { id, outputs } = addon.addNode(
         native,
         op,
@@ -127,9 +146,10 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
         inputs,
         attributes,
         outputs: outputs.map(({ dtype, shape }, index): Value => {
-          if (told !== undefined) {
-            addon.setShape(native, [id, index], told);
-            return { ref: [id, index], dtype, shape: told };
+          const toldShape = told[index];
+          if (toldShape !== undefined) {
+            addon.setShape(native, [id, index], toldShape);
+            return { ref: [id, index], dtype, shape: toldShape };
           }
           return { ref: [id, index], dtype, shape: isOpaque(op, index) ? [0] : (shape ?? [-1]) };
         }),
@@ -144,6 +164,18 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
         }
       }
       return entry;
+    },
+    addFunction(body, inputs, outputs) {
+      const name = `Function_${functions++}`;
+      const refs = (values: readonly Value[]): OutputRef[] => values.map(({ ref }) => ref);
+      addon.addFunction(
+        native,
+        natives.get(body) as NativeGraph,
+        name,
+        refs(inputs),
+        refs(outputs),
+      );
+      return name;
     },
     constant(value) {
       return graph.add(
@@ -228,6 +260,7 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
       else void last.then(close);
     },
   };
+  natives.set(graph, native);
   return graph;
 }
 
@@ -244,6 +277,8 @@ function groupInputs(
     case 'AddN':
     case 'Pack':
     case 'IdentityN':
+    case 'PartitionedCall':
+    case 'StatelessWhile':
     case 'Einsum':
       return [refs];
     case 'ConcatV2':

@@ -67,6 +67,14 @@ export interface GraphAddon {
     targets: readonly number[],
   ): NativeResult[];
   setShape(graph: NativeGraph, output: OutputRef, shape: readonly number[]): void;
+  /** Makes a function of `body`, a graph of its own, for nodes of `graph` to call by its name. */
+  addFunction(
+    graph: NativeGraph,
+    body: NativeGraph,
+    name: string,
+    inputs: readonly OutputRef[],
+    outputs: readonly OutputRef[],
+  ): void;
   /** What the channels of our own convolutions are multiples of; 0 where this processor has none. */
   winogradMultiple(isBfloat16: boolean): number;
   close(graph: NativeGraph): void;

@@ -35,6 +35,16 @@ export interface SessionOptions extends ThreadOptions {
    * measured it makes training slower, as oneDNN's operations are faster than what XLA makes of them.
    */
   readonly xla?: boolean;
+  /**
+   * What XLA compiles: each step as one program, of which nothing is left to other kernels, or the regions that it can.
+   * Where absent, the step on a GPU and regions on a processor, whose own convolutions stay outside of them.
+   */
+  readonly xlaScope?: 'step' | 'regions';
+  /**
+   * How many training steps a trainer puts into one call; on a GPU all of an epoch where absent, else one. Progress is
+   * told and a signal acted upon between two calls.
+   */
+  readonly stepsPerCall?: number;
 }
 
 /**
@@ -51,11 +61,17 @@ export function createSession<S extends Tree<HostTensor>>(
     precision = 'fp32',
     algorithms,
     xla = false,
+    xlaScope,
+    stepsPerCall: _stepsPerCall,
     ...threads
   }: SessionOptions = {},
 ): Session<S> {
-  loadTensorflow(threads);
+  const { gpu } = loadTensorflow(threads);
+  const isCompiled = xla && (xlaScope ?? (gpu ? 'step' : 'regions')) === 'step';
   return mode === 'eager'
     ? createEagerSession(initial)
-    : createCapturedSession(initial, precision, createAlgorithms(algorithms), { xla });
+    : createCapturedSession(initial, precision, createAlgorithms(algorithms, !isCompiled), {
+        xla: xla && !isCompiled,
+        isCompiled,
+      });
 }

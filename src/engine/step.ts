@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
 import { isHostTensor } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
+import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
 import type { GraphEntry, Value } from './graph';
 import type { AlgorithmRow } from './algorithms';
@@ -79,6 +80,18 @@ export interface Session<S> {
     step: Step<S, I, O>,
     example: I,
   ): Run<I, O>;
+  /**
+   * Makes `count` runs of a step, one after the other, one call: every feed of a call has one axis more than in `example`,
+   * `[count,…]`, a row for each run. The step gives nothing back but state.
+   *
+   * @throws CaptureError if the count is no whole number from 1, or if the step has outputs
+   */
+  captureLoop<I extends Tree<Feed>>(
+    name: string,
+    count: number,
+    step: Step<S, I, Record<string, never>>,
+    example: I,
+  ): Run<Tree<HostTensor | Int32Array | Float32Array>, Record<string, never>>;
   /** The graphs of the steps that were captured, in that order, for `printGraph` and `summariseGraph`; none if eager. */
   readonly recordings: readonly Recording[];
   /**
@@ -114,6 +127,35 @@ export function isHost(node: HostTensor | Tree<HostTensor>): node is HostTensor 
 export function toHostTensor(feed: Feed): HostTensor {
   if (typeof feed === 'number') return { shape: [], data: new Float32Array([feed]) };
   return isHostTensor(feed) ? feed : { shape: [feed.length], data: feed };
+}
+
+/**
+ * What a call of a loop is fed: the feeds of its runs, of one nesting and one shape, as rows `[runs,…]` of new arrays.
+ */
+export function stackFeeds(feeds: readonly Tree<Feed>[]): Tree<HostTensor> {
+  const all = feeds.map((feed) =>
+    [...entries<Feed>(feed, isFeed)].map(([, value]) => toHostTensor(value)),
+  );
+  let next = 0;
+  return mapTree<Feed, HostTensor>(feeds[0], isFeed, () => {
+    const rows = all.map((values) => values[next]);
+    next += 1;
+    const [{ shape, data: first }] = rows;
+    const data = first.slice(0, 0);
+    const stacked = new (data.constructor as new (size: number) => typeof data)(
+      rows.length * first.length,
+    );
+    for (const [index, row] of rows.entries()) stacked.set(row.data, index * first.length);
+    return { shape: [rows.length, ...shape], data: stacked };
+  });
+}
+
+/** @throws CaptureError if a loop is to run another number of times than a whole one from 1 */
+export function checkCount(name: string, count: number): void {
+  if (Number.isInteger(count) && count >= 1) return;
+  throw new CaptureError(
+    `capture: "${name}" was to run ${count} times a call. Give a whole number from 1.`,
+  );
 }
 
 /**

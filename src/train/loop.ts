@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { batchIndices, epochBatches } from '../augment/batches';
 import { gatherTables } from '../augment/gather';
 import { identityPlan, plan } from '../augment/plan';
@@ -10,7 +11,9 @@ import { createRng } from '../base/rng';
 import { entries } from '../base/tree';
 import { createSession } from '../engine/session';
 import type { SessionOptions } from '../engine/session';
-import type { Session } from '../engine/step';
+import { stackFeeds } from '../engine/step';
+import type { OnDevice, Session, StepResult } from '../engine/step';
+import { loadTensorflow } from '../engine/tensorflow';
 import { initNetwork, pathsByRole } from '../nn/network';
 import type { HostVariables } from '../nn/network';
 import { isEmaStep, updateEma } from '../optim/ema';
@@ -176,6 +179,9 @@ type HyperFeed = {
 
 type StepFeed = { readonly batch: BatchFeed; readonly hyper: HyperFeed; readonly step: number };
 
+/** The same in a loop with an average: 1 where it follows after the step, else 0. */
+type LoopFeed = StepFeed & { readonly isAveraged?: number };
+
 /** How validation images are evaluated; as the training says where a field is absent. */
 export interface Evaluation {
   /** The averaged network, or the one that learns. */
@@ -200,9 +206,11 @@ export interface Trainer {
   readonly session: Session<TrainingState>;
   /** Training steps, one a batch. */
   readonly stepsPerEpoch: number;
+  /** The most steps that one call of TensorFlow runs, see {@link SessionOptions.stepsPerCall}. */
+  readonly stepsPerCall: number;
   /**
-   * Runs each kind of step twice and takes all of it back: the first call of a step is slower than the rest, and the
-   * second one tells how long an epoch will take, in seconds. Call it between epochs, or not at all.
+   * Runs each kind of call twice and takes all of it back: the first one is slower than the rest, and the second one tells
+   * how long an epoch will take, in seconds. Call it between epochs, or not at all.
    */
   warmUp(): Promise<WarmUp>;
   /**
@@ -219,6 +227,11 @@ export interface Trainer {
    * @throws TrainError if a tensor is missing, CaptureError if one is not of this training or has another shape
    */
   restore(snapshot: Snapshot): Promise<void>;
+  /**
+   * Begins anew with the starting weights, order and augmentation of another seed: the bits of another trainer of the same
+   * training, but what was compiled for this one is kept.
+   */
+  restart(seed: number): void;
   /**
    * Evaluates on the validation images as {@link Trainer.runEpoch} does, or in another way. Changes nothing that is
    * learnt; the seconds count for no epoch.
@@ -239,12 +252,12 @@ export interface Trainer {
  *
  * @throws AugmentError if the transforms do not fit the images
  * @throws EngineError if TensorFlow does not load
- * @throws TrainError if images and labels do not belong together; later, if the loss is no finite number (with epoch and
- *   step)
+ * @throws TrainError if images and labels do not belong together, or if a call is to run no whole number of steps; later,
+ *   if the loss is no finite number (with epoch and step)
  * @throws InterruptedError later, if the signal stops the run
  */
 export function createTrainer(training: Training, watch: Watch = {}): Trainer {
-  const { model, optimiser, ema, batchSize, seed } = training;
+  const { model, optimiser, ema, batchSize } = training;
   const { imageShape = [32, 32, 3], transforms = [], pad = 0, dropLast = true } = training;
   const { scheme = 'per-example', maxOptions = 200, extraState: extra = {} } = training;
   const { onProgress, signal, clock = wallClock } = watch;
@@ -256,16 +269,26 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const validCount = training.valid.labels.length;
   checkExamples('train', training.train, imageShape);
   checkExamples('valid', training.valid, imageShape);
-  const drawn = initNetwork(model.graph, createRng(seed, 'init'));
-  const network = training.start?.(drawn) ?? drawn;
+  const stepsPerEpoch = dropLast
+    ? Math.floor(trainCount / batchSize)
+    : Math.ceil(trainCount / batchSize);
+  let { seed } = training;
   const trainable = pathsByRole(model.graph, 'trainable');
-
-  const session = createSession<TrainingState>(
-    {
+  /** What is learnt before anything is, by the seed. */
+  const begin = (): Learnt => {
+    const drawn = initNetwork(model.graph, createRng(seed, 'init'));
+    const network = training.start?.(drawn) ?? drawn;
+    return {
       network,
       velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
       ema: ema === undefined ? {} : network,
       extra,
+    };
+  };
+
+  const session = createSession<TrainingState>(
+    {
+      ...begin(),
       totals: emptyTotals(),
       train: residentSplit(training.train.images, training.train.labels, channels),
       valid: residentSplit(training.valid.images, training.valid.labels, channels),
@@ -275,56 +298,57 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     training.engine,
   );
 
+  const isAllAtOnce = training.engine?.mode !== 'eager' && loadTensorflow().gpu;
+  const stepsPerCall = training.engine?.stepsPerCall ?? (isAllAtOnce ? stepsPerEpoch : 1);
+  if (!Number.isInteger(stepsPerCall) || stepsPerCall < 1) {
+    session.dispose();
+    throw new TrainError(
+      `train: ${stepsPerCall} steps were to be put into a call. Give a whole number from 1.`,
+    );
+  }
   const usual = { backward: backward(model), log, optimise: optimise(optimiser) };
   const trainSteps = [
     ...(training.trainSteps?.(usual) ?? [usual.backward, usual.log, usual.optimise]),
     ...(training.extraSteps ?? []),
   ];
-  const runTrain = perShape((name, example) =>
-    session.capture(
-      `train ${name}`,
-      ({ network, velocity, totals, extra, ...resident }, { batch, hyper, step }) => {
-        const images = gatherBatch(
-          resident.train,
-          resident.tables,
-          batch,
-          source,
-          tables.hasCutout,
-        );
-        const fed = { batch: images, hyper, step };
-        const work = fold({ ...fed, network, velocity, totals, extra }, trainSteps);
-        return {
-          state: {
-            network: work.network,
-            velocity: work.velocity,
-            totals: work.totals,
-            extra: work.extra,
-          },
-        };
+  const trainStep: DeviceStep<LoopFeed> = (
+    { network, velocity, totals, extra, ...state },
+    { batch, hyper, step, isAveraged },
+  ) => {
+    const images = gatherBatch(state.train, state.tables, batch, source, tables.hasCutout);
+    const fed = { batch: images, hyper, step };
+    const work = fold({ ...fed, network, velocity, totals, extra }, trainSteps);
+    return {
+      state: {
+        network: work.network,
+        velocity: work.velocity,
+        totals: work.totals,
+        extra: work.extra,
+        ...(ema === undefined || isAveraged === undefined
+          ? {}
+          : { ema: followedIf(isAveraged, updateEma(ema, state.ema, work.network), state.ema) }),
       },
-      example,
-    ),
-  );
-  const captureValid = ({ usesEma, tta }: Required<Evaluation>): RunStep =>
-    perShape((name, example) =>
-      session.capture(
-        `valid${usesEma ? ' ema' : ''}${tta ? ' tta' : ''} ${name}`,
-        ({ totals, valid, validTables: resident, ...state }, { batch, hyper, step }) => {
-          const images = gatherBatch(valid, resident, batch, source, false);
-          const network = usesEma ? state.ema : state.network;
-          const fed = { batch: images, hyper, step };
-          const work = fold({ ...fed, network, velocity: {}, totals }, [
-            evaluate(model, { tta }),
-            log,
-          ]);
-          return { state: { totals: work.totals } };
-        },
-        example,
-      ),
+    };
+  };
+  const runTrain = perShape(session, 'train', trainStep);
+  const captureValid = ({ usesEma, tta }: Required<Evaluation>): RunSteps =>
+    perShape(
+      session,
+      `valid${usesEma ? ' ema' : ''}${tta ? ' tta' : ''}`,
+      ({ totals, valid, validTables: resident, ...state }, { batch, hyper, step }) => {
+        const images = gatherBatch(valid, resident, batch, source, false);
+        const network = usesEma ? state.ema : state.network;
+        const fed = { batch: images, hyper, step };
+        const work = fold({ ...fed, network, velocity: {}, totals }, [
+          evaluate(model, { tta }),
+          log,
+        ]);
+        return { state: { totals: work.totals } };
+      },
     );
-  const validRuns = new Map<string, RunStep>();
+  const validRuns = new Map<string, RunSteps>();
   /** Captured when it is first asked for. */
-  const validRun = (how: Evaluation): RunStep => {
+  const validRun = (how: Evaluation): RunSteps => {
     const { usesEma = ema !== undefined, tta = training.tta ?? false } = how;
     if (usesEma && ema === undefined) {
       throw new TrainError(
@@ -371,29 +395,28 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const runPhase = async (
     phase: Progress['phase'],
     epoch: number,
-    batches: readonly Int32Array[],
-    choices: Plan,
-    runBatch: (batch: BatchFeed, index: number) => Promise<unknown>,
-    { before = nothing, onStop }: PhaseOptions = {},
+    { batches, choices }: Batches,
+    runBatches: (batches: readonly BatchFeed[], first: number) => Promise<unknown>,
+    { before = nothing, onStop, meanwhile }: PhaseOptions = {},
   ): Promise<Omit<Figures, 'time'>> => {
     session.write({ totals: before.totals });
     const total = batches.reduce((sum, { length }) => sum + length, 0);
     let told = clock();
     const start = told - before.timeSec;
-    let done = 0;
-    for (const [index, order] of batches.entries()) {
-      if (index < before.batches) {
-        done += order.length;
-        continue;
-      }
+    let index = before.batches;
+    let done = batches.slice(0, index).reduce((sum, { length }) => sum + length, 0);
+    for (const group of callsOf(batches.slice(index), stepsPerCall)) {
       if (signal?.aborted === true) {
         await onStop?.(index);
         throw new InterruptedError(
           `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches.length} (${phase}).`,
         );
       }
-      await runBatch({ ...batchIndices(choices, order) }, index);
-      done += order.length;
+      const running = runBatches(feedsOf(group, choices), index);
+      meanwhile?.();
+      await running;
+      index += group.length;
+      done += group.reduce((sum, { length }) => sum + length, 0);
       const now = clock();
       if (onProgress !== undefined && now - told >= 1) {
         told = now;
@@ -405,17 +428,46 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
     return readTotals(phase, epoch);
   };
 
-  const stepsPerEpoch = dropLast
-    ? Math.floor(trainCount / batchSize)
-    : Math.ceil(trainCount / batchSize);
   const hyperAt = (step: number): HyperFeed => ({
     lr: valueAt(training.lr, step / stepsPerEpoch) / batchSize,
     weightDecay: training.weightDecay * batchSize,
     momentum: training.momentum,
   });
   const noHyper: HyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
-  const validPlan = identityPlan(validCount);
-  const validBatches = epochBatches(validCount, { batchSize, dropLast: false });
+  const validation: Batches = {
+    batches: epochBatches(validCount, { batchSize, dropLast: false }),
+    choices: identityPlan(validCount),
+  };
+  /** Order and augmentation of an epoch, drawn while the one before it is under way. */
+  let drawn: { readonly epoch: number; readonly of: Batches } | undefined;
+  const draw = (epoch: number): Batches => {
+    if (drawn?.epoch === epoch) return drawn.of;
+    const order = { batchSize, dropLast, rng: createRng(seed, 'order', epoch) };
+    const rng = createRng(seed, 'augment', epoch);
+    const of = {
+      batches: epochBatches(trainCount, order),
+      choices: plan(transforms, tables.padded, trainCount, { scheme, maxOptions, rng }),
+    };
+    drawn = { epoch, of };
+    return of;
+  };
+  const trainBatches = async (
+    epoch: number,
+    batches: readonly BatchFeed[],
+    first: number,
+  ): Promise<void> => {
+    const feeds = batches.map((batch, index): LoopFeed => {
+      const step = (epoch - 1) * stepsPerEpoch + first + index + 1;
+      return { batch, hyper: hyperAt(step), step };
+    });
+    const isDue = (index: number): boolean => ema !== undefined && isEmaStep(ema, first + index);
+    if (feeds.length === 1 || ema === undefined) {
+      await runTrain(feeds);
+      if (runEma !== undefined && isDue(0)) await runEma({});
+    } else {
+      await runTrain(feeds.map((feed, index) => ({ ...feed, isAveraged: isDue(index) ? 1 : 0 })));
+    }
+  };
   let timer = startTimer(clock);
   /** The epoch under way or, between epochs, the last one. */
   let current = 0;
@@ -423,31 +475,44 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   let finished = 0;
   let unfinished: Unfinished | undefined;
   const readLearnt = (): Promise<Learnt> => session.read('network', 'velocity', 'ema', 'extra');
-  const evaluateAll = (run: RunStep): Promise<Omit<Figures, 'time'>> =>
-    runPhase('valid', current, validBatches, validPlan, (batch) =>
-      run({ batch, hyper: noHyper, step: 0 }),
-    );
+  const validFeeds = (batches: readonly BatchFeed[]): StepFeed[] =>
+    batches.map((batch) => ({ batch, hyper: noHyper, step: 0 }));
+  const evaluateAll = (run: RunSteps): Promise<Omit<Figures, 'time'>> =>
+    runPhase('valid', current, validation, (batches) => run(validFeeds(batches)));
 
   return {
     session,
     stepsPerEpoch,
+    stepsPerCall,
     async warmUp() {
       const learnt = await readLearnt();
-      const order = epochBatches(trainCount, { batchSize, dropLast })[0];
-      const batch = { ...batchIndices(identityPlan(trainCount), order) };
-      const seconds = async (run: () => Promise<unknown>): Promise<number> => {
-        await run();
-        const start = clock();
-        await run();
-        return clock() - start;
+      /** Seconds that a batch takes in calls of this kind, as a mean; of single batches the first one speaks for all. */
+      const stepSec = async (
+        { batches, choices }: Batches,
+        run: (batches: readonly BatchFeed[]) => Promise<unknown>,
+      ): Promise<number> => {
+        const calls = callsOf(batches, stepsPerCall);
+        const kinds = new Map(calls.map((call) => [`${call.length} ${call[0].length}`, call]));
+        let seconds = 0;
+        let steps = 0;
+        for (const call of stepsPerCall === 1 ? [calls[0]] : kinds.values()) {
+          const feeds = feedsOf(call, choices);
+          await run(feeds);
+          const start = clock();
+          await run(feeds);
+          seconds += clock() - start;
+          steps += call.length;
+        }
+        return seconds / steps;
       };
-      const trainStepSec = await seconds(() => runTrain({ batch, hyper: hyperAt(1), step: 1 }));
-      const validBatch = { ...batchIndices(validPlan, validBatches[0]) };
-      const validStepSec = await seconds(() =>
-        runValid({ batch: validBatch, hyper: noHyper, step: 0 }),
-      );
+      const training: Batches = {
+        batches: epochBatches(trainCount, { batchSize, dropLast }),
+        choices: identityPlan(trainCount),
+      };
+      const trainStepSec = await stepSec(training, (batches) => trainBatches(1, batches, 0));
+      const validStepSec = await stepSec(validation, (batches) => runValid(validFeeds(batches)));
       session.write(learnt);
-      const epochSec = stepsPerEpoch * trainStepSec + validBatches.length * validStepSec;
+      const epochSec = stepsPerEpoch * trainStepSec + validation.batches.length * validStepSec;
       return { epochSec, trainStepSec, validStepSec };
     },
     async runEpoch(epoch) {
@@ -456,16 +521,7 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
       current = epoch;
       finished = epoch - 1;
       unfinished = undefined;
-      const batches = epochBatches(trainCount, {
-        batchSize,
-        dropLast,
-        rng: createRng(seed, 'order', epoch),
-      });
-      const choices = plan(transforms, tables.padded, trainCount, {
-        scheme,
-        maxOptions,
-        rng: createRng(seed, 'augment', epoch),
-      });
+      const epochsBatches = draw(epoch);
       /** Keeps what is done of the epoch, the seconds since it began or went on among it. */
       const keep = async (done: number, timeSec: number): Promise<void> => {
         const { totals } = await session.read('totals');
@@ -474,17 +530,16 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
       const train = await runPhase(
         'train',
         epoch,
-        batches,
-        choices,
-        async (batch, index) => {
-          const step = (epoch - 1) * stepsPerEpoch + index + 1;
-          await runTrain({ batch, hyper: hyperAt(step), step });
-          if (ema !== undefined && runEma !== undefined && isEmaStep(ema, index)) await runEma({});
+        epochsBatches,
+        (batches, first) => trainBatches(epoch, batches, first),
+        {
+          before,
+          onStop: (index) => keep(index, timer()),
+          meanwhile: () => epoch < training.epochs && draw(epoch + 1),
         },
-        { before, onStop: (index) => keep(index, timer()) },
       );
       const timeSec = timer();
-      await keep(batches.length, timeSec);
+      await keep(epochsBatches.batches.length, timeSec);
       const valid = await evaluateAll(runValid);
       const validTime = timer({ isCounted: false });
       finished = epoch;
@@ -496,6 +551,15 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
         valid: { time: validTime, ...valid },
         'total time': timer.totalSec(),
       };
+    },
+    restart(another) {
+      seed = another;
+      drawn = undefined;
+      session.write(begin());
+      current = 0;
+      finished = 0;
+      unfinished = undefined;
+      timer = startTimer(clock);
     },
     async evaluate(how = {}) {
       const run = validRun(how);
@@ -526,6 +590,44 @@ interface PhaseOptions {
   readonly before?: Unfinished;
   /** Told how many batches are done, once the signal has stopped the phase. */
   readonly onStop?: (batches: number) => Promise<void>;
+  /** Done while the first call is under way. */
+  readonly meanwhile?: () => unknown;
+}
+
+/** Batches of examples by number, and what is done to each example. */
+interface Batches {
+  readonly batches: readonly Int32Array[];
+  readonly choices: Plan;
+}
+
+function feedsOf(batches: readonly Int32Array[], choices: Plan): BatchFeed[] {
+  return batches.map((order) => ({ ...batchIndices(choices, order) }));
+}
+
+/** Cuts batches into calls of at most so many, those of a call all of one size. */
+function callsOf(batches: readonly Int32Array[], most: number): Int32Array[][] {
+  const calls: Int32Array[][] = [];
+  for (const batch of batches) {
+    const last = calls.at(-1);
+    if (last !== undefined && last.length < most && last[0].length === batch.length) {
+      last.push(batch);
+    } else {
+      calls.push([batch]);
+    }
+  }
+  return calls;
+}
+
+/** The average that follows, or the one before where the step is none after which it does. */
+function followedIf(
+  isDue: tf.Tensor,
+  followed: Readonly<Record<string, tf.Tensor>>,
+  before: Readonly<Record<string, tf.Tensor>>,
+): Record<string, tf.Tensor> {
+  const condition = isDue.greater(0);
+  return Object.fromEntries(
+    Object.entries(followed).map(([path, next]) => [path, tf.where(condition, next, before[path])]),
+  );
 }
 
 /** An epoch before its first batch. */
@@ -556,15 +658,37 @@ function checkExamples(
   );
 }
 
-type RunStep = (feed: StepFeed) => Promise<unknown>;
+type DeviceStep<I> = (
+  state: OnDevice<TrainingState>,
+  inputs: OnDevice<I>,
+) => StepResult<TrainingState, Record<string, never>>;
 
-/** Captures a step once for each batch size that comes along. */
-function perShape(capture: (name: string, example: StepFeed) => RunStep): RunStep {
-  const captured = new Map<number, RunStep>();
-  return (feed) => {
-    const size = feed.batch.order.length;
-    const run = captured.get(size) ?? capture(`[${size}]`, feed);
-    captured.set(size, run);
-    return run(feed);
+/** Runs steps on batches of one size, all in one call. */
+type RunSteps = (feeds: readonly LoopFeed[]) => Promise<unknown>;
+
+/** Captures a step once for each batch size and number of steps a call that comes along. */
+function perShape(
+  session: Session<TrainingState>,
+  name: string,
+  step: DeviceStep<LoopFeed>,
+): RunSteps {
+  const captured = new Map<string, RunSteps>();
+  return (feeds) => {
+    const [example] = feeds;
+    const size = example.batch.order.length;
+    const count = feeds.length;
+    const key = `${name} [${size}]${count === 1 ? '' : ` x ${count}`}`;
+    let run = captured.get(key);
+    if (run === undefined) {
+      if (count === 1) {
+        const single = session.capture(key, step, example);
+        run = ([feed]) => single(feed);
+      } else {
+        const loop = session.captureLoop(key, count, step, example);
+        run = (all) => loop(stackFeeds(all));
+      }
+      captured.set(key, run);
+    }
+    return run(feeds);
   };
 }

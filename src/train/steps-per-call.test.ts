@@ -1,0 +1,139 @@
+import { expect, test } from 'vitest';
+import { crop } from '../augment/crop';
+import { flipLR } from '../augment/flip';
+import { InterruptedError, TrainError } from '../base/errors';
+import { createRng } from '../base/rng';
+import type { SessionOptions } from '../engine/session';
+import { build } from '../graph/build';
+import { resnet9 } from '../models/resnet9';
+import { crossEntropyLoss } from '../nn/loss';
+import { createTrainer } from './loop';
+import type { EpochRow, Examples, Learnt, Training, Watch } from './loop';
+
+const rng = createRng(0, 'steps-per-call');
+
+function examples(count: number): Examples {
+  const images = rng.fillUniform(new Float32Array(count * 32 * 32 * 3), -1, 1);
+  return { images, labels: Int32Array.from({ length: count }, () => rng.integer(10)) };
+}
+
+/** Nine batches of eight an epoch, and one of three. */
+const training: Training = {
+  model: {
+    graph: build(
+      resnet9({ channels: { prep: 4, layer1: 8, layer2: 8, layer3: 8 }, weight: 0.125 }),
+    ),
+    loss: build(crossEntropyLoss()),
+  },
+  train: examples(75),
+  valid: examples(20),
+  transforms: [crop(32, 32), flipLR()],
+  pad: 4,
+  batchSize: 8,
+  dropLast: false,
+  epochs: 2,
+  lr: { knots: [0, 1, 2], vals: [0, 0.1, 0] },
+  weightDecay: 5e-4,
+  momentum: 0.9,
+  optimiser: { rule: 'nesterov-a', groups: [] },
+  ema: { momentum: 0.9, updateFreq: 3 },
+  seed: 1,
+};
+
+type Found = { readonly rows: readonly object[]; readonly learnt: Learnt };
+
+const untimed = ({ epoch, lr, train, valid }: EpochRow): object => ({
+  epoch,
+  lr,
+  train: [train.loss, train.acc],
+  valid: [valid.loss, valid.acc],
+});
+
+async function trained(engine: SessionOptions, changes: Partial<Training> = {}): Promise<Found> {
+  const trainer = createTrainer({ ...training, ...changes, engine });
+  try {
+    const rows = [untimed(await trainer.runEpoch(1)), untimed(await trainer.runEpoch(2))];
+    return { rows, learnt: (await trainer.save()).learnt };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+test('however many steps a call runs, with averages and a smaller last batch: the same bits', async () => {
+  const single = await trained({});
+  for (const stepsPerCall of [4, 100]) {
+    expect(await trained({ stepsPerCall })).toEqual(single);
+  }
+});
+test('bf16 with several steps a call: the same bits', async () => {
+  const bf16 = { precision: 'bf16' } as const;
+  expect(await trained({ ...bf16, stepsPerCall: 9 })).toEqual(await trained(bf16));
+});
+
+test('an epoch as one program of XLA learns what single steps learn', async () => {
+  const changes = { lr: { knots: [0], vals: [0.002] }, batchSize: 25 };
+  const single = await trained({}, changes);
+  const whole = await trained({ xla: true, xlaScope: 'step', stepsPerCall: 3 }, changes);
+  const change = (found: Found): Float32Array =>
+    found.learnt.velocity['prep/conv/weight'].data as Float32Array;
+  const difference = change(whole).map((value, i) => value - change(single)[i]);
+  expect(Math.hypot(...difference) / Math.hypot(...change(single))).toBeLessThan(0.02);
+});
+
+test('a warm-up of calls changes nothing, and its seconds are those of a step', async () => {
+  let now = 0;
+  const watch: Watch = { clock: () => (now += 1) };
+  const trainer = createTrainer({ ...training, engine: { stepsPerCall: 4 } }, watch);
+  try {
+    const before = (await trainer.save()).learnt;
+    const { trainStepSec } = await trainer.warmUp();
+    expect((await trainer.save()).learnt).toEqual(before);
+    // Calls of four steps, of one step and of one smaller step, each a tick.
+    expect(trainStepSec).toBeCloseTo(3 / 6, 9);
+    expect(trainer.stepsPerCall).toBe(4);
+  } finally {
+    trainer.dispose();
+  }
+});
+
+test('stopped between two calls and restored, it ends with the same bits', async () => {
+  const whole = await trained({});
+  const controller = new AbortController();
+  const engine = { stepsPerCall: 4 };
+  let calls = 0;
+  const clock = (): number => {
+    calls += 1;
+    if (calls === 4) controller.abort();
+    return calls;
+  };
+  const first = createTrainer({ ...training, engine }, { signal: controller.signal, clock });
+  const second = createTrainer({ ...training, engine });
+  try {
+    await expect(first.runEpoch(1)).rejects.toThrow(InterruptedError);
+    const snapshot = await first.save();
+    expect(snapshot.unfinished?.batches).toBe(4);
+    await second.restore(snapshot);
+    const rows = [untimed(await second.runEpoch(1)), untimed(await second.runEpoch(2))];
+    expect({ rows, learnt: (await second.save()).learnt }).toEqual(whole);
+  } finally {
+    first.dispose();
+    second.dispose();
+  }
+});
+
+test('a trainer that begins anew with another seed is a trainer of that seed', async () => {
+  const other = await trained({}, { seed: 7 });
+  const trainer = createTrainer(training);
+  try {
+    await trainer.runEpoch(1);
+    trainer.restart(7);
+    const rows = [untimed(await trainer.runEpoch(1)), untimed(await trainer.runEpoch(2))];
+    expect({ rows, learnt: (await trainer.save()).learnt }).toEqual(other);
+  } finally {
+    trainer.dispose();
+  }
+});
+
+test('a number of steps that is none', () => {
+  expect(() => createTrainer({ ...training, engine: { stepsPerCall: 0.5 } })).toThrow(TrainError);
+});
