@@ -584,6 +584,11 @@ describe('FEATURES', () => {
     expect(faults).toEqual([]);
   });
 
+  test('says of each which cell of a notebook or which command does it', () => {
+    const isDone = /`\w+#[a-z0-9-]+`|`npx cifar10-fast [a-z-]+/;
+    expect(rows.filter((row) => !isDone.test(row[4])).map((row) => row[1])).toEqual([]);
+  });
+
   test('names only records that exist', () => {
     const named = [...features.matchAll(/`(post\d-[\w-]+)`/g)].map((match) => match[1]);
     expect(named.length).toBeGreaterThan(10);
