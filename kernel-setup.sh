@@ -560,6 +560,29 @@ check_space() {
       'Free some space, or move the checkout to a larger disk.'
 }
 
+# Says aloud what keeps the CUDA build from the GPUs that nvidia-smi lists; TensorFlow then runs on the CPU, so it is no
+# reason to stop. CUDA 12 wants driver 525.60.13. GPUs that TensorFlow has no code for get theirs from the driver, which has
+# to know the intermediate code of CUDA 12.5: R555.
+check_gpus() {
+  [[ $variant == cuda ]] && command -v nvidia-smi >/dev/null || return 0
+  local name capability driver needed=0
+  while IFS=, read -r name capability driver; do
+    capability=${capability// /} driver=${driver// /}
+    [[ $capability =~ ^[0-9]+\.[0-9]+$ && $driver =~ ^[0-9]+\. ]] || continue
+    case $capability in
+      [1-5].*)
+        complain "warning: $name has compute capability $capability; TensorFlow wants 6.0 or later, and will not use it."
+        continue
+        ;;
+      6.* | 7.* | 8.*) needed=525 ;;
+      *) needed=555 ;;
+    esac
+    ((${driver%%.*} >= needed)) ||
+      complain "warning: driver $driver of $name is too old for CUDA 12; $needed or later is needed. Until then TensorFlow runs on the CPU." \
+        'https://www.nvidia.com/drivers has newer ones; the distribution may, too.'
+  done < <(timeout 20 nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv,noheader 2>/dev/null || true)
+}
+
 # Every tool that the missing steps need; all that is wrong is said at once.
 step_tools() {
   step_begin 1 tools
@@ -580,6 +603,7 @@ step_tools() {
   fi
   ((problems == 0)) || exit 1
   warn_of_node
+  check_gpus
   step_end "$found, $(getconf GNU_LIBC_VERSION)"
 }
 
@@ -748,7 +772,7 @@ self_check() {
     0) ;;
     4)
       complain 'warning: nvidia-smi is here, but TensorFlow found no GPU that it can use; it will run on the CPU.' \
-        "$(grep -viE 'cpu_feature|oneDNN|absl' "$scratch/log" | tail -n 4)" \
+        "$(grep -viE 'cpu_feature|oneDNN|absl' "$scratch/log" | tail -n 9)" \
         './kernel-setup.sh --check --deep shows what was loaded; --cpu sets up without CUDA and ends this warning.'
       ;;
     *)

@@ -7,7 +7,7 @@
  * Prints one line (with --deep: what was loaded, from where, and the numbers) and ends with 0. A wrong number, another
  * TensorFlow than the locked one, or a library that does not load end with 1: the reason and everything that the
  * library itself said go to standard error. With --gpu a GPU is expected; where TensorFlow runs without it, the code
- * is 4 and what it said follows. Loads as the engine does: quietly, with the functions that Node 23 removed.
+ * is 4 and what it said follows, and which of CUDA's libraries cannot be opened. Loads as the engine does: quietly, with the functions that Node 23 removed.
  */
 const { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -77,6 +77,34 @@ function mapped(pattern) {
     .map((line) => line.slice(line.indexOf('/')))
     .filter((path) => pattern.test(path));
   return [...new Set(paths)];
+}
+
+/** Folder below `nvidia/` and name of what TensorFlow opens when it looks for GPUs, the driver's library first. */
+const asked = [
+  ['', 'libcuda.so.1'],
+  ['cuda_runtime', 'libcudart.so.12'],
+  ['cublas', 'libcublas.so.12'],
+  ['cublas', 'libcublasLt.so.12'],
+  ['cufft', 'libcufft.so.11'],
+  ['cusolver', 'libcusolver.so.11'],
+  ['cusparse', 'libcusparse.so.12'],
+  ['cudnn', 'libcudnn.so.9'],
+];
+
+/** A line for each library that cannot be opened, with the loader's reason. */
+function missingLibraries() {
+  const nvidia = join(ROOT, 'node_modules/@tensorflow/tfjs-node-gpu/deps/nvidia');
+  return asked.flatMap(([folder, name]) => {
+    try {
+      process.dlopen({ exports: {} }, folder === '' ? name : join(nvidia, folder, 'lib', name));
+      return [];
+    } catch (error) {
+      // It opens; that it is no addon of Node's is no wonder.
+      return error.message.includes('self-register')
+        ? []
+        : [`${name} is missing: ${error.message}`];
+    }
+  });
 }
 
 function run() {
@@ -185,7 +213,7 @@ function main() {
     );
   }
   if (flags.has('--gpu') && !found.gpu) {
-    process.stderr.write(`${said}\n`);
+    process.stderr.write(`${[said, ...missingLibraries()].join('\n')}\n`);
     process.exitCode = 4;
   }
 }
