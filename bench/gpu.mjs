@@ -1,0 +1,288 @@
+// npm run bench:gpu: measures training on a GPU, in parts that end in time and go on where they stopped. docs/gpu.md
+// says how to bring it to a machine without a network, and what the numbers mean.
+import { spawn } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { readHardware, summarise } from 'cifar10-fast';
+import { figure, table } from './report.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const usage = `usage: npm run bench:gpu -- --part speed|dawn|runs [options]
+
+  --part NAME    speed: images/s of ResNet-9 in every variant, and of PyTorch; dawn: dawn and new-dawn over several seeds;
+                 runs: the 16 runs of posts 1 to 4, at full scale
+  --seconds N    begin nothing that would not end within N seconds (default 440); start it again to go on
+  --seeds N      of dawn (default 10)
+  --engine JSON  of dawn and runs, as in '{"precision":"bf16","xla":true}' (default: the fastest that speed has found)
+  --state FILE   where results are kept, and looked for (default results/gpu.jsonl)
+  --tiny         smoke size; also where there is no GPU
+  --help         this text
+
+Exit codes: 0 everything of the part is measured, 1 something failed, 2 wrong usage, 3 no GPU, 4 time was up.
+`;
+
+const runs = (
+  'post1-baseline post1-main-thread post2-batch-512 post3-fast-batch-norm post3-cutout post3-batch-768 post4-backbone ' +
+  'post4-no-repeat post4-conv-3x3 post4-max-pool post4-global-max-pool post4-scales post4-double-width ' +
+  'post4-extra-layers post4-final-20 post4-final-24'
+).split(' ');
+
+/** What is tried for speed: number formats, XLA, steps a call, and the layout that XLA gives to convolutions. */
+function speedVariants(isTiny) {
+  const few = isTiny ? 2 : 16;
+  const xla = { xla: true, xlaScope: 'step' };
+  const layout = (name) => ({ XLA_FLAGS: `--xla_gpu_force_conv_${name}=true` });
+  return [
+    { name: 'fp16, an epoch a call, XLA', engine: { precision: 'fp16', ...xla } },
+    { name: 'bf16, an epoch a call, XLA', engine: { precision: 'bf16', ...xla } },
+    { name: 'fp16, a step a call', engine: { precision: 'fp16', stepsPerCall: 1 } },
+    { name: 'fp16, a step a call, XLA', engine: { precision: 'fp16', stepsPerCall: 1, ...xla } },
+    { name: `fp16, ${few} steps a call`, engine: { precision: 'fp16', stepsPerCall: few } },
+    { name: `bf16, ${few} steps a call`, engine: { precision: 'bf16', stepsPerCall: few } },
+    {
+      name: `fp16, ${few} steps a call, regions by XLA`,
+      engine: { precision: 'fp16', stepsPerCall: few, xla: true, xlaScope: 'regions' },
+    },
+    ...['nchw', 'nhwc'].map((name) => ({
+      name: `fp16, an epoch a call, XLA, ${name.toUpperCase()}`,
+      engine: { precision: 'fp16', ...xla },
+      env: layout(name),
+    })),
+    { name: 'fp32, an epoch a call, XLA', engine: { precision: 'fp32', ...xla } },
+  ];
+}
+
+const torchModes = ['fp16 compiled', 'fp16 graphs', 'bf16 compiled', 'fp16 eager'];
+
+function wholeNumber(flag, text) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new TypeError(`--${flag} "${text}" is not a whole number from 1. As in --${flag} 8.`);
+  }
+  return value;
+}
+
+function readFlags() {
+  const { values } = parseArgs({
+    options: {
+      part: { type: 'string' },
+      seconds: { type: 'string', default: '440' },
+      seeds: { type: 'string', default: '10' },
+      engine: { type: 'string' },
+      state: { type: 'string' },
+      tiny: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (!values.help && !['speed', 'dawn', 'runs'].includes(values.part)) {
+    throw new TypeError(`--part is "${values.part ?? ''}". Give speed, dawn or runs.`);
+  }
+  return {
+    ...values,
+    seconds: wholeNumber('seconds', values.seconds),
+    seeds: wholeNumber('seeds', values.seeds),
+    engine: values.engine === undefined ? undefined : JSON.parse(values.engine),
+    state: resolve(values.state ?? join(dirname(here), 'results/gpu.jsonl')),
+  };
+}
+
+/** Runs a process and hands its JSON lines on; ends it by force once `untilMs` on the clock has come. */
+async function follow(command, args, { env = {}, untilMs, onLine }) {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    complaint = (complaint + text).slice(-1500);
+  });
+  const closed = new Promise((done) => {
+    child.once('error', (error) => done(error.message));
+    child.once('close', (code, signal) => done(signal ?? code));
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), Math.max(0, untilMs - performance.now()));
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('{')) onLine(JSON.parse(line));
+  }
+  const code = await closed;
+  clearTimeout(timer);
+  return { code, complaint };
+}
+
+async function main() {
+  let flags;
+  try {
+    flags = readFlags();
+  } catch (error) {
+    console.error(`bench:gpu: ${error.message}\n\n${usage}`);
+    return 2;
+  }
+  if (flags.help) {
+    console.log(usage);
+    return 0;
+  }
+  const { gpus } = readHardware();
+  if (gpus.length === 0 && !flags.tiny) {
+    console.error(
+      'bench:gpu: nvidia-smi lists no GPU on this machine. --tiny tries the parts out without one.',
+    );
+    return 3;
+  }
+  const deadline = performance.now() + 1000 * flags.seconds;
+  const { part, tiny } = flags;
+  const known = existsSync(flags.state)
+    ? readFileSync(flags.state, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+    : [];
+  const isDone = (key) => known.some((row) => row.key === key && row.error === undefined);
+  const keep = (row) => {
+    mkdirSync(dirname(flags.state), { recursive: true });
+    known.push(row);
+    appendFileSync(flags.state, `${JSON.stringify(row)}\n`);
+  };
+  const size = { scale: tiny ? 'smoke' : 'full' };
+  const isGpuNeeded = !tiny;
+
+  /** Trains a record with the seeds that are left; every run is kept as soon as it is over. */
+  const train = async (name, config, env) => {
+    const left = config.seeds.filter((seed) => !isDone(`${name} ${seed}`));
+    if (left.length === 0) return true;
+    console.log(`${part}: ${name}`);
+    const given = JSON.stringify({ ...size, ...config, seeds: left, isGpuNeeded });
+    const count = known.length;
+    const { code, complaint } = await follow(
+      process.execPath,
+      [join(here, 'workers/gpu.mjs'), given],
+      {
+        env,
+        untilMs: deadline,
+        onLine: (row) => {
+          if (row.seed === undefined) return;
+          keep({ key: `${name} ${row.seed}`, part, name, ...row });
+          console.log(
+            `  seed ${row.seed}: ${figure(row.imagesPerSec, 4)} images/s, ${figure(row.trainSec, 4)} s, ` +
+              `${row.accPercent.toFixed(2)} %, warm-up ${figure(row.warmUpSec)} s`,
+          );
+        },
+      },
+    );
+    if (code === 0) return true;
+    if (performance.now() >= deadline) return false;
+    failed += 1;
+    const reason = complaint.trim().split('\n').slice(-4).join('\n');
+    console.error(
+      `bench:gpu: ${name} ended with ${code} after ${known.length - count} runs: ${reason}`,
+    );
+    keep({ key: `${name} failed`, part, name, error: `${code}: ${reason}` });
+    return true;
+  };
+  let failed = 0;
+  const isFinished = { speed, dawn, runs: trainRuns };
+  const isWhole = await isFinished[part]();
+  if (!isWhole) console.log(`bench:gpu: time was up; start it again to go on with ${flags.state}.`);
+  return failed > 0 ? 1 : isWhole ? 0 : 4;
+
+  async function speed() {
+    for (const { name, engine, env } of speedVariants(tiny)) {
+      // A whole epoch a call is the trainer's own choice on a GPU only.
+      const all = tiny && engine.stepsPerCall === undefined ? { stepsPerCall: 4 } : {};
+      const config = { record: 'demo', seeds: [0], epochs: tiny ? 1 : 4 };
+      if (performance.now() > deadline) return false;
+      if (!(await train(name, { ...config, engine: { ...engine, ...all } }, env))) return false;
+    }
+    for (const mode of torchModes) {
+      const name = `PyTorch ${mode}, channels last`;
+      if (isDone(name)) continue;
+      if (performance.now() > deadline) return false;
+      console.log(`${part}: ${name}`);
+      const { epochs, ...tinyConfig } = tiny
+        ? {
+            epochs: 1,
+            device: 'cpu',
+            steps: 2,
+            batch: 16,
+            widths: { prep: 4, layer1: 8, layer2: 8, layer3: 8 },
+          }
+        : { epochs: 4, steps: 97, batch: 512 };
+      const config = JSON.stringify({ mode, epochs, ...tinyConfig });
+      const { code, complaint } = await follow(
+        process.env.PYTHON ?? 'python3',
+        [join(here, 'peers/resnet9_gpu.py'), config],
+        {
+          untilMs: deadline,
+          onLine: (row) => {
+            keep({ key: name, part, name, ...row });
+            console.log(`  ${row.peer}: ${figure(row.imagesPerSec, 4)} images/s`);
+          },
+        },
+      );
+      if (code !== 0 && performance.now() >= deadline) return false;
+      if (code !== 0) {
+        const reason = complaint.trim().split('\n').at(-1);
+        console.error(
+          `bench:gpu: ${name} ended with ${code}: ${reason}. PYTHON names another Python.`,
+        );
+        keep({ key: `${name} failed`, part, name, error: `${code}: ${reason}` });
+      }
+    }
+    const rows = known
+      .filter((row) => row.part === 'speed' && row.imagesPerSec !== undefined)
+      .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec)
+      .map((row) => [
+        row.name,
+        row.peer ?? '',
+        figure(row.imagesPerSec, 5),
+        figure(Math.min(...row.epochSec), 3),
+        figure(row.warmUpSec, 3),
+      ]);
+    console.log(
+      `\n${table([['variant', 'peer', 'images/s', 'best epoch s', 'warm-up s'], ...rows])}`,
+    );
+    return true;
+  }
+
+  /** What was asked for, else the fastest of ours that has learnt; of those that were not measured, half precision with XLA. */
+  function fastestEngine() {
+    if (flags.engine !== undefined) return flags.engine;
+    const [best] = known
+      .filter((row) => row.part === 'speed' && row.engine !== undefined && row.env === undefined)
+      .filter(({ losses }) => losses.every(Number.isFinite))
+      .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec);
+    return best?.engine ?? { precision: 'fp16', xla: true, xlaScope: 'step' };
+  }
+
+  async function dawn() {
+    const engine = fastestEngine();
+    const seeds = Array.from({ length: tiny ? 2 : flags.seeds }, (_, seed) => seed);
+    for (const record of ['dawn', 'new-dawn']) {
+      if (!(await train(record, { record, seeds, engine }))) return false;
+      const done = known.filter((row) => row.name === record && row.accPercent !== undefined);
+      const acc = summarise(
+        done.map(({ ttaAccPercent, accPercent }) => ttaAccPercent ?? accPercent),
+      );
+      const hits = done.filter((row) => (row.ttaAccPercent ?? row.accPercent) >= 94).length;
+      const sec = summarise(done.map(({ trainSec }) => trainSec));
+      console.log(
+        `${record}: mean ${acc.mean.toFixed(2)} %, ${hits} of ${done.length} at 94 %, mean ${figure(sec.mean)} s of training`,
+      );
+    }
+    return true;
+  }
+
+  async function trainRuns() {
+    const engine = fastestEngine();
+    for (const record of tiny ? runs.slice(0, 2) : runs) {
+      if (performance.now() > deadline) return false;
+      if (!(await train(record, { record, seeds: [0], engine }))) return false;
+    }
+    return true;
+  }
+}
+
+process.once('SIGINT', () => process.exit(130));
+process.exitCode = await main();

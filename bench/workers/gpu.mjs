@@ -1,0 +1,65 @@
+// Trains a record, seed by seed, and says a JSON line about each: bench/gpu.mjs starts it, one process for each variant.
+//
+// What is compiled for the first seed serves all others. A run's seconds are those of its epochs, statistics read at the
+// end of each, so that everything the GPU was told to do is done when the clock is read; validation is left out, and so is
+// the warm-up, in which XLA compiles and cuDNN chooses its algorithms.
+import {
+  findExperiment,
+  hardwareLine,
+  loadCifar10,
+  loadTensorflow,
+  prepareRun,
+  readHardware,
+  scaled,
+} from 'cifar10-fast';
+
+const config = JSON.parse(process.argv[2]);
+const { record, scale = 'full', seeds, engine, epochs } = config;
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+
+const { gpu, version } = loadTensorflow();
+if (!gpu && config.isGpuNeeded) {
+  say({ error: 'TensorFlow runs on the CPU.' });
+  process.exit(3);
+}
+const data = await loadCifar10();
+const experiment = scaled(findExperiment(record), scale);
+const start = performance.now();
+const { trainer, preprocessSec, imagesPerEpoch } = prepareRun(experiment, data, seeds[0], {
+  engine,
+});
+await trainer.warmUp();
+const warmUpSec = (performance.now() - start) / 1000 - preprocessSec;
+const context = {
+  record,
+  scale,
+  engine,
+  hardware: hardwareLine(readHardware()),
+  device: gpu ? 'gpu' : 'cpu',
+  tensorflow: version,
+  stepsPerCall: trainer.stepsPerCall,
+  preprocessSec,
+  warmUpSec,
+};
+for (const seed of seeds) {
+  trainer.restart(seed);
+  const rows = [];
+  for (let epoch = 1; epoch <= (epochs ?? experiment.run.epochs); epoch++) {
+    rows.push(await trainer.runEpoch(epoch));
+  }
+  const { finalTta = false } = experiment.run;
+  const tta = finalTta ? await trainer.evaluate({ tta: true }) : undefined;
+  const seconds = rows.map(({ train }) => train.time);
+  const last = rows[rows.length - 1];
+  say({
+    ...context,
+    seed,
+    trainSec: last['total time'],
+    imagesPerSec: (rows.length * imagesPerEpoch) / last['total time'],
+    epochSec: seconds,
+    losses: rows.map(({ train }) => train.loss),
+    accPercent: 100 * last.valid.acc,
+    ...(tta === undefined ? {} : { ttaAccPercent: 100 * tta.acc }),
+  });
+}
+trainer.dispose();

@@ -1,0 +1,181 @@
+// npm run pack:gpu: everything that bench:gpu needs on a machine with a GPU and without a network, in parts that are small
+// enough to travel one by one. docs/gpu.md says how they get there and what is done with them.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const usage = `usage: npm run pack:gpu -- [options]
+
+  --out DIR      where the parts are written (default pack-gpu)
+  --part-mb N    how large a part is at most, 1 to 60 (default 44: with a clone of this project less than 64 MiB)
+  --no-nvidia    leave NVIDIA's libraries out, for a machine whose own ones serve
+  --level N      of xz, 0 to 9 (default 6)
+  --help         this text
+`;
+
+/** Libraries that TensorFlow opens when it looks for GPUs (nvJitLink by way of others), and the compiler that XLA calls. */
+const nvidia =
+  'cublas cuda_nvcc cuda_nvrtc cuda_runtime cudnn cufft cusolver cusparse nvjitlink'.split(' ');
+
+function fail(message) {
+  console.error(`pack:gpu: ${message}`);
+  process.exit(1);
+}
+
+function readFlags() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        out: { type: 'string', default: 'pack-gpu' },
+        'part-mb': { type: 'string', default: '44' },
+        'no-nvidia': { type: 'boolean', default: false },
+        level: { type: 'string', default: '6' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const partMb = Number(values['part-mb']);
+    const level = Number(values.level);
+    if (!Number.isInteger(partMb) || partMb < 1 || partMb > 60) {
+      throw new TypeError(`--part-mb "${values['part-mb']}" is not a whole number from 1 to 60.`);
+    }
+    if (!Number.isInteger(level) || level < 0 || level > 9) {
+      throw new TypeError(`--level "${values.level}" is not a whole number from 0 to 9.`);
+    }
+    return { ...values, partMb, level };
+  } catch (error) {
+    console.error(`pack:gpu: ${error.message}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
+const flags = readFlags();
+if (flags.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const cache =
+  process.env.CIFAR10_FAST_CACHE ??
+  join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '/', '.cache'), 'cifar10-fast');
+const site = join(cache, 'tensorflow/2.21.0-cuda');
+const batches = join(cache, 'cifar-10-batches-bin');
+if (!existsSync(join(site, '.lock'))) {
+  fail(`${site} is not there. ./kernel-setup.sh --cuda in a clone fetches it.`);
+}
+if (!existsSync(join(batches, 'test_batch.bin'))) {
+  fail(`${batches} is not there. npx cifar10-fast data fetches it.`);
+}
+
+const out = resolve(flags.out);
+mkdirSync(out, { recursive: true });
+// Beside the parts, so that large files need not be copied into it where the cache is on the same disk.
+const stage = mkdtempSync(join(out, '.stage-'));
+process.once('exit', () => rmSync(stage, { recursive: true, force: true }));
+process.once('SIGINT', () => process.exit(130));
+
+/** Puts a file, or all files of a folder, to be packed as `to`; links stay links only where they are made here. */
+function put(from, to) {
+  const target = join(stage, to);
+  if (lstatSync(from).isDirectory()) {
+    for (const name of readdirSync(from)) put(join(from, name), join(to, name));
+    return;
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  rmSync(target, { force: true });
+  try {
+    linkSync(from, target);
+  } catch {
+    copyFileSync(from, target); // Another file system.
+  }
+}
+
+function link(to, target) {
+  const path = join(stage, to);
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(target, path);
+}
+
+/** The files that the benchmark's processes load, by asking one of them, with the manifests that lead to them. */
+function loadedFiles() {
+  const script = `
+    const { loadTensorflow } = require(${JSON.stringify(root)});
+    loadTensorflow();
+    process.stdout.write(JSON.stringify(Object.keys(require.cache)));`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
+    encoding: 'utf8',
+    maxBuffer: 1e8,
+  });
+  if (status !== 0) fail(`the library does not load; ./kernel-setup.sh repairs it.\n${stderr}`);
+  const files = new Set(JSON.parse(stdout.slice(stdout.indexOf('['))));
+  for (const file of Array.from(files)) {
+    for (let folder = dirname(file); folder.startsWith(root); folder = dirname(folder)) {
+      const manifest = join(folder, 'package.json');
+      if (existsSync(manifest)) files.add(manifest);
+      if (folder === root) break;
+    }
+  }
+  return [...files].filter((file) => file.startsWith(root));
+}
+
+const app = 'cifar10-fast';
+for (const file of loadedFiles()) put(file, join(app, relative(root, file)));
+for (const name of ['dist', 'bench', 'native/graph.node', 'native/stderr.node']) {
+  put(join(root, name), join(app, name));
+}
+const deps = `${app}/node_modules/@tensorflow/tfjs-node-gpu/deps`;
+for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']) {
+  put(join(site, 'tensorflow', name), `tensorflow/${name}`);
+  link(`${deps}/lib/${name}`, `../../../../../../tensorflow/${name}`);
+}
+link(`${deps}/nvidia`, '../../../../../nvidia');
+link(`${deps}/tensorrt`, '../../../../../nvidia/cusolver/lib');
+link(`${app}/node_modules/cifar10-fast`, '..');
+put(process.execPath, 'bin/node');
+put(batches, 'cache/cifar-10-batches-bin');
+// It is small, and the one of another major version has other structures.
+put(join(site, 'nvidia/cuda_runtime'), 'runtime/cuda_runtime');
+
+for (const name of readdirSync(out)) {
+  if (/^(base|nvidia)\.\d+$/.test(name)) rmSync(join(out, name));
+}
+const groups = [['base', stage, readdirSync(stage)]];
+if (!flags['no-nvidia']) groups.push(['nvidia', site, nvidia.map((name) => `nvidia/${name}`)]);
+const sums = [];
+for (const [group, folder, names] of groups) {
+  const shell = `set -o pipefail; tar -C "$1" -cf - "\${@:4}" | xz -T0 -${flags.level} | split -b "$3"000000 -d -a 2 - "$2."`;
+  const { status } = spawnSync(
+    'bash',
+    ['-c', shell, 'bash', folder, join(out, group), String(flags.partMb), ...names],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  if (status !== 0)
+    fail(`packing ${group} failed; tar, xz and split are needed, and room in ${out}.`);
+  const parts = readdirSync(out).filter((name) => name.startsWith(`${group}.`));
+  for (const name of parts.toSorted()) {
+    const digest = createHash('sha256')
+      .update(readFileSync(join(out, name)))
+      .digest('hex');
+    sums.push(`${digest}  ${name}`);
+  }
+  const bytes = parts.reduce((sum, name) => sum + statSync(join(out, name)).size, 0);
+  console.log(`${group}: ${parts.length} parts, ${Math.round(bytes / 1e6)} MB`);
+}
+writeFileSync(join(out, 'SHA256SUMS'), `${sums.join('\n')}\n`);
+copyFileSync(join(root, 'setup/join-gpu.sh'), join(out, 'join.sh'));
+console.log(`${sums.length} parts in ${out}; join.sh puts them together`);
