@@ -61,7 +61,7 @@ function readFlags() {
     return { ...values, partMb, level };
   } catch (error) {
     console.error(`pack:gpu: ${error.message}\n\n${usage}`);
-    process.exit(2);
+    return process.exit(2);
   }
 }
 
