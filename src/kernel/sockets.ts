@@ -228,10 +228,11 @@ async function beat(): Promise<void> {
 /** A client that has just subscribed is told so, and need not guess from when on it hears everything. */
 async function welcome(): Promise<void> {
   for await (const [frame] of iopub) {
+    const [wish] = frame;
     const topic = frame.subarray(1);
-    if (frame[0] !== 0 && frame[0] !== 1) continue;
-    iopub.answer(frame[0] === 1, topic);
-    if (frame[0] === 0) continue;
+    if (wish === 0) iopub.answer(false, topic);
+    if (wish !== 1) continue;
+    iopub.answer(true, topic);
     await send({
       channel: 'iopub',
       idents: [topic],

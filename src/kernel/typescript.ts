@@ -61,6 +61,7 @@ export interface Transpiled {
 /** Internals of the compiler that its declarations leave out; the exact version is pinned in package.json. */
 interface Internals {
   readonly nullTransformationContext: unknown;
+  readonly bindSourceFile: (file: ts.SourceFile, options: ts.CompilerOptions) => void;
   readonly Completions: {
     readonly getCompletionsAtPosition: (...args: readonly unknown[]) => ts.CompletionInfo;
   };
@@ -203,7 +204,7 @@ export class TslabCompiler {
     system: ts.System,
     _create: undefined,
     ...reporters: [ts.DiagnosticReporter, ts.WatchStatusReporter]
-  ): ts.WatchCompilerHostOfFilesAndCompilerOptions<ts.EmitAndSemanticDiagnosticsBuilderProgram> {
+  ): ts.WatchCompilerHostOfFilesAndCompilerOptions<ts.BuilderProgram> {
     const { noImplicitUseStrict: _, ...kept } = options;
     const host = ts.createWatchCompilerHost(
       files,
@@ -218,7 +219,7 @@ export class TslabCompiler {
         sourceMap: true,
       },
       system,
-      ts.createEmitAndSemanticDiagnosticsBuilderProgram,
+      ts.createAbstractBuilder,
       ...reporters,
     );
     host.resolveModuleNameLiterals = (literals, file, redirect, given, source) =>
@@ -228,6 +229,8 @@ export class TslabCompiler {
           ts.resolveModuleName(name, file, given, system, this.resolutions, redirect, mode),
         );
       });
+    // Else the compiler reads the package.json of every library file again for each cell.
+    host.getModuleResolutionCache = () => this.resolutions;
     host.hasInvalidatedResolutions = (path) => this.wasMissing && isCell(path);
     return host;
   }
@@ -249,19 +252,32 @@ export class TslabCompiler {
   }
 
   private createProgram(
-    host: ts.WatchCompilerHostOfFilesAndCompilerOptions<ts.EmitAndSemanticDiagnosticsBuilderProgram>,
-  ): ts.WatchOfFilesAndCompilerOptions<ts.EmitAndSemanticDiagnosticsBuilderProgram> {
+    host: ts.WatchCompilerHostOfFilesAndCompilerOptions<ts.BuilderProgram>,
+  ): ts.WatchOfFilesAndCompilerOptions<ts.BuilderProgram> {
     const tell = host.afterProgramCreate?.bind(host);
-    host.afterProgramCreate = (builder) => tell?.(this.withEmit(builder));
-    return ts.createWatchProgram(host);
+    host.afterProgramCreate = (builder) => {
+      const program = builder.getProgram();
+      // tslab asks for the names in the cell before it has its types, which are all libraries' once more.
+      for (const file of program.getSourceFiles()) {
+        if (isCell(file.fileName)) internals.bindSourceFile(file, program.getCompilerOptions());
+      }
+      tell?.(this.withEmit(builder));
+    };
+    const watch = ts.createWatchProgram(host);
+    // Binds the libraries now, and not while the first cell waits for it.
+    watch.getProgram().getProgram().getTypeChecker();
+    return watch;
   }
 
-  /** Its `emit` keeps source maps to itself, and writes declarations also where a type has no name to be written by. */
-  private withEmit(
-    builder: ts.EmitAndSemanticDiagnosticsBuilderProgram,
-  ): ts.EmitAndSemanticDiagnosticsBuilderProgram {
+  /**
+   * What tslab asks a program for. Its `emit` keeps source maps to itself, and writes declarations also where a type has no
+   * name to be written by.
+   */
+  private withEmit(builder: ts.BuilderProgram): ts.BuilderProgram {
+    const program = builder.getProgram() as ts.Program & { emit: ForcedEmit };
     return {
       ...builder,
+      getAllDependencies: (file) => dependenciesOf(program, file),
       emit: (file, write, token, _only, transformers) => {
         let isDeclared = false;
         const pass: ts.WriteFileCallback = (path, text, ...others) => {
@@ -269,16 +285,13 @@ export class TslabCompiler {
           else if (!(path.endsWith('.d.ts') && isDeclared)) write?.(path, text, ...others);
           isDeclared ||= path.endsWith('.d.ts');
         };
-        const after = [namedModules(builder.getProgram().getTypeChecker())];
+        const after = [namedModules(program.getTypeChecker())];
         const all: ts.CustomTransformers = {
           ...transformers,
           afterDeclarations: [...(transformers?.afterDeclarations ?? []), ...after],
         };
-        const result = builder.emit(file, pass, token, false, all);
-        if (!isDeclared && file !== undefined) {
-          const program = builder.getProgram() as ts.Program & { emit: ForcedEmit };
-          program.emit(file, pass, token, true, all, true);
-        }
+        const result = program.emit(file, pass, token, false, all);
+        if (!isDeclared && file !== undefined) program.emit(file, pass, token, true, all, true);
         return result;
       },
     };
@@ -303,13 +316,34 @@ export class TslabCompiler {
 }
 
 type ForcedEmit = (
-  file: ts.SourceFile,
+  file: ts.SourceFile | undefined,
   write: ts.WriteFileCallback,
   token: ts.CancellationToken | undefined,
   onlyDeclarations: boolean,
   transformers: ts.CustomTransformers,
-  force: boolean,
+  force?: boolean,
 ) => ts.EmitResult;
+
+/** A file and all that it imports, outside of packages, where nothing is left to compile. */
+function dependenciesOf(program: ts.Program, start: ts.SourceFile | undefined): string[] {
+  const checker = program.getTypeChecker();
+  const found = new Set(start === undefined ? [] : [start]);
+  const add = (file: ts.SourceFile | undefined): void => {
+    if (file !== undefined && !program.isSourceFileFromExternalLibrary(file)) found.add(file);
+  };
+  // A set goes on to what is added meanwhile.
+  for (const file of found) {
+    for (const { fileName } of file.referencedFiles) {
+      add(program.getSourceFile(ts.resolveTripleslashReference(fileName, file.fileName)));
+    }
+    const { imports = [] } = file as ts.SourceFile & { imports?: readonly ts.StringLiteralLike[] };
+    for (const name of imports) {
+      const declarations = checker.getSymbolAtLocation(name)?.declarations ?? [];
+      for (const one of declarations) add(one.getSourceFile());
+    }
+  }
+  return [...found].map(({ fileName }) => fileName);
+}
 
 /** The folders of ambient types above a folder, nearest first. */
 function typeRootsAbove(folder: string): string[] {
