@@ -1,9 +1,9 @@
 // Opens the notebooks in real JupyterLab in Chromium, looks at what they keep, runs them, presses stop.
 //
-//   node scripts/test-browser.mjs [--pictures] [NAME…]     demo and experiments unless others are named
+//   node scripts/test-browser.mjs [--kept] [--pictures] [NAME…]     demo and experiments unless others are named
 //
-// --pictures also takes a picture of each notebook as it is kept, light and dark, into docs/pictures/notebooks/. Without
-// Chromium on PATH it says so and tests nothing.
+// --kept looks at what they keep and runs nothing. --pictures also takes a picture of each notebook as it is kept, a small
+// one, and of the demo a dark one, too, into docs/pictures/notebooks/. Without Chromium on PATH it says so and tests nothing.
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -30,6 +30,7 @@ if (browserPath === undefined) {
 
 const args = process.argv.slice(2);
 const takesPictures = args.includes('--pictures');
+const onlyLooks = args.includes('--kept');
 const asked = args.filter((arg) => !arg.startsWith('--'));
 const chosen =
   asked.length > 0 ? asked : names().filter((name) => ['demo', 'experiments'].includes(name));
@@ -157,6 +158,9 @@ async function openNotebook(lab, name, theme) {
     .getByText(/\| Idle/)
     .first()
     .waitFor({ timeout: 60_000 });
+  // A narrow window, without the list of files.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+b');
   await sleep(1500);
   return { page, outside, close: () => context.close() };
 }
@@ -217,8 +221,6 @@ async function until(page, what, timeoutSec, holds) {
 async function takePicture(page, name, theme) {
   const folder = join(root, 'docs/pictures/notebooks');
   mkdirSync(folder, { recursive: true });
-  await page.keyboard.press('Escape');
-  await page.keyboard.press('Control+b');
   // As tall as all cells together, so that nothing has to be scrolled to.
   const height = await page.evaluate(() =>
     Math.max(
@@ -229,14 +231,20 @@ async function takePicture(page, name, theme) {
   );
   await page.setViewportSize({ width: 1180, height: Math.min(16_000, height + 160) });
   await sleep(3000);
-  await page
-    .locator('.jp-Notebook')
-    .first()
-    .screenshot({
-      path: join(folder, `${name}-${theme.toLowerCase()}.jpg`),
-      type: 'jpeg',
-      quality: 40,
-    });
+  const png = await page.locator('.jp-Notebook').first().screenshot();
+  const blank = await page.context().newPage();
+  const webp = await blank.evaluate(async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.codePointAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [0.8 * bitmap.width, 0.8 * bitmap.height];
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL('image/webp', 0.5).split(',')[1];
+  }, png.toString('base64'));
+  await blank.close();
+  writeFileSync(join(folder, `${name}-${theme.toLowerCase()}.webp`), Buffer.from(webp, 'base64'));
 }
 
 /** What a notebook keeps, as a reader sees it who has just cloned the repository. */
@@ -270,7 +278,8 @@ async function lookAtKept(name) {
           expectSame(outside, [], 'requests');
         },
       );
-      if (takesPictures) await takePicture(page, name, theme);
+      if (takesPictures && (theme === 'Light' || name === 'demo'))
+        await takePicture(page, name, theme);
     } finally {
       await close();
       await lab.stop();
@@ -436,6 +445,7 @@ try {
   for (const name of chosen) {
     console.log(name);
     await lookAtKept(name);
+    if (onlyLooks) continue;
     await runToTheEnd(name);
     if (name === 'demo') await stopTraining(name, 'train');
   }
