@@ -285,10 +285,12 @@ export class TslabCompiler {
           else if (!(path.endsWith('.d.ts') && isDeclared)) write?.(path, text, ...others);
           isDeclared ||= path.endsWith('.d.ts');
         };
-        const after = [namedModules(program.getTypeChecker())];
+        const checker = program.getTypeChecker();
+        const { before = [], afterDeclarations = [], ...others } = transformers ?? {};
         const all: ts.CustomTransformers = {
-          ...transformers,
-          afterDeclarations: [...(transformers?.afterDeclarations ?? []), ...after],
+          ...others,
+          before: [...before, spelledOut(checker)],
+          afterDeclarations: [...afterDeclarations, namedModules(checker)],
         };
         const result = program.emit(file, pass, token, false, all);
         if (!isDeclared && file !== undefined) program.emit(file, pass, token, true, all, true);
@@ -399,6 +401,35 @@ function awaitsAtTop(file: ts.SourceFile): ts.Diagnostic[] {
   };
   visit(file);
   return found;
+}
+
+/**
+ * Writes `{ a }` as `{ a: exports.a }` where an earlier cell has declared `a`: of all uses of such names the one that
+ * tslab does not recognise.
+ */
+function spelledOut(checker: ts.TypeChecker): ts.TransformerFactory<ts.SourceFile> {
+  return (context) => {
+    const { factory } = context;
+    const isEarlier = (node: ts.ShorthandPropertyAssignment): boolean =>
+      (checker.getShorthandAssignmentValueSymbol(node)?.declarations ?? []).some((declaration) =>
+        declaration.getSourceFile().fileName.endsWith('/__prev__.d.ts'),
+      );
+    const visit = (node: ts.Node): ts.Node => {
+      const found = ts.visitEachChild(node, visit, context);
+      if (!ts.isShorthandPropertyAssignment(node) || !ts.isShorthandPropertyAssignment(found)) {
+        return found;
+      }
+      if (!isEarlier(node)) return found;
+      const { name, objectAssignmentInitializer: fallback } = found;
+      const earlier = factory.createPropertyAccessExpression(
+        factory.createIdentifier('exports'),
+        name.text,
+      );
+      const value = fallback === undefined ? earlier : factory.createAssignment(earlier, fallback);
+      return ts.setTextRange(factory.createPropertyAssignment(name.text, value), node);
+    };
+    return (file) => ts.visitEachChild(file, visit, context);
+  };
 }
 
 /**

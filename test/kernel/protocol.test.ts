@@ -129,6 +129,17 @@ describe('execution', () => {
     expect((await kernel.run('const join = 9; join + a.n')).result).toBe('16');
   });
 
+  test('cells name what earlier ones declare as fields of their own: { a }', async () => {
+    await kernel.run('let near = 1; const far = 2; const pair = (x: object) => JSON.stringify(x);');
+    const told = async (code: string): Promise<unknown> => (await kernel.run(code)).result;
+    expect(await told('pair({ near, far, deep: { near } })')).toBe(
+      `'{"near":1,"far":2,"deep":{"near":1}}'`,
+    );
+    expect(await told('({ near } = { near: 3 }); near')).toBe('3');
+    expect(await told('({ near = 7 } = {}); pair({ near })')).toBe(`'{"near":7}'`);
+    expect(await told('((far: number) => pair({ far }))(5)')).toBe(`'{"far":5}'`);
+  });
+
   test('user_expressions are evaluated after the cell', async () => {
     const { reply } = await kernel.run('const u = 20', {
       user_expressions: { twice: '2 * u', wrong: 'nowhere' },
