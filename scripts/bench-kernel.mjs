@@ -20,7 +20,8 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
-import { root, writeSection } from './kernel-tools.mjs';
+import { root } from './kernel-tools.mjs';
+import { writeSection } from './sections.mjs';
 
 const at = process.argv.indexOf('--rounds');
 const rounds = at < 0 ? 9 : Number(process.argv[at + 1]);
@@ -146,7 +147,7 @@ try {
   const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
   const date = new Date().toISOString().slice(0, 10);
   const title = `Medians of ${rounds} rounds in turns, ${date}, ${machine}.`;
-  await writeSection('speed', `${title}\n\n${text}`);
+  await writeSection('docs/kernel.md', 'speed', `${title}\n\n${text}`);
   const tsv = join(root, 'bench/results/kernel.tsv');
   if (!existsSync(tsv)) {
     mkdirSync(join(root, 'bench/results'), { recursive: true });

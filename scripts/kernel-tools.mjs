@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { format, resolveConfig } from 'prettier';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const venv = join(root, '.venv-kernel');
@@ -53,15 +52,4 @@ export function installTools() {
     }
   }
   writeFileSync(stamp, wanted);
-}
-
-/** Puts text between `<!-- NAME: … -->` and `<!-- /NAME -->` of docs/kernel.md. */
-export async function writeSection(name, text) {
-  const page = join(root, 'docs/kernel.md');
-  const before = readFileSync(page, 'utf8');
-  const place = new RegExp(`(<!-- ${name}:[^>]*-->\n)[\\s\\S]*?(\n<!-- /${name} -->)`);
-  if (!place.test(before)) throw new Error(`docs/kernel.md has no section ${name}.`);
-  const after = before.replace(place, (_, start, end) => `${start}\n${text}\n${end}`);
-  const settings = await resolveConfig(page);
-  writeFileSync(page, await format(after, { ...settings, parser: 'markdown' }));
 }

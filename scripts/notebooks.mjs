@@ -4,6 +4,7 @@
 //   node scripts/notebooks.mjs write NAME FILE        makes the notebook of such a page; outputs of unchanged cells stay
 //   node scripts/notebooks.mjs run NAME…              executes notebooks and keeps their outputs (CIFAR10_FAST_SCALE: the size)
 //   node scripts/notebooks.mjs run --reuse NAME…      the same; runs that are finished in the folder of runs are not trained again
+//   node scripts/notebooks.mjs times                  executes all in smoke size, writes the table of times in docs/notebooks.md
 //   node scripts/notebooks.mjs check                  exit code 1 where outputs are not those of the cells and records
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,9 +23,10 @@ import {
   sourceOf,
   write,
 } from './notebook-files.mjs';
+import { writeSection } from './sections.mjs';
 
 const usage =
-  'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run [--reuse] NAME… | check';
+  'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run [--reuse] NAME… | times | check';
 
 function writeFrom(name, file) {
   const notebook = parse(readFileSync(file, 'utf8'));
@@ -61,6 +63,33 @@ async function run(name, isReusing) {
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** The table of how long notebooks take: in smoke size here and now, and when their outputs were made. */
+async function writeTimes() {
+  const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebook-'));
+  const { hardwareLine, readHardware } = library();
+  const spent = (seconds) =>
+    `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, '0')}`;
+  const rows = [];
+  try {
+    for (const name of names()) {
+      const smoke = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: scratch };
+      const { seconds, error } = await execute(name, join(scratch, 'out.ipynb'), smoke);
+      if (error !== undefined) fail(`${name} failed:\n${error}`);
+      const made = read(name).metadata.cifar10_fast;
+      const reused = made?.reuse ? ', without the training that was taken over' : '';
+      const kept =
+        made === undefined ? '-' : `${spent(made.seconds)} (${made.scale}, ${made.date}${reused})`;
+      rows.push(`| \`${name}\` | ${spent(seconds)} | ${kept} |`);
+      console.log(rows.at(-1));
+    }
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+  const head = `On ${hardwareLine(readHardware())}; minutes and seconds.`;
+  const columns = '| notebook | smoke | its outputs |\n| --- | ---: | --- |';
+  await writeSection('docs/notebooks.md', 'times', `${head}\n\n${columns}\n${rows.join('\n')}`);
 }
 
 /** Whether a notebook is written but was not executed yet: nothing that it shows can be wrong. */
@@ -103,7 +132,8 @@ if (command === 'text' && args.length === 1) process.stdout.write(print(read(arg
 else if (command === 'write' && args.length === 2) writeFrom(...args);
 else if (command === 'run' && args.length > 0) {
   for (const name of args) await run(name, isReusing);
-} else if (command === 'check' && args.length === 0) {
+} else if (command === 'times' && args.length === 0) await writeTimes();
+else if (command === 'check' && args.length === 0) {
   const found = names().flatMap((name) => faults(name).map((fault) => `${name}: ${fault}`));
   for (const fault of found) console.error(`notebooks: ${fault}`);
   if (found.length > 0) fail('Run: node scripts/notebooks.mjs run NAME');

@@ -9,7 +9,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { installTools, python, root, writeSection } from './kernel-tools.mjs';
+import { installTools, python, root } from './kernel-tools.mjs';
+import { writeSection } from './sections.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-kernel-test-'));
 const conformance = join(scratch, 'conformance.json');
@@ -51,7 +52,7 @@ try {
   installTools();
   const { passed, failed } = runTests();
   const found = JSON.parse(readFileSync(conformance, 'utf8'));
-  await writeSection('conformance', table(found));
+  await writeSection('docs/kernel.md', 'conformance', table(found));
   console.log(`\n${table(found)}\n\n${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 } finally {
