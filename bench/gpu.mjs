@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readHardware, summarise } from 'cifar10-fast';
+import { wholeNumber } from './flags.mjs';
 import { figure, table } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -56,14 +57,6 @@ function speedVariants(isTiny) {
 }
 
 const torchModes = ['fp16 compiled', 'fp16 graphs', 'bf16 compiled', 'fp16 eager'];
-
-function wholeNumber(flag, text) {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) {
-    throw new TypeError(`--${flag} "${text}" is not a whole number from 1. As in --${flag} 8.`);
-  }
-  return value;
-}
 
 function readFlags() {
   const { values } = parseArgs({

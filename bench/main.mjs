@@ -1,6 +1,7 @@
 // npm run bench: measures a training step of ResNet-9 by us, by TF.js and by PyTorch. docs/bench.md explains the numbers.
 import { parseArgs } from 'node:util';
 import { checkWork } from './check.bench.mjs';
+import { wholeNumber } from './flags.mjs';
 import { measureMemory } from './memory.bench.mjs';
 import { measureSteps } from './step.bench.mjs';
 
@@ -17,14 +18,6 @@ const usage = `usage: npm run bench -- [options]
 
 npm run bench:peers installs PyTorch, without which it is left out.
 `;
-
-function wholeNumber(flag, text) {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) {
-    throw new TypeError(`--${flag} "${text}" is not a whole number from 1. As in --${flag} 8.`);
-  }
-  return value;
-}
 
 function readFlags() {
   const { values } = parseArgs({
