@@ -229,7 +229,7 @@ async function takePicture(page, name, theme) {
       ),
     ),
   );
-  await page.setViewportSize({ width: 1180, height: Math.min(16_000, height + 160) });
+  await page.setViewportSize({ width: 1180, height: Math.min(20_000, height + 160) });
   await sleep(3000);
   const png = await page.locator('.jp-Notebook').first().screenshot();
   const blank = await page.context().newPage();

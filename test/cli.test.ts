@@ -298,6 +298,25 @@ describe('list, info, draw', () => {
     long,
   );
 
+  test(
+    'info names a GPU, and says so where TensorFlow does not use it',
+    async () => {
+      const bin = mkdtempSync(join(scratch, 'bin-'));
+      const line = 'Tesla V100-SXM2-16GB, 16384, 7.0, 570.195.03';
+      writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\necho "${line}"\n`, { mode: 0o755 });
+      const env = { PATH: `${bin}:${process.env['PATH']}` };
+      const { code, stdout } = await cli(['info'], { env });
+      expect(code).toBe(0);
+      expect(stdout).toMatch(
+        /^GPUs +Tesla V100-SXM2-16GB, 16 GB, compute capability 7\.0, driver 570\.195\.03$/m,
+      );
+      const usesGpu = / on the GPU, /.test(stdout);
+      expect(/does not use the GPUs: \.\/kernel-setup\.sh --cuda/.test(stdout)).toBe(!usesGpu);
+      expect(/^precision +fp16/m.test(stdout)).toBe(usesGpu);
+    },
+    long,
+  );
+
   test("draw writes the picture of README, or Graphviz's text", async () => {
     const cwd = mkdtempSync(join(scratch, 'draw-'));
     expect(await cli(['draw', 'demo'], { cwd })).toEqual({

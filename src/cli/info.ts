@@ -38,6 +38,9 @@ export const info: Command = {
         'TensorFlow',
         `${facts.tensorflow}, on the ${facts.device.toUpperCase()}, oneDNN ${facts.onednn ? 'on' : 'off'}`,
       ],
+      ...(hardware.gpus.length > 0 && !gpu
+        ? [['', 'it does not use the GPUs: ./kernel-setup.sh --cuda says what is missing']]
+        : []),
       ['Node', facts.node],
       ['threads', String(facts.threads)],
       ['precision', `${facts.fastestPrecision}, unless --precision says otherwise`],
