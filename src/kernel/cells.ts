@@ -7,6 +7,8 @@ import type { Request } from './wire';
 const cooperativeMs = 10_000;
 /** How long code of a cell that was stopped may go on to clean up. */
 const cleanUpMs = 2000;
+/** How late a signal of the other thread may come, after the interrupt that it was sent for. */
+const signalMs = 10_000;
 
 /** One execution of a cell, and all that it has set going. */
 export interface Cell {
@@ -60,6 +62,7 @@ export class Cells {
   /** Cells that have ended and have work going on, or may have. */
   private readonly background = new Set<Work>();
   private handledInterrupts = 0;
+  private handledSignals = 0;
   private handledAt = 0;
 
   /**
@@ -144,8 +147,17 @@ export class Cells {
   /** An interrupt that came as a signal of the operating system, and not as a message. */
   handleSignal(): void {
     // The one that the other thread sent may come late, when what it was for has ended.
-    if (Date.now() - this.handledAt > 500) Atomics.add(this.flags, slots.interrupts, 1);
+    const isOurs = this.creditSignals() && Date.now() - this.handledAt < signalMs;
+    if (!isOurs) Atomics.add(this.flags, slots.interrupts, 1);
     this.handleInterrupt();
+  }
+
+  /** Counts the signals that the other thread has sent as arrived; whether there were any that were not. */
+  creditSignals(): boolean {
+    const sent = Atomics.load(this.flags, slots.signals);
+    const isNew = sent !== this.handledSignals;
+    this.handledSignals = sent;
+    return isNew;
   }
 
   private handle(): void {

@@ -15,6 +15,8 @@ export interface CellValue {
 
 /** How many cells are remembered for finding places in error messages. */
 const remembered = 2000;
+/** How long to wait for the thread of the sockets while it sends a signal. */
+const signalMs = 1000;
 
 /** Runs cells, one after the other, in this process, where what they declare lives on. */
 export class Executor {
@@ -104,8 +106,10 @@ export class Executor {
       await this.start(compiled, this.remember(compiled, label, source));
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException | null)?.code;
+      const isBroken = code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED';
+      if (isBroken) this.cells.creditSignals();
       // Broken off, or a child process was that it was waiting for.
-      if (code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' || this.cells.isInterrupted) {
+      if (isBroken || this.cells.isInterrupted) {
         throw new InterruptedError('Interrupted.', { cause });
       }
       throw cause;
@@ -135,6 +139,8 @@ export class Executor {
       return script.runInThisContext({ breakOnSigint: true });
     } finally {
       Atomics.store(this.flags, slots.isBreakable, 0);
+      // A signal that is on its way is for this cell: it must not arrive in the next one.
+      Atomics.wait(this.flags, slots.isSignalling, 1, signalMs);
       rearm();
     }
   }

@@ -12,6 +12,10 @@ export const slots = {
   waitingBytes: 3,
   /** 1 once the sockets are closed. */
   isClosed: 4,
+  /** 1 while the sockets look whether to send a signal, and send it. */
+  isSignalling: 5,
+  /** How many signals they have sent to this process. */
+  signals: 6,
 } as const;
 
 /** What the thread of the sockets is started with. */

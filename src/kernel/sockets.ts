@@ -185,8 +185,19 @@ function interrupt(): void {
   const timer = setInterval(() => {
     const isPending = Atomics.load(flags, slots.isStopping) === 1;
     if (!isPending || (tries += 1) > 50) clearInterval(timer);
-    else if (Atomics.load(flags, slots.isBreakable) === 1) signal(process.pid, 'SIGINT');
+    else breakOff();
   }, 100);
+}
+
+/** Sends the signal that breaks code off, if it still does: the executor waits for the end of this, so none hits the next cell. */
+function breakOff(): void {
+  Atomics.store(flags, slots.isSignalling, 1);
+  if (Atomics.load(flags, slots.isBreakable) === 1) {
+    Atomics.add(flags, slots.signals, 1);
+    signal(process.pid, 'SIGINT');
+  }
+  Atomics.store(flags, slots.isSignalling, 0);
+  Atomics.notify(flags, slots.isSignalling);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
