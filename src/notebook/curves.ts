@@ -2,9 +2,13 @@ import type { EpochRow } from '../train/loop';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import type { LiveRun } from './live-view';
+import { series } from './theme';
 
 /** A run whose curves are drawn. */
 export type CurveRun = Pick<LiveRun, 'name' | 'rows'> & Partial<Pick<LiveRun, 'trace'>>;
+
+/** From so many letters on, names of runs stand below the charts: beside them they would be wider than a page. */
+const longName = 24;
 
 /**
  * Loss and accuracy of runs over their epochs, side by side: training as a thin line, test as a line with points. Each run
@@ -46,7 +50,7 @@ export function curves(
         type: 'nominal',
         sort: null,
         title: 'run',
-        ...(runs.length === 1 ? { legend: null } : {}),
+        ...legendOf(runs),
       },
     };
     return {
@@ -88,4 +92,14 @@ function lastOf({ name, rows }: CurveRun): string {
 
 function round(value: number): number | null {
   return Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
+}
+
+function legendOf(runs: readonly CurveRun[]): object {
+  if (runs.length === 1) return { legend: null };
+  const isLong = runs.some(({ name }) => name.length > longName);
+  return {
+    ...(isLong ? { legend: { orient: 'bottom', columns: 2, labelLimit: 320 } } : {}),
+    // More than there are colours: neighbours in the list are neighbours in a scale from dark to light.
+    ...(runs.length > series.length ? { scale: { scheme: 'viridis' } } : {}),
+  };
 }

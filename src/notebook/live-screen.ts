@@ -187,6 +187,11 @@ export function openLiveScreen(
     async finish(finished) {
       headline ??= `${describe(finished[0].about, finished.length)}\nnothing to train: all of it was finished before`;
       note = summaryOf(finished);
+      for (const [index, { result }] of finished.entries()) {
+        if (result.divergedIn === undefined) continue;
+        const told = log.get(index) ?? runs[index].name;
+        log.set(index, `${told}: the loss was no number any more in epoch ${result.divergedIn}`);
+      }
       draw();
       await show(
         curves(runs, { title: titleOf(finished) }),

@@ -10,7 +10,9 @@ import { classes } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
 import { configOf } from '../experiments/about';
 import { findExperiment } from '../experiments/catalogue';
+import { overridden } from '../experiments/override';
 import type { RunFile } from '../experiments/run-file';
+import { scaled } from '../experiments/scale';
 import type { FinishedRun } from '../experiments/train-record';
 import { keepCheckpoint, readCheckpoint } from '../runs/checkpoint';
 import { openRunFolder } from '../runs/folder';
@@ -99,6 +101,19 @@ describe('trainLive', () => {
     expect(table).toMatch(/^demo\n.*test accuracy %/);
     expect(table).toMatch(/this notebook, 2 runs +smoke +[\d.]+ ± [\d.]+/);
     expect(table).toMatch(/published +full +94.08 +79.0 +V100; /);
+  });
+
+  test('says of a run that diverged where it did, and puts long names below the charts', async () => {
+    const stress = overridden(scaled(findExperiment('post7-stress-no-norm'), 'smoke'), 'optim.lr', {
+      knots: [0, 1, 1.01],
+      vals: [0.01, 0.01, 1e9],
+    });
+    await trainLive([stress, { ...stress, name: 'post7-stress-no-norm-again' }], { data, logDir });
+    const [top, bottom] = screen();
+    expect(textOf(top)).toMatch(
+      /^Starting run 2 of 2 \(post7-stress-no-norm-again\) at .*: the loss was no number any more in epoch 2$/m,
+    );
+    expect(JSON.stringify(bottom.data)).toContain('"orient":"bottom"');
   });
 
   test('stops when it is told to, says where, and goes on to the same figures', async () => {
