@@ -1,6 +1,5 @@
 import { createRng } from '../base/rng';
 import type { Cifar10 } from '../data/cifar10';
-import type { AlgorithmRow } from '../engine/algorithms';
 import type { SessionOptions } from '../engine/session';
 import type { Progress } from '../report/progress';
 import { timeLeft } from '../report/time-left';
@@ -42,10 +41,10 @@ export interface DawnbenchRun {
 /**
  * Trains a record as the study's scripts do, timed by the rule of DAWNBench.
  *
- * First a network of the same shape takes two steps of each kind on random images, so that the machine is warm and its
- * algorithms are chosen; none of that is kept or counted. Then the timer starts. It counts the normalising of training and test
- * images; in the first epoch, setting up the network, whitening, the transfer to the device and recording the step; every
- * training epoch; and no validation.
+ * First the network takes two calls of each kind on random images, so that the machine is warm, algorithms are chosen and
+ * the steps are recorded and compiled; nothing that they learn is kept, and none of it is counted. Then the timer starts. It
+ * counts the normalising of training and test images; in the first epoch, drawing the starting weights, whitening and the
+ * transfer to the device; every training epoch; and no validation.
  *
  * @throws TrainError if the loss is no finite number; says since which step
  * @throws InterruptedError if the signal stops the run
@@ -56,56 +55,56 @@ export async function trainDawnbench(
   { data, seed, say = () => undefined, clock = wallClock, signal, ...options }: DawnbenchOptions,
 ): Promise<DawnbenchRun> {
   const plan = describeRun(experiment, data, seed, options.engine);
-  const { batchSize, dropLast } = experiment.data;
+  const { batchSize } = experiment.data;
   const { epochs } = experiment.run;
-  const engine = { ...options.engine, mode: plan.mode, precision: plan.precision };
 
   if (experiment.net.model === 'new-dawn') say('Warming up torch');
   say('Warming up cudnn on random inputs');
-  const { trainStepSec, validStepSec, algorithms } = await warmUp(experiment, seed, {
-    clock,
-    engine,
-  });
   const count = (split: 'train' | 'valid'): number =>
     experiment.data.subset?.[split] ?? data[split].labels.length;
-  const steps = (dropLast ? Math.floor : Math.ceil)(count('train') / batchSize);
-  const validSec = Math.ceil(count('valid') / batchSize) * validStepSec;
-  let epochSec = steps * trainStepSec + validSec;
-  options.onEstimate?.(plan, epochs * epochSec);
-
-  say('Starting timer');
-  const timer = startTimer(clock);
-  const [train, valid] = (
-    [
-      ['Preprocessing training data', 'train'],
-      ['Preprocessing test data', 'valid'],
-    ] as const
-  ).map(([line, split]) => {
-    say(line);
-    const examples = examplesOf(experiment, data, split);
-    say(`Finished in ${timer().toPrecision(2)} seconds`);
-    return examples;
-  });
-  const preprocessSec = timer.totalSec();
-
   const rows: DawnbenchRow[] = [];
-  let epochStart = clock();
+  let epochSec = 0;
+  let epochStart = 0;
   const { onProgress } = options;
-  const trainer = trainerOf(experiment, { train, valid }, seed, {
-    engine: { ...engine, algorithms },
-    clock,
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined
-      ? {}
-      : {
-          onProgress: (progress) => {
-            const validSec = rows.at(-1)?.valid.time ?? 0;
-            const leftSec = timeLeft(progress, clock() - epochStart, { epochSec, validSec });
-            onProgress({ ...progress, leftSec });
-          },
-        }),
-  });
+  const random = randomExamples(batchSize, seed);
+  const trainer = trainerOf(
+    experiment,
+    { train: random(count('train')), valid: random(count('valid')) },
+    seed,
+    {
+      engine: { ...options.engine, mode: plan.mode, precision: plan.precision },
+      clock,
+      ...(signal === undefined ? {} : { signal }),
+      ...(onProgress === undefined
+        ? {}
+        : {
+            onProgress: (progress) => {
+              const validSec = rows.at(-1)?.valid.time ?? 0;
+              const leftSec = timeLeft(progress, clock() - epochStart, { epochSec, validSec });
+              onProgress({ ...progress, leftSec });
+            },
+          }),
+    },
+  );
   try {
+    ({ epochSec } = await trainer.warmUp());
+    options.onEstimate?.(plan, epochs * epochSec);
+
+    say('Starting timer');
+    const timer = startTimer(clock);
+    const [train, valid] = (
+      [
+        ['Preprocessing training data', 'train'],
+        ['Preprocessing test data', 'valid'],
+      ] as const
+    ).map(([line, split]) => {
+      say(line);
+      const examples = examplesOf(experiment, data, split);
+      say(`Finished in ${timer().toPrecision(2)} seconds`);
+      return examples;
+    });
+    const preprocessSec = timer.totalSec();
+    trainer.restart(seed, { train, valid });
     const setUpSec = timer();
     for (let epoch = 1; epoch <= epochs; epoch++) {
       epochStart = clock();
@@ -124,27 +123,16 @@ export async function trainDawnbench(
   }
 }
 
-/** Takes two steps of each kind on random images, and tells how long the second ones took. */
-async function warmUp(
-  experiment: Experiment,
-  seed: number,
-  options: { readonly engine: SessionOptions; readonly clock: () => number },
-): Promise<{
-  readonly trainStepSec: number;
-  readonly validStepSec: number;
-  readonly algorithms: readonly AlgorithmRow[];
-}> {
-  const { batchSize } = experiment.data;
+/** Gives so many random examples, in which those of a batch come again and again. */
+function randomExamples(batchSize: number, seed: number): (count: number) => Examples {
   const rng = createRng(seed, 'warm-up');
-  const random: Examples = {
-    images: rng.fillUniform(new Float32Array(batchSize * 32 * 32 * 3), -1, 1),
-    labels: Int32Array.from({ length: batchSize }, () => rng.integer(10)),
+  const pixels = 32 * 32 * 3;
+  const batch = rng.fillUniform(new Float32Array(batchSize * pixels), -1, 1);
+  return (count) => {
+    const images = new Float32Array(count * pixels);
+    for (let first = 0; first < images.length; first += batch.length) {
+      images.set(batch.subarray(0, images.length - first), first);
+    }
+    return { images, labels: Int32Array.from({ length: count }, () => rng.integer(10)) };
   };
-  const trainer = trainerOf(experiment, { train: random, valid: random }, seed, options);
-  try {
-    const { trainStepSec, validStepSec } = await trainer.warmUp();
-    return { trainStepSec, validStepSec, algorithms: [...trainer.session.algorithms] };
-  } finally {
-    trainer.dispose();
-  }
 }

@@ -134,7 +134,7 @@ export function trainerOf(
       tta: run.tta,
       seed,
       ...(isWhitened(experiment)
-        ? { start: (variables) => whitenInput(variables, firstImages(train.images)) }
+        ? { start: (variables, from) => whitenInput(variables, firstImages(from.images)) }
         : {}),
       ...(engine === undefined ? {} : { engine }),
       ...steps,

@@ -75,8 +75,8 @@ export interface Training {
   readonly tta?: boolean;
   /** Gives starting weights, order and augmentation. */
   readonly seed: number;
-  /** Changes the starting values that the seed gives, as whitening does; they are not to be changed in place. */
-  readonly start?: (variables: HostVariables) => HostVariables;
+  /** Changes the starting values that the seed gives, as whitening by the training images does; not in place. */
+  readonly start?: (variables: HostVariables, train: Examples) => HostVariables;
   /** How steps are executed; captured in fp32 where absent. */
   readonly engine?: SessionOptions;
   /** What is done with a batch, made of the usual steps and the caller's; backward, log, optimise where absent. */
@@ -230,8 +230,11 @@ export interface Trainer {
   /**
    * Begins anew with the starting weights, order and augmentation of another seed: the bits of another trainer of the same
    * training, but what was compiled for this one is kept.
+   *
+   * @param examples are put in the place of those that it has, as many of each
+   * @throws TrainError if they are not as many
    */
-  restart(seed: number): void;
+  restart(seed: number, examples?: Pick<Training, 'train' | 'valid'>): void;
   /**
    * Evaluates on the validation images as {@link Trainer.runEpoch} does, or in another way. Changes nothing that is
    * learnt; the seconds count for no epoch.
@@ -256,7 +259,7 @@ export interface Trainer {
  *   if the loss is no finite number (with epoch and step)
  * @throws InterruptedError later, if the signal stops the run
  */
-export function createTrainer(training: Training, watch: Watch = {}): Trainer {
+export function createTrainer({ train, valid, ...training }: Training, watch: Watch = {}): Trainer {
   const { model, optimiser, ema, batchSize } = training;
   const { imageShape = [32, 32, 3], transforms = [], pad = 0, dropLast = true } = training;
   const { scheme = 'per-example', maxOptions = 200, extraState: extra = {} } = training;
@@ -265,19 +268,27 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   const source = [height, width] as const;
   const tables = gatherTables(transforms, source, pad);
   const validTables = gatherTables([], source, 0);
-  const trainCount = training.train.labels.length;
-  const validCount = training.valid.labels.length;
-  checkExamples('train', training.train, imageShape);
-  checkExamples('valid', training.valid, imageShape);
+  const trainCount = train.labels.length;
+  const validCount = valid.labels.length;
+  const resident = (
+    examples: Pick<Training, 'train' | 'valid'>,
+  ): Pick<TrainingState, 'train' | 'valid'> => {
+    checkExamples('train', examples.train, imageShape);
+    checkExamples('valid', examples.valid, imageShape);
+    return {
+      train: residentSplit(examples.train.images, examples.train.labels, channels),
+      valid: residentSplit(examples.valid.images, examples.valid.labels, channels),
+    };
+  };
   const stepsPerEpoch = dropLast
     ? Math.floor(trainCount / batchSize)
     : Math.ceil(trainCount / batchSize);
   let { seed } = training;
   const trainable = pathsByRole(model.graph, 'trainable');
   /** What is learnt before anything is, by the seed. */
-  const begin = (): Learnt => {
+  const begin = (examples: Examples): Learnt => {
     const drawn = initNetwork(model.graph, createRng(seed, 'init'));
-    const network = training.start?.(drawn) ?? drawn;
+    const network = training.start?.(drawn, examples) ?? drawn;
     return {
       network,
       velocity: initVelocity(Object.fromEntries(trainable.map((path) => [path, network[path]]))),
@@ -288,10 +299,9 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
 
   const session = createSession<TrainingState>(
     {
-      ...begin(),
+      ...begin(train),
       totals: emptyTotals(),
-      train: residentSplit(training.train.images, training.train.labels, channels),
-      valid: residentSplit(training.valid.images, training.valid.labels, channels),
+      ...resident({ train, valid }),
       tables: residentTables(tables),
       validTables: residentTables(validTables),
     },
@@ -552,10 +562,23 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
         'total time': timer.totalSec(),
       };
     },
-    restart(another) {
+    restart(another, examples) {
+      if (examples !== undefined) {
+        const [wanted, given] = [{ train, valid }, examples].map(
+          (each) => `${each.train.labels.length} and ${each.valid.labels.length}`,
+        );
+        if (wanted !== given) {
+          throw new TrainError(
+            `train: a trainer of ${wanted} training and validation examples was to take up ${given}. Give as many, or ` +
+              'create another trainer.',
+          );
+        }
+        session.write(resident(examples));
+        ({ train, valid } = examples);
+      }
       seed = another;
       drawn = undefined;
-      session.write(begin());
+      session.write(begin(train));
       current = 0;
       finished = 0;
       unfinished = undefined;

@@ -134,6 +134,25 @@ test('a trainer that begins anew with another seed is a trainer of that seed', a
   }
 });
 
+test('a trainer that takes up other examples is a trainer of those', async () => {
+  const { train, valid } = training;
+  const darker = {
+    train: { ...train, images: train.images.map((value) => value / 2) },
+    valid: { ...valid, images: valid.images.map((value) => value / 2) },
+  };
+  const other = await trained({}, darker);
+  const trainer = createTrainer(training);
+  try {
+    await trainer.runEpoch(1);
+    trainer.restart(training.seed, darker);
+    const rows = [untimed(await trainer.runEpoch(1)), untimed(await trainer.runEpoch(2))];
+    expect({ rows, learnt: (await trainer.save()).learnt }).toEqual(other);
+    expect(() => trainer.restart(0, { train, valid: train })).toThrow(/Give as many, or create/);
+  } finally {
+    trainer.dispose();
+  }
+});
+
 test('a number of steps that is none', () => {
   expect(() => createTrainer({ ...training, engine: { stepsPerCall: 0.5 } })).toThrow(TrainError);
 });
