@@ -149,6 +149,7 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['train demo --scale smok', '--scale "smok" is none of smoke, pocket, full. Nearest: "smoke".'],
     ['train demo --precision fp64', '--precision "fp64" is none of auto, fp32, bf16, fp16.'],
     ['train demo --eager --precision bf16', '--eager computes in fp32 only'],
+    ['train demo --eager --xla', '--xla compiles the captured step; leave out --eager.'],
     [
       'train demo --seed ten',
       '--seed "ten" is not a whole number of at least 0. Give one, as in --seed 0.',

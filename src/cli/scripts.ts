@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { InterruptedError } from '../base/errors';
-import { hardwareLine, precisions } from '../engine/hardware';
+import { hardwareLine } from '../engine/hardware';
 import { findExperiment } from '../experiments/catalogue';
 import { trainDawnbench } from '../experiments/dawnbench';
 import type { DawnbenchRow } from '../experiments/dawnbench';
@@ -12,6 +12,7 @@ import { tsv } from '../report/tsv';
 import { makeFolder, writeWhole } from '../runs/folder';
 import { loadData } from './data';
 import { displayProgress } from './display';
+import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Command } from './flags';
 import { interruptSignal } from './interrupt';
@@ -33,17 +34,14 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
         help: 'full (default) as published; pocket: width / 4, epochs / 6; smoke: seconds',
       },
       seed: { value: 'N', help: 'initial weights, order and augmentation (default 0)' },
-      precision: {
-        value: 'P',
-        help: 'auto (default): what this hardware computes fastest in; or fp32, bf16, fp16',
-      },
+      precision: engineFlags.precision,
+      xla: engineFlags.xla,
       json: { help: 'one JSON line an epoch and one at the end, for programs' },
     },
     examples: [name, `${name} --data_dir ~/data --log_dir logs`, `${name} --scale smoke --json`],
     run: async (given) => {
       const scale = oneOf(given, 'scale', scales, 'full');
       const seed = wholeNumber(given, 'seed', 0, 0);
-      const precision = oneOf(given, 'precision', ['auto', ...precisions], 'auto');
       const logDir = given.values.get('log-dir') ?? '.';
       const isJson = given.switches.has('json');
       const experiment = scaled(findExperiment(name), scale);
@@ -62,7 +60,7 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
         const { about, preprocessSec } = await trainDawnbench(experiment, {
           data,
           seed,
-          engine: precision === 'auto' ? {} : { precision },
+          engine: engineOf(given),
           signal,
           say,
           onEstimate: ({ hardware, precision }, totalSec) =>

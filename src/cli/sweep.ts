@@ -1,5 +1,5 @@
 import { InterruptedError, RunError, UsageError } from '../base/errors';
-import { precisions, readHardware } from '../engine/hardware';
+import { readHardware } from '../engine/hardware';
 import { findExperiment } from '../experiments/catalogue';
 import type { RunJob } from '../experiments/job';
 import { overridden, parseOverride } from '../experiments/override';
@@ -12,6 +12,7 @@ import type { Executor, ExecutorEvent } from '../experiments/sweep';
 import type { StoredRun } from '../experiments/stored-run';
 import { durationText } from '../report/progress';
 import { wallClock } from '../train/timer';
+import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Command, Given } from './flags';
 import { interruptSignal } from './interrupt';
@@ -30,8 +31,7 @@ export const sweep: Command = {
     runs: { value: 'N', help: 'of each record, with seeds that follow each other (default 5)' },
     seed: { value: 'N', help: 'the first of them (default 0)' },
     scale: { value: 'SCALE', help: 'full, pocket (default) or smoke, as in train' },
-    precision: { value: 'P', help: 'auto (default), fp32, bf16 or fp16, as in train' },
-    eager: { help: 'run kernel by kernel in fp32, as in train' },
+    ...engineFlags,
     set: {
       value: 'PATH=VALUE',
       help: 'change every record, as in train; may be repeated',
@@ -76,11 +76,7 @@ export const sweep: Command = {
   ],
   run: async (given) => {
     const scale = oneOf(given, 'scale', scales, 'pocket');
-    const isEager = given.switches.has('eager');
-    const wanted = oneOf(given, 'precision', ['auto', ...precisions], isEager ? 'fp32' : 'auto');
-    if (isEager && wanted !== 'fp32') {
-      throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
-    }
+    const engine = engineOf(given);
     const overrides = (given.lists.get('set') ?? []).map(parseOverride);
     const experiments = [...new Set(given.positionals)].map((name) =>
       overrides.reduce(
@@ -106,8 +102,7 @@ export const sweep: Command = {
         {
           experiments,
           seeds: Array.from({ length: count }, (_, index) => first + index),
-          mode: isEager ? 'eager' : 'captured',
-          ...(wanted === 'auto' ? {} : { precision: wanted }),
+          ...engine,
           ...(threads === undefined ? {} : { threads }),
           logDir,
           ...(dataDir === undefined ? {} : { dataDir }),
@@ -116,7 +111,7 @@ export const sweep: Command = {
         {
           signal,
           onPlan: ({ engine, jobs, finished }) => {
-            const { precision, intraOpThreads } = engine;
+            const { precision, xla, intraOpThreads } = engine;
             const each =
               intraOpThreads === undefined
                 ? ''
@@ -124,7 +119,7 @@ export const sweep: Command = {
             watch.begin(
               jobs.length,
               `${jobs.length} of ${count * experiments.length} runs to do` +
-                `${finished.length === 0 ? '' : `, ${finished.length} finished before`}; ${scale} size, ${precision}, ` +
+                `${finished.length === 0 ? '' : `, ${finished.length} finished before`}; ${scale} size, ${precision}${xla ? ', XLA' : ''}, ` +
                 `${workers}${each}`,
             );
             if (isJson) for (const run of finished) process.stdout.write(runJson(run, true));

@@ -1,6 +1,5 @@
 import { UsageError } from '../base/errors';
-import { hardwareLine, precisions } from '../engine/hardware';
-import type { SessionOptions } from '../engine/session';
+import { hardwareLine } from '../engine/hardware';
 import type { RunPlan } from '../experiments/about';
 import { findExperiment } from '../experiments/catalogue';
 import { overridden, parseOverride } from '../experiments/override';
@@ -17,6 +16,7 @@ import type { KeptCheckpoints } from '../runs/checkpoint';
 import type { EpochRow } from '../train/loop';
 import { loadData } from './data';
 import { displayProgress } from './display';
+import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, usage, wholeNumber } from './flags';
 import type { Command, Given } from './flags';
 import { interruptSignal } from './interrupt';
@@ -33,11 +33,7 @@ export const train: Command = {
       help: 'full as published; pocket (default): all images, width / 4, epochs / 6; smoke: seconds',
     },
     seed: { value: 'N', help: 'initial weights, order and augmentation (default 0)' },
-    precision: {
-      value: 'P',
-      help: 'auto (default): what this hardware computes fastest in; or fp32, bf16, fp16',
-    },
-    eager: { help: 'run kernel by kernel in fp32, as TF.js does, instead of the captured step' },
+    ...engineFlags,
     set: {
       value: 'PATH=VALUE',
       help: 'change the record, as in --set optim.lr=0.6; may be repeated; acts after the size',
@@ -147,21 +143,13 @@ function beginning(given: Given): Start {
   }
   const scale = oneOf(given, 'scale', scales, 'pocket');
   const seed = wholeNumber(given, 'seed', 0, 0);
-  const isEager = given.switches.has('eager');
-  const wanted = oneOf(given, 'precision', ['auto', ...precisions], isEager ? 'fp32' : 'auto');
-  if (isEager && wanted !== 'fp32') {
-    throw new UsageError(`--eager computes in fp32 only; leave out --precision ${wanted}.`);
-  }
   const experiment = (given.lists.get('set') ?? [])
     .map(parseOverride)
     .reduce(
       (record, { path, value }) => overridden(record, path, value),
       scaled(findExperiment(name), scale),
     );
-  const engine: SessionOptions = {
-    mode: isEager ? 'eager' : 'captured',
-    ...(wanted === 'auto' ? {} : { precision: wanted }),
-  };
+  const engine = engineOf(given);
   const logDir = given.values.get('log-dir') ?? 'runs';
   return (options) => trainRecord(experiment, { ...options, seed, engine, logDir });
 }
@@ -169,7 +157,7 @@ function beginning(given: Given): Start {
 /** @throws UsageError if something is given that the run's folder says */
 function resumption(given: Given): Start {
   const folder = given.values.get('resume') ?? '';
-  const decided = ['scale', 'seed', 'precision', 'eager', 'set', 'log-dir'].find(
+  const decided = ['scale', 'seed', ...Object.keys(engineFlags), 'set', 'log-dir'].find(
     (name) => given.values.has(name) || given.lists.has(name) || given.switches.has(name),
   );
   const extra = decided === undefined ? given.positionals[0] : `--${decided}`;
@@ -188,7 +176,15 @@ function checkpointCount(given: Given): KeptCheckpoints {
     : wholeNumber(given, 'checkpoints', 0, 2);
 }
 
-function headline({ experiment, scale, seed, precision, hardware, versions }: RunPlan): string {
+function headline({
+  experiment,
+  scale,
+  seed,
+  precision,
+  xla,
+  hardware,
+  versions,
+}: RunPlan): string {
   const { name, net, run, data, overrides = [] } = experiment;
   const changes = overrides.length === 0 ? '' : `changed: ${overrides.join(', ')}\n`;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
@@ -197,7 +193,7 @@ function headline({ experiment, scale, seed, precision, hardware, versions }: Ru
     `${name}, ${scale} size: ${run.epochs} epoch${run.epochs === 1 ? '' : 's'} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
     changes +
-    `on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}, seed ${seed}`
+    `on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}${xla ? ', XLA' : ''}, seed ${seed}`
   );
 }
 

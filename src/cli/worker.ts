@@ -72,7 +72,7 @@ async function prepare(
   signal: AbortSignal,
   tell: (event: JobEvent) => void,
 ): Promise<void> {
-  const { mode, intraOpThreads } = engine;
+  const { mode, xla, intraOpThreads } = engine;
   const threads = intraOpThreads === undefined ? {} : { intraOpThreads };
   const { gpu } = loadTensorflow(threads);
   const fastest = mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
@@ -85,7 +85,7 @@ async function prepare(
       signal.throwIfAborted();
       const known = [...algorithms.values()];
       const { trainer } = prepareRun(experiment, data, 0, {
-        engine: { mode, precision, algorithms: known, ...threads },
+        engine: { mode, precision, xla, algorithms: known, ...threads },
         signal,
       });
       try {
@@ -96,7 +96,7 @@ async function prepare(
       }
     }
   }
-  const prepared = { mode, precision, algorithms: [...algorithms.values()], ...threads };
+  const prepared = { mode, precision, xla, algorithms: [...algorithms.values()], ...threads };
   tell({ event: 'prepared', engine: prepared });
 }
 

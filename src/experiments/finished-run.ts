@@ -41,13 +41,13 @@ export async function findFinished(
   // To describe what is wanted takes the hash of all images.
   if (named.length === 0) return {};
   const { mode, precision, xla, dataSha256 } = describeRun(experiment, data, seed, engine);
-  const same = named.filter((run) => isSameRun(run, { experiment, seed, mode, precision }));
+  const same = named.filter((run) => isSameRun(run, { experiment, seed, mode, precision, xla }));
   same.sort((a, b) => (a.started < b.started ? 1 : -1));
   let reason: string | undefined;
   for (const { path } of same) {
     try {
       const file = await readRunFile(path);
-      if (file.xla !== xla || file.dataSha256 !== dataSha256) continue;
+      if (file.dataSha256 !== dataSha256) continue;
       return { run: await readFinished(resolve(path), file) };
     } catch (error) {
       if (!(error instanceof Cifar10FastError)) throw error;

@@ -9,6 +9,8 @@ import type { RunResult } from './run';
 export interface JobEngine {
   readonly mode: SessionMode;
   readonly precision: Precision;
+  /** Whether XLA compiles the steps. */
+  readonly xla: boolean;
   /** Within an operation. TensorFlow's own choice where absent: on a GPU, where it decides nothing. */
   readonly intraOpThreads?: number;
   readonly algorithms: readonly AlgorithmRow[];
@@ -19,7 +21,7 @@ export interface PrepareJob {
   readonly kind: 'prepare';
   /** As they are to be trained: of their size, with their overrides. */
   readonly experiments: readonly Experiment[];
-  readonly engine: Pick<JobEngine, 'mode' | 'intraOpThreads'> &
+  readonly engine: Pick<JobEngine, 'mode' | 'xla' | 'intraOpThreads'> &
     Partial<Pick<JobEngine, 'precision'>>;
   readonly dataDir?: string;
 }

@@ -21,6 +21,8 @@ export interface StoredRun {
   readonly overrides: readonly string[];
   readonly mode: SessionMode;
   readonly precision: Precision;
+  /** Whether XLA compiled the steps. */
+  readonly xla: boolean;
   /** Threads within an operation; absent where they were not kept. */
   readonly threads?: number;
   /** As in `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`. */
@@ -39,8 +41,8 @@ export interface StoredRun {
 }
 
 /** What `run.json` of a run folder holds. */
-type RunJson = Omit<RunAbout, 'intraOpThreads'> &
-  Partial<Pick<RunAbout, 'intraOpThreads'>> & { readonly result?: RunResult };
+type RunJson = Omit<RunAbout, 'intraOpThreads' | 'xla'> &
+  Partial<Pick<RunAbout, 'intraOpThreads' | 'xla'>> & { readonly result?: RunResult };
 
 /** What a file of `results/` holds. */
 type ResultJson = Pick<RunResult, 'accPercent' | 'trainSec' | 'imagesPerSec'> &
@@ -90,6 +92,7 @@ export interface WantedRun {
   readonly seed: number;
   readonly mode: SessionMode;
   readonly precision: Precision;
+  readonly xla: boolean;
   /** Within an operation; any number where absent. */
   readonly intraOpThreads?: number;
 }
@@ -97,7 +100,7 @@ export interface WantedRun {
 /** Whether a run is the one that is wanted: the same network, data, optimiser and seed, executed in the same way. */
 export function isSameRun(
   run: StoredRun,
-  { experiment, seed, mode, precision, intraOpThreads }: WantedRun,
+  { experiment, seed, mode, precision, xla, intraOpThreads }: WantedRun,
 ): boolean {
   const decisive = ({ net, loss, data, optim, run }: Experiment): string =>
     JSON.stringify([net, loss, data, optim, run]);
@@ -107,6 +110,7 @@ export function isSameRun(
     run.seed === seed &&
     run.mode === mode &&
     run.precision === precision &&
+    run.xla === xla &&
     (intraOpThreads === undefined || run.threads === intraOpThreads) &&
     run.experiment !== undefined &&
     decisive(run.experiment) === decisive(experiment)
@@ -167,6 +171,7 @@ export async function readRunFolder(folder: string): Promise<StoredRun | undefin
     overrides: experiment.overrides ?? [],
     mode: json.mode,
     precision: json.precision,
+    xla: json.xla ?? false,
     ...(json.intraOpThreads === undefined ? {} : { threads: json.intraOpThreads }),
     hardware: hardwareLine(json.hardware),
     started: json.started,
@@ -197,6 +202,7 @@ function resultFile(path: string, text: string): StoredRun {
     overrides: [],
     mode: 'captured',
     precision,
+    xla: false,
     hardware,
     started: date,
     ...(published === undefined ? {} : { published }),

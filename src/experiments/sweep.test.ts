@@ -81,6 +81,7 @@ function prepared(
       experiments: [scaled(findExperiment('demo'), 'smoke')],
       seeds: [0, 1, 2, 3],
       mode: 'captured',
+      xla: false,
       threads: 1,
       logDir: join(root, 'runs'),
     },
@@ -125,6 +126,7 @@ describe('a sweep', () => {
     expect({ failures, open }).toEqual({ failures: [], open: 0 });
     expect(engine).toEqual({
       mode: 'captured',
+      xla: false,
       precision: 'fp32',
       intraOpThreads: 1,
       algorithms: [],
@@ -147,11 +149,12 @@ describe('a sweep', () => {
     expect(jobs).toEqual(['demo-smoke-2', 'demo-smoke-3']);
     expect(runs.map(({ seed }) => seed)).toEqual([0, 1, 2, 3]);
     expect(attemptsOf(log, 0)).toHaveLength(1);
-    // Other threads, another precision or another schedule are other runs.
+    // Other threads, another precision, XLA or another schedule are other runs.
     const [demo] = plan.experiments;
     const others: readonly Partial<SweepPlan>[] = [
       { threads: 2 },
       { precision: 'bf16' },
+      { xla: true },
       { experiments: [{ ...demo, optim: { ...demo.optim, momentum: 0.8 } }] },
     ];
     for (const other of others) {

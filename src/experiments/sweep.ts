@@ -18,6 +18,8 @@ export interface SweepPlan {
   readonly mode: SessionMode;
   /** What the machine that the first worker runs on computes fastest in, where absent. */
   readonly precision?: Precision;
+  /** Whether XLA compiles the steps. */
+  readonly xla: boolean;
   /** Threads within an operation, in every run; TensorFlow's own choice where absent. */
   readonly threads?: number;
   /** Where the runs' folders are made. */
@@ -87,11 +89,12 @@ export async function sweep(
   executor: Executor,
   { signal, onPlan, onEvent, onRun }: SweepWatch = {},
 ): Promise<SweepOutcome> {
-  const { experiments, seeds, mode, precision, threads, dataDir } = plan;
+  const { experiments, seeds, mode, precision, xla, threads, dataDir } = plan;
   const logDir = resolve(plan.logDir);
   const data = dataDir === undefined ? {} : { dataDir: resolve(dataDir) };
   const asked = {
     mode,
+    xla,
     ...(precision === undefined ? {} : { precision }),
     ...(threads === undefined ? {} : { intraOpThreads: threads }),
   };
