@@ -8,13 +8,14 @@ import {
   hardwareLine,
   loadCifar10,
   loadTensorflow,
+  overridden,
   prepareRun,
   readHardware,
   scaled,
 } from 'cifar10-fast';
 
 const config = JSON.parse(process.argv[2]);
-const { record, scale = 'full', seeds, engine, epochs } = config;
+const { record, scale = 'full', seeds, engine, epochs, overrides = {} } = config;
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const { gpu, version } = loadTensorflow();
@@ -23,7 +24,10 @@ if (!gpu && config.isGpuNeeded) {
   process.exit(3);
 }
 const data = await loadCifar10();
-const experiment = scaled(findExperiment(record), scale);
+const experiment = Object.entries(overrides).reduce(
+  (before, [path, value]) => overridden(before, path, value),
+  scaled(findExperiment(record), scale),
+);
 const start = performance.now();
 const { trainer, preprocessSec, imagesPerEpoch } = prepareRun(experiment, data, seeds[0], {
   engine,

@@ -93,11 +93,19 @@ export function chart(rows: readonly FlatRow[], options: ChartOptions): Promise<
   const encoding = encodingOf(rows, marks, options);
   const { column, row, ...inner } = encoding;
   const values = stored(rows, encoding);
+  // Marks on the edge are drawn whole, unless there may be marks beyond it.
+  const isCut = [options.x, options.y].some(
+    (channel) => typeof channel === 'object' && channel.domain !== undefined,
+  );
   // What is stacked is stacked in the order of the legend.
   const stacking = stackOrder(values, encoding, marks);
   const layers = [
     ...marks.map((type) => ({
-      mark: { type, clip: true, ...(opacity === undefined ? {} : { opacity }) },
+      mark: {
+        type,
+        ...(isCut ? { clip: true } : {}),
+        ...(opacity === undefined ? {} : { opacity }),
+      },
       encoding: { ...inner, ...stacking },
     })),
     ...guides.flatMap(guideLayers),

@@ -7,8 +7,8 @@ import { series } from './theme';
 /** A run whose curves are drawn. */
 export type CurveRun = Pick<LiveRun, 'name' | 'rows'> & Partial<Pick<LiveRun, 'trace'>>;
 
-/** From so many letters on, names of runs stand below the charts: beside them they would be wider than a page. */
-const longName = 24;
+/** Of a name, in letters; where one is longer, names stand below the charts, beside which they would be wider than a page. */
+const shortName = 24;
 
 /**
  * Loss and accuracy of runs over their epochs, side by side: training as a thin line, test as a line with points. Each run
@@ -96,10 +96,33 @@ function round(value: number): number | null {
 
 function legendOf(runs: readonly CurveRun[]): object {
   if (runs.length === 1) return { legend: null };
-  const isLong = runs.some(({ name }) => name.length > longName);
+  const names = runs.map(({ name }) => name);
+  const longest = Math.max(...names.map(({ length }) => length));
+  const common = longest > shortName ? commonStart(names) : '';
   return {
-    ...(isLong ? { legend: { orient: 'bottom', columns: 2, labelLimit: 320 } } : {}),
+    legend: {
+      // Names that begin alike are told apart by their ends.
+      ...(common === ''
+        ? {}
+        : {
+            title: `${common}…`,
+            titleLimit: 320,
+            labelExpr: `slice(datum.label, ${common.length})`,
+          }),
+      ...(longest - common.length > shortName
+        ? { orient: 'bottom', columns: 2, labelLimit: 400 }
+        : {}),
+    },
     // More than there are colours: neighbours in the list are neighbours in a scale from dark to light.
     ...(runs.length > series.length ? { scale: { scheme: 'viridis' } } : {}),
   };
+}
+
+/** What all of them begin with, up to a dash. */
+function commonStart(names: readonly string[]): string {
+  const [first] = names;
+  let length = 0;
+  while (length < first.length && names.every((name) => name[length] === first[length]))
+    length += 1;
+  return first.slice(0, first.lastIndexOf('-', length - 1) + 1);
 }

@@ -103,17 +103,20 @@ describe('trainLive', () => {
     expect(table).toMatch(/published +full +94.08 +79.0 +V100; /);
   });
 
-  test('says of a run that diverged where it did, and puts long names below the charts', async () => {
+  test('says of a run that diverged where it did, and tells long names apart by their ends', async () => {
     const stress = overridden(scaled(findExperiment('post7-stress-no-norm'), 'smoke'), 'optim.lr', {
       knots: [0, 1, 1.01],
       vals: [0.01, 0.01, 1e9],
     });
-    await trainLive([stress, { ...stress, name: 'post7-stress-no-norm-again' }], { data, logDir });
+    const again = { ...stress, name: 'post7-stress-with-another-name' };
+    await trainLive([stress, again], { data, logDir });
     const [top, bottom] = screen();
     expect(textOf(top)).toMatch(
-      /^Starting run 2 of 2 \(post7-stress-no-norm-again\) at .*: the loss was no number any more in epoch 2$/m,
+      /^Starting run 2 of 2 \(post7-stress-with-another-name\) at .*: the loss was no number any more in epoch 2$/m,
     );
-    expect(JSON.stringify(bottom.data)).toContain('"orient":"bottom"');
+    expect(JSON.stringify(bottom.data)).toContain(
+      '"title":"post7-stress-…","labelExpr":"slice(datum.label, 13)"',
+    );
   });
 
   test('stops when it is told to, says where, and goes on to the same figures', async () => {
