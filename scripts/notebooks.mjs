@@ -77,8 +77,9 @@ async function writeTimes() {
       const smoke = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: scratch };
       const { seconds, error } = await execute(name, join(scratch, 'out.ipynb'), smoke);
       if (error !== undefined) fail(`${name} failed:\n${error}`);
-      const made = read(name).metadata.cifar10_fast;
-      const reused = made?.reuse ? ', without the training that was taken over' : '';
+      const notebook = read(name);
+      const made = notebook.metadata.cifar10_fast;
+      const reused = made?.reuse ? `; and ${spent(takenOver(notebook))} of runs taken over` : '';
       const kept =
         made === undefined ? '-' : `${spent(made.seconds)} (${made.scale}, ${made.date}${reused})`;
       rows.push(`| \`${name}\` | ${spent(seconds)} | ${kept} |`);
@@ -90,6 +91,17 @@ async function writeTimes() {
   const head = `On ${hardwareLine(readHardware())}; minutes and seconds.`;
   const columns = '| notebook | smoke | its outputs |\n| --- | ---: | --- |';
   await writeSection('docs/notebooks.md', 'times', `${head}\n\n${columns}\n${rows.join('\n')}`);
+}
+
+/** Seconds of the runs that an execution has taken over, as its outputs tell them. */
+function takenOver(notebook) {
+  const texts = codeCells(notebook).flatMap(({ outputs }) =>
+    outputs.map(({ data }) => [data?.['text/html'] ?? ''].flat().join('')),
+  );
+  const told = texts.flatMap((text) => [
+    ...text.matchAll(/finished before, begun on [^<]*?, ([\d.]+) s of training/g),
+  ]);
+  return told.reduce((sum, [, seconds]) => sum + Number(seconds), 0);
 }
 
 /** Whether a notebook is written but was not executed yet: nothing that it shows can be wrong. */
