@@ -114,9 +114,14 @@ describe('trainLive', () => {
     expect(textOf(top)).toMatch(
       /^Starting run 2 of 2 \(post7-stress-with-another-name\) at .*: the loss was no number any more in epoch 2$/m,
     );
-    expect(JSON.stringify(bottom.data)).toContain(
-      '"title":"post7-stress-…","labelExpr":"slice(datum.label, 13)"',
-    );
+    const { hconcat } = bottom.data['application/vnd.vegalite.v5+json'] as {
+      hconcat: { encoding: { color: { legend: object } } }[];
+    };
+    expect(hconcat[0].encoding.color.legend).toEqual({
+      title: 'post7-stress-…',
+      titleLimit: 320,
+      labelExpr: 'slice(datum.label, 13)',
+    });
   });
 
   test('stops when it is told to, says where, and goes on to the same figures', async () => {
