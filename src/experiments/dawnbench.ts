@@ -2,7 +2,7 @@ import { createRng } from '../base/rng';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import type { Progress } from '../report/progress';
-import { timeLeft } from '../report/time-left';
+import { tellTimeLeft } from '../report/time-left';
 import type { EpochRow, Examples, Watch } from '../train/loop';
 import { startTimer, wallClock } from '../train/timer';
 import { describeRun } from './about';
@@ -65,7 +65,6 @@ export async function trainDawnbench(
   const rows: DawnbenchRow[] = [];
   let epochSec = 0;
   let epochStart = 0;
-  const { onProgress } = options;
   const random = randomExamples(batchSize, seed);
   const trainer = trainerOf(
     experiment,
@@ -75,15 +74,11 @@ export async function trainDawnbench(
       engine: { ...options.engine, mode: plan.mode, precision: plan.precision },
       clock,
       ...(signal === undefined ? {} : { signal }),
-      ...(onProgress === undefined
-        ? {}
-        : {
-            onProgress: (progress) => {
-              const validSec = rows.at(-1)?.valid.time ?? 0;
-              const leftSec = timeLeft(progress, clock() - epochStart, { epochSec, validSec });
-              onProgress({ ...progress, leftSec });
-            },
-          }),
+      ...tellTimeLeft(options.onProgress, () => ({
+        elapsedSec: clock() - epochStart,
+        epochSec,
+        validSec: rows.at(-1)?.valid.time ?? 0,
+      })),
     },
   );
   try {

@@ -5,7 +5,7 @@ import type { SessionOptions } from '../engine/session';
 import { dot } from '../graph/dot';
 import { svg } from '../graph/svg';
 import type { Progress } from '../report/progress';
-import { timeLeft } from '../report/time-left';
+import { tellTimeLeft } from '../report/time-left';
 import { lastCheckpoint } from '../runs/checkpoint';
 import type { Checkpoint, KeptCheckpoints } from '../runs/checkpoint';
 import { createRunFolder, openRunFolder } from '../runs/folder';
@@ -215,20 +215,15 @@ async function runToEnd(
   const rows = [...(from?.rows ?? [])];
   let epochSec = 0;
   let epochStart = 0;
-  const { onProgress } = options;
   const { trainer, preprocessSec, imagesPerEpoch } = prepareRun(experiment, data, seed, {
     engine: { mode, precision, xla, ...(algorithms === undefined ? {} : { algorithms }) },
     clock,
     ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined
-      ? {}
-      : {
-          onProgress: (progress) => {
-            const validSec = rows.at(-1)?.valid.time ?? 0;
-            const leftSec = timeLeft(progress, clock() - epochStart, { epochSec, validSec });
-            onProgress({ ...progress, leftSec });
-          },
-        }),
+    ...tellTimeLeft(options.onProgress, () => ({
+      elapsedSec: clock() - epochStart,
+      epochSec,
+      validSec: rows.at(-1)?.valid.time ?? 0,
+    })),
   });
   let kept: Kept | undefined;
   let log: RunLog | undefined;

@@ -280,6 +280,8 @@ export function createTrainer({ train, valid, ...training }: Training, watch: Wa
       valid: residentSplit(examples.valid.images, examples.valid.labels, channels),
     };
   };
+  // Before anything is made of them: what does not belong together is said first.
+  const placed = resident({ train, valid });
   const stepsPerEpoch = dropLast
     ? Math.floor(trainCount / batchSize)
     : Math.ceil(trainCount / batchSize);
@@ -301,7 +303,7 @@ export function createTrainer({ train, valid, ...training }: Training, watch: Wa
     {
       ...begin(train),
       totals: emptyTotals(),
-      ...resident({ train, valid }),
+      ...placed,
       tables: residentTables(tables),
       validTables: residentTables(validTables),
     },
