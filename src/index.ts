@@ -87,7 +87,7 @@ export type {
 export type { OpAttribute } from './engine/backend';
 export { loadTensorflow } from './engine/tensorflow';
 export type { Tensorflow, ThreadOptions } from './engine/tensorflow';
-export { celu, relu, shiftScaleRelu, softplus } from './nn/activation';
+export { celu, gelu, relu, shiftScaleRelu, silu, softplus } from './nn/activation';
 export type { ActivationLayer } from './nn/activation';
 export { batchNorm, ghostBatchNorm } from './nn/batch-norm';
 export type { BatchNormLayer, BatchNormOptions } from './nn/batch-norm';

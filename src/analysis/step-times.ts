@@ -10,6 +10,7 @@ import { createSession } from '../engine/session';
 import type { SessionOptions } from '../engine/session';
 import type { Session } from '../engine/step';
 import { removeByType } from '../graph/edit';
+import { activationKinds } from '../nn/activation';
 import { initNetwork, pathsByRole } from '../nn/network';
 import type { HostVariables } from '../nn/network';
 import { initVelocity } from '../optim/optimiser';
@@ -65,7 +66,6 @@ interface Form {
   readonly optimises: boolean;
 }
 
-const activations = ['relu', 'celu', 'softplus', 'shift-scale-relu'];
 const norms = ['batch-norm', 'ghost-batch-norm'];
 
 /** Each without what the one before it has and it has not. */
@@ -73,8 +73,8 @@ const forms: readonly Form[] = [
   { kindsGone: [], loads: true, optimises: true },
   { kindsGone: [], loads: false, optimises: true },
   { kindsGone: [], loads: false, optimises: false },
-  { kindsGone: activations, loads: false, optimises: false },
-  { kindsGone: [...activations, ...norms], loads: false, optimises: false },
+  { kindsGone: activationKinds, loads: false, optimises: false },
+  { kindsGone: [...activationKinds, ...norms], loads: false, optimises: false },
 ];
 
 const order: readonly StepPart[] = ['data', 'optimiser', 'relu', 'batch norm', 'convolutions'];

@@ -38,6 +38,8 @@ const activation = z.discriminatedUnion(
     z.strictObject({ kind: z.literal('celu'), alpha: positive }),
     z.strictObject({ kind: z.literal('softplus'), beta: positive, threshold: number }),
     z.strictObject({ kind: z.literal('shift-scale-relu') }),
+    z.strictObject({ kind: z.literal('gelu') }),
+    z.strictObject({ kind: z.literal('silu') }),
   ],
   'an activation, as in {"kind":"celu","alpha":0.3}',
 );

@@ -16,7 +16,7 @@ import type { Graph } from '../graph/spec';
 import { bagOfTricks, newDawn } from '../models/bag-of-tricks';
 import { dawnNet, stridedBlock } from '../models/dawn';
 import { resnet9 } from '../models/resnet9';
-import { celu, relu, shiftScaleRelu, softplus } from '../nn/activation';
+import { celu, gelu, relu, shiftScaleRelu, silu, softplus } from '../nn/activation';
 import { batchNorm } from '../nn/batch-norm';
 import { add, addWeighted, concat, flatten, identity, mul } from '../nn/combine';
 import { conv, linear } from '../nn/conv';
@@ -68,7 +68,9 @@ const mixed = build<AnyLayer>({
   scaled: [shiftScaleRelu(), ['second']],
   sum: [addWeighted(0.25, 0.75), ['scaled', 'both']],
   pool: [avgPool(2), ['sum']],
-  valid: [conv(8, 6, { padding: 0 }), ['pool']],
+  gelu: [gelu(), ['pool']],
+  silu: [silu(), ['gelu']],
+  valid: [conv(8, 6, { padding: 0 }), ['silu']],
   relu: [relu(), ['valid']],
   max: [maxPool(3, 2), ['relu']],
   more: [add(), ['max', 'max']],

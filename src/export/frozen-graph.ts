@@ -283,6 +283,15 @@ function emitLayer(
       const shifted = emit(`${name}/shifted`, 'Sub', [positive, mean], T);
       return same('RealDiv', shifted, scalar('std', Math.sqrt(1 - 1 / Math.PI)));
     }
+    case 'gelu': {
+      const scaled = emit(`${name}/scaled`, 'Mul', [x.name, scalar('slope', Math.SQRT1_2)], T);
+      const erf = emit(`${name}/erf`, 'Erf', [scaled], T);
+      const twice = emit(`${name}/twice`, 'AddV2', [erf, scalar('one', 1)], T);
+      const half = emit(`${name}/half`, 'Mul', [x.name, scalar('factor', 0.5)], T);
+      return same('Mul', twice, half);
+    }
+    case 'silu':
+      return same('Mul', x.name, emit(`${name}/sigmoid`, 'Sigmoid', [x.name], T));
     case 'max-pool':
     case 'avg-pool': {
       const { size, stride } = layer;

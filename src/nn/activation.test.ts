@@ -1,7 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadTensorflow } from '../engine/tensorflow';
-import { activationForward, celu, relu, shiftScaleRelu, softplus } from './activation';
+import { erf } from '../../test/erf';
+import {
+  activationForward,
+  activationKinds,
+  celu,
+  gelu,
+  relu,
+  shiftScaleRelu,
+  silu,
+  softplus,
+} from './activation';
 import type { ActivationLayer } from './activation';
 
 beforeAll(() => {
@@ -9,6 +19,11 @@ beforeAll(() => {
 });
 
 const points = [-40, -3, -1, -0.3, -0.01, 0.02, 0.1, 0.24, 0.26, 1, 3, 40];
+
+/** Density and distribution function of the standard normal. */
+const density = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+const distribution = (x: number): number => (1 + erf(x / Math.SQRT2)) / 2;
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 const formulas: readonly (readonly [
   ActivationLayer,
@@ -36,6 +51,8 @@ const formulas: readonly (readonly [
     (x) => (Math.max(0, x) - Math.sqrt(1 / Math.PI)) / Math.sqrt(1 - 1 / Math.PI),
     (x) => (x > 0 ? 1 / Math.sqrt(1 - 1 / Math.PI) : 0),
   ],
+  [gelu(), (x) => x * distribution(x), (x) => distribution(x) + x * density(x)],
+  [silu(), (x) => x * sigmoid(x), (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x)))],
 ];
 
 describe('activations', () => {
@@ -49,6 +66,19 @@ describe('activations', () => {
       expect(y[i]).toBeCloseTo(value(at), 5);
       expect(dy[i]).toBeCloseTo(derivative(at), 5);
     }
+  });
+
+  test('gelu and silu at 1, as published tables have the normal and the logistic distribution', () => {
+    const at = (layer: ActivationLayer): number =>
+      activationForward(layer, tf.tensor1d([1])).dataSync()[0];
+    expect(at(gelu())).toBeCloseTo(0.8413447, 6);
+    expect(at(silu())).toBeCloseTo(0.7310586, 6);
+  });
+
+  test('the list of kinds is complete', () => {
+    expect(formulas.map(([{ kind }]) => kind)).toEqual(
+      expect.arrayContaining([...activationKinds]),
+    );
   });
 
   test('shift-scale-relu keeps mean 0 and variance 1 of Gaussian inputs of variance 2', () => {

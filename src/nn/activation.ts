@@ -6,7 +6,19 @@ export type ActivationLayer =
   | { readonly kind: 'relu' }
   | { readonly kind: 'celu'; readonly alpha: number }
   | { readonly kind: 'softplus'; readonly beta: number; readonly threshold: number }
-  | { readonly kind: 'shift-scale-relu' };
+  | { readonly kind: 'shift-scale-relu' }
+  | { readonly kind: 'gelu' }
+  | { readonly kind: 'silu' };
+
+/** The kinds of {@link ActivationLayer}. */
+export const activationKinds: readonly ActivationLayer['kind'][] = [
+  'relu',
+  'celu',
+  'softplus',
+  'shift-scale-relu',
+  'gelu',
+  'silu',
+];
 
 /** max(0, x) */
 export function relu(): ActivationLayer {
@@ -38,6 +50,26 @@ export function shiftScaleRelu(): ActivationLayer {
   return { kind: 'shift-scale-relu' };
 }
 
+/**
+ * x Phi(x), Phi the distribution function of the standard normal: x (1 + erf(x / sqrt 2)) / 2, without approximation, as
+ * PyTorch's `GELU` computes it by default.
+ *
+ * @see Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv:1606.08415 (2016)
+ */
+export function gelu(): ActivationLayer {
+  return { kind: 'gelu' };
+}
+
+/**
+ * x / (1 + exp(-x)), also known as swish.
+ *
+ * @see Elfwing, Uchibe and Doya, Sigmoid-Weighted Linear Units for Neural Network Function Approximation in
+ *   Reinforcement Learning, arXiv:1702.03118 (2017)
+ */
+export function silu(): ActivationLayer {
+  return { kind: 'silu' };
+}
+
 /** The activation of every element of x; any shape. */
 export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tensor {
   switch (layer.kind) {
@@ -56,6 +88,10 @@ export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tens
       return fusedRelu(x)
         .sub(Math.sqrt(1 / Math.PI))
         .div(Math.sqrt(1 - 1 / Math.PI));
+    case 'gelu':
+      return tf.erf(x.mul(Math.SQRT1_2)).add(1).mul(x.mul(0.5));
+    case 'silu':
+      return x.mul(tf.sigmoid(x));
     default:
       return layer satisfies never;
   }

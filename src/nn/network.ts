@@ -69,6 +69,8 @@ function forward(
     case 'celu':
     case 'softplus':
     case 'shift-scale-relu':
+    case 'gelu':
+    case 'silu':
       return { output: activationForward(layer, x) };
     case 'max-pool':
     case 'avg-pool':

@@ -95,6 +95,8 @@ describe('networkFromGraph', () => {
       undefined,
       { kind: 'softplus', beta: 10, threshold: 2.5 },
     ],
+    ["GELU(approximate='none')", undefined, { kind: 'gelu' }],
+    ['SiLU(inplace=True)', undefined, { kind: 'silu' }],
     ['ShiftScaleReLU()', undefined, { kind: 'shift-scale-relu' }],
     ['Identity()', undefined, { kind: 'identity' }],
     ['Add()', undefined, { kind: 'add' }],

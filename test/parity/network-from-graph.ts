@@ -1,6 +1,6 @@
 import { build } from '../../src/graph/build';
 import type { Layer, Leaf, Net } from '../../src/graph/spec';
-import { celu, relu, shiftScaleRelu, softplus } from '../../src/nn/activation';
+import { celu, gelu, relu, shiftScaleRelu, silu, softplus } from '../../src/nn/activation';
 import { batchNorm, ghostBatchNorm } from '../../src/nn/batch-norm';
 import { add, addWeighted, concat, flatten, identity, mul } from '../../src/nn/combine';
 import { conv, linear } from '../../src/nn/conv';
@@ -130,6 +130,12 @@ function layerOf(node: NodeEntry, typeOf: (path: string) => string | undefined):
           beta: args.number('beta', 1),
           threshold: args.number('threshold', 20),
         });
+      case 'GELU':
+        args.only('approximate', "'none'");
+        return gelu();
+      case 'SiLU':
+        args.skip('inplace');
+        return silu();
       case 'ShiftScaleReLU':
         return shiftScaleRelu();
       case 'Identity':
@@ -188,7 +194,7 @@ function readRepr(node: NodeEntry): {
   square(key: string, missing?: number): number;
   boolean(key: string, missing: boolean): boolean;
   /** Admits one value, or that there is none. */
-  only(key: string, value: number | boolean): void;
+  only(key: string, value: number | string | boolean): void;
   skip(key: string): void;
   finish(): void;
 } {
