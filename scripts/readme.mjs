@@ -112,7 +112,7 @@ function add(run) {
 
 /** Records by name, in the order of the catalogue; empty before the library is compiled. */
 function records() {
-  const file = join(home, 'dist/experiments/catalogue.js');
+  const file = join(home, 'dist/catalogue/catalogue.js');
   if (!existsSync(file)) fail('the library is not compiled. Run: npm run build');
   return createRequire(import.meta.url)(file).catalogue;
 }

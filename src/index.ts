@@ -33,8 +33,8 @@ export type { OptionOf, Transform } from './augment/transform';
 export type { Corner, Image, ImageShape } from './augment/window';
 export { plan } from './augment/plan';
 export type { Plan, PlanOptions, Scheme } from './augment/plan';
-export { batchIndices, epochBatches } from './augment/batches';
-export type { BatchIndices, EpochOptions } from './augment/batches';
+export { batchIndices, epochBatches } from './augment/epoch-order';
+export type { BatchIndices, EpochOptions } from './augment/epoch-order';
 export { gatherOracle, gatherTables } from './augment/gather';
 export type { GatherTables, Images, LookupTable } from './augment/gather';
 export { build, paths } from './graph/build';
@@ -50,14 +50,14 @@ export { claim } from './report/claim';
 export { compare } from './report/compare';
 export type { CompareOptions, Comparison, Observation } from './report/compare';
 export type { PagePart, PageSection } from './report/page';
-export { Table, every } from './report/table';
-export type { Cell, FlatRow, Report, Row, TableOptions } from './report/table';
+export { Table, every } from './text/table';
+export type { Cell, FlatRow, Report, Row, TableOptions } from './text/table';
 export { summarise, summary, summaryText } from './report/stats';
 export type { Summary, SummaryOptions } from './report/stats';
-export { durationText, progressLine } from './report/progress';
-export { tsv } from './report/tsv';
-export type { TsvRow } from './report/tsv';
-export { localtime } from './report/localtime';
+export { durationText, progressLine } from './text/progress';
+export { tsv } from './text/tsv';
+export type { TsvRow } from './text/tsv';
+export { localtime } from './text/localtime';
 export type { Algorithm, AlgorithmRow, Candidate, ConvPass } from './engine/algorithms';
 export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware';
 export type { Gpu, Hardware, Precision } from './engine/hardware';
@@ -66,8 +66,8 @@ export { flopsOf, printGraph, summariseGraph } from './engine/print';
 export { summariseProfile } from './engine/profile';
 export type { NodeTime, OperationTime } from './engine/profile';
 export type { GraphSummary } from './engine/print';
-export { recordingGraph } from './engine/recording-graph';
-export type { RecordedOperation } from './engine/recording-graph';
+export { recordingGraph } from './analysis/recording-graph';
+export type { RecordedOperation } from './analysis/recording-graph';
 export type { OutputRef } from './engine/native';
 export { createSession } from './engine/session';
 export type {
@@ -167,8 +167,8 @@ export type { Predictor, PredictorOptions } from './export/predictor';
 export { savedModel } from './export/saved-model';
 export { activationsAlong, activationsAt } from './analysis/activations';
 export type { ActivationsOptions } from './analysis/activations';
-export { fixedBatches } from './analysis/batches';
-export type { HostBatch } from './analysis/batches';
+export { fixedBatches } from './analysis/fixed-batches';
+export type { HostBatch } from './analysis/fixed-batches';
 export { channelDensities } from './analysis/densities';
 export type { ChannelDensity, DensityOptions } from './analysis/densities';
 export { momentGradients } from './analysis/gradients';
@@ -194,13 +194,13 @@ export {
   vectorLayout,
 } from './analysis/vector';
 export type { VectorLayout } from './analysis/vector';
-export { byNotebook, catalogue, findExperiment } from './experiments/catalogue';
-export { changesBetween } from './experiments/changes';
-export type { Change } from './experiments/changes';
-export { coordinateSearch } from './experiments/coordinate-search';
-export type { Hyperparameters, Trial } from './experiments/coordinate-search';
-export { forgetfulness } from './experiments/forgetfulness';
-export type { ForgetfulnessData, ForgetfulnessTrial } from './experiments/forgetfulness';
+export { byNotebook, catalogue, findExperiment } from './catalogue/catalogue';
+export { changesBetween } from './catalogue/differences';
+export type { Change } from './catalogue/differences';
+export { coordinateSearch } from './catalogue/coordinate-search';
+export type { Hyperparameters, Trial } from './catalogue/coordinate-search';
+export { forgetfulness } from './studies/forgetfulness';
+export type { ForgetfulnessData, ForgetfulnessTrial } from './studies/forgetfulness';
 export {
   hyperparameterMap,
   hyperparameterSearch,
@@ -208,17 +208,17 @@ export {
   mapSteps,
   ridgeOf,
   runHyperparameterTrial,
-} from './experiments/hyperparameter-study';
+} from './studies/hyperparameter-study';
 export type {
   HyperparameterResult,
   HyperparameterRunOptions,
   HyperparameterTrial,
   MapAxis,
   MapSteps,
-} from './experiments/hyperparameter-study';
-export { overridden, parseOverride } from './experiments/override';
-export { profileRecord, publishedProfile } from './experiments/profile-record';
-export type { ProfileRow } from './experiments/profile-record';
+} from './studies/hyperparameter-study';
+export { overridden, parseOverride } from './catalogue/override';
+export { profileRecord, publishedProfile } from './studies/step-profile';
+export type { ProfileRow } from './studies/step-profile';
 export type {
   BlockName,
   DataRecord,
@@ -230,11 +230,12 @@ export type {
   Published,
   RunRecord,
   Scale,
-} from './experiments/record';
-export { trainDawnbench } from './experiments/dawnbench';
-export type { DawnbenchOptions, DawnbenchRow, DawnbenchRun } from './experiments/dawnbench';
-export { examplesOf, lossOf, networkOf, prepareRun, resultOf, trainerOf } from './experiments/run';
-export type { PreparedRun, PrepareOptions, RunResult } from './experiments/run';
+} from './catalogue/experiment';
+export { trainDawnbench } from './runs/dawnbench';
+export type { DawnbenchOptions, DawnbenchRow, DawnbenchRun } from './runs/dawnbench';
+export { lossOf, networkOf } from './catalogue/network';
+export { examplesOf, prepareRun, resultOf, trainerOf } from './runs/prepare';
+export type { PreparedRun, PrepareOptions, RunResult } from './runs/prepare';
 export {
   compareGroups,
   comparisonText,
@@ -242,19 +243,19 @@ export {
   reportPage,
   reportRuns,
   reportText,
-} from './experiments/report';
-export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './experiments/report';
-export { exported } from './experiments/exported';
-export type { ExportFormat, ExportOptions } from './experiments/exported';
-export { mistakesOf, mistakesSections, sumMistakes } from './experiments/mistakes';
-export type { Mistakes, WorstImage } from './experiments/mistakes';
-export { predictSplit, readPredictions, writePredictions } from './experiments/predictions';
-export type { Predictions } from './experiments/predictions';
-export { readTrained } from './experiments/trained-network';
-export type { TrainedNetwork } from './experiments/trained-network';
-export { connectRay } from './experiments/ray';
-export type { RayCluster, RayOptions } from './experiments/ray';
-export { localExecutor, sweep } from './experiments/sweep';
+} from './report/run-report';
+export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './report/run-report';
+export { exported } from './runs/exported';
+export type { ExportFormat, ExportOptions } from './runs/exported';
+export { mistakesOf, mistakesSections, sumMistakes } from './report/mistakes';
+export type { Mistakes, WorstImage } from './report/mistakes';
+export { predictSplit, readPredictions, writePredictions } from './runs/predictions';
+export type { Predictions } from './runs/predictions';
+export { readTrained } from './runs/trained-network';
+export type { TrainedNetwork } from './runs/trained-network';
+export { connectRay } from './sweeps/ray';
+export type { RayCluster, RayOptions } from './sweeps/ray';
+export { localExecutor, sweep } from './sweeps/sweep';
 export type {
   Executor,
   ExecutorEvent,
@@ -262,35 +263,35 @@ export type {
   SweepOutcome,
   SweepPlan,
   SweepWatch,
-} from './experiments/sweep';
-export type { JobEngine, JobEvent, PrepareJob, RunJob } from './experiments/job';
-export { findRuns } from './experiments/stored-run';
-export type { StoredRun } from './experiments/stored-run';
-export { stressTest } from './experiments/stress-test';
-export { frozenSample, sampleOf } from './experiments/sample';
-export { scaled } from './experiments/scale';
-export type { RunAbout, RunPlan } from './experiments/about';
-export type { Resumption, RunFile } from './experiments/run-file';
-export { resumeRun, trainRecord } from './experiments/train-record';
+} from './sweeps/sweep';
+export type { JobEngine, JobEvent, PrepareJob, RunJob } from './sweeps/job';
+export { findRuns } from './runs/stored-run';
+export type { StoredRun } from './runs/stored-run';
+export { stressTest } from './studies/stress-test';
+export { frozenSample, sampleOf } from './studies/sample';
+export { scaled } from './catalogue/scale';
+export type { RunAbout, RunPlan } from './runs/plan';
+export type { Resumption, RunFile } from './runs/run-file';
+export { resumeRun, trainRecord } from './runs/train-experiment';
 export type {
   FinishedRun,
   ResumeOptions,
   RunOptions,
   RunStart,
   TrainOptions,
-} from './experiments/train-record';
+} from './runs/train-experiment';
 export {
   averagedPoints,
   balancedStep,
   followRecord,
   weightDecayStudy,
-} from './experiments/weight-decay-study';
+} from './studies/weight-decay-study';
 export type {
   FollowOptions,
   FollowedPoint,
   FollowedRun,
   WeightDecayChanges,
-} from './experiments/weight-decay-study';
+} from './studies/weight-decay-study';
 export { clearOutput, display } from './notebook/display';
 export type { DisplayHandle, DisplayOptions } from './notebook/display';
 export { animateDrawings } from './notebook/animate';

@@ -14,10 +14,10 @@ import { inspect } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import * as errors from '../src/base/errors';
-import { byNotebook, catalogue, findExperiment } from '../src/experiments/catalogue';
-import type { Experiment } from '../src/experiments/record';
-import { networkOf } from '../src/experiments/run';
-import { scaled } from '../src/experiments/scale';
+import { byNotebook, catalogue, findExperiment } from '../src/catalogue/catalogue';
+import type { Experiment } from '../src/catalogue/experiment';
+import { networkOf } from '../src/catalogue/network';
+import { scaled } from '../src/catalogue/scale';
 import { countTrainable } from '../src/nn/network';
 import { blocksOf, comparing, pattern, sectionsOf } from './markdown';
 

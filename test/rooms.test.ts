@@ -8,19 +8,23 @@ import { describe, expect, test } from 'vitest';
  */
 const rooms: readonly (readonly string[])[] = [
   ['base'],
-  ['data', 'augment', 'graph', 'report'],
+  ['data', 'augment', 'graph', 'text'],
   ['engine'],
   ['nn', 'optim'],
   ['models'],
   ['train'],
-  ['runs', 'analysis', 'export'],
-  ['experiments'],
+  ['analysis', 'export', 'catalogue'],
+  ['runs'],
+  ['studies', 'sweeps', 'report'],
   ['kernel', 'notebook'],
   ['cli'],
 ];
 
 /** Rooms that must be usable, and testable in milliseconds, without TensorFlow. */
-const withoutTensorflow = new Set(['base', 'data', 'augment', 'graph', 'report']);
+const withoutTensorflow = new Set(['base', 'data', 'augment', 'graph', 'text']);
+
+/** Rooms that stand alone, and import nothing but base/. */
+const onBaseAlone = new Set(['engine', 'kernel']);
 
 const src = resolve(__dirname, '../src');
 const level = new Map(rooms.flatMap((row, index) => row.map((room) => [room, index] as const)));
@@ -66,6 +70,20 @@ describe('rooms', () => {
         const allowed = from === to || (level.get(to) ?? Infinity) < (level.get(from) ?? -1);
         return allowed ? [] : [`${file} imports ${target}: ${from}/ may not look into ${to}/`];
       });
+    expect(faults).toEqual([]);
+  });
+
+  test('engine/ and kernel/ import only base/', () => {
+    const faults = imports
+      .filter(({ file, target }) => {
+        const isTested = file.endsWith('.test.ts') || !target.startsWith('.');
+        return onBaseAlone.has(roomOf(file)) && !isTested;
+      })
+      .filter(({ file, target }) => {
+        const to = roomOf(posix.normalize(posix.join(posix.dirname(file), target)));
+        return to !== 'base' && to !== roomOf(file);
+      })
+      .map(({ file, target }) => `${file} imports ${target}`);
     expect(faults).toEqual([]);
   });
 

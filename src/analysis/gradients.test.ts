@@ -10,7 +10,7 @@ import { crossEntropyLoss } from '../nn/loss';
 import { initNetwork, runNetwork } from '../nn/network';
 import type { AnyLayer } from '../nn/network';
 import { loadTensorflow } from '../engine/tensorflow';
-import type { HostBatch } from './batches';
+import type { HostBatch } from './fixed-batches';
 import { momentGradients, momentsOf } from './gradients';
 import type { Moment } from './gradients';
 import { dot, norm, perturbed, randomDirection, vectorLayout } from './vector';

@@ -15,7 +15,7 @@ import { avgPool, maxPool } from '../nn/pool';
 import { forward } from '../train/steps';
 import type { Batch } from '../train/batches';
 import type { Model } from '../train/steps';
-import type { HostBatch } from './batches';
+import type { HostBatch } from './fixed-batches';
 import { createHessian } from './hessian';
 import type { Sample } from './hessian';
 import { lanczos } from './lanczos';

@@ -6,7 +6,7 @@ import type { HostVariables, Variables } from '../nn/network';
 import type { Batch } from '../train/batches';
 import { forward } from '../train/steps';
 import type { Model } from '../train/steps';
-import type { HostBatch } from './batches';
+import type { HostBatch } from './fixed-batches';
 import { scaled, toRecord, toVector, vectorLayout } from './vector';
 import type { VectorLayout } from './vector';
 

@@ -3,7 +3,7 @@ import { createSession } from '../engine/session';
 import type { Graph } from '../graph/spec';
 import { pathsByRole, runNetwork } from '../nn/network';
 import type { AnyLayer, HostVariables } from '../nn/network';
-import type { HostBatch } from './batches';
+import type { HostBatch } from './fixed-batches';
 
 /**
  * A copy of a network whose batch norms know the weights as they are: all batches go through it in training mode once, and

@@ -1,4 +1,4 @@
-import { batchIndices } from '../augment/batches';
+import { batchIndices } from '../augment/epoch-order';
 import { gatherTables } from '../augment/gather';
 import { plan } from '../augment/plan';
 import type { Transform } from '../augment/transform';

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AugmentError } from '../base/errors';
 import { createRng } from '../base/rng';
-import { batchIndices, epochBatches } from './batches';
+import { batchIndices, epochBatches } from './epoch-order';
 import { crop } from './crop';
 import { cutout } from './cutout';
 import { flipLR } from './flip';

@@ -1,5 +1,5 @@
 import { AugmentError } from '../base/errors';
-import type { BatchIndices } from './batches';
+import type { BatchIndices } from './epoch-order';
 import { outputShape, type Transform } from './transform';
 import { type ImageShape, windowPlaces } from './window';
 

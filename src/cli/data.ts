@@ -1,10 +1,10 @@
 import { loadCifar10, verifyCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { DataOptions, DataProgress } from '../data/download';
-import { displayProgress } from './display';
-import type { Display } from './display';
+import { displayProgress } from './terminal';
+import type { Display } from './terminal';
 import type { Command, Given } from './flags';
-import { interruptSignal } from './interrupt';
+import { interruptSignal } from './stop-signals';
 
 /** Where fetching or reading stands, in a line; the source comes last, so that a narrow terminal cuts nothing else off. */
 export function dataLine({ phase, source, doneBytes, totalBytes }: DataProgress): string {

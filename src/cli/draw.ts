@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { UsageError } from '../base/errors';
-import { findExperiment } from '../experiments/catalogue';
-import { scales } from '../experiments/record';
-import { networkOf } from '../experiments/run';
-import { scaled } from '../experiments/scale';
+import { findExperiment } from '../catalogue/catalogue';
+import { scales } from '../catalogue/experiment';
+import { networkOf } from '../catalogue/network';
+import { scaled } from '../catalogue/scale';
 import { dot } from '../graph/dot';
 import { svg } from '../graph/svg';
 import { writeWhole } from '../runs/folder';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { UsageError } from '../base/errors';
-import { exported, exportFormats } from '../experiments/exported';
-import { readTrained } from '../experiments/trained-network';
+import { exported, exportFormats } from '../runs/exported';
+import { readTrained } from '../runs/trained-network';
 import { makeFolder, writeWhole } from '../runs/folder';
 import { oneOf } from './flags';
 import type { Command } from './flags';

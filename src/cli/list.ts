@@ -1,5 +1,5 @@
-import { byNotebook } from '../experiments/catalogue';
-import type { Notebook, Published } from '../experiments/record';
+import { byNotebook } from '../catalogue/catalogue';
+import type { Notebook, Published } from '../catalogue/experiment';
 import type { Command } from './flags';
 
 const headings: Readonly<Record<Notebook, string>> = {

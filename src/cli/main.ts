@@ -11,7 +11,7 @@ import { kernel } from './kernel';
 import { list } from './list';
 import { predict } from './predict';
 import { report } from './report';
-import { dawn, newDawn } from './scripts';
+import { dawn, newDawn } from './dawn';
 import { sweep } from './sweep';
 import { train } from './train';
 import { worker } from './worker';

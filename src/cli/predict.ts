@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { DataError, ExportError, UsageError } from '../base/errors';
 import { classes } from '../data/cifar10';
-import { readTrained } from '../experiments/trained-network';
+import { readTrained } from '../runs/trained-network';
 import { readPicture, resizeByArea } from '../export/picture';
 import { createPredictor, softmax } from '../export/predictor';
 import { loadData } from './data';
-import { displayProgress } from './display';
+import { displayProgress } from './terminal';
 import type { Command } from './flags';
 
 /** `predict`: what a trained network takes pictures for. */

@@ -6,16 +6,16 @@ import {
   reportPage,
   reportRuns,
   reportText,
-} from '../experiments/report';
-import { mistakesOf, mistakesSections } from '../experiments/mistakes';
-import { predictSplit, readPredictions, writePredictions } from '../experiments/predictions';
-import { findRuns } from '../experiments/stored-run';
-import { readTrained } from '../experiments/trained-network';
+} from '../report/run-report';
+import { mistakesOf, mistakesSections } from '../report/mistakes';
+import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
+import { findRuns } from '../runs/stored-run';
+import { readTrained } from '../runs/trained-network';
 import { writeWhole } from '../runs/folder';
 import { subset } from '../data/cifar10';
-import type { RunReport } from '../experiments/report';
+import type { RunReport } from '../report/run-report';
 import { loadData } from './data';
-import { displayProgress } from './display';
+import { displayProgress } from './terminal';
 import type { Command, Given } from './flags';
 
 /** `report`: what finished runs came to. */

@@ -1,4 +1,4 @@
-import { durationText } from '../report/progress';
+import { durationText } from '../text/progress';
 
 /** A few lines on standard error that are replaced as work goes on; nothing where nobody watches. */
 export interface LinesDisplay {

@@ -1,25 +1,25 @@
 import { UsageError } from '../base/errors';
 import { hardwareLine } from '../engine/hardware';
-import type { RunPlan } from '../experiments/about';
-import { findExperiment } from '../experiments/catalogue';
-import { overridden, parseOverride } from '../experiments/override';
-import { scales } from '../experiments/record';
-import type { Experiment } from '../experiments/record';
-import { networkOf } from '../experiments/run';
-import { scaled } from '../experiments/scale';
-import { resumeRun, trainRecord } from '../experiments/train-record';
-import type { FinishedRun, ResumeOptions } from '../experiments/train-record';
+import type { RunPlan } from '../runs/plan';
+import { findExperiment } from '../catalogue/catalogue';
+import { overridden, parseOverride } from '../catalogue/override';
+import { scales } from '../catalogue/experiment';
+import type { Experiment } from '../catalogue/experiment';
+import { networkOf } from '../catalogue/network';
+import { scaled } from '../catalogue/scale';
+import { resumeRun, trainRecord } from '../runs/train-experiment';
+import type { FinishedRun, ResumeOptions } from '../runs/train-experiment';
 import { countTrainable } from '../nn/network';
-import { durationText, progressLine } from '../report/progress';
-import { Table } from '../report/table';
+import { durationText, progressLine } from '../text/progress';
+import { Table } from '../text/table';
 import type { KeptCheckpoints } from '../runs/checkpoint';
 import type { EpochRow } from '../train/loop';
 import { loadData } from './data';
-import { displayProgress } from './display';
+import { displayProgress } from './terminal';
 import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, usage, wholeNumber } from './flags';
 import type { Command, Given } from './flags';
-import { interruptSignal } from './interrupt';
+import { interruptSignal } from './stop-signals';
 
 /** `train`: one record, from data to a run folder. */
 export const train: Command = {

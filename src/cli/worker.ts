@@ -4,10 +4,10 @@ import { loadCifar10 } from '../data/cifar10';
 import type { AlgorithmRow } from '../engine/algorithms';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import { loadTensorflow } from '../engine/tensorflow';
-import type { Job, JobEvent, PrepareJob, RunJob } from '../experiments/job';
-import { prepareRun } from '../experiments/run';
-import { resumeRun, trainRecord } from '../experiments/train-record';
-import type { FinishedRun, RunOptions } from '../experiments/train-record';
+import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
+import { prepareRun } from '../runs/prepare';
+import { resumeRun, trainRecord } from '../runs/train-experiment';
+import type { FinishedRun, RunOptions } from '../runs/train-experiment';
 import type { Command } from './flags';
 
 /** `worker`: one run of a sweep, in a process of its own. */

@@ -1,20 +1,9 @@
 import { mkdir, mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises';
-import { homedir, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { cacheRoot } from '../base/cache-root';
 import { DataError } from '../base/errors';
 import { bytes } from './local';
-
-/**
- * The folder for everything that is fetched once and shared by all checkouts of a user: `CIFAR10_FAST_CACHE`, else
- * `cifar10-fast` in the XDG cache folder, else in `~/.cache`. A variable that is empty counts as not set.
- */
-export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
-  const own = env['CIFAR10_FAST_CACHE'];
-  if (own !== undefined && own !== '') return resolve(own);
-  const xdg = env['XDG_CACHE_HOME'];
-  const base = xdg === undefined || xdg === '' ? join(homedir(), '.cache') : xdg;
-  return resolve(base, 'cifar10-fast');
-}
 
 /** The folder in the cache that holds the files of the binary version, with the name that the official archive gives it. */
 export function batchFolder(cacheDir: string = cacheRoot()): string {

@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../base/errors';
 import { sizeOf } from '../base/host-tensor';
-import { cacheRoot } from '../data/cache';
+import { cacheRoot } from '../base/cache-root';
 import { attributeType, dataType, openGraph } from './graph';
 import type { TensorGraph, Value } from './graph';
 import { loadGraphAddon } from './native';

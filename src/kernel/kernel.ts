@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { KernelError } from '../base/errors';
 import { provideKernelHost } from '../base/kernel-host';
 import type { DisplayMessage, MimeBundle } from '../base/kernel-host';
-import { cacheRoot } from '../data/cache';
+import { cacheRoot } from '../base/cache-root';
 import { Cells } from './cells';
 import type { Cell } from './cells';
 import { Compiler } from './compiler';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ExperimentError } from '../base/errors';
-import { findExperiment } from '../experiments/catalogue';
+import { findExperiment } from '../catalogue/catalogue';
 import { changes } from './changes';
 
 test('what a record changes is a table of both values', () => {

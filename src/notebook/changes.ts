@@ -1,5 +1,5 @@
-import { findExperiment } from '../experiments/catalogue';
-import { changesBetween } from '../experiments/changes';
+import { findExperiment } from '../catalogue/catalogue';
+import { changesBetween } from '../catalogue/differences';
 import type { Figure } from './figure';
 import { tabulate } from './tabulate';
 import type { RecordOrName } from './train-live';

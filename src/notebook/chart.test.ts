@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { NotebookError } from '../base/errors';
 import { chart, vegaLite } from './chart';
 import type { ChartOptions } from './chart';
-import type { FlatRow } from '../report/table';
+import type { FlatRow } from '../text/table';
 
 const rows: FlatRow[] = [0, 1].flatMap((run) =>
   [1, 2, 3].map((epoch) => ({ run, epoch, valid_acc: 0.1234567 * epoch + run / 10, note: 'x' })),

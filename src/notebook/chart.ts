@@ -1,6 +1,6 @@
 import { NotebookError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import type { FlatRow } from '../report/table';
+import type { FlatRow } from '../text/table';
 import type { Figure } from './figure';
 import { raster, rasterMetadata } from './raster';
 import { plotSize, vegaConfig } from './theme';

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { hardwareLine } from '../engine/hardware';
-import { findExperiment } from '../experiments/catalogue';
-import { findRuns } from '../experiments/stored-run';
-import type { StoredRun } from '../experiments/stored-run';
-import type { FinishedRun } from '../experiments/train-record';
+import { findExperiment } from '../catalogue/catalogue';
+import { findRuns } from '../runs/stored-run';
+import type { StoredRun } from '../runs/stored-run';
+import type { FinishedRun } from '../runs/train-experiment';
 import { summarise } from '../report/stats';
-import { flatten } from '../report/table';
-import type { FlatRow } from '../report/table';
+import { flatten } from '../text/table';
+import type { FlatRow } from '../text/table';
 import type { Figure } from './figure';
 import { tabulate } from './tabulate';
 

@@ -1,11 +1,11 @@
 import { hardwareLine } from '../engine/hardware';
-import type { RunAbout } from '../experiments/about';
-import { networkOf } from '../experiments/run';
-import type { FinishedRun, RunStart } from '../experiments/train-record';
+import type { RunAbout } from '../runs/plan';
+import { networkOf } from '../catalogue/network';
+import type { FinishedRun, RunStart } from '../runs/train-experiment';
 import { countTrainable } from '../nn/network';
-import { localtime } from '../report/localtime';
-import { durationText } from '../report/progress';
-import type { Progress } from '../report/progress';
+import { localtime } from '../text/localtime';
+import { durationText } from '../text/progress';
+import type { Progress } from '../text/progress';
 import { summarise } from '../report/stats';
 import type { EpochRow } from '../train/loop';
 import { curves } from './curves';

@@ -1,7 +1,7 @@
 import { escapeXml } from '../graph/colours';
-import { fixed } from '../report/fixed';
-import { durationText } from '../report/progress';
-import type { Progress } from '../report/progress';
+import { fixed } from '../text/fixed';
+import { durationText } from '../text/progress';
+import type { Progress } from '../text/progress';
 import type { EpochRow } from '../train/loop';
 import { fontFamily, ink, series } from './theme';
 

@@ -1,8 +1,8 @@
 import { NotebookError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { loadTensorflow } from '../engine/tensorflow';
-import { scales } from '../experiments/record';
-import type { Scale } from '../experiments/record';
+import { scales } from '../catalogue/experiment';
+import type { Scale } from '../catalogue/experiment';
 
 /** The size that `CIFAR10_FAST_SCALE` asks for; `undefined` where it asks for none.
  *

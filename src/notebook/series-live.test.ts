@@ -9,11 +9,11 @@ import {
   hyperparameterMap,
   hyperparameterSearch,
   hyperparameterTrial,
-} from '../experiments/hyperparameter-study';
-import type { HyperparameterResult } from '../experiments/hyperparameter-study';
-import { overridden } from '../experiments/override';
-import type { Scale } from '../experiments/record';
-import { weightDecayStudy } from '../experiments/weight-decay-study';
+} from '../studies/hyperparameter-study';
+import type { HyperparameterResult } from '../studies/hyperparameter-study';
+import { overridden } from '../catalogue/override';
+import type { Scale } from '../catalogue/experiment';
+import { weightDecayStudy } from '../studies/weight-decay-study';
 import * as scale from './notebook-scale';
 import { followLive, trialsLive } from './series-live';
 

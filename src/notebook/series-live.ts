@@ -4,16 +4,13 @@ import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import { hardwareLine, readHardware } from '../engine/hardware';
 import type { SessionOptions } from '../engine/session';
-import { runHyperparameterTrial } from '../experiments/hyperparameter-study';
-import type {
-  HyperparameterResult,
-  HyperparameterTrial,
-} from '../experiments/hyperparameter-study';
-import type { Experiment, Scale } from '../experiments/record';
-import { followRecord } from '../experiments/weight-decay-study';
-import type { FollowedRun } from '../experiments/weight-decay-study';
-import { durationText } from '../report/progress';
-import type { Progress } from '../report/progress';
+import { runHyperparameterTrial } from '../studies/hyperparameter-study';
+import type { HyperparameterResult, HyperparameterTrial } from '../studies/hyperparameter-study';
+import type { Experiment, Scale } from '../catalogue/experiment';
+import { followRecord } from '../studies/weight-decay-study';
+import type { FollowedRun } from '../studies/weight-decay-study';
+import { durationText } from '../text/progress';
+import type { Progress } from '../text/progress';
 import { wallClock } from '../train/timer';
 import { display } from './display';
 import type { DisplayHandle } from './display';

@@ -1,6 +1,6 @@
-import { scales } from '../experiments/record';
-import type { Scale } from '../experiments/record';
-import { durationText } from '../report/progress';
+import { scales } from '../catalogue/experiment';
+import type { Scale } from '../catalogue/experiment';
+import { durationText } from '../text/progress';
 import { notebookScale } from './notebook-scale';
 
 /** Thrown out of an attempt, before its first step, if it would take too long. */

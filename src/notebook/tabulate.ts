@@ -1,7 +1,7 @@
 import { NotebookError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { escapeXml } from '../graph/colours';
-import type { FlatRow } from '../report/table';
+import type { FlatRow } from '../text/table';
 import type { Figure } from './figure';
 
 /** How rows become a table. */

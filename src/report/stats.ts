@@ -1,8 +1,8 @@
 import { chisquare, noncentralt, normal, studentt } from 'jstat';
 import { ReportError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { formatCell, formatLine } from './table';
-import type { FlatRow } from './table';
+import { formatCell, formatLine } from '../text/table';
+import type { FlatRow } from '../text/table';
 
 /** What many runs came to. */
 export interface Summary {

@@ -1,4 +1,4 @@
-import { tsv } from '../report/tsv';
+import { tsv } from '../text/tsv';
 import type { EpochRow, Snapshot } from '../train/loop';
 import { keepCheckpoint } from './checkpoint';
 import type { KeptCheckpoints } from './checkpoint';

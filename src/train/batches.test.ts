@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { batchIndices } from '../augment/batches';
+import { batchIndices } from '../augment/epoch-order';
 import { crop } from '../augment/crop';
 import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';

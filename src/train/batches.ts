@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { BatchIndices } from '../augment/batches';
+import type { BatchIndices } from '../augment/epoch-order';
 import type { GatherTables, LookupTable } from '../augment/gather';
 import type { HostTensor } from '../base/host-tensor';
 import type { OnDevice } from '../engine/step';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { epochBatches } from '../augment/batches';
+import { epochBatches } from '../augment/epoch-order';
 import { crop } from '../augment/crop';
 import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { batchIndices, epochBatches } from '../augment/batches';
+import { batchIndices, epochBatches } from '../augment/epoch-order';
 import { gatherTables } from '../augment/gather';
 import { identityPlan, plan } from '../augment/plan';
 import type { Plan, Scheme } from '../augment/plan';
@@ -22,7 +22,7 @@ import { initVelocity } from '../optim/optimiser';
 import type { Optimiser } from '../optim/optimiser';
 import { valueAt } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
-import type { Progress } from '../report/progress';
+import type { Progress } from '../text/progress';
 import { gatherBatch, residentSplit, residentTables } from './batches';
 import type { BatchFeed, ResidentSplit, ResidentTables } from './batches';
 import { backward, emptyTotals, evaluate, fold, log, optimise } from './steps';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { batchIndices, epochBatches } from '../augment/batches';
+import { batchIndices, epochBatches } from '../augment/epoch-order';
 import { crop } from '../augment/crop';
 import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';

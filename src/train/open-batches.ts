@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { batchIndices, epochBatches } from '../augment/batches';
+import { batchIndices, epochBatches } from '../augment/epoch-order';
 import { gatherTables } from '../augment/gather';
 import { plan } from '../augment/plan';
 import type { HostTensor } from '../base/host-tensor';

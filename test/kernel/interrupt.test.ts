@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cacheRoot } from '../../src/data/cache';
+import { cacheRoot } from '../../src/base/cache-root';
 import type { Client, Message, Outcome } from './client';
 import { compileLibrary } from './library';
 

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors } from '../../src/data/safetensors';
-import type { Row } from '../../src/report/table';
-import type { TsvRow } from '../../src/report/tsv';
+import type { Row } from '../../src/text/table';
+import type { TsvRow } from '../../src/text/tsv';
 import type { Numbers } from '../expect-close';
 import { sorted } from './subject';
 

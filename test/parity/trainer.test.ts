@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { epochBatches } from '../../src/augment/batches';
+import { epochBatches } from '../../src/augment/epoch-order';
 import { createRng } from '../../src/base/rng';
 import { initNetwork } from '../../src/nn/network';
 import { createTrainer } from '../../src/train/loop';

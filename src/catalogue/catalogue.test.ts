@@ -1,0 +1,301 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { countTrainable, parametersOfGraph } from '../nn/network';
+import { valueAt } from '../optim/schedule';
+import { byNotebook, catalogue, findExperiment } from './catalogue';
+import type { Hyperparameters } from './coordinate-search';
+import type { Experiment, Notebook } from './experiment';
+import { networkOf } from './network';
+import { scaled } from './scale';
+
+const records = [...catalogue.values()];
+
+interface Row {
+  readonly cell: number;
+  readonly trainings: number;
+}
+
+/** What the study holds, taken down from its notebooks and posts; `source` says which. */
+const study = JSON.parse(
+  readFileSync(join(__dirname, '../../test/fixtures/study.json'), 'utf8'),
+) as {
+  readonly notebooks: Readonly<Record<string, readonly Row[]>> & {
+    readonly experiments: readonly (Row & {
+      readonly cutout: number;
+      readonly batchSize: number;
+      readonly knots: readonly number[];
+      readonly vals: readonly number[];
+      readonly accPercent: number;
+      readonly timeSec: number;
+    })[];
+  };
+  readonly scripts: readonly string[];
+  readonly search: { readonly networks: number; readonly epochs: readonly number[] };
+  readonly hyperparameters: {
+    readonly runs: number;
+    readonly table: readonly (Hyperparameters & {
+      readonly run: number;
+      readonly product: number;
+      readonly accPercent: number;
+    })[];
+  };
+  readonly convergence: readonly {
+    readonly study: string;
+    readonly epochs: number;
+    readonly accPercent: number;
+    readonly ttaAccPercent: number;
+    readonly timeSec: number;
+  }[];
+};
+
+const cutoutOf = ({ data }: Experiment): number =>
+  data.transforms.reduce((size, part) => (part.kind === 'cutout' ? part.height : size), 0);
+
+describe('the catalogue', () => {
+  test('holds every training of every notebook, cell by cell, and each record by a name of its own', () => {
+    for (const [notebook, rows] of Object.entries(study.notebooks)) {
+      const expected = rows.flatMap(({ cell, trainings }) => Array<number>(trainings).fill(cell));
+      const found = byNotebook().get(notebook as Notebook);
+      expect({ notebook, cells: found?.map(({ cell }) => cell) }).toEqual({
+        notebook,
+        cells: expected,
+      });
+    }
+    const names = new Set([...byNotebook().values()].flat().map(({ name }) => name));
+    expect(names.size).toBe(catalogue.size);
+    for (const [name, record] of catalogue) expect(record.name).toBe(name);
+  });
+
+  test('a record has a cell where a notebook shows it, and no other; its post is in its name', () => {
+    for (const { name, notebook, cell, post } of records) {
+      const isShown = notebook !== 'posts' && notebook !== 'scripts';
+      expect({ name, has: cell !== undefined }).toEqual({ name, has: isShown });
+      expect(name.startsWith(`post${post}-`) || ['demo', 'dawn', 'new-dawn'].includes(name)).toBe(
+        true,
+      );
+    }
+  });
+
+  test('trains the cells of posts 1 to 4 as they are written down', () => {
+    const found = byNotebook().get('experiments') ?? [];
+    for (const [index, expected] of study.notebooks.experiments.entries()) {
+      const record = found[index];
+      const { knots, vals } = record.optim.lr;
+      expect([cutoutOf(record), record.data.batchSize, knots, vals]).toEqual([
+        expected.cutout,
+        expected.batchSize,
+        expected.knots,
+        expected.vals,
+      ]);
+      expect(record.run.epochs).toBe(expected.knots.at(-1));
+      expect(record.data.dropLast).toBe(false);
+      // A median of several runs stands in the place of the one that the notebook quotes, where the post gives it.
+      const { accPercent = NaN, timeSec = NaN, runs } = record.published ?? {};
+      const near = runs === 1 ? 0 : 0.2;
+      expect(Math.abs(accPercent - expected.accPercent)).toBeLessThanOrEqual(near);
+      expect(Math.abs(timeSec - expected.timeSec)).toBeLessThanOrEqual(runs === 1 ? 0 : 0.5);
+    }
+  });
+
+  test('holds both scripts, number for number what demo and the last step of post 8 are', () => {
+    expect(
+      byNotebook()
+        .get('scripts')
+        ?.map(({ name }) => name),
+    ).toEqual(study.scripts);
+    const [dawn, newDawn] = study.scripts.map(findExperiment);
+    const final = findExperiment('post8-final');
+    const trained = ['loss', 'data', 'optim', 'run'] as const;
+    for (const key of ['net', ...trained] as const) {
+      expect(dawn[key]).toEqual(findExperiment('demo')[key]);
+    }
+    for (const key of trained) expect(newDawn[key]).toEqual(final[key]);
+    expect(countTrainable(networkOf(newDawn))).toBe(countTrainable(networkOf(final)));
+  });
+
+  test('holds the search of post 4: every network once for each number of epochs', () => {
+    const found = records.filter(({ name }) => name.startsWith('post4-search-'));
+    const { networks, epochs } = study.search;
+    expect(new Set(found.map(({ net }) => JSON.stringify(net))).size).toBe(networks);
+    expect(found).toHaveLength(networks * epochs.length);
+    for (const { net, run, optim } of found) {
+      expect(net.model === 'resnet9' && net.extraLayers.length * net.resLayers.length).toBe(0);
+      expect(epochs).toContain(run.epochs);
+      expect(optim.lr.knots.at(-1)).toBe(run.epochs);
+    }
+    expect(networkOf(findExperiment('post4-search-plain-20'))).toEqual(
+      networkOf(findExperiment('post4-scales')),
+    );
+    expect(networkOf(findExperiment('post4-search-extra-123-20'))).toEqual(
+      networkOf(findExperiment('post4-extra-layers')),
+    );
+    expect(networkOf(findExperiment('post4-search-res-13-22'))).toEqual(
+      networkOf(findExperiment('demo')),
+    );
+  });
+
+  test('holds the search of post 5: its rule comes to the settings of the table after as many runs', () => {
+    const found = records.filter(({ post }) => post === 5);
+    expect(found).toHaveLength(1 + study.hyperparameters.runs);
+    for (const { run, product, accPercent, ...expected } of study.hyperparameters.table) {
+      // A row of the table is the best setting when that many runs were done.
+      const done = found.slice(0, run + 1);
+      const accuracies = done.map(({ published }) => published?.accPercent ?? 0);
+      const best = done[accuracies.indexOf(Math.max(...accuracies))];
+      const { momentum, weightDecay } = best.optim;
+      const lr = Math.max(...best.optim.lr.vals);
+      expect({ lr, momentum, weightDecay }).toEqual(expected);
+      expect(best.published?.accPercent).toBe(accPercent);
+      expect((lr * weightDecay) / (1 - momentum)).toBeCloseTo(product, 12);
+    }
+  });
+
+  test('holds the study of convergence: two recipes in five lengths', () => {
+    for (const { study: name, epochs, ...published } of study.convergence) {
+      const record = findExperiment(`post8-converge-${name}-${epochs}`);
+      expect(record.published).toMatchObject({ ...published, runs: 5 });
+      expect(record.run).toEqual({ epochs, tta: false, finalTta: true });
+      expect(cutoutOf(record)).toBe(12);
+      const end = name === 'final' ? 0.04 : 0;
+      expect(valueAt(record.optim.lr, epochs)).toBe(end);
+      expect(Math.max(...record.optim.lr.vals)).toBe(0.4);
+    }
+    expect(findExperiment('post8-converge-final-40').optim.lr).toEqual({
+      knots: [0, 8, 38],
+      vals: [0, 0.4, 0.04],
+    });
+    expect(findExperiment('post8-converge-final-40').net).toEqual(
+      findExperiment('post8-final').net,
+    );
+  });
+
+  test('trains the networks of post 7 as it says', () => {
+    const { lr, rule, weightDecay } = findExperiment('post7-stress-norm').optim;
+    expect({ rule, weightDecay }).toEqual({ rule: 'nesterov-b', weightDecay: 1e-4 });
+    // The rates of its table, at the ends of epochs 1, 10, 12 and 25.
+    for (const [epoch, rate] of [
+      [1, 0.0071],
+      [10, 0.16],
+      [12, 0.32],
+      [25, 29],
+    ] as const) {
+      expect(valueAt(lr, epoch) / rate).toBeCloseTo(1, 2);
+    }
+    const [before, none, after] = ['post7-norm', 'post7-no-norm', 'post7-norm-after'].map(
+      findExperiment,
+    );
+    for (const record of [before, none, after]) {
+      expect(record.run.epochs).toBe(10);
+      expect(record.optim.lr.knots).toEqual([0, 4, 20]);
+      expect(record.loss).toEqual({ xentWeight: 1, klWeight: 0.5 });
+    }
+    expect([before, none, after].map(({ optim }) => Math.max(...optim.lr.vals))).toEqual([
+      5, 0.2, 5,
+    ]);
+    expect(networkOf(none).get('layer1/norm')?.layer?.kind).toBe('identity');
+    expect(networkOf(after).get('layer1/norm')?.inputs).toEqual(['layer1/act']);
+    expect(networkOf(before).get('layer1/act')?.layer).toEqual({
+      kind: 'softplus',
+      beta: 10,
+      threshold: 2.5,
+    });
+  });
+
+  test('gives LARS the rate at which SGD is in balance', () => {
+    const { optim, data } = findExperiment('post6-lars');
+    const [group] = optim.groups;
+    // lr, momentum and decay of demo are 0.4, 0.9 and 5e-4; sqrt(2 * 0.4 * 5e-4 * 0.1) = 0.00632.
+    expect((group.lrFactor * 0.4) / data.batchSize).toBeCloseTo(0.0063246, 7);
+    const kernels = parametersOfGraph(networkOf(findExperiment('post6-lars')))
+      .filter(({ path }) => path.includes(group.includes))
+      .map(({ parameter }) => parameter.shape.length);
+    expect(kernels).toEqual(Array(8).fill(4));
+  });
+
+  // From the study's networks; the first figure of a row is the record's name.
+  test.each([
+    ['demo', 6_573_120],
+    ['post1-baseline', 5_205_834],
+    ['post4-backbone', 115_786],
+    ['post4-no-repeat', 114_762],
+    ['post4-conv-3x3', 966_730],
+    ['post4-max-pool', 966_730],
+    ['post4-global-max-pool', 1_557_066],
+    ['post4-scales', 1_557_056],
+    ['post4-double-width', 6_210_688],
+    ['post4-extra-layers', 4_655_424],
+    ['post8-baseline', 6_573_120],
+    ['post8-bias-64-17', 6_570_880],
+    ['post7-norm', 4_651_712],
+    ['new-dawn', 6_570_880],
+  ])('%s has %i trainable numbers', (name, count) => {
+    expect(countTrainable(networkOf(findExperiment(name)))).toBe(count);
+  });
+
+  test('ends with the recipe of ten epochs, number for number', () => {
+    const { net, loss, data, optim, run } = findExperiment('post8-final');
+    expect(net).toMatchObject({ splits: 16, isScaleFrozen: true, celuAlpha: 0.3, weight: 1 / 16 });
+    expect(loss).toEqual({ smoothing: 0.2 });
+    expect(data.transforms.map(({ kind }) => kind)).toEqual(['crop', 'flip-lr']);
+    expect(data).toMatchObject({ scheme: 'groups', maxOptions: 200, batchSize: 512 });
+    expect(optim.groups).toEqual([{ includes: 'bias', lrFactor: 64, weightDecayFactor: 1 / 64 }]);
+    expect([0, 2, 8, 10].map((epoch) => valueAt(optim.lr, epoch))).toEqual([0, 1, 0.1, 0.1]);
+    expect(optim.ema).toEqual({ momentum: 0.99, updateFreq: 5 });
+    expect(run).toEqual({ epochs: 10, tta: true });
+  });
+
+  test('a step of post 8 that leaves something unsaid keeps what the step before it had', () => {
+    const before = findExperiment('post8-smoothing-25');
+    const after = findExperiment('post8-smoothing-23');
+    expect(after.net).toEqual(before.net);
+    expect(after.loss).toEqual(before.loss);
+    expect(after.optim.lr.knots).toEqual([0, 4.6, 23]);
+  });
+
+  test('names the nearest record', () => {
+    expect(() => findExperiment('post8-fnial')).toThrow(/Nearest: "post8-final"/);
+  });
+});
+
+describe('sizes', () => {
+  test('pocket keeps all images, a quarter of the width, a sixth of the epochs and the shape of the schedule', () => {
+    for (const record of records) {
+      const pocket = scaled(record, 'pocket');
+      expect(pocket.data).toEqual(record.data);
+      expect(pocket.run.epochs).toBe(Math.max(1, Math.round(record.run.epochs / 6)));
+      expect(Object.values(pocket.net.channels)).toEqual(
+        Object.values(record.net.channels).map((width: number) => width / 4),
+      );
+      for (const share of [0.1, 0.5, 0.9, 1]) {
+        expect(valueAt(pocket.optim.lr, share * pocket.run.epochs)).toBeCloseTo(
+          valueAt(record.optim.lr, share * record.run.epochs),
+          12,
+        );
+      }
+    }
+  });
+
+  test('the average of the weights forgets as much of the start in every size', () => {
+    const averaged = records.filter(({ optim }) => optim.ema !== undefined);
+    expect(averaged.length).toBeGreaterThan(0);
+    const kept = ({ optim, run }: Experiment): number =>
+      (optim.ema?.momentum ?? Number.NaN) ** (run.epochs * 97);
+    for (const record of averaged) {
+      const pocket = scaled(record, 'pocket');
+      expect(kept(pocket) / kept(record)).toBeCloseTo(1, 9);
+      expect(pocket.optim.ema?.updateFreq).toBe(record.optim.ema?.updateFreq);
+    }
+  });
+
+  test('smoke is small in every way, full changes nothing', () => {
+    for (const record of records) {
+      const smoke = scaled(record, 'smoke');
+      expect(smoke.data.subset).toEqual({ train: 1024, valid: 512 });
+      expect(smoke.data.batchSize).toBe(64);
+      expect(smoke.run.epochs).toBe(2);
+      expect(countTrainable(networkOf(smoke))).toBeLessThan(countTrainable(networkOf(record)) / 50);
+      expect(scaled(record, 'full')).toBe(record);
+    }
+  });
+});

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { catalogue, findExperiment } from './catalogue';
+import { changesBetween } from './differences';
+import { overridden } from './override';
+
+const between = (before: string, after: string): ReturnType<typeof changesBetween> =>
+  changesBetween(findExperiment(before), findExperiment(after));
+
+describe('changesBetween', () => {
+  test('names what differs, in words', () => {
+    expect(between('post3-fast-batch-norm', 'post3-cutout')).toEqual([
+      {
+        path: 'data.transforms',
+        before: 'crop 32x32, flip-lr',
+        after: 'crop 32x32, flip-lr, cutout 8x8',
+      },
+      {
+        path: 'optim.lr',
+        before: '0 → 0.44 at 15 → 0.005 at 30 → 0 at 35',
+        after: '0 → 0.4 at 8 → 0 at 30',
+      },
+      { path: 'run.epochs', before: '35', after: '30' },
+    ]);
+  });
+
+  test('counts the weights of another network, and tells what only one of the two has', () => {
+    const changes = between('post4-global-max-pool', 'post4-scales');
+    expect(changes).toContainEqual({ path: 'net.block', before: 'max-pool', after: 'none' });
+    expect(changes).toContainEqual({ path: 'weights', before: '1,557,066', after: '1,557,056' });
+  });
+
+  test('finds nothing between a training and itself', () => {
+    expect(between('post1-baseline', 'post1-main-thread')).toEqual([]);
+    expect(between('post2-batch-512', 'post3-fast-batch-norm')).toEqual([]);
+  });
+
+  test('finds what an override has changed, by the path of the override', () => {
+    const record = findExperiment('demo');
+    const changed = overridden(record, 'optim.momentum', 0.8);
+    expect(changesBetween(record, changed)).toEqual([
+      { path: 'optim.momentum', before: '0.9', after: '0.8' },
+    ]);
+  });
+
+  test('tells every value of every record in words', () => {
+    const demo = findExperiment('demo');
+    const words = [...catalogue.values()].flatMap((record) =>
+      changesBetween(demo, record).flatMap(({ before, after }) => [before, after]),
+    );
+    expect(words.filter((text) => /object Object|undefined|NaN/.test(text))).toEqual([]);
+  });
+});

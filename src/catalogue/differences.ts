@@ -1,0 +1,77 @@
+import type { Transform } from '../augment/transform';
+import { countTrainable } from '../nn/network';
+import type { Schedule } from '../optim/schedule';
+import type { Experiment } from './experiment';
+import { networkOf } from './network';
+
+/** One thing that two records do not share. */
+export interface Change {
+  /** The path of the value, as `overridden` takes it; `weights` for the numbers that are learnt. */
+  readonly path: string;
+  /** What the first record has; `none` where it has no such thing. */
+  readonly before: string;
+  readonly after: string;
+}
+
+/**
+ * What one record changes about another: every value that decides a training and is not the same, in the order of the
+ * record, and how many numbers are learnt. None where the two are the same training.
+ *
+ * @example
+ * ```ts
+ * changesBetween(findExperiment('post4-final-20'), findExperiment('post4-final-24'));
+ * // run.epochs: 20 -> 24; optim.lr: …
+ * ```
+ */
+export function changesBetween(before: Experiment, after: Experiment): Change[] {
+  const [old, now] = [before, after].map(told);
+  const paths = [...new Set([...old.keys(), ...now.keys()])];
+  return paths.flatMap((path) => {
+    const change = { path, before: old.get(path) ?? 'none', after: now.get(path) ?? 'none' };
+    return change.before === change.after ? [] : [change];
+  });
+}
+
+/** What decides a training, each value in words, by path. */
+function told(record: Experiment): Map<string, string> {
+  const { net, loss, data, optim, run } = record;
+  const weights = countTrainable(networkOf(record)).toLocaleString('en');
+  return new Map([...flat({ net, loss, data, optim, run }, ''), ['weights', weights]]);
+}
+
+type Json = { readonly [key: string]: unknown };
+
+function flat(value: Json, prefix: string): (readonly [path: string, words: string])[] {
+  return Object.entries(value).flatMap(([key, part]) => {
+    const path = prefix + key;
+    const words = inWords(path, part);
+    return words === undefined ? flat(part as Json, `${path}.`) : [[path, words] as const];
+  });
+}
+
+/** A value on one line; `undefined` where its parts are told one by one. */
+function inWords(path: string, value: unknown): string | undefined {
+  if (path === 'optim.lr') return scheduleText(value as Schedule);
+  if (path === 'data.transforms') return (value as readonly Transform[]).map(sized).join(', ');
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(plain).join(', ');
+  return typeof value === 'object' && value !== null ? undefined : String(value);
+}
+
+/** `0 → 0.4 at 8 → 0 at 30`: the values, and the epochs at which they are reached. */
+function scheduleText({ knots, vals }: Schedule): string {
+  return vals
+    .map((val, index) => {
+      const at = Number(knots[index].toPrecision(3));
+      return `${Number(val.toPrecision(3))}${index === 0 && at === 0 ? '' : ` at ${at}`}`;
+    })
+    .join(' → ');
+}
+
+function sized({ kind, ...rest }: Transform): string {
+  const numbers = Object.values(rest).filter((size) => typeof size === 'number');
+  return [kind, ...(numbers.length === 0 ? [] : [numbers.join('x')])].join(' ');
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

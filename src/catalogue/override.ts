@@ -1,0 +1,180 @@
+import { z } from 'zod';
+import { ExperimentError } from '../base/errors';
+import type { OptimError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { piecewiseLinear } from '../optim/schedule';
+import type { Schedule } from '../optim/schedule';
+import type { Experiment } from './experiment';
+import { stretchOptim } from './scale';
+import { trainedSchema } from './schema';
+import type { Trained } from './schema';
+
+type Json = { readonly [key: string]: unknown };
+
+/**
+ * A record with one value changed: `overridden(record, 'optim.lr', 0.6)`.
+ *
+ * The path leads from `net`, `loss`, `data`, `optim` or `run` by keys, and by numbers from 0 into lists. The value is of the
+ * type of what it replaces, checked; `null` takes away what a record need not have, such as `optim.ema`. Two paths mean
+ * more than the one value:
+ *
+ * - `optim.lr` with a number: the whole schedule is multiplied so that this becomes its highest rate. With a schedule,
+ *   `{ knots, vals }`, it is replaced.
+ * - `run.epochs`: the schedule and the reach of an average of the weights are stretched with the epochs, as sizes do it.
+ *
+ * Overrides act one after the other, and on the size that the record was brought to before. The new record carries
+ * them as `overrides`, and no longer what was published for the old one.
+ *
+ * @throws ExperimentError if the path does not exist, naming the nearest one that does, or if the value does not fit
+ * @example
+ * ```ts
+ * overridden(overridden(scaled(findExperiment('demo'), 'pocket'), 'optim.lr', 0.6), 'net.channels.prep', 32);
+ * ```
+ */
+export function overridden(experiment: Experiment, path: string, value: unknown): Experiment {
+  const {
+    published: _published,
+    overrides = [],
+    net,
+    loss,
+    data,
+    optim,
+    run,
+    ...about
+  } = experiment;
+  const before: Trained = { net, loss, data, optim, run };
+  const known = pathsOf(trainedSchema, before).filter((name) => name !== 'net.model');
+  if (!known.includes(path)) {
+    const whole = known.find((name) => name.endsWith(`.${path}`));
+    throw new ExperimentError(
+      `override: record "${experiment.name}" has no "${path}" to change.` +
+        `${whole === undefined ? nearestHint(path, known) : ` Nearest: "${whole}".`} ` +
+        'A path begins with net, loss, data, optim or run, and "cifar10-fast list --json" shows what is there.',
+    );
+  }
+  const isPeak = path === 'optim.lr' && typeof value === 'number';
+  const changed = checked(
+    replaced(before, path.split('.'), isPeak ? rescaled(optim.lr, value) : value),
+  );
+  return {
+    ...about,
+    ...changed,
+    optim: stretchOptim(changed.optim, changed.run.epochs / run.epochs),
+    overrides: [...overrides, `${path}=${JSON.stringify(value)}`],
+  };
+}
+
+/**
+ * Reads an override as it is written on a command line, `optim.lr=0.6`: the value is JSON, or else a text.
+ *
+ * @throws ExperimentError if there is no path, or no value
+ */
+export function parseOverride(text: string): { readonly path: string; readonly value: unknown } {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1) {
+    throw new ExperimentError(
+      `override "${text}" is no path and value. Write it as in optim.lr=0.6.`,
+    );
+  }
+  const value = text.slice(at + 1);
+  try {
+    return { path: text.slice(0, at), value: JSON.parse(value) as unknown };
+  } catch {
+    return { path: text.slice(0, at), value };
+  }
+}
+
+/** Every path of a record that can be changed: what it has, and what it may have. */
+function pathsOf(schema: z.core.$ZodType, value: unknown, prefix = ''): readonly string[] {
+  const known = alternative(schema, value);
+  const parts: (readonly [key: string, part: z.core.$ZodType])[] =
+    known instanceof z.ZodObject
+      ? Object.entries<z.core.$ZodType>(known.shape)
+      : Array.isArray(value)
+        ? value.map((_, index) => [String(index), elementOf(known, index)])
+        : [];
+  return parts.flatMap(([key, part]) => [
+    prefix + key,
+    ...pathsOf(part, (value as Json | undefined)?.[key], `${prefix}${key}.`),
+  ]);
+}
+
+/** A schema without what only says that its value may be absent; of a union, the alternative that comes closest. */
+function alternative(schema: z.core.$ZodType, value: unknown): z.core.$ZodType {
+  if (schema instanceof z.ZodExactOptional) return alternative(schema.def.innerType, value);
+  if (!(schema instanceof z.ZodUnion)) return schema;
+  const faults = ({ error }: z.core.util.SafeParseResult<unknown>): number =>
+    error?.issues.length ?? 0;
+  return schema.def.options.reduce((best, option) =>
+    faults(z.safeParse(option, value)) < faults(z.safeParse(best, value)) ? option : best,
+  );
+}
+
+function elementOf(schema: z.core.$ZodType, index: number): z.core.$ZodType {
+  return schema instanceof z.ZodTuple
+    ? schema.def.items[index]
+    : (schema as z.ZodArray).def.element;
+}
+
+/** The same value with another one at the end of a path; `null` takes away. */
+function replaced(value: unknown, [key, ...rest]: readonly string[], to: unknown): unknown {
+  if (key === undefined) return to;
+  if (Array.isArray(value)) {
+    return value.map((item: unknown, index) =>
+      String(index) === key ? replaced(item, rest, to) : item,
+    );
+  }
+  const { [key]: old, ...others } = (value ?? {}) as Json;
+  const next = replaced(old, rest, to);
+  return next === null ? others : { ...others, [key]: next };
+}
+
+/** The schedule, so that its highest value is `peak`. */
+function rescaled({ knots, vals }: Schedule, peak: number): Schedule {
+  const highest = Math.max(...vals);
+  if (!(highest > 0)) {
+    throw new ExperimentError(
+      'override: "optim.lr" is 0 at all times, so it cannot be rescaled. Give a schedule, as in ' +
+        '{"knots":[0,5,24],"vals":[0,0.4,0]}.',
+    );
+  }
+  return { knots, vals: vals.map((val) => (val === highest ? peak : (val * peak) / highest)) };
+}
+
+/** What was changed, if it still is a record. */
+function checked(changed: unknown): Trained {
+  const found = z.safeParse(trainedSchema, changed);
+  if (!found.success)
+    throw new ExperimentError(`override: ${faultOf(found.error.issues, changed)}`);
+  const { lr } = found.data.optim;
+  try {
+    piecewiseLinear(lr.knots, lr.vals);
+  } catch (cause) {
+    throw new ExperimentError(`override: "optim.lr": ${(cause as OptimError).message}`, { cause });
+  }
+  return found.data;
+}
+
+/** The first of some issues in words: where, what was found, and what was expected. */
+function faultOf(issues: readonly z.core.$ZodIssue[], changed: unknown): string {
+  const [issue] = issues;
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const [fewest] = issue.errors.toSorted((a, b) => a.length - b.length);
+    return faultOf(
+      fewest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
+      changed,
+    );
+  }
+  const where = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const [key] = issue.keys;
+    const known = pathsOf(trainedSchema, changed)
+      .filter((path) => path.startsWith(`${where}.`))
+      .map((path) => path.slice(where.length + 1))
+      .filter((path) => !path.includes('.') && !issue.keys.includes(path));
+    return `"${where}" cannot have "${key}".${nearestHint(key, known)} It can have: ${known.join(', ')}.`;
+  }
+  const value = issue.path.reduce<unknown>((part, key) => (part as Json)[String(key)], changed);
+  const shown = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'missing');
+  return `"${where}" is ${shown}; expected ${issue.message}.`;
+}

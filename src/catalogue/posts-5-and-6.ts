@@ -1,0 +1,101 @@
+import type { Group } from '../optim/optimiser';
+import { piecewiseLinear } from '../optim/schedule';
+import { basedOn, demo } from './bases';
+import { coordinateSearch } from './coordinate-search';
+import type { Hyperparameters, Trial } from './coordinate-search';
+import type { Experiment } from './experiment';
+
+const base = basedOn(demo, 'posts');
+
+/**
+ * How the 22 runs of post 5 came out, line search by line search: `+` where a run was better than all before it.
+ *
+ * The post's table gives the settings at the start and after runs 10, 13, 17, 20 and 22. The runs between follow from the
+ * rule of {@link coordinateSearch}, a reading of "double or halve until it gets worse" that gives all of these settings and
+ * numbers of runs.
+ */
+const outcomes: readonly string[] = ['-++++++++-', '-+-', '+++-', '-+-', '+-'];
+
+/** Test accuracies of the table, in percent, by number of the run that they belong to. */
+const accuracies: ReadonlyMap<number, number> = new Map([
+  [0, 30.6],
+  [9, 93],
+  [12, 93.2],
+  [16, 93.9],
+  [19, 94.1],
+  [21, 94.2],
+]);
+
+/** The settings that the search asks for if its runs come out so. */
+function trials(): readonly Trial[] {
+  const search = coordinateSearch({ lr: 0.001, momentum: 0.5, weightDecay: 0.01 });
+  const runs = outcomes.flatMap((line) => line.split(''));
+  const told = [0, ...runs.map((outcome, index) => (outcome === '+' ? index + 1 : -1))];
+  return told.map((_, run) => (run === 0 ? search.next() : search.next(told[run - 1])).value);
+}
+
+const names = { lr: 'rate', momentum: 'momentum', weightDecay: 'weight decay' } as const;
+
+function searchRecord({ lr, momentum, weightDecay, tuned }: Trial, run: number): Experiment {
+  const accPercent = accuracies.get(run);
+  const what = tuned === undefined ? 'the start' : `${names[tuned]} is tuned`;
+  const isInferred = accPercent === undefined ? '; inferred, not in the post' : '';
+  return {
+    ...base,
+    name: `post5-search-${String(run).padStart(2, '0')}`,
+    title: `rate ${lr}, momentum ${momentum}, weight decay ${weightDecay} (${what}${isInferred})`,
+    post: 5,
+    optim: {
+      ...demo.optim,
+      momentum,
+      weightDecay,
+      lr: piecewiseLinear([0, 5, 24], [0, lr, 0]),
+    },
+    ...(accPercent === undefined
+      ? {}
+      : { published: { accPercent, runs: 1, note: 'one run, from the table of the post' } }),
+  };
+}
+
+/** The search of post 5 over rate, momentum and weight decay: its start, and the 22 runs after it. */
+export const hyperparameterRecords: readonly Experiment[] = trials().map(searchRecord);
+
+/**
+ * LARS for the convolutions, at the relative rate where SGD with weight decay is in balance, as post 6 reckons: the root of
+ * 2 rate decay (1 - momentum).
+ *
+ * A gradient is that of the loss summed over the batch, its length cancels, and the rate is divided by the batch size as all
+ * rates are: the factor puts that back. It belongs to `rule` `nesterov-b`, and to a schedule whose highest rate is `lr`.
+ */
+export function larsGroup(
+  { lr, momentum, weightDecay }: Hyperparameters,
+  batchSize: number,
+): Group {
+  const relativeRate = Math.sqrt(2 * lr * weightDecay * (1 - momentum));
+  return {
+    includes: 'conv/',
+    rule: 'lars',
+    lrFactor: (relativeRate * batchSize) / lr,
+    weightDecayFactor: 1,
+  };
+}
+
+const { momentum, weightDecay, lr } = demo.optim;
+const inherited = { lr: Math.max(...lr.vals), momentum, weightDecay };
+
+/**
+ * `demo` with LARS for its convolutions, at the relative rate where SGD with weight decay is in balance at its peak.
+ *
+ * Post 6 tells of LARS and gives no run of it; this one is what its argument comes to.
+ */
+export const larsRecord: Experiment = {
+  ...base,
+  name: 'post6-lars',
+  title: 'LARS for the convolutions, at the relative rate of SGD in balance with weight decay',
+  post: 6,
+  optim: {
+    ...demo.optim,
+    rule: 'nesterov-b',
+    groups: [larsGroup(inherited, demo.data.batchSize)],
+  },
+};

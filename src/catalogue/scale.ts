@@ -1,0 +1,92 @@
+import { ExperimentError } from '../base/errors';
+import { stretch } from '../optim/schedule';
+import type { Experiment, NetRecord, OptimRecord, Scale } from './experiment';
+
+/**
+ * A record in another size, by one rule for all records.
+ *
+ * - `full`: as published.
+ * - `pocket`: all images, a quarter of every width, a sixth of the epochs (rounded, at least one), the schedule and
+ *   the reach of an average of the weights scaled with them; all else equal. Shows which way an ablation points, in minutes.
+ * - `smoke`: the first 1,024 training and 512 test images, a sixteenth of every width, batches of at most 64, two epochs.
+ *   Tests the machinery and nothing else; what was published says nothing about it.
+ *
+ * @throws ExperimentError if the record is in another size than `full` already, or was changed by `overridden`
+ */
+export function scaled(experiment: Experiment, scale: Scale): Experiment {
+  if (experiment.scale !== undefined) {
+    throw new ExperimentError(
+      `record "${experiment.name}" is in ${experiment.scale} size already, and was to be brought to ${scale}. ` +
+        'Give the record as it stands in the catalogue.',
+    );
+  }
+  if (scale !== 'full' && experiment.overrides !== undefined) {
+    throw new ExperimentError(
+      `record "${experiment.name}" was changed (${experiment.overrides.join(', ')}), and was to be brought to ` +
+        `${scale} size after that. Bring it to a size first, and change that.`,
+    );
+  }
+  switch (scale) {
+    case 'full':
+      return experiment;
+    case 'pocket':
+      return resized(experiment, scale, 4, Math.max(1, Math.round(experiment.run.epochs / 6)));
+    case 'smoke': {
+      const small = resized(experiment, scale, 16, 2);
+      return {
+        ...small,
+        data: {
+          ...small.data,
+          subset: { train: 1024, valid: 512 },
+          batchSize: Math.min(64, small.data.batchSize),
+        },
+      };
+    }
+    default:
+      return scale satisfies never;
+  }
+}
+
+/**
+ * The same optimiser for a run that is `factor` times as long: the same learning rates and the same memory of the
+ * averaged weights at the same share of the run.
+ */
+export function stretchOptim({ lr, ema, ...rest }: OptimRecord, factor: number): OptimRecord {
+  return {
+    ...rest,
+    lr: stretch(lr, factor),
+    ...(ema === undefined ? {} : { ema: { ...ema, momentum: ema.momentum ** (1 / factor) } }),
+  };
+}
+
+function resized(
+  experiment: Experiment,
+  scale: Scale,
+  divisor: number,
+  epochs: number,
+): Experiment {
+  const { net, optim, run } = experiment;
+  return {
+    ...experiment,
+    scale,
+    net: narrowed(net, divisor),
+    optim: stretchOptim(optim, epochs / run.epochs),
+    run: { ...run, epochs },
+  };
+}
+
+function narrowed(net: NetRecord, divisor: number): NetRecord {
+  const width = (channels: number): number => Math.max(1, Math.round(channels / divisor));
+  if (net.model === 'dawn') {
+    const [c0, c1, c2, c3] = net.channels;
+    return { ...net, channels: [width(c0), width(c1), width(c2), width(c3)] };
+  }
+  const { prep, layer1, layer2, layer3 } = net.channels;
+  const channels = {
+    prep: width(prep),
+    layer1: width(layer1),
+    layer2: width(layer2),
+    layer3: width(layer3),
+  };
+  return { ...net, channels };
+}

@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import type {
+  DataRecord,
+  Experiment,
+  LossRecord,
+  NetRecord,
+  OptimRecord,
+  RunRecord,
+} from './experiment';
+
+/** The parts of a record that decide what is computed. */
+export type Trained = Pick<Experiment, 'net' | 'loss' | 'data' | 'optim' | 'run'>;
+
+// The message of each check is what was expected, to be put after "expected".
+const whole = (least: number): z.ZodType<number> => {
+  const expected = `a whole number of at least ${least}`;
+  return z.int(expected).min(least, expected);
+};
+const number = z.number('a number');
+const positive = z.number('a positive number').positive('a positive number');
+const fromZero = z.number('a number of at least 0').min(0, 'a number of at least 0');
+const belowOne = fromZero.lt(1, 'a number below 1');
+const truth = z.boolean('true or false');
+const oneOf = <const T extends string>(words: readonly T[]): z.ZodType<T> =>
+  z.enum(words, `one of ${words.join(', ')}`);
+const list = <T>(item: z.ZodType<T>): z.ZodType<T[]> => z.array(item, 'a list');
+
+const widths = z.strictObject(
+  { prep: whole(1), layer1: whole(1), layer2: whole(1), layer3: whole(1) },
+  'an object of widths: prep, layer1, layer2, layer3',
+);
+const stages = list(oneOf(['layer1', 'layer2', 'layer3']));
+const members = ['conv', 'norm', 'act', 'pool'] as const;
+const activation = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('relu') }),
+    z.strictObject({ kind: z.literal('celu'), alpha: positive }),
+    z.strictObject({ kind: z.literal('softplus'), beta: positive, threshold: number }),
+    z.strictObject({ kind: z.literal('shift-scale-relu') }),
+    z.strictObject({ kind: z.literal('gelu') }),
+    z.strictObject({ kind: z.literal('silu') }),
+  ],
+  'an activation, as in {"kind":"celu","alpha":0.3}',
+);
+
+const net: z.ZodType<NetRecord> = z.discriminatedUnion('model', [
+  z.strictObject({
+    model: z.literal('resnet9'),
+    channels: widths,
+    weight: number,
+    extraLayers: stages,
+    resLayers: stages,
+  }),
+  z.strictObject({
+    model: z.literal('dawn'),
+    block: oneOf(['res', 'pre-activation', 'pointwise', 'strided', 'max-pool']),
+    channels: z.tuple([whole(1), whole(1), whole(1), whole(1)], 'a list of four widths'),
+    prepBnRelu: truth,
+    concatPool: truth,
+  }),
+  z.strictObject({
+    model: z.literal('bag-of-tricks'),
+    channels: widths,
+    order: list(oneOf(members)).refine(
+      (order) => order.toSorted().join() === members.toSorted().join(),
+      `each of ${members.join(', ')} once`,
+    ),
+    celuAlpha: z.exactOptional(positive),
+    splits: whole(1),
+    isScaleFrozen: truth,
+    isWhitened: truth,
+    weight: number,
+  }),
+  z.strictObject({
+    model: z.literal('new-dawn'),
+    channels: widths,
+    weight: number,
+    splits: whole(1),
+    alpha: positive,
+  }),
+  z.strictObject({
+    model: z.literal('unbranched'),
+    channels: widths,
+    norm: oneOf(['before', 'after', 'none']),
+    act: activation,
+    extraLayers: stages,
+    resLayers: stages,
+  }),
+]);
+
+const loss: z.ZodType<LossRecord> = z.union([
+  z.strictObject({ smoothing: fromZero.max(1, 'a number of at most 1') }),
+  z.strictObject({ xentWeight: fromZero, klWeight: fromZero }),
+]);
+
+const data: z.ZodType<DataRecord> = z.strictObject({
+  subset: z.exactOptional(
+    z.strictObject({ train: whole(1), valid: whole(1) }, 'an object of train and valid'),
+  ),
+  transforms: list(
+    z.discriminatedUnion(
+      'kind',
+      [
+        z.strictObject({ kind: z.literal('crop'), height: whole(1), width: whole(1) }),
+        z.strictObject({ kind: z.literal('flip-lr') }),
+        z.strictObject({ kind: z.literal('cutout'), height: whole(1), width: whole(1) }),
+      ],
+      'an augmentation, as in {"kind":"cutout","height":8,"width":8}',
+    ),
+  ),
+  pad: whole(0),
+  scheme: oneOf(['per-example', 'groups']),
+  maxOptions: whole(1),
+  batchSize: whole(1),
+  dropLast: truth,
+});
+
+const rule = oneOf(['nesterov-a', 'nesterov-b', 'lars']);
+const optim: z.ZodType<OptimRecord> = z.strictObject({
+  rule,
+  groups: list(
+    z.strictObject(
+      {
+        includes: z.string('a part of a path, as in "bias"'),
+        rule: z.exactOptional(rule),
+        lrFactor: fromZero,
+        weightDecayFactor: fromZero,
+      },
+      'a group, as in {"includes":"bias","lrFactor":64,"weightDecayFactor":0.015625}',
+    ),
+  ),
+  momentum: belowOne,
+  weightDecay: fromZero,
+  lr: z.strictObject(
+    { knots: list(number), vals: list(fromZero) },
+    'a number, or a schedule as in {"knots":[0,5,24],"vals":[0,0.4,0]}',
+  ),
+  ema: z.exactOptional(
+    z.strictObject(
+      { momentum: belowOne, updateFreq: whole(1) },
+      'an object of momentum, updateFreq',
+    ),
+  ),
+});
+
+const run: z.ZodType<RunRecord> = z.strictObject({
+  epochs: whole(1),
+  tta: truth,
+  finalTta: z.exactOptional(truth),
+  mayDiverge: z.exactOptional(truth),
+});
+
+/** What those parts of a record may hold. */
+export const trainedSchema: z.ZodType<Trained> = z.strictObject({ net, loss, data, optim, run });

@@ -1,0 +1,312 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ReportError, RunError } from '../base/errors';
+import type { EpochRow } from '../train/loop';
+import { findExperiment } from '../catalogue/catalogue';
+import {
+  compareGroups,
+  comparisonText,
+  reportJson,
+  reportPage,
+  reportRuns,
+  reportText,
+} from './run-report';
+import { scaled } from '../catalogue/scale';
+import { findRuns } from '../runs/stored-run';
+import type { StoredRun } from '../runs/stored-run';
+
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-report-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 24 * 2 ** 30, cpuFlags: [], gpus: [] };
+const row = (epoch: number, acc: number): EpochRow => ({
+  epoch,
+  lr: 0.1,
+  train: { time: 2, loss: 1, acc: 0.5 },
+  valid: { time: 1, loss: 1.5, acc },
+  'total time': 2 * epoch,
+});
+
+/** Leaves a run on disk; without an accuracy it was stopped after its first epoch. */
+function leaveRun(
+  folder: string,
+  name: string,
+  { seed = 0, acc, record = 'demo' }: { seed?: number; acc?: number; record?: string } = {},
+): string {
+  const path = join(folder, name);
+  mkdirSync(path, { recursive: true });
+  const experiment = scaled(findExperiment(record), 'smoke');
+  const about = {
+    record,
+    scale: 'smoke',
+    seed,
+    started: `2026-11-30T0${seed}:00:00.000Z`,
+    mode: 'captured',
+    precision: 'fp32',
+    intraOpThreads: 1,
+    experiment,
+    versions: { node: '20.20.2', tensorflow: '2.21.0' },
+    hardware,
+    algorithms: [],
+  };
+  const rows = acc === undefined ? [row(1, 0.2)] : [row(1, 0.2), row(2, acc / 100)];
+  const result = { epochs: 2, accPercent: acc, loss: 1.5, trainSec: 4, imagesPerSec: 512 };
+  writeFileSync(
+    join(path, 'run.json'),
+    JSON.stringify(acc === undefined ? about : { ...about, result }),
+  );
+  writeFileSync(join(path, 'log.jsonl'), rows.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  return path;
+}
+
+const resultFile = {
+  record: 'demo',
+  scale: 'pocket',
+  seed: 7,
+  accPercent: 81.39,
+  trainSec: 201.75,
+  imagesPerSec: 984.7,
+  precision: 'bf16',
+  hardware: 'AMD EPYC, 2 cores, AVX-512 BF16, 24 GB',
+  tensorflow: '2.21.0',
+  node: '20.20.2',
+  date: '2026-11-23',
+};
+
+describe('findRuns', () => {
+  test('a folder of runs: finished and not, numbers in order, anything else left out', async () => {
+    const folder = join(scratch, 'many');
+    for (const seed of [10, 9, 2])
+      leaveRun(folder, `demo-smoke-${seed}`, { seed: seed % 10, acc: 20 });
+    leaveRun(folder, 'demo-smoke-11');
+    mkdirSync(join(folder, 'notes'));
+    writeFileSync(join(folder, 'sweep.json'), '{}');
+    writeFileSync(join(folder, 'result.json'), JSON.stringify(resultFile));
+    const runs = await findRuns([folder, join(folder, 'demo-smoke-9')]);
+    expect(runs.map(({ path }) => path.slice(folder.length + 1))).toEqual([
+      'demo-smoke-2',
+      'demo-smoke-9',
+      'demo-smoke-10',
+      'demo-smoke-11',
+      'result.json',
+    ]);
+    expect(runs[0]).toEqual({
+      path: join(folder, 'demo-smoke-2'),
+      record: 'demo',
+      scale: 'smoke',
+      seed: 2,
+      overrides: [],
+      mode: 'captured',
+      precision: 'fp32',
+      xla: false,
+      threads: 1,
+      hardware: 'AMD EPYC, 2 cores, 24 GB',
+      started: '2026-11-30T02:00:00.000Z',
+      published: findExperiment('demo').published,
+      experiment: scaled(findExperiment('demo'), 'smoke'),
+      epochs: 2,
+      rows: [row(1, 0.2), row(2, 0.2)],
+      result: { epochs: 2, accPercent: 20, loss: 1.5, trainSec: 4, imagesPerSec: 512 },
+    });
+    expect(runs[3].result).toBeUndefined();
+    expect(runs[4]).toMatchObject({ scale: 'pocket', seed: 7, rows: [], mode: 'captured' });
+    expect(runs[4].result).toEqual({ accPercent: 81.39, trainSec: 201.75, imagesPerSec: 984.7 });
+  });
+
+  test('what is not there, is empty or damaged is told', async () => {
+    const folder = join(scratch, 'bad');
+    mkdirSync(folder);
+    await expect(findRuns([join(folder, 'none')])).rejects.toThrow(
+      new RunError(
+        `report: there is no ${join(folder, 'none')}. Point at a run's folder, or at one of several.`,
+      ),
+    );
+    await expect(findRuns([folder])).rejects.toThrow(`report: ${folder} holds no run`);
+    const torn = leaveRun(folder, 'torn', { acc: 20 });
+    writeFileSync(join(torn, 'log.jsonl'), '{"epoch":1,"valid"');
+    await expect(findRuns([folder])).rejects.toThrow(`${join(torn, 'log.jsonl')} is damaged`);
+    writeFileSync(join(torn, 'run.json'), '{"record":"demo"}');
+    await expect(findRuns([torn])).rejects.toThrow(
+      'run.json says nothing of scale, seed, precision, experiment, so it was not left by a run.',
+    );
+  });
+});
+
+const run = (
+  record: string,
+  seed: number,
+  accPercent: number | undefined,
+  more: Partial<StoredRun> = {},
+): StoredRun => ({
+  path: `runs/${record}-${seed}`,
+  record,
+  scale: 'full',
+  seed,
+  overrides: [],
+  mode: 'captured',
+  precision: 'bf16',
+  xla: false,
+  threads: 2,
+  hardware: 'one machine',
+  started: `2026-11-30T0${seed}`,
+  published: { accPercent: 94.08, timeSec: 79, runs: 50, reached: 35, note: '' },
+  epochs: 2,
+  rows: [row(1, 0.5), row(2, (accPercent ?? 0) / 100)],
+  ...(accPercent === undefined
+    ? {}
+    : { result: { accPercent, trainSec: 70 + seed, imagesPerSec: 100 } }),
+  ...more,
+});
+
+const demos = [94.37, 94.33, 94.04, 93.95].map((acc, seed) => run('demo', seed, acc));
+const others = [94.2, 94.1, 94.0, 93.7].map((acc, seed) =>
+  run('post8-final', seed, acc, { published: { accPercent: 94.1, note: '' } }),
+);
+
+describe('reportRuns', () => {
+  test('sums up each record, and counts runs at the goal', () => {
+    const { groups } = reportRuns([...demos, ...others]);
+    expect(groups.map(({ label, acc }) => [label, acc.count, acc.reached])).toEqual([
+      ['demo', 4, 3],
+      ['post8-final', 4, 3],
+    ]);
+    expect(groups[0].acc.mean).toBeCloseTo(94.1725, 10);
+    expect(groups[0].time).toMatchObject({ mean: 71.5, reached: null });
+    expect(reportRuns(demos, { goal: 94.3 }).groups[0].acc.reached).toBe(2);
+  });
+
+  test('the same seed again is the same run: the last one counts', () => {
+    const again = run('demo', 1, 94.5, { path: 'runs/demo-1-2', started: '2026-12-01' });
+    const { groups, repeated } = reportRuns([again, ...demos]);
+    expect(groups[0].acc.count).toBe(4);
+    expect(groups[0].runs.map(({ path }) => path)).toContain('runs/demo-1-2');
+    expect(repeated.map(({ path }) => path)).toEqual(['runs/demo-1']);
+  });
+
+  test('runs that differ in more than their seed are kept apart, and labels say in what', () => {
+    const labels = reportRuns([
+      ...demos,
+      run('demo', 0, 94, { precision: 'fp32' }),
+      run('demo', 0, 81, { scale: 'pocket' }),
+      run('demo', 0, 94, { overrides: ['optim.momentum=0.8'] }),
+      ...others,
+    ]).groups.map(({ label }) => label);
+    expect(labels).toEqual([
+      'demo@full@bf16@as-published',
+      'demo@full@fp32@as-published',
+      'demo@pocket@bf16@as-published',
+      'demo@full@bf16@optim.momentum=0.8',
+      'post8-final',
+    ]);
+    expect(reportRuns([...demos, run('demo', 0, 94, { precision: 'fp32' })]).groups[1].label).toBe(
+      'demo@fp32',
+    );
+  });
+
+  test('nothing finished is an error', () => {
+    expect(() => reportRuns([run('demo', 0, undefined)])).toThrow(
+      new ReportError('report: none of 1 run is finished. Finish one first.'),
+    );
+  });
+});
+
+test('the table, with what it leaves out', () => {
+  const text = reportText(
+    reportRuns([
+      ...demos,
+      ...others.slice(0, 1),
+      run('demo', 9, undefined, { rows: [row(1, 0.5)] }),
+    ]),
+  );
+  expect(text.split('\n')).toEqual([
+    'record       n  mean %    sd  median   95 % interval  >= 94 %             published  training s  images/s',
+    'demo         4   94.17  0.21   94.19  93.84 to 94.50      3/4  94.08 %, 35/50, 79 s  71.5 ± 1.3       100',
+    'post8-final  1   94.20     -   94.20               -      1/1                94.1 %        70.0       100',
+    '',
+    '5 runs in full size, bf16, on one machine.',
+    '1 run is not finished: runs/demo-9 (1 of 2 epochs).',
+  ]);
+});
+
+test('notes: several machines, sizes that were not published, threads that differ, seeds that come again', () => {
+  const text = reportText(
+    reportRuns([
+      run('demo', 0, 81, { scale: 'pocket' }),
+      run('demo', 1, 82, { scale: 'pocket', hardware: 'another machine', threads: 1 }),
+      run('demo', 1, 82, { scale: 'pocket', path: 'old', started: '2026' }),
+    ]),
+  );
+  expect(text).toContain('2 runs in pocket size, bf16, on one machine; another machine.');
+  expect(text).toContain('Published figures are of the full size on one V100;');
+  expect(text).toContain('Seconds are of several machines: demo.');
+  expect(text).toContain('different numbers of threads are together in demo;');
+  expect(text).toContain('1 run was left out, as a later one has the same seed: old.');
+});
+
+describe('comparing', () => {
+  const report = reportRuns([...demos, ...others]);
+
+  test('the same seeds pair by pair', () => {
+    const comparison = compareGroups(report, 'demo', 'post8-final');
+    // scipy.stats.ttest_rel([94.37, 94.33, 94.04, 93.95], [94.2, 94.1, 94.0, 93.7]), SciPy 1.17.1.
+    expect(comparison.test).toBe('paired');
+    expect(comparison.p).toBeCloseTo(0.03561509635823029, 8);
+    expect(comparisonText('demo', 'post8-final', comparison).split('\n')).toEqual([
+      'demo less post8-final: +0.173 percentage points of test accuracy (4 pairs of runs with the same seeds, paired t-test).',
+      expect.stringMatching(
+        /^95 % interval \+0\.0\d\d to \+0\.3\d\d; t = 3\.\d\d, 3 degrees of freedom, p = 0\.03\d\d: more than chance\.$/,
+      ),
+      expect.stringMatching(
+        /^If this difference and its spread \(0\.09\d\) are the true ones, \d runs of each /,
+      ),
+    ]);
+  });
+
+  test('one run each says nothing of chance', () => {
+    const single = reportRuns([demos[0], others[0]]);
+    const text = comparisonText(
+      'demo',
+      'post8-final',
+      compareGroups(single, 'demo', 'post8-final'),
+    );
+    expect(text).toMatch(/More runs are needed to say whether that is more than chance\.$/);
+  });
+
+  test('a label that is not there names the nearest', () => {
+    expect(() => compareGroups(report, 'demo', 'post8-fnal')).toThrow(
+      new ReportError(
+        'report: there are no finished runs called "post8-fnal". Nearest: "post8-final". ' +
+          'There are: demo, post8-final.',
+      ),
+    );
+  });
+});
+
+test('as JSON, without the epochs', () => {
+  const json = reportJson(reportRuns([...demos, run('demo', 8, undefined)])) as {
+    groups: { runs: unknown[]; published: unknown }[];
+  };
+  expect(json).toMatchObject({ goal: 94, level: 0.95, unfinished: ['runs/demo-8'], repeated: [] });
+  expect(json.groups[0].runs[1]).toEqual({
+    seed: 1,
+    accPercent: 94.33,
+    trainSec: 71,
+    imagesPerSec: 100,
+    folder: 'runs/demo-1',
+  });
+});
+
+test('as a page: tables, a chart of each kind, every run; published marks for the full size only', () => {
+  const page = reportPage(reportRuns([...demos, ...others]), ['demo', 'post8-final']);
+  expect(page).toContain('<h2>demo and post8-final</h2>');
+  expect([...page.matchAll(/class="chart"/g)]).toHaveLength(4);
+  expect(page).toContain('Every run (8)');
+  expect(page).toContain('Diamonds');
+  const small = reportPage(
+    reportRuns(demos.map((one): StoredRun => ({ ...one, scale: 'pocket', rows: [] }))),
+  );
+  expect(small).not.toContain('Diamonds');
+  expect([...small.matchAll(/class="chart"/g)]).toHaveLength(2);
+});

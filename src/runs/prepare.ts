@@ -1,0 +1,129 @@
+import type { HostTensor } from '../base/host-tensor';
+import { subset } from '../data/cifar10';
+import type { Cifar10 } from '../data/cifar10';
+import { normaliseSplit } from '../data/normalise';
+import type { SessionOptions } from '../engine/session';
+import { whitenInput } from '../nn/whiten';
+import { createTrainer } from '../train/loop';
+import type { EpochRow, Examples, Trainer, Training, Watch } from '../train/loop';
+import { startTimer } from '../train/timer';
+import type { Experiment } from '../catalogue/experiment';
+import { lossOf, networkOf } from '../catalogue/network';
+
+/** A record made ready to run on this machine. */
+export interface PreparedRun {
+  readonly trainer: Trainer;
+  /** Seconds that normalising took; the scripts of the reference count them as training time. */
+  readonly preprocessSec: number;
+  readonly imagesPerEpoch: number;
+}
+
+/** Who follows a run, and how its steps are executed. */
+export interface PrepareOptions extends Watch {
+  readonly engine?: SessionOptions;
+  /** Steps of the caller, and what they keep. */
+  readonly steps?: Pick<Training, 'trainSteps' | 'extraSteps' | 'extraState'>;
+}
+
+/** The images of CIFAR-10 that a record learns from or is evaluated on, normalised. */
+export function examplesOf(
+  { data: { subset: count } }: Experiment,
+  data: Cifar10,
+  split: 'train' | 'valid',
+): Examples {
+  return normaliseSplit(count === undefined ? data[split] : subset(data[split], count[split]));
+}
+
+/** Normalises the record's images and puts them, the network and the steps on the device. Dispose the trainer after. */
+export function prepareRun(
+  experiment: Experiment,
+  data: Cifar10,
+  seed: number,
+  options: PrepareOptions = {},
+): PreparedRun {
+  const timer = startTimer(options.clock);
+  const train = examplesOf(experiment, data, 'train');
+  const valid = examplesOf(experiment, data, 'valid');
+  const preprocessSec = timer();
+  const trainer = trainerOf(experiment, { train, valid }, seed, options);
+  const { batchSize } = experiment.data;
+  const imagesPerEpoch = Math.min(trainer.stepsPerEpoch * batchSize, train.labels.length);
+  return { trainer, preprocessSec, imagesPerEpoch };
+}
+
+/** Puts a record's network and steps, and the images that it is given, on the device. Dispose the trainer after. */
+export function trainerOf(
+  experiment: Experiment,
+  { train, valid }: Readonly<Record<'train' | 'valid', Examples>>,
+  seed: number,
+  { engine, steps = {}, ...watch }: PrepareOptions = {},
+): Trainer {
+  const { data: images, optim, run } = experiment;
+  return createTrainer(
+    {
+      model: { graph: networkOf(experiment), loss: lossOf(experiment) },
+      train,
+      valid,
+      imageShape: [32, 32, 3],
+      transforms: images.transforms,
+      pad: images.pad,
+      scheme: images.scheme,
+      maxOptions: images.maxOptions,
+      batchSize: images.batchSize,
+      dropLast: images.dropLast,
+      epochs: run.epochs,
+      lr: optim.lr,
+      weightDecay: optim.weightDecay,
+      momentum: optim.momentum,
+      optimiser: { rule: optim.rule, groups: optim.groups },
+      ...(optim.ema === undefined ? {} : { ema: optim.ema }),
+      tta: run.tta,
+      seed,
+      ...(isWhitened(experiment)
+        ? { start: (variables, from) => whitenInput(variables, firstImages(from.images)) }
+        : {}),
+      ...(engine === undefined ? {} : { engine }),
+      ...steps,
+    },
+    watch,
+  );
+}
+
+function isWhitened({ net }: Experiment): boolean {
+  return net.model === 'new-dawn' || (net.model === 'bag-of-tricks' && net.isWhitened);
+}
+
+/** The images whose patches the input is whitened by: the first 10,000, `[N,32,32,3]`. */
+function firstImages(images: Float32Array): HostTensor {
+  const size = 32 * 32 * 3;
+  const count = Math.min(10_000, images.length / size);
+  return { shape: [count, 32, 32, 3], data: images.subarray(0, count * size) };
+}
+
+/** What a finished run comes to. */
+export interface RunResult {
+  readonly epochs: number;
+  /** Of the last epoch, on test images. */
+  readonly accPercent: number;
+  readonly loss: number;
+  /** Seconds of training, validation and preprocessing left out. */
+  readonly trainSec: number;
+  /** Training images per second of training time. */
+  readonly imagesPerSec: number;
+  /** Of the same network, each test image taken with its mirror image; where the record asks for it after the last epoch. */
+  readonly tta?: { readonly accPercent: number; readonly loss: number };
+  /** The epoch in which the loss was no finite number, where the record lets that end the run. */
+  readonly divergedIn?: number;
+}
+
+/** Sums up the rows of a run. */
+export function resultOf(rows: readonly EpochRow[], imagesPerEpoch: number): RunResult {
+  const last = rows[rows.length - 1];
+  return {
+    epochs: rows.length,
+    accPercent: 100 * last.valid.acc,
+    loss: last.valid.loss,
+    trainSec: last['total time'],
+    imagesPerSec: (rows.length * imagesPerEpoch) / last['total time'],
+  };
+}

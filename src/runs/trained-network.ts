@@ -1,0 +1,115 @@
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { RunError } from '../base/errors';
+import type { Graph } from '../graph/spec';
+import { parametersOfGraph } from '../nn/network';
+import type { AnyLayer, HostVariables } from '../nn/network';
+import { readCheckpoint, sortCheckpoints } from './checkpoint';
+import type { Checkpoint } from './checkpoint';
+import type { Experiment, Scale } from '../catalogue/experiment';
+import { networkOf } from '../catalogue/network';
+import { readRunFolder } from './stored-run';
+
+/** A trained network as a run left it: what was evaluated, and how. */
+export interface TrainedNetwork {
+  /** The run's folder. */
+  readonly path: string;
+  /** The file in it that the weights are of. */
+  readonly checkpoint: string;
+  /** Epochs that were over. */
+  readonly epoch: number;
+  readonly record: string;
+  readonly scale: Scale;
+  readonly seed: number;
+  readonly experiment: Experiment;
+  readonly graph: Graph<AnyLayer>;
+  /** Of {@link TrainedNetwork.graph}, by path. */
+  readonly variables: HostVariables;
+  /** Whether the variables are the averaged network, which is evaluated where a record keeps one. */
+  readonly isEma: boolean;
+  /** Whether the record evaluates the mean over an image and its mirror image. */
+  readonly tta: boolean;
+  /** Of the finished run, on test images; absent where it is not finished. */
+  readonly accPercent?: number;
+}
+
+/**
+ * Reads the network that a run's folder holds, from the last checkpoint: the average of its weights where the record keeps
+ * one, else the weights themselves. Changes nothing in the folder, and may be called while the run goes on.
+ *
+ * @throws RunError if there is no run, no checkpoint, or the last one is damaged or of another network
+ */
+export async function readTrained(folder: string): Promise<TrainedNetwork> {
+  const path = resolve(folder);
+  const names = await readdir(path).catch((cause: unknown) => {
+    const reason =
+      (cause as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'is no folder' : 'cannot be read';
+    throw new RunError(
+      `run: ${path} ${reason}. Name the folder of a run, as in runs/demo-pocket-0.`,
+      { cause },
+    );
+  });
+  const run = await readRunFolder(path);
+  if (run?.experiment === undefined) {
+    throw new RunError(
+      `run: ${path} holds no run.json, so it is no run's folder. Name one, as in runs/demo-pocket-0.`,
+    );
+  }
+  const { experiment, record, scale, seed, result } = run;
+  const [last] = sortCheckpoints(names);
+  if (last === undefined) {
+    throw new RunError(
+      `run: ${path} holds no checkpoint, so its network is not there any more. Train the record again: ` +
+        `npx cifar10-fast train ${record} --scale ${scale} --seed ${seed}`,
+    );
+  }
+  const isEma = experiment.optim.ema !== undefined;
+  const graph = networkOf(experiment);
+  const { epoch, variables } = readVariables(join(path, last), graph, isEma ? 'ema' : 'network');
+  return {
+    path,
+    checkpoint: last,
+    epoch,
+    record,
+    scale,
+    seed,
+    experiment,
+    graph,
+    variables,
+    isEma,
+    tta: experiment.run.tta,
+    ...(result === undefined ? {} : { accPercent: result.accPercent }),
+  };
+}
+
+/** The tensors of one part of a checkpoint that a network owns, and the epochs that they were trained for. */
+function readVariables(
+  file: string,
+  graph: Graph<AnyLayer>,
+  part: 'network' | 'ema',
+): Pick<TrainedNetwork, 'epoch' | 'variables'> {
+  const bad = (reason: string, options?: ErrorOptions): RunError =>
+    new RunError(
+      `run: ${file} is damaged, or of another network: ${reason}. Remove it, and the checkpoint before it is taken; ` +
+        'or train the record again.',
+      options,
+    );
+  let read: Checkpoint;
+  try {
+    read = readCheckpoint(file);
+  } catch (cause) {
+    throw bad((cause as Error).message.replace(/\. [^.]*\.$/, ''), { cause });
+  }
+  const { epoch, learnt } = read.snapshot;
+  const variables = parametersOfGraph(graph).map(({ path, parameter }) => {
+    const tensor = learnt[part][path];
+    if (tensor === undefined) throw bad(`it has no tensor "${part}/${path}"`);
+    if (tensor.shape.join() !== parameter.shape.join()) {
+      throw bad(
+        `"${part}/${path}" has shape [${tensor.shape.join()}], expected [${parameter.shape.join()}]`,
+      );
+    }
+    return [path, tensor] as const;
+  });
+  return { epoch, variables: Object.fromEntries(variables) };
+}

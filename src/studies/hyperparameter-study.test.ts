@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import { ExperimentError, InterruptedError } from '../base/errors';
+import { createRng } from '../base/rng';
+import { classes } from '../data/cifar10';
+import type { Cifar10, Split } from '../data/cifar10';
+import {
+  hyperparameterMap,
+  hyperparameterSearch,
+  hyperparameterTrial,
+  mapSteps,
+  ridgeOf,
+  runHyperparameterTrial,
+} from './hyperparameter-study';
+import type { HyperparameterResult, HyperparameterTrial, MapAxis } from './hyperparameter-study';
+import { scales } from '../catalogue/experiment';
+
+function split(count: number, seed: number): Split {
+  const rng = createRng(seed, 'images');
+  return {
+    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
+    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
+  };
+}
+
+const data: Cifar10 = { train: split(128, 0), valid: split(64, 1), classes, source: 'noise' };
+const axes: readonly MapAxis[] = ['momentum', 'weightDecay', 'batchSize'];
+
+describe('hyperparameterTrial', () => {
+  test('is a record with these hyperparameters, and those of demo in full size', () => {
+    const { experiment } = hyperparameterTrial('full');
+    expect(experiment.optim).toMatchObject({ momentum: 0.9, weightDecay: 5e-4 });
+    expect(experiment.optim.lr).toEqual({ knots: [0, 5, 24], vals: [0, 0.4, 0] });
+    const {
+      optim,
+      data: about,
+      ...rest
+    } = hyperparameterTrial('pocket', {
+      lr: 0.8,
+      momentum: 0.5,
+      weightDecay: 0.02,
+      batchSize: 32,
+    }).experiment;
+    expect(Math.max(...optim.lr.vals)).toBe(0.8);
+    expect(optim.lr.knots.at(-1)).toBeCloseTo(3, 9);
+    expect([optim.momentum, optim.weightDecay, about.batchSize]).toEqual([0.5, 0.02, 32]);
+    expect(rest.name).toBe('post5-trial-0.8-0.5-0.02-batch-32');
+    expect(rest.scale).toBe('pocket');
+  });
+
+  test('refuses a value that does not fit', () => {
+    expect(() => hyperparameterTrial('smoke', { momentum: 1 })).toThrow(ExperimentError);
+  });
+});
+
+describe.each(scales)('in %s size', (scale) => {
+  test.each(axes)('the map against %s is a grid with the middle in it', (axis) => {
+    const trials = hyperparameterMap(scale, axis);
+    const middle = hyperparameterTrial(scale);
+    const values = (key: keyof HyperparameterTrial): Set<unknown> =>
+      new Set(trials.map((trial) => trial[key]));
+    expect(trials).toHaveLength(values('lr').size * values(axis).size);
+    expect(new Set(trials.map(({ experiment }) => experiment.name)).size).toBe(trials.length);
+    expect(trials.map(({ experiment }) => experiment)).toContainEqual(middle.experiment);
+    for (const other of axes.filter((name) => name !== axis)) {
+      expect([...values(other)]).toEqual([middle[other]]);
+    }
+    // A batch has to fit the images, and training to have steps.
+    const images = middle.experiment.data.subset?.train ?? 50_000;
+    for (const { batchSize, momentum } of trials) {
+      expect(Number.isInteger(images / batchSize) || scale === 'full').toBe(true);
+      expect(momentum).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  test.each(axes)('lines of equal steps run through the map against %s', (axis) => {
+    // What stays on the ridge; there are at least two ways to have it.
+    const step = ({ lr, momentum, weightDecay, batchSize }: HyperparameterTrial): string =>
+      ({
+        momentum: lr / (1 - momentum),
+        weightDecay: lr * weightDecay,
+        batchSize: lr / batchSize,
+      })[axis].toPrecision(4);
+    const middle = step(hyperparameterTrial(scale));
+    const ridge = hyperparameterMap(scale, axis).filter((trial) => step(trial) === middle);
+    expect(ridge.length).toBeGreaterThanOrEqual(scale === 'smoke' ? 1 : 3);
+  });
+});
+
+describe('ridges', () => {
+  test('what stays along them', () => {
+    const at = { lr: 0.4, momentum: 0.75, weightDecay: 0.01, batchSize: 8 };
+    expect(axes.map((axis) => ridgeOf(at, axis))).toEqual([1.6, 0.004, 0.05]);
+  });
+
+  test.each(axes)('against %s, a map that knows its ridge alone is flat along it', (axis) => {
+    const results = hyperparameterMap('pocket', axis).map(
+      ({ experiment: { name }, lr, momentum, weightDecay, batchSize }): HyperparameterResult => {
+        const at = { lr, momentum, weightDecay, batchSize };
+        // One percent point for each doubling.
+        const accPercent = Math.log2(ridgeOf(at, axis));
+        const about = {
+          scale: 'pocket',
+          seed: 0,
+          tuned: 'nothing',
+          trainSec: 1,
+          diverged: 0,
+        } as const;
+        return { ...at, ...about, name, accPercent };
+      },
+    );
+    const { along, rate, other } = mapSteps(results, axis);
+    expect(along).toBeCloseTo(0, 6);
+    expect(rate).toBeCloseTo(2, 6);
+    // Of 1 - momentum the highest value is 1, two and a half times the one before.
+    expect(other).toBeCloseTo(axis === 'momentum' ? (2 + 2 + Math.log2(2.5)) / 3 : 2, 6);
+    expect(mapSteps(results.slice(0, 1), axis)).toEqual({ along: 0, rate: 0, other: 0 });
+  });
+});
+
+describe('hyperparameterSearch', () => {
+  test('asks as the post did, in full size, and returns the best', () => {
+    const search = hyperparameterSearch('full');
+    const rates: number[] = [];
+    let at = search.next();
+    while (at.done !== true) {
+      rates.push(at.value.lr);
+      const { lr, momentum, weightDecay } = at.value.experiment.optim;
+      const from = [Math.max(...lr.vals) / 0.004, (1 - momentum) / 0.5, weightDecay / 0.01];
+      at = search.next(-from.reduce((sum, part) => sum + Math.abs(Math.log2(part)), 0));
+    }
+    expect(rates.slice(0, 5)).toEqual([0.001, 0.0005, 0.002, 0.004, 0.008]);
+    expect(at.value).toEqual({ lr: 0.004, momentum: 0.5, weightDecay: 0.01 });
+  });
+
+  test('ends after so many runs, however much more helps', () => {
+    const search = hyperparameterSearch('smoke');
+    let [at, count] = [search.next(), 0];
+    while (at.done !== true) at = search.next(++count);
+    expect(count).toBe(4);
+    expect(at.value).toEqual({ lr: 0.002, momentum: 0.5, weightDecay: 0.01 });
+  });
+});
+
+describe('runHyperparameterTrial', () => {
+  test('trains, and tells the accuracy on test images; the seed decides', async () => {
+    const told: number[] = [];
+    const trial = hyperparameterTrial('smoke');
+    const run = (seed: number): ReturnType<typeof runHyperparameterTrial> =>
+      runHyperparameterTrial(trial, { data, seed, onStart: (seconds) => told.push(seconds) });
+    const [first, again, other] = [await run(0), await run(0), await run(1)];
+    expect(first).toMatchObject({ lr: 0.1, momentum: 0.9, batchSize: 32, scale: 'smoke', seed: 0 });
+    expect(first.name).toBe(trial.experiment.name);
+    expect(first.diverged).toBe(0);
+    expect(first.trainSec).toBeGreaterThan(0);
+    // A whole number of 64 images.
+    expect((first.accPercent * 64) / 100).toBeCloseTo(Math.round((first.accPercent * 64) / 100), 3);
+    expect({ ...again, trainSec: 0 }).toEqual({ ...first, trainSec: 0 });
+    expect(other.seed).toBe(1);
+    expect(told).toHaveLength(3);
+    expect(told[0]).toBeGreaterThan(0);
+  });
+
+  test('a run that diverges has the accuracy of guessing', async () => {
+    const trial = hyperparameterTrial('smoke', { lr: 1e30, weightDecay: 1e6 });
+    expect(await runHyperparameterTrial(trial, { data })).toMatchObject({
+      accPercent: 10,
+      diverged: 1,
+    });
+  });
+
+  test('is stopped by its signal', async () => {
+    const stopped = { data, signal: AbortSignal.abort() };
+    await expect(runHyperparameterTrial(hyperparameterTrial('smoke'), stopped)).rejects.toThrow(
+      InterruptedError,
+    );
+  });
+});

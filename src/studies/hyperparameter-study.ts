@@ -1,0 +1,296 @@
+import { TrainError } from '../base/errors';
+import type { Cifar10 } from '../data/cifar10';
+import type { SessionOptions } from '../engine/session';
+import type { Watch } from '../train/loop';
+import { inFastestPrecision } from '../runs/plan';
+import { findExperiment } from '../catalogue/catalogue';
+import { coordinateSearch } from '../catalogue/coordinate-search';
+import type { Hyperparameters, Trial } from '../catalogue/coordinate-search';
+import { overridden } from '../catalogue/override';
+import type { Experiment, Scale } from '../catalogue/experiment';
+import { prepareRun } from '../runs/prepare';
+import { scaled } from '../catalogue/scale';
+
+/** One run of post 5's study, and the hyperparameters that it is there for. */
+export interface HyperparameterTrial extends Trial {
+  readonly batchSize: number;
+  /** In its size already. Its name tells the hyperparameters; it is no record of the catalogue. */
+  readonly experiment: Experiment;
+}
+
+/** What a trial came to, for charts, tables and the search. */
+export type HyperparameterResult = Hyperparameters & {
+  readonly batchSize: number;
+  readonly scale: Scale;
+  readonly seed: number;
+  /** The name of the trial's experiment. */
+  readonly name: string;
+  /** What was being tuned, in a search; else, and at its start, `nothing`. */
+  readonly tuned: string;
+  /** On test images; that of guessing where the run diverged. */
+  readonly accPercent: number;
+  readonly trainSec: number;
+  /** 1 where the loss was no finite number, else 0. */
+  readonly diverged: number;
+};
+
+const tunedNames = { lr: 'rate', momentum: 'momentum', weightDecay: 'weight decay' } as const;
+
+/** What the rate is mapped against. */
+export type MapAxis = 'momentum' | 'weightDecay' | 'batchSize';
+
+/** What is run of the study in each size. The post does not tell the grids of its maps; these are ours. */
+interface Study {
+  readonly changes: readonly (readonly [path: string, value: unknown])[];
+  /** In the middle of the maps. */
+  readonly middle: Hyperparameters & { readonly batchSize: number };
+  /** What the rate of the middle is multiplied by; from low to high, as all factors. */
+  readonly rateFactors: readonly number[];
+  /** What is multiplied of the other axis: 1 - momentum, weight decay, batch size. */
+  readonly factors: Readonly<Record<MapAxis, readonly number[]>>;
+  /** Where the search begins, and how many runs it may take. */
+  readonly start: Hyperparameters;
+  readonly mostTrials: number;
+}
+
+const studies: Readonly<Record<Scale, Study>> = {
+  full: {
+    changes: [],
+    middle: { lr: 0.4, momentum: 0.9, weightDecay: 5e-4, batchSize: 512 },
+    rateFactors: [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8],
+    factors: {
+      momentum: [1 / 4, 1 / 2, 1, 2, 4, 8],
+      weightDecay: [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8],
+      batchSize: [1 / 4, 1 / 2, 1, 2],
+    },
+    start: { lr: 0.001, momentum: 0.5, weightDecay: 0.01 },
+    mostTrials: 40,
+  },
+  pocket: {
+    changes: [
+      ['net.channels', { prep: 8, layer1: 16, layer2: 32, layer3: 64 }],
+      ['data.subset', { train: 8_192, valid: 2_000 }],
+      ['run.epochs', 3],
+    ],
+    middle: { lr: 0.2, momentum: 0.9, weightDecay: 4e-3, batchSize: 128 },
+    rateFactors: [1 / 16, 1 / 4, 1, 4, 16],
+    factors: {
+      momentum: [1 / 4, 1, 4, 10],
+      weightDecay: [1 / 16, 1 / 4, 1, 4, 16],
+      batchSize: [1 / 4, 1, 4],
+    },
+    start: { lr: 0.016, momentum: 0.5, weightDecay: 0.01 },
+    mostTrials: 22,
+  },
+  smoke: {
+    changes: [
+      ['data.subset', { train: 128, valid: 64 }],
+      ['run.epochs', 1],
+    ],
+    middle: { lr: 0.1, momentum: 0.9, weightDecay: 5e-4, batchSize: 32 },
+    rateFactors: [1, 4],
+    factors: { momentum: [1, 4], weightDecay: [1, 4], batchSize: [1, 2] },
+    start: { lr: 0.016, momentum: 0.5, weightDecay: 0.01 },
+    mostTrials: 4,
+  },
+};
+
+/**
+ * A run of post 5's study: `demo` with these hyperparameters, and those in the middle of its maps where one is absent.
+ *
+ * In `full` size `demo` as it is. In `pocket` size an eighth of each width, 8,192 images, batches of 128 and three epochs; as so short
+ * a training wants more decay, 0.004 is in the middle. In `smoke` size four steps.
+ *
+ * @throws ExperimentError if a value does not fit
+ */
+export function hyperparameterTrial(
+  scale: Scale,
+  { tuned, ...hyper }: Partial<Trial & { readonly batchSize: number }> = {},
+): HyperparameterTrial {
+  const { changes, middle } = studies[scale];
+  const { lr, momentum, weightDecay, batchSize } = { ...middle, ...hyper };
+  const all: readonly (readonly [path: string, value: unknown])[] = [
+    ...changes,
+    ['data.batchSize', batchSize],
+    ['optim.lr', lr],
+    ['optim.momentum', momentum],
+    ['optim.weightDecay', weightDecay],
+  ];
+  const sized = scaled(findExperiment('demo'), scale);
+  const changed = all.reduce((record, [path, value]) => overridden(record, path, value), sized);
+  const short = (value: number): string => String(Number(value.toPrecision(3)));
+  const values = [lr, momentum, weightDecay].map(short);
+  return {
+    lr,
+    momentum,
+    weightDecay,
+    batchSize,
+    ...(tuned === undefined ? {} : { tuned }),
+    experiment: {
+      ...changed,
+      name: `post5-trial-${values.join('-')}-batch-${batchSize}`,
+      title: `rate ${values[0]}, momentum ${values[1]}, weight decay ${values[2]}, batch ${batchSize}`,
+    },
+  };
+}
+
+/**
+ * The runs of one of post 5's maps: the rate against momentum, weight decay or batch size, on a grid of powers of two (of
+ * momentum, of 1 - momentum) around the middle, row by row.
+ *
+ * In `full` size 7 rates by 6, 7 and 4 values of the other; in `pocket` size 5 by 4, 5 and 3, each four times the one before.
+ */
+export function hyperparameterMap(scale: Scale, axis: MapAxis): readonly HyperparameterTrial[] {
+  const { middle, rateFactors, factors } = studies[scale];
+  return factors[axis].flatMap((factor) =>
+    rateFactors.flatMap((rateFactor) => {
+      const lr = middle.lr * rateFactor;
+      switch (axis) {
+        case 'momentum': {
+          const fresh = Number(((1 - middle.momentum) * factor).toPrecision(6));
+          return fresh > 1 ? [] : hyperparameterTrial(scale, { lr, momentum: 1 - fresh });
+        }
+        case 'weightDecay':
+          return hyperparameterTrial(scale, { lr, weightDecay: middle.weightDecay * factor });
+        case 'batchSize':
+          return hyperparameterTrial(scale, { lr, batchSize: middle.batchSize * factor });
+        default:
+          return axis satisfies never;
+      }
+    }),
+  );
+}
+
+/**
+ * What stays the same along the ridge of a map: rate by (1 - momentum), rate times weight decay, or rate by batch size.
+ *
+ * The first is how far a gradient moves the weights in all the steps that it acts on, the last how far an epoch's gradients do. The
+ * second decides the size of steps relative to the weights, where batch norm makes their length meaningless.
+ */
+export function ridgeOf(
+  { lr, momentum, weightDecay, batchSize }: Hyperparameters & { readonly batchSize: number },
+  axis: MapAxis,
+): number {
+  switch (axis) {
+    case 'momentum':
+      return lr / (1 - momentum);
+    case 'weightDecay':
+      return lr * weightDecay;
+    case 'batchSize':
+      return lr / batchSize;
+    default:
+      return axis satisfies never;
+  }
+}
+
+/** Mean changes of accuracy, in percent points, from runs of a map to those next to them. */
+export interface MapSteps {
+  /** Rate and the other, so that {@link ridgeOf} stays. */
+  readonly along: number;
+  /** The rate alone. */
+  readonly rate: number;
+  /** The other alone. */
+  readonly other: number;
+}
+
+/**
+ * How flat a map is in which direction: the mean absolute difference between runs that are neighbours along the ridge, and
+ * between those that differ by one step of the rate, or of the other, alone. 0 where there are no such neighbours.
+ */
+export function mapSteps(results: readonly HyperparameterResult[], axis: MapAxis): MapSteps {
+  const places = (key: 'lr' | MapAxis): number[] =>
+    [...new Set(results.map((result) => result[key]))].toSorted((a, b) => a - b);
+  const [rates, others] = [places('lr'), places(axis)];
+  const isSame = (a: number, b: number): boolean => Math.abs(a / b - 1) < 1e-6;
+  const mean = (
+    isNext: (from: HyperparameterResult, to: HyperparameterResult) => boolean,
+  ): number => {
+    const changes = results.flatMap((from) =>
+      results
+        .filter((to) => isNext(from, to))
+        .map((to) => Math.abs(to.accPercent - from.accPercent)),
+    );
+    return changes.reduce((sum, change) => sum + change, 0) / Math.max(1, changes.length);
+  };
+  const up = (values: readonly number[], from: number, to: number): boolean =>
+    values.indexOf(to) === values.indexOf(from) + 1;
+  return {
+    along: mean(
+      (from, to) => up(rates, from.lr, to.lr) && isSame(ridgeOf(from, axis), ridgeOf(to, axis)),
+    ),
+    rate: mean((from, to) => up(rates, from.lr, to.lr) && from[axis] === to[axis]),
+    other: mean((from, to) => from.lr === to.lr && up(others, from[axis], to[axis])),
+  };
+}
+
+/**
+ * Post 5's search as runs: {@link coordinateSearch} for trials of that size. It yields a trial, wants its accuracy for the next
+ * call of `next`, and returns the best hyperparameters that it saw.
+ *
+ * In `full` size it begins where the post begins; in `pocket` size at a rate 16 times as high, which saves four runs, and it
+ * ends after 22 runs at the latest; in `smoke` size after four.
+ */
+export function* hyperparameterSearch(
+  scale: Scale,
+): Generator<HyperparameterTrial, Hyperparameters, number> {
+  const { start, mostTrials } = studies[scale];
+  const search = coordinateSearch(start);
+  let at = search.next();
+  let best: Hyperparameters = start;
+  let bestAcc = -Infinity;
+  for (let count = 0; at.done !== true && count < mostTrials; count++) {
+    const { lr, momentum, weightDecay } = at.value;
+    const acc = yield hyperparameterTrial(scale, at.value);
+    if (acc > bestAcc) [best, bestAcc] = [{ lr, momentum, weightDecay }, acc];
+    at = search.next(acc);
+  }
+  return best;
+}
+
+/** How {@link runHyperparameterTrial} trains, and who follows it. */
+export interface HyperparameterRunOptions extends Pick<Watch, 'signal' | 'onProgress'> {
+  readonly data: Cifar10;
+  /** Gives starting weights, order and augmentation; 0 where absent. */
+  readonly seed?: number;
+  /** Captured, in the precision that this hardware computes fastest in, where absent. */
+  readonly engine?: SessionOptions;
+  /** Told how many seconds the run will take, before its first step. */
+  readonly onStart?: (seconds: number) => void;
+}
+
+/**
+ * Trains one trial and tells what came of it; keeps nothing on disk. A loss that is no finite number ends the run, with the
+ * accuracy of guessing.
+ *
+ * @throws InterruptedError if the signal stops it
+ */
+export async function runHyperparameterTrial(
+  { experiment, ...trial }: HyperparameterTrial,
+  { data, seed = 0, engine, onStart, ...watch }: HyperparameterRunOptions,
+): Promise<HyperparameterResult> {
+  const { trainer } = prepareRun(experiment, data, seed, {
+    engine: inFastestPrecision(engine),
+    ...watch,
+  });
+  const { lr, momentum, weightDecay, batchSize } = trial;
+  const { name, scale = 'full', run } = experiment;
+  const tuned = trial.tuned === undefined ? 'nothing' : tunedNames[trial.tuned];
+  const about = { lr, momentum, weightDecay, batchSize, scale, seed, name, tuned };
+  let trainSec = 0;
+  let accPercent = 0;
+  try {
+    const { epochSec } = await trainer.warmUp();
+    onStart?.(run.epochs * epochSec);
+    for (let epoch = 1; epoch <= run.epochs; epoch++) {
+      const row = await trainer.runEpoch(epoch);
+      trainSec = row['total time'];
+      accPercent = 100 * row.valid.acc;
+    }
+    return { ...about, accPercent, trainSec, diverged: 0 };
+  } catch (error) {
+    if (!(error instanceof TrainError)) throw error;
+    return { ...about, accPercent: 100 / data.classes.length, trainSec, diverged: 1 };
+  } finally {
+    trainer.dispose();
+  }
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { findExperiment } from '../catalogue/catalogue';
+import { profileRecord, publishedProfile } from './step-profile';
+import { scaled } from '../catalogue/scale';
+
+const sumAt = (
+  rows: readonly { readonly batchSize: number; readonly epochSec: number }[],
+  batchSize: number,
+): number => rows.reduce((sum, row) => sum + (row.batchSize === batchSize ? row.epochSec : 0), 0);
+
+test("a record's step is timed at each batch size, and its parts are an epoch together", async () => {
+  const told: number[] = [];
+  const { times, rows } = await profileRecord(
+    scaled(findExperiment('post3-cutout'), 'smoke'),
+    [8, 16],
+    {
+      repeats: 1,
+      onBatch: (batchSize) => void told.push(batchSize),
+    },
+  );
+  expect(told).toEqual([8, 16]);
+  expect(times.map(({ batchSize }) => batchSize)).toEqual([8, 16]);
+  expect(rows.map(({ part }) => part).slice(0, 5)).toEqual([
+    'convolutions',
+    'batch norm',
+    'relu',
+    'optimiser',
+    'data',
+  ]);
+  for (const { batchSize, stepSec } of times) {
+    expect(sumAt(rows, batchSize)).toBeCloseTo((stepSec * 50_000) / batchSize, 6);
+  }
+});
+
+test('what was published adds up to the totals of the post', () => {
+  const totals = [128, 256, 512, 1024].map((batchSize) => {
+    const fast = publishedProfile.filter(({ part }) => part !== 'slow batch norm');
+    return [sumAt(publishedProfile, batchSize), sumAt(fast, batchSize)];
+  });
+  // 5.29 and 4.02 + 2.55 + 0.36 + 0.07 + 0.14: single figures of the post are rounded, and so are its totals.
+  const expected = [
+    [8.28, 6.96],
+    [7.47, 5.9],
+    [7.14, 5.29],
+    [6.91, 4.92],
+  ];
+  for (const [index, [slow, fast]] of totals.entries()) {
+    expect(Math.abs(slow - expected[index][0])).toBeLessThan(0.011);
+    expect(Math.abs(fast - expected[index][1])).toBeLessThan(0.011);
+  }
+});

@@ -1,0 +1,200 @@
+import { describe, expect, test } from 'vitest';
+import { ExperimentError, InterruptedError } from '../base/errors';
+import { createRng } from '../base/rng';
+import { classes } from '../data/cifar10';
+import type { Cifar10, Split } from '../data/cifar10';
+import { findExperiment } from '../catalogue/catalogue';
+import { overridden } from '../catalogue/override';
+import { scales } from '../catalogue/experiment';
+import type { Experiment } from '../catalogue/experiment';
+import { averagedPoints, balancedStep, followRecord, weightDecayStudy } from './weight-decay-study';
+import type { FollowedPoint, FollowedRun } from './weight-decay-study';
+
+function split(count: number, seed: number): Split {
+  const rng = createRng(seed, 'images');
+  return {
+    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
+    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
+  };
+}
+
+const data: Cifar10 = { train: split(64, 0), valid: split(16, 1), classes, source: 'noise' };
+
+/** Small enough for a test: 8 steps. */
+function small(record: Experiment): Experiment {
+  const fewer = overridden(record, 'data.subset', { train: 64, valid: 16 });
+  return overridden(overridden(fewer, 'data.batchSize', 16), 'run.epochs', 2);
+}
+
+const study = (changes = {}): Experiment => small(weightDecayStudy('smoke', changes));
+const ofLayer = ({ points }: FollowedRun, name: string): FollowedRun['points'] =>
+  points.filter(({ layer }) => layer === name);
+
+describe('weightDecayStudy', () => {
+  test.each(scales)('in %s size trains at one rate, in that size', (scale) => {
+    const record = weightDecayStudy(scale);
+    expect(record.scale ?? 'full').toBe(scale);
+    expect(record.optim.lr.vals).toHaveLength(1);
+    const { momentum, weightDecay } = record.optim;
+    const [lr] = record.optim.lr.vals;
+    const steps =
+      record.run.epochs * ((record.data.subset?.train ?? 50_000) / record.data.batchSize);
+    // Long enough to come close to the balance: the distance to it shrinks by this exponent.
+    expect((2 * lr * weightDecay * steps) / (1 - momentum)).toBeGreaterThan(1.9);
+  });
+
+  test('changes what it is told to, and nothing else', () => {
+    const usual = weightDecayStudy('pocket');
+    const { optim, data: about } = weightDecayStudy('pocket', {
+      lr: 0.8,
+      batchSize: 64,
+      asIfScaledBy: 4,
+    });
+    expect(optim.lr.vals).toEqual([0.8]);
+    expect(about.batchSize).toBe(64);
+    expect(optim.weightDecay).toBe(usual.optim.weightDecay);
+    expect(optim.groups).toEqual([{ includes: 'conv/', lrFactor: 16, weightDecayFactor: 1 / 16 }]);
+    expect(usual.optim.groups).toEqual([]);
+  });
+
+  test('LARS is that of the record, for the hyperparameters and the batch size of the study', () => {
+    const { optim } = weightDecayStudy('full', { isLars: true });
+    const record = findExperiment('post6-lars').optim;
+    expect([optim.rule, optim.groups]).toEqual([record.rule, record.groups]);
+    const half = weightDecayStudy('full', { isLars: true, batchSize: 256 }).optim.groups[0];
+    expect(half.lrFactor).toBeCloseTo(record.groups[0].lrFactor / 2, 9);
+  });
+
+  test('refuses a value that does not fit', () => {
+    expect(() => weightDecayStudy('smoke', { momentum: 1 })).toThrow(ExperimentError);
+  });
+});
+
+describe('balancedStep', () => {
+  test('is where decay and random gradients at right angles keep a length', () => {
+    // As an experiment: a vector in many dimensions, pushed at random, with gradients inverse to its length.
+    const hyper = { lr: 0.1, momentum: 0.5, weightDecay: 0.05 };
+    const rng = createRng(0, 'push');
+    const size = 1000;
+    let w = Array.from({ length: size }, () => 10 * rng.normal());
+    let v = w.map(() => 0);
+    let [sum, count] = [0, 0];
+    for (let step = 0; step < 1500; step++) {
+      const push = w.map(() => rng.normal());
+      const along = w.reduce((total, x, i) => total + x * push[i], 0) / Math.hypot(...w) ** 2;
+      const side = push.map((x, i) => x - along * w[i]);
+      const gradient = 30 / (Math.hypot(...side) * Math.hypot(...w));
+      v = v.map((x, i) => 0.5 * x + gradient * side[i] + 0.05 * w[i]);
+      if (step >= 750) {
+        sum += (0.1 * gradient * Math.hypot(...side)) / (0.5 * Math.hypot(...w));
+        count += 1;
+      }
+      w = w.map((x, i) => x - 0.1 * v[i]);
+    }
+    expect(sum / count / balancedStep(hyper)).toBeCloseTo(1, 1);
+  });
+});
+
+describe('averagedPoints', () => {
+  test('means of stretches, layer by layer, each at the last of its steps', () => {
+    const point = (layer: string, step: number, norm: number): FollowedPoint => ({
+      layer,
+      path: `${layer}/conv/weight`,
+      step,
+      epoch: step / 4,
+      norm,
+      gradient: 2 * norm,
+      movement: 0,
+      cosine: 0,
+      rate: 0.1,
+      relativeStep: 0,
+      relativeMovement: 3 * norm,
+      effectiveRate: 0,
+    });
+    const points = [1, 2, 3, 4].flatMap((step) => [point('a', step, step), point('b', step, 10)]);
+    expect(
+      averagedPoints(points, 2).map(({ layer, epoch, norm, gradient, relativeMovement }) => [
+        layer,
+        epoch,
+        norm,
+        gradient,
+        relativeMovement,
+      ]),
+    ).toEqual([
+      ['a', 0.5, 1.5, 3, 4.5],
+      ['b', 0.5, 10, 20, 30],
+      ['a', 1, 3.5, 7, 10.5],
+      ['b', 1, 10, 20, 30],
+    ]);
+  });
+});
+
+describe('followRecord', () => {
+  test('tells every layer at every step, and what follows from rate and momentum', async () => {
+    const told: number[] = [];
+    const run = await followRecord(study(), { data, onStart: (seconds) => told.push(seconds) });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toBeGreaterThan(0);
+    expect(run.rows.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect([...new Set(run.points.map(({ layer }) => layer))]).toEqual([
+      'prep',
+      'layer1',
+      'layer1/residual/res1',
+      'layer1/residual/res2',
+      'layer2',
+      'layer3',
+      'layer3/residual/res1',
+      'layer3/residual/res2',
+      'linear',
+    ]);
+    const points = ofLayer(run, 'layer2');
+    expect(points.map(({ epoch }) => epoch)).toEqual([0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]);
+    for (const { norm, gradient, movement, ...point } of points) {
+      expect(point.rate).toBe(0.2);
+      expect(point.relativeStep).toBeCloseTo((0.2 * gradient) / (0.1 * norm), 6);
+      expect(point.relativeMovement).toBeCloseTo(movement / norm, 6);
+      expect(point.effectiveRate).toBeCloseTo(0.2 / norm ** 2, 6);
+    }
+  });
+
+  test('longer weights with the rate and decay that belong to them learn the same', async () => {
+    const engine = { precision: 'fp32' } as const;
+    const usual = await followRecord(study(), { data, engine });
+    const longer = await followRecord(study({ asIfScaledBy: 2 }), { data, engine, startScale: 2 });
+    const alone = await followRecord(study(), { data, engine, startScale: 2 });
+    const loss = ({ rows }: FollowedRun): number => rows[1].train.loss;
+    // But for the small number that batch norm adds to its variances.
+    expect(Math.abs(loss(longer) / loss(usual) - 1)).toBeLessThan(0.01);
+    const moves = (run: FollowedRun): number[] =>
+      ofLayer(run, 'layer2').map(({ relativeMovement }) => relativeMovement);
+    // Later that difference has grown.
+    for (const index of [0, 1]) {
+      expect(Math.abs(moves(longer)[index] / moves(usual)[index] - 1)).toBeLessThan(0.02);
+    }
+    const [turned, twin] = [usual, longer].map((run) => ofLayer(run, 'layer2')[0]);
+    expect(twin.rate).toBeCloseTo(4 * turned.rate, 9);
+    expect(twin.relativeStep / turned.relativeStep).toBeCloseTo(1, 1);
+    // With the old rate, weights that are twice as long turn by a quarter as much.
+    expect(moves(alone)[0] / moves(usual)[0]).toBeLessThan(0.35);
+    const [before, after] = [usual, longer].map((run) => ofLayer(run, 'layer2')[0]);
+    expect(after.norm / before.norm).toBeCloseTo(2, 3);
+    expect(after.gradient / before.gradient).toBeCloseTo(1 / 2, 2);
+    expect(ofLayer(longer, 'linear')[0].norm).toBe(ofLayer(usual, 'linear')[0].norm);
+  });
+
+  test('LARS moves all channels of all convolutions alike at first', async () => {
+    const record = study({ isLars: true });
+    const run = await followRecord(record, { data, engine: { precision: 'fp32' } });
+    const first = run.points.filter(({ step, layer }) => step === 1 && layer !== 'linear');
+    const [{ relativeMovement }] = first;
+    expect(relativeMovement).toBeGreaterThan(0);
+    for (const point of first) {
+      expect(Math.abs(point.relativeMovement / relativeMovement - 1)).toBeLessThan(0.1);
+    }
+  });
+
+  test('is stopped by its signal', async () => {
+    const signal = AbortSignal.abort();
+    await expect(followRecord(study(), { data, signal })).rejects.toThrow(InterruptedError);
+  });
+});

@@ -1,0 +1,269 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { InterruptedError, RunError } from '../base/errors';
+import { findExperiment } from '../catalogue/catalogue';
+import { scaled } from '../catalogue/scale';
+import { localExecutor, sweep } from './sweep';
+import type { ExecutorEvent, LocalOptions, SweepPlan } from './sweep';
+
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-sweep-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/**
+ * A worker that trains nothing. What it does with a seed is the first of its arguments, as JSON: `crash` (that many times,
+ * then no more), `fail`, `wait` (until it is told to stop), `cut` (ends without a word, with code 0).
+ */
+const worker = join(scratch, 'worker.cjs');
+writeFileSync(
+  worker,
+  `
+const { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const how = JSON.parse(process.argv[2]);
+const say = (event) => process.stdout.write(JSON.stringify(event) + '\\n');
+const lines = require('node:readline').createInterface({ input: process.stdin });
+lines.once('line', (line) => {
+  const job = JSON.parse(line);
+  if (job.kind === 'prepare') {
+    if (how.prepare === 'fail') say({ event: 'failed', message: 'no data' });
+    else say({ event: 'prepared', engine: { precision: 'fp32', algorithms: [], ...job.engine } });
+    return lines.close();
+  }
+  const log = join(how.log, String(job.seed));
+  appendFileSync(log, JSON.stringify({ pid: process.pid, gpu: process.env.CUDA_VISIBLE_DEVICES, resume: job.resume }) + '\\n');
+  const attempts = readFileSync(log, 'utf8').trim().split('\\n').length;
+  const does = how[job.seed] ?? {};
+  const { experiment, seed, engine } = job;
+  const folder = job.resume ?? join(job.logDir, job.id);
+  const hardware = { cpu: 'none', cores: 1, memoryBytes: 0, cpuFlags: [], gpus: [] };
+  const leave = (more) => writeFileSync(join(folder, 'run.json'), JSON.stringify({ record: experiment.name, scale: 'smoke', seed,
+    started: '2026', ...engine, experiment, hardware, ...more }));
+  if (does.cut) process.exit(0);
+  mkdirSync(folder, { recursive: true });
+  leave({});
+  say({ event: 'started', folder, epochs: 1 });
+  if (attempts <= (does.crash ?? 0)) { process.stderr.write('out of luck'); process.kill(process.pid, 'SIGSEGV'); }
+  console.log('what a library prints');
+  if (does.fail) { say({ event: 'failed', message: 'the loss is no finite number' }); return lines.close(); }
+  if (does.wait) return lines.once('close', () => say({ event: 'stopped', message: 'Interrupted.' }));
+  const result = { epochs: 1, accPercent: 90 + seed, loss: 1, trainSec: 2, imagesPerSec: 3 };
+  leave({ result });
+  say({ event: 'done', folder, result });
+  lines.close();
+});
+`,
+);
+
+let folders = 0;
+
+/** A plan in a folder of its own, and an executor of such workers. */
+function prepared(
+  how: Readonly<Record<string, unknown>> = {},
+  options: Partial<LocalOptions> = {},
+): { plan: SweepPlan; log: string; executor: ReturnType<typeof localExecutor> } {
+  const root = join(scratch, String((folders += 1)));
+  const log = join(root, 'log');
+  mkdirSync(log, { recursive: true });
+  const command = [process.execPath, worker, JSON.stringify({ log, ...how })];
+  return {
+    log,
+    plan: {
+      experiments: [scaled(findExperiment('demo'), 'smoke')],
+      seeds: [0, 1, 2, 3],
+      mode: 'captured',
+      xla: false,
+      threads: 1,
+      logDir: join(root, 'runs'),
+    },
+    executor: localExecutor({ workers: 2, retries: 2, command, ...options }),
+  };
+}
+
+/** What each worker that was given a seed has noted of itself. */
+interface Attempt {
+  readonly pid: number;
+  readonly gpu?: string;
+  readonly resume?: string;
+}
+
+const attemptsOf = (log: string, seed: number): Attempt[] =>
+  existsSync(join(log, String(seed)))
+    ? readFileSync(join(log, String(seed)), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Attempt)
+    : [];
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+describe('a sweep', () => {
+  test('runs every record with every seed, each in a process of its own, in the order of the plan', async () => {
+    const { plan, log, executor } = prepared();
+    const experiments = [...plan.experiments, scaled(findExperiment('post8-final'), 'smoke')];
+    const told: number[] = [];
+    const { runs, failures, open, engine } = await sweep({ ...plan, experiments }, executor, {
+      onRun: ({ seed }) => told.push(seed),
+    });
+    expect(runs.map(({ record, seed }) => `${record} ${seed}`)).toEqual(
+      ['demo', 'post8-final'].flatMap((name) => [0, 1, 2, 3].map((seed) => `${name} ${seed}`)),
+    );
+    expect({ failures, open }).toEqual({ failures: [], open: 0 });
+    expect(engine).toEqual({
+      mode: 'captured',
+      xla: false,
+      precision: 'fp32',
+      intraOpThreads: 1,
+      algorithms: [],
+    });
+    expect(told.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+    const pids = [0, 1, 2, 3].flatMap((seed) => attemptsOf(log, seed).map(({ pid }) => pid));
+    expect(new Set(pids).size).toBe(8);
+  });
+
+  test('takes finished runs as they are, if they agree in all that decides bits', async () => {
+    const { plan, log, executor } = prepared();
+    await sweep({ ...plan, seeds: [0, 1] }, executor);
+    const jobs: string[] = [];
+    const { runs } = await sweep(plan, executor, {
+      onPlan: (told) => {
+        jobs.push(...told.jobs.map(({ id }) => id));
+        expect(told.finished.map(({ seed }) => seed)).toEqual([0, 1]);
+      },
+    });
+    expect(jobs).toEqual(['demo-smoke-2', 'demo-smoke-3']);
+    expect(runs.map(({ seed }) => seed)).toEqual([0, 1, 2, 3]);
+    expect(attemptsOf(log, 0)).toHaveLength(1);
+    // Other threads, another precision, XLA or another schedule are other runs.
+    const [demo] = plan.experiments;
+    const others: readonly Partial<SweepPlan>[] = [
+      { threads: 2 },
+      { precision: 'bf16' },
+      { xla: true },
+      { experiments: [{ ...demo, optim: { ...demo.optim, momentum: 0.8 } }] },
+    ];
+    for (const other of others) {
+      const counts: number[] = [];
+      await sweep({ ...plan, ...other }, executor, {
+        onPlan: (told) => counts.push(told.jobs.length),
+      });
+      expect(counts).toEqual([4]);
+    }
+  });
+
+  test('begins a run again whose worker crashed, and gives it up after as many times as it was told', async () => {
+    const { plan, log, executor } = prepared({
+      1: { crash: 2 },
+      2: { crash: 9 },
+      3: { cut: true },
+    });
+    const events: [string, ExecutorEvent][] = [];
+    const { runs, failures, open } = await sweep(plan, executor, {
+      onEvent: ({ id }, event) => events.push([id, event]),
+    });
+    expect(runs.map(({ seed }) => seed)).toEqual([0, 1]);
+    expect(open).toBe(0);
+    const said = new Map(failures.map(({ job, message }) => [job.id, message]));
+    expect(Object.fromEntries(said)).toEqual({
+      'demo-smoke-2': 'sweep: a worker crashed: signal SIGSEGV.\nout of luck',
+      'demo-smoke-3': 'sweep: a worker crashed: exit code 0.',
+    });
+    expect([0, 1, 2, 3].map((seed) => attemptsOf(log, seed).length)).toEqual([1, 3, 3, 3]);
+    // Gone on with where the worker before came to.
+    const folder = join(plan.logDir, 'demo-smoke-1');
+    expect(attemptsOf(log, 1).map(({ resume }) => resume)).toEqual([undefined, folder, folder]);
+    const retries = events.filter(
+      ([id, { event }]) => id === 'demo-smoke-1' && event === 'retried',
+    );
+    expect(retries.map(([, event]) => ('attempt' in event ? event.attempt : 0))).toEqual([1, 2]);
+  });
+
+  test('does not begin again what would fail again', async () => {
+    const { plan, log, executor } = prepared({ 1: { fail: true } });
+    const { runs, failures } = await sweep(plan, executor);
+    expect(runs).toHaveLength(3);
+    expect(failures.map(({ message }) => message)).toEqual(['the loss is no finite number']);
+    expect(attemptsOf(log, 1)).toHaveLength(1);
+  });
+
+  test('stops its workers, begins no more, and goes on when it is called again', async () => {
+    const { plan, log, executor } = prepared({ 0: { wait: true }, 1: { wait: true } });
+    const controller = new AbortController();
+    let begun = 0;
+    const { runs, failures, open } = await sweep(plan, executor, {
+      signal: controller.signal,
+      onEvent: (_, { event }) => {
+        if (event === 'started') begun += 1;
+        if (begun === 2) controller.abort();
+      },
+    });
+    expect({ runs, failures, open }).toEqual({ runs: [], failures: [], open: 4 });
+    expect(attemptsOf(log, 2)).toEqual([]);
+    for (const { pid } of [...attemptsOf(log, 0), ...attemptsOf(log, 1)]) {
+      expect(isAlive(pid)).toBe(false);
+    }
+    const { executor: patient } = prepared({ log });
+    expect((await sweep(plan, patient)).runs).toHaveLength(4);
+    const last = [0, 1, 2, 3].map((seed) => attemptsOf(log, seed).at(-1)?.resume);
+    const folders = [0, 1].map((seed) => join(plan.logDir, `demo-smoke-${seed}`));
+    expect(last).toEqual([...folders, undefined, undefined]);
+  });
+
+  test('gives GPUs to its workers in turn', async () => {
+    const { plan, log, executor } = prepared({}, { gpus: ['3', '5'], workers: 2 });
+    await sweep({ ...plan, seeds: [0, 1] }, executor);
+    const given = [0, 1].map((seed) => attemptsOf(log, seed)[0].gpu);
+    expect(new Set(given)).toEqual(new Set(['3', '5']));
+  });
+
+  test('tells what kept it from beginning', async () => {
+    const { plan, executor } = prepared({ prepare: 'fail' });
+    await expect(sweep(plan, executor)).rejects.toThrow(new RunError('no data'));
+    const lost = prepared({}, { command: ['/no/such/program'] });
+    await expect(sweep(plan, lost.executor)).rejects.toThrow('ENOENT');
+    const controller = new AbortController();
+    controller.abort();
+    const { plan: again, executor: good } = prepared();
+    const stopped = sweep({ ...again, seeds: [] }, good, { signal: controller.signal });
+    await expect(stopped).resolves.toMatchObject({ runs: [], open: 0 });
+  });
+
+  test('leaves what else lies in the folder alone', async () => {
+    const { plan, executor } = prepared();
+    mkdirSync(join(plan.logDir, 'notes'), { recursive: true });
+    writeFileSync(join(plan.logDir, 'sweep.txt'), 'mine');
+    await sweep({ ...plan, seeds: [0] }, executor);
+    expect(new Set(readdirSync(plan.logDir))).toEqual(
+      new Set(['demo-smoke-0', 'notes', 'sweep.txt']),
+    );
+  });
+});
+
+test('stopped while it finds out how to run, it was interrupted', async () => {
+  const command = [
+    process.execPath,
+    '-e',
+    'process.stdin.resume().on("end", () => console.log(JSON.stringify({ event: "stopped", message: "" })))',
+  ];
+  const controller = new AbortController();
+  const { plan } = prepared();
+  const executor = localExecutor({ workers: 1, retries: 0, command });
+  const end = sweep(plan, executor, { signal: controller.signal });
+  controller.abort();
+  await expect(end).rejects.toThrow(InterruptedError);
+});
