@@ -1,0 +1,217 @@
+// Step 4: the addons for Node, the links to TensorFlow, and the self-check.
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { which } from '../context.mjs';
+import { SetupError, beginStep, complain, endStep } from '../output.mjs';
+import { failureFromLog, logTail, run as runCommand } from '../process.mjs';
+import { hashOf, isSame, readStamp, readText, writeStamp } from '../stamps.mjs';
+import { needTool } from '../tools.mjs';
+
+/** Raise it when the compiler's options change. */
+const BUILD = 1;
+
+const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
+
+/** Files of a folder by extension, in the order of their bytes. */
+const filesOf = (folder, ...extensions) =>
+  extensions.flatMap((extension) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(extension) && !name.startsWith('.'))
+      .toSorted()
+      .map((name) => join(folder, name)),
+  );
+
+const hasContent = (path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+
+/** What the addons are made from, or undefined before the packages are there. */
+function addonKey({ root, package: tfjs }) {
+  if (!existsSync(join(tfjs, 'binding/tfjs_binding.cc'))) return undefined;
+  const sources = [
+    ...filesOf(join(root, 'native'), '.c', '.cc', '.h'),
+    ...filesOf(join(tfjs, 'binding'), ''),
+    join(root, 'node_modules/node-api-headers/package.json'),
+  ];
+  return `${BUILD} ${hashOf(...sources)}`;
+}
+
+/** Whether the addons are built from these packages and this native/. */
+export function isBuilt(context) {
+  const { root, package: tfjs } = context;
+  const key = addonKey(context);
+  return (
+    key !== undefined &&
+    readStamp(context, 'addon') === key &&
+    hasContent(join(root, 'native/stderr.node')) &&
+    hasContent(join(root, 'native/graph.node')) &&
+    hasContent(join(tfjs, 'lib/napi-v8/tfjs_binding.node'))
+  );
+}
+
+const isLink = (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+
+/** Link -> target, below the package's deps/. */
+function links({ site, variant }) {
+  const map = new Map([['include', join(site, 'tensorflow/include')]]);
+  for (const name of libraries) map.set(`lib/${name}`, join(site, 'tensorflow', name));
+  if (variant === 'cuda') {
+    // The library looks for CUDA beside the path it was loaded from, not where the link points, and for cuSOLVER only in
+    // a folder named tensorrt. Without these two links TensorFlow runs without the GPU and does not say so.
+    map.set('nvidia', join(site, 'nvidia'));
+    map.set('tensorrt', join(site, 'nvidia/cusolver/lib'));
+  }
+  return map;
+}
+
+function isLinked(context) {
+  const deps = join(context.package, 'deps');
+  const wanted = links(context);
+  const isStray = (name) => !wanted.has(name) && isLink(join(deps, name));
+  if (isStray('nvidia') || isStray('tensorrt')) return false;
+  return [...wanted].every(([name, target]) => isSame(join(deps, name), target));
+}
+
+function linkTensorflow(context) {
+  const deps = join(context.package, 'deps');
+  rmSync(deps, { recursive: true, force: true });
+  mkdirSync(join(deps, 'lib'), { recursive: true });
+  for (const [name, target] of links(context)) symlinkSync(target, join(deps, name));
+}
+
+const selfCheckKey = (context) =>
+  `${addonKey(context)} ${context.site} ${Number.parseInt(context.nodeVersion, 10)}`;
+
+const isChecked = (context) =>
+  readStamp(context, 'self-check') === selfCheckKey(context) && isLinked(context);
+
+export const isDone = (context) => isBuilt(context) && isChecked(context);
+
+/** One line for the addons, one for the self-check. */
+export function missing(context) {
+  const lines = [];
+  if (!isBuilt(context)) lines.push('addons: not built from these packages and this native/');
+  if (!isChecked(context)) {
+    const major = Number.parseInt(context.nodeVersion, 10);
+    lines.push(`self-check: this TensorFlow is not linked, or was not tried with Node ${major}`);
+  }
+  return lines;
+}
+
+/**
+ * Builds the addons. Node's C interface is stable and its headers come from npm, so one addon serves every Node. The linker
+ * reads empty libraries that only carry TensorFlow's names: the real ones, 0.8 GB, take it ten seconds. `-z now` makes a
+ * symbol that TensorFlow lacks an error of the self-check.
+ */
+async function build(context) {
+  const { root, scratch, package: tfjs } = context;
+  const compiler = needTool(context, 'compiler');
+  const folder = join(scratch, 'addon');
+  const output = join(tfjs, 'lib/napi-v8');
+  for (const path of [folder, output]) mkdirSync(path, { recursive: true });
+  const headers = ['-I', join(root, 'node_modules/node-api-headers/include')];
+  const compile = async (...args) => {
+    if (!(await runCommand(context, compiler, args)).ok)
+      throw failureFromLog(context, `${compiler} could not build the addons`, root);
+  };
+  for (const library of libraries) {
+    const empty = join(folder, library.replace(/\.2$/, ''));
+    await compile(
+      '-shared',
+      '-fPIC',
+      `-Wl,-soname,${library}`,
+      '-o',
+      empty,
+      '-x',
+      'c',
+      '/dev/null',
+    );
+  }
+  /** One addon; `way` leads from its folder to TensorFlow. */
+  const addon = (name, way, sources) => {
+    const flags = ['-O3', '-fPIC', '-shared', '-std=c++17', '-DNAPI_VERSION=8'];
+    const includes = ['-I', tfjs, '-I', join(tfjs, 'deps/include'), ...headers];
+    const output = ['-o', join(folder, `${name}.node`)];
+    const libraries = [
+      '-L',
+      folder,
+      '-Wl,--no-as-needed',
+      '-ltensorflow_cc',
+      '-ltensorflow_framework',
+    ];
+    const linking = ['-Wl,-z,now', `-Wl,-rpath,$ORIGIN/${way}`];
+    return compile(...flags, ...includes, ...output, ...sources, ...libraries, ...linking);
+  };
+  const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(tfjs, 'binding', name));
+  await addon('tfjs_binding', '../../deps/lib', binding);
+  const way = '../node_modules/@tensorflow/tfjs-node-gpu/deps/lib';
+  await addon('graph', way, filesOf(join(root, 'native'), '.cc'));
+  const stderr = join(folder, 'stderr.node');
+  const source = join(root, 'native/stderr.c');
+  await compile('-O2', '-fPIC', '-shared', ...headers, '-o', stderr, '-x', 'c', source);
+
+  renameSync(join(folder, 'tfjs_binding.node'), join(output, 'tfjs_binding.node'));
+  for (const name of ['stderr.node', 'graph.node'])
+    renameSync(join(folder, name), join(root, 'native', name));
+}
+
+/** What TensorFlow itself wrote while the self-check had standard error redirected. */
+function redirectedText(scratch) {
+  return readdirSync(scratch)
+    .filter((name) => name.startsWith('cifar10-fast-'))
+    .map((name) => readText(join(scratch, name, 'stderr')))
+    .join('\n')
+    .trim();
+}
+
+/** Loads TensorFlow and computes with it. @returns the line that the self-check printed */
+async function selfCheck(context) {
+  const { scratch, variant, decision } = context;
+  const expectsGpu =
+    variant === 'cuda' && !decision.endsWith(' none') && which('nvidia-smi') !== undefined;
+  const said = join(scratch, 'said');
+  const args = ['setup/self-check.cjs', ...(expectsGpu ? ['--gpu'] : [])];
+  const options = { env: { TMPDIR: scratch }, stdout: said };
+  const { ok, status, signal } = await runCommand(context, 'node', args, options);
+  if (status === 4) {
+    const lines = readFileSync(join(scratch, 'log'), 'utf8').trim().split('\n');
+    complain(
+      'warning: nvidia-smi is installed, but TensorFlow found no GPU that it can use; it will run on the CPU.',
+      ...lines.filter((line) => !/cpu_feature|oneDNN|absl/i.test(line)).slice(-9),
+      './kernel-setup.sh --check --deep shows what was loaded; --cpu sets up without CUDA and ends this warning.',
+    );
+  } else if (!ok) {
+    if (signal === 'SIGILL' || status === 132)
+      complain('the processor does not have an instruction that TensorFlow uses.');
+    throw new SetupError(
+      'the self-check of TensorFlow failed:',
+      [logTail(context, 12), redirectedText(scratch)].join('\n').trim(),
+      './kernel-setup.sh --check --deep compares every library file with its hash.',
+    );
+  }
+  return readFileSync(said, 'utf8').trim();
+}
+
+export async function run(context) {
+  const { stamps } = context;
+  beginStep(4, 'addons');
+  rmSync(join(stamps, 'self-check'), { force: true });
+  if (!isLinked(context)) linkTensorflow(context);
+  const wasBuilt = isBuilt(context);
+  if (!wasBuilt) {
+    rmSync(join(stamps, 'addon'), { force: true });
+    await build(context);
+    writeStamp(context, 'addon', addonKey(context));
+  }
+  const said = await selfCheck(context);
+  writeStamp(context, 'self-check', selfCheckKey(context));
+  endStep(`${wasBuilt ? 'linked' : 'built and linked'}; ${said}`);
+}

@@ -1,0 +1,32 @@
+// Tools that set-up needs, as setup/tools.sh finds them.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { SetupError } from './output.mjs';
+
+/**
+ * Runs setup/tools.sh, which prints problems itself, and keeps what it finds.
+ *
+ * @returns whether all were found
+ */
+export function lookFor(context, names) {
+  const { status, stdout } = spawnSync('bash', [join(context.root, 'setup/tools.sh'), ...names], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  for (const line of stdout.trim().split('\n')) {
+    const [, name, path, version] = /^(\w+) (.+) (\S*)$/.exec(line) ?? [];
+    if (name !== undefined) context.tools.set(name, { path, version });
+  }
+  return status === 0;
+}
+
+/**
+ * A tool that a step needs after all, because what it was made for has disappeared since the survey.
+ *
+ * @throws SetupError if it is not there
+ */
+export function needTool(context, name) {
+  if (!context.tools.has(name) && !lookFor(context, [name]))
+    throw new SetupError(`${name} is needed; see above.`);
+  return context.tools.get(name).path;
+}
