@@ -10,7 +10,8 @@
 //   addFunction(graph, body, name, inputs, outputs)  makes a function of a graph of its own and gives it to another one;
 //                                                    inputs and outputs are outputs of nodes of `body`
 //   setShape(graph, output, shape)                   for outputs of operations without shape inference
-//   winogradMultiple(isBfloat16)                     what the channels of conv.cc's operations are multiples of; 0: none
+//   convAlgorithms(pass, isBfloat16, shape)          names of the algorithms that conv.cc's operations have for a pass (0: forward,
+//                                                    1: input's gradient, 2: kernel's) of a shape [N, H, W, Ci, Co, OH, OW]
 //   close(graph)
 //
 // A node is named by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an extent
@@ -437,15 +438,23 @@ napi_value setShape(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value winogradMultiple(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value given;
-  napi_get_cb_info(env, info, &count, &given, nullptr, nullptr);
-  bool is_bfloat16 = false;
-  napi_get_value_bool(env, given, &is_bfloat16);
-  napi_value result;
-  napi_create_int32(env, cifar10_fast::winogradMultiple(is_bfloat16), &result);
-  return result;
+napi_value convAlgorithms(napi_env env, napi_callback_info info) {
+  return entry(env, [&]() -> napi_value {
+    napi_value args[3];
+    arguments(env, info, args);
+    const auto pass = static_cast<cifar10_fast::Pass>(whole(env, args[0]));
+    const std::vector<int64_t> v = wholes(env, args[2]);
+    if (v.size() != 7) throw Failure{"graph addon: a convolution has 7 extents, not " + std::to_string(v.size())};
+    const auto names = cifar10_fast::convAlgorithms(pass, truth(env, args[1]), {v[0], v[1], v[2], v[3], v[4], v[5], v[6]});
+    napi_value result;
+    napi_create_array_with_length(env, names.size(), &result);
+    for (uint32_t i = 0; i < names.size(); i++) {
+      napi_value name;
+      napi_create_string_utf8(env, names[i].c_str(), NAPI_AUTO_LENGTH, &name);
+      napi_set_element(env, result, i, name);
+    }
+    return result;
+  });
 }
 
 struct Work {
@@ -591,7 +600,7 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"runSync", runSync}, {"close", closeGraph},
-                   {"setShape", setShape}, {"addFunction", addFunction}, {"winogradMultiple", winogradMultiple}};
+                   {"setShape", setShape}, {"addFunction", addFunction}, {"convAlgorithms", convAlgorithms}};
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -28,9 +28,13 @@ namespace {
 
 constexpr int kRows = 8;  // input channels of a tile
 
-// Pairs of pixels (w + shift, w + shift + 1) of every row, w even, for shift -1, 0, 1; a pixel off the row is zero.
+// Pairs of neighbouring outputs of a row; the last one of an odd row has a zero beside it.
+int64_t pairsOf(const ConvShape& s) { return (s.ow + 1) / 2; }
+
+// For each pair of outputs (w, w + 1) the pixels (w + shift, w + shift + 1), for shift -1, 0, 1; a pixel off the row is
+// zero.
 CIFAR10_FAST_TARGET void packInput(const uint16_t* x, const ConvShape& s, int64_t images, uint16_t* pack) {
-  const int64_t pairs = s.w / 2;
+  const int64_t pairs = pairsOf(s);
   const int64_t panel = images * s.h * pairs * kRows * 2;
   const int64_t panels = s.ci / kRows;
   for (int shift = -1; shift <= 1; shift++) {
@@ -38,7 +42,7 @@ CIFAR10_FAST_TARGET void packInput(const uint16_t* x, const ConvShape& s, int64_
     for (int64_t row = 0; row < images * s.h; row++) {
       for (int64_t pair = 0; pair < pairs; pair++) {
         const int64_t left = 2 * pair + shift;
-        const bool has_left = left >= 0;
+        const bool has_left = left >= 0 && left < s.w;
         const bool has_right = left + 1 < s.w;
         const uint16_t* a = x + (row * s.w + left) * s.ci;
         uint16_t* to = out + (row * pairs + pair) * kRows * 2;
@@ -54,29 +58,34 @@ CIFAR10_FAST_TARGET void packInput(const uint16_t* x, const ConvShape& s, int64_
   }
 }
 
-// Pairs of neighbouring pixels, 16 channels a vector, `vectors` of them a panel.
+// Pairs of neighbouring outputs, 16 channels a vector, `vectors` of them a panel.
 CIFAR10_FAST_TARGET void packGradient(const uint16_t* dy, const ConvShape& s, int64_t images, int vectors,
                                       uint16_t* pack) {
-  const int64_t pairs = images * s.h * s.w / 2;
+  const int64_t pairs = pairsOf(s);
+  const int64_t rows = images * s.oh;
   const int64_t width = 16 * vectors;
   for (int64_t c = 0; c < s.co; c += width) {
-    uint16_t* to = pack + c * pairs * 2;
-    for (int64_t pair = 0; pair < pairs; pair++) {
-      const uint16_t* a = dy + 2 * pair * s.co + c;
-      for (int v = 0; v < vectors; v++, to += 32) {
-        const __m512i l = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + 16 * v)));
-        const __m512i r =
-            _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + s.co + 16 * v)));
-        _mm512_store_si512(to, _mm512_or_si512(l, _mm512_slli_epi32(r, 16)));
+    uint16_t* to = pack + c * rows * pairs * 2;
+    for (int64_t row = 0; row < rows; row++) {
+      for (int64_t pair = 0; pair < pairs; pair++) {
+        const uint16_t* a = dy + (row * s.ow + 2 * pair) * s.co + c;
+        const bool has_right = 2 * pair + 1 < s.ow;
+        for (int v = 0; v < vectors; v++, to += 32) {
+          const __m512i l = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + 16 * v)));
+          const __m256i beside = has_right
+                                     ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + s.co + 16 * v))
+                                     : _mm256_setzero_si256();
+          _mm512_store_si512(to, _mm512_or_si512(l, _mm512_slli_epi32(_mm512_cvtepu16_epi32(beside), 16)));
+        }
       }
     }
   }
 }
 
-// sums[8][stride] += a^T b over `images` runs of `length` pairs, runs `step` pairs apart.
+// sums[8][stride] += a^T b over `images` runs of `length` pairs, runs of a `step_a` pairs apart, of b `step_b`.
 template <int NR>
-CIFAR10_FAST_TARGET void tile(const uint16_t* a, const uint16_t* b, int64_t images, int64_t step, int64_t length,
-                              float* sums, int64_t stride) {
+CIFAR10_FAST_TARGET void tile(const uint16_t* a, const uint16_t* b, int64_t images, int64_t step_a,
+                              int64_t step_b, int64_t length, float* sums, int64_t stride) {
   __m512 acc[kRows][NR];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; i++) {
@@ -84,8 +93,8 @@ CIFAR10_FAST_TARGET void tile(const uint16_t* a, const uint16_t* b, int64_t imag
     for (int j = 0; j < NR; j++) acc[i][j] = _mm512_setzero_ps();
   }
   for (int64_t image = 0; image < images; image++) {
-    const uint16_t* p = a + image * step * kRows * 2;
-    const uint16_t* q = b + image * step * NR * 32;
+    const uint16_t* p = a + image * step_a * kRows * 2;
+    const uint16_t* q = b + image * step_b * NR * 32;
     for (int64_t k = 0; k < length; k++, p += kRows * 2, q += NR * 32) {
       __m512bh right[NR];
 #pragma GCC unroll 2
@@ -117,27 +126,29 @@ int64_t imagesAtOnce(const ConvShape& s) { return std::min<int64_t>(s.n, std::ma
 template <int NR>
 void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int64_t first, int64_t last,
                 uint16_t* left, uint16_t* right, float* sums) {
-  const int64_t pixels = s.h * s.w;
-  const int64_t row = s.w / 2;
+  const int64_t row = pairsOf(s);
   const int64_t chunk = imagesAtOnce(s);
   for (int64_t start = first; start < last; start += chunk) {
     const int64_t images = std::min(chunk, last - start);
-    packInput(x + start * pixels * s.ci, s, images, left);
-    packGradient(dy + start * pixels * s.co, s, images, NR, right);
-    const int64_t pairs = images * s.h * row;
-    const int64_t left_panel = pairs * kRows * 2;
+    packInput(x + start * s.h * s.w * s.ci, s, images, left);
+    packGradient(dy + start * s.oh * s.ow * s.co, s, images, NR, right);
+    const int64_t left_panel = images * s.h * row * kRows * 2;
+    const int64_t right_pairs = images * s.oh * row;
     for (int kh = 0; kh < 3; kh++) {
-      const int64_t down = kh - 1;
-      const int64_t length = (s.h - std::abs(down)) * row;
-      const int64_t skip_x = std::max<int64_t>(0, down) * row;
-      const int64_t skip_dy = std::max<int64_t>(0, -down) * row;
+      // Outputs of row r meet pixels of row r + kh - 1, where there are any.
+      const int64_t top = kh == 0 ? 1 : 0;
+      const int64_t bottom = std::min(s.oh, s.h + 1 - kh);
+      if (bottom <= top) continue;
+      const int64_t skip_x = (top + kh - 1) * row;
+      const int64_t skip_dy = top * row;
       for (int kw = 0; kw < 3; kw++) {
         const uint16_t* shifted = left + kw * (s.ci / kRows) * left_panel + skip_x * kRows * 2;
         float* plane = sums + (kh * 3 + kw) * s.ci * s.co;
         for (int64_t co = 0; co < s.co; co += 16 * NR) {
-          const uint16_t* b = right + co * pairs * 2 + skip_dy * NR * 32;
+          const uint16_t* b = right + co * right_pairs * 2 + skip_dy * NR * 32;
           for (int64_t ci = 0; ci < s.ci; ci += kRows) {
-            tile<NR>(shifted + ci / kRows * left_panel, b, images, s.h * row, length, plane + ci * s.co + co, s.co);
+            tile<NR>(shifted + ci / kRows * left_panel, b, images, s.h * row, s.oh * row, (bottom - top) * row,
+                     plane + ci * s.co + co, s.co);
           }
         }
       }
@@ -152,12 +163,12 @@ bool hasOuterProduct() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
-bool fitsOuterProduct(const ConvShape& s) { return s.w % 2 == 0 && s.ci % kRows == 0 && s.co % 16 == 0; }
+bool fitsOuterProduct(const ConvShape& s) { return s.ci % kRows == 0 && s.co % 16 == 0; }
 
 void outerProductFilter(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int threads, float* dk) {
   const int64_t size = 9 * s.ci * s.co;
   const auto run = s.co % 32 == 0 ? accumulate<2> : accumulate<1>;
-  const int64_t pixels = imagesAtOnce(s) * s.h * s.w;
+  const int64_t pixels = imagesAtOnce(s) * s.h * 2 * pairsOf(s);
   std::vector<size_t> sizes;
   for (int t = 0; t < threads; t++) {
     sizes.push_back(3 * pixels * s.ci * sizeof(uint16_t));

@@ -3,17 +3,17 @@
 
 #include <cstdint>
 
-#include "winograd.h"
+#include "conv-shape.h"
 
 namespace cifar10_fast {
 
 // Whether this processor has the instructions.
 bool hasOuterProduct();
 
-// W is even, Ci a multiple of 8, Co of 16.
+// Ci is a multiple of 8, Co of 16.
 bool fitsOuterProduct(const ConvShape& shape);
 
-// dk [3,3,Ci,Co] of x [N,H,W,Ci] and dy [N,H,W,Co].
+// dk [3,3,Ci,Co] of x [N,H,W,Ci] and dy [N,OH,OW,Co].
 void outerProductFilter(const uint16_t* x, const uint16_t* dy, const ConvShape& shape, int threads, float* dk);
 
 }  // namespace cifar10_fast

@@ -131,16 +131,16 @@ CIFAR10_FAST_TARGET inline void transformSquare(const Vec* in, Vec* out) {
   }
 }
 
-// Where the tiles of images lie.
+// Where the tiles of `n` images lie.
 template <int M>
 struct Tiles {
-  explicit Tiles(const ConvShape& s) : down((s.h + M - 1) / M), across((s.w + M - 1) / M), count(s.n * down * across) {}
+  Tiles(int64_t n, const Extents& e) : down((e.h + M - 1) / M), across((e.w + M - 1) / M), count(n * down * across) {}
   int64_t down, across, count;
 };
 
 // Reads the M+2 x M+2 pixels that a tile of outputs sees; those off the image are zero.
 template <typename T, int M>
-CIFAR10_FAST_TARGET inline void findPixels(const T* x, const Tiles<M>& tiles, const ConvShape& s, int64_t channels,
+CIFAR10_FAST_TARGET inline void findPixels(const T* x, const Tiles<M>& tiles, const Extents& s, int64_t channels,
                                            int64_t tile, const T* nothing, const T** at) {
   constexpr int A = M + 2;
   const int64_t left = tile % tiles.across * M - 1;
@@ -223,12 +223,19 @@ struct Block {
   size_t productBytes() const { return P * tiles * NR * kWidth * sizeof(float); }
 };
 
+// What a convolution reads and writes: images of the one size and of the other.
+struct Sides {
+  int64_t n;
+  Extents from, to;
+};
+
 // The convolution of tiles [first, last) with a transformed kernel, from `depth` channels to `columns`.
 template <typename T, int M, int NR>
-CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const ConvShape& s, int64_t depth, int64_t columns,
+CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, int64_t depth, int64_t columns,
                                   int64_t first, int64_t last, const T* nothing, T* v, float* m, T* y) {
   constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
-  const Tiles<M> tiles(s);
+  const auto& [n, from, s] = sides;
+  const Tiles<M> tiles(n, s);
   const Block<T, M, NR> size(depth);
   const int64_t block = size.tiles, stride = size.stride;
   for (int64_t start = first; start < last; start += block) {
@@ -236,7 +243,7 @@ CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const ConvShape& s, in
     const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
     for (int64_t t = 0; t < count; t++) {
       const T* at[P];
-      findPixels<T, M>(x, tiles, s, depth, start + t, nothing, at);
+      findPixels<T, M>(x, tiles, from, depth, start + t, nothing, at);
       for (int64_t c = 0; c < depth; c += kWidth) {
         Vec in[P], out[P];
         for (int p = 0; p < P; p++) in[p] = load(at[p] + c);
@@ -280,6 +287,8 @@ void convolveAll(const T* x, const float* k, const ConvShape& s, bool is_turned,
   constexpr int A = M + 2;
   const int64_t depth = is_turned ? s.co : s.ci;
   const int64_t columns = is_turned ? s.ci : s.co;
+  const Extents image{s.h, s.w}, output{s.oh, s.ow};
+  const Sides sides{s.n, is_turned ? output : image, is_turned ? image : output};
   const Block<T, M, NR> block(depth);
   std::vector<size_t> sizes{A * A * s.ci * s.co * sizeof(T), depth * sizeof(T)};
   for (int t = 0; t < threads; t++) {
@@ -293,8 +302,8 @@ void convolveAll(const T* x, const float* k, const ConvShape& s, bool is_turned,
   parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
     transformKernel<T, M, NR>(k, s, is_turned, first, last, u);
   });
-  parallel(threads, Tiles<M>(s).count, [&](int t, int64_t first, int64_t last) {
-    convolve<T, M, NR>(x, u, s, depth, columns, first, last, nothing, scratch.piece<T>(2 + 2 * t),
+  parallel(threads, Tiles<M>(s.n, sides.to).count, [&](int t, int64_t first, int64_t last) {
+    convolve<T, M, NR>(x, u, sides, depth, columns, first, last, nothing, scratch.piece<T>(2 + 2 * t),
                        scratch.piece<float>(3 + 2 * t), y);
   });
 }
@@ -359,7 +368,8 @@ template <typename T, int M, int NR>
 CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, int64_t first, int64_t last,
                                    const T* nothing, T* v, T* g, float* sums) {
   constexpr int A = M + 2, P = A * A, G = Elements<T>::group, R = kWidth / 2, panel = NR * kWidth;
-  const Tiles<M> tiles(s);
+  const Extents image_extents{s.h, s.w};
+  const Tiles<M> tiles(s.n, {s.oh, s.ow});
   const int64_t block = tilesAtOnce<T, M>(s);
   for (int64_t start = first; start < last; start += block) {
     const int64_t count = std::min(block, last - start);
@@ -374,14 +384,14 @@ CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, 
           for (int i = 0; i < M * M; i++) from[e][i] = nothing;
           continue;
         }
-        findPixels<T, M>(x, tiles, s, s.ci, tile, nothing, at[e]);
+        findPixels<T, M>(x, tiles, image_extents, s.ci, tile, nothing, at[e]);
         const int64_t left = tile % tiles.across * M;
         const int64_t top = tile / tiles.across % tiles.down * M;
-        const T* image = dy + tile / (tiles.across * tiles.down) * s.h * s.w * s.co;
+        const T* image = dy + tile / (tiles.across * tiles.down) * s.oh * s.ow * s.co;
         for (int i = 0; i < M; i++) {
           for (int j = 0; j < M; j++) {
-            const bool is_inside = top + i < s.h && left + j < s.w;
-            from[e][i * M + j] = is_inside ? image + ((top + i) * s.w + left + j) * s.co : nothing;
+            const bool is_inside = top + i < s.oh && left + j < s.ow;
+            from[e][i * M + j] = is_inside ? image + ((top + i) * s.ow + left + j) * s.co : nothing;
           }
         }
       }
@@ -455,7 +465,7 @@ void correlateAll(const T* x, const T* dy, const ConvShape& s, int threads, floa
   std::memset(nothing, 0, channels * sizeof(T));
   std::vector<const float*> parts;
   for (int t = 0; t < threads; t++) parts.push_back(scratch.piece<float>(3 + 3 * t));
-  parallel(threads, Tiles<M>(s).count, [&](int t, int64_t first, int64_t last) {
+  parallel(threads, Tiles<M>(s.n, {s.oh, s.ow}).count, [&](int t, int64_t first, int64_t last) {
     float* sums = scratch.piece<float>(3 + 3 * t);
     std::memset(sums, 0, size * sizeof(float));
     correlate<T, M, NR>(x, dy, s, first, last, nothing, scratch.piece<T>(1 + 3 * t), scratch.piece<T>(2 + 3 * t), sums);

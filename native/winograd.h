@@ -9,20 +9,17 @@
 
 #include <cstdint>
 
-namespace cifar10_fast {
+#include "conv-shape.h"
 
-// A convolution of x [N,H,W,Ci] with k [3,3,Ci,Co].
-struct ConvShape {
-  int64_t n, h, w, ci, co;
-};
+namespace cifar10_fast {
 
 // The three passes of one number format on one instruction set. Elements T of activations are float or, as uint16_t,
 // bfloat16; kernels and sums are float. `tile` is 2 or 4.
 template <typename T>
 struct WinogradPasses {
-  // y [N,H,W,Co] = x * k. Ci is a multiple of `multiple`, and Co.
+  // y [N,OH,OW,Co] = x * k. Ci is a multiple of `multiple`, and Co.
   void (*forward)(const T* x, const float* k, const ConvShape& shape, int tile, int threads, T* y);
-  // dx [N,H,W,Ci], the gradient by x, of dy [N,H,W,Co].
+  // dx [N,H,W,Ci], the gradient by x, of dy [N,OH,OW,Co].
   void (*backprop_input)(const T* dy, const float* k, const ConvShape& shape, int tile, int threads, T* dx);
   // dk [3,3,Ci,Co], the gradient by k.
   void (*backprop_filter)(const T* x, const T* dy, const ConvShape& shape, int tile, int threads, float* dk);

@@ -58,7 +58,7 @@ export { durationText, progressLine } from './text/progress';
 export { tsv } from './text/tsv';
 export type { TsvRow } from './text/tsv';
 export { localtime } from './text/localtime';
-export type { Algorithm, AlgorithmRow, Candidate, ConvPass } from './engine/algorithms';
+export type { Algorithm, AlgorithmRow, Candidate, ConvPass } from './engine/conv-algorithm';
 export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware';
 export type { Gpu, Hardware, Precision } from './engine/hardware';
 export type { GraphEntry, Value } from './engine/graph';

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Cifar10FastError, InterruptedError, RunError, UsageError } from '../base/errors';
 import { loadCifar10 } from '../data/cifar10';
-import type { AlgorithmRow } from '../engine/algorithms';
+import type { AlgorithmRow } from '../engine/conv-algorithm';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import { loadTensorflow } from '../engine/tensorflow';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
@@ -90,7 +90,8 @@ async function prepare(
       });
       try {
         await trainer.warmUp();
-        for (const row of trainer.session.algorithms) algorithms.set(row.shape, row);
+        for (const row of trainer.session.algorithms)
+          algorithms.set(`${row.pass} ${row.shape}`, row);
       } finally {
         trainer.dispose();
       }

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -7,16 +8,13 @@ import { createRng } from '../base/rng';
 import { sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { createAlgorithms } from './algorithms';
-import type { Algorithm, AlgorithmRow, ConvPass, ConvShape } from './algorithms';
+import type { Algorithm, AlgorithmRow, ConvPass, ConvShape } from './conv-algorithm';
 import { loadGraphAddon } from './native';
+import { trimmedConv } from './raw/trimmed-conv';
 import { createSession } from './session';
 import { loadTensorflow } from './tensorflow';
 
 loadTensorflow();
-const multiples = {
-  fp32: loadGraphAddon().winogradMultiple(false),
-  bf16: loadGraphAddon().winogradMultiple(true),
-};
 const passes: readonly ConvPass[] = ['forward', 'input-gradient', 'kernel-gradient'];
 const cache = mkdtempSync(join(tmpdir(), 'cifar10-fast-algorithms-'));
 const before = process.env['CIFAR10_FAST_CACHE'];
@@ -30,9 +28,24 @@ afterAll(() => {
   rmSync(cache, { recursive: true, force: true });
 });
 
-/** Images, height, width, channels in and out. */
-type Extents = readonly [n: number, h: number, w: number, ci: number, co: number];
+/** Images, height, width, channels in and out; `trimmed` leaves out the last of an odd number of rows or columns. */
+type Sizes = readonly [n: number, h: number, w: number, ci: number, co: number];
+type Extents = Sizes | readonly [...Sizes, 'trimmed'];
+
+/** Rows and columns of outputs. */
+function outputsOf([, h, w, , , trimmed]: Extents): readonly [rows: number, columns: number] {
+  return trimmed === undefined ? [h, w] : [h - (h % 2), w - (w % 2)];
+}
 type Precision = ConvShape['precision'];
+
+/** Whether this processor has an algorithm, for channels that all of them take. */
+function has(precision: Precision, pass: ConvPass, algorithm: Algorithm): boolean {
+  const shape = [1, 4, 4, 32, 32, 4, 4];
+  const number = ([0, 1, 2] as const)[passes.indexOf(pass)];
+  return loadGraphAddon()
+    .convAlgorithms(number, precision === 'bf16', shape)
+    .includes(algorithm);
+}
 
 function row(pass: ConvPass, shape: string, chosen: Algorithm): AlgorithmRow {
   return { pass, shape, candidates: [{ algorithm: chosen, ms: 1, difference: 0 }], chosen };
@@ -40,28 +53,34 @@ function row(pass: ConvPass, shape: string, chosen: Algorithm): AlgorithmRow {
 
 /** A convolution and its gradients for given x, w and dy, by a captured step with a given algorithm for one pass. */
 async function convolve(
-  [n, h, w, ci, co]: Extents,
+  extents: Extents,
   precision: Precision,
   pass: ConvPass,
   chosen: Algorithm,
 ): Promise<{ readonly data: ArrayLike<number>; readonly used: readonly AlgorithmRow[] }> {
+  const [n, h, w, ci, co] = extents;
+  const [rows, columns] = outputsOf(extents);
+  const isTrimmed = rows < h || columns < w;
   // What is measured are powers of two of images.
-  const shape = `${precision} ${2 ** Math.floor(Math.log2(n))}x${h}x${w} ${ci}->${co}`;
-  const rows = passes.map((each) => row(each, shape, each === pass ? chosen : 'direct'));
+  const images = `${2 ** Math.floor(Math.log2(n))}x${h}x${w}${isTrimmed ? `(${rows}x${columns})` : ''}`;
+  const shape = `${precision} ${images} ${ci}->${co}`;
+  const known = passes.map((each) => row(each, shape, each === pass ? chosen : 'direct'));
   const session = createSession(
     {
       x: random([n, h, w, ci], 'x'),
       w: random([3, 3, ci, co], 'w'),
-      dy: random([n, h, w, co], 'dy'),
+      dy: random([n, rows, columns, co], 'dy'),
     },
-    { precision, algorithms: rows },
+    { precision, algorithms: known },
   );
   try {
     const run = session.capture(
       'convolution',
       (state) => {
         const conv = (x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
-          tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same');
+          isTrimmed
+            ? trimmedConv(x as tf.Tensor4D, kernel as tf.Tensor4D)
+            : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same');
         if (pass === 'forward') return { outputs: { result: conv(state.x, state.w) } };
         const [dx, dw] = tf.grads((x, kernel) => conv(x, kernel))([state.x, state.w], state.dy);
         return { outputs: { result: pass === 'input-gradient' ? dx : dw } };
@@ -86,18 +105,22 @@ function random(shape: readonly number[], stream: string): HostTensor {
 }
 
 /** The same in float64, by plain loops. */
-function plainConvolve([n, h, w, ci, co]: Extents, pass: ConvPass): Float64Array {
+function plainConvolve(extents: Extents, pass: ConvPass): Float64Array {
+  const [n, h, w, ci, co] = extents;
+  const [rows, columns] = outputsOf(extents);
   const x = random([n, h, w, ci], 'x').data;
   const kernel = random([3, 3, ci, co], 'w').data;
-  const dy = random([n, h, w, co], 'dy').data;
+  const dy = random([n, rows, columns, co], 'dy').data;
   const sums = new Float64Array(
-    { forward: n * h * w * co, 'input-gradient': n * h * w * ci, 'kernel-gradient': 9 * ci * co }[
-      pass
-    ],
+    {
+      forward: n * rows * columns * co,
+      'input-gradient': n * h * w * ci,
+      'kernel-gradient': 9 * ci * co,
+    }[pass],
   );
   for (let b = 0; b < n; b++) {
-    for (let i = 0; i < h; i++) {
-      for (let j = 0; j < w; j++) {
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
         for (let k = 0; k < 9; k++) {
           const y = i + Math.floor(k / 3) - 1;
           const z = j + (k % 3) - 1;
@@ -105,7 +128,7 @@ function plainConvolve([n, h, w, ci, co]: Extents, pass: ConvPass): Float64Array
           for (let c = 0; c < ci; c++) {
             const xAt = ((b * h + y) * w + z) * ci + c;
             for (let o = 0; o < co; o++) {
-              const yAt = ((b * h + i) * w + j) * co + o;
+              const yAt = ((b * rows + i) * columns + j) * co + o;
               const kAt = (k * ci + c) * co + o;
               if (pass === 'forward') sums[yAt] += x[xAt] * kernel[kAt];
               else if (pass === 'input-gradient') sums[xAt] += dy[yAt] * kernel[kAt];
@@ -137,6 +160,11 @@ const winogradShapes: readonly Extents[] = [
   [70, 4, 4, 32, 16],
   [2, 32, 32, 16, 32],
   [9, 2, 2, 128, 64],
+  [5, 3, 3, 32, 64],
+  [3, 7, 7, 16, 32, 'trimmed'],
+  [2, 5, 3, 32, 16, 'trimmed'],
+  [2, 6, 7, 16, 16, 'trimmed'],
+  [33, 3, 3, 16, 16, 'trimmed'],
 ];
 
 /** Relative to the largest element; a bf16 number is off by 2^-9 of itself. */
@@ -147,10 +175,11 @@ const tolerances: readonly (readonly [Precision, Algorithm, number])[] = [
 ];
 
 describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
-  describe.skipIf(multiples[precision] === 0).each(passes)('%s', (pass) => {
-    test.each(winogradShapes)(
+  describe.skipIf(!has(precision, 'forward', algorithm)).each(passes)('%s', (pass) => {
+    test.each<readonly (number | string)[]>(winogradShapes)(
       'equals plain loops for %i images of %ix%i, %i channels to %i',
-      async (...extents) => {
+      async (...given) => {
+        const extents = given as unknown as Extents;
         const { data, used } = await convolve(extents, precision, pass, algorithm);
         expect(used.find((each) => each.pass === pass)?.chosen).toBe(algorithm);
         const error = worstError(data, plainConvolve(extents, pass));
@@ -163,8 +192,10 @@ describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
   });
 });
 
-describe.skipIf(multiples.bf16 === 0)('the gradient of a 3x3 kernel as outer products', () => {
-  test.each<Extents>([
+const outerProduct = has('bf16', 'kernel-gradient', 'outer-product');
+
+describe.skipIf(!outerProduct)('the gradient of a 3x3 kernel as outer products', () => {
+  test.each<readonly (number | string)[]>([
     [1, 4, 4, 8, 16],
     [3, 4, 4, 16, 32],
     [5, 8, 8, 8, 48],
@@ -173,7 +204,15 @@ describe.skipIf(multiples.bf16 === 0)('the gradient of a 3x3 kernel as outer pro
     [70, 4, 4, 8, 64],
     [2, 6, 10, 16, 16],
     [2, 1, 2, 8, 16],
-  ])('equals plain loops for %i images of %ix%i, %i channels to %i', async (...extents) => {
+    [3, 5, 7, 24, 64],
+    [9, 3, 3, 16, 32],
+    [2, 1, 1, 8, 16],
+    [3, 7, 7, 24, 32, 'trimmed'],
+    [2, 3, 5, 8, 16, 'trimmed'],
+    [2, 6, 7, 8, 16, 'trimmed'],
+    [2, 7, 6, 8, 48, 'trimmed'],
+  ])('equals plain loops for %i images of %ix%i, %i channels to %i', async (...given) => {
+    const extents = given as unknown as Extents;
     const { data, used } = await convolve(extents, 'bf16', 'kernel-gradient', 'outer-product');
     expect(used.find(({ pass }) => pass === 'kernel-gradient')?.chosen).toBe('outer-product');
     // Sums of exact products in float32.
@@ -181,7 +220,7 @@ describe.skipIf(multiples.bf16 === 0)('the gradient of a 3x3 kernel as outer pro
   });
 });
 
-describe.skipIf(multiples.fp32 === 0)('the choice', () => {
+describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
   const conv: ConvShape = {
     precision: 'fp32',
     images: 512,
@@ -215,6 +254,43 @@ describe.skipIf(multiples.fp32 === 0)('the choice', () => {
     const second = createAlgorithms();
     expect(second.choose('forward', conv)).toBe(chosen);
     expect(second.rows).toEqual(first.rows);
+  });
+
+  test('is made without a cache folder that can be written, with one warning', async () => {
+    const warning = once(process, 'warning');
+    // A file in the place of the folder, which not even root can write into.
+    const blocked = join(cache, 'blocked');
+    writeFileSync(blocked, '');
+    process.env['CIFAR10_FAST_CACHE'] = join(blocked, 'below');
+    try {
+      expect(['direct', 'winograd-2', 'winograd-4']).toContain(
+        createAlgorithms().choose('input-gradient', conv),
+      );
+      const [{ message }] = (await warning) as [Error];
+      expect(message).toMatch(/table of convolution algorithms .*blocked.* cannot be kept/);
+      expect(message).toMatch(/CIFAR10_FAST_CACHE/);
+    } finally {
+      process.env['CIFAR10_FAST_CACHE'] = cache;
+    }
+  });
+
+  test.each(['', 'null', '[1]', '{"a":1}', '{"a":[null]}', '{"a":[{"pass":1}]}'])(
+    'is measured again where the cache holds %j',
+    (text) => {
+      writeFileSync(join(cache, 'algorithms.json'), text);
+      const algorithms = createAlgorithms();
+      algorithms.choose('forward', { ...conv, images: 2 });
+      expect(algorithms.rows).toHaveLength(1);
+      const kept = JSON.parse(readFileSync(join(cache, 'algorithms.json'), 'utf8')) as object;
+      expect(Object.values(kept)).toEqual([algorithms.rows]);
+    },
+  );
+
+  test('of another processor is not taken over', () => {
+    const known = row('forward', 'fp32 512x8x8 16->16', 'outer-product');
+    const algorithms = createAlgorithms([known]);
+    const shape = { ...conv, height: 8, width: 8, inputChannels: 16, outputChannels: 16 };
+    expect(algorithms.choose('forward', shape)).not.toBe('outer-product');
   });
 
   test('is another one for another pass', () => {

@@ -6,7 +6,7 @@ import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
-import type { Algorithms } from './algorithms';
+import type { Algorithms } from './conv-algorithm';
 import { attributeType, dataType, dataTypeName, dataTypeOf, openGraph } from './graph';
 import type { GraphEntry, GraphOptions, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';

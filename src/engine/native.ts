@@ -75,8 +75,11 @@ export interface GraphAddon {
     inputs: readonly OutputRef[],
     outputs: readonly OutputRef[],
   ): void;
-  /** What the channels of our own convolutions are multiples of; 0 where this processor has none. */
-  winogradMultiple(isBfloat16: boolean): number;
+  /**
+   * The algorithms of our own that this processor has for a pass of a 3x3 convolution: 0 forward, 1 the gradient by the
+   * input, 2 by the kernel. The shape is `[N, H, W, Ci, Co, OH, OW]`.
+   */
+  convAlgorithms(pass: 0 | 1 | 2, isBfloat16: boolean, shape: readonly number[]): string[];
   close(graph: NativeGraph): void;
 }
 

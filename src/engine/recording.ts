@@ -1,11 +1,11 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
-import type { Algorithms, ConvPass } from './algorithms';
+import type { Algorithms } from './conv-algorithm';
 import { attributeType, dataType } from './graph';
 import type { GraphEntry, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { castOperation } from './precision';
-import type { CastOperation } from './precision';
+import { addOwnConvolution } from './own-convolution';
 import { loadTensorflow } from './tensorflow';
 import type { NodeBackend, OpAttribute } from './backend';
 
@@ -209,72 +209,4 @@ function fill(
 /** tfjs-node hands 64-bit integers to the backend as objects of its own. */
 function isInt64(info: object): info is { readonly valueArray: Int32Array } {
   return 'valueArray' in info && info.valueArray instanceof Int32Array;
-}
-
-const passes: Readonly<Record<string, ConvPass>> = {
-  Conv2D: 'forward',
-  Conv2DBackpropInput: 'input-gradient',
-  Conv2DBackpropFilter: 'kernel-gradient',
-};
-
-/**
- * Adds a convolution by the algorithm that was measured to be the fastest, unless that is TensorFlow's own, or the
- * convolution is none of a 3x3 kernel with stride 1 and padding 1.
- *
- * @param cast what TensorFlow's operation would read; `read` what it was given, where kernels have all of their bits
- */
-function addOwnConvolution(
-  graph: TensorGraph,
-  algorithms: Algorithms,
-  op: string,
-  cast: CastOperation,
-  read: readonly Value[],
-): Value | undefined {
-  const pass = passes[op];
-  if (pass === undefined) return undefined;
-  const valueOf = (name: string): unknown =>
-    cast.attributes.find((given) => given.name === name)?.value;
-  const isOnes = (value: unknown): boolean =>
-    value === undefined || (Array.isArray(value) && value.every((extent) => extent === 1));
-  // Inputs: x and kernel; x's shape, kernel and dy; x, kernel's shape and dy.
-  const activations = cast.inputs[pass === 'input-gradient' ? 2 : 0];
-  const gradient = cast.inputs[2];
-  const kernelShape =
-    pass === 'kernel-gradient' ? constantOf(graph, cast.inputs[1]) : read[1].shape;
-  const isHandled =
-    kernelShape?.[0] === 3 &&
-    kernelShape[1] === 3 &&
-    isOnes(valueOf('strides')) &&
-    isOnes(valueOf('dilations')) &&
-    valueOf('padding') === 'SAME' &&
-    (activations.dtype === dataType.float32 || activations.dtype === dataType.bfloat16);
-  if (!isHandled) return undefined;
-  const [images, height, width] = activations.shape;
-  const [inputChannels, outputChannels] = [kernelShape[2], kernelShape[3]];
-  const precision = activations.dtype === dataType.float32 ? 'fp32' : 'bf16';
-  const algorithm = algorithms.choose(pass, {
-    precision,
-    images,
-    height,
-    width,
-    inputChannels,
-    outputChannels,
-  });
-  if (algorithm === 'direct') return undefined;
-  const other =
-    pass === 'kernel-gradient' ? gradient : graph.cast(wide(graph, read[1]), dataType.float32);
-  return algorithms.add(graph, pass, algorithm, activations, other);
-}
-
-/** What a value was before it was cast. */
-function wide(graph: TensorGraph, value: Value): Value {
-  const { op, inputs } = graph.entries[value.ref[0]];
-  return op === 'Cast' && inputs[0].dtype === dataType.float32 ? inputs[0] : value;
-}
-
-/** The whole numbers of a constant. */
-function constantOf(graph: TensorGraph, { ref }: Value): ArrayLike<number> | undefined {
-  const given = graph.entries[ref[0]].attributes.find(({ name }) => name === 'value')?.value;
-  const isTensorValue = typeof given === 'object' && given !== null && 'data' in given;
-  return isTensorValue && given.data instanceof Int32Array ? given.data : undefined;
 }

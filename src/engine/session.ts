@@ -1,7 +1,7 @@
 import type { HostTensor } from '../base/host-tensor';
 import type { Tree } from '../base/tree';
 import { createAlgorithms } from './algorithms';
-import type { AlgorithmRow } from './algorithms';
+import type { AlgorithmRow } from './conv-algorithm';
 import { createCapturedSession } from './captured-session';
 import { createEagerSession } from './eager-session';
 import type { Precision } from './hardware';

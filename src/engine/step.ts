@@ -6,7 +6,7 @@ import type { HostTensor } from '../base/host-tensor';
 import { entries, mapTree } from '../base/tree';
 import type { Tree } from '../base/tree';
 import type { GraphEntry, Value } from './graph';
-import type { AlgorithmRow } from './algorithms';
+import type { AlgorithmRow } from './conv-algorithm';
 
 /** What is fed to a step: a number is a float32 scalar, an Int32Array or Float32Array a vector. */
 export type Feed = number | Int32Array | Float32Array | HostTensor;

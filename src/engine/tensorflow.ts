@@ -6,6 +6,7 @@ import type * as tfjs from '@tensorflow/tfjs-core';
 import { EngineError } from '../base/errors';
 import type { NodeBackend } from './backend';
 import { registerRawKernels } from './raw/register';
+import { registerTrimmedConv } from './raw/trimmed-conv';
 
 /** Threads of TensorFlow: one setting for the whole process, made when the library is loaded. */
 export interface ThreadOptions {
@@ -73,6 +74,7 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
   // The backend of tfjs-node declares `binding` private; everything that we read of it is in NodeBackend.
   const backend = tf.backend() as unknown as NodeBackend;
   registerRawKernels(backend);
+  registerTrimmedConv(backend);
   loaded = {
     version: backend.binding.TF_Version,
     gpu: backend.isUsingGpuDevice,

@@ -5,6 +5,7 @@ import { expectClose } from '../../test/expect-close';
 import type { Numbers } from '../../test/expect-close';
 import { LayerError } from '../base/errors';
 import { createRng } from '../base/rng';
+import { registerSecondDerivatives } from '../engine/raw/second-order';
 import { loadTensorflow } from '../engine/tensorflow';
 import { conv, convForward, convParameters, linear, linearForward } from './conv';
 
@@ -120,6 +121,64 @@ test('linearForward: x w + b', () => {
   expect([...linearForward(layer, x, { weight, bias }).dataSync()]).toEqual([42, 52, 62]);
   expect(() => linearForward(linear(3, 3), x, { weight })).toThrow(/\[1,2\]; expected \[N,3\]/);
   expect(() => linearForward(linear(4, 3), tf.zeros([1, 2, 2, 1]), { weight })).toThrow(/flatten/);
+});
+
+describe('a trimmed convolution', () => {
+  test('leaves out the last of an odd number of rows or columns, with any derivative', () => {
+    for (const [h, w] of [
+      [5, 5],
+      [7, 4],
+      [4, 3],
+      [4, 6],
+    ]) {
+      tf.tidy(() => {
+        const x = tf.randomNormal<tf.Rank.R4>([2, h, w, 3], 0, 1, 'float32', h);
+        const weight = tf.randomNormal([3, 3, 3, 4], 0, 1, 'float32', w);
+        const bias = tf.randomNormal([4], 0, 1, 'float32', 1);
+        const cut = (t: tf.Tensor): tf.Tensor =>
+          t.slice([0, 0, 0, 0], [2, h - (h % 2), w - (w % 2), 4]);
+        const forwards = [
+          (t: tf.Tensor, k: tf.Tensor) =>
+            convForward(conv(3, 4, { isTrimmed: true, hasBias: true }), t, { weight: k, bias }),
+          (t: tf.Tensor, k: tf.Tensor) =>
+            cut(convForward(conv(3, 4, { hasBias: true }), t, { weight: k, bias })),
+        ];
+        const found = forwards.map((forward) => {
+          const gradients = tf.grads((t, k) => forward(t, k).square().sum())([x, weight]);
+          return [forward(x, weight), ...gradients].map(host);
+        });
+        for (const [index, value] of found[0].entries()) {
+          expectClose(`${h}x${w} ${['y', 'dx', 'dw'][index]}`, value, found[1][index]);
+        }
+        // The gradient by the kernel, differentiated by x and the kernel.
+        registerSecondDerivatives();
+        const second = forwards.map((forward) =>
+          tf
+            .grads((t, k) =>
+              tf
+                .grad((u) => forward(t, u).square().sum())(k)
+                .square()
+                .sum(),
+            )([x, weight])
+            .map(host),
+        );
+        for (const [index, value] of second[0].entries()) {
+          expectClose(`${h}x${w} second ${index}`, value, second[1][index], 1e-4);
+        }
+      });
+    }
+  });
+
+  test('takes no other kernel, and no image of one row', () => {
+    expect(() => conv(3, 4, { size: 5, isTrimmed: true })).toThrow(
+      /isTrimmed takes a 3x3 kernel.*5x5/,
+    );
+    expect(() => conv(3, 4, { stride: 2, isTrimmed: true })).toThrow(/stride 2/);
+    const weight = tf.zeros([3, 3, 3, 4]);
+    expect(() =>
+      convForward(conv(3, 4, { isTrimmed: true }), tf.zeros([1, 1, 5, 3]), { weight }),
+    ).toThrow(/\[1,1,5,3\].*single row/);
+  });
 });
 
 describe('convParameters', () => {

@@ -3,6 +3,7 @@ import { LayerError } from '../base/errors';
 import { sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Rng } from '../base/rng';
+import { trimmedConv } from '../engine/raw/trimmed-conv';
 import type { Parameter, Parameters } from './parameter';
 
 /** A convolution over `[N,H,W,cin]` with a kernel `[size,size,cin,cout]`. */
@@ -20,12 +21,17 @@ export interface ConvLayer {
   readonly isFrozen: boolean;
   /** The starting kernel is drawn from U(-k, k), k = gain / sqrt(fan in). */
   readonly gain: number;
+  /**
+   * Whether the last row and column of outputs are left out where their number is odd; for 3x3 kernels of stride 1 and
+   * padding 1 only. `trimNetwork` of `nn/trim` sets it where the outputs are dropped anyway.
+   */
+  readonly isTrimmed?: boolean;
 }
 
 /**
  * A 3x3 convolution of stride 1 that keeps height and width, without bias, unless options say otherwise.
  *
- * @throws LayerError if a size is no whole number, or an even kernel has no padding given
+ * @throws LayerError if a size is not a whole number, an even kernel has no padding given, or a kernel cannot be trimmed
  */
 export function conv(
   cin: number,
@@ -37,6 +43,7 @@ export function conv(
     hasBias = false,
     isFrozen = false,
     gain = 1,
+    isTrimmed = false,
   }: Partial<Omit<ConvLayer, 'kind' | 'cin' | 'cout'>> = {},
 ): ConvLayer {
   for (const [name, value, least] of [
@@ -53,7 +60,24 @@ export function conv(
       );
     }
   }
-  return { kind: 'conv', cin, cout, size, stride, padding, hasBias, isFrozen, gain };
+  if (isTrimmed && (size !== 3 || stride !== 1 || padding !== 1)) {
+    throw new LayerError(
+      `conv: isTrimmed takes a 3x3 kernel with stride 1 and padding 1; got ${size}x${size}, stride ${stride} and ` +
+        `padding ${padding}. Leave isTrimmed out.`,
+    );
+  }
+  const layer: ConvLayer = {
+    kind: 'conv',
+    cin,
+    cout,
+    size,
+    stride,
+    padding,
+    hasBias,
+    isFrozen,
+    gain,
+  };
+  return isTrimmed ? { ...layer, isTrimmed } : layer;
 }
 
 /** A fully connected layer: `[N,cin]` to `[N,cout]`, weight `[cin,cout]`. */
@@ -111,7 +135,10 @@ function uniform(shape: readonly number[], bound: number, rng: Rng): HostTensor 
   return { shape, data };
 }
 
-/** The output `[N,H',W',cout]` for x `[N,H,W,cin]`, H' = floor((H + 2 padding - size) / stride) + 1. */
+/**
+ * The output `[N,H',W',cout]` for x `[N,H,W,cin]`, H' = floor((H + 2 padding - size) / stride) + 1, of a trimmed
+ * convolution 2 floor(H / 2).
+ */
 export function convForward(
   layer: ConvLayer,
   x: tf.Tensor,
@@ -123,6 +150,17 @@ export function convForward(
       `conv: the input has shape [${x.shape.join()}]; expected [N,H,W,${layer.cin}]. ` +
         'Set cin to the channels of the node before.',
     );
+  }
+  const [, height, width] = (x as tf.Tensor4D).shape;
+  if (layer.isTrimmed === true && (height % 2 === 1 || width % 2 === 1)) {
+    if (Math.min(height, width) < 2) {
+      throw new LayerError(
+        `conv: the input has shape [${x.shape.join()}]; a trimmed convolution leaves nothing of a single row or column. ` +
+          'Give larger images, or leave isTrimmed out.',
+      );
+    }
+    const y = trimmedConv(x as tf.Tensor4D, weight as tf.Tensor4D);
+    return bias === undefined ? y : y.add(bias);
   }
   // TensorFlow's "same" pads both sides alike only at stride 1, and its gradients take no explicit padding.
   const isSame = stride === 1 && 2 * padding === size - 1;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { version } from '../base/version';
 import type { Cifar10 } from '../data/cifar10';
-import type { AlgorithmRow } from '../engine/algorithms';
+import type { AlgorithmRow } from '../engine/conv-algorithm';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import type { Hardware, Precision } from '../engine/hardware';
 import type { SessionMode, SessionOptions } from '../engine/session';

@@ -1,4 +1,4 @@
-import type { AlgorithmRow } from '../engine/algorithms';
+import type { AlgorithmRow } from '../engine/conv-algorithm';
 import type { Precision } from '../engine/hardware';
 import type { SessionMode } from '../engine/session';
 import type { EpochRow } from '../train/loop';

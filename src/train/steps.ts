@@ -4,6 +4,7 @@ import { filled } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Graph } from '../graph/spec';
 import { pathsByRole, runNetwork } from '../nn/network';
+import { trimNetwork } from '../nn/trim';
 import type { AnyLayer, Variables } from '../nn/network';
 import { updateParameters } from '../optim/optimiser';
 import type { Optimiser } from '../optim/optimiser';
@@ -93,7 +94,7 @@ export function forward(
   isTraining: boolean,
 ): Outcome {
   const { values, running } = runNetwork(
-    model.graph,
+    trimNetwork(model.graph),
     variables,
     { input: batch.input },
     isTraining,
@@ -107,9 +108,10 @@ export function forward(
  * image.
  */
 export function forwardWithFlip(model: Model, variables: Variables, batch: Batch): Outcome {
-  const output = outputOf(model.graph);
+  const graph = trimNetwork(model.graph);
+  const output = outputOf(graph);
   const [plain, mirrored] = [batch.input, tf.reverse(batch.input, 2)].map(
-    (input) => runNetwork(model.graph, variables, { input }, false).values.get(output) as tf.Tensor,
+    (input) => runNetwork(graph, variables, { input }, false).values.get(output) as tf.Tensor,
   );
   return { ...judge(model, plain.add(mirrored).mul(0.5), batch.target), running: {} };
 }

@@ -1,0 +1,90 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { cacheRoot } from '../base/cache-root';
+import type { AlgorithmRow } from './conv-algorithm';
+import { loadTensorflow } from './tensorflow';
+
+/** Counted up when a kernel of `native/` or the way of measuring changes. */
+const edition = 3;
+
+type Cache = Readonly<Record<string, readonly AlgorithmRow[]>>;
+
+/** What this machine has measured so far; nothing where the file is missing, not readable or damaged. */
+export function readCachedRows(): readonly AlgorithmRow[] {
+  return readCache()[machine()] ?? [];
+}
+
+/** Adds what was measured to the file in the cache folder, and returns it. Warns once where that cannot be written. */
+export function keepRow(measured: AlgorithmRow): AlgorithmRow {
+  const whole = readCache();
+  const rows = [...(whole[machine()] ?? []), measured];
+  const path = cacheFile();
+  const draft = `${path}.${process.pid}.part`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    try {
+      writeFileSync(draft, `${JSON.stringify({ ...whole, [machine()]: rows }, null, 1)}\n`);
+      renameSync(draft, path);
+    } finally {
+      rmSync(draft, { force: true });
+    }
+  } catch (cause) {
+    warnOnce(path, cause);
+  }
+  return measured;
+}
+
+function cacheFile(): string {
+  return join(cacheRoot(), 'algorithms.json');
+}
+
+/** What the numbers hold for: another processor, thread count, TensorFlow or edition of the kernels measures again. */
+function machine(): string {
+  const { intraOpThreads, version } = loadTensorflow();
+  return [cpus()[0]?.model ?? '', intraOpThreads, version, edition].join(' | ');
+}
+
+function readCache(): Cache {
+  let text: string;
+  try {
+    text = readFileSync(cacheFile(), 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') warnOnce(cacheFile(), cause);
+    return {};
+  }
+  try {
+    const found: unknown = JSON.parse(text);
+    return isCache(found) ? found : {};
+  } catch {
+    return {}; // Cut short, as by a full disk: it is measured again.
+  }
+}
+
+function isCache(found: unknown): found is Cache {
+  return (
+    typeof found === 'object' &&
+    found !== null &&
+    Object.values(found).every((rows) => Array.isArray(rows) && rows.every(isRow))
+  );
+}
+
+function isRow(found: unknown): found is AlgorithmRow {
+  const { pass, shape, candidates, chosen } = (found ?? {}) as Partial<AlgorithmRow>;
+  return (
+    [pass, shape, chosen].every((text) => typeof text === 'string') && Array.isArray(candidates)
+  );
+}
+
+const warned = new Set<string>();
+
+/** A cache that cannot be used costs every run some seconds of measuring, nothing else. */
+function warnOnce(path: string, cause: unknown): void {
+  if (warned.has(path)) return;
+  warned.add(path);
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  process.emitWarning(
+    `engine: the table of convolution algorithms ${path} cannot be kept (${reason}), so this run measures them again. ` +
+      'Make the folder writable, or set CIFAR10_FAST_CACHE to another one.',
+  );
+}

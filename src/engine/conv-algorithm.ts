@@ -1,0 +1,74 @@
+import type { TensorGraph, Value } from './graph';
+
+/** The three convolutions of a layer in training: of activations, and the gradients by its input and by its kernel. */
+export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
+
+/**
+ * How a convolution is computed: `direct` by TensorFlow, the others by operations of our own (`native/conv.h`).
+ *
+ * - `winograd-2` and `winograd-4`: Winograd's minimal filtering for output tiles of 2x2 and 4x4, which takes 2.25 and 4
+ *   times fewer products.
+ * - `outer-product`: the kernel's gradient in bf16 as outer products of pixels.
+ *
+ * @see Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015)
+ */
+export type Algorithm = 'direct' | 'outer-product' | 'winograd-2' | 'winograd-4';
+
+/** What one algorithm was measured to do. */
+export interface Candidate {
+  readonly algorithm: Algorithm;
+  /** Milliseconds for the same images, the least of five, taken in turn: what else runs on a machine only adds. */
+  readonly ms: number;
+  /** Root mean square of its difference from `direct`, relative to that of the result. */
+  readonly difference: number;
+}
+
+/** What was measured for one pass and shape, and what follows from it. */
+export interface AlgorithmRow {
+  readonly pass: ConvPass;
+  /** Images measured, and what they are, as in `bf16 64x32x32 64->128`. */
+  readonly shape: string;
+  readonly candidates: readonly Candidate[];
+  readonly chosen: Algorithm;
+}
+
+/** A 3x3 convolution of stride 1, with a row and a column of zeros before the image. */
+export interface ConvShape {
+  readonly precision: 'fp32' | 'bf16';
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly inputChannels: number;
+  readonly outputChannels: number;
+  /** Default: the height. One less where the last row of outputs is left out. */
+  readonly outputHeight?: number;
+  /** Default: the width. One less where the last column of outputs is left out. */
+  readonly outputWidth?: number;
+}
+
+/** Height and width of a convolution's outputs. */
+export function outputExtents(conv: ConvShape): readonly [height: number, width: number] {
+  return [conv.outputHeight ?? conv.height, conv.outputWidth ?? conv.width];
+}
+
+/** Chooses algorithms, measuring each pass and shape at most once. */
+export interface Algorithms {
+  /** What has been asked for so far, in that order: the part of a run's record that a resumed run has to be given. */
+  readonly rows: readonly AlgorithmRow[];
+  choose(pass: ConvPass, conv: ConvShape): Algorithm;
+  /**
+   * Adds a convolution to a graph. Activations are in the number format of the shape, kernels in float32.
+   *
+   * @param conv the shape of the whole batch
+   * @param a x `[N,H,W,Ci]` or, for the gradient by the input, dy `[N,OH,OW,Co]`
+   * @param b the kernel `[3,3,Ci,Co]` or, for the gradient by the kernel, dy
+   */
+  add(
+    graph: TensorGraph,
+    pass: ConvPass,
+    algorithm: Algorithm,
+    conv: ConvShape,
+    a: Value,
+    b: Value,
+  ): Value;
+}

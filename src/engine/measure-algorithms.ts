@@ -1,0 +1,159 @@
+import { sizeOf } from '../base/host-tensor';
+import type { OpAttribute } from './backend';
+import { outputExtents } from './conv-algorithm';
+import type {
+  Algorithm,
+  AlgorithmRow,
+  Algorithms,
+  Candidate,
+  ConvPass,
+  ConvShape,
+} from './conv-algorithm';
+import { attributeType, dataType, openGraph } from './graph';
+import type { TensorGraph, Value } from './graph';
+import { addVariable, assignVariable, readVariable } from './variable';
+
+/** Largest difference from `direct`: other sums of the same products; a bf16 result is off by 2^-9 of each element anyhow. */
+const largestDifference = { fp32: 2e-5, bf16: 1e-2 } as const;
+
+/** Some 12 GFLOP of images: enough to be timed, little enough to be done at once. Less if a batch is less. */
+const measuredFlops = 12e9;
+const repeats = 5;
+
+/** A power of two, so that a batch and the smaller last one share a measurement. */
+export function measuredImages(conv: ConvShape): number {
+  const { images, inputChannels, outputChannels } = conv;
+  const perImage = 2 * sizeOf(outputExtents(conv)) * 9 * inputChannels * outputChannels;
+  return 2 ** Math.max(0, Math.floor(Math.log2(Math.min(images, measuredFlops / perImage))));
+}
+
+/** Times the algorithms on random numbers, taking turns, and compares what they compute. */
+export function measureAlgorithms(
+  algorithms: Algorithms,
+  offered: readonly Algorithm[],
+  pass: ConvPass,
+  whole: ConvShape,
+): Pick<AlgorithmRow, 'candidates' | 'chosen'> {
+  const conv = { ...whole, images: measuredImages(whole) };
+  const graph = openGraph();
+  try {
+    const { inits, results } = addCandidates(graph, algorithms, offered, pass, conv);
+    graph.runSync([], inits);
+    const numbers = graph.runSync(
+      results.map((result) => graph.cast(result, dataType.float32)),
+      [],
+    );
+    const times = offered.map((): number[] => []);
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const [index, { ref }] of results.entries()) {
+        const start = performance.now();
+        graph.runSync([], [ref[0]]);
+        times[index].push(performance.now() - start);
+      }
+    }
+    const candidates = offered.map((algorithm, index): Candidate => ({
+      algorithm,
+      ms: Math.min(...times[index]),
+      difference: relativeDifference(numbers[index].data, numbers[0].data),
+    }));
+    const [fastest] = candidates
+      .filter(({ difference }) => difference <= largestDifference[conv.precision])
+      .toSorted((p, q) => p.ms - q.ms);
+    return { candidates, chosen: fastest.algorithm };
+  } finally {
+    graph.close();
+  }
+}
+
+/** Adds the same convolution by every algorithm; `inits` are the nodes that fill its inputs. */
+function addCandidates(
+  graph: TensorGraph,
+  algorithms: Algorithms,
+  offered: readonly Algorithm[],
+  pass: ConvPass,
+  conv: ConvShape,
+): { readonly inits: number[]; readonly results: Value[] } {
+  const { precision, images, height, width, inputChannels, outputChannels } = conv;
+  const [outputHeight, outputWidth] = outputExtents(conv);
+  const inits: number[] = [];
+  const shapeOf = (extents: readonly number[]): Value =>
+    graph.constant({
+      dtype: dataType.int32,
+      shape: [extents.length],
+      data: Int32Array.from(extents),
+    });
+  const filled = (extents: readonly number[], dtype: number): Value => {
+    const random = graph.add(
+      'RandomStandardNormal',
+      [shapeOf(extents)],
+      [
+        type('dtype', dataType.float32),
+        { name: 'seed', type: attributeType.int, value: extents.length },
+        { name: 'seed2', type: attributeType.int, value: sizeOf(extents) },
+      ],
+    ).outputs[0];
+    const handle = addVariable(graph, `${extents.join('x')} ${inits.length}`, dtype, extents);
+    inits.push(assignVariable(graph, handle, graph.cast(random, dtype), []));
+    return readVariable(graph, { handle, dtype });
+  };
+  const dtype = precision === 'bf16' ? dataType.bfloat16 : dataType.float32;
+  const x = filled([images, height, width, inputChannels], dtype);
+  const dy = filled([images, outputHeight, outputWidth, outputChannels], dtype);
+  const kernel = filled([3, 3, inputChannels, outputChannels], dataType.float32);
+  const attributes = [
+    type('T', dtype),
+    { name: 'strides', type: attributeType.int, value: [1, 1, 1, 1] },
+    ...paddingOf(conv),
+  ];
+  const direct = (): Value => {
+    const low = graph.cast(kernel, dtype);
+    switch (pass) {
+      case 'forward':
+        return graph.add('Conv2D', [x, low], attributes).outputs[0];
+      case 'input-gradient':
+        return graph.add('Conv2DBackpropInput', [shapeOf(x.shape), low, dy], attributes).outputs[0];
+      case 'kernel-gradient':
+        return graph.add('Conv2DBackpropFilter', [x, shapeOf(kernel.shape), dy], attributes)
+          .outputs[0];
+      default:
+        return pass satisfies never;
+    }
+  };
+  const a = pass === 'input-gradient' ? dy : x;
+  const b = pass === 'kernel-gradient' ? dy : kernel;
+  const results = offered.map((algorithm) =>
+    algorithm === 'direct' ? direct() : algorithms.add(graph, pass, algorithm, conv, a, b),
+  );
+  return { inits, results };
+}
+
+function type(name: string, value: number): OpAttribute {
+  return { name, type: attributeType.type, value };
+}
+
+/** How TensorFlow is asked for the padding of a convolution, as `Conv2D` takes it. */
+function paddingOf(conv: ConvShape): OpAttribute[] {
+  const [outputHeight, outputWidth] = outputExtents(conv);
+  const after = [1 - (conv.height - outputHeight), 1 - (conv.width - outputWidth)];
+  if (after[0] === 1 && after[1] === 1) {
+    return [{ name: 'padding', type: attributeType.string, value: 'SAME' }];
+  }
+  return [
+    { name: 'padding', type: attributeType.string, value: 'EXPLICIT' },
+    {
+      name: 'explicit_paddings',
+      type: attributeType.int,
+      value: [0, 0, 1, after[0], 1, after[1], 0, 0],
+    },
+  ];
+}
+
+function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let difference = 0;
+  let whole = 0;
+  for (let i = 0; i < a.length; i++) {
+    difference += (a[i] - b[i]) ** 2;
+    whole += b[i] ** 2;
+  }
+  return Math.sqrt(difference / whole);
+}
