@@ -62,7 +62,8 @@ export type { Algorithm, AlgorithmRow, Candidate, ConvPass } from './engine/conv
 export { fastestPrecision, hardwareLine, readHardware } from './engine/hardware';
 export type { Gpu, Hardware, Precision } from './engine/hardware';
 export type { GraphEntry, Value } from './engine/graph';
-export { flopsOf, printGraph, summariseGraph } from './engine/print';
+export { countFlops, flopsOf } from './engine/flops';
+export { printGraph, summariseGraph } from './engine/print';
 export { summariseProfile } from './engine/profile';
 export type { NodeTime, OperationTime } from './engine/profile';
 export type { GraphSummary } from './engine/print';

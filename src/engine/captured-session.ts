@@ -228,6 +228,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
       const nodes = neededFor(body, [...outputs.map(({ value }) => value), ...writes.values()]);
       recordings.push({
         name,
+        runs: count ?? 1,
         nodes,
         inputs: named(valuesOf(feeds)),
         outputs,

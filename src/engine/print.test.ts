@@ -4,9 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { filled } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
-import type { Value } from './graph';
 import type { Precision } from './hardware';
-import { flopsOf, printGraph, summariseGraph } from './print';
+import { printGraph, summariseGraph } from './print';
 import { batchNormTraining } from './raw/batch-norm';
 import { relu } from './raw/relu';
 import { createSession } from './session';
@@ -157,80 +156,6 @@ describe('summariseGraph', () => {
     // Four parameters and a counter; `unused` is not read.
     expect(stateBytes).toBe(4 * (3 * 3 * 3 * 8 + 8 + 8 + 8 * 10 + 1));
     expect(summariseGraph(trainingStep('fp32')).casts).toBe(0);
-  });
-});
-
-describe('flopsOf', () => {
-  const total = ({ nodes }: Recording): Record<string, number> =>
-    Object.fromEntries(
-      nodes.filter((node) => flopsOf(node) > 0).map((node) => [node.op, flopsOf(node)]),
-    );
-  const four = (t: tf.Tensor): tf.Tensor4D => t as tf.Tensor4D;
-
-  test('conv2d and its two gradients: x=[2,8,8,3] k=[3,3,3,16] s=2, all the same', () => {
-    const flops = 2 * (2 * 4 * 4 * 16) * (3 * 3 * 3);
-    const recording = recordingOf({ x: [2, 8, 8, 3], k: [3, 3, 3, 16] }, ({ x, k }) => {
-      const [dx, dk] = tf.grads((a, b) => tf.conv2d(four(a), four(b), 2, 'same').square().sum())([
-        x,
-        k,
-      ]);
-      return dx.sum().add(dk.sum());
-    });
-    expect(total(recording)).toEqual({
-      Conv2D: flops,
-      Conv2DBackpropInput: flops,
-      Conv2DBackpropFilter: flops,
-    });
-    expect(summariseGraph(recording).flops).toBe(3 * flops);
-  });
-
-  test('convolutions of our own count as those that they replace, whatever they save', () => {
-    const value = (shape: readonly number[]): Value => ({ ref: [0, 0], dtype: 1, shape });
-    const count = (
-      op: string,
-      of: readonly (readonly number[])[],
-      output: readonly number[],
-    ): number =>
-      flopsOf({ id: 0, op, inputs: of.map(value), outputs: [value(output)], attributes: [] });
-    const [x, kernel, dy] = [
-      [2, 8, 8, 16],
-      [3, 3, 16, 32],
-      [2, 8, 8, 32],
-    ];
-    const flops = 2 * (2 * 8 * 8 * 32) * (3 * 3 * 16);
-    expect(count('Conv2D', [x, kernel], dy)).toBe(flops);
-    expect(count('Cifar10FastConv3x3', [x, kernel], dy)).toBe(flops);
-    expect(count('Conv2DBackpropInput', [[4], kernel, dy], x)).toBe(flops);
-    expect(count('Cifar10FastConv3x3BackpropInput', [dy, kernel], x)).toBe(flops);
-    expect(count('Conv2DBackpropFilter', [x, [4], dy], kernel)).toBe(flops);
-    expect(count('Cifar10FastConv3x3BackpropFilter', [x, dy], kernel)).toBe(flops);
-  });
-
-  test('matMul: [3,4] x [4,5], transposed or not, alone or in batches', () => {
-    const flops = 2 * 3 * 4 * 5;
-    const plain = recordingOf({ a: [3, 4], b: [4, 5] }, ({ a, b }) => tf.matMul(a, b));
-    expect(summariseGraph(plain).flops).toBe(flops);
-    const turned = recordingOf({ a: [4, 3], b: [5, 4] }, ({ a, b }) => tf.matMul(a, b, true, true));
-    expect(summariseGraph(turned).flops).toBe(flops);
-    const batches = recordingOf({ a: [7, 4, 3], b: [7, 4, 5] }, ({ a, b }) =>
-      tf.matMul(a, b, true),
-    );
-    expect(summariseGraph(batches).flops).toBe(7 * flops);
-  });
-
-  test('depthwise and three-dimensional convolutions', () => {
-    const depthwise = recordingOf({ x: [1, 6, 6, 3], k: [3, 3, 3, 2] }, ({ x, k }) =>
-      tf.depthwiseConv2d(four(x), four(k), 1, 'valid'),
-    );
-    expect(summariseGraph(depthwise).flops).toBe(2 * (4 * 4 * 6) * 9);
-    const conv3d = recordingOf({ x: [1, 4, 4, 4, 2], k: [2, 2, 2, 2, 3] }, ({ x, k }) =>
-      tf.conv3d(x as tf.Tensor5D, k as tf.Tensor5D, 1, 'valid'),
-    );
-    expect(summariseGraph(conv3d).flops).toBe(2 * (3 * 3 * 3 * 3) * (2 * 2 * 2 * 2));
-  });
-
-  test('anything else is 0', () => {
-    expect(summariseGraph(recordingOf({ x: [5] }, ({ x }) => x.exp().sum())).flops).toBe(0);
   });
 });
 

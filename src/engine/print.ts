@@ -1,4 +1,4 @@
-import { sizeOf } from '../base/host-tensor';
+import { flopsOf } from './flops';
 import { byteSizeOf, dataTypeName } from './graph';
 import type { GraphEntry, Value } from './graph';
 import type { NamedValue, Recording } from './step';
@@ -8,46 +8,12 @@ export interface GraphSummary {
   readonly nodes: number;
   /** How many nodes there are of each operation, the most frequent first. */
   readonly byOp: ReadonlyMap<string, number>;
-  /** Floating point operations of convolutions and matrix products, see {@link flopsOf}. */
+  /** Floating point operations of convolutions and matrix products in one run, see {@link flopsOf}. */
   readonly flops: number;
   /** Changes between number formats of 32 and of 16 bits. */
   readonly casts: number;
   /** Bytes of the parts of the state that the step reads or replaces. */
   readonly stateBytes: number;
-}
-
-/**
- * Floating point operations of a convolution, a gradient of one, or a matrix product: two for each multiplication and
- * addition, zeros of the padding included. 0 for every other operation, as what they take is memory traffic.
- */
-export function flopsOf({ op, inputs, outputs, attributes }: GraphEntry): number {
-  const [a, b] = inputs;
-  const dy = inputs[inputs.length - 1];
-  const kernel = (shape: readonly number[]): number => sizeOf(shape.slice(0, -1));
-  const isSet = (name: string): boolean =>
-    attributes.some((attribute) => attribute.name === name && attribute.value === true);
-  switch (op) {
-    case 'Conv2D':
-    case 'Conv3D':
-    case 'Cifar10FastConv3x3':
-      return 2 * sizeOf(outputs[0].shape) * kernel(b.shape);
-    case 'Conv2DBackpropInput':
-      return 2 * sizeOf(dy.shape) * kernel(b.shape);
-    case 'Cifar10FastConv3x3BackpropInput':
-      return 2 * sizeOf(a.shape) * kernel(b.shape);
-    case 'Conv2DBackpropFilter':
-    case 'Cifar10FastConv3x3BackpropFilter':
-      return 2 * sizeOf(dy.shape) * kernel(outputs[0].shape);
-    case 'DepthwiseConv2dNative':
-      return 2 * sizeOf(outputs[0].shape) * sizeOf(b.shape.slice(0, 2));
-    case 'MatMul':
-      return 2 * sizeOf(outputs[0].shape) * a.shape[isSet('transpose_a') ? 0 : 1];
-    case 'BatchMatMul':
-    case 'BatchMatMulV2':
-      return 2 * sizeOf(outputs[0].shape) * a.shape[a.shape.length - (isSet('adj_x') ? 2 : 1)];
-    default:
-      return 0;
-  }
 }
 
 /** Counts what a captured step consists of. */

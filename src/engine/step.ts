@@ -42,6 +42,8 @@ export type Run<I, O> = (inputs: I) => Promise<OnHost<O>>;
 /** A captured step as a graph: everything whose value a run needs. */
 export interface Recording {
   readonly name: string;
+  /** How many times a call runs the nodes, one after the other: 1 except in a loop. */
+  readonly runs: number;
   /** Each node after those that it reads. */
   readonly nodes: readonly GraphEntry[];
   /** What is fed, by the paths of the step's inputs. */

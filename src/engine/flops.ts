@@ -1,0 +1,151 @@
+import { sizeOf } from '../base/host-tensor';
+import type { GraphEntry } from './graph';
+import type { Recording } from './step';
+
+/**
+ * Floating point operations of one call of a captured step, in convolutions and matrix products: see {@link flopsOf}. A
+ * loop counts all of its runs.
+ */
+export function countFlops({ nodes, runs }: Recording): number {
+  return runs * nodes.reduce((sum, node) => sum + flopsOf(node), 0);
+}
+
+/**
+ * Floating point operations of a convolution, a gradient of one, or a matrix product; 0 for every other operation.
+ *
+ * Counted are two operations, a multiplication and an addition, for each product of the direct algorithm: of each output
+ * that is computed with each tap of the kernel that lies on the image. Taps on the zeros of the padding are left out, and
+ * so are outputs that are not computed, as those of a trimmed convolution. An algorithm that needs fewer products for the
+ * same result, as Winograd's does, counts like the direct one. Elementwise work, norms, pooling and casts do not count.
+ *
+ * Own operations and TensorFlow's count alike.
+ */
+export function flopsOf(node: GraphEntry): number {
+  const { op, inputs, outputs } = node;
+  const [a, b, c] = inputs;
+  switch (op) {
+    case 'Conv2D':
+    case 'Conv3D':
+    case 'Cifar10FastConv3x3':
+      return convFlops(node, a.shape, b.shape, outputs[0].shape);
+    case 'Conv2DBackpropInput':
+    case 'Conv3DBackpropInputV2':
+      return convFlops(node, outputs[0].shape, b.shape, c.shape);
+    case 'Conv2DBackpropFilter':
+    case 'Conv3DBackpropFilterV2':
+      return convFlops(node, a.shape, outputs[0].shape, c.shape);
+    case 'Cifar10FastConv3x3BackpropInput':
+      return convFlops(node, outputs[0].shape, b.shape, a.shape);
+    case 'Cifar10FastConv3x3BackpropFilter':
+      return convFlops(node, a.shape, outputs[0].shape, b.shape);
+    case 'DepthwiseConv2dNative':
+      return convFlops(node, a.shape, depthwise(b.shape), outputs[0].shape);
+    case 'DepthwiseConv2dNativeBackpropInput':
+      return convFlops(node, outputs[0].shape, depthwise(b.shape), c.shape);
+    case 'DepthwiseConv2dNativeBackpropFilter':
+      return convFlops(node, a.shape, depthwise(outputs[0].shape), c.shape);
+    case 'MatMul':
+      return (
+        2 * sizeOf(outputs[0].shape) * a.shape[attribute(node, 'transpose_a') === true ? 0 : 1]
+      );
+    case 'BatchMatMul':
+    case 'BatchMatMulV2':
+      return (
+        2 *
+        sizeOf(outputs[0].shape) *
+        (a.shape.at(attribute(node, 'adj_x') === true ? -2 : -1) ?? 0)
+      );
+    case 'Einsum':
+      return einsumFlops(node);
+    default:
+      return 0;
+  }
+}
+
+function attribute({ attributes }: GraphEntry, name: string): unknown {
+  return attributes.find((given) => given.name === name)?.value;
+}
+
+/** For images `[N,…,Ci]`, a kernel `[…,Ci,Co]` and outputs `[N,…,Co]`, with as many axes in between as the kernel has. */
+function convFlops(
+  node: GraphEntry,
+  image: readonly number[],
+  kernel: readonly number[],
+  output: readonly number[],
+): number {
+  const axes = kernel.length - 2;
+  const pairs = Array.from({ length: axes }, (_, index) => {
+    const axis = index + 1;
+    return tapsOnImage({
+      extent: image[axis],
+      outputs: output[axis],
+      taps: kernel[index],
+      stride: extentOf(attribute(node, 'strides'), axis),
+      dilation: extentOf(attribute(node, 'dilations'), axis),
+      before: zerosBefore(node, axis),
+    });
+  });
+  const [inputChannels, outputChannels] = kernel.slice(-2);
+  return 2 * image[0] * sizeOf(pairs) * inputChannels * outputChannels;
+}
+
+/** A depthwise kernel `[kh,kw,cin,multiplier]` as one that makes each of its outputs of a single channel. */
+function depthwise([kh, kw, cin, multiplier]: readonly number[]): number[] {
+  return [kh, kw, 1, cin * multiplier];
+}
+
+/** How many pairs of an output and a tap meet a pixel along one axis. */
+function tapsOnImage(along: {
+  readonly extent: number;
+  readonly outputs: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly dilation: number;
+  /** Zeros before the image; of a convolution that keeps TensorFlow's "same", as many as that takes. */
+  readonly before: number | 'same';
+}): number {
+  const { extent, outputs, taps, stride, dilation } = along;
+  const needed = (outputs - 1) * stride + (taps - 1) * dilation + 1;
+  const before = along.before === 'same' ? Math.max(0, needed - extent) >> 1 : along.before;
+  let pairs = 0;
+  for (let output = 0; output < outputs; output++) {
+    for (let tap = 0; tap < taps; tap++) {
+      const pixel = output * stride + tap * dilation - before;
+      if (pixel >= 0 && pixel < extent) pairs += 1;
+    }
+  }
+  return pairs;
+}
+
+function zerosBefore(node: GraphEntry, axis: number): number | 'same' {
+  // Own operations pad by one row and one column.
+  if (node.op.startsWith('Cifar10FastConv3x3')) return 1;
+  switch (attribute(node, 'padding')) {
+    case 'SAME':
+      return 'same';
+    case 'EXPLICIT':
+      return (attribute(node, 'explicit_paddings') as readonly number[])[2 * axis];
+    default:
+      return 0;
+  }
+}
+
+/** Of strides or dilations, which are 1 where they are not given. */
+function extentOf(value: unknown, axis: number): number {
+  return Array.isArray(value) ? Number(value[axis]) : 1;
+}
+
+/** Of a sum of products over every letter of an equation as `bij,bjk->bik`. */
+function einsumFlops(node: GraphEntry): number {
+  const [sources] = String(attribute(node, 'equation')).split('->');
+  const terms = sources.replaceAll(' ', '').split(',');
+  // A single term is transposed or summed, not multiplied.
+  if (terms.length < 2) return 0;
+  const extents = new Map<string, number>();
+  for (const [index, term] of terms.entries()) {
+    for (const [place, letter] of [...term].entries()) {
+      extents.set(letter, node.inputs[index].shape[place]);
+    }
+  }
+  return 2 * (terms.length - 1) * sizeOf([...extents.values()]);
+}
