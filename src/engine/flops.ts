@@ -143,7 +143,7 @@ function einsumFlops(node: GraphEntry): number {
   if (terms.length < 2) return 0;
   const extents = new Map<string, number>();
   for (const [index, term] of terms.entries()) {
-    for (const [place, letter] of [...term].entries()) {
+    for (const [place, letter] of term.split('').entries()) {
       extents.set(letter, node.inputs[index].shape[place]);
     }
   }
