@@ -71,7 +71,7 @@ const suites = {
   check: [
     one('format', script('prettier'), '--check', '--log-level=warn', '.'),
     one('lint', script('oxlint'), '--type-aware', '--max-warnings=0'),
-    one('types', 'node_modules/typescript/lib/tsc.js', '-p', 'tsconfig.check.json'),
+    one('types', 'node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.check.json'),
     vitest('unit', '--exclude=test/parity/**', '--exclude=test/kernel/**'),
   ],
   parity: [vitest('parity', 'test/parity')],

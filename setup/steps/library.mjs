@@ -77,7 +77,7 @@ export async function run(context) {
   const key = libraryKey(context);
   rmSync(join(stamps, 'library'), { force: true });
   removeStale(root);
-  const compiler = ['node_modules/typescript/lib/tsc.js', '-p', 'tsconfig.json'];
+  const compiler = ['node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.json'];
   if (!(await runCommand(context, 'node', compiler)).ok)
     throw new SetupError(
       'the library does not compile:',
