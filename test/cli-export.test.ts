@@ -11,7 +11,7 @@ import { pngOf } from '../src/export/picture';
 import { initNetwork } from '../src/nn/network';
 import { keepCheckpoint } from '../src/runs/checkpoint';
 import type { RunFolder } from '../src/runs/folder';
-import { cliIn, compileInto } from './cli-process';
+import { cliIn, linkLibrary } from './cli-process';
 
 /** `export`, `predict` and the mistakes of `report` as processes, on a run whose network has learnt nothing. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-export-'));
@@ -20,7 +20,7 @@ const long = 180_000;
 const run = join(scratch, 'runs/demo-smoke-0');
 
 beforeAll(async () => {
-  compileInto(scratch);
+  linkLibrary(scratch);
   mkdirSync(run, { recursive: true });
   const experiment = scaled(findExperiment('demo'), 'smoke');
   const weights = initNetwork(networkOf(experiment), createRng(0, 'init'));

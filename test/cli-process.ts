@@ -1,6 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { builtLibrary } from './built-library';
 
 /** What a program left behind. */
 export interface Outcome {
@@ -27,23 +28,14 @@ export interface CliProcess {
   readonly cli: (args: readonly string[], how?: Spawned) => Promise<Outcome>;
 }
 
-const root = resolve(__dirname, '..');
-
-/**
- * Compiles the library into `folder/dist`, and links beside it what it needs. The `dist` of the checkout may be older than
- * `src`, or be rebuilt while a test runs; what is tested so is always the source.
- */
-export function compileInto(folder: string): void {
-  const compiler = join(root, 'node_modules/typescript/lib/tsc.js');
-  const options = ['-p', root, '--outDir', join(folder, 'dist'), '--incremental', 'false'];
-  const { status, stdout } = spawnSync(process.execPath, [compiler, ...options], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`the library does not compile:\n${stdout}`);
-  for (const name of ['node_modules', 'native']) symlinkSync(join(root, name), join(folder, name));
+/** Puts the library, compiled from its sources, into a folder, with what it needs beside it. */
+export function linkLibrary(folder: string): void {
+  const built = builtLibrary();
+  for (const name of ['dist', 'node_modules', 'native'])
+    symlinkSync(join(built, name), join(folder, name));
 }
 
-/** The command line that {@link compileInto} puts into a folder. */
+/** The command line that {@link linkLibrary} puts into a folder. */
 export function cliIn(folder: string): CliProcess {
   const main = join(folder, 'dist/cli/main.js');
   const run: CliProcess['run'] = async (program, args, how = {}) => {

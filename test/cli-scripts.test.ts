@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
-import { cliIn, compileInto, jsonLines } from './cli-process';
+import { cliIn, linkLibrary, jsonLines } from './cli-process';
 
 /** The study's two scripts as commands, and records that are changed by hand: processes on CIFAR-10 from the cache. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-scripts-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
 
-beforeAll(() => compileInto(scratch), long);
+beforeAll(() => linkLibrary(scratch), long);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 interface Row {

@@ -3,14 +3,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cliIn, compileInto, jsonLines } from './cli-process';
+import { cliIn, linkLibrary, jsonLines } from './cli-process';
 
 /** `sweep`, `worker` and `report` as their user meets them: processes on CIFAR-10 from the cache. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-sweep-'));
 const { cli, main, run } = cliIn(scratch);
 const long = 300_000;
 
-beforeAll(() => compileInto(scratch), long);
+beforeAll(() => linkLibrary(scratch), long);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 interface Line {

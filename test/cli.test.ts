@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
-import { cliIn, compileInto, jsonLines } from './cli-process';
+import { cliIn, linkLibrary, jsonLines } from './cli-process';
 import type { Outcome } from './cli-process';
 import { blocksOf, pattern, sectionsOf } from './markdown';
 
@@ -97,7 +97,7 @@ function contents(folder: string): Record<string, unknown> {
   return { '.': statSync(folder).mtimeMs, ...Object.fromEntries(files) };
 }
 
-beforeAll(() => compileInto(scratch), long);
+beforeAll(() => linkLibrary(scratch), long);
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

@@ -1,17 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { builtLibrary, linkPackages } from './built-library';
 import { blocksOf, comparing } from './markdown';
 
 /**
@@ -23,12 +16,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-guide-'));
 const guide = readFileSync(join(root, 'docs/guide.md'), 'utf8');
 const blocks = blocksOf(guide);
 
-const configFile = join(root, 'tsconfig.json');
-const { options } = ts.parseJsonConfigFileContent(
-  ts.readConfigFile(configFile, (path) => readFileSync(path, 'utf8')).config,
-  ts.sys,
-  root,
-);
+const built = builtLibrary();
 
 const shown = `import { inspect } from 'node:util';
 function expectShown(value: unknown, wanted: string): void {
@@ -38,31 +26,8 @@ function expectShown(value: unknown, wanted: string): void {
 `;
 const program = join(scratch, 'mine.mts');
 
-/** Compiles every file by itself, which `isolatedDeclarations` allows, and puts the package where its name finds it. */
-function buildPackage(): void {
-  const modules = join(scratch, 'node_modules');
-  mkdirSync(modules);
-  for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (name.startsWith('.') || name === 'cifar10-fast') continue;
-    symlinkSync(join(root, 'node_modules', name), join(modules, name));
-  }
-  const built = join(modules, 'cifar10-fast');
-  const compilerOptions = { ...options, module: ts.ModuleKind.CommonJS, esModuleInterop: true };
-  for (const name of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
-    if (!/(?<!\.d|\.test)\.ts$/.test(name)) continue;
-    const fileName = join(root, 'src', name);
-    const text = readFileSync(fileName, 'utf8');
-    const to = join(built, 'dist', name.slice(0, -3));
-    mkdirSync(dirname(to), { recursive: true });
-    writeFileSync(`${to}.js`, ts.transpileModule(text, { fileName, compilerOptions }).outputText);
-    const declarations = ts.transpileDeclaration(text, { fileName, compilerOptions });
-    writeFileSync(`${to}.d.ts`, declarations.outputText);
-  }
-  for (const name of ['package.json', 'native']) symlinkSync(join(root, name), join(built, name));
-}
-
 beforeAll(() => {
-  buildPackage();
+  linkPackages(scratch, built);
   const code = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
   writeFileSync(program, shown + comparing(code.join('\n')));
 }, 120_000);
@@ -92,7 +57,7 @@ describe('the guide', () => {
     });
     const declarations = checked
       .getSourceFiles()
-      .filter(({ fileName }) => fileName.includes('/cifar10-fast/dist/'));
+      .filter(({ fileName }) => fileName.startsWith(built));
     expect(declarations.map(({ fileName }) => fileName)).toContainEqual(
       expect.stringMatching(/dist\/index\.d\.ts$/),
     );

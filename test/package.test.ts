@@ -1,17 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type ts from 'typescript';
+import { builtLibrary } from './built-library';
 
 /**
  * What a user of the package meets: its declarations, read by the compiler that a notebook cell is checked with
@@ -19,25 +13,15 @@ import type ts from 'typescript';
  */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-package-'));
-const built = join(scratch, 'node_modules/cifar10-fast');
+const built = builtLibrary();
 
 beforeAll(() => {
-  const compiler = join(root, 'node_modules/typescript/lib/tsc.js');
-  execFileSync(process.execPath, [
-    compiler,
-    '-p',
-    root,
-    '--outDir',
-    join(built, 'dist'),
-    '--incremental',
-    'false',
-  ]);
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as object;
-  writeFileSync(join(built, 'package.json'), JSON.stringify(manifest));
-  for (const name of ['@tensorflow', '@types']) {
-    symlinkSync(join(root, 'node_modules', name), join(scratch, 'node_modules', name));
-  }
-}, 120_000);
+  const modules = join(scratch, 'node_modules');
+  mkdirSync(modules);
+  symlinkSync(built, join(modules, 'cifar10-fast'));
+  for (const name of ['@tensorflow', '@types'])
+    symlinkSync(join(root, 'node_modules', name), join(modules, name));
+});
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
