@@ -126,7 +126,7 @@ export { fullyConnected, unbranched } from './models/unbranched';
 export type { FullyConnectedOptions, UnbranchedOptions } from './models/unbranched';
 export { withLoss } from './models/with-loss';
 export type { Batch, ResidentSplit, ResidentTables } from './train/batches';
-export { createTrainer } from './train/loop';
+export { createTrainer } from './train/trainer';
 export type {
   EpochRow,
   Evaluation,
@@ -142,10 +142,12 @@ export type {
   UsualSteps,
   WarmUp,
   Watch,
-} from './train/loop';
+} from './train/training';
 export { openBatches } from './train/open-batches';
 export type { Batches, BatchesOptions } from './train/open-batches';
-export { backward, evaluate, fold, log, optimise } from './train/steps';
+export { backward, fold, log, optimise } from './train/steps';
+export { evaluate } from './train/test-time';
+export type { Tta } from './train/test-time';
 export type { FoldStep, Model, Outcome, Totals, Work } from './train/steps';
 export { startTimer } from './train/timer';
 export type { Clock, Timer } from './train/timer';

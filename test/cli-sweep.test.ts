@@ -127,7 +127,7 @@ describe('sweep', () => {
       );
       expect(code).toBe(1);
       expect(stderr).toMatch(
-        /demo-smoke-optim\.lr=1e\+30-0 failed: train: the loss is no finite number/,
+        /demo-smoke-optim\.lr=1e\+30-0 failed: train: the loss is NaN or infinite/,
       );
       expect(stderr).toMatch(
         /cifar10-fast: sweep: 1 of 1 runs failed: demo-smoke-optim\.lr=1e\+30-0\./,

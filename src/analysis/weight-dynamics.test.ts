@@ -11,8 +11,8 @@ import { conv, linear } from '../nn/conv';
 import { crossEntropyLoss } from '../nn/loss';
 import type { AnyLayer, HostVariables } from '../nn/network';
 import { maxPool } from '../nn/pool';
-import { createTrainer } from '../train/loop';
-import type { Training } from '../train/loop';
+import { createTrainer } from '../train/trainer';
+import type { Training } from '../train/training';
 import { followWeights } from './weight-dynamics';
 import type { WeightPoint } from './weight-dynamics';
 

@@ -4,7 +4,7 @@ import { filled } from '../base/host-tensor';
 import type { Graph } from '../graph/spec';
 import { parametersOfGraph } from '../nn/network';
 import type { AnyLayer, HostVariables } from '../nn/network';
-import type { Training } from '../train/loop';
+import type { Training } from '../train/training';
 import type { FoldStep } from '../train/steps';
 
 /** One kernel or matrix of a network, as it is moved by one step of training. */

@@ -10,6 +10,7 @@ import { postOnlyRecords, postRecords } from './posts-1-to-4';
 import type { Experiment, Notebook } from './experiment';
 import { notebooks } from './experiment';
 import { scriptRecords } from './dawn-scripts';
+import { speedrunExperiments } from './speedrun';
 
 /** Every run of the study by name: notebook by notebook, then the scripts, then what posts alone tell of. */
 export const catalogue: ReadonlyMap<string, Experiment> = new Map(
@@ -25,6 +26,7 @@ export const catalogue: ReadonlyMap<string, Experiment> = new Map(
     ...hyperparameterRecords,
     larsRecord,
     ...epochClaims,
+    ...speedrunExperiments,
   ].map((experiment) => [experiment.name, experiment]),
 );
 

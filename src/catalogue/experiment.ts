@@ -1,12 +1,17 @@
 import type { Scheme } from '../augment/plan';
 import type { Transform } from '../augment/transform';
+import type { Jitter } from '../augment/jitter';
+import type { AirbenchOptions } from '../models/airbench';
 import type { BagOfTricksOptions, NewDawnOptions } from '../models/bag-of-tricks';
 import type { DawnOptions } from '../models/dawn';
 import type { Resnet9Options } from '../models/resnet9';
 import type { UnbranchedOptions } from '../models/unbranched';
 import type { Ema } from '../optim/ema';
+import type { Lookahead } from '../optim/lookahead';
 import type { Group, RuleName } from '../optim/optimiser';
 import type { Schedule } from '../optim/schedule';
+import type { Tta } from '../train/test-time';
+import type { SizeStage } from '../train/training';
 
 /** How a stage of the baseline network is built; each is a block of `models/dawn`. */
 export type BlockName = 'res' | 'pre-activation' | 'pointwise' | 'strided' | 'max-pool';
@@ -25,7 +30,12 @@ export type NetRecord =
       readonly celuAlpha?: number;
     } & Required<Omit<BagOfTricksOptions, 'act'>>)
   | ({ readonly model: 'new-dawn' } & Required<NewDawnOptions>)
-  | ({ readonly model: 'unbranched' } & Required<UnbranchedOptions>);
+  | ({ readonly model: 'unbranched' } & Required<UnbranchedOptions>)
+  | ({
+      readonly model: 'airbench';
+      /** How many of the first training images the whitening is computed from. */
+      readonly whiteningImages: number;
+    } & Required<AirbenchOptions>);
 
 /**
  * What is minimised, for each example: with xent its cross entropy and KL the cross entropy of the uniform target,
@@ -46,6 +56,12 @@ export interface DataRecord {
   readonly maxOptions: number;
   readonly batchSize: number;
   readonly dropLast: boolean;
+  /** Random brightness and contrast; default: none. */
+  readonly jitter?: Jitter;
+  /** Sizes of training images over the run; default: as they are. */
+  readonly sizes?: readonly SizeStage[];
+  /** Test images in a batch; default: `batchSize`. */
+  readonly validBatchSize?: number;
 }
 
 /** How weights are moved. */
@@ -57,14 +73,19 @@ export interface OptimRecord {
   readonly weightDecay: number;
   /** Learning rate for the mean loss of a batch, over epochs. */
   readonly lr: Schedule;
+  /** 0: the first update uses the schedule's value at 0, and so on; 1: that at the end of its step. Default: 1. */
+  readonly firstStep?: 0 | 1;
   readonly ema?: Ema;
+  readonly lookahead?: Lookahead;
 }
 
 /** How long a run is, and what is evaluated. */
 export interface RunRecord {
   readonly epochs: number;
-  /** After each epoch, evaluate the image and its mirror image. */
-  readonly tta: boolean;
+  /** Test-time augmentation of every evaluation; but see `midwayImages`. */
+  readonly tta: Tta;
+  /** After every epoch but the last, evaluate only so many test images, without test-time augmentation. */
+  readonly midwayImages?: number;
   /** After the last epoch, evaluate once more, the image and its mirror image. */
   readonly finalTta?: boolean;
   /** The rate is meant to become too high: a loss that is no finite number ends the run, and not with an error. */
@@ -91,7 +112,7 @@ export interface Published {
  * Where the study shows a run: in one of its notebooks, as a script, or in the text of a post alone.
  */
 export type Notebook =
-  'demo' | 'experiments' | 'batch_norm' | 'bag_of_tricks' | 'scripts' | 'posts';
+  'demo' | 'experiments' | 'batch_norm' | 'bag_of_tricks' | 'scripts' | 'posts' | 'speedrun';
 
 /** Every {@link Notebook}, in the order in which they are listed. */
 export const notebooks: readonly Notebook[] = [
@@ -101,6 +122,7 @@ export const notebooks: readonly Notebook[] = [
   'bag_of_tricks',
   'scripts',
   'posts',
+  'speedrun',
 ];
 
 /** One training run of the study, as data: everything that decides its result but the seed. */
@@ -108,7 +130,7 @@ export interface Experiment {
   readonly name: string;
   /** What it is, in a line. */
   readonly title: string;
-  /** The post that it belongs to, 1 to 8. */
+  /** The post that it belongs to, 1 to 8; 9 for what was published after the posts. */
   readonly post: number;
   readonly notebook: Notebook;
   /** The cell of the notebook, from 0; the first one where it takes several. Absent outside notebooks. */

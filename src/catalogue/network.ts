@@ -1,5 +1,6 @@
 import { build } from '../graph/build';
 import type { Graph } from '../graph/spec';
+import { airbench } from '../models/airbench';
 import { bagOfTricks, newDawn } from '../models/bag-of-tricks';
 import {
   dawnNet,
@@ -42,6 +43,8 @@ export function networkOf({ net }: Experiment): Graph<AnyLayer> {
       return build(newDawn(net));
     case 'unbranched':
       return build(unbranched(net));
+    case 'airbench':
+      return build(airbench(net));
     default:
       return net satisfies never;
   }

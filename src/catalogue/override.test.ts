@@ -132,7 +132,10 @@ describe('overridden', () => {
       'optim.lr={"knots":[0,1],"vals":[0]}',
       '"optim.lr": schedule: 2 knots and 1 values; give one value for each knot',
     ],
-    ['optim.rule=adam', '"optim.rule" is "adam"; expected one of nesterov-a, nesterov-b, lars.'],
+    [
+      'optim.rule=adam',
+      '"optim.rule" is "adam"; expected one of nesterov-a, nesterov-b, lars, muon.',
+    ],
     ['optim.ema={"momentum":0.9}', '"optim.ema.updateFreq" is missing; expected a whole number'],
     [
       'optim.ema={"momentum":0.9,"updateFreq":5,"momentun":1}',

@@ -5,7 +5,7 @@ import { nearestHint } from '../base/nearest';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import type { Experiment } from './experiment';
-import { stretchOptim } from './scale';
+import { stretchData, stretchOptim } from './scale';
 import { trainedSchema } from './schema';
 import type { Trained } from './schema';
 
@@ -59,6 +59,7 @@ export function overridden(experiment: Experiment, path: string, value: unknown)
   return {
     ...about,
     ...changed,
+    data: stretchData(changed.data, changed.run.epochs / run.epochs),
     optim: stretchOptim(changed.optim, changed.run.epochs / run.epochs),
     overrides: [...overrides, `${path}=${JSON.stringify(value)}`],
   };

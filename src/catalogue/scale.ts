@@ -1,6 +1,6 @@
 import { ExperimentError } from '../base/errors';
 import { stretch } from '../optim/schedule';
-import type { Experiment, NetRecord, OptimRecord, Scale } from './experiment';
+import type { DataRecord, Experiment, NetRecord, OptimRecord, Scale } from './experiment';
 
 /**
  * A record in another size, by one rule for all records.
@@ -51,12 +51,29 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
  * The same optimiser for a run that is `factor` times as long: the same learning rates and the same memory of the
  * averaged weights at the same share of the run.
  */
-export function stretchOptim({ lr, ema, ...rest }: OptimRecord, factor: number): OptimRecord {
+export function stretchOptim(
+  { lr, ema, lookahead, groups, ...rest }: OptimRecord,
+  factor: number,
+): OptimRecord {
   return {
     ...rest,
     lr: stretch(lr, factor),
+    groups: groups.map((group) => ({
+      ...group,
+      ...(group.lr === undefined ? {} : { lr: stretch(group.lr, factor) }),
+      ...(group.epochs === undefined ? {} : { epochs: group.epochs * factor }),
+    })),
     ...(ema === undefined ? {} : { ema: { ...ema, momentum: ema.momentum ** (1 / factor) } }),
+    ...(lookahead === undefined
+      ? {}
+      : { lookahead: { ...lookahead, from: (lookahead.from ?? 0) * factor } }),
   };
+}
+
+/** The same data for a run that is `factor` times as long: the same sizes of images at the same share of the run. */
+export function stretchData({ sizes, ...rest }: DataRecord, factor: number): DataRecord {
+  if (sizes === undefined) return rest;
+  return { ...rest, sizes: sizes.map(({ from, size }) => ({ from: from * factor, size })) };
 }
 
 function resized(
@@ -65,11 +82,12 @@ function resized(
   divisor: number,
   epochs: number,
 ): Experiment {
-  const { net, optim, run } = experiment;
+  const { net, data, optim, run } = experiment;
   return {
     ...experiment,
     scale,
     net: narrowed(net, divisor),
+    data: stretchData(data, epochs / run.epochs),
     optim: stretchOptim(optim, epochs / run.epochs),
     run: { ...run, epochs },
   };
@@ -80,6 +98,13 @@ function narrowed(net: NetRecord, divisor: number): NetRecord {
   if (net.model === 'dawn') {
     const [c0, c1, c2, c3] = net.channels;
     return { ...net, channels: [width(c0), width(c1), width(c2), width(c3)] };
+  }
+  if (net.model === 'airbench') {
+    const { block1, block2, block3 } = net.channels;
+    return {
+      ...net,
+      channels: { block1: width(block1), block2: width(block2), block3: width(block3) },
+    };
   }
   const { prep, layer1, layer2, layer3 } = net.channels;
   const channels = {

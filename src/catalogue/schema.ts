@@ -87,6 +87,17 @@ const net: z.ZodType<NetRecord> = z.discriminatedUnion('model', [
     extraLayers: stages,
     resLayers: stages,
   }),
+  z.strictObject({
+    model: z.literal('airbench'),
+    channels: z.strictObject(
+      { block1: whole(1), block2: whole(1), block3: whole(1) },
+      'an object of widths: block1, block2, block3',
+    ),
+    act: oneOf(['gelu', 'silu']),
+    normMomentum: fromZero.max(1, 'a number of at most 1'),
+    weight: number,
+    whiteningImages: whole(1),
+  }),
 ]);
 
 const loss: z.ZodType<LossRecord> = z.union([
@@ -103,7 +114,7 @@ const data: z.ZodType<DataRecord> = z.strictObject({
       'kind',
       [
         z.strictObject({ kind: z.literal('crop'), height: whole(1), width: whole(1) }),
-        z.strictObject({ kind: z.literal('flip-lr') }),
+        z.strictObject({ kind: z.literal('flip-lr'), isAlternating: z.exactOptional(truth) }),
         z.strictObject({ kind: z.literal('cutout'), height: whole(1), width: whole(1) }),
       ],
       'an augmentation, as in {"kind":"cutout","height":8,"width":8}',
@@ -114,9 +125,36 @@ const data: z.ZodType<DataRecord> = z.strictObject({
   maxOptions: whole(1),
   batchSize: whole(1),
   dropLast: truth,
+  jitter: z.exactOptional(
+    z.strictObject(
+      { brightness: fromZero, contrast: belowOne },
+      'an object of brightness and contrast',
+    ),
+  ),
+  sizes: z.exactOptional(
+    list(
+      z.strictObject({ from: fromZero, size: whole(16) }, 'a stage, as in {"from":0,"size":24}'),
+    ),
+  ),
+  validBatchSize: z.exactOptional(whole(1)),
 });
 
-const rule = oneOf(['nesterov-a', 'nesterov-b', 'lars']);
+const rule = oneOf(['nesterov-a', 'nesterov-b', 'lars', 'muon']);
+const schedule = z.strictObject(
+  { knots: list(number), vals: list(fromZero) },
+  'a schedule, as in {"knots":[0,5,24],"vals":[0,0.4,0]}',
+);
+const muon = z.strictObject(
+  {
+    iterations: whole(1),
+    coefficients: z.tuple([number, number, number], 'a list of three numbers'),
+    rescale: z.union([
+      z.literal('every-step'),
+      z.strictObject({ first: z.number().min(1), growth: fromZero }),
+    ]),
+  },
+  'an object of iterations, coefficients, rescale',
+);
 const optim: z.ZodType<OptimRecord> = z.strictObject({
   rule,
   groups: list(
@@ -126,6 +164,11 @@ const optim: z.ZodType<OptimRecord> = z.strictObject({
         rule: z.exactOptional(rule),
         lrFactor: fromZero,
         weightDecayFactor: fromZero,
+        lr: z.exactOptional(schedule),
+        weightDecay: z.exactOptional(fromZero),
+        momentum: z.exactOptional(belowOne),
+        epochs: z.exactOptional(fromZero),
+        muon: z.exactOptional(muon),
       },
       'a group, as in {"includes":"bias","lrFactor":64,"weightDecayFactor":0.015625}',
     ),
@@ -142,11 +185,22 @@ const optim: z.ZodType<OptimRecord> = z.strictObject({
       'an object of momentum, updateFreq',
     ),
   ),
+  firstStep: z.exactOptional(z.literal([0, 1], '0 or 1')),
+  lookahead: z.exactOptional(
+    z.strictObject(
+      { decay: belowOne, every: whole(1), from: z.exactOptional(fromZero) },
+      'an object of decay, every, from',
+    ),
+  ),
 });
 
 const run: z.ZodType<RunRecord> = z.strictObject({
-  epochs: whole(1),
-  tta: truth,
+  epochs: positive,
+  tta: z.union(
+    [truth, z.literal('six-views'), z.literal('six-views-if-unsure')],
+    'true, false, "six-views" or "six-views-if-unsure"',
+  ),
+  midwayImages: z.exactOptional(whole(1)),
   finalTta: z.exactOptional(truth),
   mayDiverge: z.exactOptional(truth),
 });

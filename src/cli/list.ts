@@ -9,6 +9,7 @@ const headings: Readonly<Record<Notebook, string>> = {
   bag_of_tricks: 'notebook bag_of_tricks: post 8',
   scripts: 'scripts: also the commands dawn and new-dawn',
   posts: 'posts: told of in the text of a post, and in no notebook',
+  speedrun: 'notebook speedrun: what was published after the posts',
 };
 
 /** What was published, in brackets; nothing where no figure was. */

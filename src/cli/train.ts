@@ -13,7 +13,7 @@ import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../text/progress';
 import { Table } from '../text/table';
 import type { KeptCheckpoints } from '../runs/checkpoint';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import { engineFlags, engineOf } from './engine-flags';

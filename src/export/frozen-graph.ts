@@ -304,6 +304,17 @@ function emitLayer(
       });
       return { name, shape: [...windows(shape.slice(0, 2), size, stride), shape[2]] };
     }
+    case 'global-max-pool': {
+      const [height, width, channels] = shape;
+      emit(name, 'MaxPool', [x.name], {
+        ...T,
+        ksize: { kind: 'ints', value: [1, height, width, 1] },
+        strides: { kind: 'ints', value: [1, 1, 1, 1] },
+        padding: { kind: 'string', value: 'VALID' },
+        data_format: { kind: 'string', value: 'NHWC' },
+      });
+      return { name, shape: [1, 1, channels] };
+    }
     case 'identity':
       return same('Identity', x.name);
     case 'add':

@@ -19,6 +19,8 @@ export interface ConvLayer {
   readonly hasBias: boolean;
   /** Whether the kernel stays as it is, as the fixed whitening convolution does. */
   readonly isFrozen: boolean;
+  /** Whether the bias stays as it is; default: as `isFrozen`. */
+  readonly isBiasFrozen: boolean;
   /** The starting kernel is drawn from U(-k, k), k = gain / sqrt(fan in). */
   readonly gain: number;
   /**
@@ -26,6 +28,8 @@ export interface ConvLayer {
    * padding 1 only. `trimNetwork` of `nn/trim` sets it where the outputs are dropped anyway.
    */
   readonly isTrimmed?: boolean;
+  /** `dirac`: the first `cin` output channels start as copies of the input channels, the rest as `uniform`. */
+  readonly init: 'uniform' | 'dirac';
 }
 
 /**
@@ -42,8 +46,10 @@ export function conv(
     padding = (size - 1) / 2,
     hasBias = false,
     isFrozen = false,
+    isBiasFrozen = isFrozen,
     gain = 1,
     isTrimmed = false,
+    init = 'uniform',
   }: Partial<Omit<ConvLayer, 'kind' | 'cin' | 'cout'>> = {},
 ): ConvLayer {
   for (const [name, value, least] of [
@@ -66,6 +72,11 @@ export function conv(
         `padding ${padding}. Leave isTrimmed out.`,
     );
   }
+  if (init === 'dirac' && size % 2 === 0) {
+    throw new LayerError(
+      `conv: a kernel of ${size}x${size} has no centre, which init "dirac" needs. Take an odd size.`,
+    );
+  }
   const layer: ConvLayer = {
     kind: 'conv',
     cin,
@@ -75,7 +86,9 @@ export function conv(
     padding,
     hasBias,
     isFrozen,
+    isBiasFrozen,
     gain,
+    init,
   };
   return isTrimmed ? { ...layer, isTrimmed } : layer;
 }
@@ -88,15 +101,21 @@ export interface LinearLayer {
   readonly hasBias: boolean;
   /** The starting weight is drawn from U(-k, k), k = gain / sqrt(cin). */
   readonly gain: number;
+  /** Divides the starting weight by its standard deviation, whatever the gain. */
+  readonly isStandardised: boolean;
 }
 
 /** A fully connected layer, without bias unless asked for. */
 export function linear(
   cin: number,
   cout: number,
-  { hasBias = false, gain = 1 }: Partial<Pick<LinearLayer, 'hasBias' | 'gain'>> = {},
+  {
+    hasBias = false,
+    gain = 1,
+    isStandardised = false,
+  }: Partial<Omit<LinearLayer, 'kind' | 'cin' | 'cout'>> = {},
 ): LinearLayer {
-  return { kind: 'linear', cin, cout, hasBias, gain };
+  return { kind: 'linear', cin, cout, hasBias, gain, isStandardised };
 }
 
 /**
@@ -105,7 +124,8 @@ export function linear(
  * Weights and biases start from U(-k, k), k = 1 / sqrt(fan in), standard deviation 1 / sqrt(3 fan in): PyTorch's default
  * (Kaiming uniform with a = sqrt 5), which the reference keeps. `gain` sqrt 6 makes weights He-scaled.
  *
- * @see He et al., Delving Deep into Rectifiers, arXiv:1502.01852 (2015)
+ * @see He et al., Delving Deep into Rectifiers, arXiv:1502.01852 (2015); for `dirac` Zagoruyko and Komodakis, DiracNets,
+ *   arXiv:1706.00388 (2017), as airbench uses it
  */
 export function convParameters(layer: ConvLayer | LinearLayer): Parameter[] {
   const shape =
@@ -113,15 +133,20 @@ export function convParameters(layer: ConvLayer | LinearLayer): Parameter[] {
       ? [layer.size, layer.size, layer.cin, layer.cout]
       : [layer.cin, layer.cout];
   const bound = 1 / Math.sqrt(sizeOf(shape) / layer.cout);
-  const role = layer.kind === 'conv' && layer.isFrozen ? 'frozen' : 'trainable';
+  const isConv = layer.kind === 'conv';
   return [
-    { name: 'weight', shape, role, init: (rng) => uniform(shape, layer.gain * bound, rng) },
+    {
+      name: 'weight',
+      shape,
+      role: isConv && layer.isFrozen ? 'frozen' : 'trainable',
+      init: (rng) => startingWeight(layer, uniform(shape, layer.gain * bound, rng)),
+    },
     ...(layer.hasBias
       ? [
           {
             name: 'bias',
             shape: [layer.cout],
-            role,
+            role: isConv && layer.isBiasFrozen ? 'frozen' : 'trainable',
             init: (rng: Rng): HostTensor => uniform([layer.cout], bound, rng),
           } as const,
         ]
@@ -133,6 +158,34 @@ function uniform(shape: readonly number[], bound: number, rng: Rng): HostTensor 
   const data = new Float32Array(sizeOf(shape));
   rng.fillUniform(data, -bound, bound);
   return { shape, data };
+}
+
+function startingWeight(layer: ConvLayer | LinearLayer, drawn: HostTensor): HostTensor {
+  if (layer.kind === 'linear') return layer.isStandardised ? standardised(drawn) : drawn;
+  return layer.init === 'dirac' ? withIdentity(layer, drawn) : drawn;
+}
+
+/** A kernel `[size,size,cin,cout]` whose first min(cin, cout) output channels copy the input channels. */
+function withIdentity({ size, cin, cout }: ConvLayer, { shape, data }: HostTensor): HostTensor {
+  const kernel = Float32Array.from(data);
+  const centre = (size * size - 1) / 2;
+  for (let tap = 0; tap < size * size; tap++) {
+    for (let i = 0; i < cin; i++) {
+      for (let o = 0; o < Math.min(cin, cout); o++) {
+        kernel[(tap * cin + i) * cout + o] = tap === centre && i === o ? 1 : 0;
+      }
+    }
+  }
+  return { shape, data: kernel };
+}
+
+/** The same, divided by its standard deviation (unbiased, about its mean). */
+function standardised({ shape, data }: HostTensor): HostTensor {
+  const values = Array.from(data);
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  const square = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  const deviation = Math.sqrt(square / (values.length - 1));
+  return { shape, data: Float32Array.from(values, (x) => x / deviation) };
 }
 
 /**

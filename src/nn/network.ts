@@ -17,11 +17,18 @@ import { lossForward } from './loss';
 import type { LossLayer } from './loss';
 import type { Forward, Parameter, Parameters, Role } from './parameter';
 import { poolForward } from './pool';
-import type { PoolLayer } from './pool';
+import type { GlobalPoolLayer, PoolLayer } from './pool';
 
 /** Every layer that a network can hold. */
 export type AnyLayer =
-  ConvLayer | LinearLayer | BatchNormLayer | ActivationLayer | PoolLayer | CombineLayer | LossLayer;
+  | ConvLayer
+  | LinearLayer
+  | BatchNormLayer
+  | ActivationLayer
+  | PoolLayer
+  | GlobalPoolLayer
+  | CombineLayer
+  | LossLayer;
 
 /** Tensors of a network by path: `layer1/conv/weight`, `layer1/bn/running_mean`. */
 export type Variables = Readonly<Record<string, tf.Tensor>>;
@@ -74,6 +81,7 @@ function forward(
       return { output: activationForward(layer, x) };
     case 'max-pool':
     case 'avg-pool':
+    case 'global-max-pool':
       return { output: poolForward(layer, x) };
     case 'identity':
     case 'add':

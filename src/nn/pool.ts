@@ -8,6 +8,16 @@ export interface PoolLayer {
   readonly stride: number;
 }
 
+/** A pooling whose one window is the whole image. */
+export interface GlobalPoolLayer {
+  readonly kind: 'global-max-pool';
+}
+
+/** The largest value of each channel of an image, whatever its height and width: `[N,1,1,C]`. */
+export function globalMaxPool(): GlobalPoolLayer {
+  return { kind: 'global-max-pool' };
+}
+
 /** The largest value of each window; windows side by side unless `stride` is given. */
 export function maxPool(size: number, stride: number = size): PoolLayer {
   return { kind: 'max-pool', size, stride };
@@ -19,7 +29,12 @@ export function avgPool(size: number, stride: number = size): PoolLayer {
 }
 
 /** The output `[N,H',W',C]`, H' = floor((H - size) / stride) + 1. */
-export function poolForward({ kind, size, stride }: PoolLayer, x: tf.Tensor): tf.Tensor {
+export function poolForward(layer: PoolLayer | GlobalPoolLayer, x: tf.Tensor): tf.Tensor {
+  if (layer.kind === 'global-max-pool') {
+    const [, height = 1, width = 1] = x.shape;
+    return tf.maxPool(x as tf.Tensor4D, [height, width], 1, 'valid');
+  }
+  const { kind, size, stride } = layer;
   if (x.rank !== 4 || Math.min(x.shape[1] ?? 0, x.shape[2] ?? 0) < size) {
     throw new LayerError(
       `${kind}: the input has shape [${x.shape.join()}]; expected [N,H,W,C] with H and W of at least ${size}. ` +

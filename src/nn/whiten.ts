@@ -5,14 +5,27 @@ import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import type { HostVariables } from './network';
 
-/** What is known about the patches of some images, and the convolution that whitens them; d = 3 size^2. */
+/** What is measured on the patches of some images, and the convolution that whitens them; d = 3 size^2. */
 export interface Whitening {
   /** `[d]`, descending: the mean square of the patches along each eigenvector. */
   readonly eigenvalues: Float64Array;
   /** `[d,size,size,3]`: vectors of length 1, orthogonal to each other; the largest number of each is positive. */
   readonly eigenvectors: HostTensor;
-  /** `[size,size,3,d]`: the kernel whose filter i is eigenvector i / sqrt(eigenvalue i + epsilon). */
+  /**
+   * `[size,size,3,d]`: the kernel whose filter i is eigenvector i / sqrt(eigenvalue i + epsilon); with both signs
+   * `[size,size,3,2d]`, the negatives of these filters after them.
+   */
   readonly kernel: HostTensor;
+}
+
+/** How {@link whitening} looks at images. */
+export interface WhiteningOptions {
+  /** Height and width of a patch; default: 3. */
+  readonly size?: number;
+  /** Added to each eigenvalue; default: 0.01. */
+  readonly epsilon?: number;
+  /** Append the negative of each filter, for an activation that keeps one side only; default: false. */
+  readonly hasBothSigns?: boolean;
 }
 
 const colours = 3;
@@ -30,7 +43,7 @@ const colours = 3;
  */
 export function whitening(
   images: HostTensor,
-  { size = 3, epsilon = 1e-2 }: { readonly size?: number; readonly epsilon?: number } = {},
+  { size = 3, epsilon = 1e-2, hasBothSigns = false }: WhiteningOptions = {},
 ): Whitening {
   const covariance = patchCovariance(images, size);
   const d = colours * size * size;
@@ -43,7 +56,8 @@ export function whitening(
 
   const eigenvalues = Float64Array.from(order, (index) => realEigenvalues[index]);
   const eigenvectors = new Float32Array(d * d);
-  const kernel = new Float32Array(d * d);
+  const filters = hasBothSigns ? 2 * d : d;
+  const kernel = new Float32Array(d * filters);
   for (const [i, column] of order.entries()) {
     const vector = eigenvectorMatrix.getColumn(column);
     const largest = vector.reduce((best, x) => (Math.abs(x) > Math.abs(best) ? x : best), 0);
@@ -51,13 +65,14 @@ export function whitening(
     for (const [j, x] of vector.entries()) {
       const signed = x * Math.sign(largest);
       eigenvectors[i * d + j] = signed;
-      kernel[j * d + i] = signed * scale;
+      kernel[j * filters + i] = signed * scale;
+      if (hasBothSigns) kernel[j * filters + d + i] = -signed * scale;
     }
   }
   return {
     eigenvalues,
     eigenvectors: { shape: [d, size, size, colours], data: eigenvectors },
-    kernel: { shape: [size, size, colours, d], data: kernel },
+    kernel: { shape: [size, size, colours, filters], data: kernel },
   };
 }
 

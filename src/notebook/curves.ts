@@ -1,4 +1,4 @@
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import type { LiveRun } from './live-view';

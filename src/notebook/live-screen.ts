@@ -7,7 +7,7 @@ import { localtime } from '../text/localtime';
 import { durationText } from '../text/progress';
 import type { Progress } from '../text/progress';
 import { summarise } from '../report/stats';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { curves } from './curves';
 import { display } from './display';
 import type { DisplayHandle } from './display';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { liveCurves, liveHtml, liveText } from './live-view';
 import type { LiveRun, LiveState } from './live-view';
 

@@ -2,7 +2,7 @@ import { escapeXml } from '../graph/colours';
 import { fixed } from '../text/fixed';
 import { durationText } from '../text/progress';
 import type { Progress } from '../text/progress';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { fontFamily, ink, series } from './theme';
 
 /** What the training batches of about a second came to. */

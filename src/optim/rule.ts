@@ -8,6 +8,8 @@ export interface Hyper {
   /** Added to the gradient times the weight; for a summed loss the usual coefficient times the batch size. */
   readonly weightDecay: tf.Tensor;
   readonly momentum: tf.Tensor;
+  /** 1 in a step in which Muon rescales kernels, else 0; no other rule reads it. */
+  readonly rescale?: tf.Tensor;
 }
 
 /** One tensor after a step: its new value and velocity, both new tensors owned by the caller. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { ReportError, RunError } from '../base/errors';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { findExperiment } from '../catalogue/catalogue';
 import {
   compareGroups,

@@ -7,7 +7,7 @@ import { RunError, TrainError } from '../base/errors';
 import { filled, sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { readSafetensors, writeSafetensors } from '../data/safetensors';
-import type { EpochRow, Snapshot } from '../train/loop';
+import type { EpochRow, Snapshot } from '../train/training';
 import { keepCheckpoint, lastCheckpoint, readCheckpoint } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
 import { openRunFolder } from './folder';

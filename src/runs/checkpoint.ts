@@ -5,7 +5,7 @@ import type { HostTensor } from '../base/host-tensor';
 import { entries } from '../base/tree';
 import { readSafetensors, writeSafetensors } from '../data/safetensors';
 import type { StoredTensor } from '../data/safetensors';
-import type { EpochRow, Learnt, Snapshot } from '../train/loop';
+import type { EpochRow, Learnt, Snapshot } from '../train/training';
 import type { Totals } from '../train/steps';
 import type { RunFolder } from './folder';
 

@@ -3,7 +3,7 @@ import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import type { Progress } from '../text/progress';
 import { tellTimeLeft } from '../text/time-left';
-import type { EpochRow, Examples, Watch } from '../train/loop';
+import type { EpochRow, Examples, Watch } from '../train/training';
 import { startTimer, wallClock } from '../train/timer';
 import { describeRun } from './plan';
 import type { RunAbout, RunPlan } from './plan';

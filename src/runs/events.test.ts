@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { openEvents } from './events';
 import { openRunFolder } from './folder';
 import type { RunFolder } from './folder';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RunError } from '../base/errors';
 import { openSummaryWriter } from '../engine/summary';
 import type { SummaryWriter } from '../engine/summary';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { cannotWrite } from './folder';
 import type { RunFolder } from './folder';
 

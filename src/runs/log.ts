@@ -1,5 +1,5 @@
 import { tsv } from '../text/tsv';
-import type { EpochRow, Snapshot } from '../train/loop';
+import type { EpochRow, Snapshot } from '../train/training';
 import { keepCheckpoint } from './checkpoint';
 import type { KeptCheckpoints } from './checkpoint';
 import { openEvents } from './events';

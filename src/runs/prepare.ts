@@ -3,9 +3,9 @@ import { subset } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import { normaliseSplit } from '../data/normalise';
 import type { SessionOptions } from '../engine/session';
-import { whitenInput } from '../nn/whiten';
-import { createTrainer } from '../train/loop';
-import type { EpochRow, Examples, Trainer, Training, Watch } from '../train/loop';
+import { whitening, whitenInput } from '../nn/whiten';
+import { createTrainer } from '../train/trainer';
+import type { EpochRow, Examples, Trainer, Training, Watch } from '../train/training';
 import { startTimer } from '../train/timer';
 import type { Experiment } from '../catalogue/experiment';
 import { lossOf, networkOf } from '../catalogue/network';
@@ -59,29 +59,24 @@ export function trainerOf(
   { engine, steps = {}, ...watch }: PrepareOptions = {},
 ): Trainer {
   const { data: images, optim, run } = experiment;
+  const { rule, groups, ...schedules } = optim;
+  const { subset: _subset, ...augmentation } = images;
+  const { epochs, tta, midwayImages } = run;
+  const whiten = whiteningOf(experiment);
   return createTrainer(
     {
       model: { graph: networkOf(experiment), loss: lossOf(experiment) },
       train,
       valid,
       imageShape: [32, 32, 3],
-      transforms: images.transforms,
-      pad: images.pad,
-      scheme: images.scheme,
-      maxOptions: images.maxOptions,
-      batchSize: images.batchSize,
-      dropLast: images.dropLast,
-      epochs: run.epochs,
-      lr: optim.lr,
-      weightDecay: optim.weightDecay,
-      momentum: optim.momentum,
-      optimiser: { rule: optim.rule, groups: optim.groups },
-      ...(optim.ema === undefined ? {} : { ema: optim.ema }),
-      tta: run.tta,
+      ...augmentation,
+      ...schedules,
+      optimiser: { rule, groups },
+      epochs,
+      tta,
+      ...(midwayImages === undefined ? {} : { midwayImages }),
       seed,
-      ...(isWhitened(experiment)
-        ? { start: (variables, from) => whitenInput(variables, firstImages(from.images)) }
-        : {}),
+      ...(whiten === undefined ? {} : { start: whiten }),
       ...(engine === undefined ? {} : { engine }),
       ...steps,
     },
@@ -89,14 +84,29 @@ export function trainerOf(
   );
 }
 
-function isWhitened({ net }: Experiment): boolean {
-  return net.model === 'new-dawn' || (net.model === 'bag-of-tricks' && net.isWhitened);
+/** How a network's whitening convolution gets its kernel; undefined if it has none. */
+function whiteningOf({ net }: Experiment): Training['start'] {
+  switch (net.model) {
+    case 'airbench':
+      return (variables, { images }) => {
+        const patches = firstImages(images, net.whiteningImages);
+        const whitened = whitening(patches, { size: 2, epsilon: 5e-4, hasBothSigns: true });
+        return whitenInput(variables, whitened, 'whiten/conv');
+      };
+    case 'new-dawn':
+      return (variables, { images }) => whitenInput(variables, firstImages(images, 10_000));
+    case 'bag-of-tricks':
+      if (!net.isWhitened) return undefined;
+      return (variables, { images }) => whitenInput(variables, firstImages(images, 10_000));
+    default:
+      return undefined;
+  }
 }
 
-/** The images whose patches the input is whitened by: the first 10,000, `[N,32,32,3]`. */
-function firstImages(images: Float32Array): HostTensor {
+/** The first `most` images, `[N,32,32,3]`. */
+function firstImages(images: Float32Array, most: number): HostTensor {
   const size = 32 * 32 * 3;
-  const count = Math.min(10_000, images.length / size);
+  const count = Math.min(most, images.length / size);
   return { shape: [count, 32, 32, 3], data: images.subarray(0, count * size) };
 }
 

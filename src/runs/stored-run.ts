@@ -4,7 +4,7 @@ import { RunError } from '../base/errors';
 import { hardwareLine } from '../engine/hardware';
 import type { Precision } from '../engine/hardware';
 import type { SessionMode } from '../engine/session';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import type { RunAbout } from './plan';
 import { catalogue } from '../catalogue/catalogue';
 import type { Experiment, Published, Scale } from '../catalogue/experiment';

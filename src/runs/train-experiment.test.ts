@@ -16,7 +16,7 @@ import { classes } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
 import { piecewiseLinear } from '../optim/schedule';
 import { readCheckpoint } from './checkpoint';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import { findExperiment } from '../catalogue/catalogue';
 import type { Experiment } from '../catalogue/experiment';
 import type { RunFile } from './run-file';
@@ -460,7 +460,7 @@ describe('a loss that is no finite number', () => {
       await expect(run).rejects.toThrow(TrainError);
       await expect(run).rejects.toThrow(
         new RegExp(
-          String.raw`^train: the loss is no finite number since epoch 2, step [23]\. Lower the learning rate, or start it ` +
+          String.raw`^train: the loss is NaN or infinite since epoch 2, step [23]\. Lower the learning rate, or start it ` +
             `lower\\. ${file} is from before\\.$`,
         ),
       );

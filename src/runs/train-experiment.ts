@@ -12,7 +12,7 @@ import { createRunFolder, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
 import { openRunLog } from './log';
 import type { RunLog } from './log';
-import type { EpochRow, Learnt, Trainer, Watch } from '../train/loop';
+import type { EpochRow, Learnt, Trainer, Watch } from '../train/training';
 import { wallClock } from '../train/timer';
 import { configOf, describeRun, differences } from './plan';
 import type { RunAbout, RunPlan } from './plan';

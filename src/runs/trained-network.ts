@@ -77,7 +77,7 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
     graph,
     variables,
     isEma,
-    tta: experiment.run.tta,
+    tta: experiment.run.tta !== false,
     ...(result === undefined ? {} : { accPercent: result.accPercent }),
   };
 }

@@ -1,7 +1,7 @@
 import { TrainError } from '../base/errors';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
-import type { Watch } from '../train/loop';
+import type { Watch } from '../train/training';
 import { inFastestPrecision } from '../runs/plan';
 import { findExperiment } from '../catalogue/catalogue';
 import { coordinateSearch } from '../catalogue/coordinate-search';

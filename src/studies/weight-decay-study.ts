@@ -3,7 +3,7 @@ import type { WeightPoint } from '../analysis/weight-dynamics';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { constant, valueAt } from '../optim/schedule';
-import type { EpochRow, Watch } from '../train/loop';
+import type { EpochRow, Watch } from '../train/training';
 import { inFastestPrecision } from '../runs/plan';
 import { findExperiment } from '../catalogue/catalogue';
 import type { Hyperparameters } from '../catalogue/coordinate-search';

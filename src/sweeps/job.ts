@@ -1,7 +1,7 @@
 import type { AlgorithmRow } from '../engine/conv-algorithm';
 import type { Precision } from '../engine/hardware';
 import type { SessionMode } from '../engine/session';
-import type { EpochRow } from '../train/loop';
+import type { EpochRow } from '../train/training';
 import type { Experiment } from '../catalogue/experiment';
 import type { RunResult } from '../runs/prepare';
 

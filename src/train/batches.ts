@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { BatchIndices } from '../augment/epoch-order';
 import type { GatherTables, LookupTable } from '../augment/gather';
+import { linearResampling } from '../augment/resample';
 import type { HostTensor } from '../base/host-tensor';
 import type { OnDevice } from '../engine/step';
 
@@ -20,9 +21,13 @@ export type ResidentTables = {
   readonly colBox: HostTensor;
 };
 
-/** A batch as it is fed: a few integers an example. */
+/** A batch as it is fed: a few numbers an example. */
 export type BatchFeed = {
   readonly [K in keyof BatchIndices]: Int32Array;
+} & {
+  /** Brightness and contrast of each image, see `augment/jitter`; all of a step's batches have them, or none. */
+  readonly shift?: Float32Array;
+  readonly scale?: Float32Array;
 };
 
 /** A batch as a network sees it. */
@@ -98,4 +103,40 @@ export function gatherBatch(
   const across = tf.gather(tables.colBox, indices(batch.boxX)).reshape([size, 1, w, 1]);
   const kept = tf.scalar(1).sub(down.mul(across).cast('float32'));
   return { input: whole.mul(kept), target };
+}
+
+/** A batch with the brightness and contrast that it was fed; as it is if it was fed none. */
+export function applyJitter(batch: Batch, { shift, scale }: OnDevice<BatchFeed>): Batch {
+  if (shift === undefined || scale === undefined) return batch;
+  const perImage = (t: tf.Tensor): tf.Tensor => t.reshape([-1, 1, 1, 1]);
+  return { ...batch, input: batch.input.add(perImage(shift)).mul(perImage(scale)) };
+}
+
+/**
+ * A batch of square images, resampled linearly to `size` pixels; see `linearResampling` of `augment/`. Two matrix products,
+ * one for each axis.
+ */
+export function resampleBatch(batch: Batch, size: number): Batch {
+  const [count, height, width, channels] = batch.input.shape;
+  if (height === size && width === size) return batch;
+  const matrix = (from: number): tf.Tensor2D =>
+    tf.tensor2d(linearResampling(from, size), [size, from]);
+  const rows = tf.matMul(
+    tf.tile(matrix(height).reshape([1, size, height]), [count, 1, 1]),
+    batch.input.reshape<tf.Tensor3D>([count, height, width * channels]),
+  );
+  const across = matrix(width);
+  const input = tf
+    .matMul(
+      rows
+        .reshape([count * size, width, channels])
+        .transpose([0, 2, 1])
+        .reshape([-1, width]),
+      across,
+      false,
+      true,
+    )
+    .reshape([count, size, channels, size])
+    .transpose<tf.Tensor4D>([0, 1, 3, 2]);
+  return { ...batch, input };
 }

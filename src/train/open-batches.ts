@@ -7,7 +7,7 @@ import { createRng } from '../base/rng';
 import { createSession } from '../engine/session';
 import { gatherBatch, residentSplit, residentTables } from './batches';
 import type { BatchFeed } from './batches';
-import type { Examples, Training } from './loop';
+import type { Examples, Training } from './training';
 import { startTimer } from './timer';
 
 /** What decides how batches are made: a part of a {@link Training}, or a record's `data` with images and a seed. */

@@ -7,8 +7,8 @@ import type { SessionOptions } from '../engine/session';
 import { build } from '../graph/build';
 import { resnet9 } from '../models/resnet9';
 import { crossEntropyLoss } from '../nn/loss';
-import { createTrainer } from './loop';
-import type { EpochRow, Examples, Learnt, Training, Watch } from './loop';
+import { createTrainer } from './trainer';
+import type { EpochRow, Examples, Learnt, Training, Watch } from './training';
 
 const rng = createRng(0, 'steps-per-call');
 

@@ -23,16 +23,15 @@ import {
   addToTotals,
   backward,
   emptyTotals,
-  evaluate,
   fold,
   forward,
-  forwardWithFlip,
   gradients,
   log,
   optimise,
   outputOf,
 } from './steps';
 import type { Model, Work } from './steps';
+import { evaluate } from './test-time';
 
 beforeAll(() => {
   loadTensorflow();
@@ -179,23 +178,6 @@ describe('gradients', () => {
       ]);
       expect([...outcome.running['prep/norm/running_mean'].dataSync()]).not.toContain(0);
     });
-  });
-});
-
-test('with test-time augmentation the logits are the mean of image and mirror image', () => {
-  tf.tidy(() => {
-    const [own, batch] = [onDevice(network), batchOnDevice()];
-    const mirrored = { ...batch, input: tf.reverse(batch.input, 2) };
-    const [a, b] = [batch, mirrored].map((one) => forward(model, own, one, false).logits);
-    const both = forwardWithFlip(model, own, batch);
-    expectClose('logits', host(both.logits), host(a.add(b).div(2)), 1e-6);
-    expectClose('mirrored', host(forwardWithFlip(model, own, mirrored).logits), host(both.logits));
-    const each = tf.add(
-      forward(model, own, batch, false).loss,
-      forward(model, own, mirrored, false).loss,
-    );
-    // The loss is that of the mean logits, not the mean loss.
-    expect(both.loss.sub(each.div(2)).abs().max().dataSync()[0]).toBeGreaterThan(1e-5);
   });
 });
 

@@ -7,8 +7,7 @@ import { pathsByRole, runNetwork } from '../nn/network';
 import { trimNetwork } from '../nn/trim';
 import type { AnyLayer, Variables } from '../nn/network';
 import { updateParameters } from '../optim/optimiser';
-import type { Optimiser } from '../optim/optimiser';
-import type { Hyper } from '../optim/rule';
+import type { GroupedHyper, Optimiser } from '../optim/optimiser';
 import type { Batch } from './batches';
 
 /** A network and the loss that it is trained by. */
@@ -103,29 +102,26 @@ export function forward(
   return { ...judge(model, logits, batch.target), running };
 }
 
-/**
- * Evaluation with test-time augmentation: the logits are the mean of the network's logits of the image and of its mirror
- * image.
- */
-export function forwardWithFlip(model: Model, variables: Variables, batch: Batch): Outcome {
+/** The network's logits `[N,classes]` of images `[N,H,W,C]`, in evaluation mode. */
+export function logitsOf(model: Model, variables: Variables, input: tf.Tensor4D): tf.Tensor2D {
   const graph = trimNetwork(model.graph);
-  const output = outputOf(graph);
-  const [plain, mirrored] = [batch.input, tf.reverse(batch.input, 2)].map(
-    (input) => runNetwork(graph, variables, { input }, false).values.get(output) as tf.Tensor,
-  );
-  return { ...judge(model, plain.add(mirrored).mul(0.5), batch.target), running: {} };
+  const { values } = runNetwork(graph, variables, { input }, false);
+  return values.get(outputOf(graph)) as tf.Tensor2D;
 }
 
 /**
- * The gradients of the **summed** loss with respect to every trainable variable, before weight decay, and the outcome of
- * the forward pass that they come from.
+ * The gradients of the **summed** loss with respect to trainable variables, before weight decay, and the outcome of the
+ * forward pass that they come from.
+ *
+ * @param frozen paths of trainable variables that need no gradient; what only they need is not computed
  */
 export function gradients(
   model: Model,
   variables: Variables,
   batch: Batch,
+  frozen: readonly string[] = [],
 ): { readonly outcome: Outcome; readonly gradients: Record<string, tf.Tensor> } {
-  const paths = pathsByRole(model.graph, 'trainable');
+  const paths = pathsByRole(model.graph, 'trainable').filter((path) => !frozen.includes(path));
   let outcome: Outcome | undefined;
   const grads = tf.grads((...moving: tf.Tensor[]) => {
     const changed = Object.fromEntries(paths.map((path, index) => [path, moving[index]]));
@@ -159,7 +155,7 @@ function mapOutcome(outcome: Outcome, change: (tensor: tf.Tensor) => tf.Tensor):
 /** What the steps of a fold hand on to each other: a batch, what is fed beside it, the state, and what they found. */
 export interface Work {
   readonly batch: Batch;
-  readonly hyper: Hyper;
+  readonly hyper: GroupedHyper;
   /** Counts from 1 over the whole run, float32 scalar. */
   readonly step: tf.Tensor;
   readonly network: Variables;
@@ -190,24 +186,14 @@ export function fold(
 /**
  * Forward and backward pass in training mode; running statistics move with it.
  *
+ * @param frozen paths of trainable variables that get no gradient, and so do not move
  * @throws GraphError or LayerError, when it runs, if the network does not fit its input or its loss
  */
-export function backward(model: Model): FoldStep {
+export function backward(model: Model, frozen: readonly string[] = []): FoldStep {
   return ({ batch, network }) => {
-    const found = gradients(model, network, batch);
+    const found = gradients(model, network, batch, frozen);
     return { ...found, network: { ...network, ...found.outcome.running } };
   };
-}
-
-/**
- * Forward pass in evaluation mode; with `tta`, of the image and its mirror image.
- *
- * @throws GraphError or LayerError, when it runs, if the network does not fit its input or its loss
- */
-export function evaluate(model: Model, { tta }: { readonly tta: boolean }): FoldStep {
-  return ({ batch, network }) => ({
-    outcome: tta ? forwardWithFlip(model, network, batch) : forward(model, network, batch, false),
-  });
 }
 
 /** Adds the outcome to the totals. @throws TrainError, when it runs, if no step before it had an outcome */
@@ -225,7 +211,10 @@ export function optimise(optimiser: Optimiser): FoldStep {
     const grads = found(work.gradients, 'optimise', 'a backward pass');
     const trainable = Object.fromEntries(Object.keys(grads).map((path) => [path, network[path]]));
     const moved = updateParameters(optimiser, trainable, grads, velocity, hyper);
-    return { network: { ...network, ...moved.parameters }, velocity: moved.velocity };
+    return {
+      network: { ...network, ...moved.parameters },
+      velocity: { ...velocity, ...moved.velocity },
+    };
   };
 }
 

@@ -17,7 +17,7 @@ import { conv, linear } from '../nn/conv';
 import { crossEntropyLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
 import { maxPool } from '../nn/pool';
-import { createTrainer } from './loop';
+import { createTrainer } from './trainer';
 import type {
   EpochRow,
   Examples,
@@ -27,7 +27,7 @@ import type {
   Training,
   UsualSteps,
   Watch,
-} from './loop';
+} from './training';
 import type { FoldStep, Model, Work } from './steps';
 
 beforeAll(() => {
@@ -298,7 +298,7 @@ describe.each(modes)('%s', (mode) => {
       const stopped = run({ engine, model: apart, train, transforms: [], pad: 0 }, [epoch]);
       await expect(stopped).rejects.toThrow(TrainError);
       await expect(stopped).rejects.toThrow(
-        `train: the loss is no finite number since epoch ${epoch}, step ${step}. Lower`,
+        `train: the loss is NaN or infinite since epoch ${epoch}, step ${step}. Lower`,
       );
     }
   });
@@ -309,7 +309,7 @@ test('a network that its last step has broken is told from a bad training loss',
   const stopped = run({ model: apart, batchSize: 10, lr, transforms: [], pad: 0 }, [1]);
   await expect(stopped).rejects.toThrow(TrainError);
   await expect(stopped).rejects.toThrow(
-    /the validation loss after epoch 1 is no finite number, while that of training is/,
+    /the test loss after epoch 1 is NaN or infinite, while the training loss is finite/,
   );
 });
 
@@ -530,7 +530,7 @@ describe('createTrainer refuses', () => {
     await using({}, {}, async (trainer) => {
       await expect(trainer.evaluate({ usesEma: true })).rejects.toThrow(
         new TrainError(
-          'train: the average was to be evaluated, and none is kept. Give the training an "ema".',
+          'train: the average is to be evaluated, and none is kept. Give the training an "ema".',
         ),
       );
     });

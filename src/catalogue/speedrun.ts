@@ -1,0 +1,195 @@
+import { crop } from '../augment/crop';
+import { flipLR } from '../augment/flip';
+import { piecewiseLinear } from '../optim/schedule';
+import type { Schedule } from '../optim/schedule';
+import type { MuonOptions } from '../optim/muon';
+import type { Experiment, NetRecord, OptimRecord } from './experiment';
+
+/** An optimiser of the airbench family, in the numbers that its scripts give: rates for the **summed** loss of a batch. */
+interface Recipe {
+  readonly batchSize: number;
+  readonly momentum: number;
+  readonly biasLr: number;
+  readonly headLr: number;
+  /** L2 coefficient times rate, for biases and head, divided by the batch size. */
+  readonly decay: number;
+  /** Epochs in which the bias of the whitening learns, its rate falling to 0. */
+  readonly whiteningEpochs: number;
+  /** What all other rates are multiplied by, over epochs. */
+  readonly schedule: Schedule;
+  readonly muonLr: number;
+  readonly muonMomentum: number;
+  readonly muonDecay: number;
+  readonly muon: MuonOptions;
+}
+
+/** Kernels by Muon, all else by momentum SGD in Nesterov's form; the head is what no group names. */
+function optimOf(recipe: Recipe): OptimRecord {
+  const { batchSize, momentum, biasLr, headLr, decay, schedule } = recipe;
+  const times = ({ knots, vals }: Schedule, factor: number): Schedule =>
+    piecewiseLinear(
+      knots,
+      vals.map((val) => val * factor),
+    );
+  return {
+    rule: 'nesterov-a',
+    groups: [
+      {
+        includes: 'whiten/conv/bias',
+        lrFactor: 1,
+        weightDecayFactor: headLr / biasLr,
+        lr: piecewiseLinear([0, recipe.whiteningEpochs], [biasLr * batchSize, 0]),
+        epochs: recipe.whiteningEpochs,
+      },
+      { includes: 'bias', lrFactor: biasLr / headLr, weightDecayFactor: headLr / biasLr },
+      {
+        includes: 'block',
+        rule: 'muon',
+        lrFactor: 1,
+        weightDecayFactor: 1,
+        lr: times(schedule, recipe.muonLr),
+        momentum: recipe.muonMomentum,
+        weightDecay: recipe.muonDecay,
+        muon: recipe.muon,
+      },
+    ],
+    momentum,
+    weightDecay: decay / headLr,
+    lr: times(schedule, headLr * batchSize),
+    firstStep: 0,
+  };
+}
+
+const network: Extract<NetRecord, { model: 'airbench' }> = {
+  model: 'airbench',
+  channels: { block1: 64, block2: 256, block3: 256 },
+  act: 'gelu',
+  normMomentum: 0.4,
+  weight: 1 / 256,
+  whiteningImages: 5000,
+};
+
+const about = { post: 9, notebook: 'speedrun' } as const;
+
+/** Test images that are evaluated while a run goes on: enough to follow it, a hundredth of its time. */
+const midwayImages = 2000;
+
+const airbench: Experiment = {
+  ...about,
+  name: 'airbench94-muon',
+  title: 'airbench94 with Muon: eight epochs, kernels moved by orthogonalised momentum (2024)',
+  net: network,
+  loss: { smoothing: 0.2 },
+  data: {
+    transforms: [crop(32, 32), flipLR({ isAlternating: true })],
+    pad: 2,
+    scheme: 'per-example',
+    maxOptions: 200,
+    batchSize: 2000,
+    dropLast: true,
+  },
+  optim: optimOf({
+    batchSize: 2000,
+    momentum: 0.85,
+    biasLr: 0.053,
+    headLr: 0.67,
+    decay: 2e-6,
+    whiteningEpochs: 3,
+    schedule: piecewiseLinear([0, 8], [1, 0]),
+    muonLr: 0.24,
+    muonMomentum: 0.6,
+    muonDecay: 0,
+    muon: { iterations: 3, coefficients: [3.4445, -4.775, 2.0315], rescale: 'every-step' },
+  }),
+  run: { epochs: 8, tta: 'six-views', midwayImages },
+  published: {
+    accPercent: 94.01,
+    timeSec: 2.59,
+    runs: 200,
+    note: 'KellerJordan/cifar10-airbench, airbench94_muon.py (2024): mean; one A100, training and evaluation',
+  },
+};
+
+const hivergeRecipe: Recipe = {
+  batchSize: 1536,
+  momentum: 0.825,
+  biasLr: 0.0573,
+  headLr: 0.5415,
+  decay: 1.0418e-6,
+  whiteningEpochs: 0.19,
+  schedule: piecewiseLinear([0, 7.59], [1, 0]),
+  muonLr: 0.205,
+  muonMomentum: 0.655,
+  muonDecay: 1.0418e-6 * 1536,
+  muon: {
+    iterations: 3,
+    coefficients: [3.4576, -4.7391, 2.0843],
+    rescale: { first: 2, growth: 15 },
+  },
+};
+
+const hivergeNetwork: typeof network = {
+  ...network,
+  act: 'silu',
+  normMomentum: 0.4434,
+  whiteningImages: 960,
+};
+
+const hiverge: Experiment = {
+  ...about,
+  name: 'hiverge',
+  title:
+    'hiverge: SiLU, brightness and contrast, views only for images that the network is unsure of (2025)',
+  net: hivergeNetwork,
+  loss: { smoothing: 0.09 },
+  data: {
+    ...airbench.data,
+    batchSize: 1536,
+    jitter: { brightness: 0.1399, contrast: 0.1308 },
+    validBatchSize: 2000,
+  },
+  optim: optimOf(hivergeRecipe),
+  run: { epochs: 7.59, tta: 'six-views-if-unsure', midwayImages },
+  published: {
+    accPercent: 94.008,
+    timeSec: 1.98,
+    runs: 2000,
+    note: 'hiverge/cifar10-speedrun at 5cd49b1 (2025): mean; one A100, training and evaluation',
+  },
+};
+
+const fulcrum: Experiment = {
+  ...about,
+  name: 'fulcrum',
+  title: 'fulcrum: images of 24, then 28, then 32 pixels, and a tail of averaged weights (2026)',
+  net: { ...hivergeNetwork, whiteningImages: 5000 },
+  loss: hiverge.loss,
+  data: {
+    ...hiverge.data,
+    sizes: [
+      { from: 0, size: 24 },
+      { from: 3, size: 28 },
+      { from: 6, size: 32 },
+    ],
+  },
+  optim: {
+    ...optimOf({
+      ...hivergeRecipe,
+      whiteningEpochs: 0.2,
+      // Falls to 0 at 8.5 epochs, but for the floor.
+      schedule: piecewiseLinear([0, 0.95 * 8.5], [1, 0.05]),
+      muonLr: 0.2255,
+    }),
+    lookahead: { decay: 0.7, every: 4, from: 8.25 },
+  },
+  run: { ...hiverge.run, epochs: 8.875 },
+  published: {
+    accPercent: 94.046,
+    timeSec: 1.828,
+    runs: 200,
+    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; one A100, training',
+  },
+};
+
+/** What was published after the study, newest last. */
+export const speedrunExperiments: readonly Experiment[] = [airbench, hiverge, fulcrum];

@@ -1,0 +1,81 @@
+import type { Group, Optimiser } from './optimiser';
+import { rescaleSteps } from './muon';
+import { valueAt } from './schedule';
+import type { Schedule } from './schedule';
+
+/** The numbers of an optimiser that change from step to step, as data. */
+export interface HyperSchedule extends Optimiser {
+  /** Learning rate over epochs, for the **mean** loss of a batch. */
+  readonly lr: Schedule;
+  /** For the mean loss of a batch. */
+  readonly weightDecay: number;
+  readonly momentum: number;
+  /** The time of the first update: 1 reads the schedules at the end of each step, 0 at its start. Default: 1. */
+  readonly firstStep?: 0 | 1;
+}
+
+/** A run's length in steps, and the size of its batches. */
+export interface StepCount {
+  readonly batchSize: number;
+  readonly stepsPerEpoch: number;
+  /** Steps of the whole run. */
+  readonly steps: number;
+}
+
+/** What is fed for one rule and one step; see `Hyper` of `rule.ts`. */
+export type HyperFeed = {
+  readonly lr: number;
+  readonly weightDecay: number;
+  readonly momentum: number;
+  readonly rescale?: number;
+};
+
+/** What is fed for all groups of one step. */
+export type GroupedHyperFeed = HyperFeed & {
+  readonly groups?: Readonly<Record<string, HyperFeed>>;
+};
+
+/**
+ * The hyperparameters that each step is fed, computed once for a run.
+ *
+ * The loss is summed over a batch, so rates are divided by the batch size and weight decay is multiplied by it. Muon,
+ * whose updates do not depend on the size of the gradient, takes both as they are.
+ *
+ * @returns a function of the step, counted from 1
+ * @throws OptimError if a group's Muon options are out of range
+ */
+export function hyperSchedule(
+  optimiser: HyperSchedule,
+  { batchSize, stepsPerEpoch, steps }: StepCount,
+): (step: number) => GroupedHyperFeed {
+  const { firstStep = 1 } = optimiser;
+  const epochAt = (step: number): number => (step - 1 + firstStep) / stepsPerEpoch;
+  const own = optimiser.groups.flatMap((group, place) => {
+    if (!hasOwnHyper(group)) return [];
+    const { lr = optimiser.lr, weightDecay = optimiser.weightDecay } = group;
+    const { momentum = optimiser.momentum } = group;
+    const isMuon = (group.rule ?? optimiser.rule) === 'muon';
+    const batch = isMuon ? 1 : batchSize;
+    const rescale =
+      isMuon && group.muon !== undefined ? rescaleSteps(group.muon.rescale, steps) : undefined;
+    const at = (step: number): HyperFeed => ({
+      lr: valueAt(lr, epochAt(step)) / batch,
+      weightDecay: weightDecay * batch,
+      momentum,
+      ...(rescale === undefined ? {} : { rescale: rescale[step - 1] ?? 0 }),
+    });
+    return [[String(place), at] as const];
+  });
+  return (step) => ({
+    lr: valueAt(optimiser.lr, epochAt(step)) / batchSize,
+    weightDecay: optimiser.weightDecay * batchSize,
+    momentum: optimiser.momentum,
+    ...(own.length === 0
+      ? {}
+      : { groups: Object.fromEntries(own.map(([place, at]) => [place, at(step)])) }),
+  });
+}
+
+function hasOwnHyper({ lr, weightDecay, momentum, rule }: Group): boolean {
+  return [lr, weightDecay, momentum].some((value) => value !== undefined) || rule === 'muon';
+}

@@ -1,0 +1,110 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { matMul, mul, norm, where } from '@tensorflow/tfjs-core';
+import { OptimError } from '../base/errors';
+import type { Hyper, Moved } from './rule';
+
+/** What {@link muon} leaves open. */
+export interface MuonOptions {
+  /** Newton-Schulz iterations of each update. */
+  readonly iterations: number;
+  /** a, b, c of one iteration, X <- a X + (b A + c A^2) X with A = X X^T. */
+  readonly coefficients: readonly [a: number, b: number, c: number];
+  /**
+   * When a kernel is rescaled to norm sqrt(cout) before it moves: in every step, or in ever fewer of them, each
+   * `first + floor(growth * progress)` steps after the one before.
+   */
+  readonly rescale: 'every-step' | { readonly first: number; readonly growth: number };
+}
+
+/**
+ * An approximation of the nearest semi-orthogonal matrix: U V^T of the singular value decomposition U S V^T.
+ *
+ * The matrix is divided by its Frobenius norm, so that all singular values lie between 0 and 1; each iteration maps a
+ * singular value s to a s + b s^3 + c s^5. The published coefficients do not converge to 1: they bring small singular
+ * values up fast and leave all but the smallest between about 0.7 and 1.2, which is all that Muon needs. Products are
+ * computed in the precision of the step.
+ *
+ * @param x `[rows,columns]` with rows >= columns; transpose a wide matrix
+ * @returns `[rows,columns]`, a new tensor
+ * @throws OptimError if the matrix is wide
+ * @see Jordan et al., Muon: An optimizer for hidden layers in neural networks (2024); Bernstein and Newhouse, Old
+ *   Optimizer, New Norm, arXiv:2409.20325 (2024)
+ */
+export function newtonSchulz(
+  x: tf.Tensor2D,
+  { iterations, coefficients: [a, b, c] }: Omit<MuonOptions, 'rescale'>,
+): tf.Tensor2D {
+  const [rows, columns] = x.shape;
+  if (rows < columns) {
+    throw new OptimError(
+      `newtonSchulz: the matrix is [${rows},${columns}]; it must have at least as many rows as columns. Transpose it.`,
+    );
+  }
+  let y: tf.Tensor2D = x.div(norm(x).add(1e-7));
+  for (let i = 0; i < iterations; i++) {
+    // With the longer side first, X X^T of the formula is y^T y: [columns,columns].
+    const gram = matMul(y, y, true, false);
+    const polynomial = gram.mul(b).add(matMul(gram, gram).mul(c));
+    y = y.mul(a).add(matMul(y, polynomial));
+  }
+  return y;
+}
+
+/**
+ * Muon: momentum, and an update whose singular values are all near 1, so that no direction of a kernel learns faster
+ * than another.
+ *
+ * v = mom v + g; d = orth(g + mom v); w = w sqrt(cout) / |w| in the steps that {@link MuonOptions.rescale} names;
+ * w = (w - lr d)(1 - lr wd). A kernel `[kh,kw,cin,cout]` counts as a matrix `[kh kw cin, cout]`. The size of the gradient
+ * does not matter, so neither does the size of the batch: `lr` and `weightDecay` are used as they are.
+ *
+ * @param hyper with `rescale` 1 in steps that rescale, else 0
+ * @throws OptimError if a tensor has a rank below 2, or more output channels than inputs to each
+ */
+export function muon(
+  weight: tf.Tensor,
+  gradient: tf.Tensor,
+  velocity: tf.Tensor,
+  hyper: Hyper,
+  options: MuonOptions,
+): Moved {
+  if (weight.rank < 2) {
+    throw new OptimError(
+      `muon: takes kernels and matrices, and was given rank ${weight.rank}. Put biases into a group of their own.`,
+    );
+  }
+  const channels = weight.shape[weight.rank - 1];
+  const v = velocity.mul(hyper.momentum).add(gradient);
+  const direction = gradient.add(v.mul(hyper.momentum)).reshape<tf.Tensor2D>([-1, channels]);
+  const orthogonal = newtonSchulz(direction, options).reshape(weight.shape);
+  const rescaled = weight.mul(mul(Math.sqrt(channels), norm(weight).add(1e-7).reciprocal()));
+  const start =
+    options.rescale === 'every-step' || hyper.rescale === undefined
+      ? rescaled
+      : where(hyper.rescale.greater(0), rescaled, weight);
+  const kept = hyper.lr.mul(hyper.weightDecay).neg().add(1);
+  return { weight: start.sub(orthogonal.mul(hyper.lr)).mul(kept), velocity: v };
+}
+
+/**
+ * In which of `steps` steps {@link muon} rescales kernels, as 0 or 1 for each step from the first.
+ *
+ * @throws OptimError if `first` is below 1 or `growth` below 0
+ */
+export function rescaleSteps(rescale: MuonOptions['rescale'], steps: number): Uint8Array {
+  const due = new Uint8Array(steps);
+  if (rescale === 'every-step') return due.fill(1);
+  const { first, growth } = rescale;
+  if (!(first >= 1) || !(growth >= 0)) {
+    throw new OptimError(
+      `muon: rescale is first ${first}, growth ${growth}. Give a first of at least 1 and a growth of at least 0.`,
+    );
+  }
+  let last = 0;
+  for (let step = 1; step <= steps; step++) {
+    if (step - last < first + Math.floor((growth * step) / steps)) continue;
+    due[step - 1] = 1;
+    last = step;
+  }
+  return due;
+}

@@ -1,0 +1,102 @@
+import { InterruptedError, TrainError } from '../base/errors';
+import type { Session } from '../engine/step';
+import { callsOf } from './calls';
+import type { Totals } from './steps';
+import { emptyTotals } from './steps';
+import type { Figures, Progress, TrainingState, Unfinished, Watch } from './training';
+import type { Clock } from './timer';
+
+/** An epoch before its first batch. */
+export const nothing: Unfinished = { batches: 0, timeSec: 0, totals: emptyTotals() };
+
+/** One pass over batches: training or evaluation. */
+export interface Phase {
+  readonly name: Progress['phase'];
+  readonly epoch: number;
+  readonly batches: readonly Int32Array[];
+  /** Runs batches in one call, given the place of the first, from 0. */
+  readonly run: (batches: readonly Int32Array[], first: number) => Promise<unknown>;
+  /** What is done of it already; default: nothing. */
+  readonly before?: Unfinished;
+  /** Whether a call must end with this batch, by its place from 0. */
+  readonly endsCall?: (index: number) => boolean;
+  /** Called with the number of batches that are done, once the signal has stopped the phase. */
+  readonly onStop?: (batches: number) => Promise<void>;
+  /** Called while the first call runs. */
+  readonly meanwhile?: () => unknown;
+}
+
+/** What all phases of a run share. */
+export interface PhaseContext extends Pick<Watch, 'onProgress' | 'signal'> {
+  readonly session: Session<TrainingState>;
+  readonly clock: Clock;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly stepsPerCall: number;
+}
+
+/**
+ * Runs every batch of a phase that is not done yet, and reports progress about once a second.
+ *
+ * @throws InterruptedError if the signal stops it
+ * @throws TrainError if the loss is NaN or infinite
+ */
+export async function runPhase(
+  context: PhaseContext,
+  { name, epoch, batches, run, before = nothing, endsCall, onStop, meanwhile }: Phase,
+): Promise<Omit<Figures, 'time'>> {
+  const { session, clock, epochs, stepsPerCall, onProgress, signal } = context;
+  const count = (some: readonly Int32Array[]): number =>
+    some.reduce((sum, { length }) => sum + length, 0);
+  session.write({ totals: before.totals });
+  const total = count(batches);
+  let reported = clock();
+  const start = reported - before.timeSec;
+  let index = before.batches;
+  let done = count(batches.slice(0, index));
+  const offset = index;
+  const calls = callsOf(
+    batches.slice(offset),
+    stepsPerCall,
+    (i) => endsCall?.(offset + i) ?? false,
+  );
+  for (const group of calls) {
+    if (signal?.aborted === true) {
+      await onStop?.(index);
+      throw new InterruptedError(
+        `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches.length} (${name}).`,
+      );
+    }
+    const running = run(group, index);
+    meanwhile?.();
+    await running;
+    index += group.length;
+    done += count(group);
+    const now = clock();
+    if (onProgress !== undefined && now - reported >= 1) {
+      reported = now;
+      const means = await readMeans(context, name, epoch);
+      onProgress({ phase: name, epoch, epochs, done, total, timeSec: now - start, ...means });
+    }
+  }
+  return readMeans(context, name, epoch);
+}
+
+async function readMeans(
+  { session, stepsPerEpoch }: PhaseContext,
+  phase: Progress['phase'],
+  epoch: number,
+): Promise<Omit<Figures, 'time'>> {
+  const { totals } = await session.read('totals');
+  const [loss, correct, count, firstBad] = (
+    ['loss', 'correct', 'count', 'firstBadStep'] satisfies (keyof Totals)[]
+  ).map((name) => totals[name].data[0]);
+  if (firstBad >= 0) {
+    const where =
+      phase === 'train'
+        ? `the loss is NaN or infinite since epoch ${epoch}, step ${firstBad - (epoch - 1) * stepsPerEpoch}`
+        : `the test loss after epoch ${epoch} is NaN or infinite, while the training loss is finite`;
+    throw new TrainError(`train: ${where}. Lower the learning rate, or start it lower.`);
+  }
+  return { loss: loss / count, acc: correct / count };
+}

@@ -1,0 +1,47 @@
+import { TrainError } from '../base/errors';
+import { isHostTensor } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import { entries } from '../base/tree';
+import type { Examples, Learnt } from './training';
+
+/** @throws TrainError if `given` lacks a tensor that a trainer holds */
+export function checkSameTensors(held: Learnt, given: Learnt): void {
+  const pathsOf = (learnt: Learnt): string[] =>
+    [...entries<HostTensor>(learnt, isHostTensor)].map(([path]) => path.join('/'));
+  const found = new Set(pathsOf(given));
+  const missing = pathsOf(held).find((path) => !found.has(path));
+  if (missing === undefined) return;
+  throw new TrainError(
+    `train: the snapshot lacks "${missing}". Restore what a trainer of the same training has saved.`,
+  );
+}
+
+/** @throws TrainError if there are no examples, or images and labels do not belong together */
+export function checkExamples(
+  name: 'train' | 'valid',
+  { images, labels }: Examples,
+  [height, width, channels]: readonly [number, number, number],
+): void {
+  const size = height * width * channels;
+  if (labels.length > 0 && images.length === labels.length * size) return;
+  throw new TrainError(
+    `train: "${name}" has ${labels.length} labels and ${images.length} values of pixels; expected at least one ` +
+      `label, and ${size} values, [${height},${width},${channels}], for each. Give images and labels of the same ` +
+      'examples, or another imageShape.',
+  );
+}
+
+/** @throws TrainError if a trainer that was made for `now` is given another number of examples */
+export function checkSameCounts(
+  now: Readonly<Record<'train' | 'valid', Examples>>,
+  given: Readonly<Record<'train' | 'valid', Examples>>,
+): void {
+  const [wanted, found] = [now, given].map(
+    (each) => `${each.train.labels.length} and ${each.valid.labels.length}`,
+  );
+  if (wanted === found) return;
+  throw new TrainError(
+    `train: the trainer has ${wanted} training and test examples and was given ${found}. Give as many, or create ` +
+      'another trainer.',
+  );
+}

@@ -1,0 +1,66 @@
+import { TrainError } from '../base/errors';
+import { groupOf } from '../optim/optimiser';
+import type { Optimiser } from '../optim/optimiser';
+import type { SizeStage } from './training';
+
+/** Steps that are alike but for what they are fed: they share one recording. */
+export interface Stage {
+  /** Tells stages apart; empty if a run has only one. */
+  readonly key: string;
+  /** Height and width of the images, if they are resampled. */
+  readonly size?: number;
+  /** Paths of trainable variables that do not learn any more. */
+  readonly frozen: readonly string[];
+}
+
+/** What decides the stages of a run. */
+export interface StageOptions {
+  readonly optimiser: Optimiser;
+  readonly sizes: readonly SizeStage[];
+  /** Paths of all trainable variables. */
+  readonly trainable: readonly string[];
+  readonly stepsPerEpoch: number;
+}
+
+/**
+ * The stage of each step of a run.
+ *
+ * @returns a function of the step, counted from 1; equal stages are the same object
+ * @throws TrainError if the sizes do not begin with epoch 0, do not ascend in time, or are not integers from 8
+ */
+export function createStages({
+  optimiser,
+  sizes,
+  trainable,
+  stepsPerEpoch,
+}: StageOptions): (step: number) => Stage {
+  checkSizes(sizes);
+  const ends = trainable.map((path) => {
+    const place = groupOf(optimiser, path);
+    const { epochs } = (place === undefined ? undefined : optimiser.groups[place]) ?? {};
+    return { path, last: epochs === undefined ? Infinity : Math.ceil(epochs * stepsPerEpoch) };
+  });
+  const stages = new Map<string, Stage>();
+  return (step) => {
+    const frozen = ends.filter(({ last }) => step > last).map(({ path }) => path);
+    const size = sizes.findLast(({ from }) => Math.round(from * stepsPerEpoch) < step)?.size;
+    const key = [
+      ...(size === undefined ? [] : [`${size} px`]),
+      ...(frozen.length === 0 ? [] : [`${frozen.join(', ')} frozen`]),
+    ].join(', ');
+    const stage = stages.get(key) ?? { key, frozen, ...(size === undefined ? {} : { size }) };
+    stages.set(key, stage);
+    return stage;
+  };
+}
+
+function checkSizes(sizes: readonly SizeStage[]): void {
+  for (const [index, { from, size }] of sizes.entries()) {
+    const isInOrder = index === 0 ? from === 0 : from > sizes[index - 1].from;
+    if (isInOrder && Number.isInteger(size) && size >= 8) continue;
+    throw new TrainError(
+      `train: stage ${index + 1} of "sizes" has ${size} pixels from epoch ${from} on. The first stage begins with epoch 0, ` +
+        'each of the others later than the one before, and sizes are integers of at least 8 pixels.',
+    );
+  }
+}
