@@ -163,8 +163,10 @@ export type {
   FrozenValue,
 } from './export/frozen-graph';
 export { graphModel } from './export/graph-model';
-export { readPicture, resizeByArea } from './export/picture';
+export { resizeByArea } from './export/picture';
 export type { Picture } from './export/picture';
+export { readPicture, readPictureFile } from './export/read-picture';
+export type { DecoderOptions } from './export/read-picture';
 export { createPredictor, softmax } from './export/predictor';
 export type { Predictor, PredictorOptions } from './export/predictor';
 export { savedModel } from './export/saved-model';

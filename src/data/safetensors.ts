@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { DataError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
+import { readRegularFileSync } from '../base/read-file';
 
 /** A tensor as it lies in a file; `data` holds the product of `shape` elements in C order. `BOOL` is 0 or 1. */
 export type StoredTensor =
@@ -30,6 +30,15 @@ type Dtype = keyof typeof arrays;
 
 const alignment = 8;
 
+/** The limit of the reference reader. */
+const mostHeaderBytes = 100_000_000;
+
+/** As many as NumPy takes. */
+const mostAxes = 64;
+
+/** A file that a checkpoint, or a network that others read, never reaches; Node reads no more at once. */
+const mostFileBytes = 2 ** 31;
+
 /**
  * Reads the safetensors format: an 8-byte little-endian length, a JSON header of that length, then the bytes of all
  * tensors without a gap.
@@ -49,7 +58,7 @@ export function readSafetensors(source: string | Uint8Array): Safetensors {
 
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   const placed = entries.map(([name, value]) =>
-    place(value, body.length, `${file}: tensor "${name}"`, name),
+    place(value, body.length, `${file}: tensor ${brief(name)}`, name),
   );
   placed.sort((a, b) => a.begin - b.begin || a.end - b.end);
 
@@ -59,7 +68,7 @@ export function readSafetensors(source: string | Uint8Array): Safetensors {
     if (begin !== end) {
       const fault =
         begin < end ? 'overlaps the one before it, which ends at' : 'leaves a gap after';
-      throw damaged(`${file}: tensor "${name}" begins at byte ${begin} and ${fault} ${end}`);
+      throw damaged(`${file}: tensor ${brief(name)} begins at byte ${begin} and ${fault} ${end}`);
     }
     end = next;
     const view = viewOf(dtype, body.subarray(begin, next));
@@ -123,7 +132,7 @@ export function writeSafetensors(
 
 function readFile(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readRegularFileSync(path, mostFileBytes);
   } catch (cause) {
     throw fail(`${path} cannot be read (${(cause as Error).message})`, { cause });
   }
@@ -136,23 +145,28 @@ function readHeader(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
   const start = 8 + length;
+  if (length > mostHeaderBytes && bytes.length >= 8) {
+    throw damaged(`${file}: its header has ${length} bytes, more than the format allows`);
+  }
   if (start > bytes.length) {
     throw damaged(`${file}: it has ${bytes.length} bytes, too few for its header`);
   }
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, start)));
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    header = JSON.parse(decoder.decode(bytes.subarray(8, start)));
   } catch (cause) {
-    throw damaged(`${file}: its header is no JSON (${(cause as Error).message})`, { cause });
+    throw damaged(`${file}: its header is not JSON (${(cause as Error).message})`, { cause });
   }
-  if (!isRecord(header)) throw damaged(`${file}: its header is no JSON object`);
+  if (!isRecord(header)) throw damaged(`${file}: its header is not a JSON object`);
   return { header, start };
 }
 
 function readMetadata(value: unknown, file: string): Record<string, string> {
-  if (value === undefined) return {};
+  // The reference reader takes null for an absent map.
+  if (value === undefined || value === null) return {};
   if (!isRecord(value) || Object.values(value).some((text) => typeof text !== 'string')) {
-    throw damaged(`${file}: "__metadata__" is no object of strings`);
+    throw damaged(`${file}: "__metadata__" is not an object of strings`);
   }
   return value as Record<string, string>;
 }
@@ -171,17 +185,15 @@ function place(value: unknown, available: number, where: string, name: string): 
   if (typeof dtype !== 'string' || !Object.hasOwn(arrays, dtype)) {
     const known = Object.keys(arrays);
     throw damaged(
-      `${where} has dtype ${JSON.stringify(dtype)}, expected one of ${known.join(', ')}.` +
-        nearestHint(String(dtype), known),
+      `${where} has dtype ${brief(dtype)}, expected one of ${known.join(', ')}.` +
+        nearestHint(brief(dtype).slice(1, 9), known),
     );
   }
-  if (!isCounts(shape)) {
-    throw damaged(`${where} has shape ${JSON.stringify(shape)}, expected a list of whole numbers`);
+  if (!isCounts(shape) || shape.length > mostAxes) {
+    throw damaged(`${where} has shape ${brief(shape)}, expected a list of whole numbers`);
   }
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw damaged(
-      `${where} has data_offsets ${JSON.stringify(offsets)}, expected two whole numbers`,
-    );
+    throw damaged(`${where} has data_offsets ${brief(offsets)}, expected two whole numbers`);
   }
   const [begin, end] = offsets;
   if (begin > end || end > available) {
@@ -189,7 +201,11 @@ function place(value: unknown, available: number, where: string, name: string): 
       `${where} lies at [${begin},${end}], outside the ${available} bytes of the file's data`,
     );
   }
-  const wanted = elements(shape) * arrays[dtype as Dtype].BYTES_PER_ELEMENT;
+  const size = arrays[dtype as Dtype].BYTES_PER_ELEMENT;
+  const wanted = elements(shape) * size;
+  if (Number.isNaN(wanted)) {
+    throw damaged(`${where} has shape ${brief(shape)}, more elements than can be counted`);
+  }
   if (end - begin !== wanted) {
     throw damaged(
       `${where} is ${dtype} [${shape.join(',')}], ${wanted} bytes, but lies at [${begin},${end}]`,
@@ -209,8 +225,17 @@ function viewOf(dtype: Dtype, bytes: Uint8Array): StoredTensor['data'] {
   );
 }
 
+/** The product of the sizes, or `NaN` if it, or a part of it, is too large to be exact. */
 function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+  return shape.reduce((product, size) => {
+    return Number.isSafeInteger(product * size) ? product * size : NaN;
+  }, 1);
+}
+
+/** A value of the header for an error: escaped, and not too long. */
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'undefined';
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,4 @@
-import { decode as decodeJpeg } from 'jpeg-js';
 import { PNG } from 'pngjs';
-import { ExportError } from '../base/errors';
 
 /** A picture in rows of red, green and blue, 0..255. */
 export interface Picture {
@@ -8,63 +6,6 @@ export interface Picture {
   readonly height: number;
   /** `[height,width,3]` */
   readonly data: Uint8Array;
-}
-
-/** More pixels than this are refused: a small file may claim any number, and all of them would be held in memory. */
-const mostPixels = 100e6;
-
-/**
- * Reads a PNG or a JPEG picture. What is transparent is put on white; grey and palettes become colours.
- *
- * @param bytes of the file
- * @param name of the file, for errors
- * @throws ExportError if it is neither, damaged, or of more than 100 million pixels
- */
-export function readPicture(bytes: Uint8Array, name: string): Picture {
-  const kind = kindOf(bytes);
-  if (kind === undefined) {
-    const found = bytes.length === 0 ? 'empty' : 'neither a PNG nor a JPEG picture';
-    throw new ExportError(`predict: ${name} is ${found}. Give a .png or a .jpg file.`);
-  }
-  try {
-    if (kind === 'PNG') checkPngSize(bytes);
-    const { width, height, data } =
-      kind === 'PNG'
-        ? PNG.sync.read(Buffer.from(bytes))
-        : decodeJpeg(bytes, { useTArray: true, maxResolutionInMP: mostPixels / 1e6 });
-    return { width, height, data: onWhite(data) };
-  } catch (cause) {
-    throw new ExportError(
-      `predict: ${name} is no ${kind} picture that can be read: ${(cause as Error).message}. ` +
-        'Save it again, or take another copy.',
-      { cause },
-    );
-  }
-}
-
-function kindOf(bytes: Uint8Array): 'PNG' | 'JPEG' | undefined {
-  const starts = (...magic: number[]): boolean => magic.every((byte, i) => bytes[i] === byte);
-  if (starts(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return 'PNG';
-  return starts(0xff, 0xd8, 0xff) ? 'JPEG' : undefined;
-}
-
-/** The first chunk tells width and height. */
-function checkPngSize(bytes: Uint8Array): void {
-  if (bytes.length < 24) throw new Error('it ends within its header');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  if (width * height > mostPixels) throw new Error(`it has ${width} x ${height} pixels`);
-}
-
-function onWhite(rgba: Uint8Array): Uint8Array {
-  const out = new Uint8Array((rgba.length / 4) * 3);
-  for (let i = 0, o = 0; i < rgba.length; i += 4, o += 3) {
-    const alpha = rgba[i + 3] / 255;
-    for (let channel = 0; channel < 3; channel++) {
-      out[o + channel] = Math.round(alpha * rgba[i + channel] + (1 - alpha) * 255);
-    }
-  }
-  return out;
 }
 
 /**

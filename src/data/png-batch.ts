@@ -1,0 +1,40 @@
+import { DataError } from '../base/errors';
+import { encodeRecords } from './decode';
+
+const width = 1024;
+
+/**
+ * Records of the official binary layout from a PNG that holds one image a row, 1024 pixels wide.
+ *
+ * `labels` `[N]` gives the height that the PNG must have. Its header is checked before anything is decoded.
+ *
+ * @throws DataError if it is not a PNG, is damaged, or has another size
+ */
+export async function decodePng(png: Uint8Array, labels: Uint8Array): Promise<Buffer> {
+  // Loaded here, as most processes read the binary files.
+  const { default: sharp } = await import('sharp');
+  let pixels: Buffer;
+  try {
+    const found = await sharp(png, { limitInputPixels: false }).metadata();
+    if (found.format !== 'png') throw new Error(`it is in the format ${found.format}`);
+    if (found.width !== width || found.height !== labels.length) {
+      throw new Error(
+        `it is ${found.width} x ${found.height}, expected ${width} x ${labels.length}: one image a row`,
+      );
+    }
+    pixels = await sharp(png, { failOn: 'warning', ignoreIcc: true })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer();
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n').at(-1);
+    throw new DataError(`png: it cannot be decoded (${reason}).`, { cause });
+  }
+  return encodeRecords(pixels, labels);
+}
+
+/** The largest PNG of so many images: four channels that do not compress. */
+export function mostPngBytes(count: number): number {
+  return Math.ceil(1.01 * count * (4 * width + 1)) + 2 ** 16;
+}

@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ExportError } from '../base/errors';
+import { readRegularFile } from '../base/read-file';
+import type { Picture } from './picture';
+import { refused } from './picture-decoder';
+
+/** How the decoder is run. */
+export interface DecoderOptions {
+  /** The decoder's program; default: this package's own. */
+  readonly program?: string;
+  /** After this long the decoder is stopped; default: 30. */
+  readonly timeoutSec?: number;
+  /** Memory that the decoder may allocate; default: 2048. */
+  readonly memoryMiB?: number;
+}
+
+/** No camera writes larger files. */
+const mostBytes = 2 ** 28;
+
+/**
+ * Reads a PNG, JPEG, WebP or GIF file as {@link readPicture} does.
+ *
+ * @throws ExportError if there is no such file, it is larger than 256 MiB, or is not such a picture
+ */
+export async function readPictureFile(path: string, options?: DecoderOptions): Promise<Picture> {
+  let bytes: Buffer;
+  try {
+    bytes = await readRegularFile(path, mostBytes);
+  } catch (cause) {
+    const reason = (cause as Error).message.replace(/, \w+(?: '.*)?$/, '');
+    throw new ExportError(`predict: ${path} cannot be read: ${reason}. ${advice}`, { cause });
+  }
+  return readPicture(bytes, path, options);
+}
+
+/**
+ * Decodes a PNG, JPEG, WebP or GIF picture: its first frame, turned as its EXIF orientation says, converted to sRGB by its
+ * colour profile, on white where it is transparent, with the upper 8 of 16 bits.
+ *
+ * A process of its own decodes it, which ends after `timeoutSec` and cannot take more than `memoryMiB`: a picture that
+ * crashes the decoder does not take this process with it.
+ *
+ * @param bytes of the file
+ * @param name of the file, for errors
+ * @throws ExportError if it is in another format, a byte of a pixel is missing or damaged, it has more than 2^26 pixels,
+ *   or takes too long
+ */
+export async function readPicture(
+  bytes: Uint8Array,
+  name: string,
+  options: DecoderOptions = {},
+): Promise<Picture> {
+  const format = formatOf(bytes);
+  if (!readable.has(format)) {
+    const found = format === '' ? 'not a PNG, JPEG, WebP or GIF picture' : format;
+    throw new ExportError(`predict: ${name} is ${bytes.length === 0 ? 'empty' : found}. ${advice}`);
+  }
+  const fail = (reason: string): ExportError =>
+    new ExportError(
+      `predict: ${name} cannot be decoded as ${format}: ${reason}. Save it again, or take another copy.`,
+    );
+  const { output, problem } = await runDecoder(bytes, options);
+  if (problem !== undefined) throw fail(problem);
+  const [width, height] = new Uint32Array(new Uint8Array(output.subarray(0, 8)).buffer);
+  const data = new Uint8Array(output.buffer, output.byteOffset + 8, output.length - 8);
+  if (data.length !== width * height * 3) {
+    throw fail(`the decoder returned ${data.length} bytes for ${width} x ${height} pixels`);
+  }
+  return { width, height, data };
+}
+
+const advice = 'Give a .png, .jpg, .webp or .gif file.';
+
+const readable: ReadonlySet<string> = new Set(['PNG', 'JPEG', 'WebP', 'GIF']);
+
+/** Where the first bytes, as Latin-1, have a mark, and the format that it tells. The last ones are named, not read. */
+const marks: readonly (readonly [at: number, mark: string, format: string])[] = [
+  [0, '\x89PNG\r\n\x1a\n', 'PNG'],
+  [0, '\xff\xd8\xff', 'JPEG'],
+  [8, 'WEBP', 'WebP'],
+  [0, 'GIF87a', 'GIF'],
+  [0, 'GIF89a', 'GIF'],
+  [4, 'ftyphei', 'a HEIC picture'],
+  [4, 'ftypmif', 'a HEIC picture'],
+  [4, 'ftypavi', 'an AVIF picture'],
+  [0, 'II*\0', 'a TIFF picture'],
+  [0, 'MM\0*', 'a TIFF picture'],
+  [0, 'BM', 'a BMP picture'],
+  [0, '%PDF', 'a PDF document'],
+];
+
+function formatOf(bytes: Uint8Array): string {
+  const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
+  return marks.find(([at, mark]) => start.startsWith(mark, at))?.[2] ?? '';
+}
+
+async function runDecoder(
+  bytes: Uint8Array,
+  { program, timeoutSec = 30, memoryMiB = 2048 }: DecoderOptions,
+): Promise<{ readonly output: Buffer; readonly problem?: string }> {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const child = spawn(
+    '/bin/sh',
+    [
+      '-c',
+      'ulimit -c 0; ulimit -d "$0" && exec "$@"',
+      String(memoryMiB * 1024),
+      process.execPath,
+      program ?? ownProgram(),
+    ],
+    { env, stdio: ['pipe', 'pipe', 'pipe'], timeout: timeoutSec * 1000, killSignal: 'SIGKILL' },
+  );
+  // A decoder that has ended reads no more; how it ended says why.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(bytes);
+  const parts: Buffer[] = [];
+  child.stdout.on('data', (part: Buffer) => parts.push(part));
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(0, 2000);
+  });
+  const started = performance.now();
+  const [code, signal] = await new Promise<[number | null, string | null]>((done, fail) => {
+    child.once('error', fail);
+    child.once('close', (...end) => done(end));
+  });
+  const output = Buffer.concat(parts);
+  if (code === 0) return { output };
+  if (code === refused) return { output, problem: said };
+  const isLate = signal === 'SIGKILL' && performance.now() - started >= timeoutSec * 1000;
+  if (isLate) return { output, problem: `it took longer than ${timeoutSec} s` };
+  const reason = said.split('\n').find((line) => /Error/.test(line)) ?? 'without a word';
+  const end = signal ?? `exit code ${code}`;
+  const problem = `the decoder, which has ${memoryMiB} MiB of memory, ended with ${end} (${reason})`;
+  return { output, problem };
+}
+
+/** The compiled decoder; tests run the sources, where it is not beside this file. */
+function ownProgram(): string {
+  const beside = join(__dirname, 'picture-decoder.js');
+  return existsSync(beside) ? beside : join(__dirname, '../../dist/export/picture-decoder.js');
+}
