@@ -220,4 +220,68 @@ describe('convParameters', () => {
     ]);
     expect(convParameters(conv(3, 27)).map(({ role }) => role)).toEqual(['trainable']);
   });
+
+  test.each([
+    [2, 5],
+    [5, 3],
+    [4, 4],
+  ])(
+    'a Dirac start of %i to %i channels copies inputs, and leaves the rest as drawn',
+    (cin, cout) => {
+      const [drawn, kernel] = (['uniform', 'dirac'] as const).map((init) =>
+        convParameters(conv(cin, cout, { init }))[0].init(createRng(1)),
+      );
+      const copied = Math.min(cin, cout);
+      for (const [index, value] of kernel.data.entries()) {
+        const output = index % cout;
+        const input = Math.floor(index / cout) % cin;
+        const tap = Math.floor(index / (cin * cout));
+        const expected =
+          output < copied ? Number(tap === 4 && input === output) : drawn.data[index];
+        expect(value).toBe(expected);
+      }
+      const x = tf.randomNormal<tf.Rank.R4>([1, 5, 4, cin], 0, 1, 'float32', 1);
+      const weight = tf.tensor4d(kernel.data as Float32Array, [3, 3, cin, cout]);
+      const first = (t: tf.Tensor): Numbers => host(t.slice([0, 0, 0, 0], [1, 5, 4, copied]));
+      expectClose('copy', first(convForward(conv(cin, cout), x, { weight })), first(x));
+    },
+  );
+
+  test('a Dirac start needs a kernel with a centre', () => {
+    expect(() => conv(2, 4, { size: 2, padding: 0, init: 'dirac' })).toThrow(
+      /2x2 has no centre, which init "dirac" needs/,
+    );
+  });
+
+  test('a standardised matrix has standard deviation 1, whatever its gain', () => {
+    const of = (options: Parameters<typeof linear>[2]): Float32Array =>
+      convParameters(linear(16, 10, options))[0].init(createRng(1)).data as Float32Array;
+    const weight = of({ isStandardised: true });
+    const mean = weight.reduce((sum, x) => sum + x, 0) / 160;
+    const square = weight.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+    expect(Math.sqrt(square / 159)).toBeCloseTo(1, 6);
+    const shape = [16, 10];
+    expectClose(
+      'gain 3',
+      { shape, data: of({ isStandardised: true, gain: 3 }) },
+      { shape, data: weight },
+    );
+    // Scaled, not moved.
+    const drawn = of({});
+    const ratio = weight[0] / drawn[0];
+    expectClose('ratio', { shape, data: drawn.map((x) => x * ratio) }, { shape, data: weight });
+  });
+
+  test('a frozen kernel can have a bias that learns', () => {
+    const roles = (isBiasFrozen?: boolean): string[] =>
+      convParameters(
+        conv(3, 4, {
+          hasBias: true,
+          isFrozen: true,
+          ...(isBiasFrozen === undefined ? {} : { isBiasFrozen }),
+        }),
+      ).map(({ role }) => role);
+    expect(roles(false)).toEqual(['frozen', 'trainable']);
+    expect(roles()).toEqual(['frozen', 'frozen']);
+  });
 });

@@ -5,7 +5,7 @@ import { expectClose } from '../../test/expect-close';
 import { LayerError } from '../base/errors';
 import { createRng } from '../base/rng';
 import { loadTensorflow } from '../engine/tensorflow';
-import { avgPool, maxPool, poolForward } from './pool';
+import { avgPool, globalMaxPool, maxPool, poolForward } from './pool';
 
 beforeAll(() => {
   loadTensorflow();
@@ -60,5 +60,32 @@ test('refuses an image smaller than the window', () => {
   expect(() => poolForward(maxPool(4), tf.zeros([1, 2, 4, 3]))).toThrow(LayerError);
   expect(() => poolForward(avgPool(4), tf.zeros([1, 2, 4, 3]))).toThrow(
     /avg-pool: the input has shape \[1,2,4,3\].*at least 4/,
+  );
+});
+
+test('a global pooling takes the largest value of each channel, whatever the extents', () => {
+  for (const [height, width] of [
+    [3, 3],
+    [2, 5],
+    [1, 1],
+  ]) {
+    const x = createRng(height).fillUniform(new Float32Array(2 * height * width * 4), -1, 1);
+    const largest = Array.from({ length: 8 }, (_, at) => {
+      const [image, channel] = [Math.floor(at / 4), at % 4];
+      const values = x.filter((_value, i) => {
+        return Math.floor(i / (height * width * 4)) === image && i % 4 === channel;
+      });
+      return Math.max(...values);
+    });
+    const y = poolForward(globalMaxPool(), tf.tensor4d(x, [2, height, width, 4]));
+    expect(y.shape).toEqual([2, 1, 1, 4]);
+    expect([...y.dataSync()]).toEqual(largest);
+  }
+});
+
+test('a global pooling refuses what has no height and width', () => {
+  expect(() => poolForward(globalMaxPool(), tf.zeros([2, 4]))).toThrow(LayerError);
+  expect(() => poolForward(globalMaxPool(), tf.zeros([2, 4]))).toThrow(
+    /global-max-pool: the input has shape \[2,4\]; expected \[N,H,W,C\]/,
   );
 });

@@ -31,7 +31,12 @@ export function avgPool(size: number, stride: number = size): PoolLayer {
 /** The output `[N,H',W',C]`, H' = floor((H - size) / stride) + 1. */
 export function poolForward(layer: PoolLayer | GlobalPoolLayer, x: tf.Tensor): tf.Tensor {
   if (layer.kind === 'global-max-pool') {
-    const [, height = 1, width = 1] = x.shape;
+    if (x.rank !== 4) {
+      throw new LayerError(
+        `global-max-pool: the input has shape [${x.shape.join()}]; expected [N,H,W,C]. Put flatten() after it.`,
+      );
+    }
+    const [, height, width] = (x as tf.Tensor4D).shape;
     return tf.maxPool(x as tf.Tensor4D, [height, width], 1, 'valid');
   }
   const { kind, size, stride } = layer;

@@ -106,6 +106,24 @@ describe('whitening', () => {
   });
 });
 
+describe('whitening with both signs', () => {
+  const images = randomImages([20, 12, 12, 3], 2);
+
+  test.each([2, 3])('appends the negatives of the filters of size %i', (size) => {
+    const d = 3 * size * size;
+    const single = whitening(images, { size, epsilon: 5e-4 });
+    const both = whitening(images, { size, epsilon: 5e-4, hasBothSigns: true });
+    expect(both.kernel.shape).toEqual([size, size, 3, 2 * d]);
+    expect(both.eigenvalues).toEqual(single.eigenvalues);
+    expect(both.eigenvectors).toEqual(single.eigenvectors);
+    for (const [index, value] of both.kernel.data.entries()) {
+      const [row, filter] = [Math.floor(index / (2 * d)), index % (2 * d)];
+      const sign = filter < d ? 1 : -1;
+      expect(value).toBe(sign * single.kernel.data[row * d + (filter % d)]);
+    }
+  });
+});
+
 describe('whitenInput', () => {
   const images = randomImages([4, 8, 8, 3], 3);
   const net = build<AnyLayer>({ prep: { whiten: conv(3, 27, { isFrozen: true }), act: relu() } });

@@ -21,7 +21,7 @@ export interface MuonOptions {
  *
  * The matrix is divided by its Frobenius norm, so that all singular values lie between 0 and 1; each iteration maps a
  * singular value s to a s + b s^3 + c s^5. The published coefficients do not converge to 1: they bring small singular
- * values up fast and leave all but the smallest between about 0.7 and 1.2, which is all that Muon needs. Products are
+ * values up fast and leave all but the smallest between about 0.7 and 1.4, which is all that Muon needs. Products are
  * computed in the precision of the step.
  *
  * @param x `[rows,columns]` with rows >= columns; transpose a wide matrix

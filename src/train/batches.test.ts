@@ -1,5 +1,7 @@
+import * as tf from '@tensorflow/tfjs-core';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { expectClose } from '../../test/expect-close';
 import { batchIndices } from '../augment/epoch-order';
 import { crop } from '../augment/crop';
 import { cutout } from '../augment/cutout';
@@ -11,7 +13,9 @@ import type { HostArray } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import { createSession } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
-import { gatherBatch, residentSplit, residentTables } from './batches';
+import { applyJitter, gatherBatch, residentSplit, residentTables, resampleBatch } from './batches';
+import type { Batch, BatchFeed } from './batches';
+import type { OnDevice } from '../engine/step';
 
 beforeAll(() => {
   loadTensorflow();
@@ -115,5 +119,82 @@ describe('gatherBatch', () => {
       target: [9, 7],
       shape: [2, 2, 2, 1],
     });
+  });
+});
+
+/** Images `[2,h,w,3]` in a ramp that is not the same in any two places. */
+function ramp(h: number, w: number): Batch {
+  const data = Float32Array.from({ length: 2 * h * w * 3 }, (_, i) => Math.sin(i * i));
+  return { input: tf.tensor4d(data, [2, h, w, 3]), target: tf.tensor1d([3, 1], 'int32') };
+}
+
+describe('applyJitter', () => {
+  test('shifts, then scales, each image by numbers of its own', () => {
+    const batch = ramp(2, 3);
+    const fed = { shift: tf.tensor1d([0.5, -0.25]), scale: tf.tensor1d([2, 0.5]) };
+    const found = applyJitter(batch, fed as unknown as OnDevice<BatchFeed>);
+    const before = batch.input.dataSync();
+    const expected = Array.from(before, (x, i) => (i < 18 ? (x + 0.5) * 2 : (x - 0.25) * 0.5));
+    expectClose(
+      'images',
+      { shape: found.input.shape, data: found.input.dataSync() },
+      { shape: [2, 2, 3, 3], data: expected },
+      1e-6,
+    );
+    expect(found.target).toBe(batch.target);
+  });
+
+  test('leaves a batch as it is that is fed none', () => {
+    const batch = ramp(2, 2);
+    expect(applyJitter(batch, {} as OnDevice<BatchFeed>)).toBe(batch);
+  });
+});
+
+describe('resampleBatch', () => {
+  /** Bilinear interpolation by its definition, in float64. */
+  function plainly({ input }: Batch, size: number): number[] {
+    const [n, height, width, channels] = input.shape;
+    const pixels = input.dataSync();
+    const along = (i: number, extent: number): readonly [number, number, number] => {
+      const centre = Math.min(Math.max(((i + 0.5) * extent) / size - 0.5, 0), extent - 1);
+      const left = Math.floor(centre);
+      return [left, Math.min(left + 1, extent - 1), centre - left];
+    };
+    const found: number[] = [];
+    for (let image = 0; image < n; image++)
+      for (let y = 0; y < size; y++)
+        for (let x = 0; x < size; x++)
+          for (let c = 0; c < channels; c++) {
+            const [top, bottom, down] = along(y, height);
+            const [left, right, across] = along(x, width);
+            const at = (row: number, column: number): number =>
+              pixels[((image * height + row) * width + column) * channels + c];
+            const upper = at(top, left) * (1 - across) + at(top, right) * across;
+            const lower = at(bottom, left) * (1 - across) + at(bottom, right) * across;
+            found.push(upper * (1 - down) + lower * down);
+          }
+    return found;
+  }
+
+  test.each([
+    [8, 8, 6],
+    [8, 8, 11],
+    [7, 5, 4],
+    [3, 6, 6],
+  ])('%ix%i to %i pixels equals bilinear interpolation', (height, width, size) => {
+    const batch = ramp(height, width);
+    const { input, target } = resampleBatch(batch, size);
+    expectClose(
+      'images',
+      { shape: input.shape, data: input.dataSync() },
+      { shape: [2, size, size, 3], data: plainly(batch, size) },
+      1e-5,
+    );
+    expect(target).toBe(batch.target);
+  });
+
+  test('does nothing to images of that size', () => {
+    const batch = ramp(6, 6);
+    expect(resampleBatch(batch, 6)).toBe(batch);
   });
 });
