@@ -191,5 +191,31 @@ const fulcrum: Experiment = {
   },
 };
 
-/** What was published after the study, newest last. */
-export const speedrunExperiments: readonly Experiment[] = [airbench, hiverge, fulcrum];
+/**
+ * `fulcrum` in batches of 1,024. More and smaller updates are free where a batch of 1,024 keeps the processor as busy as one of
+ * 1,536; the rates of biases and head are for the summed loss and stay, that of Muon falls with the square root of the
+ * batch.
+ */
+const fastest: Experiment = {
+  ...about,
+  name: 'fastest',
+  title: 'fastest: 94 % in the fewest operations, as measured here',
+  net: fulcrum.net,
+  loss: fulcrum.loss,
+  data: { ...fulcrum.data, batchSize: 1024 },
+  optim: {
+    ...optimOf({
+      ...hivergeRecipe,
+      batchSize: 1024,
+      whiteningEpochs: 0.2,
+      schedule: piecewiseLinear([0, 8.2], [1, 0.05]),
+      muonLr: 0.185,
+      muonDecay: 1.0418e-6 * 1536,
+    }),
+    lookahead: { decay: 0.7, every: 6, from: 8.375 },
+  },
+  run: { ...fulcrum.run, epochs: 9 },
+};
+
+/** What was published after the study, newest last, and what it led to here. */
+export const speedrunExperiments: readonly Experiment[] = [airbench, hiverge, fulcrum, fastest];

@@ -18,8 +18,10 @@ export interface HyperSchedule extends Optimiser {
 export interface StepCount {
   readonly batchSize: number;
   readonly stepsPerEpoch: number;
-  /** Steps of the whole run. */
+  /** Steps of the schedule. */
   readonly steps: number;
+  /** Steps of the schedule that are over after so many steps of training; default: as many. */
+  readonly positionAt?: (steps: number) => number;
 }
 
 /** What is fed for one rule and one step; see `Hyper` of `rule.ts`. */
@@ -46,10 +48,10 @@ export type GroupedHyperFeed = HyperFeed & {
  */
 export function hyperSchedule(
   optimiser: HyperSchedule,
-  { batchSize, stepsPerEpoch, steps }: StepCount,
+  { batchSize, stepsPerEpoch, steps, positionAt = (count) => count }: StepCount,
 ): (step: number) => GroupedHyperFeed {
   const { firstStep = 1 } = optimiser;
-  const epochAt = (step: number): number => (step - 1 + firstStep) / stepsPerEpoch;
+  const epochAt = (step: number): number => positionAt(step - 1 + firstStep) / stepsPerEpoch;
   const own = optimiser.groups.flatMap((group, place) => {
     if (!hasOwnHyper(group)) return [];
     const { lr = optimiser.lr, weightDecay = optimiser.weightDecay } = group;
@@ -62,7 +64,9 @@ export function hyperSchedule(
       lr: valueAt(lr, epochAt(step)) / batch,
       weightDecay: weightDecay * batch,
       momentum,
-      ...(rescale === undefined ? {} : { rescale: rescale[step - 1] ?? 0 }),
+      ...(rescale === undefined
+        ? {}
+        : { rescale: rescale[Math.floor(positionAt(step - 1) + 1e-9)] ?? 0 }),
     });
     return [[String(place), at] as const];
   });

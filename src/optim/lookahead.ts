@@ -23,19 +23,24 @@ export type LookaheadAction = 'start' | 'update' | 'nothing';
  * What a lookahead does after a step of the run.
  *
  * @param step counts from 0; 0 means before the first step
+ * @param positionAt steps of the schedule that are over after so many steps; default: as many
  * @throws OptimError if `every` is not an integer from 1
  */
 export function lookaheadAction(
   { every, from = 0 }: Lookahead,
   step: number,
   stepsPerEpoch: number,
+  positionAt: (steps: number) => number = (steps) => steps,
 ): LookaheadAction {
   if (!Number.isInteger(every) || every < 1) {
     throw new OptimError(`lookahead: "every" is ${every}; give a number of steps from 1.`);
   }
-  const since = step - Math.round(from * stepsPerEpoch);
-  if (since === 0) return 'start';
-  return since > 0 && since % every === 0 ? 'update' : 'nothing';
+  const start = Math.round(from * stepsPerEpoch);
+  const updatesAt = (steps: number): number =>
+    steps < 0 ? -1 : Math.floor((positionAt(steps) - start) / every + 1e-9);
+  const [before, now] = [updatesAt(step - 1), updatesAt(step)];
+  if (now < 0 || now === before) return 'nothing';
+  return before < 0 ? 'start' : 'update';
 }
 
 /** The slow weights after an update, for every tensor; new tensors. The network is to be set to the same values. */

@@ -13,6 +13,8 @@ export const nothing: Unfinished = { batches: 0, timeSec: 0, totals: emptyTotals
 export interface Phase {
   readonly name: Progress['phase'];
   readonly epoch: number;
+  /** Of the whole run. */
+  readonly epochs: number;
   readonly batches: readonly Int32Array[];
   /** Runs batches in one call, given the place of the first, from 0. */
   readonly run: (batches: readonly Int32Array[], first: number) => Promise<unknown>;
@@ -30,7 +32,6 @@ export interface Phase {
 export interface PhaseContext extends Pick<Watch, 'onProgress' | 'signal'> {
   readonly session: Session<TrainingState>;
   readonly clock: Clock;
-  readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly stepsPerCall: number;
 }
@@ -43,9 +44,9 @@ export interface PhaseContext extends Pick<Watch, 'onProgress' | 'signal'> {
  */
 export async function runPhase(
   context: PhaseContext,
-  { name, epoch, batches, run, before = nothing, endsCall, onStop, meanwhile }: Phase,
+  { name, epoch, epochs, batches, run, before = nothing, endsCall, onStop, meanwhile }: Phase,
 ): Promise<Omit<Figures, 'time'>> {
-  const { session, clock, epochs, stepsPerCall, onProgress, signal } = context;
+  const { session, clock, stepsPerCall, onProgress, signal } = context;
   const count = (some: readonly Int32Array[]): number =>
     some.reduce((sum, { length }) => sum + length, 0);
   session.write({ totals: before.totals });

@@ -20,6 +20,8 @@ export interface StageOptions {
   /** Paths of all trainable variables. */
   readonly trainable: readonly string[];
   readonly stepsPerEpoch: number;
+  /** Steps of the schedule that are over after so many steps of training; default: as many. */
+  readonly positionAt?: (steps: number) => number;
 }
 
 /**
@@ -33,6 +35,7 @@ export function createStages({
   sizes,
   trainable,
   stepsPerEpoch,
+  positionAt = (steps) => steps,
 }: StageOptions): (step: number) => Stage {
   checkSizes(sizes);
   const ends = trainable.map((path) => {
@@ -42,8 +45,9 @@ export function createStages({
   });
   const stages = new Map<string, Stage>();
   return (step) => {
-    const frozen = ends.filter(({ last }) => step > last).map(({ path }) => path);
-    const size = sizes.findLast(({ from }) => Math.round(from * stepsPerEpoch) < step)?.size;
+    const over = positionAt(step - 1) + 1e-9;
+    const frozen = ends.filter(({ last }) => over >= last).map(({ path }) => path);
+    const size = sizes.findLast(({ from }) => over >= Math.round(from * stepsPerEpoch))?.size;
     const key = [
       ...(size === undefined ? [] : [`${size} px`]),
       ...(frozen.length === 0 ? [] : [`${frozen.join(', ')} frozen`]),

@@ -20,6 +20,7 @@ import { callsOf, perShape } from './calls';
 import type { StepFeed, Steps } from './calls';
 import { drawEpoch, feedsOf, plainBatches } from './epoch-batches';
 import type { EpochBatches } from './epoch-batches';
+import { Pace } from './pace';
 import { nothing, runPhase } from './phase';
 import type { PhaseContext } from './phase';
 import { checkExamples, checkSameCounts, checkSameTensors } from './snapshot';
@@ -69,10 +70,10 @@ const noHyper: GroupedHyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
 class SessionTrainer implements Trainer {
   readonly session: Session<TrainingState>;
   readonly stepsPerEpoch: number;
-  readonly steps: number;
   readonly stepsPerCall: number;
   readonly #training: Training;
   readonly #tables: GatherTables;
+  readonly #pace: Pace;
   readonly #context: PhaseContext;
   readonly #trainable: readonly string[];
   readonly #stageAt: (step: number) => Stage;
@@ -100,16 +101,18 @@ class SessionTrainer implements Trainer {
     const perEpoch = train.labels.length / batchSize;
     const stepsPerEpoch = (training.dropLast ?? true) ? Math.floor(perEpoch) : Math.ceil(perEpoch);
     this.stepsPerEpoch = stepsPerEpoch;
-    this.steps = Math.ceil(training.epochs * stepsPerEpoch);
+    this.#pace = new Pace(Math.ceil(training.epochs * stepsPerEpoch));
+    const positionAt = (steps: number): number => this.#pace.positionAt(steps);
     this.#stageAt = createStages({
       optimiser,
       sizes: training.sizes ?? [],
       trainable: this.#trainable,
       stepsPerEpoch,
+      positionAt,
     });
     this.#hyperAt = hyperSchedule(
       { ...training, ...optimiser },
-      { batchSize, stepsPerEpoch, steps: this.steps },
+      { batchSize, stepsPerEpoch, steps: this.#pace.length, positionAt },
     );
     // What does not belong together is reported before anything is put on the device.
     const resident = this.#resident(this.#examples);
@@ -131,12 +134,28 @@ class SessionTrainer implements Trainer {
       );
     }
     const { session, stepsPerCall } = this;
-    const { epochs } = training;
-    this.#context = { session, clock, epochs, stepsPerEpoch, stepsPerCall, ...watch };
+    this.#context = { session, clock, stepsPerEpoch, stepsPerCall, ...watch };
     this.#timer = startTimer(clock);
     this.#runEma = this.#captureEma();
     this.#lookahead = this.#captureLookahead();
     this.#validFor({});
+  }
+
+  get steps(): number {
+    return this.#pace.steps;
+  }
+
+  get epochs(): number {
+    return this.steps / this.stepsPerEpoch;
+  }
+
+  endAfter(steps: number): void {
+    this.#pace.endAfter(steps, this.#stepsOver());
+  }
+
+  /** Steps of training that are over. */
+  #stepsOver(): number {
+    return this.#finished * this.stepsPerEpoch + (this.#unfinished?.batches ?? 0);
   }
 
   async warmUp(): Promise<WarmUp> {
@@ -195,17 +214,18 @@ class SessionTrainer implements Trainer {
     const train = await runPhase(this.#context, {
       name: 'train',
       epoch,
+      epochs: this.epochs,
       batches,
       run: (some, first) => this.#train(feedsOf(some, drawn), offset + first + 1),
       before,
       endsCall: (index) => this.#endsCall(offset + index + 1),
       onStop: (index) => keep(index, timer()),
-      meanwhile: () => epoch < this.#training.epochs && this.#draw(epoch + 1),
+      meanwhile: () => epoch < this.epochs && this.#draw(epoch + 1),
     });
     const timeSec = timer();
     await keep(batches.length, timeSec);
     const { midwayImages } = this.#training;
-    const isLast = epoch >= this.#training.epochs;
+    const isLast = epoch >= this.epochs;
     const valid = await this.#evaluateAll(
       epoch,
       isLast || midwayImages === undefined ? {} : { images: midwayImages, tta: false },
@@ -215,7 +235,7 @@ class SessionTrainer implements Trainer {
     this.#unfinished = undefined;
     return {
       epoch,
-      lr: valueAt(this.#training.lr, Math.min(epoch, this.#training.epochs)),
+      lr: this.#lrAfter(offset + batches.length),
       train: { time: before.timeSec + timeSec, ...train },
       valid: { time: validTime, ...valid },
       'total time': timer.totalSec(),
@@ -236,6 +256,11 @@ class SessionTrainer implements Trainer {
     this.#timer = startTimer(this.#context.clock);
   }
 
+  /** The schedule's value once so many steps are over. */
+  #lrAfter(steps: number): number {
+    return valueAt(this.#training.lr, this.#pace.positionAt(steps) / this.stepsPerEpoch);
+  }
+
   async evaluate(how: Evaluation = {}): Promise<Figures> {
     const { clock } = this.#context;
     const start = clock();
@@ -245,13 +270,20 @@ class SessionTrainer implements Trainer {
 
   async save(): Promise<Snapshot> {
     const learnt = await this.#readLearnt();
-    const rest = this.#unfinished === undefined ? {} : { unfinished: this.#unfinished };
-    return { epoch: this.#finished, totalSec: this.#timer.totalSec(), learnt, ...rest };
+    const { changes } = this.#pace;
+    return {
+      epoch: this.#finished,
+      totalSec: this.#timer.totalSec(),
+      learnt,
+      ...(this.#unfinished === undefined ? {} : { unfinished: this.#unfinished }),
+      ...(changes.length === 1 && changes[0].rate === 1 ? {} : { pace: [...changes] }),
+    };
   }
 
   async restore(snapshot: Snapshot): Promise<void> {
     checkSameTensors(await this.#readLearnt(), snapshot.learnt);
     this.session.write(snapshot.learnt);
+    this.#pace.restore(snapshot.pace ?? [{ step: 0, position: 0, rate: 1 }]);
     this.#finished = snapshot.epoch;
     this.#unfinished = snapshot.unfinished;
     this.#timer = startTimer(this.#context.clock, snapshot.totalSec);
@@ -353,9 +385,10 @@ class SessionTrainer implements Trainer {
 
   #lookaheadAfter(step: number): LookaheadAction {
     const { lookahead } = this.#training;
-    return lookahead === undefined
-      ? 'nothing'
-      : lookaheadAction(lookahead, step, this.stepsPerEpoch);
+    if (lookahead === undefined) return 'nothing';
+    return lookaheadAction(lookahead, step, this.stepsPerEpoch, (steps) =>
+      this.#pace.positionAt(steps),
+    );
   }
 
   /** Whether a call must end with this step, counted from 1 over the run. */
@@ -461,6 +494,7 @@ class SessionTrainer implements Trainer {
     return runPhase(this.#context, {
       name: 'valid',
       epoch,
+      epochs: this.epochs,
       batches: validation.batches,
       run: (batches) => steps.run(this.#validFeeds(feedsOf(batches, validation))),
     });

@@ -10,6 +10,7 @@ import type { HyperSchedule } from '../optim/hyper';
 import type { Optimiser } from '../optim/optimiser';
 import type { Progress } from '../text/progress';
 import type { ResidentSplit, ResidentTables } from './batches';
+import type { PaceChange } from './pace';
 import type { FoldStep, Model, Totals } from './steps';
 import type { Tta } from './test-time';
 import type { Clock } from './timer';
@@ -160,6 +161,8 @@ export interface Snapshot {
   readonly learnt: Learnt;
   /** The epoch after them, if it was stopped half-way. */
   readonly unfinished?: Unfinished;
+  /** Changes of pace; absent if there were none. */
+  readonly pace?: readonly PaceChange[];
 }
 
 /** The beginning of an epoch. */
@@ -207,6 +210,8 @@ export interface Trainer {
   readonly stepsPerEpoch: number;
   /** Training steps of the whole run. */
   readonly steps: number;
+  /** `steps` in epochs, the last one perhaps a fraction. */
+  readonly epochs: number;
   /** The most steps that one call of TensorFlow runs, see {@link SessionOptions.stepsPerCall}. */
   readonly stepsPerCall: number;
   /**
@@ -219,6 +224,12 @@ export interface Trainer {
    * one that was saved, continues where it was.
    */
   runEpoch(epoch: number): Promise<EpochRow>;
+  /**
+   * Makes the run end after `steps` steps: the rest of its schedule is passed through faster or slower. Call it between epochs.
+   *
+   * @throws TrainError if as many steps are over already
+   */
+  endAfter(steps: number): void;
   /** The state of the training, after an epoch or when the signal has stopped one. */
   save(): Promise<Snapshot>;
   /**

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { TrainError } from '../base/errors';
+import { lookaheadAction } from '../optim/lookahead';
+import { Pace } from './pace';
+
+describe('Pace', () => {
+  test('a run that keeps its pace is where its steps are', () => {
+    const pace = new Pace(20);
+    expect(pace.steps).toBe(20);
+    expect([0, 7, 20].map((steps) => pace.positionAt(steps))).toEqual([0, 7, 20]);
+  });
+
+  test('a run that ends earlier passes through the rest of its schedule faster', () => {
+    const pace = new Pace(20);
+    pace.endAfter(15, 10);
+    expect(pace.steps).toBe(15);
+    expect([5, 10, 11, 15].map((steps) => pace.positionAt(steps))).toEqual([5, 10, 12, 20]);
+    pace.endAfter(20, 12);
+    expect(pace.steps).toBe(20);
+    expect([11, 12, 16, 20].map((steps) => pace.positionAt(steps))).toEqual([12, 14, 17, 20]);
+  });
+
+  test('two changes after the same step are the last one, and another run takes them over', () => {
+    const pace = new Pace(10);
+    pace.endAfter(5, 0);
+    pace.endAfter(20, 0);
+    expect(pace.changes).toEqual([{ step: 0, position: 0, rate: 0.5 }]);
+    const other = new Pace(10);
+    other.restore(pace.changes);
+    expect(other.steps).toBe(20);
+  });
+
+  test('a run cannot end in the past', () => {
+    expect(() => new Pace(10).endAfter(4, 4)).toThrow(TrainError);
+    expect(() => new Pace(10).endAfter(4.5, 4)).toThrow(
+      /cannot end after 4.5 steps, as 4 are over/,
+    );
+  });
+
+  test('a lookahead starts once and updates as often, whatever the pace', () => {
+    const pace = new Pace(20);
+    pace.endAfter(15, 10);
+    const actions = Array.from({ length: 16 }, (_, step) =>
+      lookaheadAction({ decay: 0.5, every: 4, from: 1.1 }, step, 10, (steps) =>
+        pace.positionAt(steps),
+      ),
+    );
+    // At positions 12 (past 11), 16 and 20.
+    const others = [11, 13, 15];
+    expect(others.map((step) => actions[step])).toEqual(['start', 'update', 'update']);
+    expect(actions.filter((action) => action !== 'nothing')).toHaveLength(3);
+  });
+});

@@ -1,0 +1,66 @@
+import { TrainError } from '../base/errors';
+
+/** From a step on, how fast a run passes through its schedule. */
+export interface PaceChange {
+  /** Steps that are over when it begins. */
+  readonly step: number;
+  /** Steps of the schedule that are over then. */
+  readonly position: number;
+  /** Steps of the schedule for each step of training; above 1 the run becomes shorter. */
+  readonly rate: number;
+}
+
+/**
+ * Where each step of a run stands in the schedule. A run that keeps its pace is at position n after step n; one that has to
+ * end earlier or later than planned changes its pace, and its rates, sizes of images and averages follow.
+ */
+export class Pace {
+  /** Of the schedule, in steps. */
+  readonly length: number;
+  readonly #changes: PaceChange[] = [{ step: 0, position: 0, rate: 1 }];
+
+  constructor(length: number) {
+    this.length = length;
+  }
+
+  /** Every change so far, the first at step 0. */
+  get changes(): readonly PaceChange[] {
+    return this.#changes;
+  }
+
+  /** Steps of the whole run. */
+  get steps(): number {
+    const { step, position, rate } = this.#changes[this.#changes.length - 1];
+    return step + Math.ceil((this.length - position) / rate - 1e-9);
+  }
+
+  /** Steps of the schedule that are over after so many steps. */
+  positionAt(steps: number): number {
+    const found = this.#changes.findLast(({ step }) => step <= steps) ?? this.#changes[0];
+    return found.position + (steps - found.step) * found.rate;
+  }
+
+  /**
+   * Changes the pace after `step` steps, so that the run ends after `steps`.
+   *
+   * @throws TrainError unless `steps` is an integer above `step`
+   */
+  endAfter(steps: number, step: number): void {
+    if (!Number.isInteger(steps) || steps <= step) {
+      throw new TrainError(
+        `train: the run cannot end after ${steps} steps, as ${step} are over. Give a larger integer.`,
+      );
+    }
+    const position = this.positionAt(step);
+    const rate = (this.length - position) / (steps - step);
+    this.restore([
+      ...this.#changes.filter((change) => change.step < step),
+      { step, position, rate },
+    ]);
+  }
+
+  /** Takes over the changes of another run of the same length. */
+  restore(changes: readonly PaceChange[]): void {
+    this.#changes.splice(0, this.#changes.length, ...changes);
+  }
+}
