@@ -9,12 +9,13 @@ import { scaled } from '../catalogue/scale';
 import { durationText, progressLine } from '../text/progress';
 import { Table } from '../text/table';
 import { tsv } from '../text/tsv';
-import { makeFolder, writeWhole } from '../runs/folder';
+import { makeFolder } from '../runs/folder';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Command } from './flags';
+import { writeOutput } from './output';
 import { interruptSignal } from './stop-signals';
 
 /** A script of the study as a command: its record, its flags, its words and its `logs.tsv`. */
@@ -74,7 +75,7 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
             display.clear();
             if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
             else table.append(row);
-            await writeWhole(join(logDir, 'logs.tsv'), tsv(rows), '--log-dir');
+            await writeOutput(join(logDir, 'logs.tsv'), tsv(rows), '--log-dir');
           },
         });
         if (isJson) {

@@ -6,9 +6,9 @@ import { networkOf } from '../catalogue/network';
 import { scaled } from '../catalogue/scale';
 import { dot } from '../graph/dot';
 import { svg } from '../graph/svg';
-import { writeWhole } from '../runs/folder';
 import { oneOf } from './flags';
 import type { Command } from './flags';
+import { writeOutput } from './output';
 
 /** `draw`: a record's network as a picture. */
 export const draw: Command = {
@@ -33,7 +33,11 @@ export const draw: Command = {
       );
     }
     const text = dot(networkOf(scaled(experiment, scale)), { name: experiment.name });
-    await writeWhole(resolve(output), output.endsWith('.dot') ? text : await svg(text), '--output');
+    await writeOutput(
+      resolve(output),
+      output.endsWith('.dot') ? text : await svg(text),
+      '--output',
+    );
     process.stdout.write(`${output}\n`);
     return 0;
   },

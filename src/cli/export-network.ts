@@ -1,10 +1,9 @@
-import { join } from 'node:path';
 import { UsageError } from '../base/errors';
 import { exported, exportFormats } from '../runs/exported';
 import { readTrained } from '../runs/trained-network';
-import { makeFolder, writeWhole } from '../runs/folder';
 import { oneOf } from './flags';
 import type { Command } from './flags';
+import { writeFolder } from './output';
 
 /** `export`: a trained network for other programs. */
 export const exportNetwork: Command = {
@@ -12,7 +11,12 @@ export const exportNetwork: Command = {
   summary: 'The network of a run for other programs: SavedModel, TF.js graph model, safetensors.',
   positionals: ['RUN'],
   flags: {
-    output: { value: 'DIR', short: 'o', help: 'folder to write into; made unless it is there' },
+    output: {
+      value: 'DIR',
+      short: 'o',
+      help: 'folder to write into: new, empty, or with an earlier export',
+    },
+    force: { help: 'write into a folder that holds other files, too' },
     format: { value: 'FORMAT', help: `${exportFormats.join(', ')} (default saved-model)` },
     plain: { help: 'of the image alone, where the record also evaluates its mirror image' },
     json: { help: 'what was written as one JSON object, for programs' },
@@ -29,10 +33,8 @@ export const exportNetwork: Command = {
     }
     const trained = await readTrained(given.positionals[0]);
     const files = exported(trained, format, given.switches.has('plain') ? { tta: false } : {});
-    await makeFolder(folder, '--output');
-    for (const [name, content] of files) {
-      await writeWhole(join(folder, name), content, '--output');
-    }
+    const isForced = given.switches.has('force');
+    await writeFolder(folder, files, { flag: '--output', isForced });
     const { record, scale, seed, epoch, checkpoint } = trained;
     const names = [...files.keys()];
     const facts = { record, scale, seed, epoch, checkpoint, format, folder, files: names };

@@ -11,12 +11,12 @@ import { mistakesOf, mistakesSections } from '../report/mistakes';
 import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
 import { findRuns } from '../runs/stored-run';
 import { readTrained } from '../runs/trained-network';
-import { writeWhole } from '../runs/folder';
 import { subset } from '../data/cifar10';
 import type { RunReport } from '../report/run-report';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import type { Command, Given } from './flags';
+import { writeOutput } from './output';
 
 /** `report`: what finished runs came to. */
 export const report: Command = {
@@ -60,7 +60,7 @@ export const report: Command = {
         mistakes.length === 0
           ? []
           : mistakesSections(mistakes, await loadData(given, displayProgress(), {}));
-      await writeWhole(output, reportPage(found, compared, sections), '--output');
+      await writeOutput(output, reportPage(found, compared, sections), '--output');
     }
     const comparison = compared === undefined ? undefined : compareGroups(found, ...compared);
     if (given.switches.has('json')) {

@@ -1,0 +1,132 @@
+import { constants } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { chmod, lstat, mkdir, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { UsageError } from '../base/errors';
+import { kindOf } from '../base/read-file';
+import { cannotWrite, makeFolder, writeWhole } from '../runs/folder';
+
+/**
+ * Writes what a flag such as `--output` asked for, and never puts a file in the place of something else.
+ *
+ * A regular file is replaced as a whole and keeps its permissions. A link stays, and the file that it leads to is
+ * replaced. To a named pipe or a terminal the content is written. A folder, a disk, a socket, or a link that leads
+ * nowhere is refused.
+ *
+ * @throws UsageError if it cannot be written to, or nobody reads from a pipe
+ * @throws RunError if writing fails
+ */
+export async function writeOutput(
+  path: string,
+  content: string | Uint8Array,
+  flag: string,
+): Promise<void> {
+  const found = await statsOf(path);
+  if (found === undefined) {
+    const isLink = await lstat(path).then(
+      (stats) => stats.isSymbolicLink(),
+      () => false,
+    );
+    if (isLink) throw new UsageError(`${flag} ${path} is a link that leads nowhere. Remove it.`);
+    await writeWhole(path, content, flag);
+    return;
+  }
+  if (found.isFile() && !isOpenFile(path)) {
+    const file = await realpath(path);
+    await writeWhole(file, content, flag);
+    await chmod(file, found.mode & 0o7777);
+    return;
+  }
+  if (found.isDirectory() || found.isBlockDevice() || found.isSocket()) {
+    const kind = found.isBlockDevice() ? 'a disk' : kindOf(found);
+    throw new UsageError(`${flag} ${path} is ${kind}. Name a file.`);
+  }
+  try {
+    await writeThrough(path, found, content);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENXIO') {
+      throw new UsageError(`${flag} ${path} is a named pipe that nobody reads from. Name a file.`, {
+        cause,
+      });
+    }
+    throw cannotWrite(path, flag, cause);
+  }
+}
+
+/** A file that another process has open, as `/dev/stdout` can be: a new file in its place would not reach it. */
+function isOpenFile(path: string): boolean {
+  return /^\/(?:dev|proc)\//.test(resolve(path));
+}
+
+async function writeThrough(
+  path: string,
+  found: Stats,
+  content: string | Uint8Array,
+): Promise<void> {
+  // Opened without waiting first: a pipe without a reader would block for ever.
+  const probe = found.isFIFO()
+    ? await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
+    : undefined;
+  const file = await open(path, constants.O_WRONLY);
+  await probe?.close();
+  try {
+    await file.writeFile(content);
+  } finally {
+    await file.close();
+  }
+}
+
+async function statsOf(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
+}
+
+/** The names that an export writes. */
+const exportedName =
+  /^(?:about\.json|saved_model\.pb|model\.json|network\.safetensors|group1-shard\d+of\d+\.bin)$/;
+
+/**
+ * Writes the files of an export into a folder, which is made if it is not there. Those of an earlier export are replaced
+ * or removed.
+ *
+ * @param isForced write into a folder that holds other things, too, which stay
+ * @throws UsageError if it is not a folder, or holds anything but an earlier export
+ * @throws RunError if writing fails
+ */
+export async function writeFolder(
+  folder: string,
+  files: ReadonlyMap<string, string | Uint8Array>,
+  { flag, isForced }: { readonly flag: string; readonly isForced: boolean },
+): Promise<void> {
+  const found = await statsOf(folder);
+  if (found !== undefined && !found.isDirectory()) {
+    throw new UsageError(`${flag} ${folder} is ${kindOf(found)}. Name a folder.`);
+  }
+  const names = found === undefined ? [] : await readdir(folder);
+  const isOurs = await holdsExport(folder, names);
+  if (names.length > 0 && !isOurs && !isForced) {
+    const some = names.slice(0, 3).map((name) => JSON.stringify(name));
+    const more = names.length > some.length ? ', …' : '';
+    throw new UsageError(
+      `${flag} ${folder} holds other files: ${some.join(', ')}${more}. Name an empty folder, or add --force to write ` +
+        `${[...files.keys()].join(', ')} there.`,
+    );
+  }
+  if (found === undefined) await mkdir(folder, { recursive: true }).catch(() => undefined);
+  await makeFolder(folder, flag);
+  for (const [name, content] of files) await writeOutput(join(folder, name), content, flag);
+  if (!isOurs) return;
+  for (const name of names.filter((each) => !files.has(each))) await rm(join(folder, name));
+}
+
+/** Whether a folder holds an export of ours and nothing else. */
+async function holdsExport(folder: string, names: readonly string[]): Promise<boolean> {
+  if (!names.includes('about.json') || !names.every((name) => exportedName.test(name)))
+    return false;
+  for (const name of names) if (!(await lstat(join(folder, name))).isFile()) return false;
+  try {
+    const about = JSON.parse(await readFile(join(folder, 'about.json'), 'utf8')) as unknown;
+    return typeof about === 'object' && about !== null && 'record' in about && 'classes' in about;
+  } catch {
+    return false;
+  }
+}
