@@ -12,8 +12,16 @@ import { initNetwork } from '../src/nn/network';
 import { keepCheckpoint } from '../src/runs/checkpoint';
 import type { RunFolder } from '../src/runs/folder';
 import { cliIn, linkLibrary } from './cli-process';
+import type { EpochRow } from '../src/train/training';
 
 /** `export`, `predict` and the mistakes of `report` as processes, on a run whose network has learnt nothing. */
+function rowsTo(epoch: number): EpochRow[] {
+  const figures = { time: 1, loss: 1.5, acc: 0.5 };
+  return Array.from({ length: epoch }, (_, i) => {
+    return { epoch: i + 1, lr: 0.1, train: figures, valid: figures, 'total time': i + 1 };
+  });
+}
+
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-export-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
@@ -31,7 +39,11 @@ beforeAll(async () => {
     return Promise.resolve();
   };
   const folder = { path: run, write } as Partial<RunFolder> as RunFolder;
-  await keepCheckpoint(folder, { snapshot, rows: [], config: 'of a test' }, 'all');
+  await keepCheckpoint(
+    folder,
+    { snapshot, rows: rowsTo(snapshot.epoch), config: 'of a test' },
+    'all',
+  );
   const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 2 ** 34, cpuFlags: [], gpus: [] };
   const result = { epochs: 2, accPercent: 10, loss: 2.3, trainSec: 4, imagesPerSec: 512 };
   const about = { record: 'demo', scale: 'smoke', seed: 0, started: '2026-11-23', mode: 'eager' };

@@ -27,3 +27,20 @@ export function sizeOf(shape: readonly number[]): number {
 export function filled(shape: readonly number[], value: number): HostTensor {
   return { shape, data: new Float32Array(sizeOf(shape)).fill(value) };
 }
+
+/**
+ * The first tensor that holds NaN or infinity, in words: `number 3 of "prep/conv/weight" is NaN`; `undefined` if there is
+ * none. On CPUs TensorFlow's max pooling and argmax pass over NaN, so a network of NaN can have finite outputs.
+ */
+export function firstNotFinite(
+  tensors: Iterable<readonly [name: string, tensor: HostTensor]>,
+): string | undefined {
+  for (const [name, { data }] of tensors) {
+    if (!(data instanceof Float32Array)) continue;
+    // A loop takes a fifth of the time of findIndex.
+    for (let i = 0; i < data.length; i++) {
+      if (!Number.isFinite(data[i])) return `number ${i} of "${name}" is ${data[i]}`;
+    }
+  }
+  return undefined;
+}

@@ -8,6 +8,7 @@ import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/expect-close';
 import { ExportError } from '../base/errors';
+import type { HostTensor } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import { mean, std } from '../data/normalise';
 import { loadTensorflow } from '../engine/tensorflow';
@@ -211,4 +212,41 @@ describe('refuses', () => {
     );
     predictor.dispose();
   });
+
+  // On a CPU max pooling makes -3.4e38 of NaN, and the logits are finite.
+  test.each(['freeze', 'createPredictor'] as const)('NaN in a variable: %s', (by) => {
+    const damaged = { ...variables, 'prep/bn/bias': nanAt(variables['prep/bn/bias'], 2) };
+    const make = {
+      freeze: () => freeze(graph, damaged, { normalisation }),
+      createPredictor: () => createPredictor(graph, damaged),
+    }[by];
+    expect(make).toThrow(ExportError);
+    expect(make).toThrow('number 2 of "prep/bn/bias" is NaN. Training diverged');
+  });
+
+  test.each([false, true])(
+    'logits that are NaN though all variables are finite, tta %s',
+    async (tta) => {
+      const negative = variables['layer1/bn/running_var'].data.map(() => -1) as Float32Array;
+      const damaged = {
+        ...variables,
+        'layer1/bn/running_var': { ...variables['layer1/bn/running_var'], data: negative },
+        'layer3/bn/running_var': {
+          ...variables['layer3/bn/running_var'],
+          data: variables['layer3/bn/running_var'].data.map(() => -1) as Float32Array,
+        },
+      };
+      const predictor = createPredictor(graph, damaged, { tta, batchSize: 2 });
+      await expect(predictor.logits(new Uint8Array(3 * 3072).fill(9))).rejects.toThrow(
+        /predict: for image 0 of its batch number \d+ of "layer1\/bn" is NaN, though all variables are finite/,
+      );
+      predictor.dispose();
+    },
+  );
 });
+
+function nanAt({ shape, data }: HostTensor, index: number): HostTensor {
+  const copy = Float32Array.from(data);
+  copy[index] = NaN;
+  return { shape, data: copy };
+}

@@ -6,6 +6,7 @@ import type { Rgb } from '../data/normalise';
 import type { Graph } from '../graph/spec';
 import { parametersOfGraph } from '../nn/network';
 import type { AnyLayer, HostVariables } from '../nn/network';
+import { checkFinite } from './finite';
 
 /** Element types that an exported graph has. */
 export type ElementType = 'float32' | 'int32' | 'uint8';
@@ -70,7 +71,8 @@ export interface FreezeOptions {
  * after the network's paths: `network/layer1/conv`, their constants `network/layer1/conv/weight`.
  *
  * @param variables all tensors that the network's layers own, by path; the arrays are not copied
- * @throws ExportError if a variable is missing or has another shape than its layer, or a layer is of a loss
+ * @throws ExportError if a variable is missing, has another shape than its layer, or holds NaN or infinity, or a layer is
+ *   of a loss
  */
 export function freeze(
   graph: Graph<AnyLayer>,
@@ -78,6 +80,7 @@ export function freeze(
   { normalisation, tta = false, imageShape = [32, 32, 3] }: FreezeOptions,
 ): FrozenGraph {
   checkVariables(graph, variables);
+  checkFinite(variables, 'export');
   const nodes: FrozenNode[] = [];
   const emit: Emit = (name, op, inputs, attributes = {}) => {
     nodes.push({ name, op, inputs, attributes });

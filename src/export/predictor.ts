@@ -1,9 +1,11 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { reverse } from '@tensorflow/tfjs-core';
 import { ExportError } from '../base/errors';
+import { checkFinite } from './finite';
 import { normalise } from '../data/normalise';
 import { createSession } from '../engine/session';
 import type { Run, SessionOptions } from '../engine/session';
+import { firstNotFinite } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Graph } from '../graph/spec';
 import { runNetwork } from '../nn/network';
@@ -25,7 +27,7 @@ export interface Predictor {
   /**
    * The logits `[N,classes]` of images `[N,32,32,3]` of 0..255; the result is new.
    *
-   * @throws ExportError if the images are no whole number of such images
+   * @throws ExportError if `images` has another length, or a logit is NaN or infinite; names the first node whose output is
    */
   logits(images: Uint8Array): Promise<Float32Array>;
   /** Frees what is on the device. */
@@ -39,13 +41,14 @@ const imageLength = 32 * 32 * 3;
  *
  * @param variables all tensors that the network's layers own, by path
  * @throws EngineError if TensorFlow does not load
- * @throws ExportError later, if the images are no whole number of such images
+ * @throws ExportError if a variable holds NaN or infinity; later, as {@link Predictor.logits}
  */
 export function createPredictor(
   graph: Graph<AnyLayer>,
   variables: HostVariables,
   { tta = false, batchSize = 250, engine = { mode: 'eager' } }: PredictorOptions = {},
 ): Predictor {
+  checkFinite(variables, 'predict');
   const output = [...graph.keys()].at(-1) ?? '';
   const session = createSession({ network: variables }, engine);
   const runs = new Map<number, Run<{ input: HostTensor }, { logits: tf.Tensor }>>();
@@ -68,6 +71,27 @@ export function createPredictor(
     runs.set(count, captured);
     return (await captured({ input })).logits;
   };
+  /** Runs the network on the first image whose logits are not finite, node by node. */
+  const firstBadNode = async (images: Uint8Array, logits: HostTensor): Promise<string> => {
+    const index = Math.floor(logits.data.findIndex((x) => !Number.isFinite(x)) / 10);
+    const image = images.subarray(index * imageLength, (index + 1) * imageLength);
+    const input: HostTensor = { shape: [1, 32, 32, 3], data: normalise(image) };
+    const runAll = session.capture(
+      'predict, every node',
+      ({ network }, fed) => {
+        const views = tta ? [fed.input, reverse(fed.input, 2)] : [fed.input];
+        const values = views.flatMap((view, at) =>
+          [...runNetwork(graph, network, { input: view }, false).values].map(
+            ([path, value]) => [at === 0 ? path : `${path} (mirrored)`, value.clone()] as const,
+          ),
+        );
+        return { outputs: Object.fromEntries(values) };
+      },
+      { input },
+    );
+    const bad = firstNotFinite(Object.entries(await runAll({ input })));
+    return `for image ${index} of its batch ${bad ?? 'a logit is NaN'}`;
+  };
   return {
     classes: 10,
     async logits(images) {
@@ -80,9 +104,15 @@ export function createPredictor(
       }
       const parts: HostTensor[] = [];
       for (let from = 0; from < count; from += batchSize) {
-        parts.push(
-          await run(images.subarray(from * imageLength, (from + batchSize) * imageLength)),
-        );
+        const batch = images.subarray(from * imageLength, (from + batchSize) * imageLength);
+        const part = await run(batch);
+        if (firstNotFinite([['logits', part]]) !== undefined) {
+          throw new ExportError(
+            `predict: ${await firstBadNode(batch, part)}, though all variables are finite. Train the network again, or ` +
+              'take another checkpoint.',
+          );
+        }
+        parts.push(part);
       }
       return Float32Array.from(parts.flatMap(({ data }) => [...data]));
     },

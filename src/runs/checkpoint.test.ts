@@ -1,4 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -7,8 +14,9 @@ import { RunError, TrainError } from '../base/errors';
 import { filled, sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { readSafetensors, writeSafetensors } from '../data/safetensors';
+import type { StoredTensor } from '../data/safetensors';
 import type { EpochRow, Snapshot } from '../train/training';
-import { keepCheckpoint, lastCheckpoint, readCheckpoint } from './checkpoint';
+import { fingerprint, keepCheckpoint, lastCheckpoint, readCheckpoint } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
 import { openRunFolder } from './folder';
 import type { RunFolder } from './folder';
@@ -34,13 +42,14 @@ const share = fc.double({ min: 0, max: 1, noNaN: true });
 // JSON has no negative zero.
 const loss = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const figures = plain({ time: seconds, loss, acc: share });
-const row: fc.Arbitrary<EpochRow> = plain({
-  epoch: fc.nat(),
-  lr: share,
-  train: figures,
-  valid: figures,
-  'total time': seconds,
-});
+const rowOf = (epoch: number): fc.Arbitrary<EpochRow> =>
+  plain({
+    epoch: fc.constant(epoch),
+    lr: share,
+    train: figures,
+    valid: figures,
+    'total time': seconds,
+  });
 const float = fc.float({ noNaN: true, noDefaultInfinity: true });
 /** Every type that a session holds. */
 const tensor: fc.Arbitrary<HostTensor> = fc
@@ -76,7 +85,7 @@ const unfinished = plain({
 const snapshot: fc.Arbitrary<Snapshot> = fc
   .tuple(
     plain({
-      epoch: fc.nat(1000),
+      epoch: fc.nat(3),
       totalSec: seconds,
       learnt: plain({
         network: variables,
@@ -88,11 +97,20 @@ const snapshot: fc.Arbitrary<Snapshot> = fc
     fc.option(unfinished),
   )
   .map(([whole, part]) => (part === null ? whole : { ...whole, unfinished: part }));
-const checkpoint: fc.Arbitrary<Checkpoint> = plain({
-  snapshot,
-  rows: fc.array(row, { maxLength: 3 }),
-  config: fc.stringMatching(/^[0-9a-f]{64}$/),
-});
+const checkpoint: fc.Arbitrary<Checkpoint> = snapshot.chain((of) =>
+  plain({
+    snapshot: fc.constant(of),
+    rows: fc.tuple(...Array.from({ length: of.epoch }, (_, i) => rowOf(i + 1))),
+    config: fc.stringMatching(/^[0-9a-f]{64}$/),
+  }),
+);
+
+function rowsTo(epoch: number): EpochRow[] {
+  const figures = { time: 1, loss: 1.5, acc: 0.5 };
+  return Array.from({ length: epoch }, (_, i) => {
+    return { epoch: i + 1, lr: 0.1, train: figures, valid: figures, 'total time': i + 1 };
+  });
+}
 
 const sample = (epoch: number, batches = 0): Checkpoint => ({
   snapshot: {
@@ -119,7 +137,7 @@ const sample = (epoch: number, batches = 0): Checkpoint => ({
           },
         }),
   },
-  rows: [],
+  rows: rowsTo(epoch),
   config: 'c'.repeat(64),
 });
 
@@ -186,7 +204,7 @@ describe('a checkpoint', () => {
       batches: '5',
       timeSec: '0.25',
       totalSec: '3',
-      rows: '[]',
+      rows: JSON.stringify(rowsTo(2)),
       config: 'c'.repeat(64),
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
@@ -220,6 +238,94 @@ describe('a checkpoint', () => {
     expect(() => readCheckpoint(bytes({ format: 'cifar10-fast checkpoint 1' }))).toThrow(
       /^checkpoint: what it holds does not have the SHA-256/,
     );
+  });
+});
+
+/** A checkpoint of other contents, rightly signed. */
+function forged(
+  change: (metadata: Record<string, string>, tensors: Map<string, StoredTensor>) => void,
+  of = sample(2, 3),
+): Promise<Buffer> {
+  return keepCheckpoint(folder, of, 1).then((file) => {
+    const { tensors, metadata } = readSafetensors(join(path, file));
+    const { sha256: _, ...rest } = metadata;
+    const copy = new Map(tensors);
+    change(rest, copy);
+    return writeSafetensors(copy, { ...rest, sha256: fingerprint(copy, rest) });
+  });
+}
+
+describe('wrong contents under a right signature', () => {
+  const nan: StoredTensor = { dtype: 'F32', shape: [2, 2], data: Float32Array.of(1, NaN, 3, 4) };
+
+  test.each<[string, Parameters<typeof forged>[0], string]>([
+    [
+      'NaN in a weight',
+      (_, tensors) => tensors.set('network/linear/weight', nan),
+      'checkpoint: number 1 of "network/linear/weight" is NaN. Take another one',
+    ],
+    [
+      'NaN in the velocity',
+      (_, tensors) => tensors.set('velocity/linear/weight', nan),
+      'number 1 of "velocity/linear/weight" is NaN',
+    ],
+    [
+      'an epoch that is text',
+      (metadata) => (metadata['epoch'] = '"2"'),
+      '"epoch" of its metadata is not as written, expected an integer from 0',
+    ],
+    ['a negative epoch', (metadata) => (metadata['epoch'] = '-1'), '"epoch" of its metadata'],
+    [
+      'another epoch than its rows',
+      (metadata) => (metadata['epoch'] = '3'),
+      'it has 2 rows of epochs, expected those of epoch 1 to 3',
+    ],
+    ['half a batch', (metadata) => (metadata['batches'] = '0.5'), '"batches" of its metadata'],
+    ['seconds below 0', (metadata) => (metadata['totalSec'] = '-1'), '"totalSec" of its metadata'],
+    ['seconds that are null', (metadata) => (metadata['timeSec'] = 'null'), '"timeSec"'],
+    ['rows that are no list', (metadata) => (metadata['rows'] = '{}'), 'expected a list of rows'],
+    [
+      'an accuracy that is text',
+      (metadata) => (metadata['rows'] = metadata['rows'].replace('"acc":0.5', '"acc":"high"')),
+      '"rows.0.train.acc" of its metadata is not as written, expected a number from 0 to 1',
+    ],
+    [
+      'rows out of order',
+      (metadata) => (metadata['rows'] = JSON.stringify(rowsTo(2).toReversed())),
+      'it has 2 rows of epochs, expected those of epoch 1 to 2',
+    ],
+    [
+      'no sums over the unfinished epoch',
+      (_, tensors) => tensors.delete('totals/count'),
+      '"totals/count" is not a float32 scalar',
+    ],
+    ['text that is not JSON', (metadata) => (metadata['rows'] = '[1,'), '"rows" of its metadata'],
+  ])('%s', async (_, change, message) => {
+    const bytes = await forged(change);
+    expect(() => readCheckpoint(bytes)).toThrow(RunError);
+    expect(() => readCheckpoint(bytes)).toThrow(message);
+  });
+
+  test('under the name of another epoch', async () => {
+    await keepCheckpoint(folder, sample(2), 'all');
+    await keepCheckpoint(folder, sample(3), 'all');
+    copyFileSync(join(path, 'checkpoint-2.safetensors'), join(path, 'checkpoint-99.safetensors'));
+    // It does not displace those that training writes.
+    await keepCheckpoint(folder, sample(4), 2);
+    expect(readdirSync(path).toSorted()).toEqual([
+      'checkpoint-3.safetensors',
+      'checkpoint-4.safetensors',
+      'checkpoint-99.safetensors',
+    ]);
+    const found = await lastCheckpoint(folder);
+    expect(found.name).toBe('checkpoint-4.safetensors');
+    expect(found.damaged).toEqual([
+      {
+        name: 'checkpoint-99.safetensors',
+        reason:
+          'checkpoint: it was written as checkpoint-2.safetensors. Take another one, or another copy.',
+      },
+    ]);
   });
 });
 

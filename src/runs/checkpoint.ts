@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { RunError, TrainError } from '../base/errors';
-import { isHostTensor } from '../base/host-tensor';
+import { firstNotFinite, isHostTensor } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { entries } from '../base/tree';
 import { readSafetensors, writeSafetensors } from '../data/safetensors';
 import type { StoredTensor } from '../data/safetensors';
+import { checkFacts, checkTotals } from './checkpoint-schema';
 import type { EpochRow, Learnt, Snapshot } from '../train/training';
 import type { Totals } from '../train/steps';
 import type { RunFolder } from './folder';
@@ -51,13 +52,12 @@ export async function keepCheckpoint(
   keep: KeptCheckpoints,
   notes: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const { epoch, unfinished } = checkpoint.snapshot;
-  const batches = unfinished?.batches ?? 0;
-  const name = `checkpoint-${epoch}${batches === 0 ? '' : `-${batches}`}.safetensors`;
+  const name = nameOf(checkpoint);
   await folder.write(name, encode(checkpoint, notes));
   if (keep !== 'all') {
-    const others = (await checkpointsIn(folder)).filter((other) => other !== name);
-    await folder.remove(...others.slice(keep - 1));
+    // One that claims to be ahead was not written by this run: it is left, and does not displace those before.
+    const names = await checkpointsIn(folder);
+    await folder.remove(...names.slice(names.indexOf(name) + keep));
   }
   return name;
 }
@@ -68,7 +68,8 @@ export async function keepCheckpoint(
  * `snapshot.learnt` holds the tensors by part and path, as in `learnt.network['layer1/conv/weight']`. They are views of
  * the bytes.
  *
- * @throws DataError if it is no safetensors file, RunError if it is no checkpoint, or not what was written
+ * @throws DataError if it is not a safetensors file; RunError if it is not a checkpoint, is not what was written, or holds
+ *   NaN or infinity
  */
 export function readCheckpoint(source: string | Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(source);
@@ -102,20 +103,48 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
           return [path.slice(part.length + 1), { shape, data }];
         }),
     );
-  const count = (key: string): number => json(key) as number;
+  const bad = firstNotFinite(
+    parts.flatMap((part) =>
+      Object.entries(held(part)).map(([path, tensor]) => [`${part}/${path}`, tensor] as const),
+    ),
+  );
+  if (bad !== undefined) throw damaged(bad);
   const learnt = Object.fromEntries(parts.map((part) => [part, held(part)])) as unknown as Learnt;
-  const totals = held('totals') as unknown as Totals;
-  const unfinished = { batches: count('batches'), timeSec: count('timeSec'), totals };
-  return {
-    snapshot: {
-      epoch: count('epoch'),
-      totalSec: count('totalSec'),
-      learnt,
-      ...(unfinished.batches === 0 ? {} : { unfinished }),
-    },
-    rows: json('rows') as EpochRow[],
-    config: text('config'),
-  };
+  const totals = held('totals');
+  try {
+    const { epoch, totalSec, batches, timeSec, rows } = checkFacts(
+      Object.fromEntries(
+        ['epoch', 'batches', 'timeSec', 'totalSec', 'rows'].map((key) => [key, json(key)]),
+      ),
+    );
+    if (batches > 0) checkTotals(totals);
+    const unfinished = { batches, timeSec, totals: totals as unknown as Totals };
+    return {
+      snapshot: { epoch, totalSec, learnt, ...(batches === 0 ? {} : { unfinished }) },
+      rows,
+      config: text('config'),
+    };
+  } catch (cause) {
+    if (cause instanceof RunError) throw cause;
+    throw damaged((cause as Error).message, { cause });
+  }
+}
+
+/**
+ * Reads a checkpoint of a folder, whose name says after which epoch and batch it was written.
+ *
+ * @throws as {@link readCheckpoint}, and if it was written after another one
+ */
+export function readNamedCheckpoint(name: string, source: string | Uint8Array): Checkpoint {
+  const checkpoint = readCheckpoint(source);
+  const written = nameOf(checkpoint);
+  if (written !== name) throw damaged(`it was written as ${written}`);
+  return checkpoint;
+}
+
+function nameOf({ snapshot: { epoch, unfinished } }: Checkpoint): string {
+  const batches = unfinished?.batches ?? 0;
+  return `checkpoint-${epoch}${batches === 0 ? '' : `-${batches}`}.safetensors`;
 }
 
 /**
@@ -131,7 +160,7 @@ export async function lastCheckpoint(folder: RunFolder): Promise<Found> {
     const bytes = await folder.read(name);
     let checkpoint: Checkpoint;
     try {
-      checkpoint = readCheckpoint(bytes);
+      checkpoint = readNamedCheckpoint(name, bytes);
     } catch (error) {
       damaged.push({ name, reason: (error as Error).message });
       continue;
@@ -169,13 +198,18 @@ function encode(
 ): Buffer {
   const { epoch, totalSec, learnt, unfinished } = snapshot;
   const state = { ...learnt, ...(unfinished === undefined ? {} : { totals: unfinished.totals }) };
-  const tensors = new Map(
+  const found = new Map(
     [...entries<HostTensor>(state, isHostTensor)].map(([path, tensor]) => {
-      const name = path.join('/');
-      checkFinite(name, tensor, epoch);
-      return [name, stored(tensor)] as const;
+      return [path.join('/'), tensor] as const;
     }),
   );
+  const bad = firstNotFinite(found);
+  if (bad !== undefined) {
+    throw new TrainError(
+      `train: ${bad} after epoch ${epoch}. Lower the learning rate, or start it lower.`,
+    );
+  }
+  const tensors = new Map([...found].map(([name, tensor]) => [name, stored(tensor)] as const));
   const metadata = {
     ...notes,
     format,
@@ -195,16 +229,8 @@ function stored({ shape, data }: HostTensor): StoredTensor {
   return { dtype: 'BOOL', shape, data };
 }
 
-function checkFinite(name: string, { data }: HostTensor, epoch: number): void {
-  const bad = data instanceof Float32Array ? data.findIndex((x) => !Number.isFinite(x)) : -1;
-  if (bad < 0) return;
-  throw new TrainError(
-    `train: number ${bad} of "${name}" is ${data[bad]} after epoch ${epoch}. Lower the learning rate, or start it lower.`,
-  );
-}
-
-/** The SHA-256 of the metadata, then of names, types, shapes and bytes, all in the order of the names. */
-function fingerprint(
+/** The SHA-256 of a checkpoint: of its metadata, then of names, types, shapes and bytes, all in the order of the names. */
+export function fingerprint(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,
 ): string {

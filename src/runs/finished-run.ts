@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Cifar10FastError, RunError } from '../base/errors';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
-import { readCheckpoint, sortCheckpoints } from './checkpoint';
+import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
 import { configOf, describeRun } from './plan';
 import type { Experiment } from '../catalogue/experiment';
 import { readRunFile } from './run-file';
@@ -68,7 +68,7 @@ async function readFinished(
       `run: ${folder} holds no ${last === undefined ? 'checkpoint, so what was learnt is not there any more' : 'result'}.`,
     );
   }
-  const { snapshot, rows, config } = readCheckpoint(join(folder, last));
+  const { snapshot, rows, config } = readNamedCheckpoint(last, join(folder, last));
   const isEnd = snapshot.unfinished === undefined && rows.length === result.epochs;
   if (!isEnd || config !== configOf(about)) {
     throw new RunError(`run: ${last} in ${folder} is not of the end of the run beside it.`);

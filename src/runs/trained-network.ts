@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { RunError } from '../base/errors';
 import type { Graph } from '../graph/spec';
 import { parametersOfGraph } from '../nn/network';
 import type { AnyLayer, HostVariables } from '../nn/network';
-import { readCheckpoint, sortCheckpoints } from './checkpoint';
+import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
@@ -96,7 +96,7 @@ function readVariables(
     );
   let read: Checkpoint;
   try {
-    read = readCheckpoint(file);
+    read = readNamedCheckpoint(basename(file), file);
   } catch (cause) {
     throw bad((cause as Error).message.replace(/\. [^.]*\.$/, ''), { cause });
   }

@@ -1,19 +1,28 @@
 import { TrainError } from '../base/errors';
-import { isHostTensor } from '../base/host-tensor';
+import { firstNotFinite, isHostTensor } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { entries } from '../base/tree';
 import type { Examples, Learnt } from './training';
 
-/** @throws TrainError if `given` lacks a tensor that a trainer holds */
+/** @throws TrainError if `given` lacks a tensor that a trainer holds, or one holds NaN or infinity */
 export function checkSameTensors(held: Learnt, given: Learnt): void {
   const pathsOf = (learnt: Learnt): string[] =>
     [...entries<HostTensor>(learnt, isHostTensor)].map(([path]) => path.join('/'));
   const found = new Set(pathsOf(given));
   const missing = pathsOf(held).find((path) => !found.has(path));
-  if (missing === undefined) return;
-  throw new TrainError(
-    `train: the snapshot lacks "${missing}". Restore what a trainer of the same training has saved.`,
+  if (missing !== undefined) {
+    throw new TrainError(
+      `train: the snapshot lacks "${missing}". Restore what a trainer of the same training has saved.`,
+    );
+  }
+  const bad = firstNotFinite(
+    [...entries<HostTensor>(given, isHostTensor)].map(([path, tensor]) => [path.join('/'), tensor]),
   );
+  if (bad !== undefined) {
+    throw new TrainError(
+      `train: in the snapshot ${bad}. Restore one from before training diverged.`,
+    );
+  }
 }
 
 /** @throws TrainError if there are no examples, or images and labels do not belong together */

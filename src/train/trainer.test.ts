@@ -304,6 +304,32 @@ describe.each(modes)('%s', (mode) => {
   });
 });
 
+describe('NaN in a weight', () => {
+  // On a CPU the max pooling behind it makes -3.4e38 of NaN, and loss and accuracy are numbers.
+  const bad = { shape: [4], data: Float32Array.of(0, NaN, 0, 0) };
+
+  test('stops an evaluation, and the weight is named', async () => {
+    const trainer = createTrainer(training);
+    const { network } = await trainer.session.read('network');
+    trainer.session.write({ network: { ...network, 'norm/bias': bad } });
+    await expect(trainer.evaluate()).rejects.toThrow(
+      'train: after epoch 0 number 1 of "norm/bias" is NaN. Lower the learning rate',
+    );
+    trainer.dispose();
+  });
+
+  test('is refused in a snapshot', async () => {
+    const trainer = createTrainer(training);
+    const saved = await trainer.save();
+    const { network } = saved.learnt;
+    const learnt = { ...saved.learnt, network: { ...network, 'norm/bias': bad } };
+    await expect(trainer.restore({ ...saved, learnt })).rejects.toThrow(
+      'train: in the snapshot number 1 of "network/norm/bias" is NaN.',
+    );
+    trainer.dispose();
+  });
+});
+
 test('a network that its last step has broken is told from a bad training loss', async () => {
   const lr = { knots: [0], vals: [1e38] };
   const stopped = run({ model: apart, batchSize: 10, lr, transforms: [], pad: 0 }, [1]);

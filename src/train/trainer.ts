@@ -1,6 +1,7 @@
 import { gatherTables } from '../augment/gather';
 import type { GatherTables } from '../augment/gather';
 import { TrainError } from '../base/errors';
+import { firstNotFinite } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import { countFlops } from '../engine/flops';
 import { createSession } from '../engine/session';
@@ -488,9 +489,18 @@ class SessionTrainer implements Trainer {
     return batches.map((batch) => ({ batch, hyper: noHyper, step: 0 }));
   }
 
-  #evaluateAll(epoch: number, how: Evaluation): Promise<Omit<Figures, 'time'>> {
+  async #evaluateAll(epoch: number, how: Evaluation): Promise<Omit<Figures, 'time'>> {
     const validation = this.#validation(how.images);
     const steps = this.#validFor(how);
+    const { ema } = this.#training;
+    // Max pooling passes over NaN, so its loss could be finite.
+    const part = (how.usesEma ?? ema !== undefined) ? 'ema' : 'network';
+    const bad = firstNotFinite(Object.entries((await this.session.read(part))[part]));
+    if (bad !== undefined) {
+      throw new TrainError(
+        `train: after epoch ${epoch} ${bad}. Lower the learning rate, or start it lower.`,
+      );
+    }
     return runPhase(this.#context, {
       name: 'valid',
       epoch,
