@@ -1,0 +1,13 @@
+import type { BaseCallback } from '@tensorflow/tfjs-layers/dist/base_callbacks';
+import { loadTensorflow } from './tensorflow';
+
+interface NodeCallbacks {
+  readonly ProgbarLogger: new () => BaseCallback;
+}
+
+/** The bar that TF.js shows in Node while a model is fitted, unless `verbose` is 0. */
+export function createProgressBar(): BaseCallback {
+  loadTensorflow();
+  const { ProgbarLogger } = require('@tensorflow/tfjs-node-gpu/dist/callbacks') as NodeCallbacks;
+  return new ProgbarLogger();
+}

@@ -1,0 +1,47 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { loadTensorflow } from './tensorflow';
+
+/** Random tensors of a step, which depend on nothing but the seed that the step is fed. */
+export interface RandomSource {
+  /** Draws from U[0, 1). */
+  uniform(shape: readonly number[]): tf.Tensor;
+  /** Draws from the normal distribution of mean 0 and standard deviation 1. */
+  normal(shape: readonly number[]): tf.Tensor;
+}
+
+/**
+ * Draws inside a step by TensorFlow's stateless operations: a recording holds the operation instead of numbers, so that
+ * each run draws afresh from the seed that it is fed.
+ *
+ * The n-th draw of a step takes the key (seed[0] + n, seed[1]). Feed the number of the step as seed[1] and keep seed[0],
+ * and all draws of all steps differ.
+ *
+ * @param seed int32 `[2]`
+ */
+export function randomSource(seed: tf.Tensor): RandomSource {
+  let draws = 0;
+  const draw = (op: string, shape: readonly number[]): tf.Tensor =>
+    tf.tidy(() => {
+      const { backend } = loadTensorflow();
+      const { binding } = backend;
+      const key = tf.add(seed, tf.tensor1d([draws++, 0], 'int32'));
+      const type = (name: string, value: number) => ({
+        name,
+        type: binding.TF_ATTR_TYPE,
+        value,
+      });
+      return backend.executeSingleOutput(
+        op,
+        [
+          type('dtype', binding.TF_FLOAT),
+          type('T', binding.TF_INT32),
+          type('Tseed', binding.TF_INT32),
+        ],
+        [tf.tensor1d([...shape], 'int32'), key],
+      );
+    });
+  return {
+    uniform: (shape) => draw('StatelessRandomUniform', shape),
+    normal: (shape) => draw('StatelessRandomNormal', shape),
+  };
+}

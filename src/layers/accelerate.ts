@@ -1,0 +1,359 @@
+import { randomInt } from 'node:crypto';
+import * as tf from '@tensorflow/tfjs-core';
+import { LayersModel } from '@tensorflow/tfjs-layers';
+import type {
+  History,
+  ModelCompileArgs,
+  ModelEvaluateArgs,
+  ModelFitArgs,
+} from '@tensorflow/tfjs-layers';
+import { CaptureError, LayerError, OptimError, TrainError } from '../base/errors';
+import type { HostTensor } from '../base/host-tensor';
+import { fastestPrecision, readHardware } from '../engine/hardware';
+import type { Precision } from '../engine/hardware';
+import type { Recording, SessionOptions } from '../engine/session';
+import { loadTensorflow } from '../engine/tensorflow';
+import { evaluateRows } from './evaluate';
+import { evaluateDataset, fitDataset } from './fit-dataset';
+import type { BatchDataset, Examples, FitDatasetArgs } from './fit-dataset';
+import { createFitLoop } from './fit-loop';
+import { innerModel, viewOf } from './internals';
+import type { ModelInternals } from './internals';
+import { openModelSession } from './model-session';
+import type { BatchData, ModelSession } from './model-session';
+import { toTensor } from './optimiser-state';
+import { batchBounds, rowsOf } from './rows';
+import type { Rows } from './rows';
+
+/** Arguments of `predict`. */
+export interface PredictArgs {
+  /** Default: 32, as in TF.js. */
+  readonly batchSize?: number;
+}
+
+/** How {@link accelerate} trains a model. Everything has a default. */
+export interface AccelerateOptions
+  extends Partial<ModelCompileArgs>, Omit<SessionOptions, 'mode' | 'precision' | 'stepsPerCall'> {
+  /**
+   * Number format of convolutions, matrix products and what lies between them; weights stay in float32. `best` is what
+   * this machine computes fastest. Default: `fp32`.
+   */
+  readonly precision?: Precision | 'best';
+  /** Trains eagerly, as TF.js does, what cannot be recorded, instead of throwing. Default: false. */
+  readonly fallback?: boolean;
+  /** Of dropout and noise. Default: another one each time. */
+  readonly seed?: number;
+  /** Decoupled weight decay: a step shrinks each weight by learning rate times this. With Adam that is AdamW. Default: 0. */
+  readonly weightDecay?: number;
+  /**
+   * Applies the constraints of the layers to the weights after each step, as Keras does. TF.js applies them to no weight
+   * that an optimiser changes. Default: false, as in TF.js.
+   */
+  readonly enforceConstraints?: boolean;
+}
+
+/** Arguments of `fit`: those of `tf.LayersModel.fit`, and weights of examples, which TF.js refuses. */
+export interface AcceleratedFitArgs extends Omit<ModelFitArgs, 'sampleWeight' | 'verbose'> {
+  /** 0 shows no progress bar. Default: 1. */
+  readonly verbose?: number | undefined;
+  /** A factor `[examples]` of each example's loss; for several outputs a list. */
+  readonly sampleWeight?: tf.Tensor | (tf.Tensor | null)[] | undefined;
+}
+
+/** A model that is trained and evaluated by recordings. Its arguments and results are those of `tf.LayersModel`. */
+export interface AcceleratedModel {
+  /** The model that was given. It holds the weights after each call, and after each epoch. */
+  readonly model: LayersModel;
+  fit(x: Examples, y: Examples, args?: AcceleratedFitArgs): Promise<History>;
+  fitDataset(dataset: BatchDataset, args: FitDatasetArgs): Promise<History>;
+  /** Loss and metrics; dispose them. */
+  evaluate(x: Examples, y: Examples, args?: ModelEvaluateArgs): Promise<tf.Scalar | tf.Scalar[]>;
+  evaluateDataset(
+    dataset: BatchDataset,
+    args?: { readonly batches?: number },
+  ): Promise<tf.Scalar | tf.Scalar[]>;
+  /** The outputs; dispose them. */
+  predict(x: Examples, args?: PredictArgs): Promise<tf.Tensor | tf.Tensor[]>;
+  /** Loss and metrics of one step on one batch. */
+  trainOnBatch(x: Examples, y: Examples): Promise<number | number[]>;
+  /** Gives the model's optimiser its state; `fit` does so itself, `trainOnBatch` does not. */
+  syncOptimizer(): Promise<void>;
+  /** The graphs that were recorded so far, for `printGraph` and `summariseGraph`. */
+  readonly recordings: readonly Recording[];
+  /** Frees the copy of the model on the device and the recordings. The model lives on; later calls record again. */
+  dispose(): void;
+}
+
+/**
+ * Trains a TF.js model several times faster: each step is recorded once as a TensorFlow graph, and then one call.
+ *
+ * The layers, the losses and the metrics are TF.js's own, run once while recording; update rules are those of its
+ * optimisers. A recording holds for one shape of a batch; a smaller last batch is a second one.
+ *
+ * @example
+ * const fast = accelerate(model);
+ * await fast.fit(xs, ys, { epochs: 10, batchSize: 128 });
+ * await model.save('file://trained');
+ *
+ * @param model sequential or functional, compiled or not; `optimizer`, `loss` and `metrics` compile it
+ * @throws LayerError if the model is not of this installation's TF.js, or is not compiled when it is trained
+ * @throws CaptureError from its methods, for a layer that cannot be recorded, unless `fallback` is set
+ * @throws OptimError for an optimiser that is not one of TF.js's, unless `fallback` is set
+ */
+export function accelerate(model: LayersModel, options: AccelerateOptions = {}): AcceleratedModel {
+  const { optimizer, loss, metrics, precision = 'fp32', fallback = false, ...rest } = options;
+  const { seed, weightDecay = 0, enforceConstraints = false, ...sessionOptions } = rest;
+  checkOptions(options);
+  const { gpu } = loadTensorflow(sessionOptions);
+  if (optimizer !== undefined) {
+    model.compile({
+      optimizer,
+      loss: loss as never,
+      ...(metrics === undefined ? {} : { metrics }),
+    });
+  }
+  innerModel(model);
+  const training = {
+    weightDecay,
+    enforceConstraints,
+    seed: seed ?? randomInt(2 ** 31),
+  };
+  const chosen = precision === 'best' ? fastestPrecision(readHardware(), gpu) : precision;
+  let opened: ModelSession | undefined;
+  const open = (): Opened => {
+    // A sequential model wraps another one each time that it is compiled.
+    const inner = innerModel(model);
+    if (opened !== undefined && !opened.isCurrent(inner)) {
+      opened.dispose();
+      opened = undefined;
+    }
+    if (opened === undefined) {
+      opened = openModelSession(inner, { ...sessionOptions, precision: chosen }, training);
+    } else {
+      opened.push();
+    }
+    return { inner, session: opened };
+  };
+  /** Runs by recordings or, where that cannot be and the caller allows it, eagerly. */
+  const run = async <T>(recorded: () => Promise<T>, eager: () => T | Promise<T>): Promise<T> => {
+    if (!fallback) return recorded();
+    try {
+      return await recorded();
+    } catch (error) {
+      if (error instanceof CaptureError || error instanceof OptimError) return eager();
+      throw error;
+    }
+  };
+  const fitArguments = (args: AcceleratedFitArgs): ModelFitArgs => {
+    const { sampleWeight: _own, ...others } = args;
+    return others as never;
+  };
+
+  return {
+    model,
+    get recordings() {
+      return opened?.recordings ?? [];
+    },
+    fit: (x, y, args = {}) =>
+      run(
+        () => {
+          const { inner, session } = open();
+          const weights = toList(args.sampleWeight);
+          const view = viewOf(inner, { fitLoop: createFitLoop(inner, session, weights) });
+          return LayersModel.prototype.fit.call(view, x as never, y as never, fitArguments(args));
+        },
+        () => {
+          if (args.sampleWeight !== undefined) throw noSampleWeights();
+          return model.fit(x, y, fitArguments(args));
+        },
+      ),
+    fitDataset: (dataset, args) =>
+      run(
+        async () => {
+          const { inner, session } = open();
+          startTraining(inner);
+          try {
+            const validate = validationOf(inner, session, args);
+            return await fitDataset(inner, session, dataset, args, validate);
+          } finally {
+            inner.isTraining = false;
+          }
+        },
+        () => model.fitDataset(dataset as never, args as never),
+      ),
+    evaluate: (x, y, args = {}) =>
+      run(
+        async () => {
+          const { inner, session } = open();
+          const [rows, batchSize] = evaluationRows(inner, x, y, args);
+          return scalars(await evaluateRows(session, rows, batchSize));
+        },
+        () => model.evaluate(x as never, y as never, args),
+      ),
+    evaluateDataset: (dataset, args) =>
+      run(
+        async () => {
+          const { inner, session } = open();
+          return scalars(await evaluateDataset(inner, session, dataset, args?.batches));
+        },
+        () => model.evaluateDataset(dataset as never, args as never),
+      ),
+    predict: (x, args = {}) =>
+      run(
+        async () => {
+          const { inner, session } = open();
+          return predict(inner, session, x, args);
+        },
+        () => model.predict(x as never, args),
+      ),
+    trainOnBatch: (x, y) =>
+      run(
+        () => trainOnBatch(open(), x, y),
+        () => model.trainOnBatch(x as never, y as never),
+      ),
+    async syncOptimizer() {
+      await opened?.pullOptimiser();
+    },
+    dispose() {
+      opened?.dispose();
+      opened = undefined;
+    },
+  };
+}
+
+/** A model and what is on the device of it. */
+interface Opened {
+  readonly inner: ModelInternals;
+  readonly session: ModelSession;
+}
+
+async function trainOnBatch(
+  { inner, session }: Opened,
+  x: Examples,
+  y: Examples,
+): Promise<number | number[]> {
+  const [inputs, targets] = await inner.standardizeUserData(x, y);
+  const data = [...inputs, ...targets].map((tensor): HostTensor =>
+    rowsOf(tensor).slice(0, tensor.shape[0]),
+  );
+  const figures = await session.train(data);
+  await session.pullWeights();
+  return figures.length === 1 ? figures[0] : [...figures];
+}
+
+function checkOptions({
+  loss,
+  metrics,
+  optimizer,
+  weightDecay = 0,
+  seed = 0,
+}: AccelerateOptions): void {
+  if (optimizer === undefined && (loss !== undefined || metrics !== undefined)) {
+    throw new LayerError(
+      'accelerate: loss and metrics were given without an optimizer. Give all of them, or none and a compiled model.',
+    );
+  }
+  if (!(weightDecay >= 0)) {
+    throw new OptimError(`accelerate: weightDecay must be 0 or more; got ${weightDecay}.`);
+  }
+  if (!Number.isInteger(seed) || Math.abs(seed) >= 2 ** 31) {
+    throw new TrainError(`accelerate: the seed must be an integer below 2^31; got ${seed}.`);
+  }
+}
+
+function noSampleWeights(): TrainError {
+  return new TrainError(
+    'accelerate: this model is trained eagerly, and TF.js takes no sampleWeight. Leave it out, or use layers that can be ' +
+      'recorded.',
+  );
+}
+
+function startTraining(model: ModelInternals): void {
+  if (model.isTraining) {
+    throw new TrainError('accelerate: a fit of this model is under way. Await it first.');
+  }
+  model.isTraining = true;
+}
+
+function toList<T>(given: T | T[] | undefined): T[] {
+  if (given === undefined) return [];
+  return Array.isArray(given) ? given : [given];
+}
+
+function scalars(values: readonly number[]): tf.Scalar | tf.Scalar[] {
+  const tensors = values.map((value) => tf.scalar(value));
+  return tensors.length === 1 ? tensors[0] : tensors;
+}
+
+/** Inputs and targets as TF.js checks them for `evaluate`, on the host. */
+function evaluationRows(
+  model: ModelInternals,
+  x: Examples,
+  y: Examples,
+  args: ModelEvaluateArgs,
+): readonly [rows: Rows[], batchSize: number] {
+  let rows: Rows[] = [];
+  let size = 0;
+  const view = viewOf(model, {
+    // In the place of the loop over the batches: what TF.js made of its arguments is disposed when this returns.
+    testLoop: (_test: unknown, ins: readonly tf.Tensor[], batchSize: number) => {
+      rows = ins.map(rowsOf);
+      size = batchSize;
+      return [];
+    },
+  });
+  LayersModel.prototype.evaluate.call(view, x as never, y as never, args);
+  return [rows, size];
+}
+
+/** Validation of `fitDataset`: by tensors or by another data set. */
+function validationOf(
+  model: ModelInternals,
+  session: ModelSession,
+  args: FitDatasetArgs,
+): (() => Promise<number[]>) | undefined {
+  const { validationData: data, validationBatches, validationBatchSize: batchSize = 32 } = args;
+  if (data === undefined) return undefined;
+  if ('iterator' in data) return () => evaluateDataset(model, session, data, validationBatches);
+  const { length }: { readonly length: number } = data;
+  if (length !== 2) {
+    throw new TrainError(
+      `accelerate: validationData must be a data set or [xs, ys]; got a list of ${length}.`,
+    );
+  }
+  const [rows, size] = evaluationRows(model, data[0], data[1], {
+    batchSize,
+  });
+  return () => evaluateRows(session, rows, size);
+}
+
+async function predict(
+  model: ModelInternals,
+  session: ModelSession,
+  x: Examples,
+  args: PredictArgs,
+): Promise<tf.Tensor | tf.Tensor[]> {
+  let rows: Rows[] = [];
+  let size = 32;
+  const view = viewOf(model, {
+    predictLoop: (ins: tf.Tensor | tf.Tensor[], batchSize: number) => {
+      rows = toList(ins).map(rowsOf);
+      size = batchSize;
+      return [];
+    },
+  });
+  LayersModel.prototype.predict.call(view, x as never, args);
+  const batches: HostTensor[][] = [];
+  for (const [start, end] of batchBounds(rows[0].count, size)) {
+    const data: BatchData = rows.map((part) => part.slice(start, end));
+    batches.push(await session.predict(data));
+  }
+  const outputs = batches[0].map((_, index) => joined(batches.map((batch) => batch[index])));
+  return outputs.length === 1 ? outputs[0] : outputs;
+}
+
+/** Batches behind each other, as one tensor. */
+function joined(parts: readonly HostTensor[]): tf.Tensor {
+  if (parts.length === 1) return toTensor(parts[0]);
+  return tf.tidy(() => tf.concat(parts.map(toTensor), 0));
+}

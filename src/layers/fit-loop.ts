@@ -1,0 +1,188 @@
+import { util } from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { CallbackList, History } from '@tensorflow/tfjs-layers';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { BaseCallback } from '@tensorflow/tfjs-layers/dist/base_callbacks';
+import { TrainError } from '../base/errors';
+import { createProgressBar } from '../engine/progress-bar';
+import { evaluateRows } from './evaluate';
+import type { FitLoop, ModelInternals } from './internals';
+import type { BatchData, ModelSession } from './model-session';
+import { batchBounds, rowsOf } from './rows';
+import type { Rows } from './rows';
+
+/** Numbers by name, as callbacks get them. */
+export type Logs = Record<string, number>;
+
+/** The callbacks of a training as TF.js orders them: progress bar, the user's, history. */
+export function openCallbacks(
+  model: ModelInternals,
+  callbacks: readonly BaseCallback[],
+  params: Record<string, unknown>,
+): { readonly list: CallbackList; readonly history: History } {
+  const history = new History();
+  const bar = Number(params['verbose']) >= 1 ? [createProgressBar()] : [];
+  const list = new CallbackList([...bar, ...callbacks, history] as never);
+  list.setParams(params as never);
+  // TF.js's callbacks check that they get a tf.LayersModel.
+  list.setModel(model as unknown as LayersModel);
+  model.history = history;
+  return { list, history };
+}
+
+/** The mean of what batches computed, each with the number of its examples as its weight. */
+export function createMeans(labels: readonly string[]): {
+  add(figures: ArrayLike<number>, examples: number): void;
+  /** By label; nothing before the first batch. */
+  means(): Logs;
+} {
+  const totals = labels.map(() => 0);
+  let seen = 0;
+  return {
+    add(figures, examples) {
+      seen += examples;
+      for (const index of labels.keys()) totals[index] += figures[index] * examples;
+    },
+    means: () =>
+      seen === 0
+        ? {}
+        : Object.fromEntries(labels.map((label, index) => [label, totals[index] / seen])),
+  };
+}
+
+/** The figures of a batch by label, where two labels that are the same have one entry. */
+export function logsOf(labels: readonly string[], figures: ArrayLike<number>): Logs {
+  return Object.fromEntries(labels.map((label, index) => [label, figures[index]]));
+}
+
+/**
+ * The loop of `LayersModel.fit`: epochs, shuffled batches, validation behind the last batch, callbacks in their order. It
+ * takes random numbers for shuffling in the same order too.
+ *
+ * @param sampleWeights for each output or null; multiplied with the weights of the classes
+ */
+export function createFitLoop(
+  model: ModelInternals,
+  session: ModelSession,
+  sampleWeights: readonly (tf.Tensor | null)[],
+): FitLoop {
+  return async (
+    _train,
+    ins,
+    labels,
+    batchSize,
+    epochs = 1,
+    verbose = 1,
+    callbacks,
+    test,
+    validationIns,
+    shuffle = true,
+    metrics,
+    initialEpoch = 0,
+  ) => {
+    if (shuffle === 'batch') {
+      throw new TrainError(
+        'accelerate: shuffle "batch" does not exist in TF.js. Use true or false.',
+      );
+    }
+    const rows = withSampleWeights(ins.map(rowsOrNull), model, sampleWeights);
+    const validation = test === null ? undefined : validationIns.map(rowsOf);
+    const count = (rows[0] as Rows).count;
+    const indices = Array.from({ length: count }, (_, index) => index);
+    const bounds = batchBounds(count, batchSize);
+    for (const size of new Set(bounds.map(([start, end]) => end - start))) {
+      session.prepareTraining(rows.map((part) => part && part.slice(0, size)));
+    }
+    if (validation !== undefined) {
+      const validated = batchBounds(validation[0].count, batchSize);
+      for (const size of new Set(validated.map(([start, end]) => end - start))) {
+        session.prepareTest(validation.map((part) => part.slice(0, size)));
+      }
+    }
+    const { list, history } = openCallbacks(model, callbacks, {
+      epochs,
+      initialEpoch,
+      samples: count,
+      steps: null,
+      batchSize,
+      verbose,
+      doValidation: validation !== undefined,
+      metrics,
+    });
+    await list.onTrainBegin();
+    model.stopTraining = false;
+    const pick = ([start, end]: readonly [number, number]): BatchData => {
+      const picked = indices.slice(start, end);
+      return rows.map((part) => part && part.gather(picked));
+    };
+    for (let epoch = initialEpoch; epoch < epochs; epoch++) {
+      await list.onEpochBegin(epoch);
+      const epochLogs: Logs = {};
+      const means = createMeans(labels);
+      if (shuffle) util.shuffle(indices);
+      let next = bounds.length === 0 ? [] : pick(bounds[0]);
+      for (const [batch, [start, end]] of bounds.entries()) {
+        const logs: Logs = {};
+        await list.onBatchBegin(batch, logs);
+        const running = session.train(next);
+        // The next batch is put together while this one is computed: what was fed is copied.
+        if (batch + 1 < bounds.length) next = pick(bounds[batch + 1]);
+        const figures = await running;
+        means.add(figures, end - start);
+        Object.assign(logs, { batch, size: end - start }, logsOf(labels, figures));
+        if (batch === bounds.length - 1 && validation !== undefined) {
+          const results = await evaluateRows(session, validation, batchSize);
+          for (const [index, label] of labels.entries()) epochLogs[`val_${label}`] = results[index];
+        }
+        await list.onBatchEnd(batch, logs);
+        if (model.stopTraining) break;
+      }
+      Object.assign(epochLogs, means.means());
+      await session.pullWeights();
+      await list.onEpochEnd(epoch, epochLogs);
+      // A callback may have assigned weights.
+      session.push();
+      if (model.stopTraining) break;
+    }
+    await session.pullOptimiser();
+    await list.onTrainEnd();
+    return history;
+  };
+}
+
+function rowsOrNull(tensor: tf.Tensor | null): Rows | null {
+  return tensor === null ? null : rowsOf(tensor);
+}
+
+/** Weights of examples behind inputs and targets: those of the classes, of the examples, or their product. */
+function withSampleWeights(
+  rows: readonly (Rows | null)[],
+  model: ModelInternals,
+  sampleWeights: readonly (tf.Tensor | null)[],
+): (Rows | null)[] {
+  const first = model.inputs.length + model.outputs.length;
+  const given = sampleWeights.map(rowsOrNull);
+  if (given.every((part) => part === null)) return [...rows];
+  const count = (rows[0] as Rows).count;
+  return [
+    ...rows.slice(0, first),
+    ...given.map((part, index) => {
+      const ofClasses = rows[first + index] ?? null;
+      if (part === null || ofClasses === null) return part ?? ofClasses;
+      const weights = Float32Array.from(part.slice(0, count).data);
+      const factors = ofClasses.slice(0, count).data;
+      return rowsOfVector(weights.map((weight, row) => weight * factors[row]));
+    }),
+  ];
+}
+
+function rowsOfVector(data: Float32Array): Rows {
+  return {
+    count: data.length,
+    gather: (indices) => ({
+      shape: [indices.length],
+      data: Float32Array.from(indices, (index) => data[index]),
+    }),
+    slice: (start, end) => ({ shape: [end - start], data: data.subarray(start, end) }),
+  };
+}

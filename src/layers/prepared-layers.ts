@@ -1,0 +1,73 @@
+import { CaptureError } from '../base/errors';
+import type { RandomSource } from '../engine/random';
+import { fits, fusedCall } from './fused';
+import type { CallArguments, LayerInternals } from './internals';
+import { isTraining, randomCall, useRandomMasks } from './random-layers';
+
+/** A layer that cannot be recorded; its message names the layer and says what to do. */
+class LayerCaptureError extends CaptureError {}
+
+/**
+ * Runs `action` with layers that can be recorded: random layers draw from `random`, batch norm is fused, and an operation
+ * that cannot be recorded is an error that names its layer. The layers are as before afterwards.
+ *
+ * @throws CaptureError naming the layer that cannot be recorded
+ */
+export function withPreparedLayers<T>(
+  layers: readonly LayerInternals[],
+  random: RandomSource,
+  action: () => T,
+): T {
+  const restore: (() => void)[] = [];
+  try {
+    for (const layer of layers) {
+      if (layer.stateful && 'states_' in layer) throw statefulError(layer);
+      const restoreMasks = useRandomMasks(layer, random);
+      if (restoreMasks !== undefined) restore.push(restoreMasks);
+      layer.call = prepared(layer, random);
+      restore.push(() => Reflect.deleteProperty(layer, 'call'));
+    }
+    return action();
+  } finally {
+    for (const undo of restore) undo();
+  }
+}
+
+function prepared(layer: LayerInternals, random: RandomSource): LayerInternals['call'] {
+  const original = layer.call.bind(layer);
+  const drawn = randomCall(layer, random);
+  const fused = fusedCall(layer);
+  return (inputs, kwargs: CallArguments) => {
+    try {
+      const x = Array.isArray(inputs) ? inputs[0] : inputs;
+      if (isTraining(kwargs)) {
+        const replaced = drawn ?? (fused !== undefined && fits(layer, x) ? fused : undefined);
+        if (replaced !== undefined) {
+          layer.invokeCallHook(inputs, kwargs);
+          return replaced(x);
+        }
+      }
+      return original(inputs, kwargs);
+    } catch (cause) {
+      throw named(layer, cause);
+    }
+  };
+}
+
+/** An error of a recording with the name of the innermost layer that it comes from. Other errors stay as they are. */
+function named(layer: LayerInternals, cause: unknown): unknown {
+  if (!(cause instanceof CaptureError) || cause instanceof LayerCaptureError) return cause;
+  return new LayerCaptureError(
+    `accelerate: the layer "${layer.name}" (${layer.getClassName()}) cannot be recorded: ${cause.message} ` +
+      'Replace the layer, or pass { fallback: true } to train the model eagerly.',
+    { cause },
+  );
+}
+
+function statefulError(layer: LayerInternals): CaptureError {
+  return new LayerCaptureError(
+    `accelerate: the layer "${layer.name}" (${layer.getClassName()}) is stateful: it carries tensors from batch to ` +
+      "batch outside of the model's weights. Make it with stateful: false, or pass { fallback: true } to train the " +
+      'model eagerly.',
+  );
+}

@@ -1,0 +1,162 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { LayerError } from '../base/errors';
+import type { HostTensor } from '../base/host-tensor';
+import { randomSource } from '../engine/random';
+import type { Step } from '../engine/session';
+import { withWeights } from './bound-weights';
+import { withFusedGradients } from './fused';
+import { layersOf, viewOf, weightsOf } from './internals';
+import type { ModelInternals, Weight } from './internals';
+import { withPreparedLayers } from './prepared-layers';
+import type { UpdateRule } from './update-rules';
+
+/** Tensors by a number as key: trees have no lists. */
+export type Numbered<T> = Readonly<Record<string, T>>;
+
+/** What a session holds of a model. */
+export type ModelState = {
+  readonly weights: Numbered<HostTensor>;
+  /** By the optimiser's member, then by the number of the weight. */
+  readonly slots: Readonly<Record<string, Numbered<HostTensor>>>;
+  readonly counters: Readonly<Record<string, HostTensor>>;
+};
+
+/** What a training step is fed. */
+export type TrainInputs = {
+  /** Inputs, targets and, for outputs that have them, a weight for each example. */
+  readonly data: Numbered<HostTensor>;
+  readonly lr: number;
+  /** int32 `[2]`: the seed of the training, and the number of the step. */
+  readonly seed: Int32Array;
+};
+
+/** Losses and metrics of a batch, in the order of the model's metrics. */
+export type BatchFigures = {
+  /** `[metrics]` */
+  readonly figures: tf.Tensor;
+};
+
+/** A list as a record by number, and back. */
+export function numbered<T>(list: readonly T[]): Numbered<T> {
+  return Object.fromEntries(list.map((value, index) => [String(index), value]));
+}
+
+export function listed<T>(record: Numbered<T>): T[] {
+  return Object.keys(record)
+    .toSorted((a, b) => Number(a) - Number(b))
+    .map((key) => record[key]);
+}
+
+/** The tensors of a batch with null for what a data set does not have: weights of the examples of an output. */
+function withGaps(data: Numbered<tf.Tensor>, count: number): (tf.Tensor | null)[] {
+  return Array.from({ length: count }, (_, index) => data[index] ?? null);
+}
+
+/** One number for each tensor, as a vector. */
+function stacked(values: readonly tf.Tensor[]): tf.Tensor {
+  return tf.stack(values.map((value) => tf.reshape(value, [])));
+}
+
+/** What steps of a model share. Tensors that outlive a recording's scope are put into `kept`, for the caller to dispose. */
+export interface StepContext {
+  readonly model: ModelInternals;
+  readonly kept: tf.Tensor[];
+}
+
+/** A training step: forward, loss, gradients, update and metrics, with the functions that TF.js made of the model. */
+export function trainStep(
+  { model, kept }: StepContext,
+  rule: UpdateRule,
+  options: { readonly enforceConstraints: boolean },
+): Step<ModelState, TrainInputs, BatchFigures> {
+  const weights = weightsOf(model);
+  const dataCount = model.inputs.length + 2 * model.outputs.length;
+  return (state, { data, lr, seed }) => {
+    const slots = Object.fromEntries(
+      Object.entries(state.slots).map(([member, tensors]) => [member, { ...tensors }]),
+    );
+    let counters = state.counters;
+    const minimize = (
+      loss: () => tf.Scalar,
+      _returnCost: boolean,
+      variables: tf.Variable[],
+    ): tf.Scalar => {
+      const { value, grads } = tf.variableGrads(loss, variables);
+      for (const variable of variables) {
+        const gradient = grads[variable.name] as tf.Tensor | undefined;
+        if (gradient === undefined || gradient === null) continue;
+        const index = weights.findIndex(({ val }) => val === variable);
+        const own = Object.fromEntries(
+          rule.slots.map(({ member }) => [member, slots[member][index]]),
+        );
+        const update = rule.update(variable, gradient, own, counters, lr);
+        variable.assign(constrained(weights[index], update.weight, options.enforceConstraints));
+        for (const [member, tensor] of Object.entries(update.slots)) slots[member][index] = tensor;
+      }
+      counters = { ...counters, ...rule.advance(counters) };
+      return value;
+    };
+    const view = viewOf(model, { optimizer_: { minimize } });
+    const { result, after } = withWeights(weights, listed(state.weights), kept, () =>
+      withPreparedLayers(layersOf(model), randomSource(seed), () =>
+        withFusedGradients(() => view.makeTrainFunction()(withGaps(data, dataCount))),
+      ),
+    );
+    kept.push(...result);
+    return {
+      state: { weights: numbered(after), slots, counters },
+      outputs: { figures: stacked(result) },
+    };
+  };
+}
+
+function constrained({ constraint }: Weight, value: tf.Tensor, enforce: boolean): tf.Tensor {
+  return enforce && constraint !== null ? constraint.apply(value) : value;
+}
+
+/** Losses and metrics of a batch, as `evaluate` computes them. */
+export function testStep({
+  model,
+  kept,
+}: StepContext): Step<ModelState, { readonly data: Numbered<HostTensor> }, BatchFigures> {
+  return (state, { data }) => {
+    const view = viewOf(model, { testFunction: undefined });
+    view.makeTestFunction();
+    const { result } = inference(model, kept, state.weights, () => view.testFunction(listed(data)));
+    return { outputs: { figures: stacked(result) } };
+  };
+}
+
+/** The outputs of a batch, as `predict` computes them. */
+export function predictStep({
+  model,
+  kept,
+}: StepContext): Step<ModelState, { readonly data: Numbered<HostTensor> }, Numbered<tf.Tensor>> {
+  return (state, { data }) => {
+    const inputs = listed(data);
+    const { result } = inference(model, kept, state.weights, () =>
+      model.predictLoop(inputs, inputs[0].shape[0]),
+    );
+    return { outputs: numbered(Array.isArray(result) ? result : [result]) };
+  };
+}
+
+function inference<T>(
+  model: ModelInternals,
+  kept: tf.Tensor[],
+  weights: Numbered<tf.Tensor>,
+  action: () => T,
+): { readonly result: T } {
+  // A layer may draw random numbers outside of training too; then it has to be an error.
+  const noRandom = {
+    uniform: refuseRandom,
+    normal: refuseRandom,
+  };
+  return withWeights(weightsOf(model), listed(weights), kept, () =>
+    withPreparedLayers(layersOf(model), noRandom, action),
+  );
+}
+
+function refuseRandom(): never {
+  throw new LayerError('accelerate: a layer draws random numbers outside of training.');
+}
