@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "conv.h"
+#include "elementwise.h"
 
 namespace {
 
@@ -457,6 +458,12 @@ napi_value convAlgorithms(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value hasElementwise(napi_env env, napi_callback_info) {
+  napi_value result;
+  napi_get_boolean(env, cifar10_fast::elementwiseFloat() != nullptr, &result);
+  return result;
+}
+
 struct Work {
   napi_async_work handle = nullptr;
   napi_deferred deferred = nullptr;
@@ -596,11 +603,13 @@ napi_value closeGraph(napi_env env, napi_callback_info info) {
 
 NAPI_MODULE_INIT() {
   cifar10_fast::registerConvKernels();
+  cifar10_fast::registerElementwiseKernels();
   const struct {
     const char* name;
     napi_callback function;
   } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"runSync", runSync}, {"close", closeGraph},
-                   {"setShape", setShape}, {"addFunction", addFunction}, {"convAlgorithms", convAlgorithms}};
+                   {"setShape", setShape}, {"addFunction", addFunction}, {"convAlgorithms", convAlgorithms},
+                   {"hasElementwise", hasElementwise}};
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

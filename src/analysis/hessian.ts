@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InterruptedError, TrainError } from '../base/errors';
+import { withOwnKernels } from '../engine/raw/own-kernels';
 import { registerSecondDerivatives } from '../engine/raw/second-order';
 import { createSession } from '../engine/session';
 import type { HostVariables, Variables } from '../nn/network';
@@ -65,7 +66,9 @@ export function createHessian({ model, variables, batches, isTraining, signal }:
     'hessian',
     ({ network, direction, total }, { input, target }) => {
       const batch = { input, target } as Batch;
-      const products = hessianVector(model, network, batch, direction, isTraining);
+      const products = withOwnKernels(false, () =>
+        hessianVector(model, network, batch, direction, isTraining),
+      );
       return {
         state: {
           total: Object.fromEntries(

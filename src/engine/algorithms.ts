@@ -28,6 +28,7 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = t
   const rows: AlgorithmRow[] = [];
   const algorithms: Algorithms = {
     rows,
+    hasOwn: hasOwn && loadGraphAddon().hasElementwise() && !loadTensorflow().gpu,
     choose(pass, conv) {
       const offered = hasOwn ? candidatesFor(pass, conv) : [];
       if (offered.length <= 1) return 'direct';

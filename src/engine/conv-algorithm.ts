@@ -55,6 +55,8 @@ export function outputExtents(conv: ConvShape): readonly [height: number, width:
 export interface Algorithms {
   /** What has been asked for so far, in that order: the part of a run's record that a resumed run has to be given. */
   readonly rows: readonly AlgorithmRow[];
+  /** Whether operations of our own may be used at all: not where a compiler is to see all of a step, nor on a GPU. */
+  readonly hasOwn: boolean;
   choose(pass: ConvPass, conv: ConvShape): Algorithm;
   /**
    * Adds a convolution to a graph. Activations are in the number format of the shape, kernels in float32.

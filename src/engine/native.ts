@@ -80,6 +80,8 @@ export interface GraphAddon {
    * input, 2 by the kernel. The shape is `[N, H, W, Ci, Co, OH, OW]`.
    */
   convAlgorithms(pass: 0 | 1 | 2, isBfloat16: boolean, shape: readonly number[]): string[];
+  /** Whether this processor has the instructions of our own operations between convolutions. */
+  hasElementwise(): boolean;
   close(graph: NativeGraph): void;
 }
 

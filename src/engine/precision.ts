@@ -3,6 +3,7 @@ import { dataType } from './graph';
 import type { TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import type { OpAttribute } from './backend';
+import { ownOperations } from './raw/own-operations';
 
 /** Operations that are worth computing in few bits: what a network's time is spent on. */
 const computing = new Set([
@@ -85,7 +86,7 @@ export function castOperation(
     const floats = inputs.filter(isFloat);
     const someLow = floats.some(({ dtype }) => dtype === low);
     const restConstant = floats.every((input) => input.dtype === low || isConstant(input));
-    const activations = batchNormActivations.get(op);
+    const activations = batchNormActivations.get(op) ?? ownOperations.get(op)?.activations;
     if (computing.has(op)) return toLow(inputs.length);
     if (leading.has(op) && someLow) return toLow(inputs.length);
     if (following.has(op) && someLow && restConstant) return toLow(inputs.length);

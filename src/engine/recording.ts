@@ -4,7 +4,10 @@ import type { Algorithms } from './conv-algorithm';
 import { attributeType, dataType } from './graph';
 import type { GraphEntry, TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
+import { withOwnKernels } from './raw/own-kernels';
+import { ownOperations } from './raw/own-operations';
 import { castOperation } from './precision';
+import type { CastOperation } from './precision';
 import { addOwnConvolution } from './own-convolution';
 import { loadTensorflow } from './tensorflow';
 import type { NodeBackend, OpAttribute } from './backend';
@@ -136,7 +139,7 @@ export function record<T>(
     if (own !== undefined) return [tensor(own)];
     let added: GraphEntry;
     try {
-      added = graph.add(op, cast.inputs, cast.attributes);
+      added = graph.add(op, cast.inputs, cast.attributes, [], ownShapes(op, cast));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new CaptureError(`capture: "${name}" cannot record "${op}": ${reason}`, { cause });
@@ -173,7 +176,9 @@ export function record<T>(
   // TF.js seeds its own random tensors from here.
   Math.random = refuseRandom;
   try {
-    return body({ tensor, value: valueOf });
+    return withOwnKernels(algorithms.hasOwn && precision !== 'fp16', () =>
+      body({ tensor, value: valueOf }),
+    );
   } finally {
     Math.random = random;
     // What stood in front of the prototype's methods goes away again.
@@ -187,6 +192,19 @@ export function record<T>(
       Reflect.deleteProperty(backend, method);
     }
   }
+}
+
+/** The shapes of what an operation of our own gives; of TensorFlow's the graph infers them. */
+function ownShapes(
+  op: string,
+  { inputs, attributes }: CastOperation,
+): readonly (readonly number[])[] {
+  const own = ownOperations.get(op);
+  if (own === undefined) return [];
+  return own.shapes(
+    inputs.map(({ shape }) => shape),
+    (name) => Number(attributes.find((attribute) => attribute.name === name)?.value),
+  );
 }
 
 /** A tensor of one value. */

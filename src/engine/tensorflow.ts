@@ -5,6 +5,7 @@ import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { EngineError } from '../base/errors';
 import type { NodeBackend } from './backend';
+import { registerOwnKernels } from './raw/own-kernels';
 import { registerRawKernels } from './raw/register';
 import { registerTrimmedConv } from './raw/trimmed-conv';
 
@@ -75,6 +76,7 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
   const backend = tf.backend() as unknown as NodeBackend;
   registerRawKernels(backend);
   registerTrimmedConv(backend);
+  registerOwnKernels(backend, threads);
   loaded = {
     version: backend.binding.TF_Version,
     gpu: backend.isUsingGpuDevice,

@@ -1,4 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { plainActivation } from '../engine/raw/bias-activation';
+import { hasOwnKernels } from '../engine/raw/own-kernels';
+import type { OwnActivation } from '../engine/raw/own-operations';
 import { relu as fusedRelu } from '../engine/raw/relu';
 
 /** An activation: one number in, one out, at every position. */
@@ -70,8 +73,18 @@ export function silu(): ActivationLayer {
   return { kind: 'silu' };
 }
 
-/** The activation of every element of x; any shape. */
+/** The activation as operations of our own have it, if they do. */
+export function ownActivation(layer: ActivationLayer): OwnActivation | undefined {
+  return layer.kind === 'softplus' || layer.kind === 'shift-scale-relu' ? undefined : layer;
+}
+
+/**
+ * The activation of every element of x; any shape. In a recording GELU, SiLU and CELU are one operation each where the
+ * processor allows; elsewhere they are composed of TF.js's.
+ */
 export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tensor {
+  const own = ownActivation(layer);
+  if (own !== undefined && own.kind !== 'relu' && hasOwnKernels()) return plainActivation(x, own);
   switch (layer.kind) {
     case 'relu':
       return fusedRelu(x);

@@ -1,7 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LayerError } from '../base/errors';
 import { filled } from '../base/host-tensor';
-import { batchNormTraining } from '../engine/raw/batch-norm';
+import {
+  batchNormTraining,
+  normActivationInference,
+  normActivationTraining,
+} from '../engine/raw/batch-norm';
+import { hasOwnKernels } from '../engine/raw/own-kernels';
+import { activationForward, ownActivation } from './activation';
+import type { ActivationLayer } from './activation';
 import type { Forward, Parameter, Parameters } from './parameter';
 
 /** Batch norm over `[N,H,W,channels]` or, with `splits` above 1, ghost batch norm. */
@@ -17,10 +24,14 @@ export interface BatchNormLayer {
   readonly scaleInit: number | 'uniform';
   readonly isScaleFrozen: boolean;
   readonly isBiasFrozen: boolean;
+  /** What the result goes through at last; {@link fuse} puts the activation behind a norm here. */
+  readonly activation?: ActivationLayer;
 }
 
 /** Options of {@link batchNorm} and {@link ghostBatchNorm}. */
-export type BatchNormOptions = Partial<Omit<BatchNormLayer, 'kind' | 'channels' | 'splits'>>;
+export type BatchNormOptions = Partial<
+  Omit<BatchNormLayer, 'kind' | 'channels' | 'splits' | 'activation'>
+>;
 
 /**
  * Batch norm: each channel is shifted and scaled to mean 0 and variance 1 over examples and pixels, then scaled and
@@ -100,7 +111,7 @@ export function batchNormForward(
   parameters: Parameters,
   isTraining: boolean,
 ): Forward {
-  const { channels, splits, epsilon, momentum } = layer;
+  const { channels, splits, epsilon, momentum, activation } = layer;
   if (x.rank !== 4 || x.shape[3] !== channels) {
     throw new LayerError(
       `${layer.kind}: the input has shape [${x.shape.join()}]; expected [N,H,W,${channels}]. ` +
@@ -113,9 +124,18 @@ export function batchNormForward(
     'running_mean',
     'running_var',
   ].map((name) => parameters[name] as tf.Tensor1D);
+  const own = activation === undefined ? { kind: 'none' as const } : ownActivation(activation);
+  const isOwn = own !== undefined && hasOwnKernels();
+  const activated = (t: tf.Tensor4D): tf.Tensor =>
+    activation === undefined ? t : activationForward(activation, t);
   if (!isTraining) {
+    const images = x as tf.Tensor4D;
+    if (isOwn) {
+      const statistics = { scale, bias, mean: runningMean, variance: runningVar };
+      return { output: normActivationInference(images, statistics, epsilon, own) };
+    }
     return {
-      output: tf.batchNorm(x as tf.Tensor4D, runningMean, runningVar, bias, scale, epsilon),
+      output: activated(tf.batchNorm(images, runningMean, runningVar, bias, scale, epsilon)),
     };
   }
 
@@ -134,12 +154,13 @@ export function batchNormForward(
           .reshape([n / splits, splits, h, w, channels])
           .transpose([0, 2, 3, 1, 4])
           .reshape<tf.Tensor4D>([n / splits, h, w, splits * channels]);
-  const { output, mean, variance } = batchNormTraining(
-    apart,
-    splits === 1 ? scale : scale.tile([splits]),
-    splits === 1 ? bias : bias.tile([splits]),
-    epsilon,
-  );
+  const scales = splits === 1 ? scale : scale.tile<tf.Tensor1D>([splits]);
+  const biases = splits === 1 ? bias : bias.tile<tf.Tensor1D>([splits]);
+  const normalised = isOwn
+    ? normActivationTraining(apart, scales, biases, epsilon, own)
+    : batchNormTraining(apart, scales, biases, epsilon);
+  const { mean, variance } = normalised;
+  const output = isOwn ? normalised.output : activated(normalised.output);
   const overSplits = (t: tf.Tensor1D): tf.Tensor =>
     splits === 1 ? t : t.reshape([splits, channels]).mean(0);
   const follow = (old: tf.Tensor, batch: tf.Tensor): tf.Tensor =>

@@ -3,7 +3,11 @@ import { LayerError } from '../base/errors';
 import { sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Rng } from '../base/rng';
+import { biasActivation } from '../engine/raw/bias-activation';
+import { hasOwnKernels } from '../engine/raw/own-kernels';
 import { trimmedConv } from '../engine/raw/trimmed-conv';
+import { activationForward, ownActivation } from './activation';
+import type { ActivationLayer } from './activation';
 import type { Parameter, Parameters } from './parameter';
 
 /** A convolution over `[N,H,W,cin]` with a kernel `[size,size,cin,cout]`. */
@@ -30,6 +34,8 @@ export interface ConvLayer {
   readonly isTrimmed?: boolean;
   /** `dirac`: the first `cin` output channels start as copies of the input channels, the rest as `uniform`. */
   readonly init: 'uniform' | 'dirac';
+  /** What the result goes through at last; `fuse` puts the activation behind a convolution with a bias here. */
+  readonly activation?: ActivationLayer;
 }
 
 /**
@@ -50,7 +56,7 @@ export function conv(
     gain = 1,
     isTrimmed = false,
     init = 'uniform',
-  }: Partial<Omit<ConvLayer, 'kind' | 'cin' | 'cout'>> = {},
+  }: Partial<Omit<ConvLayer, 'kind' | 'cin' | 'cout' | 'activation'>> = {},
 ): ConvLayer {
   for (const [name, value, least] of [
     ['cin', cin, 1],
@@ -213,7 +219,7 @@ export function convForward(
       );
     }
     const y = trimmedConv(x as tf.Tensor4D, weight as tf.Tensor4D);
-    return bias === undefined ? y : y.add(bias);
+    return withBias(layer, y, bias);
   }
   // TensorFlow's "same" pads both sides alike only at stride 1, and its gradients take no explicit padding.
   const isSame = stride === 1 && 2 * padding === size - 1;
@@ -227,7 +233,21 @@ export function convForward(
           [0, 0],
         ]);
   const y = tf.conv2d(padded, weight as tf.Tensor4D, stride, isSame ? 'same' : 'valid');
-  return bias === undefined ? y : y.add(bias);
+  return withBias(layer, y, bias);
+}
+
+/** Adds the bias and applies the activation of a convolution: in one operation of our own where there is one. */
+function withBias(
+  { activation }: ConvLayer,
+  y: tf.Tensor4D,
+  bias: tf.Tensor | undefined,
+): tf.Tensor {
+  const own = activation === undefined ? { kind: 'none' as const } : ownActivation(activation);
+  if (bias !== undefined && own !== undefined && hasOwnKernels()) {
+    return biasActivation(y, bias as tf.Tensor1D, own);
+  }
+  const whole = bias === undefined ? y : y.add(bias);
+  return activation === undefined ? whole : activationForward(activation, whole);
 }
 
 /** The output `[N,cout]` for x `[N,cin]`. */

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LayerError } from '../base/errors';
+import { ownMaxPool } from '../engine/raw/max-pool';
+import { hasOwnKernels } from '../engine/raw/own-kernels';
 
 /** The largest or the mean value of each `size` x `size` window of `[N,H,W,C]`, windows `stride` apart, no padding. */
 export interface PoolLayer {
@@ -28,6 +30,9 @@ export function avgPool(size: number, stride: number = size): PoolLayer {
   return { kind: 'avg-pool', size, stride };
 }
 
+/** A place in a window of our own max pooling fits into a byte. */
+const largestOwnWindow = 16;
+
 /** The output `[N,H',W',C]`, H' = floor((H - size) / stride) + 1. */
 export function poolForward(layer: PoolLayer | GlobalPoolLayer, x: tf.Tensor): tf.Tensor {
   if (layer.kind === 'global-max-pool') {
@@ -45,6 +50,9 @@ export function poolForward(layer: PoolLayer | GlobalPoolLayer, x: tf.Tensor): t
       `${kind}: the input has shape [${x.shape.join()}]; expected [N,H,W,C] with H and W of at least ${size}. ` +
         'Take a smaller window, or one pooling layer less.',
     );
+  }
+  if (kind === 'max-pool' && size === stride && size <= largestOwnWindow && hasOwnKernels()) {
+    return ownMaxPool(x as tf.Tensor4D, size);
   }
   const pool = kind === 'max-pool' ? tf.maxPool : tf.avgPool;
   return pool(x as tf.Tensor4D, size, stride, 'valid');

@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { GraphError, TrainError } from '../base/errors';
 import { filled } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
+import { hasOwnKernels } from '../engine/raw/own-kernels';
 import type { Graph } from '../graph/spec';
+import { fuse } from '../nn/fuse';
 import { pathsByRole, runNetwork } from '../nn/network';
 import { trimNetwork } from '../nn/trim';
 import type { AnyLayer, Variables } from '../nn/network';
@@ -85,6 +87,12 @@ export function judge(
   };
 }
 
+/** The network as it is computed: with the same parameters and the same result, and fewer values in between. */
+function simplified(graph: Graph<AnyLayer>): Graph<AnyLayer> {
+  const trimmed = trimNetwork(graph);
+  return hasOwnKernels() ? fuse(trimmed) : trimmed;
+}
+
 /** The network's forward pass on a batch, and what the loss says of it. */
 export function forward(
   model: Model,
@@ -93,7 +101,7 @@ export function forward(
   isTraining: boolean,
 ): Outcome {
   const { values, running } = runNetwork(
-    trimNetwork(model.graph),
+    simplified(model.graph),
     variables,
     { input: batch.input },
     isTraining,
@@ -104,7 +112,7 @@ export function forward(
 
 /** The network's logits `[N,classes]` of images `[N,H,W,C]`, in evaluation mode. */
 export function logitsOf(model: Model, variables: Variables, input: tf.Tensor4D): tf.Tensor2D {
-  const graph = trimNetwork(model.graph);
+  const graph = simplified(model.graph);
   const { values } = runNetwork(graph, variables, { input }, false);
   return values.get(outputOf(graph)) as tf.Tensor2D;
 }

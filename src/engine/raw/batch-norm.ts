@@ -1,4 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { activationAttributes } from './own-kernels';
+import type { OwnActivation } from './own-operations';
 import { runKernel } from './register';
 
 /** A batch, normalised by its own statistics. All three tensors are owned by the caller. */
@@ -34,4 +36,48 @@ export function batchNormTraining(
     mean: mean as tf.Tensor1D,
     variance: variance as tf.Tensor1D,
   };
+}
+
+/**
+ * Batch norm in training mode and the activation of what it gives, in two passes over x, with the gradient in two. Only
+ * where `hasOwnKernels()`.
+ *
+ * As {@link batchNormTraining}, with output = activation((x - mean) / sqrt(variance + epsilon) * scale + bias). Of the
+ * activations only x is kept for the gradient. Statistics are exact for any mean: squares are taken of differences.
+ */
+export function normActivationTraining(
+  x: tf.Tensor4D,
+  scale: tf.Tensor1D,
+  bias: tf.Tensor1D,
+  epsilon: number,
+  activation: OwnActivation,
+): NormalisedBatch {
+  const [output, mean, variance, reciprocal] = runKernel(
+    'Cifar10FastBatchNorm',
+    { x, scale, bias },
+    { epsilon, ...activationAttributes(activation) },
+  );
+  reciprocal.dispose();
+  return {
+    output: output as tf.Tensor4D,
+    mean: mean as tf.Tensor1D,
+    variance: variance as tf.Tensor1D,
+  };
+}
+
+/**
+ * Batch norm by given statistics, and the activation of what it gives, in one pass over x `[N,H,W,C]`. It has no gradient.
+ * Only where `hasOwnKernels()`.
+ */
+export function normActivationInference(
+  x: tf.Tensor4D,
+  statistics: Readonly<Record<'scale' | 'bias' | 'mean' | 'variance', tf.Tensor1D>>,
+  epsilon: number,
+  activation: OwnActivation,
+): tf.Tensor4D {
+  return runKernel(
+    'Cifar10FastBatchNormInference',
+    { x, ...statistics },
+    { epsilon, ...activationAttributes(activation) },
+  )[0] as tf.Tensor4D;
 }

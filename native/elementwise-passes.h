@@ -1,0 +1,171 @@
+// The passes of elementwise.h; a part of elementwise.cc, read once for each instruction set, within a namespace of its own
+// that has defined:
+//
+//   CIFAR10_FAST_TARGET, CIFAR10_FAST_INLINE   attributes that let a function use the instructions
+//   Vec, kWidth                                a vector of floats and how many it holds
+//   zero, set, add, sub, mul, mulAdd, min, max, absolute, nearest, inverse, timesPowerOfTwo, greater, isNan, either, choose
+//   load, store (of T), loadPart, storePart (of the first so many lanes), loadBytes, storeBytes
+
+// Calls one(index, lanes) for the vectors of a row of channels; all but the last have kWidth lanes.
+template <typename T, bool IsPart>
+CIFAR10_FAST_INLINE Vec read(const T* at, int lanes) {
+  if constexpr (IsPart) return loadPart(at, lanes);
+  return load(at);
+}
+
+template <typename T, bool IsPart>
+CIFAR10_FAST_INLINE void write(T* at, Vec value, int lanes) {
+  if constexpr (IsPart) {
+    storePart(at, value, lanes);
+  } else {
+    store(at, value);
+  }
+}
+
+// Parts of the rows, each summed by one thread in one go; how many there are depends on the shape only.
+constexpr int64_t kParts = 64;
+
+inline int64_t rowsOfPart(Rows rows, int64_t part) { return rows.count * part / kParts; }
+
+// Rows that are summed in single precision at a time: they stay in the first-level cache.
+inline int64_t rowsAtOnce(Rows rows) { return std::min<int64_t>(256, std::max<int64_t>(16, 16384 / rows.channels)); }
+
+// A thread costs more than it does for few elements.
+inline int threadsFor(Rows rows, int threads) { return rows.count * rows.channels < (1 << 16) ? 1 : threads; }
+
+template <typename T, Act A, bool IsPart>
+CIFAR10_FAST_INLINE void activateVector(const T* x, const float* bias, Vec alpha, Vec inverse_alpha, int lanes, T* y) {
+  write<T, IsPart>(y, activated<A>(add(read<T, IsPart>(x, lanes), read<float, IsPart>(bias, lanes)), alpha, inverse_alpha),
+                   lanes);
+}
+
+template <typename T, Act A>
+CIFAR10_FAST_TARGET void activateRows(const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
+                                      T* y) {
+  const Vec a = set(alpha), inverse_alpha = set(1.f / alpha);
+  const int64_t c = rows.channels, whole = c / kWidth * kWidth;
+  for (int64_t row = first; row < last; row++) {
+    const T* from = x + row * c;
+    T* to = y + row * c;
+    for (int64_t i = 0; i < whole; i += kWidth) {
+      activateVector<T, A, false>(from + i, bias + i, a, inverse_alpha, kWidth, to + i);
+    }
+    if (whole < c) {
+      activateVector<T, A, true>(from + whole, bias + whole, a, inverse_alpha, static_cast<int>(c - whole), to + whole);
+    }
+  }
+}
+
+template <typename T, Act A, bool IsPart>
+CIFAR10_FAST_INLINE Vec throughActivation(const T* dy, const T* x, const float* bias, Vec inverse_alpha, int lanes) {
+  const Vec z = add(read<T, IsPart>(x, lanes), read<float, IsPart>(bias, lanes));
+  return mul(read<T, IsPart>(dy, lanes), slope<A>(z, inverse_alpha));
+}
+
+template <typename T, Act A>
+CIFAR10_FAST_TARGET void gradientRows(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first,
+                                      int64_t last, T* dx) {
+  const Vec inverse_alpha = set(1.f / alpha);
+  const int64_t c = rows.channels, whole = c / kWidth * kWidth;
+  for (int64_t row = first; row < last; row++) {
+    const int64_t at = row * c;
+    for (int64_t i = 0; i < whole; i += kWidth) {
+      store(dx + at + i, throughActivation<T, A, false>(dy + at + i, x + at + i, bias + i, inverse_alpha, kWidth));
+    }
+    if (whole < c) {
+      const int lanes = static_cast<int>(c - whole);
+      const int64_t i = at + whole;
+      storePart(dx + i, throughActivation<T, A, true>(dy + i, x + i, bias + whole, inverse_alpha, lanes), lanes);
+    }
+  }
+}
+
+template <typename T, Act A, bool IsPart>
+CIFAR10_FAST_TARGET void biasChunk(const T* dy, const T* x, const float* bias, int64_t count, int64_t channels,
+                                   float alpha, int lanes, float* sums) {
+  const Vec inverse_alpha = set(1.f / alpha);
+  Vec sum = zero();
+  for (int64_t row = 0; row < count; row++) {
+    const int64_t at = row * channels;
+    sum = add(sum, throughActivation<T, A, IsPart>(dy + at, x + at, bias, inverse_alpha, lanes));
+  }
+  write<float, IsPart>(sums, sum, lanes);
+}
+
+template <typename T, Act A>
+void biasPart(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
+              float* chunk, double* sums) {
+  const int64_t c = rows.channels, step = rowsAtOnce(rows);
+  std::fill(sums, sums + c, 0.0);
+  for (int64_t row = first; row < last; row += step) {
+    const int64_t count = std::min(step, last - row);
+    for (int64_t i = 0; i < c; i += kWidth) {
+      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
+      const auto run = lanes == kWidth ? biasChunk<T, A, false> : biasChunk<T, A, true>;
+      run(dy + row * c + i, x + row * c + i, bias + i, count, c, alpha, lanes, chunk + i);
+    }
+    for (int64_t i = 0; i < c; i++) sums[i] += chunk[i];
+  }
+}
+
+// Adds up what the parts have, one after the other.
+inline void addParts(const double* parts, int64_t length, double* total) {
+  std::copy(parts, parts + length, total);
+  for (int64_t part = 1; part < kParts; part++) {
+    for (int64_t i = 0; i < length; i++) total[i] += parts[part * length + i];
+  }
+}
+
+// Calls a function that is compiled for each activation.
+template <typename Call>
+void forAct(Act act, const Call& call) {
+  switch (act) {
+    case Act::kNone:
+      return call(std::integral_constant<Act, Act::kNone>());
+    case Act::kRelu:
+      return call(std::integral_constant<Act, Act::kRelu>());
+    case Act::kGelu:
+      return call(std::integral_constant<Act, Act::kGelu>());
+    case Act::kSilu:
+      return call(std::integral_constant<Act, Act::kSilu>());
+    case Act::kCelu:
+      return call(std::integral_constant<Act, Act::kCelu>());
+  }
+}
+
+template <typename T>
+void activate(const T* x, const float* bias, Rows rows, Activation activation, int threads, T* y) {
+  forAct(activation.act, [&](auto act) {
+    parallel(threadsFor(rows, threads), rows.count, [&](int, int64_t first, int64_t last) {
+      activateRows<T, act.value>(x, bias, rows, activation.alpha, first, last, y);
+    });
+  });
+}
+
+template <typename T>
+void activateGradient(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads, T* dx) {
+  forAct(activation.act, [&](auto act) {
+    parallel(threadsFor(rows, threads), rows.count, [&](int, int64_t first, int64_t last) {
+      gradientRows<T, act.value>(dy, x, bias, rows, activation.alpha, first, last, dx);
+    });
+  });
+}
+
+template <typename T>
+void biasGradient(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
+                  float* dbias) {
+  const int64_t c = rows.channels;
+  const Scratch scratch({kParts * c * sizeof(double), kParts * c * sizeof(float), c * sizeof(double)});
+  double* sums = scratch.piece<double>(0);
+  forAct(activation.act, [&](auto act) {
+    parallel(threadsFor(rows, threads), kParts, [&](int, int64_t first, int64_t last) {
+      for (int64_t part = first; part < last; part++) {
+        biasPart<T, act.value>(dy, x, bias, rows, activation.alpha, rowsOfPart(rows, part), rowsOfPart(rows, part + 1),
+                               scratch.piece<float>(1) + part * c, sums + part * c);
+      }
+    });
+  });
+  double* total = scratch.piece<double>(2);
+  addParts(sums, c, total);
+  for (int64_t i = 0; i < c; i++) dbias[i] = static_cast<float>(total[i]);
+}

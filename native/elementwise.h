@@ -1,0 +1,69 @@
+// What lies between convolutions, in single passes over memory: activations with a bias, batch norm with the activation
+// that follows it, max pooling; and their gradients.
+//
+// Tensors are [P,C] in rows, P the product of all extents but the last; elements T are float or, as uint16_t, bfloat16.
+// Numbers per channel are [C], float. Sums over P are taken in a fixed order that does not depend on the threads.
+#pragma once
+
+#include <cstdint>
+
+namespace cifar10_fast {
+
+// The numbers are those of the attribute `activation` of the operations.
+enum class Act : int { kNone = 0, kRelu = 1, kGelu = 2, kSilu = 3, kCelu = 4 };
+constexpr int kActs = 5;
+
+struct Activation {
+  Act act;
+  float alpha;  // of CELU
+};
+
+struct Rows {
+  int64_t count, channels;
+};
+
+// What batch norm reads per channel, and what training finds out.
+struct NormNumbers {
+  const float* scale;
+  const float* bias;
+  const float* mean;
+  const float* reciprocal;  // 1 / sqrt(variance + epsilon)
+};
+
+// Non-overlapping windows of size x size; what does not fill a window is left out.
+struct PoolShape {
+  int64_t n, h, w, c, size;
+};
+
+template <typename T>
+struct ElementwisePasses {
+  // y = act(x + bias); y may be x.
+  void (*activate)(const T* x, const float* bias, Rows rows, Activation activation, int threads, T* y);
+  // dx = dy act'(x + bias); dx may be dy.
+  void (*activate_gradient)(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
+                            T* dx);
+  // dbias [C] = sum over P of dy act'(x + bias).
+  void (*bias_gradient)(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
+                        float* dbias);
+  // Mean and the sum of squared differences from it.
+  void (*moments)(const T* x, Rows rows, int threads, double* mean, double* squares);
+  // y = act((x - mean) reciprocal scale + bias); y may be x.
+  void (*normalise)(const T* x, NormNumbers numbers, Rows rows, Activation activation, int threads, T* y);
+  // The gradients of that where mean and reciprocal are those of x; dx may be dy.
+  void (*normalise_gradient)(const T* dy, const T* x, NormNumbers numbers, Rows rows, Activation activation,
+                             int threads, T* dx, float* dscale, float* dbias);
+  // y [N,H/size,W/size,C], and where in its window each element was: row * size + column, the first of equal ones. NaN
+  // counts as the largest.
+  void (*pool)(const T* x, PoolShape shape, int threads, T* y, uint8_t* place);
+  // dx [N,H,W,C].
+  void (*pool_gradient)(const T* dy, const uint8_t* place, PoolShape shape, int threads, T* dx);
+};
+
+// What this processor can do; null where it has neither AVX-512 nor AVX2 with FMA.
+const ElementwisePasses<float>* elementwiseFloat();
+const ElementwisePasses<uint16_t>* elementwiseBfloat16();
+
+// Registers the operations with TensorFlow; once for the process, before a graph uses them.
+void registerElementwiseKernels();
+
+}  // namespace cifar10_fast

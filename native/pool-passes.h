@@ -1,0 +1,94 @@
+// Max pooling of elementwise.h; a part of elementwise.cc, read once for each instruction set.
+
+// The largest of each window of one row of windows. `Size` 0 is any size.
+template <typename T, int Size, bool IsPart>
+CIFAR10_FAST_INLINE void poolVector(const T* x, const PoolShape& s, int lanes, T* y, uint8_t* place) {
+  const int64_t size = Size == 0 ? s.size : Size;
+  Vec best = read<T, IsPart>(x, lanes), at = zero();
+  for (int64_t i = 0; i < size; i++) {
+    for (int64_t j = i == 0 ? 1 : 0; j < size; j++) {
+      const Vec value = read<T, IsPart>(x + (i * s.w + j) * s.c, lanes);
+      const auto is_larger = either(greater(value, best), isNan(value));
+      best = choose(is_larger, value, best);
+      at = choose(is_larger, set(static_cast<float>(i * size + j)), at);
+    }
+  }
+  write<T, IsPart>(y, best, lanes);
+  storeBytes(place, at, lanes);
+}
+
+template <typename T, int Size>
+CIFAR10_FAST_TARGET void poolRows(const T* x, const PoolShape& s, int64_t first, int64_t last, T* y, uint8_t* place) {
+  const int64_t size = Size == 0 ? s.size : Size;
+  const int64_t rows = s.h / size, columns = s.w / size, whole = s.c / kWidth * kWidth;
+  for (int64_t row = first; row < last; row++) {
+    const T* from = x + ((row / rows) * s.h + (row % rows) * size) * s.w * s.c;
+    for (int64_t column = 0; column < columns; column++) {
+      const T* window = from + column * size * s.c;
+      const int64_t to = (row * columns + column) * s.c;
+      for (int64_t i = 0; i < whole; i += kWidth) {
+        poolVector<T, Size, false>(window + i, s, kWidth, y + to + i, place + to + i);
+      }
+      if (whole < s.c) {
+        const int lanes = static_cast<int>(s.c - whole);
+        poolVector<T, Size, true>(window + whole, s, lanes, y + to + whole, place + to + whole);
+      }
+    }
+  }
+}
+
+inline int threadsForPool(const PoolShape& s, int threads) { return threadsFor({s.n * s.h * s.w, s.c}, threads); }
+
+template <typename T>
+void pool(const T* x, PoolShape s, int threads, T* y, uint8_t* place) {
+  const auto run = s.size == 2 ? poolRows<T, 2> : poolRows<T, 0>;
+  parallel(threadsForPool(s, threads), s.n * (s.h / s.size), [&](int, int64_t first, int64_t last) {
+    run(x, s, first, last, y, place);
+  });
+}
+
+template <typename T, bool IsPart>
+CIFAR10_FAST_INLINE void poolGradientVector(const T* dy, const uint8_t* place, Vec here, int lanes, T* dx) {
+  const Vec value = read<T, IsPart>(dy, lanes);
+  write<T, IsPart>(dx, choose(equal(loadBytes(place, lanes), here), value, zero()), lanes);
+}
+
+// Rows [first, last) of all images of dx.
+template <typename T, int Size>
+CIFAR10_FAST_TARGET void poolGradientRows(const T* dy, const uint8_t* place, const PoolShape& s, int64_t first,
+                                          int64_t last, T* dx) {
+  const int64_t size = Size == 0 ? s.size : Size;
+  const int64_t rows = s.h / size, columns = s.w / size, whole = s.c / kWidth * kWidth;
+  for (int64_t row = first; row < last; row++) {
+    const int64_t image = row / s.h, i = row % s.h;
+    T* to = dx + row * s.w * s.c;
+    if (i / size >= rows) {
+      std::fill(to, to + s.w * s.c, T(0));
+      continue;
+    }
+    for (int64_t j = 0; j < columns * size; j++, to += s.c) {
+      const int64_t from = ((image * rows + i / size) * columns + j / size) * s.c;
+      const Vec here = set(static_cast<float>((i % size) * size + j % size));
+      for (int64_t c = 0; c < whole; c += kWidth) {
+        poolGradientVector<T, false>(dy + from + c, place + from + c, here, kWidth, to + c);
+      }
+      if (whole < s.c) {
+        const int lanes = static_cast<int>(s.c - whole);
+        poolGradientVector<T, true>(dy + from + whole, place + from + whole, here, lanes, to + whole);
+      }
+    }
+    std::fill(to, to + (s.w - columns * size) * s.c, T(0));
+  }
+}
+
+template <typename T>
+void poolGradient(const T* dy, const uint8_t* place, PoolShape s, int threads, T* dx) {
+  const auto run = s.size == 2 ? poolGradientRows<T, 2> : poolGradientRows<T, 0>;
+  parallel(threadsForPool(s, threads), s.n * s.h, [&](int, int64_t first, int64_t last) {
+    run(dy, place, s, first, last, dx);
+  });
+}
+
+template <typename T>
+inline constexpr ElementwisePasses<T> passes{activate<T>,  activateGradient<T>,  biasGradient<T>, moments<T>,
+                                             normalise<T>, normaliseGradient<T>, pool<T>,         poolGradient<T>};
