@@ -257,7 +257,7 @@ export interface Trainer {
   /**
    * Floating-point operations of the whole run, counted in the graphs of its steps. Records steps that have not run yet.
    *
-   * @throws EngineError in eager mode, which records no graph
+   * @throws TrainError in eager mode, which records no graph
    */
   flops(): RunFlops;
   /** Frees the session, and with it everything on the device. */
