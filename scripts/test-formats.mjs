@@ -22,7 +22,7 @@ if (!existsSync(join(root, '.venv-formats/formats.json'))) {
   );
   process.exit(1);
 }
-const { findExperiment, loadCifar10, overridden, readCheckpoint, resumeRun, scaled, trainRecord } =
+const { findExperiment, loadCifar10, overridden, readCheckpoint, resumeRun, scaled, trainExperiment } =
   createRequire(import.meta.url)(join(root, 'dist/index.js'));
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-formats-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
@@ -55,7 +55,7 @@ async function makeRun() {
   const record = overridden(smoke, 'optim.ema', { momentum: 0.9, updateFreq: 3 });
   const controller = new AbortController();
   let now = 0;
-  await trainRecord(record, {
+  await trainExperiment(record, {
     data,
     seed: 0,
     logDir: scratch,

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { catalogue, loadCifar10, trainRecord } = createRequire(import.meta.url)(
+const { catalogue, loadCifar10, trainExperiment } = createRequire(import.meta.url)(
   join(root, 'dist/index.js'),
 );
 
@@ -25,7 +25,7 @@ for (const record of records) {
   const start = performance.now();
   let said;
   try {
-    const { rows, result } = await trainRecord(record, { data, seed: 0, scale: 'smoke' });
+    const { rows, result } = await trainExperiment(record, { data, seed: 0, scale: 'smoke' });
     const figures = rows.flatMap(({ train, valid }) => [
       train.loss,
       train.acc,

@@ -78,7 +78,7 @@ export type {
   OnHost,
   Part,
   Recording,
-  Run,
+  Run as StepRun,
   Session,
   SessionMode,
   SessionOptions,
@@ -240,16 +240,13 @@ export { trainDawnbench } from './runs/dawnbench';
 export type { DawnbenchOptions, DawnbenchRow, DawnbenchRun } from './runs/dawnbench';
 export { lossOf, networkOf } from './catalogue/network';
 export { examplesOf, prepareRun, resultOf, trainerOf } from './runs/prepare';
-export type { PreparedRun, PrepareOptions, RunResult } from './runs/prepare';
-export {
-  compareGroups,
-  comparisonText,
-  reportJson,
-  reportPage,
-  reportRuns,
-  reportText,
-} from './report/run-report';
-export type { CompleteRun, ReportOptions, RunGroup, RunReport } from './report/run-report';
+export type { PreparedRun, PrepareOptions } from './runs/prepare';
+export { runEpochs } from './runs/epochs';
+export type { EpochsOptions, Pace, RunProgress, TrainedEpochs } from './runs/epochs';
+export { compareGroups, reportRuns } from './report/groups';
+export type { ReportOptions, RunGroup, RunReport } from './report/groups';
+export { reportPage } from './report/report-page';
+export { comparisonText, reportJson, reportText } from './report/report-text';
 export { exported } from './runs/exported';
 export type { ExportFormat, ExportOptions } from './runs/exported';
 export { mistakesOf, mistakesSections, sumMistakes } from './report/mistakes';
@@ -270,21 +267,21 @@ export type {
   SweepWatch,
 } from './sweeps/sweep';
 export type { JobEngine, JobEvent, PrepareJob, RunJob } from './sweeps/job';
-export { findRuns } from './runs/stored-run';
-export type { StoredRun } from './runs/stored-run';
+export { findRuns } from './runs/find-runs';
+export type {
+  Failure,
+  FinishedRun,
+  PlannedRun,
+  Result,
+  Resumption,
+  Run,
+  Versions,
+} from './runs/run';
 export { stressTest } from './studies/stress-test';
 export { frozenSample, sampleOf } from './studies/sample';
 export { scaled } from './catalogue/scale';
-export type { RunAbout, RunPlan } from './runs/plan';
-export type { Resumption, RunFile } from './runs/run-file';
-export { resumeRun, trainRecord } from './runs/train-experiment';
-export type {
-  FinishedRun,
-  ResumeOptions,
-  RunOptions,
-  RunStart,
-  TrainOptions,
-} from './runs/train-experiment';
+export { resumeRun, trainExperiment } from './runs/train';
+export type { ResumeOptions, RunOptions, TrainOptions } from './runs/train';
 export {
   averagedPoints,
   balancedStep,

@@ -42,6 +42,23 @@ export class OptimError extends Cifar10FastError {}
 /** Training that cannot go on: a loss that is no number, a batch larger than the data. */
 export class TrainError extends Cifar10FastError {}
 
+/** A training whose loss or weights became NaN or infinite. */
+export class DivergedError extends TrainError {
+  /** Counts from 1. */
+  readonly epoch: number;
+  /** The first such step of that epoch, from 1; absent if validation or a weight showed it. */
+  readonly step?: number;
+
+  constructor(
+    message: string,
+    { epoch, step, ...options }: ErrorOptions & { readonly epoch: number; readonly step?: number },
+  ) {
+    super(message, options);
+    this.epoch = epoch;
+    if (step !== undefined) this.step = step;
+  }
+}
+
 /** A record of the catalogue that does not exist or does not fit its override. */
 export class ExperimentError extends Cifar10FastError {}
 

@@ -5,6 +5,7 @@ import { nearestHint } from '../base/nearest';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import type { Experiment } from './experiment';
+import { faultOf } from './fault';
 import { stretchData, stretchOptim } from './scale';
 import { trainedSchema } from './schema';
 import type { Trained } from './schema';
@@ -145,8 +146,14 @@ function rescaled({ knots, vals }: Schedule, peak: number): Schedule {
 /** What was changed, if it still is a record. */
 function checked(changed: unknown): Trained {
   const found = z.safeParse(trainedSchema, changed);
-  if (!found.success)
-    throw new ExperimentError(`override: ${faultOf(found.error.issues, changed)}`);
+  if (!found.success) {
+    const keysOf = (where: string): string[] =>
+      pathsOf(trainedSchema, changed)
+        .filter((path) => path.startsWith(`${where}.`))
+        .map((path) => path.slice(where.length + 1))
+        .filter((path) => !path.includes('.'));
+    throw new ExperimentError(`override: ${faultOf(found.error.issues, changed, keysOf)}`);
+  }
   const { lr } = found.data.optim;
   try {
     piecewiseLinear(lr.knots, lr.vals);
@@ -154,28 +161,4 @@ function checked(changed: unknown): Trained {
     throw new ExperimentError(`override: "optim.lr": ${(cause as OptimError).message}`, { cause });
   }
   return found.data;
-}
-
-/** The first of some issues in words: where, what was found, and what was expected. */
-function faultOf(issues: readonly z.core.$ZodIssue[], changed: unknown): string {
-  const [issue] = issues;
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const [fewest] = issue.errors.toSorted((a, b) => a.length - b.length);
-    return faultOf(
-      fewest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
-      changed,
-    );
-  }
-  const where = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const [key] = issue.keys;
-    const known = pathsOf(trainedSchema, changed)
-      .filter((path) => path.startsWith(`${where}.`))
-      .map((path) => path.slice(where.length + 1))
-      .filter((path) => !path.includes('.') && !issue.keys.includes(path));
-    return `"${where}" cannot have "${key}".${nearestHint(key, known)} It can have: ${known.join(', ')}.`;
-  }
-  const value = issue.path.reduce<unknown>((part, key) => (part as Json)[String(key)], changed);
-  const shown = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'missing');
-  return `"${where}" is ${shown}; expected ${issue.message}.`;
 }

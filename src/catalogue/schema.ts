@@ -207,3 +207,26 @@ const run: z.ZodType<RunRecord> = z.strictObject({
 
 /** What those parts of a record may hold. */
 export const trainedSchema: z.ZodType<Trained> = z.strictObject({ net, loss, data, optim, run });
+
+const text = z.string('a text');
+
+/** A whole experiment, as `run.json` holds it; fields that decide nothing may be missing. */
+export const experimentSchema: z.ZodType<Trained & Pick<Experiment, 'name'>> = z.looseObject(
+  {
+    name: text.min(1, 'a name'),
+    scale: z.exactOptional(oneOf(['smoke', 'pocket', 'full'])),
+    overrides: z.exactOptional(list(text)),
+    published: z.exactOptional(
+      z.looseObject(
+        { accPercent: z.exactOptional(number), timeSec: z.exactOptional(number) },
+        'an object of published figures',
+      ),
+    ),
+    net,
+    loss,
+    data,
+    optim,
+    run,
+  },
+  'an object: the experiment',
+);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { InterruptedError } from '../base/errors';
-import { hardwareLine } from '../engine/hardware';
 import { findExperiment } from '../catalogue/catalogue';
 import { trainDawnbench } from '../runs/dawnbench';
 import type { DawnbenchRow } from '../runs/dawnbench';
@@ -55,19 +54,19 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
       try {
         // Before anything is computed: a folder that cannot be written is told of at once.
         await makeFolder(logDir, '--log-dir');
-        say('Downloading datasets');
+        say('Loading CIFAR-10');
         const data = await loadData(given, display, { signal });
         const table = new Table<DawnbenchRow>({ write: say });
-        const { about, preprocessSec } = await trainDawnbench(experiment, {
+        const { run, preprocessSec } = await trainDawnbench(experiment, {
           data,
           seed,
           engine: engineOf(given),
           signal,
           say,
-          onEstimate: ({ hardware, precision }, totalSec) =>
+          onEstimate: ({ machine, precision }, totalSec) =>
             display.note(
               `${name}, ${scale} size: about ${durationText(totalSec)} for ${experiment.run.epochs} epochs on ` +
-                `${hardwareLine(hardware)}, ${precision}`,
+                `${machine}, ${precision}`,
             ),
           onProgress: (progress) => display.show(progressLine(progress, display.width)),
           onEpoch: async (row) => {
@@ -79,7 +78,7 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
           },
         });
         if (isJson) {
-          const { mode, precision } = about;
+          const { mode, precision } = run;
           const { valid, 'total time': totalSec } = rows[rows.length - 1];
           process.stdout.write(
             `${JSON.stringify({ record: name, scale, seed, mode, precision, accPercent: 100 * valid.acc, totalSec, preprocessSec, log: join(logDir, 'logs.tsv') })}\n`,

@@ -18,7 +18,7 @@ export const exportNetwork: Command = {
     },
     force: { help: 'write into a folder that holds other files, too' },
     format: { value: 'FORMAT', help: `${exportFormats.join(', ')} (default saved-model)` },
-    plain: { help: 'of the image alone, where the record also evaluates its mirror image' },
+    plain: { help: 'of the image alone, if the experiment also evaluates its mirror image' },
     json: { help: 'what was written as one JSON object, for programs' },
   },
   examples: [
@@ -35,7 +35,7 @@ export const exportNetwork: Command = {
     const files = exported(trained, format, given.switches.has('plain') ? { tta: false } : {});
     const isForced = given.switches.has('force');
     await writeFolder(folder, files, { flag: '--output', isForced });
-    const { record, scale, seed, epoch, checkpoint } = trained;
+    const { name: record, scale, seed, epoch, checkpoint } = trained;
     const names = [...files.keys()];
     const facts = { record, scale, seed, epoch, checkpoint, format, folder, files: names };
     process.stdout.write(

@@ -20,7 +20,7 @@ export const predict: Command = {
       help: 'one of the 10,000 test images, from 0; may be given again',
     },
     'data-dir': { value: 'DIR', help: 'where CIFAR-10 lies (default: the cache)' },
-    plain: { help: 'the image alone, where the record also evaluates its mirror image' },
+    plain: { help: 'the image alone, if the experiment also evaluates its mirror image' },
     json: { help: 'one JSON object, for programs' },
   },
   examples: [
@@ -76,7 +76,7 @@ export const predict: Command = {
       };
     });
     if (given.switches.has('json')) {
-      const { record, scale, seed, epoch, checkpoint } = trained;
+      const { name: record, scale, seed, epoch, checkpoint } = trained;
       const about = { record, scale, seed, epoch, checkpoint, tta };
       process.stdout.write(`${JSON.stringify({ ...about, pictures: results })}\n`);
       return 0;

@@ -1,18 +1,13 @@
 import { RunError, UsageError } from '../base/errors';
-import {
-  compareGroups,
-  comparisonText,
-  reportJson,
-  reportPage,
-  reportRuns,
-  reportText,
-} from '../report/run-report';
+import { compareGroups, reportRuns } from '../report/groups';
+import type { RunReport } from '../report/groups';
 import { mistakesOf, mistakesSections } from '../report/mistakes';
+import { reportPage } from '../report/report-page';
+import { comparisonText, reportJson, reportText } from '../report/report-text';
 import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
-import { findRuns } from '../runs/stored-run';
+import { findRuns } from '../runs/find-runs';
 import { readTrained } from '../runs/trained-network';
 import { subset } from '../data/cifar10';
-import type { RunReport } from '../report/run-report';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import type { Command, Given } from './flags';
@@ -81,7 +76,7 @@ export const report: Command = {
 async function makePredictions({ groups }: RunReport, given: Given): Promise<void> {
   const display = displayProgress();
   const missing: string[] = [];
-  for (const { path, experiment } of groups.flatMap(({ runs }) => runs)) {
+  for (const { path = '', experiment } of groups.flatMap(({ runs }) => runs)) {
     // A file of results/ has no network.
     if (experiment !== undefined && (await readPredictions(path)) === undefined) missing.push(path);
   }

@@ -5,11 +5,12 @@ import type { RunJob } from '../sweeps/job';
 import { overridden, parseOverride } from '../catalogue/override';
 import { connectRay } from '../sweeps/ray';
 import { scales } from '../catalogue/experiment';
-import { reportJson, reportRuns, reportText } from '../report/run-report';
+import { reportRuns } from '../report/groups';
+import { reportJson, reportText } from '../report/report-text';
 import { scaled } from '../catalogue/scale';
 import { localExecutor, sweep as runSweep } from '../sweeps/sweep';
 import type { Executor, ExecutorEvent } from '../sweeps/sweep';
-import type { StoredRun } from '../runs/stored-run';
+import type { Run } from '../runs/run';
 import { durationText } from '../text/progress';
 import { wallClock } from '../train/timer';
 import { engineFlags, engineOf } from './engine-flags';
@@ -131,8 +132,8 @@ export const sweep: Command = {
         },
       );
       watch.end();
-      const { runs, failures, open } = outcome;
-      const report = runs.length === 0 ? undefined : reportRuns(runs, { goal });
+      const { runs, diverged, failures, open } = outcome;
+      const report = runs.length === 0 ? undefined : reportRuns([...runs, ...diverged], { goal });
       if (isJson) {
         const { algorithms: _algorithms, ...engine } = outcome.engine;
         const lost = failures.map(({ job: { id }, message }) => ({ run: id, message }));
@@ -154,8 +155,9 @@ export const sweep: Command = {
       }
       if (failures.length > 0) {
         throw new RunError(
-          `sweep: ${failures.length} of ${count * experiments.length} runs failed: ` +
-            `${failures.map(({ job }) => job.id).join(', ')}. What each said stands above; the same command tries them again.`,
+          `sweep: ${failures.length} of ${count * experiments.length} runs failed:\n` +
+            `${failures.map(({ job, message }) => `${job.id}: ${message}`).join('\n')}\n` +
+            'The same command tries again those that did not diverge.',
         );
       }
       if (!isJson)
@@ -169,11 +171,11 @@ export const sweep: Command = {
   },
 };
 
-function runJson(run: StoredRun, isBefore: boolean): string {
-  const { record, scale, seed, mode, precision, threads, path, result } = run;
+function runJson(run: Run, isBefore: boolean): string {
+  const { name, scale, seed, mode, precision, threads, path, result } = run;
   const { accPercent, trainSec, imagesPerSec } = result ?? {};
   const line = {
-    record,
+    record: name,
     scale,
     seed,
     mode,

@@ -1,14 +1,13 @@
 import { UsageError } from '../base/errors';
-import { hardwareLine } from '../engine/hardware';
-import type { RunPlan } from '../runs/plan';
+import type { FinishedRun, PlannedRun } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden, parseOverride } from '../catalogue/override';
 import { scales } from '../catalogue/experiment';
 import type { Experiment } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
 import { scaled } from '../catalogue/scale';
-import { resumeRun, trainRecord } from '../runs/train-experiment';
-import type { FinishedRun, ResumeOptions } from '../runs/train-experiment';
+import { resumeRun, trainExperiment } from '../runs/train';
+import type { ResumeOptions } from '../runs/train';
 import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../text/progress';
 import { Table } from '../text/table';
@@ -66,7 +65,6 @@ export const train: Command = {
   ],
   run: async (given) => {
     const start = given.values.has('resume') ? resumption(given) : beginning(given);
-    const checkpoints = checkpointCount(given);
     const isJson = given.switches.has('json');
     const say = (text: string): void => {
       if (!isJson) process.stdout.write(`${text}\n`);
@@ -81,35 +79,33 @@ export const train: Command = {
         if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
         else printed.append(row);
       };
-      const { about, result, preprocessSec, folder } = await start({
+      const run = await start({
         data,
-        checkpoints,
+        ...checkpointCount(given),
         signal,
         onNotice: (message) => display.note(message),
-        onPrepare: (plan) => say(headline(plan)),
-        onStart: ({ epochSec, rows, about: { experiment } }) => {
+        onPrepare: (run) => say(headline(run)),
+        onStart: ({ rows, experiment }, epochSec) => {
           const left = experiment.run.epochs - rows.length;
-          const before = rows.length === 0 ? '' : `${rows.length} of them are over; `;
+          const before = rows.length === 0 ? '' : `${rows.length} of them are finished; `;
           say(`${before}about ${durationText(left * epochSec)} on this machine\n`);
           for (const row of rows) show(row);
         },
         onProgress: (progress) => display.show(progressLine(progress, display.width)),
         onEpoch: show,
       });
-      const { experiment, scale, seed } = about;
+      const { experiment, scale, seed, result, preprocessSec, path: folder } = run;
       if (isJson) {
-        const { mode, precision } = about;
+        const { mode, precision } = run;
         const { accPercent, tta, divergedIn, trainSec, imagesPerSec } = result;
         const { overrides } = experiment;
         process.stdout.write(
-          `${JSON.stringify({ record: about.record, scale, seed, overrides, mode, precision, accPercent, ttaAccPercent: tta?.accPercent, divergedIn, trainSec, imagesPerSec, preprocessSec, folder })}\n`,
+          `${JSON.stringify({ record: run.name, scale, seed, overrides, mode, precision, accPercent, ttaAccPercent: tta?.accPercent, divergedIn, trainSec, imagesPerSec, preprocessSec, folder })}\n`,
         );
       } else {
         const { tta, divergedIn } = result;
         if (divergedIn !== undefined) {
-          say(
-            `\nthe loss is no finite number in epoch ${divergedIn}, which this record may end with`,
-          );
+          say(`\ntraining diverged in epoch ${divergedIn}; this experiment may end so`);
         }
         const mirrored =
           tta === undefined ? '' : ` (${tta.accPercent.toFixed(2)} % with mirror images)`;
@@ -151,7 +147,7 @@ function beginning(given: Given): Start {
     );
   const engine = engineOf(given);
   const logDir = given.values.get('log-dir') ?? 'runs';
-  return (options) => trainRecord(experiment, { ...options, seed, engine, logDir });
+  return (options) => trainExperiment(experiment, { ...options, seed, engine, logDir });
 }
 
 /** @throws UsageError if something is given that the run's folder says */
@@ -170,10 +166,10 @@ function resumption(given: Given): Start {
   return (options) => resumeRun(folder, { ...options, isInexact });
 }
 
-function checkpointCount(given: Given): KeptCheckpoints {
-  return given.values.get('checkpoints') === 'all'
-    ? 'all'
-    : wholeNumber(given, 'checkpoints', 0, 2);
+function checkpointCount(given: Given): { readonly checkpoints?: KeptCheckpoints } {
+  const text = given.values.get('checkpoints');
+  if (text === undefined) return {};
+  return { checkpoints: text === 'all' ? 'all' : wholeNumber(given, 'checkpoints', 0, 2) };
 }
 
 function headline({
@@ -182,9 +178,9 @@ function headline({
   seed,
   precision,
   xla,
-  hardware,
+  machine,
   versions,
-}: RunPlan): string {
+}: PlannedRun): string {
   const { name, net, run, data, overrides = [] } = experiment;
   const changes = overrides.length === 0 ? '' : `changed: ${overrides.join(', ')}\n`;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
@@ -193,7 +189,7 @@ function headline({
     `${name}, ${scale} size: ${run.epochs} epoch${run.epochs === 1 ? '' : 's'} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
     changes +
-    `on ${hardwareLine(hardware)}; TensorFlow ${versions.tensorflow}, ${precision}${xla ? ', XLA' : ''}, seed ${seed}`
+    `on ${machine}; TensorFlow ${versions.tensorflow}, ${precision}${xla ? ', XLA' : ''}, seed ${seed}`
   );
 }
 

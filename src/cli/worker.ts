@@ -6,8 +6,9 @@ import { fastestPrecision, readHardware } from '../engine/hardware';
 import { loadTensorflow } from '../engine/tensorflow';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
 import { prepareRun } from '../runs/prepare';
-import { resumeRun, trainRecord } from '../runs/train-experiment';
-import type { FinishedRun, RunOptions } from '../runs/train-experiment';
+import type { FinishedRun } from '../runs/run';
+import { resumeRun, trainExperiment } from '../runs/train';
+import type { RunOptions } from '../runs/train';
 import type { Command } from './flags';
 
 /** `worker`: one run of a sweep, in a process of its own. */
@@ -112,9 +113,9 @@ async function train(
     data: await loadCifar10({ dataDir, signal }),
     signal,
     ...(checkpoints === undefined ? {} : { checkpoints }),
-    onStart: (start) => {
+    onStart: ({ path = logDir }) => {
       isBegun = true;
-      tell({ event: 'started', folder: start.folder ?? logDir, epochs });
+      tell({ event: 'started', folder: path, epochs });
     },
     onProgress: ({ phase, epoch, done, total, timeSec, acc, leftSec }) => {
       const share = phase === 'train' ? epoch - 1 + done / total : epoch;
@@ -126,7 +127,7 @@ async function train(
   // What one thread does not need for operations at the same time belongs to the workers beside it.
   const threads = engine.intraOpThreads === undefined ? {} : { interOpThreads: 1 };
   const anew = (): Promise<FinishedRun> =>
-    trainRecord(experiment, { ...options, seed, engine: { ...engine, ...threads }, logDir });
+    trainExperiment(experiment, { ...options, seed, engine: { ...engine, ...threads }, logDir });
   const goneOn = async (folder: string): Promise<FinishedRun> => {
     try {
       return await resumeRun(folder, options);
@@ -136,6 +137,6 @@ async function train(
       return anew();
     }
   };
-  const { folder = logDir, result } = await (resume === undefined ? anew() : goneOn(resume));
-  tell({ event: 'done', folder, result });
+  const { path = logDir, result } = await (resume === undefined ? anew() : goneOn(resume));
+  tell({ event: 'done', folder: path, result });
 }

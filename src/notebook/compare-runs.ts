@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { hardwareLine } from '../engine/hardware';
 import { findExperiment } from '../catalogue/catalogue';
-import { findRuns } from '../runs/stored-run';
-import type { StoredRun } from '../runs/stored-run';
-import type { FinishedRun } from '../runs/train-experiment';
+import { findRuns } from '../runs/find-runs';
+import type { Run } from '../runs/run';
 import { summarise } from '../report/stats';
 import { flatten } from '../text/table';
 import type { FlatRow } from '../text/table';
@@ -20,18 +18,18 @@ const resultsFolder = join(__dirname, '../../results');
  * @throws ExperimentError if there is no such record
  * @throws RunError if a file is damaged
  */
-export async function recordedRuns(record: string): Promise<readonly StoredRun[]> {
+export async function recordedRuns(record: string): Promise<readonly Run[]> {
   const { name } = findExperiment(record);
   if (!existsSync(resultsFolder)) return [];
-  return (await findRuns([resultsFolder])).filter((run) => run.record === name);
+  return (await findRuns([resultsFolder])).filter((run) => run.name === name);
 }
 
 /**
  * The epochs of runs as rows for charts and statistics: `record`, `scale`, `seed`, then the columns of the epoch table,
  * groups joined with "_" as in `valid_acc`.
  */
-export function epochRows(runs: readonly FinishedRun[]): FlatRow[] {
-  return runs.flatMap(({ about: { record, scale, seed }, rows }) =>
+export function epochRows(runs: readonly Run[]): FlatRow[] {
+  return runs.flatMap(({ name: record, scale, seed, rows }) =>
     rows.map((row) => ({ record, scale, seed, ...flatten(row, '_') })),
   );
 }
@@ -48,17 +46,17 @@ export function epochRows(runs: readonly FinishedRun[]): FlatRow[] {
  * ```
  */
 export async function comparison(
-  runs: readonly FinishedRun[],
+  runs: readonly Run[],
   records: readonly string[] = [],
 ): Promise<Figure> {
-  const names = [...new Set([...runs.map(({ about }) => about.record), ...records])];
+  const names = [...new Set([...runs.map(({ name }) => name), ...records])];
   const rows = await Promise.all(
     names.map(async (name) => {
-      const own = runs.filter(({ about }) => about.record === name);
-      const recorded = grouped((await recordedRuns(name)).flatMap(storedRow), 'recorded');
+      const own = runs.filter((run) => run.name === name);
+      const recorded = grouped((await recordedRuns(name)).flatMap(lineOf), 'recorded');
       const nothing = { record: name, source: 'recorded', on: 'no run of this record yet' };
       return [
-        ...grouped(own.map(ownRow), 'this notebook'),
+        ...grouped(own.flatMap(lineOf), 'this notebook'),
         ...(recorded.length === 0 ? [nothing] : recorded),
         publishedRow(name),
       ];
@@ -91,16 +89,10 @@ interface Line {
   readonly trainSec: number;
 }
 
-function ownRow({ about, result }: FinishedRun): Line {
-  const { record, scale, hardware, precision, started } = about;
-  const on = `${hardwareLine(hardware)}, ${precision}, ${started.slice(0, 10)}`;
-  return { record, size: scale, on, ...result };
-}
-
-function storedRow({ record, scale, hardware, precision, started, result }: StoredRun): Line[] {
+function lineOf({ name, scale, machine, precision, started, result }: Run): Line[] {
   if (result === undefined) return [];
-  const on = `${hardware}, ${precision}, ${started.slice(0, 10)}`;
-  return [{ record, size: scale, on, ...result }];
+  const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
+  return [{ record: name, size: scale, on, ...result }];
 }
 
 /** Lines of one size and one machine as one, with mean and spread. */

@@ -1,7 +1,5 @@
-import { hardwareLine } from '../engine/hardware';
-import type { RunAbout } from '../runs/plan';
 import { networkOf } from '../catalogue/network';
-import type { FinishedRun, RunStart } from '../runs/train-experiment';
+import type { FinishedRun, PlannedRun } from '../runs/run';
 import { countTrainable } from '../nn/network';
 import { localtime } from '../text/localtime';
 import { durationText } from '../text/progress';
@@ -15,10 +13,10 @@ import { show } from './figure';
 import { liveCurves, liveHtml, liveText } from './live-view';
 import type { LiveRun, LiveState, TracePoint } from './live-view';
 
-/** Follows one run: what `trainRecord` tells. */
+/** Callbacks of one run, for `trainExperiment`. */
 export interface RunWatch {
   /** @returns seconds that all runs together will take */
-  readonly onStart: (start: RunStart) => number;
+  readonly onStart: (run: PlannedRun, epochSec: number) => number;
   readonly onProgress: (progress: Progress & { readonly leftSec: number }) => void;
   readonly onEpoch: (row: EpochRow) => void;
 }
@@ -109,7 +107,7 @@ export function openLiveScreen(
         const { name } = runs[index];
         const run: Run = {
           name,
-          epochs: taken?.about.experiment.run.epochs ?? 1,
+          epochs: taken?.experiment.run.epochs ?? 1,
           trace: [],
           rows: [],
         };
@@ -144,17 +142,17 @@ export function openLiveScreen(
       log.set(index, `${isBegun ? 'Going on with' : 'Starting'} ${place}`);
       draw();
       return {
-        onStart(start) {
-          // What was seen beyond the checkpoint that it goes on from does not count.
-          run.rows = [...start.rows];
-          run.trace = run.trace.filter(({ at }) => at < start.rows.length + 1);
+        onStart(started, epochSec) {
+          // What was seen beyond the checkpoint that it resumes from does not count.
+          run.rows = [...started.rows];
+          run.trace = run.trace.filter(({ at }) => at < started.rows.length + 1);
           const epochsLeft = runs
             .filter(({ isTaken = false }, at) => at >= index && !isTaken)
             .reduce((sum, { rows }) => sum + epochs - rows.length, 0);
-          const totalSec = epochsLeft * start.epochSec;
-          const { hardware, versions, precision } = start.about;
+          const totalSec = epochsLeft * epochSec;
+          const { machine, versions, precision } = started;
           headline =
-            `${describe(start.about, runs.length)}\nabout ${durationText(totalSec)} on ${hardwareLine(hardware)}; ` +
+            `${describe(started, runs.length)}\nabout ${durationText(totalSec)} on ${machine}; ` +
             `TensorFlow ${versions.tensorflow}, ${precision}`;
           draw();
           return totalSec;
@@ -185,12 +183,12 @@ export function openLiveScreen(
       draw();
     },
     async finish(finished) {
-      headline ??= `${describe(finished[0].about, finished.length)}\nnothing to train: all of it was finished before`;
+      headline ??= `${describe(finished[0], finished.length)}\nnothing to train: all of it was finished before`;
       note = summaryOf(finished);
       for (const [index, { result }] of finished.entries()) {
         if (result.divergedIn === undefined) continue;
         const told = log.get(index) ?? runs[index].name;
-        log.set(index, `${told}: the loss was no number any more in epoch ${result.divergedIn}`);
+        log.set(index, `${told}: diverged in epoch ${result.divergedIn}`);
       }
       draw();
       await show(
@@ -206,7 +204,7 @@ export function openLiveScreen(
   };
 }
 
-function describe({ experiment, scale }: RunAbout, count: number): string {
+function describe({ experiment, scale }: PlannedRun, count: number): string {
   const { run, data, net } = experiment;
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
@@ -217,18 +215,17 @@ function describe({ experiment, scale }: RunAbout, count: number): string {
   );
 }
 
-function finishedBefore({ about, result }: FinishedRun): string {
-  const { started, hardware, intraOpThreads } = about;
-  const threads = `${intraOpThreads} thread${intraOpThreads === 1 ? '' : 's'}`;
+function finishedBefore({ started, machine, threads, result }: FinishedRun): string {
+  const count = `${threads} thread${threads === 1 ? '' : 's'}`;
   return (
-    `finished before, begun on ${started.slice(0, 10)} (${hardwareLine(hardware)}, ${threads}), ` +
+    `finished before, started on ${started.slice(0, 10)} (${machine}, ${count}), ` +
     `${result.trainSec.toFixed(1)} s of training`
   );
 }
 
 function titleOf(runs: readonly FinishedRun[]): string {
-  const names = [...new Set(runs.map(({ about }) => about.record))];
-  const { scale } = runs[0].about;
+  const names = [...new Set(runs.map(({ name }) => name))];
+  const { scale } = runs[0];
   const what = names.length > 3 ? `${names.length} records` : names.join(', ');
   return `${what}, ${scale} size`;
 }
@@ -236,7 +233,7 @@ function titleOf(runs: readonly FinishedRun[]): string {
 function summaryOf(runs: readonly FinishedRun[]): string {
   const seconds = runs.reduce((sum, { result }) => sum + result.trainSec, 0);
   const time = `${seconds.toFixed(1)} s of training`;
-  const records = new Set(runs.map(({ about }) => about.record));
+  const records = new Set(runs.map(({ name }) => name));
   if (runs.length === 1) return `test accuracy ${runs[0].result.accPercent.toFixed(2)} %, ${time}`;
   if (records.size > 1) return `${runs.length} runs, ${time} in all`;
   const { mean, sd } = summarise(runs.map(({ result }) => result.accPercent));

@@ -8,12 +8,11 @@ import type { DisplayMessage, KernelHost } from '../base/kernel-host';
 import { createRng } from '../base/rng';
 import { classes } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
-import { configOf } from '../runs/plan';
+import { configOf } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
-import type { RunFile } from '../runs/run-file';
 import { scaled } from '../catalogue/scale';
-import type { FinishedRun } from '../runs/train-experiment';
+import type { FinishedRun, PlannedRun } from '../runs/run';
 import { keepCheckpoint, readCheckpoint } from '../runs/checkpoint';
 import { openRunFolder } from '../runs/folder';
 import { comparison, epochRows, recordedRuns } from './compare-runs';
@@ -63,7 +62,7 @@ function screen(): DisplayMessage[] {
 describe('trainLive', () => {
   test('shows two displays in place: progress with a table, and curves that become a chart', async () => {
     const runs = await trainLive('demo', { seeds: [0, 1], scale: 'smoke', data, logDir });
-    expect(runs.map(({ about }) => [about.record, about.scale, about.seed])).toEqual([
+    expect(runs.map(({ name, scale, seed }) => [name, scale, seed])).toEqual([
       ['demo', 'smoke', 0],
       ['demo', 'smoke', 1],
     ]);
@@ -112,7 +111,7 @@ describe('trainLive', () => {
     await trainLive([stress, again], { data, logDir });
     const [top, bottom] = screen();
     expect(textOf(top)).toMatch(
-      /^Starting run 2 of 2 \(post7-stress-with-another-name\) at .*: the loss was no number any more in epoch 2$/m,
+      /^Starting run 2 of 2 \(post7-stress-with-another-name\) at .*: diverged in epoch 2$/m,
     );
     const { hconcat } = bottom.data['application/vnd.vegalite.v5+json'] as {
       hconcat: { encoding: { color: { legend: object } } }[];
@@ -150,7 +149,7 @@ describe('trainLive', () => {
     await expect(resumeLive()).rejects.toThrow(InterruptedError);
     stopAt(/never/);
     const runs = await resumeLive();
-    expect(runs.map(({ about }) => about.seed)).toEqual([0, 1]);
+    expect(runs.map(({ seed }) => seed)).toEqual([0, 1]);
     const accuracies = (all: typeof runs): number[] =>
       all.flatMap(({ rows }) =>
         rows.flatMap(({ train, valid }) => [train.loss, valid.loss, valid.acc]),
@@ -168,7 +167,7 @@ describe('trainLive', () => {
     const demo = findExperiment('demo');
     const record = { ...demo, data: { ...demo.data, batchSize: 64 } };
     const [run] = await trainLive(record, { data, logDir, limitSec: 1e-9 });
-    expect(run.about.scale).toBe('smoke');
+    expect(run.scale).toBe('smoke');
     expect(textOf(screen()[0])).toMatch(/pocket size would take .* smoke size instead/);
     expect(readdirSync(logDir)).toEqual(['demo-smoke-0']);
   });
@@ -176,7 +175,7 @@ describe('trainLive', () => {
   test('tells records apart by name', async () => {
     const narrow = { ...findExperiment('demo'), name: 'mine' };
     const runs = await trainLive(['demo', narrow], { scale: 'smoke', data, logDir });
-    expect(runs.map(({ about }) => about.record)).toEqual(['demo', 'mine']);
+    expect(runs.map(({ name }) => name)).toEqual(['demo', 'mine']);
     expect(textOf(screen()[0])).toMatch(/2 runs, .* s of training in all/);
     expect(textOf(screen()[0])).toMatch(/^ +mine +2 /m);
   });
@@ -189,9 +188,9 @@ describe('trainLive', () => {
     const charted = (): unknown => screen()[1].data['application/vnd.vegalite.v5+json'];
     const folders = (): string[] => readdirSync(logDir).toSorted();
     const pathOf = (name: string): string => join(logDir, name);
-    const change = (name: string, edit: (file: RunFile) => RunFile): void => {
+    const change = (name: string, edit: (file: PlannedRun) => PlannedRun): void => {
       const path = join(logDir, name, 'run.json');
-      const file = JSON.parse(readFileSync(path, 'utf8')) as RunFile;
+      const file = JSON.parse(readFileSync(path, 'utf8')) as PlannedRun;
       writeFileSync(path, JSON.stringify(edit(file)));
     };
 
@@ -211,11 +210,11 @@ describe('trainLive', () => {
       expect(lines[0]).toMatch(/^demo, smoke size: 2 runs, 2 epochs of 1,024 images/);
       expect(lines[1]).toBe('nothing to train: all of it was finished before');
       expect(lines[2]).toMatch(
-        /^seed 0: finished before, begun on \d{4}-\d\d-\d\d \(.*, \d+ cores?, .*, \d+ threads?\), [\d.]+ s of training$/,
+        /^seed 0: finished before, started on \d{4}-\d\d-\d\d \(.*, \d+ cores?, .*, \d+ threads?\), [\d.]+ s of training$/,
       );
-      expect(lines[3]).toContain(`seed 1: finished before, begun on`);
+      expect(lines[3]).toContain(`seed 1: finished before, started on`);
       expect(lines[3]).toContain(`, ${trainSec.toFixed(1)} s of training`);
-      expect(pageOf()).toContain('seed 0: finished before, begun on');
+      expect(pageOf()).toContain('seed 0: finished before, started on');
 
       vi.stubEnv('CIFAR10_FAST_REUSE', 'yes');
       await expect(trainLive('demo', options)).rejects.toThrow(/CIFAR10_FAST_REUSE is "yes"/);
@@ -246,10 +245,10 @@ describe('trainLive', () => {
       } as unknown as KernelHost);
       seen = [];
       const runs = await resumeLive();
-      expect(runs.map(({ about }) => about.seed)).toEqual([0, 1]);
+      expect(runs.map(({ seed }) => seed)).toEqual([0, 1]);
       expect(runs[1]).toEqual(first);
       expect(folders()).toEqual(['demo-smoke-0', 'demo-smoke-1']);
-      expect(textOf(screen()[0])).toMatch(/^seed 1: finished before, begun on/m);
+      expect(textOf(screen()[0])).toMatch(/^seed 1: finished before, started on/m);
       expect(textOf(screen()[0])).not.toMatch(/^seed 0: finished before/m);
       expect(textOf(screen()[0]).match(/^ +seed [01] +[12] /gm)).toHaveLength(4);
     });
@@ -264,11 +263,11 @@ describe('trainLive', () => {
       seen = [];
       const both = { seeds: [0, 1], data, logDir, limitSec: 1e-9, reuse: true };
       const runs = await trainLive(record, both);
-      expect(runs.map(({ about }) => about.scale)).toEqual(['smoke', 'smoke']);
+      expect(runs.map(({ scale }) => scale)).toEqual(['smoke', 'smoke']);
       const text = textOf(screen()[0]);
       expect(text).toMatch(/^demo, smoke size: 2 runs/);
       expect(text).toMatch(/pocket size would take .* smoke size instead/);
-      expect(text.match(/finished before, begun on/g)).toHaveLength(2);
+      expect(text.match(/finished before, started on/g)).toHaveLength(2);
       expect(folders()).toEqual(['demo-pocket-0', 'demo-smoke-0', 'demo-smoke-1']);
     });
 
@@ -284,14 +283,14 @@ describe('trainLive', () => {
         const before = folders();
         const [run] = await trainLive(record, { ...wanted, ...more });
         const isNew = folders().length > before.length;
-        if (isNew) rmSync(run.folder!, { recursive: true });
+        if (isNew) rmSync(run.path!, { recursive: true });
         return isNew ? 'trained' : 'taken';
       };
       const { optim } = demo;
       const other = { ...data, valid: split(32, 2) };
       expect(await trained('demo')).toBe('taken');
       expect(await trained('demo', { seeds: [2] })).toBe('trained');
-      const [{ about }] = await trainLive('demo', wanted);
+      const [about] = await trainLive('demo', wanted);
       const precision = about.precision === 'fp32' ? 'bf16' : 'fp32';
       expect(await trained('demo', { engine: { precision } })).toBe('trained');
       expect(await trained({ ...demo, optim: { ...optim, momentum: 0.8 } })).toBe('trained');
@@ -301,10 +300,10 @@ describe('trainLive', () => {
       // The checkpoint belongs to another configuration now.
       expect(await trained('demo')).toBe('trained');
       expect(textOf(screen()[0])).toMatch(
-        /^seed 0: finished before, and trained again: .*is not of the end of the run beside it/m,
+        /^seed 0: finished before, and trained again: .*is not of the end of that run/m,
       );
       // With other threads, and a checkpoint to match, it counts.
-      const threads = { ...about, intraOpThreads: 64 };
+      const threads = { ...about, threads: 64 };
       const folder = await openRunFolder(pathOf('demo-smoke-0'));
       const checkpoint = readCheckpoint(await folder.read('checkpoint-2.safetensors'));
       await keepCheckpoint(folder, { ...checkpoint, config: configOf(threads) }, 2);
@@ -319,20 +318,20 @@ describe('trainLive', () => {
         seen = [];
         return trainLive('demo', { ...options, seeds: [0], logDir, reuse: true });
       };
-      cpSync(run.folder!, pathOf('copy'), { recursive: true });
+      cpSync(run.path!, pathOf('copy'), { recursive: true });
       change('copy', (file) => ({ ...file, started: '2999-01-01T00:00:00.000Z' }));
       const [newer] = await again();
-      expect(newer.about.started).toBe('2999-01-01T00:00:00.000Z');
+      expect(newer.started).toBe('2999-01-01T00:00:00.000Z');
       // Without checkpoints it is passed over for the older one.
       rmSync(pathOf('copy/checkpoint-2.safetensors'));
       rmSync(pathOf('copy/checkpoint-1.safetensors'));
-      expect((await again())[0].folder).toBe(run.folder);
+      expect((await again())[0].path).toBe(run.path);
       rmSync(pathOf('demo-smoke-0/checkpoint-2.safetensors'));
       const [trained] = await again();
-      expect(trained.folder).toBe(pathOf('demo-smoke-0-2'));
+      expect(trained.path).toBe(pathOf('demo-smoke-0-2'));
       expect(trained.state).toEqual(run.state);
       expect(textOf(screen()[0])).toMatch(
-        /^seed 0: finished before, and trained again: run: .*copy holds no checkpoint/m,
+        /^seed 0: finished before, and trained again: run: .*copy has no checkpoint/m,
       );
       const bytes = readFileSync(pathOf('demo-smoke-0-2/checkpoint-2.safetensors'));
       bytes[bytes.length - 1] ^= 1;
@@ -356,7 +355,7 @@ describe('trainLive', () => {
 test('recorded runs are those of the record', async () => {
   const runs = await recordedRuns('demo');
   expect(runs.length).toBeGreaterThan(0);
-  expect(new Set(runs.map(({ record }) => record))).toEqual(new Set(['demo']));
+  expect(new Set(runs.map(({ name }) => name))).toEqual(new Set(['demo']));
   await expect(recordedRuns('nothing')).rejects.toThrow(ExperimentError);
 });
 

@@ -7,12 +7,11 @@ import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { findExperiment } from '../catalogue/catalogue';
-import { findFinished } from '../runs/finished-run';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
-import { findAnyRuns } from '../runs/stored-run';
-import { resumeRun, trainRecord } from '../runs/train-experiment';
-import type { FinishedRun, RunStart } from '../runs/train-experiment';
+import { findAnyRuns, findFinished } from '../runs/find-runs';
+import type { FinishedRun, PlannedRun } from '../runs/run';
+import { resumeRun, trainExperiment } from '../runs/train';
 import { openLiveScreen } from './live-screen';
 import type { LiveScreen, SeenRun } from './live-screen';
 import { wantedScale } from './notebook-scale';
@@ -55,7 +54,7 @@ export type RecordOrName = string | Experiment;
  * @returns the finished runs, record by record, for each its seeds
  * @throws InterruptedError if it was stopped
  * @throws NotebookError if no record or no seed is given, or `CIFAR10_FAST_REUSE` is neither 0 nor 1
- * @throws ExperimentError, TrainError, DataError, RunError as `trainRecord` and `loadCifar10` do
+ * @throws ExperimentError, TrainError, DataError, RunError as `trainExperiment` and `loadCifar10` do
  * @example
  * ```ts
  * const runs = await trainLive('demo', { seeds: [0, 1] });
@@ -226,9 +225,9 @@ async function trainAll(
       data,
       signal,
       ...watch,
-      onStart: (start: RunStart): void => {
-        if (start.folder !== undefined) series.folder = start.folder;
-        const totalSec = onStart(start);
+      onStart: (run: PlannedRun, epochSec: number): void => {
+        if (run.path !== undefined) series.folder = run.path;
+        const totalSec = onStart(run, epochSec);
         if (series.scale === undefined && totalSec > limitSec) throw new TooLong(totalSec);
         series.scale = scale;
       },
@@ -236,7 +235,7 @@ async function trainAll(
     try {
       series.runs[index] =
         before === undefined
-          ? await trainRecord(experiment, { logDir, ...how, ...followed })
+          ? await trainExperiment(experiment, { logDir, ...how, ...followed })
           : await resumeRun(before, followed);
       delete series.folder;
     } catch (error) {

@@ -5,7 +5,7 @@ import { confusionChart } from './charts';
 import type { PageSection } from './page';
 import { readPredictions } from '../runs/predictions';
 import type { Predictions } from '../runs/predictions';
-import type { RunReport } from './run-report';
+import type { RunReport } from './groups';
 
 /** What a group of runs gets wrong. */
 export interface Mistakes {
@@ -78,7 +78,7 @@ export function sumMistakes(
 export async function mistakesOf({ groups }: RunReport): Promise<Mistakes[]> {
   const found: Mistakes[] = [];
   for (const { label, runs } of groups) {
-    const read = await Promise.all(runs.map(({ path }) => readPredictions(path)));
+    const read = await Promise.all(runs.map(({ path = '' }) => readPredictions(path)));
     const there = read.filter((predictions) => predictions !== undefined);
     if (there.length > 0) found.push(sumMistakes(label, there));
   }

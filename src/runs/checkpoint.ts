@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { RunError, TrainError } from '../base/errors';
+import { DivergedError, RunError } from '../base/errors';
 import { firstNotFinite, isHostTensor } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { entries } from '../base/tree';
@@ -43,7 +43,7 @@ const parts = ['network', 'velocity', 'ema', 'extra'] as const;
  * sums over an unfinished epoch. The rest is text: `epoch`, `batches`, `totalSec`, `rows` (JSON), `config`, `notes`, and
  * the `sha256` of all of it.
  *
- * @throws TrainError if a number is not finite: nothing could be learnt from there
+ * @throws DivergedError if a number is NaN or infinite
  * @throws RunError if the file cannot be written; those before it are left
  */
 export async function keepCheckpoint(
@@ -205,8 +205,9 @@ function encode(
   );
   const bad = firstNotFinite(found);
   if (bad !== undefined) {
-    throw new TrainError(
+    throw new DivergedError(
       `train: ${bad} after epoch ${epoch}. Lower the learning rate, or start it lower.`,
+      { epoch },
     );
   }
   const tensors = new Map([...found].map(([name, tensor]) => [name, stored(tensor)] as const));

@@ -1,133 +1,122 @@
 import { createRng } from '../base/rng';
+import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
-import type { Progress } from '../text/progress';
-import { tellTimeLeft } from '../text/time-left';
 import type { EpochRow, Examples, Watch } from '../train/training';
-import { startTimer, wallClock } from '../train/timer';
-import { describeRun } from './plan';
-import type { RunAbout, RunPlan } from './plan';
-import type { Experiment } from '../catalogue/experiment';
+import { startTimer } from '../train/timer';
+import { createPace, runEpochs, watchAt } from './epochs';
+import type { RunProgress } from './epochs';
 import { examplesOf, trainerOf } from './prepare';
+import { planRun } from './run';
+import type { PlannedRun } from './run';
 
-/** How a script of the study is run, and who follows it. */
+/** How {@link trainDawnbench} trains. */
 export interface DawnbenchOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly data: Cifar10;
-  /** Gives starting weights, order and augmentation. */
+  /** Decides starting weights, order and augmentation. */
   readonly seed: number;
-  /** How steps are executed; captured, in the precision that this hardware computes fastest in, where absent. */
+  /** How steps are executed. Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** Told what happens, in the words of the study's scripts. */
+  /** Called with a line for each phase: warm-up, timer, preprocessing. */
   readonly say?: (line: string) => void;
-  /** Told how long it will take, after the warm-up and before the timer starts. */
-  readonly onEstimate?: (plan: RunPlan, totalSec: number) => void;
-  /** Told about once a second. */
-  readonly onProgress?: (progress: Progress & { readonly leftSec: number }) => void;
-  /** Told of each epoch once it is over. */
+  /** Called with the estimated seconds of the whole run, after the warm-up and before the timer starts. */
+  readonly onEstimate?: (run: PlannedRun, totalSec: number) => void;
+  /** Called about once a second. */
+  readonly onProgress?: (progress: RunProgress) => void;
+  /** Called after each epoch; training waits for it. */
   readonly onEpoch?: (row: DawnbenchRow) => unknown;
 }
 
 /** A row of the scripts' table: the log's row without the rate. */
 export type DawnbenchRow = Omit<EpochRow, 'lr'>;
 
-/** What came of a script. */
+/** A finished run of a script. */
 export interface DawnbenchRun {
-  readonly about: RunAbout;
+  readonly run: PlannedRun;
   readonly rows: readonly DawnbenchRow[];
   /** Seconds of normalising training and test images; the total time includes them. */
   readonly preprocessSec: number;
 }
 
 /**
- * Trains a record as the study's scripts do, timed by the rule of DAWNBench.
+ * Trains an experiment as the study's scripts do, timed by the rule of DAWNBench.
  *
- * First the network takes two calls of each kind on random images, so that the machine is warm, algorithms are chosen and
- * the steps are recorded and compiled; nothing that they learn is kept, and none of it is counted. Then the timer starts. It
- * counts the normalising of training and test images; in the first epoch, drawing the starting weights, whitening and the
- * transfer to the device; every training epoch; and no validation.
+ * First the network runs two steps of each kind on random images, so that algorithms are chosen and the steps are recorded
+ * and compiled; nothing that they learn is kept, and none of it is counted. Then the timer starts. It counts the normalising
+ * of training and test images; in the first epoch, drawing the starting weights, whitening and the transfer to the device;
+ * every training epoch; and no validation.
  *
- * @throws TrainError if the loss is no finite number; says since which step
+ * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops the run
  * @see Coleman et al., DAWNBench: An End-to-End Deep Learning Benchmark and Competition (2017)
  */
 export async function trainDawnbench(
   experiment: Experiment,
-  { data, seed, say = () => undefined, clock = wallClock, signal, ...options }: DawnbenchOptions,
+  { data, seed, say = () => undefined, onEpoch, onEstimate, engine, ...watch }: DawnbenchOptions,
 ): Promise<DawnbenchRun> {
-  const plan = describeRun(experiment, data, seed, options.engine);
-  const { batchSize } = experiment.data;
+  const plan = planRun(experiment, data, seed, engine);
   const { epochs } = experiment.run;
-
-  if (experiment.net.model === 'new-dawn') say('Warming up torch');
-  say('Warming up cudnn on random inputs');
-  const count = (split: 'train' | 'valid'): number =>
-    experiment.data.subset?.[split] ?? data[split].labels.length;
-  const rows: DawnbenchRow[] = [];
-  let epochSec = 0;
-  let epochStart = 0;
-  const random = randomExamples(batchSize, seed);
-  const trainer = trainerOf(
-    experiment,
-    { train: random(count('train')), valid: random(count('valid')) },
-    seed,
-    {
-      engine: { ...options.engine, mode: plan.mode, precision: plan.precision },
-      clock,
-      ...(signal === undefined ? {} : { signal }),
-      ...tellTimeLeft(options.onProgress, () => ({
-        elapsedSec: clock() - epochStart,
-        epochSec,
-        validSec: rows.at(-1)?.valid.time ?? 0,
-      })),
-    },
-  );
+  const { mode, precision } = plan;
+  const pace = createPace(watch.clock);
+  say('Warming up on random inputs');
+  const trainer = trainerOf(experiment, randomExamples(experiment, data, seed), seed, {
+    engine: { ...engine, mode, precision },
+    ...watchAt(pace, watch),
+  });
   try {
-    ({ epochSec } = await trainer.warmUp());
-    options.onEstimate?.(plan, epochs * epochSec);
+    ({ epochSec: pace.epochSec } = await trainer.warmUp());
+    onEstimate?.(plan, epochs * pace.epochSec);
 
     say('Starting timer');
-    const timer = startTimer(clock);
-    const [train, valid] = (
-      [
-        ['Preprocessing training data', 'train'],
-        ['Preprocessing test data', 'valid'],
-      ] as const
-    ).map(([line, split]) => {
-      say(line);
+    const timer = startTimer(pace.clock);
+    const preprocessed = (split: 'train' | 'valid'): Examples => {
+      say(`Preprocessing ${split === 'train' ? 'training' : 'test'} data`);
       const examples = examplesOf(experiment, data, split);
       say(`Finished in ${timer().toPrecision(2)} seconds`);
       return examples;
-    });
+    };
+    const [train, valid] = [preprocessed('train'), preprocessed('valid')];
     const preprocessSec = timer.totalSec();
     trainer.restart(seed, { train, valid });
     const setUpSec = timer();
-    for (let epoch = 1; epoch <= epochs; epoch++) {
-      epochStart = clock();
-      const { lr: _lr, ...row } = await trainer.runEpoch(epoch);
-      epochSec = row.train.time + row.valid.time;
-      rows.push({
-        ...row,
-        train: { ...row.train, time: row.train.time + (epoch === 1 ? setUpSec : 0) },
-        'total time': row['total time'] + timer.totalSec(),
-      });
-      await options.onEpoch?.(rows[rows.length - 1]);
-    }
-    return { about: { ...plan, algorithms: trainer.session.algorithms }, rows, preprocessSec };
+
+    const rows: DawnbenchRow[] = [];
+    const { diverged } = await runEpochs(trainer, {
+      epochs,
+      pace,
+      onEpoch: async ({ lr: _lr, ...row }) => {
+        const time = row.train.time + (row.epoch === 1 ? setUpSec : 0);
+        const total = row['total time'] + timer.totalSec();
+        rows.push({ ...row, train: { ...row.train, time }, 'total time': total });
+        await onEpoch?.(rows[rows.length - 1]);
+      },
+    });
+    if (diverged !== undefined) throw diverged;
+    const { algorithms } = trainer.session;
+    return { run: { ...plan, algorithms: [...algorithms] }, rows, preprocessSec };
   } finally {
     trainer.dispose();
   }
 }
 
-/** Gives so many random examples, in which those of a batch come again and again. */
-function randomExamples(batchSize: number, seed: number): (count: number) => Examples {
+/** As many random examples as the experiment has; those of a batch repeat. */
+function randomExamples(
+  { data: { batchSize, subset } }: Experiment,
+  data: Cifar10,
+  seed: number,
+): Record<'train' | 'valid', Examples> {
   const rng = createRng(seed, 'warm-up');
   const pixels = 32 * 32 * 3;
   const batch = rng.fillUniform(new Float32Array(batchSize * pixels), -1, 1);
-  return (count) => {
+  const examples = (count: number): Examples => {
     const images = new Float32Array(count * pixels);
     for (let first = 0; first < images.length; first += batch.length) {
       images.set(batch.subarray(0, images.length - first), first);
     }
     return { images, labels: Int32Array.from({ length: count }, () => rng.integer(10)) };
+  };
+  return {
+    train: examples(subset?.train ?? data.train.labels.length),
+    valid: examples(subset?.valid ?? data.valid.labels.length),
   };
 }

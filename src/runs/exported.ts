@@ -14,7 +14,7 @@ export const exportFormats: readonly ExportFormat[] = ['saved-model', 'tfjs', 's
 
 /** What is chosen about {@link exported}. */
 export interface ExportOptions {
-  /** The logits are the mean over the image and its mirror image; as the record evaluates where absent. */
+  /** The logits are the mean over the image and its mirror image; default: as the experiment evaluates. */
   readonly tta?: boolean;
 }
 
@@ -32,7 +32,17 @@ export function exported(
   format: ExportFormat,
   { tta = trained.tta }: ExportOptions = {},
 ): ReadonlyMap<string, string | Uint8Array> {
-  const { graph, variables, record, scale, seed, epoch, checkpoint, isEma, accPercent } = trained;
+  const {
+    graph,
+    variables,
+    name: record,
+    scale,
+    seed,
+    epoch,
+    checkpoint,
+    isEma,
+    accPercent,
+  } = trained;
   const about = {
     record,
     scale,

@@ -1,4 +1,6 @@
 import type { HostTensor } from '../base/host-tensor';
+import type { Experiment } from '../catalogue/experiment';
+import { lossOf, networkOf } from '../catalogue/network';
 import { subset } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import { normaliseSplit } from '../data/normalise';
@@ -7,8 +9,7 @@ import { whitening, whitenInput } from '../nn/whiten';
 import { createTrainer } from '../train/trainer';
 import type { EpochRow, Examples, Trainer, Training, Watch } from '../train/training';
 import { startTimer } from '../train/timer';
-import type { Experiment } from '../catalogue/experiment';
-import { lossOf, networkOf } from '../catalogue/network';
+import type { Result } from './run';
 
 /** A record made ready to run on this machine. */
 export interface PreparedRun {
@@ -110,24 +111,8 @@ function firstImages(images: Float32Array, most: number): HostTensor {
   return { shape: [count, 32, 32, 3], data: images.subarray(0, count * size) };
 }
 
-/** What a finished run comes to. */
-export interface RunResult {
-  readonly epochs: number;
-  /** Of the last epoch, on test images. */
-  readonly accPercent: number;
-  readonly loss: number;
-  /** Seconds of training, validation and preprocessing left out. */
-  readonly trainSec: number;
-  /** Training images per second of training time. */
-  readonly imagesPerSec: number;
-  /** Of the same network, each test image taken with its mirror image; where the record asks for it after the last epoch. */
-  readonly tta?: { readonly accPercent: number; readonly loss: number };
-  /** The epoch in which the loss was no finite number, where the record lets that end the run. */
-  readonly divergedIn?: number;
-}
-
-/** Sums up the rows of a run. */
-export function resultOf(rows: readonly EpochRow[], imagesPerEpoch: number): RunResult {
+/** Sums up the epochs of a run. */
+export function resultOf(rows: readonly EpochRow[], imagesPerEpoch: number): Result {
   const last = rows[rows.length - 1];
   return {
     epochs: rows.length,

@@ -1,67 +1,294 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { RunError } from '../base/errors';
-import type { RunAbout } from './plan';
-import type { RunResult } from './prepare';
-import { trainedSchema } from '../catalogue/schema';
+import { faultOf } from '../catalogue/fault';
+import { experimentSchema } from '../catalogue/schema';
+import { hardwareLine, precisions } from '../engine/hardware';
+import type { EpochRow } from '../train/training';
+import type { PlannedRun, Run } from './run';
 
-/** That a run was taken up again. */
-export interface Resumption {
-  /** When, as in `RunPlan.started`. */
-  readonly at: string;
-  /** From where: epochs that were over, and batches of the next. */
-  readonly epoch: number;
-  readonly batches: number;
-  /** What had changed by then that bits depend on, a phrase each; see `ResumeOptions.isInexact`. */
-  readonly differences?: readonly string[];
-}
+// The message of each check is what was expected, to be put after "expected".
+const text = z.string('a text');
+const number = z.number('a number');
+const fromZero = z.number('a number of at least 0').min(0, 'a number of at least 0');
+const percent = z.number('a percentage').min(0, 'a percentage').max(100, 'a percentage');
+const truth = z.boolean('true or false');
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER): z.ZodType<number> => {
+  const range =
+    most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  const expected = `a whole number ${range}`;
+  return z.int(expected).min(least, expected).max(most, expected);
+};
+const list = <T>(item: z.ZodType<T>, what: string): z.ZodType<T[]> =>
+  z.array(item, `a list of ${what}`);
+const day = text.regex(/^\d{4}/, 'a date, as in 2026-11-23');
+/** More threads than any machine has would take minutes to start. */
+const threads = whole(1, 1024);
 
-/** What `run.json` holds. */
-export interface RunFile extends RunAbout {
-  readonly preprocessSec: number;
-  readonly resumed?: readonly Resumption[];
-  /** There once the run has come to its end. */
-  readonly result?: RunResult;
+const named = {
+  record: text.min(1, 'the name of an experiment'),
+  scale: z.enum(['smoke', 'pocket', 'full'], 'one of smoke, pocket, full'),
+  seed: whole(0),
+  precision: z.enum(precisions, `one of ${precisions.join(', ')}`),
+};
+
+const achieved = {
+  accPercent: percent,
+  trainSec: fromZero,
+  imagesPerSec: fromZero,
+  pflop: z.exactOptional(fromZero),
+};
+
+// What NVIDIA's driver does not know is NaN, which JSON writes as null.
+const gpu = z.looseObject(
+  {
+    name: text,
+    memoryBytes: z.nullable(number),
+    computeCapability: z.nullable(number),
+    driver: text,
+  },
+  'an object: a GPU',
+);
+
+const hardware = z.looseObject(
+  {
+    cpu: text,
+    cores: whole(1),
+    memoryBytes: fromZero,
+    cpuFlags: list(text, 'texts'),
+    gpus: list(gpu, 'GPUs'),
+  },
+  'an object: the hardware',
+);
+
+const result = z.looseObject(
+  {
+    ...achieved,
+    epochs: z.exactOptional(whole(1)),
+    loss: z.exactOptional(number),
+    tta: z.exactOptional(z.looseObject({ accPercent: percent, loss: number }, 'an object')),
+    divergedIn: z.exactOptional(whole(1)),
+  },
+  'an object: the result',
+);
+
+const failure = z.looseObject(
+  { epoch: whole(1), step: z.exactOptional(whole(1)), message: text },
+  'an object of epoch, step, message',
+);
+
+const resumption = z.looseObject(
+  {
+    at: text,
+    epoch: whole(0),
+    batches: whole(0),
+    differences: z.exactOptional(list(text, 'texts')),
+  },
+  'an object of at, epoch, batches',
+);
+
+const algorithm = z.looseObject(
+  {
+    pass: z.exactOptional(text),
+    shape: text,
+    candidates: list(z.looseObject({}, 'an object'), 'candidates'),
+    chosen: text,
+  },
+  'an object of pass, shape, candidates, chosen',
+);
+
+/** `run.json`. Its first versions had fewer fields; those that came later may be missing. */
+const runSchema = z.looseObject(
+  {
+    ...named,
+    started: day,
+    mode: z.enum(['captured', 'eager'], 'one of captured, eager'),
+    xla: z.exactOptional(truth),
+    intraOpThreads: z.exactOptional(threads),
+    device: z.exactOptional(z.enum(['cpu', 'gpu'], 'one of cpu, gpu')),
+    experiment: experimentSchema,
+    dataSha256: z.exactOptional(text),
+    versions: z.exactOptional(
+      z.looseObject({ node: text, tensorflow: text }, 'an object of versions'),
+    ),
+    hardware,
+    environment: z.exactOptional(z.record(text, text, 'an object of texts')),
+    algorithms: z.exactOptional(list(algorithm, 'measured algorithms')),
+    preprocessSec: z.exactOptional(fromZero),
+    checkpoints: z.exactOptional(
+      z.custom(
+        (value) => value === 'all' || whole(0).safeParse(value).success,
+        'a whole number of at least 0, or "all"',
+      ),
+    ),
+    resumed: z.exactOptional(list(resumption, 'resumptions')),
+    result: z.exactOptional(result),
+    failure: z.exactOptional(failure),
+  },
+  'an object: a run',
+);
+
+/** A file of `results/`. */
+const resultSchema = z.looseObject(
+  {
+    ...named,
+    ...achieved,
+    hardware: text,
+    date: day,
+    threads: z.exactOptional(threads),
+    tensorflow: z.exactOptional(text),
+    node: z.exactOptional(text),
+  },
+  'an object: a result',
+);
+
+const figures = z.looseObject(
+  { time: fromZero, loss: number, acc: number },
+  'an object of time, loss, acc',
+);
+
+/** A line of `log.jsonl`. */
+const rowSchema = z.looseObject(
+  { epoch: whole(1), lr: number, train: figures, valid: figures, 'total time': fromZero },
+  'an object: an epoch',
+);
+
+/** `run.json`, as far as types can tell: what came later may be missing. */
+type RunJson = Omit<Run, 'name' | 'threads' | 'overrides' | 'machine' | 'rows' | 'xla'> &
+  Pick<PlannedRun, 'experiment' | 'hardware'> & {
+    readonly record: string;
+    readonly xla?: boolean;
+    readonly intraOpThreads?: number;
+  };
+
+/**
+ * Reads the run of a folder, finished or not, with its finished epochs; `undefined` if the folder has no `run.json`.
+ *
+ * @throws RunError if `run.json` or `log.jsonl` is not what a run writes; names the file and the field
+ */
+export async function readRun(folder: string): Promise<Run | undefined> {
+  const path = join(folder, 'run.json');
+  const content = await readFile(path, 'utf8').catch(() => undefined);
+  if (content === undefined) return undefined;
+  const run = parseRun(path, content);
+  const log = join(folder, 'log.jsonl');
+  const lines = (await readFile(log, 'utf8').catch(() => '')).split('\n');
+  const rows = lines.flatMap((line, index) =>
+    line === '' ? [] : [parsed(rowSchema, log, line, `line ${index + 1} of `) as EpochRow],
+  );
+  return { ...run, path: folder, rows };
 }
 
 /**
- * Reads what a run's folder says about the run, finished or not.
+ * Reads what is needed to resume the run of a folder, or to take it in place of training it again; not its log.
  *
- * @throws RunError if the folder holds no `run.json`, or one that describes no run
+ * @throws RunError if the folder has no `run.json`, or one that is damaged or that an older version wrote with fewer fields
  */
-export async function readRunFile(folder: string): Promise<RunFile> {
+export async function readPlan(folder: string): Promise<PlannedRun> {
   const path = join(folder, 'run.json');
-  let text: string;
+  let content: string;
   try {
-    text = await readFile(path, 'utf8');
+    content = await readFile(path, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason =
-      code === 'ENOENT'
-        ? `there is no ${path}, so no training was begun there. Train the record anew.`
-        : `${path} cannot be read: ${message}.`;
-    throw new RunError(`run: ${reason}`, { cause });
+      code === 'ENOENT' ? `${folder} has no run.json` : `${path} cannot be read: ${message}`;
+    throw new RunError(`run: ${reason}. Train the experiment again.`, { cause });
   }
-  let file: Partial<RunFile> | null = null;
-  try {
-    file = JSON.parse(text) as Partial<RunFile> | null;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-  }
-  const { net, loss, data, optim, run } = file?.experiment ?? {};
-  const isRun =
-    trainedSchema.safeParse({ net, loss, data, optim, run }).success &&
-    [file?.versions, file?.hardware, file?.environment, file?.algorithms].every(isObject) &&
-    Number.isSafeInteger(file?.seed) &&
-    typeof file?.dataSha256 === 'string';
-  if (!isRun) {
+  const run = parseRun(path, content);
+  const needed = [
+    'threads',
+    'device',
+    'dataSha256',
+    'versions',
+    'environment',
+    'algorithms',
+  ] as const;
+  const missing = needed.filter((key) => run[key] === undefined);
+  if (missing.length > 0) {
     throw new RunError(
-      `run: ${path} does not describe a run of this version of cifar10-fast. Train the record anew.`,
+      `run: ${path} lacks ${missing.map((key) => `"${key === 'threads' ? 'intraOpThreads' : key}"`).join(', ')}, ` +
+        'which older versions did not write. Train the experiment again.',
     );
   }
-  return file as RunFile;
+  return run as PlannedRun;
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
+/** The text of `run.json`. Rows and weights have files of their own. */
+export function runJson({
+  name,
+  threads: intraOpThreads,
+  overrides: _overrides,
+  machine: _machine,
+  path: _path,
+  rows: _rows,
+  state: _state,
+  scale,
+  seed,
+  started,
+  mode,
+  precision,
+  xla,
+  ...rest
+}: Run): string {
+  const first = { record: name, scale, seed, started, mode, precision, xla, intraOpThreads };
+  return `${JSON.stringify({ ...first, ...rest }, null, 2)}\n`;
+}
+
+/**
+ * Reads a file of `results/`.
+ *
+ * @throws RunError if it is not one; names the field
+ */
+export function parseResult(path: string, content: string): Run {
+  const json = parsed(resultSchema, path, content) as z.infer<typeof resultSchema>;
+  const { record, scale, seed, precision, hardware: machine, date, threads: count } = json;
+  const { accPercent, trainSec, imagesPerSec, pflop, tensorflow, node } = json;
+  return {
+    name: record,
+    scale,
+    seed,
+    overrides: [],
+    mode: 'captured',
+    precision,
+    xla: false,
+    started: date,
+    machine,
+    ...(count === undefined ? {} : { threads: count }),
+    ...(node === undefined || tensorflow === undefined ? {} : { versions: { node, tensorflow } }),
+    path,
+    rows: [],
+    result: { accPercent, trainSec, imagesPerSec, ...(pflop === undefined ? {} : { pflop }) },
+  };
+}
+
+function parseRun(path: string, content: string): Run {
+  const json = parsed(runSchema, path, content) as RunJson;
+  const { record, intraOpThreads, xla, ...rest } = json;
+  return {
+    ...rest,
+    name: record,
+    overrides: rest.experiment.overrides ?? [],
+    xla: xla ?? false,
+    ...(intraOpThreads === undefined ? {} : { threads: intraOpThreads }),
+    machine: hardwareLine(rest.hardware),
+    rows: [],
+  };
+}
+
+/** A JSON text that fits a schema. The value is as it was read: hashes depend on the order of its keys. */
+function parsed(schema: z.ZodType, path: string, content: string, place = ''): unknown {
+  const repair = 'Correct it, or move it away and train again.';
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (cause) {
+    throw new RunError(`run: ${place}${path} is not JSON: ${(cause as Error).message}. ${repair}`, {
+      cause,
+    });
+  }
+  const found = schema.safeParse(value);
+  if (found.success) return value;
+  throw new RunError(`run: ${place}${path}: ${faultOf(found.error.issues, value)} ${repair}`);
 }

@@ -71,8 +71,8 @@ const weightOf = (record: string, seed: number): unknown =>
 describe('readTrained', () => {
   test('takes the last checkpoint, by number', async () => {
     const folder = await leaveRun('demo', 'demo', { 2: 10, 10: 20, '9-3': 30 });
-    const { checkpoint, epoch, isEma, tta, variables, record } = await readTrained(folder);
-    expect([checkpoint, epoch, isEma, tta, record]).toEqual([
+    const { checkpoint, epoch, isEma, tta, variables, name } = await readTrained(folder);
+    expect([checkpoint, epoch, isEma, tta, name]).toEqual([
       'checkpoint-10.safetensors',
       10,
       false,
@@ -95,10 +95,10 @@ describe('readTrained', () => {
   test('says what to do where there is nothing to read', async () => {
     await expect(readTrained(join(scratch, 'no'))).rejects.toThrow('no cannot be read. Name the');
     mkdirSync(join(scratch, 'bare'));
-    await expect(readTrained(join(scratch, 'bare'))).rejects.toThrow('bare holds no run.json');
+    await expect(readTrained(join(scratch, 'bare'))).rejects.toThrow('bare has no run.json');
     const empty = await leaveRun('empty', 'demo', {});
     await expect(readTrained(empty)).rejects.toThrow(
-      'empty holds no checkpoint, so its network is not there any more. Train the record again: ' +
+      'empty has no checkpoint, so its weights are lost. Train the experiment again: ' +
         'npx cifar10-fast train demo --scale smoke --seed 4',
     );
   });

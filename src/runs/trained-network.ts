@@ -8,7 +8,7 @@ import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
-import { readRunFolder } from './stored-run';
+import { readRun } from './run-file';
 
 /** A trained network as a run left it: what was evaluated, and how. */
 export interface TrainedNetwork {
@@ -18,24 +18,25 @@ export interface TrainedNetwork {
   readonly checkpoint: string;
   /** Epochs that were over. */
   readonly epoch: number;
-  readonly record: string;
+  /** The experiment's name. */
+  readonly name: string;
   readonly scale: Scale;
   readonly seed: number;
   readonly experiment: Experiment;
   readonly graph: Graph<AnyLayer>;
   /** Of {@link TrainedNetwork.graph}, by path. */
   readonly variables: HostVariables;
-  /** Whether the variables are the averaged network, which is evaluated where a record keeps one. */
+  /** Whether the variables are the averaged network, which is evaluated if the experiment keeps one. */
   readonly isEma: boolean;
-  /** Whether the record evaluates the mean over an image and its mirror image. */
+  /** Whether the experiment evaluates each image with its mirror image. */
   readonly tta: boolean;
-  /** Of the finished run, on test images; absent where it is not finished. */
+  /** Of the finished run, on test images; absent while the run is not finished. */
   readonly accPercent?: number;
 }
 
 /**
- * Reads the network that a run's folder holds, from the last checkpoint: the average of its weights where the record keeps
- * one, else the weights themselves. Changes nothing in the folder, and may be called while the run goes on.
+ * Reads the network that a run's folder holds, from the last checkpoint: the average of its weights if the
+ * experiment keeps one, else the weights themselves. Changes nothing in the folder, and may be called during training.
  *
  * @throws RunError if there is no run, no checkpoint, or the last one is damaged or of another network
  */
@@ -49,18 +50,18 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
       { cause },
     );
   });
-  const run = await readRunFolder(path);
+  const run = await readRun(path);
   if (run?.experiment === undefined) {
     throw new RunError(
-      `run: ${path} holds no run.json, so it is no run's folder. Name one, as in runs/demo-pocket-0.`,
+      `run: ${path} has no run.json. Name the folder of a run, as in runs/demo-pocket-0.`,
     );
   }
-  const { experiment, record, scale, seed, result } = run;
+  const { experiment, name, scale, seed, result } = run;
   const [last] = sortCheckpoints(names);
   if (last === undefined) {
     throw new RunError(
-      `run: ${path} holds no checkpoint, so its network is not there any more. Train the record again: ` +
-        `npx cifar10-fast train ${record} --scale ${scale} --seed ${seed}`,
+      `run: ${path} has no checkpoint, so its weights are lost. Train the experiment again: ` +
+        `npx cifar10-fast train ${name} --scale ${scale} --seed ${seed}`,
     );
   }
   const isEma = experiment.optim.ema !== undefined;
@@ -70,7 +71,7 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
     path,
     checkpoint: last,
     epoch,
-    record,
+    name,
     scale,
     seed,
     experiment,
@@ -90,8 +91,8 @@ function readVariables(
 ): Pick<TrainedNetwork, 'epoch' | 'variables'> {
   const bad = (reason: string, options?: ErrorOptions): RunError =>
     new RunError(
-      `run: ${file} is damaged, or of another network: ${reason}. Remove it, and the checkpoint before it is taken; ` +
-        'or train the record again.',
+      `run: ${file} is damaged, or of another network: ${reason}. Remove it to use the checkpoint before it, ` +
+        'or train the experiment again.',
       options,
     );
   let read: Checkpoint;

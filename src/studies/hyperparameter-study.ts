@@ -1,8 +1,8 @@
-import { TrainError } from '../base/errors';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import type { Watch } from '../train/training';
-import { inFastestPrecision } from '../runs/plan';
+import { runEpochs } from '../runs/epochs';
+import { inFastestPrecision } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
 import { coordinateSearch } from '../catalogue/coordinate-search';
 import type { Hyperparameters, Trial } from '../catalogue/coordinate-search';
@@ -276,20 +276,18 @@ export async function runHyperparameterTrial(
   const { name, scale = 'full', run } = experiment;
   const tuned = trial.tuned === undefined ? 'nothing' : tunedNames[trial.tuned];
   const about = { lr, momentum, weightDecay, batchSize, scale, seed, name, tuned };
-  let trainSec = 0;
-  let accPercent = 0;
   try {
     const { epochSec } = await trainer.warmUp();
     onStart?.(run.epochs * epochSec);
-    for (let epoch = 1; epoch <= run.epochs; epoch++) {
-      const row = await trainer.runEpoch(epoch);
-      trainSec = row['total time'];
-      accPercent = 100 * row.valid.acc;
-    }
-    return { ...about, accPercent, trainSec, diverged: 0 };
-  } catch (error) {
-    if (!(error instanceof TrainError)) throw error;
-    return { ...about, accPercent: 100 / data.classes.length, trainSec, diverged: 1 };
+    const { rows, diverged } = await runEpochs(trainer, { epochs: run.epochs });
+    const last = rows.at(-1);
+    const isWhole = last !== undefined && diverged === undefined;
+    return {
+      ...about,
+      accPercent: isWhole ? 100 * last.valid.acc : 100 / data.classes.length,
+      trainSec: last?.['total time'] ?? 0,
+      diverged: isWhole ? 0 : 1,
+    };
   } finally {
     trainer.dispose();
   }

@@ -4,22 +4,22 @@ import { fixedBatches } from '../analysis/fixed-batches';
 import { TrainError } from '../base/errors';
 import { createRng } from '../base/rng';
 import { initNetwork } from '../nn/network';
-import { describeRun } from '../runs/plan';
+import { planRun } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
 import { networkOf } from '../catalogue/network';
 import { frozenSample, sampleOf } from './sample';
 import { scaled } from '../catalogue/scale';
-import type { FinishedRun } from '../runs/train-experiment';
+import type { FinishedRun } from '../runs/run';
 
 /** A run that has learnt nothing, which is all that is needed here. */
-function runOf(record: string): Pick<FinishedRun, 'about' | 'state'> {
+function runOf(record: string): Pick<FinishedRun, 'experiment' | 'state'> {
   const experiment = scaled(findExperiment(record), 'smoke');
   const network = initNetwork(networkOf(experiment), createRng(0));
   const noise = { images: new Uint8Array(3072), labels: new Uint8Array(1) };
   const data = { train: noise, valid: noise, classes: [], source: 'nothing' };
-  const plan = describeRun(experiment, data, 0);
+  const plan = planRun(experiment, data, 0);
   return {
-    about: { ...plan, algorithms: [] },
+    experiment: plan.experiment,
     state: { network, velocity: {}, ema: {}, extra: {} },
   };
 }

@@ -2,14 +2,14 @@ import type { HostBatch } from '../analysis/fixed-batches';
 import type { Sample } from '../analysis/hessian';
 import { refreshNorms } from '../analysis/refresh-norms';
 import { lossOf, networkOf } from '../catalogue/network';
-import type { FinishedRun } from '../runs/train-experiment';
+import type { FinishedRun } from '../runs/run';
 
 /**
  * The network of a finished run with its loss, to be looked at on some batches: with batch norms that measure each batch,
  * as in training.
  */
 export function sampleOf(
-  { about: { experiment }, state }: Pick<FinishedRun, 'about' | 'state'>,
+  { experiment, state }: Pick<FinishedRun, 'experiment' | 'state'>,
   batches: readonly HostBatch[],
 ): Sample {
   const model = { graph: networkOf(experiment), loss: lossOf(experiment) };

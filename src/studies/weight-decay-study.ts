@@ -4,7 +4,8 @@ import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { constant, valueAt } from '../optim/schedule';
 import type { EpochRow, Watch } from '../train/training';
-import { inFastestPrecision } from '../runs/plan';
+import { runEpochs } from '../runs/epochs';
+import { inFastestPrecision } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
 import type { Hyperparameters } from '../catalogue/coordinate-search';
 import { overridden } from '../catalogue/override';
@@ -177,7 +178,7 @@ export interface FollowOptions extends Pick<Watch, 'signal' | 'onProgress'> {
 /**
  * Trains a record, in its size already, and follows the weights of every layer step by step; keeps nothing on disk.
  *
- * @throws TrainError if the loss is no finite number
+ * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops it
  */
 export async function followRecord(
@@ -205,8 +206,8 @@ export async function followRecord(
     trainer.session.write({ network: Object.fromEntries(longer) });
     const { epochSec } = await trainer.warmUp();
     onStart?.(epochs * epochSec);
-    const rows: EpochRow[] = [];
-    for (let epoch = 1; epoch <= epochs; epoch++) rows.push(await trainer.runEpoch(epoch));
+    const { rows, diverged } = await runEpochs(trainer, { epochs });
+    if (diverged !== undefined) throw diverged;
     const { extra } = await trainer.session.read('extra');
     const points = dynamics.read(extra).map((point): FollowedPoint => {
       const epoch = point.step / trainer.stepsPerEpoch;

@@ -3,7 +3,7 @@ import type { Precision } from '../engine/hardware';
 import type { SessionMode } from '../engine/session';
 import type { EpochRow } from '../train/training';
 import type { Experiment } from '../catalogue/experiment';
-import type { RunResult } from '../runs/prepare';
+import type { Result } from '../runs/run';
 
 /** How the steps of every run of a sweep are executed: all that decides the bits of a result beside record and seed. */
 export interface JobEngine {
@@ -62,7 +62,7 @@ export type JobEvent =
       readonly leftSec: number;
     }
   | { readonly event: 'epoch'; readonly row: EpochRow }
-  | { readonly event: 'done'; readonly folder: string; readonly result: RunResult }
+  | { readonly event: 'done'; readonly folder: string; readonly result: Result }
   /** Stopped because it was told to. */
   | { readonly event: 'stopped'; readonly message: string }
   /** Will fail again in the same way: a loss that is no number, a full disk, no data. */

@@ -54,7 +54,7 @@ lines.once('line', (line) => {
   say({ event: 'started', folder, epochs: 1 });
   if (attempts <= (does.crash ?? 0)) { process.stderr.write('out of luck'); process.kill(process.pid, 'SIGSEGV'); }
   console.log('what a library prints');
-  if (does.fail) { say({ event: 'failed', message: 'the loss is no finite number' }); return lines.close(); }
+  if (does.fail) { say({ event: 'failed', message: 'the loss is NaN or infinite' }); return lines.close(); }
   if (does.wait) return lines.once('close', () => say({ event: 'stopped', message: 'Interrupted.' }));
   const result = { epochs: 1, accPercent: 90 + seed, loss: 1, trainSec: 2, imagesPerSec: 3 };
   leave({ result });
@@ -120,7 +120,7 @@ describe('a sweep', () => {
     const { runs, failures, open, engine } = await sweep({ ...plan, experiments }, executor, {
       onRun: ({ seed }) => told.push(seed),
     });
-    expect(runs.map(({ record, seed }) => `${record} ${seed}`)).toEqual(
+    expect(runs.map(({ name, seed }) => `${name} ${seed}`)).toEqual(
       ['demo', 'post8-final'].flatMap((name) => [0, 1, 2, 3].map((seed) => `${name} ${seed}`)),
     );
     expect({ failures, open }).toEqual({ failures: [], open: 0 });
@@ -197,7 +197,7 @@ describe('a sweep', () => {
     const { plan, log, executor } = prepared({ 1: { fail: true } });
     const { runs, failures } = await sweep(plan, executor);
     expect(runs).toHaveLength(3);
-    expect(failures.map(({ message }) => message)).toEqual(['the loss is no finite number']);
+    expect(failures.map(({ message }) => message)).toEqual(['the loss is NaN or infinite']);
     expect(attemptsOf(log, 1)).toHaveLength(1);
   });
 

@@ -6,8 +6,9 @@ import type { JobEngine, JobEvent, PrepareJob, RunJob } from './job';
 import { runInWorker } from './local-workers';
 import type { WorkerOptions } from './local-workers';
 import type { Experiment } from '../catalogue/experiment';
-import { findAnyRuns, isSameRun, readRunFolder } from '../runs/stored-run';
-import type { StoredRun } from '../runs/stored-run';
+import { findAnyRuns, isSameRun } from '../runs/find-runs';
+import type { Run } from '../runs/run';
+import { readRun } from '../runs/run-file';
 
 /** What is to be run, and how. */
 export interface SweepPlan {
@@ -52,7 +53,9 @@ export type ExecutorEvent =
 /** What has become of a sweep. */
 export interface SweepOutcome {
   /** Every finished run, those of before included, in the order of records and seeds. */
-  readonly runs: readonly StoredRun[];
+  readonly runs: readonly Run[];
+  /** Runs that diverged, before or now. They are among the failures, and are not trained again. */
+  readonly diverged: readonly Run[];
   readonly failures: readonly { readonly job: RunJob; readonly message: string }[];
   /** Runs that were not begun or not finished because the sweep was stopped. */
   readonly open: number;
@@ -66,12 +69,12 @@ export interface SweepWatch {
   readonly onPlan?: (plan: {
     readonly engine: JobEngine;
     readonly jobs: readonly RunJob[];
-    readonly finished: readonly StoredRun[];
+    readonly finished: readonly Run[];
   }) => void;
   /** Told of everything that becomes of a job, by what carries the jobs out. */
   readonly onEvent?: (job: RunJob, event: ExecutorEvent) => void;
   /** Told of each run that is finished now. */
-  readonly onRun?: (run: StoredRun) => void;
+  readonly onRun?: (run: Run) => void;
 }
 
 /**
@@ -106,8 +109,9 @@ export async function sweep(
   const wanted = experiments.flatMap((experiment) =>
     seeds.map((seed) => ({ experiment, seed, id: idOf(experiment, seed) })),
   );
-  const done = new Map<string, StoredRun>();
+  const done = new Map<string, Run>();
   const jobs: RunJob[] = [];
+  const failures: { job: RunJob; message: string }[] = [];
   for (const { experiment, seed, id } of wanted) {
     const same = before.filter((run) => isSameRun(run, { experiment, seed, ...engine }));
     const finished = same.find(({ result }) => result !== undefined);
@@ -115,15 +119,25 @@ export async function sweep(
       done.set(id, finished);
       continue;
     }
-    const begun = same.at(-1);
-    const resume = begun === undefined ? {} : { resume: begun.path };
-    jobs.push({ kind: 'run', id, experiment, seed, engine, logDir, ...data, ...resume });
+    const job = { kind: 'run', id, experiment, seed, engine, logDir, ...data } as const;
+    const diverged = same.find(({ failure }) => failure !== undefined);
+    if (diverged?.failure !== undefined) {
+      // The same seed on the same engine diverges again.
+      failures.push({ job, message: diverged.failure.message });
+      continue;
+    }
+    const resume = same.at(-1)?.path;
+    jobs.push(resume === undefined ? job : { ...job, resume });
   }
   onPlan?.({ engine, jobs, finished: [...done.values()] });
-  const failures: { job: RunJob; message: string }[] = [];
   const reading: Promise<void>[] = [];
   const take = async (job: RunJob, folder: string): Promise<void> => {
-    const run = await readRunFolder(folder);
+    const run = await readRun(folder).catch((error: unknown) => {
+      if (!(error instanceof RunError)) throw error;
+      failures.push({ job, message: error.message });
+      return null;
+    });
+    if (run === null) return;
     if (run?.result === undefined) {
       failures.push({ job, message: `sweep: ${folder} holds no finished run.` });
       return;
@@ -145,8 +159,14 @@ export async function sweep(
     );
   }
   await Promise.all(reading);
+  const after = failures.length === 0 ? [] : await findAnyRuns(logDir);
   return {
     runs: wanted.flatMap(({ id }) => done.get(id) ?? []),
+    diverged: failures.flatMap(({ job: { experiment, seed } }) =>
+      after.filter(
+        (run) => run.failure !== undefined && isSameRun(run, { experiment, seed, ...engine }),
+      ),
+    ),
     failures,
     open: wanted.length - done.size - failures.length,
     engine,

@@ -28,21 +28,3 @@ export function timeLeft(
   const epochEstimate = trust * atThisPace + (1 - trust) * epochSec;
   return Math.max(0, (epochs - epoch + 1) * epochEstimate - elapsedSec);
 }
-
-/**
- * The watch of a training that tells the time left with its progress; none where nobody listens.
- *
- * @param pace seconds since the epoch began, and what {@link timeLeft} is to expect
- */
-export function tellTimeLeft(
-  onProgress: ((progress: Progress & { readonly leftSec: number }) => void) | undefined,
-  pace: () => EpochEstimate & { readonly elapsedSec: number },
-): { readonly onProgress?: (progress: Progress) => void } {
-  if (onProgress === undefined) return {};
-  return {
-    onProgress: (progress) => {
-      const { elapsedSec, ...estimate } = pace();
-      onProgress({ ...progress, leftSec: timeLeft(progress, elapsedSec, estimate) });
-    },
-  };
-}

@@ -1,4 +1,4 @@
-import { InterruptedError, TrainError } from '../base/errors';
+import { DivergedError, InterruptedError } from '../base/errors';
 import type { Session } from '../engine/step';
 import { callsOf } from './calls';
 import type { Totals } from './steps';
@@ -93,11 +93,15 @@ async function readMeans(
     ['loss', 'correct', 'count', 'firstBadStep'] satisfies (keyof Totals)[]
   ).map((name) => totals[name].data[0]);
   if (firstBad >= 0) {
+    const step = firstBad - (epoch - 1) * stepsPerEpoch;
     const where =
       phase === 'train'
-        ? `the loss is NaN or infinite since epoch ${epoch}, step ${firstBad - (epoch - 1) * stepsPerEpoch}`
+        ? `the loss is NaN or infinite since epoch ${epoch}, step ${step}`
         : `the test loss after epoch ${epoch} is NaN or infinite, while the training loss is finite`;
-    throw new TrainError(`train: ${where}. Lower the learning rate, or start it lower.`);
+    throw new DivergedError(`train: ${where}. Lower the learning rate, or start it lower.`, {
+      epoch,
+      ...(phase === 'train' ? { step } : {}),
+    });
   }
   return { loss: loss / count, acc: correct / count };
 }

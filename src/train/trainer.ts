@@ -1,6 +1,6 @@
 import { gatherTables } from '../augment/gather';
 import type { GatherTables } from '../augment/gather';
-import { TrainError } from '../base/errors';
+import { DivergedError, TrainError } from '../base/errors';
 import { firstNotFinite } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import { countFlops } from '../engine/flops';
@@ -497,8 +497,9 @@ class SessionTrainer implements Trainer {
     const part = (how.usesEma ?? ema !== undefined) ? 'ema' : 'network';
     const bad = firstNotFinite(Object.entries((await this.session.read(part))[part]));
     if (bad !== undefined) {
-      throw new TrainError(
+      throw new DivergedError(
         `train: after epoch ${epoch} ${bad}. Lower the learning rate, or start it lower.`,
+        { epoch },
       );
     }
     return runPhase(this.#context, {

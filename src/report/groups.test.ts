@@ -5,17 +5,12 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { ReportError, RunError } from '../base/errors';
 import type { EpochRow } from '../train/training';
 import { findExperiment } from '../catalogue/catalogue';
-import {
-  compareGroups,
-  comparisonText,
-  reportJson,
-  reportPage,
-  reportRuns,
-  reportText,
-} from './run-report';
+import { compareGroups, reportRuns } from './groups';
+import { reportPage } from './report-page';
+import { comparisonText, reportJson, reportText } from './report-text';
 import { scaled } from '../catalogue/scale';
-import { findRuns } from '../runs/stored-run';
-import type { StoredRun } from '../runs/stored-run';
+import { findRuns } from '../runs/find-runs';
+import type { Run } from '../runs/run';
 
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-report-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -85,7 +80,7 @@ describe('findRuns', () => {
     writeFileSync(join(folder, 'sweep.json'), '{}');
     writeFileSync(join(folder, 'result.json'), JSON.stringify(resultFile));
     const runs = await findRuns([folder, join(folder, 'demo-smoke-9')]);
-    expect(runs.map(({ path }) => path.slice(folder.length + 1))).toEqual([
+    expect(runs.map(({ path }) => path?.slice(folder.length + 1))).toEqual([
       'demo-smoke-2',
       'demo-smoke-9',
       'demo-smoke-10',
@@ -94,7 +89,7 @@ describe('findRuns', () => {
     ]);
     expect(runs[0]).toEqual({
       path: join(folder, 'demo-smoke-2'),
-      record: 'demo',
+      name: 'demo',
       scale: 'smoke',
       seed: 2,
       overrides: [],
@@ -102,11 +97,12 @@ describe('findRuns', () => {
       precision: 'fp32',
       xla: false,
       threads: 1,
-      hardware: 'AMD EPYC, 2 cores, 24 GB',
+      machine: 'AMD EPYC, 2 cores, 24 GB',
+      hardware,
+      versions: { node: '20.20.2', tensorflow: '2.21.0' },
+      algorithms: [],
       started: '2026-11-30T02:00:00.000Z',
-      published: findExperiment('demo').published,
       experiment: scaled(findExperiment('demo'), 'smoke'),
-      epochs: 2,
       rows: [row(1, 0.2), row(2, 0.2)],
       result: { epochs: 2, accPercent: 20, loss: 1.5, trainSec: 4, imagesPerSec: 512 },
     });
@@ -126,10 +122,12 @@ describe('findRuns', () => {
     await expect(findRuns([folder])).rejects.toThrow(`report: ${folder} holds no run`);
     const torn = leaveRun(folder, 'torn', { acc: 20 });
     writeFileSync(join(torn, 'log.jsonl'), '{"epoch":1,"valid"');
-    await expect(findRuns([folder])).rejects.toThrow(`${join(torn, 'log.jsonl')} is damaged`);
+    await expect(findRuns([folder])).rejects.toThrow(
+      `line 1 of ${join(torn, 'log.jsonl')} is not JSON`,
+    );
     writeFileSync(join(torn, 'run.json'), '{"record":"demo"}');
     await expect(findRuns([torn])).rejects.toThrow(
-      'run.json says nothing of scale, seed, precision, experiment, so it was not left by a run.',
+      'run.json: "scale" is missing; expected one of smoke, pocket, full. Correct it, or move it away',
     );
   });
 });
@@ -138,10 +136,10 @@ const run = (
   record: string,
   seed: number,
   accPercent: number | undefined,
-  more: Partial<StoredRun> = {},
-): StoredRun => ({
+  more: Partial<Run> = {},
+): Run => ({
   path: `runs/${record}-${seed}`,
-  record,
+  name: record,
   scale: 'full',
   seed,
   overrides: [],
@@ -149,10 +147,9 @@ const run = (
   precision: 'bf16',
   xla: false,
   threads: 2,
-  hardware: 'one machine',
+  machine: 'one machine',
   started: `2026-11-30T0${seed}`,
-  published: { accPercent: 94.08, timeSec: 79, runs: 50, reached: 35, note: '' },
-  epochs: 2,
+  experiment: findExperiment(record),
   rows: [row(1, 0.5), row(2, (accPercent ?? 0) / 100)],
   ...(accPercent === undefined
     ? {}
@@ -161,9 +158,7 @@ const run = (
 });
 
 const demos = [94.37, 94.33, 94.04, 93.95].map((acc, seed) => run('demo', seed, acc));
-const others = [94.2, 94.1, 94.0, 93.7].map((acc, seed) =>
-  run('post8-final', seed, acc, { published: { accPercent: 94.1, note: '' } }),
-);
+const others = [94.2, 94.1, 94.0, 93.7].map((acc, seed) => run('post8-final', seed, acc));
 
 describe('reportRuns', () => {
   test('sums up each record, and counts runs at the goal', () => {
@@ -212,6 +207,54 @@ describe('reportRuns', () => {
   });
 });
 
+describe('runs that diverged', () => {
+  const failed = run('demo', 4, undefined, {
+    failure: { epoch: 2, step: 7, message: 'train: the loss is NaN' },
+  });
+
+  test('are counted, and left out of the statistics', () => {
+    const report = reportRuns([...demos, failed]);
+    expect(report.groups[0].acc.count).toBe(4);
+    expect(report.groups[0].diverged).toEqual([failed]);
+    expect(report.unfinished).toEqual([]);
+    expect(reportText(report)).toContain(
+      'demo: 1 of 5 diverged (seed 4 in epoch 2, step 7); the statistics leave them out.',
+    );
+    expect(reportPage(report)).toContain('demo: 1 of 5 diverged');
+    expect(reportJson(report)).toMatchObject({
+      groups: [{ diverged: [{ seed: 4, epoch: 2, step: 7, folder: 'runs/demo-4' }] }],
+    });
+  });
+
+  test('are told of where no other run of the kind is finished', () => {
+    const other = { ...failed, overrides: ['optim.lr=9'], name: 'post8-final' };
+    expect(reportText(reportRuns([...demos, other]))).toContain(
+      'post8-final: 1 of 1 diverged (seed 4 in epoch 2, step 7).',
+    );
+    expect(() => reportRuns([other])).toThrow(
+      'report: none of 1 run is finished, 1 diverged. Finish one first.',
+    );
+  });
+
+  test('of an experiment that may diverge count with the epoch before', () => {
+    const stress = run('demo', 5, 40, {
+      result: { accPercent: 40, trainSec: 9, imagesPerSec: 100, divergedIn: 3 },
+    });
+    const report = reportRuns([...demos, stress]);
+    expect(report.groups[0].acc.count).toBe(5);
+    expect(reportText(report)).toContain(
+      'demo: 1 of 5 diverged (seed 5 in epoch 3); their figures are of the epoch before.',
+    );
+  });
+
+  test('give way to a later run with the same seed', () => {
+    const again = run('demo', 4, 94, { started: '2026-12-01' });
+    const report = reportRuns([...demos, failed, again]);
+    expect(report.groups[0].diverged).toEqual([]);
+    expect(report.repeated).toEqual([failed]);
+  });
+});
+
 test('the table, with what it leaves out', () => {
   const text = reportText(
     reportRuns([
@@ -221,12 +264,12 @@ test('the table, with what it leaves out', () => {
     ]),
   );
   expect(text.split('\n')).toEqual([
-    'record       n  mean %    sd  median   95 % interval  >= 94 %             published  training s  images/s',
+    'experiment   n  mean %    sd  median   95 % interval  >= 94 %             published  training s  images/s',
     'demo         4   94.17  0.21   94.19  93.84 to 94.50      3/4  94.08 %, 35/50, 79 s  71.5 ± 1.3       100',
-    'post8-final  1   94.20     -   94.20               -      1/1                94.1 %        70.0       100',
+    'post8-final  1   94.20     -   94.20               -      1/1          94.1 %, 26 s        70.0       100',
     '',
-    '5 runs in full size, bf16, on one machine.',
-    '1 run is not finished: runs/demo-9 (1 of 2 epochs).',
+    '5 runs at full scale, bf16, on one machine.',
+    '1 run is not finished: runs/demo-9 (1 of 24 epochs).',
   ]);
 });
 
@@ -234,14 +277,14 @@ test('notes: several machines, sizes that were not published, threads that diffe
   const text = reportText(
     reportRuns([
       run('demo', 0, 81, { scale: 'pocket' }),
-      run('demo', 1, 82, { scale: 'pocket', hardware: 'another machine', threads: 1 }),
+      run('demo', 1, 82, { scale: 'pocket', machine: 'another machine', threads: 1 }),
       run('demo', 1, 82, { scale: 'pocket', path: 'old', started: '2026' }),
     ]),
   );
-  expect(text).toContain('2 runs in pocket size, bf16, on one machine; another machine.');
-  expect(text).toContain('Published figures are of the full size on one V100;');
+  expect(text).toContain('2 runs at pocket scale, bf16, on one machine; another machine.');
+  expect(text).toContain('Published figures are of full scale on one V100;');
   expect(text).toContain('Seconds are of several machines: demo.');
-  expect(text).toContain('different numbers of threads are together in demo;');
+  expect(text).toContain('demo mixes runs with different numbers of threads');
   expect(text).toContain('1 run was left out, as a later one has the same seed: old.');
 });
 
@@ -305,7 +348,7 @@ test('as a page: tables, a chart of each kind, every run; published marks for th
   expect(page).toContain('Every run (8)');
   expect(page).toContain('Diamonds');
   const small = reportPage(
-    reportRuns(demos.map((one): StoredRun => ({ ...one, scale: 'pocket', rows: [] }))),
+    reportRuns(demos.map((one): Run => ({ ...one, scale: 'pocket', rows: [] }))),
   );
   expect(small).not.toContain('Diamonds');
   expect([...small.matchAll(/class="chart"/g)]).toHaveLength(2);

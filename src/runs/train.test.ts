@@ -19,12 +19,16 @@ import { readCheckpoint } from './checkpoint';
 import type { EpochRow } from '../train/training';
 import { findExperiment } from '../catalogue/catalogue';
 import type { Experiment } from '../catalogue/experiment';
-import type { RunFile } from './run-file';
 import { scaled } from '../catalogue/scale';
-import { resumeRun, trainRecord } from './train-experiment';
-import type { FinishedRun, ResumeOptions, TrainOptions } from './train-experiment';
+import type { FinishedRun } from './run';
+import { runJson } from './run-file';
+import { resumeRun, trainExperiment } from './train';
+import type { ResumeOptions, TrainOptions } from './train';
 
-const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-record-'));
+/** What the tests change in `run.json`. */
+type RunFile = FinishedRun & { readonly record: string };
+
+const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-'));
 const long = 180_000;
 
 function made(count: number): Split {
@@ -87,7 +91,7 @@ const eventsOf = (folder: string): number =>
 let whole: FinishedRun;
 
 beforeAll(async () => {
-  whole = await trainRecord(small, { data, seed: 3, logDir: path('whole') });
+  whole = await trainExperiment(small, { data, seed: 3, logDir: path('whole') });
 }, long);
 
 afterAll(() => rmSync(root, { recursive: true }));
@@ -99,7 +103,7 @@ async function stopped(
   more: Partial<TrainOptions> = {},
 ): Promise<{ readonly folder: string; readonly said: string }> {
   const options = { data, seed: 3, logDir: path(logDir), ...stopAfter(batches), ...more };
-  const error = await trainRecord(small, options).then(
+  const error = await trainExperiment(small, options).then(
     () => undefined,
     (reason: unknown) => reason,
   );
@@ -113,7 +117,7 @@ const resume = (folder: string, more: Partial<ResumeOptions> = {}): Promise<Fini
 describe('a run that came to its end', () => {
   test('is in its folder: what was run, rows, the last checkpoints', () => {
     const folder = path('whole', 'demo-smoke-3');
-    expect(whole.folder).toBe(folder);
+    expect(whole.path).toBe(folder);
     expect(namesOf(folder).toSorted()).toEqual([
       'checkpoint-2.safetensors',
       'checkpoint-3.safetensors',
@@ -124,12 +128,10 @@ describe('a run that came to its end', () => {
       'run.json',
     ]);
     expect(rowsOf(folder)).toEqual(whole.rows);
-    const { about, preprocessSec, result, rows } = whole;
-    expect(fileOf(folder)).toEqual(
-      JSON.parse(JSON.stringify({ ...about, preprocessSec, result })) as unknown,
-    );
-    expect(about).toMatchObject({
-      record: 'demo',
+    const { result, rows } = whole;
+    expect(fileOf(folder)).toEqual(JSON.parse(runJson(whole)) as unknown);
+    expect(whole).toMatchObject({
+      name: 'demo',
       scale: 'smoke',
       seed: 3,
       mode: 'captured',
@@ -161,16 +163,16 @@ describe('a run that came to its end', () => {
     'keeps nothing without a folder, and as many checkpoints as it is told to',
     async () => {
       const before = readdirSync(root);
-      const run = await trainRecord(small, { data, seed: 3 });
+      const run = await trainExperiment(small, { data, seed: 3 });
       expect(bits(run)).toEqual(bits(whole));
-      expect(run).not.toHaveProperty('folder');
+      expect(run).not.toHaveProperty('path');
       expect(readdirSync(root)).toEqual(before);
       const checkpointsOf = async (
         checkpoints: NonNullable<TrainOptions['checkpoints']>,
       ): Promise<string[]> => {
         const logDir = path('checkpoints');
-        const { folder = '' } = await trainRecord(small, { data, seed: 3, logDir, checkpoints });
-        return readdirSync(folder).filter((name) => name.startsWith('checkpoint'));
+        const run = await trainExperiment(small, { data, seed: 3, logDir, checkpoints });
+        return readdirSync(run.path ?? '').filter((name) => name.startsWith('checkpoint'));
       };
       expect(await checkpointsOf('all')).toEqual(
         [1, 2, 3].map((epoch) => `checkpoint-${epoch}.safetensors`),
@@ -199,8 +201,8 @@ describe('a run that was stopped goes on to the same bits', () => {
       const logDir = `stopped-${batches}`;
       const { folder, said } = await stopped(logDir, batches);
       expect(said).toBe(
-        `train: stopped in ${where}. All of it is kept. ` +
-          `Go on with: npx cifar10-fast train --resume ${folder}`,
+        `train: stopped in ${where}. Everything trained so far is kept. ` +
+          `Resume with: npx cifar10-fast train --resume ${folder}`,
       );
       const names = readdirSync(folder).filter((name) => name.startsWith('checkpoint'));
       expect(names.toSorted()).toEqual(checkpoints.toSorted());
@@ -227,7 +229,7 @@ describe('a run that was stopped goes on to the same bits', () => {
         },
       ]);
       expect(result).toEqual(run.result);
-      expect(started).toBe(run.about.started);
+      expect(started).toBe(run.started);
     },
     long,
   );
@@ -236,7 +238,7 @@ describe('a run that was stopped goes on to the same bits', () => {
     'more than once, and kernel by kernel',
     async () => {
       const engine = { mode: 'eager' } as const;
-      const eager = await trainRecord(small, { data, seed: 3, engine });
+      const eager = await trainExperiment(small, { data, seed: 3, engine });
       const { folder } = await stopped('eager', 2, { engine });
       await expect(resume(folder, stopAfter(4))).rejects.toThrow(/epoch 2, before step 2 of 3/);
       await expect(resume(folder, stopAfter(3))).rejects.toThrow(/epoch 2, before step 2 of 2/);
@@ -288,9 +290,9 @@ describe('a run that was stopped goes on to the same bits', () => {
       const notices: string[] = [];
       const run = await resume(folder, { onNotice: (text) => notices.push(text) });
       expect(notices).toEqual([
-        'checkpoint-2-1.safetensors is damaged, and now called checkpoint-2-1.safetensors.damaged: checkpoint: what it ' +
+        'checkpoint-2-1.safetensors is damaged and renamed to checkpoint-2-1.safetensors.damaged: checkpoint: what it ' +
           'holds does not have the SHA-256 with which it was written. Take another one, or another copy. ' +
-          'Going on from checkpoint-2.safetensors.',
+          'Resuming from checkpoint-2.safetensors.',
       ]);
       expect(bits(run)).toEqual(bits(whole));
       expect(readdirSync(folder)).toContain('checkpoint-2-1.safetensors.damaged');
@@ -306,7 +308,7 @@ describe('a run that was stopped goes on to the same bits', () => {
       const { result, ...file } = fileOf(folder);
       writeFileSync(join(folder, 'run.json'), JSON.stringify(file));
       const run = await resume(folder);
-      expect(run).toEqual({ ...whole, folder });
+      expect(run).toEqual({ ...whole, path: folder, resumed: fileOf(folder).resumed });
       expect(fileOf(folder).result).toEqual(result);
     },
     long,
@@ -331,26 +333,32 @@ describe('resuming is refused', () => {
   test('without a run', async () => {
     await expect(resume(path('none'))).rejects.toThrow(/none cannot be read: it is not there/);
     await expect(resume(root)).rejects.toThrow(
-      `run: there is no ${path('run.json')}, so no training was begun there. Train the record anew.`,
+      `run: ${root} has no run.json. Train the experiment again.`,
     );
   });
 
   test.each([
-    ['text', () => 'text'],
-    ['null', () => null],
+    ['text', () => 'text', 'it is "text"; expected an object: a run.'],
+    ['null', () => null, 'it is null; expected an object: a run.'],
     [
-      'a run of before settings were kept',
-      (file: RunFile) => ({ ...file, environment: undefined }),
+      'a seed that is a text',
+      (file: RunFile) => ({ ...file, seed: '3' }),
+      '"seed" is "3"; expected a whole number of at least 0.',
     ],
-    ['a seed that is none', (file: RunFile) => ({ ...file, seed: '3' })],
     [
-      'a record without a network',
+      'an unknown model',
       (file: RunFile) => ({ ...file, experiment: { ...file.experiment, net: { model: 'x' } } }),
+      '"experiment.net',
     ],
-  ])('with %s in its run.json', async (what, change) => {
+  ])('with %s in its run.json', async (what, change, fault) => {
     const copy = changed(what, change);
+    await expect(resume(copy)).rejects.toThrow(`run: ${join(copy, 'run.json')}: ${fault}`);
+  });
+
+  test('with a run.json of a version that wrote less', async () => {
+    const copy = changed('older', (file) => ({ ...file, environment: undefined }));
     await expect(resume(copy)).rejects.toThrow(
-      `run: ${join(copy, 'run.json')} does not describe a run of this version of cifar10-fast. Train the record anew.`,
+      `run: ${join(copy, 'run.json')} lacks "environment", which older versions did not write. Train the experiment again.`,
     );
   });
 
@@ -358,14 +366,14 @@ describe('resuming is refused', () => {
     const copy = changed('cut', (file) => file);
     const text = readFileSync(join(copy, 'run.json'));
     writeFileSync(join(copy, 'run.json'), text.subarray(0, text.length / 2));
-    await expect(resume(copy)).rejects.toThrow(/does not describe a run/);
+    await expect(resume(copy)).rejects.toThrow(/run\.json is not JSON/);
   });
 
   test('with the checkpoint of another run', async () => {
     const copy = changed('other', (file) => ({ ...file, seed: 4 }));
     const before = readdirSync(copy);
     await expect(resume(copy)).rejects.toThrow(
-      `run: checkpoint-1.safetensors in ${copy} belongs to another run than its run.json describes. `,
+      `run: checkpoint-1.safetensors in ${copy} belongs to another run than run.json there. `,
     );
     expect(readdirSync(copy)).toEqual(before);
   });
@@ -379,7 +387,7 @@ describe('resuming is refused', () => {
   test('with other data', async () => {
     const other = { ...data, valid: made(33) };
     await expect(resumeRun(folder, { data: other })).rejects.toThrow(
-      /would not come to the bits that it was to come to: the data is [0-9a-f]{64}, was [0-9a-f]{64}\. Put that back/,
+      /would not give a bit-identical result: the data is [0-9a-f]{64}, was [0-9a-f]{64}\. Undo that/,
     );
   });
 
@@ -408,23 +416,22 @@ describe('resuming is refused', () => {
         hardware: { ...file.hardware, cpu: 'Zuse Z3', cores: 99 },
         environment: { ...file.environment, ONEDNN_MAX_CPU_ISA: 'SSE41' },
       }));
-      const { about } = whole;
       const differences = [
-        `TensorFlow is ${about.versions.tensorflow}, was 2.9.1`,
-        `the processor is ${about.hardware.cpu}, was Zuse Z3`,
+        `TensorFlow is ${whole.versions.tensorflow}, was 2.9.1`,
+        `the processor is ${whole.hardware.cpu}, was Zuse Z3`,
         'ONEDNN_MAX_CPU_ISA is nothing, was SSE41',
       ];
       await expect(resume(copy)).rejects.toThrow(
         new RunError(
-          `run: ${copy} would not come to the bits that it was to come to: ${differences.join('; ')}. ` +
-            'Put that back, or go on all the same with --inexact, which is recorded.',
+          `run: ${copy} would not give a bit-identical result: ${differences.join('; ')}. ` +
+            'Undo that, or resume with --inexact, which run.json records.',
         ),
       );
       const run = await resume(copy, { isInexact: true });
       expect(run.rows).toHaveLength(3);
       const file = fileOf(copy);
       expect(file.resumed).toMatchObject([{ epoch: 1, batches: 0, differences }]);
-      expect(file.versions).toEqual(about.versions);
+      expect(file.versions).toEqual(whole.versions);
     },
     long,
   );
@@ -438,14 +445,14 @@ describe('resuming is refused', () => {
         algorithms: [...file.algorithms, gone],
       }));
       await expect(resume(copy)).rejects.toThrow(
-        /algorithms are .*, were .*direct for the forward of bf16 1x1x1 1->1\. Put that back/,
+        /algorithms are .*, were .*direct for the forward of bf16 1x1x1 1->1\. Undo that/,
       );
     },
     long,
   );
 });
 
-describe('a loss that is no finite number', () => {
+describe('a loss that is NaN', () => {
   const wild: Experiment = {
     ...small,
     optim: { ...small.optim, lr: piecewiseLinear([0, 1, 1.1, 3], [0, 0.1, 1e30, 1e30]) },
@@ -454,20 +461,27 @@ describe('a loss that is no finite number', () => {
   test(
     'stops the run with epoch and step, and names the checkpoint from before',
     async () => {
-      const run = trainRecord(wild, { data, seed: 3, logDir: path('wild') });
+      const run = trainExperiment(wild, { data, seed: 3, logDir: path('wild') });
       const folder = path('wild', 'demo-smoke-3');
       const file = join(folder, 'checkpoint-1.safetensors');
       await expect(run).rejects.toThrow(TrainError);
       await expect(run).rejects.toThrow(
         new RegExp(
           String.raw`^train: the loss is NaN or infinite since epoch 2, step [23]\. Lower the learning rate, or start it ` +
-            `lower\\. ${file} is from before\\.$`,
+            `lower\\. The last checkpoint before that: ${file}\\.$`,
         ),
       );
       expect(readdirSync(folder).filter((name) => name.startsWith('checkpoint'))).toEqual([
         'checkpoint-1.safetensors',
       ]);
       expect(readCheckpoint(file).rows).toEqual(rowsOf(folder));
+      const { failure, result } = fileOf(folder);
+      expect(failure).toMatchObject({
+        epoch: 2,
+        message: expect.stringContaining('NaN') as string,
+      });
+      expect([2, 3]).toContain(failure?.step);
+      expect(result).toBeUndefined();
     },
     long,
   );
@@ -479,8 +493,8 @@ describe('a loss that is no finite number', () => {
       const {
         result,
         rows,
-        folder = '',
-      } = await trainRecord(record, {
+        path: folder = '',
+      } = await trainExperiment(record, {
         data,
         seed: 3,
         logDir: path('diverged'),

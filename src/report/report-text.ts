@@ -1,0 +1,228 @@
+import type { Published } from '../catalogue/experiment';
+import type { Run } from '../runs/run';
+import { columnsText } from '../text/columns';
+import type { Comparison } from './compare';
+import type { RunGroup, RunReport } from './groups';
+import type { Summary } from './stats';
+
+/** The statistics as a table for a terminal, beside the published figures, with notes. */
+export function reportText(report: RunReport): string {
+  const { titles, rows } = summaryTable(report);
+  const notes = notesOf(report);
+  return [columnsText(titles, rows), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
+}
+
+/** A comparison in sentences, a line each. */
+export function comparisonText(
+  a: string,
+  b: string,
+  { test, counts, difference, sd, interval, t, freedom, p, runsNeeded }: Comparison,
+  level = 0.95,
+): string {
+  const how =
+    test === 'paired'
+      ? `${counts[0]} pairs of runs with the same seeds, paired t-test`
+      : `${counts[0]} and ${counts[1]} runs, not of the same seeds, Welch's t-test`;
+  const lines = [
+    `${a} less ${b}: ${signed(difference, 3)} percentage points of test accuracy (${how}).`,
+  ];
+  if (interval === null || p === null || sd === null || freedom === null) {
+    return [...lines, 'More runs are needed to say whether that is more than chance.'].join('\n');
+  }
+  lines.push(
+    `${share(level)} interval ${signed(interval.low, 3)} to ${signed(interval.high, 3)}; ` +
+      `${t === null ? 'no spread' : `t = ${t.toFixed(2)}`}, ${Number(freedom.toFixed(1))} degrees of freedom, p = ${probability(p)}: ` +
+      `${p < 1 - level ? 'more than chance' : 'chance alone may do that'}.`,
+  );
+  if (runsNeeded !== null) {
+    lines.push(
+      `If this difference and its spread (${sd.toFixed(3)}) are the true ones, ${runsNeeded.toLocaleString('en')} runs of each ` +
+        'show it four times out of five.',
+    );
+  }
+  return lines.join('\n');
+}
+
+/** The table of a report: a row a group. */
+export function summaryTable({ groups, goal, level }: RunReport): {
+  readonly titles: string[];
+  readonly rows: string[][];
+} {
+  const differ = (key: 'scale' | 'precision'): boolean =>
+    new Set(groups.map((group) => group[key])).size > 1;
+  const [showsScale, showsPrecision] = [differ('scale'), differ('precision')];
+  // What all groups share is not in the table; labels show the rest.
+  const rows = groups.map(({ label, scale, precision, acc, time, imagesPerSec, published }) => [
+    label,
+    ...(showsScale ? [scale] : []),
+    ...(showsPrecision ? [precision] : []),
+    String(acc.count),
+    acc.mean.toFixed(2),
+    acc.sd === null ? '-' : acc.sd.toFixed(2),
+    acc.median.toFixed(2),
+    acc.interval === null
+      ? '-'
+      : `${acc.interval.low.toFixed(2)} to ${acc.interval.high.toFixed(2)}`,
+    `${acc.reached}/${acc.count}`,
+    publishedText(published),
+    spread(time, 1),
+    Math.round(imagesPerSec).toLocaleString('en'),
+  ]);
+  const titles = [
+    'experiment',
+    ...(showsScale ? ['scale'] : []),
+    ...(showsPrecision ? ['precision'] : []),
+    'n',
+    'mean %',
+    'sd',
+    'median',
+    `${share(level)} interval`,
+    `>= ${goal} %`,
+    'published',
+    'training s',
+    'images/s',
+  ];
+  return { titles, rows };
+}
+
+/** Accuracy and seconds as published; the runs that they are of in brackets. */
+function publishedText(published: Published | undefined): string {
+  const { accPercent, timeSec, runs, reached } = published ?? {};
+  const parts = [
+    ...(accPercent === undefined ? [] : [`${accPercent} %`]),
+    ...(reached === undefined || runs === undefined ? [] : [`${reached}/${runs}`]),
+    ...(timeSec === undefined ? [] : [`${timeSec} s`]),
+  ];
+  return parts.length === 0 ? '-' : parts.join(', ');
+}
+
+/** What a reader of the table has to know, a sentence each. */
+export function notesOf(report: RunReport): string[] {
+  const { groups, unfinished, repeated } = report;
+  const labels = (some: readonly RunGroup[]): string => some.map(({ label }) => label).join(', ');
+  const paths = (some: readonly Run[]): string => some.map(({ path = '-' }) => path).join(', ');
+  const note = (isShown: boolean, text: () => string): string[] => (isShown ? [text()] : []);
+  const small = groups.filter(({ scale, published }) => scale !== 'full' && published);
+  const mixed = groups.filter(({ machines }) => machines.length > 1);
+  const threads = groups.filter(
+    ({ runs }) => new Set(runs.map((run) => run.threads ?? 0)).size > 1,
+  );
+  const total = groups.reduce((sum, { runs }) => sum + runs.length, 0);
+  const machines = new Set(groups.flatMap((group) => group.machines));
+  return [
+    `${count(total, 'run', 'runs')} at ${kindsOf(groups)}, on ${[...machines].join('; ')}.`,
+    ...divergedNotes(report),
+    ...note(
+      small.length > 0,
+      () =>
+        'Published figures are of full scale on one V100; smaller scales are other, smaller networks in shorter trainings, ' +
+        'so do not compare them.',
+    ),
+    ...note(mixed.length > 0, () => `Seconds are of several machines: ${labels(mixed)}.`),
+    ...note(
+      threads.length > 0,
+      () =>
+        `${labels(threads)} mixes runs with different numbers of threads, which change results.`,
+    ),
+    ...note(
+      repeated.length > 0,
+      () =>
+        `${count(repeated.length, 'run was', 'runs were')} left out, as a later one has the same seed: ${paths(repeated)}.`,
+    ),
+    ...note(unfinished.length > 0, () => {
+      const where = unfinished.map(
+        ({ path = '-', rows, experiment }) =>
+          `${path} (${rows.length} of ${experiment?.run.epochs ?? '?'} epochs)`,
+      );
+      return `${count(unfinished.length, 'run is', 'runs are')} not finished: ${where.join(', ')}.`;
+    }),
+  ];
+}
+
+/** Which runs diverged, and whether the statistics leave them out. */
+function divergedNotes({ groups, diverged }: RunReport): string[] {
+  const where = ({ seed, failure, result }: Run): string => {
+    const step = failure?.step === undefined ? '' : `, step ${failure.step}`;
+    return `seed ${seed} in epoch ${failure?.epoch ?? result?.divergedIn}${step}`;
+  };
+  const ofGroups = groups.flatMap((group) => {
+    const { label, runs } = group;
+    const total = runs.length + group.diverged.length;
+    const ended = runs.filter(({ result }) => result.divergedIn !== undefined);
+    const say = (some: readonly Run[], what: string): string[] =>
+      some.length === 0
+        ? []
+        : [
+            `${label}: ${some.length} of ${total} diverged (${some.map(where).join('; ')}); ${what}.`,
+          ];
+    return [
+      ...say(group.diverged, 'the statistics leave them out'),
+      ...say(ended, 'their figures are of the epoch before'),
+    ];
+  });
+  const names = [...new Set(diverged.map(({ name }) => name))];
+  return [
+    ...ofGroups,
+    ...names.map((name) => {
+      const runs = diverged.filter((run) => run.name === name);
+      return `${name}: ${runs.length} of ${runs.length} diverged (${runs.map(where).join('; ')}).`;
+    }),
+  ];
+}
+
+function count(n: number, one: string, many: string): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+/** A report as JSON, without the rows of the epochs. */
+export function reportJson(report: RunReport): object {
+  const pathsOf = (runs: readonly Run[]): unknown[] => runs.map(({ path }) => path);
+  return {
+    goal: report.goal,
+    level: report.level,
+    groups: report.groups.map(({ label, name, runs, diverged, machines, ...group }) => ({
+      label,
+      record: name,
+      ...group,
+      hardware: machines,
+      runs: runs.map(({ seed, path, result: { accPercent, trainSec, imagesPerSec, pflop } }) => ({
+        seed,
+        accPercent,
+        trainSec,
+        imagesPerSec,
+        pflop,
+        folder: path,
+      })),
+      diverged: diverged.map(({ seed, path, failure }) => ({ seed, ...failure, folder: path })),
+    })),
+    unfinished: pathsOf(report.unfinished),
+    repeated: pathsOf(report.repeated),
+    diverged: pathsOf(report.diverged),
+  };
+}
+
+function spread({ mean, sd }: Summary, decimals: number): string {
+  return sd === null
+    ? mean.toFixed(decimals)
+    : `${mean.toFixed(decimals)} ± ${sd.toFixed(decimals)}`;
+}
+
+/** A level in percent. */
+export function share(level: number): string {
+  return `${Number((100 * level).toFixed(2))} %`;
+}
+
+function signed(value: number, decimals: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(decimals)}`;
+}
+
+function probability(p: number): string {
+  return p < 1e-4 ? p.toExponential(1) : p.toFixed(4);
+}
+
+/** As in `pocket and full scale, bf16`. */
+export function kindsOf(groups: readonly RunGroup[]): string {
+  const scales = new Set(groups.map(({ scale }) => scale));
+  const precisions = new Set(groups.map(({ precision }) => precision));
+  return `${[...scales].join(' and ')} scale, ${[...precisions].join(' and ')}`;
+}

@@ -1,0 +1,95 @@
+import { DivergedError } from '../base/errors';
+import { timeLeft } from '../text/time-left';
+import type { Progress } from '../text/progress';
+import type { EpochRow, Trainer, Watch } from '../train/training';
+import { wallClock } from '../train/timer';
+import type { Clock } from '../train/timer';
+
+/** Progress of a run with the seconds to its end. */
+export type RunProgress = Progress & { readonly leftSec: number };
+
+/** How fast epochs go, so that progress can show the time left. */
+export interface Pace {
+  readonly clock: Clock;
+  /** Seconds of an epoch with its validation: of the last one, at first of the warm-up. */
+  epochSec: number;
+  /** Seconds of the last validation; 0 before the first. */
+  validSec: number;
+  /** When the current epoch started, on the clock. */
+  epochStart: number;
+}
+
+/** A new pace; {@link runEpochs} keeps it up to date. */
+export function createPace(clock: Clock = wallClock): Pace {
+  return { clock, epochSec: 0, validSec: 0, epochStart: clock() };
+}
+
+/** What a trainer is watched by: its progress is given on with the time left at this pace. */
+export function watchAt(
+  pace: Pace,
+  {
+    signal,
+    onProgress,
+  }: Pick<Watch, 'signal'> & { readonly onProgress?: (progress: RunProgress) => void },
+): Watch {
+  return {
+    clock: pace.clock,
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined
+      ? {}
+      : {
+          onProgress: (progress: Progress): void => {
+            const elapsedSec = pace.clock() - pace.epochStart;
+            onProgress({ ...progress, leftSec: timeLeft(progress, elapsedSec, pace) });
+          },
+        }),
+  };
+}
+
+/** How {@link runEpochs} trains. */
+export interface EpochsOptions {
+  /** The last epoch. */
+  readonly epochs: number;
+  /** Epochs that are finished already. */
+  readonly rows?: readonly EpochRow[];
+  /** Seconds of an unfinished epoch that the trainer continues. */
+  readonly unfinishedSec?: number;
+  readonly pace?: Pace;
+  /** Called after each epoch with all rows; training waits for it. */
+  readonly onEpoch?: (row: EpochRow, rows: readonly EpochRow[]) => unknown;
+}
+
+/** The finished epochs, and what stopped them before the last. */
+export interface TrainedEpochs {
+  readonly rows: readonly EpochRow[];
+  /** Present if the loss or a weight became NaN or infinite. */
+  readonly diverged?: DivergedError;
+}
+
+/**
+ * Trains epoch after epoch to the last one, or until training diverges. Every training of the library runs through here.
+ *
+ * @throws InterruptedError if the trainer's signal stops it, and whatever `onEpoch` throws
+ */
+export async function runEpochs(
+  trainer: Pick<Trainer, 'runEpoch'>,
+  { epochs, rows: before = [], unfinishedSec = 0, pace = createPace(), onEpoch }: EpochsOptions,
+): Promise<TrainedEpochs> {
+  const rows = [...before];
+  pace.validSec = rows.at(-1)?.valid.time ?? 0;
+  pace.epochStart = pace.clock() - unfinishedSec;
+  while (rows.length < epochs) {
+    try {
+      const row = await trainer.runEpoch(rows.length + 1);
+      pace.epochSec = row.train.time + row.valid.time;
+      pace.validSec = row.valid.time;
+      rows.push(row);
+      await onEpoch?.(row, rows);
+    } catch (error) {
+      if (error instanceof DivergedError) return { rows, diverged: error };
+      throw error;
+    }
+    pace.epochStart = pace.clock();
+  }
+  return { rows };
+}

@@ -1,0 +1,160 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Cifar10FastError, RunError } from '../base/errors';
+import type { Experiment } from '../catalogue/experiment';
+import type { Cifar10 } from '../data/cifar10';
+import type { SessionOptions } from '../engine/session';
+import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
+import { configOf, planRun } from './run';
+import type { FinishedRun, PlannedRun, Run } from './run';
+import { parseResult, readPlan, readRun } from './run-file';
+
+/**
+ * Reads runs. Each path is a run's folder, a folder of such folders, a file as those in `results/`, or a folder of such
+ * files. Runs come in the order of the paths, and within a folder by name; one that is found twice comes once.
+ *
+ * @throws RunError if there is no such path, no run in it, or a file that cannot be read as what it should be
+ */
+export async function findRuns(paths: readonly string[]): Promise<Run[]> {
+  const found = new Map<string, Run>();
+  for (const path of paths) {
+    const runs = await runsAt(path);
+    if (runs.length === 0) {
+      throw new RunError(
+        `report: ${path} holds no run: neither run.json, nor a folder with one. Point at a run's folder or at the ` +
+          'folder that holds them, as --log-dir named it.',
+      );
+    }
+    for (const run of runs) found.set(run.path ?? '', run);
+  }
+  return [...found.values()];
+}
+
+/**
+ * The runs of a folder that may hold none, and need not be there.
+ *
+ * @throws RunError if a file in it is damaged
+ */
+export async function findAnyRuns(folder: string): Promise<Run[]> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isFolder ? runsAt(folder) : [];
+}
+
+/** How a wanted run is executed. */
+export interface Wanted extends Pick<Run, 'seed' | 'mode' | 'precision' | 'xla'> {
+  /** At its scale, with its overrides. */
+  readonly experiment: Experiment;
+  /** Default: any number. */
+  readonly intraOpThreads?: number;
+}
+
+/** Whether a run trains the same network on the same data with the same optimiser and seed, executed in the same way. */
+export function isSameRun(run: Run, { experiment, intraOpThreads, ...how }: Wanted): boolean {
+  const decisive = ({ net, loss, data, optim, run }: Experiment): string =>
+    JSON.stringify([net, loss, data, optim, run]);
+  return (
+    run.name === experiment.name &&
+    run.scale === (experiment.scale ?? 'full') &&
+    run.seed === how.seed &&
+    run.mode === how.mode &&
+    run.precision === how.precision &&
+    run.xla === how.xla &&
+    (intraOpThreads === undefined || run.threads === intraOpThreads) &&
+    run.experiment !== undefined &&
+    decisive(run.experiment) === decisive(experiment)
+  );
+}
+
+/** What {@link findFinished} looks for. */
+export interface FinishedWanted {
+  /** At its scale, with its overrides. */
+  readonly experiment: Experiment;
+  readonly data: Cifar10;
+  readonly seed: number;
+  readonly engine?: SessionOptions;
+}
+
+/**
+ * Finds the newest finished run that is the same as the wanted one: experiment, scale, seed, data, mode, precision and use
+ * of XLA. Hardware, threads and versions may differ.
+ *
+ * What was learnt is read from the last checkpoint; if the run diverged, that is of its last whole epoch. A run that lacks
+ * something is skipped. No folder is changed.
+ *
+ * @returns `reason`: why the newest matching run was skipped, if there is no other
+ * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
+ */
+export async function findFinished(
+  stored: readonly Run[],
+  { experiment, data, seed, engine = {} }: FinishedWanted,
+): Promise<{ readonly run?: FinishedRun; readonly reason?: string }> {
+  const named = stored.filter(
+    (run) => run.result !== undefined && run.name === experiment.name && run.seed === seed,
+  );
+  // A plan needs the hash of all images.
+  if (named.length === 0) return {};
+  const { mode, precision, xla, dataSha256 } = planRun(experiment, data, seed, engine);
+  const same = named.filter((run) => isSameRun(run, { experiment, seed, mode, precision, xla }));
+  same.sort((a, b) => (a.started < b.started ? 1 : -1));
+  let reason: string | undefined;
+  for (const { path = '' } of same) {
+    try {
+      const plan = await readPlan(path);
+      if (plan.dataSha256 !== dataSha256) continue;
+      return { run: await readFinished(resolve(path), plan) };
+    } catch (error) {
+      if (!(error instanceof Cifar10FastError)) throw error;
+      reason ??= error.message;
+    }
+  }
+  return reason === undefined ? {} : { reason };
+}
+
+/** A finished run with what it learnt. @throws RunError, DataError if its last checkpoint is missing, damaged or not of its end */
+async function readFinished(path: string, plan: PlannedRun): Promise<FinishedRun> {
+  const { algorithms = [], preprocessSec = 0, result } = plan;
+  const [last] = sortCheckpoints(await readdir(path));
+  if (result === undefined || last === undefined) {
+    const what = last === undefined ? 'checkpoint, so its weights are lost' : 'result';
+    throw new RunError(`run: ${path} has no ${what}. Train the experiment again.`);
+  }
+  const { snapshot, rows, config } = readNamedCheckpoint(last, join(path, last));
+  const isEnd = snapshot.unfinished === undefined && rows.length === result.epochs;
+  if (!isEnd || config !== configOf(plan)) {
+    throw new RunError(
+      `run: ${last} in ${path} is not of the end of that run. Train the experiment again.`,
+    );
+  }
+  return { ...plan, path, algorithms, preprocessSec, rows, result, state: snapshot.learnt };
+}
+
+async function runsAt(path: string): Promise<Run[]> {
+  const kind = await stat(path).catch(() => undefined);
+  if (kind === undefined) {
+    throw new RunError(
+      `report: there is no ${path}. Point at a run's folder, or at one of several.`,
+    );
+  }
+  if (kind.isFile()) return [parseResult(path, await readFile(path, 'utf8'))];
+  const own = await readRun(path);
+  if (own !== undefined) return [own];
+  const entries = await readdir(path, { withFileTypes: true });
+  // Numbers by size: demo-smoke-2 comes before demo-smoke-10.
+  const byName = new Intl.Collator('en', { numeric: true });
+  const runs: Run[] = [];
+  for (const entry of entries.toSorted((a, b) => byName.compare(a.name, b.name))) {
+    const inside = join(path, entry.name);
+    if (entry.isDirectory()) {
+      const run = await readRun(inside);
+      if (run !== undefined) runs.push(run);
+    } else if (entry.name.endsWith('.json')) {
+      const text = await readFile(inside, 'utf8');
+      // Other programs leave JSON beside runs, too; a result says which record it is of.
+      if (/"accPercent":/.test(text)) runs.push(parseResult(inside, text));
+    }
+  }
+  return runs;
+}

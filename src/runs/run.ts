@@ -1,0 +1,252 @@
+import { createHash } from 'node:crypto';
+import { version } from '../base/version';
+import { catalogue } from '../catalogue/catalogue';
+import type { Experiment, Published, Scale } from '../catalogue/experiment';
+import type { Cifar10 } from '../data/cifar10';
+import type { AlgorithmRow } from '../engine/conv-algorithm';
+import { fastestPrecision, hardwareLine, readHardware } from '../engine/hardware';
+import type { Hardware, Precision } from '../engine/hardware';
+import type { SessionMode, SessionOptions } from '../engine/session';
+import { loadTensorflow } from '../engine/tensorflow';
+import type { EpochRow, Learnt } from '../train/training';
+import type { KeptCheckpoints } from './checkpoint';
+
+/**
+ * One run of an experiment: what it trains, and as it proceeds, what came of it.
+ *
+ * Training, the folder of a run, a file of `results/`, reports and sweeps all use this type. The first group of fields is
+ * always known. The second decides the result to the last bit; a file of `results/` does not keep it. The third appears as
+ * the run proceeds.
+ */
+export interface Run {
+  /** The experiment's name in the catalogue; `record` in files. */
+  readonly name: string;
+  readonly scale: Scale;
+  readonly seed: number;
+  /** What was changed about the experiment, each as `path=value`. */
+  readonly overrides: readonly string[];
+  readonly mode: SessionMode;
+  readonly precision: Precision;
+  /** Whether XLA compiles the steps. */
+  readonly xla: boolean;
+  /** A time as in `2026-11-23T14:50:02.113Z`, or a day. */
+  readonly started: string;
+  /** As in `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`. */
+  readonly machine: string;
+
+  /** The experiment as it is trained: at its scale, with its overrides. */
+  readonly experiment?: Experiment;
+  /** Threads within one operation; the last bits of results depend on it. */
+  readonly threads?: number;
+  /** Where TensorFlow computes. */
+  readonly device?: 'cpu' | 'gpu';
+  /** Of the images and labels that it is trained and evaluated on. */
+  readonly dataSha256?: string;
+  readonly versions?: Versions;
+  readonly hardware?: Hardware;
+  /** Environment variables that are set and change what TensorFlow and its libraries compute. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Measured choices; a run that gets them as `engine.algorithms` does not measure again. */
+  readonly algorithms?: readonly AlgorithmRow[];
+
+  /** The run's folder, or the file of `results/`; absent if nothing is kept on disk. */
+  readonly path?: string;
+  /** Finished epochs. */
+  readonly rows: readonly EpochRow[];
+  /** Seconds that normalising took; the scripts of the study count them as training time. */
+  readonly preprocessSec?: number;
+  readonly resumed?: readonly Resumption[];
+  /** How many checkpoints are kept: the last so many, or all. */
+  readonly checkpoints?: KeptCheckpoints;
+  /** Present once the run is finished. */
+  readonly result?: Result;
+  /** Present if the run diverged before its end. */
+  readonly failure?: Failure;
+  /** What was learnt, by path; the network's graph is `networkOf(run.experiment)`. Files keep it in checkpoints. */
+  readonly state?: Learnt;
+}
+
+/** A run whose every decisive field is known, so it can be trained or resumed. */
+export type PlannedRun = Run &
+  Required<
+    Pick<
+      Run,
+      'experiment' | 'threads' | 'device' | 'dataSha256' | 'versions' | 'hardware' | 'environment'
+    >
+  >;
+
+/** A run that was trained to its end, with what it learnt. */
+export type FinishedRun = PlannedRun &
+  Required<Pick<Run, 'algorithms' | 'preprocessSec' | 'result' | 'state'>>;
+
+/** Versions that results depend on. */
+export interface Versions {
+  readonly 'cifar10-fast'?: string;
+  readonly node: string;
+  readonly tensorflow: string;
+}
+
+/** When and from where a run was resumed. */
+export interface Resumption {
+  /** As in {@link Run.started}. */
+  readonly at: string;
+  /** Finished epochs, and finished batches of the next one. */
+  readonly epoch: number;
+  readonly batches: number;
+  /** What had changed by then and affects results, a phrase each; see `ResumeOptions.isInexact`. */
+  readonly differences?: readonly string[];
+}
+
+/** Where a run diverged: its loss or a weight became NaN or infinite. */
+export interface Failure {
+  readonly epoch: number;
+  /** The first step of that epoch with such a loss, from 1; absent if validation or a weight showed it. */
+  readonly step?: number;
+  readonly message: string;
+}
+
+/** What a finished run achieved. */
+export interface Result {
+  /** Finished epochs; absent in a file of `results/`. */
+  readonly epochs?: number;
+  /** Of the last epoch, on test images. */
+  readonly accPercent: number;
+  /** Absent in a file of `results/`. */
+  readonly loss?: number;
+  /** Seconds of training, without validation and preprocessing. */
+  readonly trainSec: number;
+  /** Training images per second of training time. */
+  readonly imagesPerSec: number;
+  /** 10^15 floating-point operations of the whole run, training and evaluation. */
+  readonly pflop?: number;
+  /** The same network evaluated on each test image and its mirror image, if the experiment asks for it. */
+  readonly tta?: { readonly accPercent: number; readonly loss: number };
+  /** The epoch in which the run diverged, for an experiment that may; the result is that of the epoch before. */
+  readonly divergedIn?: number;
+}
+
+/** Environment variables that change results: kernels, compilers and number formats. */
+const settings = [
+  'TF_ENABLE_ONEDNN_OPTS',
+  'TF_SET_ONEDNN_FPMATH_MODE',
+  'ONEDNN_DEFAULT_FPMATH_MODE',
+  'ONEDNN_MAX_CPU_ISA',
+  'DNNL_DEFAULT_FPMATH_MODE',
+  'DNNL_MAX_CPU_ISA',
+  'TF_XLA_FLAGS',
+  'XLA_FLAGS',
+  'TF_CUDNN_USE_AUTOTUNE',
+  'TF_CUDNN_DETERMINISTIC',
+  'TF_DETERMINISTIC_OPS',
+  'NVIDIA_TF32_OVERRIDE',
+];
+
+/**
+ * Session options with a precision: the given one, else the fastest of this hardware (fp32 in an eager session).
+ *
+ * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
+ */
+export function inFastestPrecision(
+  engine: SessionOptions = {},
+): SessionOptions & { readonly precision: Precision } {
+  const { gpu } = loadTensorflow(engine);
+  const precision = engine.mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
+  return { precision, ...engine };
+}
+
+/**
+ * Plans a run on this machine, in the precision of {@link inFastestPrecision}.
+ *
+ * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
+ */
+export function planRun(
+  experiment: Experiment,
+  data: Cifar10,
+  seed: number,
+  engine?: SessionOptions,
+): PlannedRun {
+  const { mode = 'captured', precision, xla = false, ...threads } = inFastestPrecision(engine);
+  const tensorflow = loadTensorflow(threads);
+  const hardware = readHardware();
+  return {
+    name: experiment.name,
+    scale: experiment.scale ?? 'full',
+    seed,
+    overrides: experiment.overrides ?? [],
+    mode,
+    precision,
+    xla,
+    started: new Date().toISOString(),
+    machine: hardwareLine(hardware),
+    experiment,
+    threads: tensorflow.intraOpThreads,
+    device: tensorflow.gpu ? 'gpu' : 'cpu',
+    dataSha256: fingerprint(experiment, data),
+    versions: {
+      'cifar10-fast': version,
+      node: process.versions.node,
+      tensorflow: tensorflow.version,
+    },
+    hardware,
+    environment: Object.fromEntries(
+      settings.flatMap((name) => {
+        const value = process.env[name];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+    rows: [],
+  };
+}
+
+/** The published figures for a run; none if the experiment was changed or is unknown. */
+export function publishedOf({ name, experiment }: Run): Published | undefined {
+  return (experiment ?? catalogue.get(name))?.published;
+}
+
+/**
+ * Lists what changed between two plans of one run and affects results, a phrase each: `TensorFlow is 2.22.0, was 2.21.0`.
+ * Without differences both give the same rows and the same network.
+ */
+export function differences(was: PlannedRun, is: PlannedRun): string[] {
+  const of = (run: PlannedRun): Readonly<Record<string, string | undefined>> => ({
+    'cifar10-fast': run.versions['cifar10-fast'],
+    TensorFlow: run.versions.tensorflow,
+    'the processor': run.hardware.cpu,
+    'its instructions': run.hardware.cpuFlags.join(' '),
+    'the device': run.device,
+    'the GPU': run.device === 'gpu' ? run.hardware.gpus.map(({ name }) => name).join(', ') : '',
+    'the data': run.dataSha256,
+    ...run.environment,
+  });
+  const [before, now] = [of(was), of(is)];
+  const shown = (value: string | undefined): string => (value ? value : 'nothing');
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter((name) => before[name] !== now[name])
+    .map((name) => `${name} is ${shown(now[name])}, was ${shown(before[name])}`);
+}
+
+/** A hash of what a run computes. Two runs with one hash differ at most in {@link differences} and in when they ran. */
+export function configOf({
+  experiment,
+  seed,
+  mode,
+  precision,
+  xla,
+  threads: intraOpThreads,
+}: PlannedRun): string {
+  const text = JSON.stringify({ experiment, seed, mode, precision, xla, intraOpThreads });
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The SHA-256 of the examples of an experiment: pixels and labels of training, then those of the test images. */
+function fingerprint({ data: { subset } }: Experiment, { train, valid }: Cifar10): string {
+  const hash = createHash('sha256');
+  for (const [{ images, labels }, count = labels.length] of [
+    [train, subset?.train],
+    [valid, subset?.valid],
+  ] as const) {
+    hash.update(images.subarray(0, (count * images.length) / labels.length));
+    hash.update(Uint8Array.from(labels.subarray(0, count)));
+  }
+  return hash.digest('hex');
+}
