@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "outer-product.h"
+#include "winograd-bf16.h"
 #include "winograd.h"
 
 // The C interface for kernels and operations: exported by every TensorFlow since 2.3, its headers not among those that
@@ -63,23 +64,6 @@ constexpr TF_DataType kType = TF_FLOAT;
 template <>
 constexpr TF_DataType kType<uint16_t> = TF_BFLOAT16;
 
-template <typename T>
-const WinogradPasses<T>* winograd();
-template <>
-const WinogradPasses<float>* winograd<float>() {
-  return winogradFloat();
-}
-template <>
-const WinogradPasses<uint16_t>* winograd<uint16_t>() {
-  return winogradBfloat16();
-}
-
-// What channels are multiples of; 0 where this processor cannot.
-template <typename T>
-int winogradMultiple() {
-  return winograd<T>() == nullptr ? 0 : winograd<T>()->multiple;
-}
-
 void* createKernel(TF_OpKernelConstruction* construction) {
   TF_Status* status = TF_NewStatus();
   auto* choice = new Choice{};
@@ -103,20 +87,25 @@ void* createKernel(TF_OpKernelConstruction* construction) {
 void destroyKernel(void* kernel) { delete static_cast<Choice*>(kernel); }
 
 // Computes a pass of a shape that the algorithm takes.
-template <typename T, Pass P>
-void run(const Choice& choice, const ConvShape& s, const T* a, const void* b, void* out) {
+template <Pass P>
+void run(const Choice& choice, const ConvShape& s, const float* a, const float* b, float* out) {
+  const WinogradPasses<float>* passes = winogradFloat();
   const int tile = choice.algorithm == "winograd-4" ? 4 : 2;
+  const auto pass = P == Pass::kForward  ? passes->forward
+                    : P == Pass::kInput ? passes->backprop_input
+                                        : passes->backprop_filter;
+  pass(a, b, s, tile, choice.threads, out);
+}
+
+template <Pass P>
+void run(const Choice& choice, const ConvShape& s, const uint16_t* a, const void* b, void* out) {
   if constexpr (P == Pass::kFilter) {
-    const T* dy = static_cast<const T*>(b);
-    float* dk = static_cast<float*>(out);
-    if constexpr (std::is_same_v<T, uint16_t>) {
-      if (choice.algorithm == "outer-product") return outerProductFilter(a, dy, s, choice.threads, dk);
-    }
-    winograd<T>()->backprop_filter(a, dy, s, tile, choice.threads, dk);
+    const auto* dy = static_cast<const uint16_t*>(b);
+    const auto pass = choice.algorithm == "outer-product" ? outerProductFilter : winogradBf16Filter;
+    pass(a, dy, s, choice.threads, static_cast<float*>(out));
   } else {
-    const float* k = static_cast<const float*>(b);
-    const auto* passes = winograd<T>();
-    (P == Pass::kForward ? passes->forward : passes->backprop_input)(a, k, s, tile, choice.threads, static_cast<T*>(out));
+    const auto pass = P == Pass::kForward ? winogradBf16Forward : winogradBf16Input;
+    pass(a, static_cast<const float*>(b), s, choice.threads, static_cast<uint16_t*>(out));
   }
 }
 
@@ -154,7 +143,9 @@ void compute(void* kernel, TF_OpKernelContext* context) {
       const size_t bytes = dims[0] * dims[1] * dims[2] * dims[3] * (P == Pass::kFilter ? sizeof(float) : sizeof(T));
       TF_Tensor* out = TF_AllocateOutput(context, 0, P == Pass::kFilter ? TF_FLOAT : kType<T>, dims, 4, bytes, status);
       if (TF_GetCode(status) == TF_OK) {
-        run<T, P>(choice, s, static_cast<const T*>(TF_TensorData(a)), TF_TensorData(b), TF_TensorData(out));
+        using Other = std::conditional_t<std::is_same_v<T, float>, float, void>;
+        run<P>(choice, s, static_cast<const T*>(TF_TensorData(a)), static_cast<const Other*>(TF_TensorData(b)),
+               static_cast<Other*>(TF_TensorData(out)));
         TF_DeleteTensor(out);
       }
     }
@@ -197,14 +188,16 @@ std::vector<std::string> convAlgorithms(Pass pass, bool is_bfloat16, const ConvS
   std::vector<std::string> found;
   const auto isNear = [](int64_t extent, int64_t output) { return output == extent || output == extent - 1; };
   if (s.n < 1 || s.oh < 1 || s.ow < 1 || !isNear(s.h, s.oh) || !isNear(s.w, s.ow)) return found;
-  if (is_bfloat16 && pass == Pass::kFilter && hasOuterProduct() && fitsOuterProduct(s)) {
-    found.push_back("outer-product");
-  }
-  const int multiple = is_bfloat16 ? winogradMultiple<uint16_t>() : winogradMultiple<float>();
-  if (multiple > 0 && s.ci % multiple == 0 && s.co % multiple == 0) {
-    found.push_back("winograd-2");
+  if (is_bfloat16) {
+    if (pass == Pass::kFilter && hasOuterProduct() && fitsOuterProduct(s)) found.push_back("outer-product");
     // Tiles of 4x4 lose too many bits for bf16: an error of 5 % of the largest element was measured.
-    if (!is_bfloat16) found.push_back("winograd-4");
+    if (hasWinogradBf16() && fitsWinogradBf16(s)) found.push_back("winograd-2");
+    return found;
+  }
+  const WinogradPasses<float>* passes = winogradFloat();
+  if (passes != nullptr && s.ci % passes->multiple == 0 && s.co % passes->multiple == 0) {
+    found.push_back("winograd-2");
+    found.push_back("winograd-4");
   }
   return found;
 }

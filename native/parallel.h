@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace cifar10_fast {
@@ -72,20 +72,14 @@ class Scratch {
   std::vector<size_t> starts_;
 };
 
-// Runs work(thread, first, last) on `threads` threads, one of them the caller's, each with its part of [0, count).
+// Runs task(0) to task(count - 1), each once, on threads that are kept for the next call and on the caller's, and returns
+// when all have ended. Calls may overlap: their tasks share the threads.
+void runTasks(int count, const std::function<void(int)>& task);
+
+// Runs work(thread, first, last) for each of `threads` parts of [0, count).
 template <typename Work>
 void parallel(int threads, int64_t count, const Work& work) {
-  std::vector<std::thread> workers;
-  for (int t = 0; t < threads; t++) {
-    const int64_t first = count * t / threads;
-    const int64_t last = count * (t + 1) / threads;
-    if (t + 1 < threads) {
-      workers.emplace_back([&work, t, first, last] { work(t, first, last); });
-    } else {
-      work(t, first, last);
-    }
-  }
-  for (std::thread& worker : workers) worker.join();
+  runTasks(threads, [&](int t) { work(t, count * t / threads, count * (t + 1) / threads); });
 }
 
 }  // namespace cifar10_fast

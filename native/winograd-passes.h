@@ -11,8 +11,7 @@
 //   forward        m[position][tile][co] = sum over ci of v[position][tile][ci] u[position][ci][co]
 //   filter         s[position][ci][co]   = sum over tiles of v[position][tile][ci] g[position][tile][co]
 //
-// where u, v, g are the kernel, the input and the gradient, transformed. Bfloat16 is multiplied in pairs that lie side
-// by side: two input channels forward, two tiles for the filter.
+// where u, v, g are the kernel, the input and the gradient, transformed.
 
 // Transforms of one dimension, from `in` to `out`, both `step` vectors apart.
 template <int M>

@@ -100,54 +100,6 @@ struct Elements<float> {
 
 }  // namespace avx512
 
-namespace avx512bf16 {
-
-#define CIFAR10_FAST_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-#define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
-
-using namespace vectors512;
-
-CIFAR10_FAST_INLINE Vec load(const float* at) { return vectors512::load(at); }
-CIFAR10_FAST_INLINE void store(float* at, Vec a) { vectors512::store(at, a); }
-CIFAR10_FAST_INLINE Vec load(const uint16_t* at) {
-  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
-}
-CIFAR10_FAST_INLINE void store(uint16_t* at, Vec a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), (__m256i)_mm512_cvtneps_pbh(a));
-}
-
-template <typename T>
-struct Elements;
-
-template <>
-struct Elements<uint16_t> {
-  static constexpr int group = 2;
-  using Group = __m512bh;
-  CIFAR10_FAST_INLINE Group loadGroup(const uint16_t* at) { return (Group)_mm512_loadu_si512(at); }
-  CIFAR10_FAST_INLINE Group spread(const uint16_t* at) {
-    int32_t both;
-    std::memcpy(&both, at, sizeof both);
-    return (Group)_mm512_set1_epi32(both);
-  }
-  CIFAR10_FAST_INLINE Vec multiply(Group a, Group b, Vec sum) { return _mm512_dpbf16_ps(sum, a, b); }
-  // Pairs of an element of a and one of b, lane by lane.
-  CIFAR10_FAST_INLINE void storeHalves(uint16_t* low, uint16_t* high, Vec a, Vec b) {
-    const __m512i left = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
-    const __m512i right = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(b));
-    const __m512i pairs = _mm512_or_si512(left, _mm512_slli_epi32(right, 16));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(low), _mm512_castsi512_si256(pairs));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high), _mm512_extracti64x4_epi64(pairs, 1));
-  }
-};
-
-#include "winograd-passes.h"
-
-#undef CIFAR10_FAST_INLINE
-#undef CIFAR10_FAST_TARGET
-
-}  // namespace avx512bf16
-
 bool hasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
@@ -159,10 +111,6 @@ const WinogradPasses<float>* winogradFloat() {
   if (hasAvx512()) return &avx512::passes<float>;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::passes<float>;
   return nullptr;
-}
-
-const WinogradPasses<uint16_t>* winogradBfloat16() {
-  return hasAvx512() && __builtin_cpu_supports("avx512bf16") ? &avx512bf16::passes<uint16_t> : nullptr;
 }
 
 }  // namespace cifar10_fast

@@ -3,6 +3,7 @@
 //
 // For output tiles of 2x2 that takes 16 products where the plain sum takes 36, for 4x4 it takes 36 for 144. What they
 // cost is the transform of each tile into and out of that form, and rounding: the larger the tile, the more of both.
+// Here in float32; winograd-bf16.h has tiles of 2x2 in bfloat16.
 //
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015).
 #pragma once
@@ -13,8 +14,7 @@
 
 namespace cifar10_fast {
 
-// The three passes of one number format on one instruction set. Elements T of activations are float or, as uint16_t,
-// bfloat16; kernels and sums are float. `tile` is 2 or 4.
+// The three passes on one instruction set. `tile` is 2 or 4.
 template <typename T>
 struct WinogradPasses {
   // y [N,OH,OW,Co] = x * k. Ci is a multiple of `multiple`, and Co.
@@ -29,6 +29,5 @@ struct WinogradPasses {
 
 // What this processor can do; null where it cannot.
 const WinogradPasses<float>* winogradFloat();
-const WinogradPasses<uint16_t>* winogradBfloat16();
 
 }  // namespace cifar10_fast

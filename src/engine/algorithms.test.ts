@@ -167,6 +167,18 @@ const winogradShapes: readonly Extents[] = [
   [33, 3, 3, 16, 16, 'trimmed'],
 ];
 
+/** In bf16 channels come in eights; edges of one output, and more tiles than are summed at a time. */
+const bf16Shapes: readonly Extents[] = [
+  [2, 7, 7, 24, 64, 'trimmed'],
+  [3, 5, 5, 8, 40],
+  [3, 5, 6, 24, 72, 'trimmed'],
+  [1, 2, 1, 8, 8],
+  [5, 1, 5, 16, 24],
+  [130, 3, 3, 24, 32],
+  [37, 15, 15, 8, 16],
+  [64, 31, 31, 24, 8, 'trimmed'],
+];
+
 /** Relative to the largest element; a bf16 number is off by 2^-9 of itself. */
 const tolerances: readonly (readonly [Precision, Algorithm, number])[] = [
   ['fp32', 'winograd-2', 2e-6],
@@ -176,19 +188,19 @@ const tolerances: readonly (readonly [Precision, Algorithm, number])[] = [
 
 describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
   describe.skipIf(!has(precision, 'forward', algorithm)).each(passes)('%s', (pass) => {
-    test.each<readonly (number | string)[]>(winogradShapes)(
-      'equals plain loops for %i images of %ix%i, %i channels to %i',
-      async (...given) => {
-        const extents = given as unknown as Extents;
-        const { data, used } = await convolve(extents, precision, pass, algorithm);
-        expect(used.find((each) => each.pass === pass)?.chosen).toBe(algorithm);
-        const error = worstError(data, plainConvolve(extents, pass));
-        expect(error).toBeLessThan(tolerance);
-        // TensorFlow's own would round otherwise: this shows that another algorithm ran.
-        const direct = await convolve(extents, precision, pass, 'direct');
-        expect(Array.from(data)).not.toEqual(Array.from(direct.data));
-      },
-    );
+    test.each<readonly (number | string)[]>([
+      ...winogradShapes,
+      ...(precision === 'bf16' ? bf16Shapes : []),
+    ])('equals plain loops for %i images of %ix%i, %i channels to %i', async (...given) => {
+      const extents = given as unknown as Extents;
+      const { data, used } = await convolve(extents, precision, pass, algorithm);
+      expect(used.find((each) => each.pass === pass)?.chosen).toBe(algorithm);
+      const error = worstError(data, plainConvolve(extents, pass));
+      expect(error).toBeLessThan(tolerance);
+      // TensorFlow's own would round otherwise: this shows that another algorithm ran.
+      const direct = await convolve(extents, precision, pass, 'direct');
+      expect(Array.from(data)).not.toEqual(Array.from(direct.data));
+    });
   });
 });
 
@@ -315,6 +327,7 @@ test.each<Partial<ConvShape>>([
   { inputChannels: 3 },
   { outputChannels: 10 },
   { precision: 'bf16', inputChannels: 3 },
+  { precision: 'bf16', outputChannels: 10 },
 ])('leaves what the kernels do not take to TensorFlow, unmeasured: %o', (change) => {
   const algorithms = createAlgorithms();
   const conv: ConvShape = {

@@ -103,21 +103,33 @@ function addCandidates(
   const attributes = [
     type('T', dtype),
     { name: 'strides', type: attributeType.int, value: [1, 1, 1, 1] },
-    ...paddingOf(conv),
   ];
+  const after = [1 - (height - outputHeight), 1 - (width - outputWidth)];
   const direct = (): Value => {
     const low = graph.cast(kernel, dtype);
+    const same = [...attributes, { name: 'padding', type: attributeType.string, value: 'SAME' }];
     switch (pass) {
       case 'forward':
-        return graph.add('Conv2D', [x, low], attributes).outputs[0];
+        return graph.add('Conv2D', [x, low], [...attributes, ...paddingFor(after)]).outputs[0];
       case 'input-gradient':
-        return graph.add('Conv2DBackpropInput', [shapeOf(x.shape), low, dy], attributes).outputs[0];
+        return graph.add('Conv2DBackpropInput', [shapeOf(x.shape), low, whole()], same).outputs[0];
       case 'kernel-gradient':
-        return graph.add('Conv2DBackpropFilter', [x, shapeOf(kernel.shape), dy], attributes)
+        return graph.add('Conv2DBackpropFilter', [x, shapeOf(kernel.shape), whole()], same)
           .outputs[0];
       default:
         return pass satisfies never;
     }
+  };
+  /** The gradient with zeros where outputs were left out, as TensorFlow's gradients of the whole convolution take it. */
+  const whole = (): Value => {
+    if (after[0] === 1 && after[1] === 1) return dy;
+    const zeros = [0, 0, 0, 1 - after[0], 0, 1 - after[1], 0, 0];
+    const paddings = { dtype: dataType.int32, shape: [4, 2], data: Int32Array.from(zeros) };
+    return graph.add(
+      'Pad',
+      [dy, graph.constant(paddings)],
+      [type('T', dtype), type('Tpaddings', dataType.int32)],
+    ).outputs[0];
   };
   const a = pass === 'input-gradient' ? dy : x;
   const b = pass === 'kernel-gradient' ? dy : kernel;
@@ -131,11 +143,9 @@ function type(name: string, value: number): OpAttribute {
   return { name, type: attributeType.type, value };
 }
 
-/** How TensorFlow is asked for the padding of a convolution, as `Conv2D` takes it. */
-function paddingOf(conv: ConvShape): OpAttribute[] {
-  const [outputHeight, outputWidth] = outputExtents(conv);
-  const after = [1 - (conv.height - outputHeight), 1 - (conv.width - outputWidth)];
-  if (after[0] === 1 && after[1] === 1) {
+/** How `Conv2D` is asked for a row and a column of zeros before the image, and so many after it. */
+function paddingFor([rows, columns]: readonly number[]): OpAttribute[] {
+  if (rows === 1 && columns === 1) {
     return [{ name: 'padding', type: attributeType.string, value: 'SAME' }];
   }
   return [
@@ -143,7 +153,7 @@ function paddingOf(conv: ConvShape): OpAttribute[] {
     {
       name: 'explicit_paddings',
       type: attributeType.int,
-      value: [0, 0, 1, after[0], 1, after[1], 0, 0],
+      value: [0, 0, 1, rows, 1, columns, 0, 0],
     },
   ];
 }

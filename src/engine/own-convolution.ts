@@ -29,12 +29,12 @@ export function addOwnConvolution(
   const isOnes = (value: unknown): boolean =>
     value === undefined || (Array.isArray(value) && value.every((extent) => extent === 1));
   // Inputs: x and kernel; x's shape, kernel and dy; x, kernel's shape and dy.
-  const activations = cast.inputs[pass === 'input-gradient' ? 2 : 0];
-  const gradient = cast.inputs[2];
+  const [first, , third] = cast.inputs;
+  const gradient = third === undefined ? undefined : withoutZeros(graph, third);
+  const activations = pass === 'input-gradient' && gradient !== undefined ? gradient : first;
   const kernelShape =
     pass === 'kernel-gradient' ? constantOf(graph, cast.inputs[1]) : read[1].shape;
-  const imageShape =
-    pass === 'input-gradient' ? constantOf(graph, cast.inputs[0]) : activations.shape;
+  const imageShape = pass === 'input-gradient' ? constantOf(graph, first) : activations.shape;
   const after = zerosAfter(valueOf('padding'), valueOf('explicit_paddings'));
   const isHandled =
     kernelShape?.[0] === 3 &&
@@ -46,6 +46,7 @@ export function addOwnConvolution(
     (activations.dtype === dataType.float32 || activations.dtype === dataType.bfloat16);
   if (!isHandled) return undefined;
   const [images, height, width] = Array.from(imageShape);
+  const output = gradient?.shape ?? [images, height - 1 + after[0], width - 1 + after[1]];
   const conv: ConvShape = {
     precision: activations.dtype === dataType.float32 ? 'fp32' : 'bf16',
     images,
@@ -53,14 +54,33 @@ export function addOwnConvolution(
     width,
     inputChannels: kernelShape[2],
     outputChannels: kernelShape[3],
-    outputHeight: height - 1 + after[0],
-    outputWidth: width - 1 + after[1],
+    outputHeight: output[1],
+    outputWidth: output[2],
   };
   const algorithm = algorithms.choose(pass, conv);
   if (algorithm === 'direct') return undefined;
   const other =
-    pass === 'kernel-gradient' ? gradient : graph.cast(wide(graph, read[1]), dataType.float32);
+    pass === 'kernel-gradient' && gradient !== undefined
+      ? gradient
+      : graph.cast(wide(graph, read[1]), dataType.float32);
   return algorithms.add(graph, pass, algorithm, conv, activations, other);
+}
+
+/**
+ * The gradient of outputs without the last row and column where these are zeros that were added to it: the gradient of a
+ * trimmed convolution.
+ */
+function withoutZeros(graph: TensorGraph, gradient: Value): Value {
+  const { op, inputs } = graph.entries[beforeCast(graph, gradient).ref[0]];
+  if (op !== 'PadV2') return gradient;
+  const [padded, paddings, constant] = inputs;
+  // Zeros before and after, of images, rows, columns and channels.
+  const zeros = Array.from(constantOf(graph, paddings) ?? []);
+  const isTrimmed =
+    zeros.length === 8 &&
+    zeros.every((count, place) => count === 0 || (count === 1 && (place === 3 || place === 5))) &&
+    constantOf(graph, beforeCast(graph, constant))?.[0] === 0;
+  return isTrimmed ? graph.cast(padded, gradient.dtype) : gradient;
 }
 
 /** How many rows and columns of zeros follow the image, 0 or 1, where one of each precedes it; else nothing. */
@@ -76,14 +96,22 @@ function zerosAfter(
 }
 
 /** What a value was before it was cast. */
-function wide(graph: TensorGraph, value: Value): Value {
+function beforeCast(graph: TensorGraph, value: Value): Value {
   const { op, inputs } = graph.entries[value.ref[0]];
-  return op === 'Cast' && inputs[0].dtype === dataType.float32 ? inputs[0] : value;
+  return op === 'Cast' ? inputs[0] : value;
 }
 
-/** The whole numbers of a constant. */
+/** A kernel with all of its bits. */
+function wide(graph: TensorGraph, value: Value): Value {
+  const before = beforeCast(graph, value);
+  return before.dtype === dataType.float32 ? before : value;
+}
+
+/** The numbers of a constant. */
 function constantOf(graph: TensorGraph, { ref }: Value): ArrayLike<number> | undefined {
   const given = graph.entries[ref[0]].attributes.find(({ name }) => name === 'value')?.value;
   const isTensorValue = typeof given === 'object' && given !== null && 'data' in given;
-  return isTensorValue && given.data instanceof Int32Array ? given.data : undefined;
+  if (!isTensorValue) return undefined;
+  const { data } = given;
+  return data instanceof Int32Array || data instanceof Float32Array ? data : undefined;
 }

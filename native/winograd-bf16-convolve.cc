@@ -1,0 +1,470 @@
+// The forward pass and the gradient by the input of winograd-bf16.h.
+//
+//   m[point][tile][co] = sum over taps and ci of v[point][tile][tap][ci] u[point][tap][ci][co]
+//
+// A region of pairs has one tap and 4 points along an axis, one at the end of an axis has two taps and one point. The
+// transforms are in float32; v and u are kept in bfloat16, m in float32.
+#include <vector>
+
+#include "parallel.h"
+#include "winograd-bf16.h"
+#include "winograd-regions.h"
+
+namespace cifar10_fast {
+namespace winograd_bf16 {
+namespace {
+
+constexpr int64_t kMost = 240, kBytes = 512 << 10;  // of tiles at a time, and of their v
+constexpr int kTiles = 12;  // that a product holds in registers, for two vectors of output channels
+
+// What the passes read and write: images of `depth` channels, and of `columns`.
+struct Problem {
+  int64_t n, depth, columns;
+  Extents from, to;
+  int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
+};
+
+// The sizes of a block of tiles of a region.
+struct Block {
+  Block(const Region& region, int64_t depth)
+      : sum(region.sums() * depth), points(region.points()), stride((sum + 31) / 32 * 32 + 32) {
+    // As many tiles as half of the second-level cache holds, but enough to pay for reading the kernel again.
+    const int64_t bytes = points * stride * sizeof(uint16_t);
+    tiles = std::min<int64_t>(kMost, std::max<int64_t>(48, kBytes / bytes)) / kTiles * kTiles;
+  }
+  int64_t sum;  // products that are summed over
+  int64_t points, stride, tiles;
+  // A line more, so that points do not fall into the same sets of the cache.
+  static constexpr int64_t product = kTiles * kPanel + 16;
+  size_t inputBytes() const { return points * tiles * stride * sizeof(uint16_t); }
+  size_t productBytes() const { return points * product * sizeof(float); }
+};
+
+// A thread's memory.
+struct Room {
+  uint16_t* v;
+  float* m;
+  const uint16_t* nothing;  // a pixel off the image
+};
+
+// The kernel's transform along one axis, as that of the input has its last point negated.
+CIFAR10_FAST_BF16_INLINE void transformKernel(const Vec* k, int step_in, int step_out, Vec* out) {
+  const Vec half = _mm512_set1_ps(0.5f);
+  const Vec even = _mm512_mul_ps(half, _mm512_add_ps(k[0], k[2 * step_in]));
+  const Vec odd = _mm512_mul_ps(half, k[step_in]);
+  out[0] = k[0];
+  out[step_out] = _mm512_add_ps(even, odd);
+  out[2 * step_out] = _mm512_sub_ps(even, odd);
+  out[3 * step_out] = k[2 * step_in];
+}
+
+// The points of one tap of a region, of a kernel's 3x3 vectors.
+CIFAR10_FAST_BF16_INLINE void transformTap(const Vec* k, const Region& region, int row, int column, Vec* out) {
+  if (region.rows.isPair() && region.columns.isPair()) {
+    Vec half[12];
+    for (int j = 0; j < 3; j++) transformKernel(k + j, 3, 3, half + j);
+    for (int i = 0; i < 4; i++) transformKernel(half + 3 * i, 1, 1, out + 4 * i);
+  } else if (region.rows.isPair()) {
+    transformKernel(k + column, 3, 1, out);
+  } else if (region.columns.isPair()) {
+    transformKernel(k + 3 * row, 1, 1, out);
+  } else {
+    out[0] = k[3 * row + column];
+  }
+}
+
+// u [panel][point][sum/2][32 columns][2] of k [3,3,depth,columns], for input channels [first, last), both even.
+CIFAR10_FAST_BF16 void transformKernels(const float* k, const Problem& p, const Region& region, int64_t first,
+                                        int64_t last, uint16_t* u) {
+  const int points = region.points();
+  const int64_t sum = region.sums() * p.depth;
+  for (int64_t c = first; c < last; c += 2) {
+    for (int64_t column = 0; column < p.panels() * kPanel; column += kLanes) {
+      const int64_t left = std::max<int64_t>(0, std::min<int64_t>(kLanes, p.columns - column));
+      const __mmask16 mask = static_cast<__mmask16>((1u << left) - 1);
+      Vec kernel[2][9];
+      for (int e = 0; e < 2; e++) {
+        for (int i = 0; i < 9; i++) {
+          kernel[e][i] = _mm512_maskz_loadu_ps(mask, k + (i * p.depth + c + e) * p.columns + std::min(column, p.columns));
+        }
+      }
+      uint16_t* panel = u + (column / kPanel * points * sum / 2) * kPanel * 2 + column % kPanel * 2;
+      for (int row = 0; row < region.rows.sums(); row++) {
+        for (int at = 0; at < region.columns.sums(); at++) {
+          Vec even[16], odd[16];
+          transformTap(kernel[0], region, row, at, even);
+          transformTap(kernel[1], region, row, at, odd);
+          const int64_t tap = (row * region.columns.sums() + at) * p.depth;
+          for (int i = 0; i < points; i++) {
+            uint16_t* to = panel + (i * sum + tap + c) / 2 * kPanel * 2;
+            _mm512_storeu_si512(to, interleave(even[i], odd[i]));
+          }
+        }
+      }
+    }
+  }
+}
+
+// Tiles of one row of tiles of a region: their image, the tile row, its columns [first, last), and where their v lies.
+struct Strip {
+  const uint16_t* image;
+  int64_t row, first, last;
+  uint16_t* v;
+};
+
+// Pixels of an image by column, of one of its rows or of one above or below it, whose pixels are `nothing`.
+struct Row {
+  Row(const Problem& p, const uint16_t* image, int64_t row, const uint16_t* nothing)
+      : start(row >= 0 && row < p.from.h ? image + row * p.from.w * p.depth : nothing),
+        step(start == nothing ? 0 : p.depth),
+        width(p.from.w),
+        nothing(nothing) {}
+  const uint16_t* at(int64_t column) const {
+    return column >= 0 && column < width ? start + column * step : nothing;
+  }
+  const uint16_t* start;
+  int64_t step, width;
+  const uint16_t* nothing;
+};
+
+// Pairs of rows and columns, of 16 channels or of 8. A column of pixels is transformed once for both tiles that read it.
+template <bool IsHalf>
+CIFAR10_FAST_BF16 inline void transformStrip(const Row* rows, int64_t first, int64_t last, int64_t step, int64_t point,
+                                             uint16_t* to) {
+  const Row r0 = rows[0], r1 = rows[1], r2 = rows[2], r3 = rows[3];
+  // Two columns that the tile before has read and two more, transformed along the rows.
+  Vec seen[16];
+  const auto read = [&](int64_t column, Vec* out) CIFAR10_FAST_BF16 {
+    const Vec in[4] = {loadChannels(r0.at(column), IsHalf), loadChannels(r1.at(column), IsHalf),
+                       loadChannels(r2.at(column), IsHalf), loadChannels(r3.at(column), IsHalf)};
+    transformInput(in, 1, out);
+  };
+  const auto write = [&](const Vec* a, const Vec* b) CIFAR10_FAST_BF16 {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      uint16_t* at = to + 4 * i * point;
+      const Vec in[4] = {a[i], a[4 + i], b[i], b[4 + i]};
+      Vec out[4];
+      transformInput(in, 1, out);
+      storeChannels(at, out[0], IsHalf);
+      storeChannels(at + point, out[1], IsHalf);
+      storeChannels(at + 2 * point, out[2], IsHalf);
+      storeChannels(at + 3 * point, out[3], IsHalf);
+    }
+    to += step;
+  };
+  read(2 * first - 1, seen);
+  read(2 * first, seen + 4);
+  for (int64_t tile = first; tile < last; tile++) {
+    read(2 * tile + 1, seen + 8);
+    read(2 * tile + 2, seen + 12);
+    write(seen, seen + 8);
+    if (++tile == last) break;
+    read(2 * tile + 1, seen);
+    read(2 * tile + 2, seen + 4);
+    write(seen + 8, seen);
+  }
+}
+
+CIFAR10_FAST_BF16 void transformPairs(const Problem& p, const Region& region, const Block& block, const Strip& strip,
+                                      const uint16_t* nothing) {
+  const int64_t top = region.rows.source(strip.row);
+  Row rows[4] = {{p, strip.image, top, nothing},
+                 {p, strip.image, top + 1, nothing},
+                 {p, strip.image, top + 2, nothing},
+                 {p, strip.image, top + 3, nothing}};
+  for (int64_t c = 0; c < p.depth; c += kLanes) {
+    (p.depth - c < kLanes ? transformStrip<true> : transformStrip<false>)(
+        rows, strip.first, strip.last, block.stride, block.tiles * block.stride, strip.v + c);
+    for (Row& row : rows) row.start += kLanes;
+    for (Row& row : rows) row.nothing += kLanes;
+  }
+}
+
+// The end of one or of both axes: taps of it lie one after the other.
+CIFAR10_FAST_BF16 void transformEnds(const Problem& p, const Region& region, const Block& block, const Strip& strip,
+                                     const uint16_t* nothing) {
+  const int64_t top = region.rows.source(strip.row);
+  const bool is_tall = region.rows.isPair();
+  const bool is_wide = region.columns.isPair();
+  const int points = region.points();
+  const int64_t point = block.tiles * block.stride;
+  uint16_t* to = strip.v;
+  for (int64_t tile = strip.first; tile < strip.last; tile++, to += block.stride) {
+    const int64_t left = region.columns.source(tile);
+    for (int row = 0; row < region.rows.sums(); row++) {
+      for (int column = 0; column < region.columns.sums(); column++) {
+        const uint16_t* at[4];
+        for (int i = 0; i < points; i++) {
+          at[i] = Row(p, strip.image, top + (is_tall ? i : row), nothing).at(left + (is_wide ? i : column));
+        }
+        uint16_t* tap = to + (row * region.columns.sums() + column) * p.depth;
+        if (points == 1) {
+          std::memcpy(tap, at[0], p.depth * sizeof(uint16_t));
+          continue;
+        }
+        const int64_t depth = p.depth;
+        for (int64_t c = 0; c < depth; c += kLanes) {
+          const bool is_half = depth - c < kLanes;
+          Vec in[4], out[4];
+          for (int i = 0; i < 4; i++) in[i] = loadChannels(at[i] + c, is_half);
+          transformInput(in, 1, out);
+          for (int i = 0; i < 4; i++) storeChannels(tap + i * point + c, out[i], is_half);
+        }
+      }
+    }
+  }
+}
+
+// m[tile][32] = sum over k of v[tile][k] u[k][32], for kTiles tiles, `stride` elements apart.
+CIFAR10_FAST_BF16 void multiplyTiles(const uint16_t* v, int64_t stride, const uint16_t* u, int64_t sum, float* m) {
+  Vec sums[kTiles][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTiles; i++) {
+    sums[i][0] = _mm512_setzero_ps();
+    sums[i][1] = _mm512_setzero_ps();
+  }
+  for (int64_t k = 0; k < sum; k += 2, u += 2 * kPanel) {
+    const __m512bh left = (__m512bh)_mm512_loadu_si512(u), right = (__m512bh)_mm512_loadu_si512(u + kPanel);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTiles; i++) {
+      const __m512bh value = spread(v + i * stride + k);
+      sums[i][0] = _mm512_dpbf16_ps(sums[i][0], value, left);
+      sums[i][1] = _mm512_dpbf16_ps(sums[i][1], value, right);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kTiles; i++) {
+    _mm512_storeu_ps(m + i * kPanel, sums[i][0]);
+    _mm512_storeu_ps(m + i * kPanel + kLanes, sums[i][1]);
+  }
+}
+
+// The output's transform along one axis, of four points to two outputs.
+CIFAR10_FAST_BF16_INLINE void transformOutput(const Vec* m, int step_in, int step_out, Vec* out) {
+  const Vec m1 = m[step_in], m2 = m[2 * step_in];
+  out[0] = _mm512_add_ps(_mm512_add_ps(m[0], m1), m2);
+  out[step_out] = _mm512_add_ps(_mm512_sub_ps(m1, m2), m[3 * step_in]);
+}
+
+// How 32 channels are written.
+enum class Store {
+  kPart,    // the first 8, 16 or 24 of them
+  kWhole,   // all, by way of the cache
+  kStream,  // all, past it: whole lines of an output that is too large to be there when it is read
+};
+
+template <Store S>
+CIFAR10_FAST_BF16_INLINE void store32(uint16_t* at, Vec low, Vec high, __mmask32 mask) {
+  const __m512i bits = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+  if constexpr (S == Store::kPart) _mm512_mask_storeu_epi16(at, mask, bits);
+  if constexpr (S == Store::kWhole) _mm512_storeu_si512(at, bits);
+  if constexpr (S == Store::kStream) _mm512_stream_si512(reinterpret_cast<__m512i*>(at), bits);
+}
+
+// Where the outputs of tiles go: rows are `down` elements apart and columns `across`, a region of four points has
+// outputs `beside` each other in one of the two ways, and tiles are `step` apart.
+struct Places {
+  int64_t down, across, beside, step;
+};
+
+// The outputs of one tile for 16 channels; `points` of m are `point` floats apart.
+template <int Points>
+CIFAR10_FAST_BF16_INLINE void transformOutputs(const float* m, int64_t point, Vec* out) {
+  Vec in[Points];
+#pragma GCC unroll 16
+  for (int i = 0; i < Points; i++) in[i] = _mm512_loadu_ps(m + i * point);
+  if constexpr (Points == 16) {
+    Vec half[8];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) transformOutput(in + j, 4, 4, half + j);
+    transformOutput(half, 1, 1, out);
+    transformOutput(half + 4, 1, 1, out + 2);
+  } else if constexpr (Points == 4) {
+    transformOutput(in, 1, 1, out);
+  } else {
+    out[0] = in[0];
+  }
+}
+
+// Writes 32 channels, or those of `mask`, of the outputs of `count` tiles.
+template <int Points, Store S>
+CIFAR10_FAST_BF16 void writeTiles(const float* m, int64_t point, int64_t count, Places to, __mmask32 mask,
+                                  uint16_t* y) {
+  for (int64_t t = 0; t < count; t++, m += kPanel, y += to.step) {
+    Vec low[4], high[4];
+    transformOutputs<Points>(m, point, low);
+    transformOutputs<Points>(m + kLanes, point, high);
+    store32<S>(y, low[0], high[0], mask);
+    if constexpr (Points == 4) store32<S>(y + to.beside, low[1], high[1], mask);
+    if constexpr (Points == 16) {
+      store32<S>(y + to.across, low[1], high[1], mask);
+      store32<S>(y + to.down, low[2], high[2], mask);
+      store32<S>(y + to.down + to.across, low[3], high[3], mask);
+    }
+  }
+}
+
+using Writer = void (*)(const float*, int64_t, int64_t, Places, __mmask32, uint16_t*);
+
+template <Store S>
+Writer writerFor(int64_t points) {
+  return points == 16 ? writeTiles<16, S> : points == 4 ? writeTiles<4, S> : writeTiles<1, S>;
+}
+
+Writer writerOf(int64_t points, Store how) {
+  if (how == Store::kPart) return writerFor<Store::kPart>(points);
+  return how == Store::kWhole ? writerFor<Store::kWhole>(points) : writerFor<Store::kStream>(points);
+}
+
+// An output of more bytes than this is written past the cache.
+constexpr int64_t kStreamed = 16 << 20;
+
+Store storeOf(const Problem& p, const uint16_t* y) {
+  const bool is_whole = p.columns % kPanel == 0;
+  const bool is_aligned = is_whole && reinterpret_cast<uintptr_t>(y) % 64 == 0;
+  const int64_t bytes = p.n * p.to.h * p.to.w * p.columns * static_cast<int64_t>(sizeof *y);
+  return is_aligned && bytes > kStreamed ? Store::kStream : Store::kWhole;
+}
+
+// Calls use(strip, tile) for each part of a row of tiles in [start, end), with the tiles before it.
+template <typename Use>
+inline void forStrips(const Region& region, int64_t start, int64_t end, const Use& use) {
+  const int64_t across = region.columns.tiles;
+  for (int64_t tile = start; tile < end;) {
+    const int64_t first = tile % across;
+    const int64_t last = std::min(across, first + end - tile);
+    use(tile / region.tiles(), tile / across % region.rows.tiles, first, last, tile - start);
+    tile += last - first;
+  }
+}
+
+// A region's outputs of images [first, last).
+CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Problem& p, const Region& region,
+                                int64_t first, int64_t last, const Room& room, uint16_t* y) {
+  const Block block(region, p.depth);
+  const int64_t tiles = region.tiles();
+  const int64_t down = p.to.w * p.columns;
+  const Places places{down, p.columns, region.rows.isPair() ? down : p.columns, 2 * p.columns};
+  const Store how = storeOf(p, y);
+  for (int64_t start = first * tiles; start < last * tiles; start += block.tiles) {
+    const int64_t end = std::min(start + block.tiles, last * tiles);
+    const int64_t count = end - start;
+    const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
+    forStrips(region, start, end, [&](int64_t image, int64_t row, int64_t left, int64_t right, int64_t at) {
+      const Strip strip{x + image * p.from.h * p.from.w * p.depth, row, left, right, room.v + at * block.stride};
+      (block.points == 16 ? transformPairs : transformEnds)(p, region, block, strip, room.nothing);
+    });
+    for (int64_t i = 0; i < block.points; i++) {
+      std::memset(room.v + (i * block.tiles + count) * block.stride, 0, (padded - count) * block.stride * sizeof *room.v);
+    }
+    for (int64_t panel = 0; panel < p.panels(); panel++) {
+      const uint16_t* kernel = u + panel * block.points * block.sum * kPanel;
+      const int64_t channels = std::min<int64_t>(kPanel, p.columns - panel * kPanel);
+      const __mmask32 mask = static_cast<__mmask32>((uint64_t{1} << channels) - 1);
+      const Writer write = writerOf(block.points, channels < kPanel ? Store::kPart : how);
+      // The products of so many tiles stay in the first-level cache until they are transformed.
+      for (int64_t t = 0; t < count; t += kTiles) {
+        for (int64_t i = 0; i < block.points; i++) {
+          multiplyTiles(room.v + (i * block.tiles + t) * block.stride, block.stride, kernel + i * block.sum * kPanel,
+                        block.sum, room.m + i * block.product);
+        }
+        forStrips(region, start + t, std::min(start + t + kTiles, end),
+                  [&](int64_t image, int64_t row, int64_t left, int64_t right, int64_t at) {
+                    uint16_t* to = y + ((image * p.to.h + region.rows.output(row)) * p.to.w +
+                                        region.columns.output(left)) * p.columns + panel * kPanel;
+                    write(room.m + at * kPanel, block.product, right - left, places, mask, to);
+                  });
+      }
+    }
+  }
+}
+
+// k [3,3,Ci,Co] turned round, with its channels exchanged: [3,3,Co,Ci]. Eight columns at a time, as they share lines.
+void turnKernel(const float* k, const ConvShape& s, int64_t first, int64_t last, float* turned) {
+  constexpr int64_t kColumns = 8;
+  for (int i = 0; i < 9; i++) {
+    for (int64_t co = 0; co < s.co; co += kColumns) {
+      for (int64_t ci = first; ci < last; ci++) {
+        const float* from = k + (i * s.ci + ci) * s.co + co;
+        float* to = turned + ((8 - i) * s.co + co) * s.ci + ci;
+        for (int64_t j = 0; j < kColumns; j++) to[j * s.ci] = from[j];
+      }
+    }
+  }
+}
+
+void run(const uint16_t* x, const float* k, const Problem& p, int threads, const Scratch& scratch, size_t first_piece,
+         uint16_t* y) {
+  Region regions[kRegions];
+  findRegions(p.from, p.to, regions);
+  uint16_t* nothing = scratch.piece<uint16_t>(first_piece);
+  std::memset(nothing, 0, p.depth * sizeof *nothing);
+  parallel(threads, p.depth / 2, [&](int, int64_t first, int64_t last) {
+    for (int i = 0; i < kRegions; i++) {
+      if (regions[i].tiles() == 0) continue;
+      transformKernels(k, p, regions[i], 2 * first, 2 * last, scratch.piece<uint16_t>(first_piece + 1 + i));
+    }
+  });
+  parallel(threads, p.n, [&](int t, int64_t first, int64_t last) {
+    const size_t own = first_piece + 1 + kRegions + 2 * t;
+    const Room room{scratch.piece<uint16_t>(own), scratch.piece<float>(own + 1), nothing};
+    for (int i = 0; i < kRegions; i++) {
+      if (regions[i].tiles() == 0) continue;
+      convolve(x, scratch.piece<uint16_t>(first_piece + 1 + i), p, regions[i], first, last, room, y);
+    }
+    // What was written past the cache is there before another thread reads it.
+    _mm_sfence();
+  });
+}
+
+// The sizes of the pieces of memory that `run` works in.
+std::vector<size_t> piecesOf(const Problem& p, int threads) {
+  Region regions[kRegions];
+  findRegions(p.from, p.to, regions);
+  std::vector<size_t> sizes{p.depth * sizeof(uint16_t)};
+  size_t input = 0, product = 0;
+  for (const Region& region : regions) {
+    const Block block(region, p.depth);
+    const bool is_empty = region.tiles() == 0;
+    sizes.push_back(is_empty ? 0 : p.panels() * kPanel * block.points * block.sum * sizeof(uint16_t));
+    if (is_empty) continue;
+    input = std::max(input, block.inputBytes());
+    product = std::max(product, block.productBytes());
+  }
+  for (int t = 0; t < threads; t++) {
+    sizes.push_back(input);
+    sizes.push_back(product);
+  }
+  return sizes;
+}
+
+}  // namespace
+}  // namespace winograd_bf16
+
+void winogradBf16Forward(const uint16_t* x, const float* k, const ConvShape& s, int threads, uint16_t* y) {
+  const winograd_bf16::Problem p{s.n, s.ci, s.co, {s.h, s.w}, {s.oh, s.ow}};
+  const Scratch scratch(winograd_bf16::piecesOf(p, threads));
+  winograd_bf16::run(x, k, p, threads, scratch, 0, y);
+}
+
+void winogradBf16Input(const uint16_t* dy, const float* k, const ConvShape& s, int threads, uint16_t* dx) {
+  const winograd_bf16::Problem p{s.n, s.co, s.ci, {s.oh, s.ow}, {s.h, s.w}};
+  std::vector<size_t> sizes = winograd_bf16::piecesOf(p, threads);
+  sizes.insert(sizes.begin(), 9 * s.ci * s.co * sizeof(float));
+  const Scratch scratch(sizes);
+  float* turned = scratch.piece<float>(0);
+  parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
+    winograd_bf16::turnKernel(k, s, first, last, turned);
+  });
+  winograd_bf16::run(dy, turned, p, threads, scratch, 1, dx);
+}
+
+bool hasWinogradBf16() {
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+bool fitsWinogradBf16(const ConvShape& s) { return s.ci % 8 == 0 && s.co % 8 == 0; }
+
+}  // namespace cifar10_fast
