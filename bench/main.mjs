@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { checkWork } from './check.bench.mjs';
 import { wholeNumber } from './flags.mjs';
 import { measureMemory } from './memory.bench.mjs';
+import { measureModels } from './models.bench.mjs';
 import { measureSteps } from './step.bench.mjs';
 
 const usage = `usage: npm run bench -- [options]
@@ -13,6 +14,8 @@ const usage = `usage: npm run bench -- [options]
   --xla          also our captured step compiled by XLA, as far as it can
   --json         end with one JSON line
   --memory       instead: is memory flat over 3,000 small steps and 30 large ones
+  --models       instead: models of tf.layers by model.fit, accelerate() and PyTorch
+  --no-peer      leave PyTorch out of --models
   --check        instead: does every variant compute the same losses
   --help         this text
 
@@ -28,13 +31,16 @@ function readFlags() {
       xla: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
+      models: { type: 'boolean', default: false },
+      'no-peer': { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { batch, rounds, ...switches } = values;
+  const { batch, rounds, 'no-peer': noPeer, ...switches } = values;
   return {
     ...switches,
+    noPeer,
     batches: batch?.map((text) => wholeNumber('batch', text)),
     rounds: rounds === undefined ? undefined : wholeNumber('rounds', rounds),
   };
@@ -52,7 +58,13 @@ async function main() {
     console.log(usage);
     return 0;
   }
-  const bench = flags.check ? checkWork : flags.memory ? measureMemory : measureSteps;
+  const bench = flags.check
+    ? checkWork
+    : flags.models
+      ? measureModels
+      : flags.memory
+        ? measureMemory
+        : measureSteps;
   const { result, faults } = await bench(flags);
   for (const fault of faults) console.error(`bench: ${fault}`);
   if (flags.json) console.log(JSON.stringify(result));

@@ -15,11 +15,14 @@ export function readPeers() {
   return existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : undefined;
 }
 
-/** A command that runs one of bench/workers, or the Python peer, for {@link startWorker}. */
+/** The workers in Python. */
+const peerFiles = { torch: 'resnet9_torch.py', 'torch-model': 'models_torch.py' };
+
+/** A command that runs one of bench/workers, or a Python peer, for {@link startWorker}. */
 export function commandOf(worker, config) {
   const text = JSON.stringify(config);
-  return worker === 'torch'
-    ? [join(venv, 'bin/python'), join(here, 'peers/resnet9_torch.py'), text]
+  return Object.hasOwn(peerFiles, worker)
+    ? [join(venv, 'bin/python'), join(here, 'peers', peerFiles[worker]), text]
     : [process.execPath, join(here, `workers/${worker}.mjs`), text];
 }
 

@@ -88,6 +88,15 @@ export type {
 export type { OpAttribute } from './engine/backend';
 export { loadTensorflow } from './engine/tensorflow';
 export type { Tensorflow, ThreadOptions } from './engine/tensorflow';
+export { accelerate } from './layers/accelerate';
+export type {
+  AccelerateOptions,
+  AcceleratedFitArgs,
+  AcceleratedModel,
+  PredictArgs,
+} from './layers/accelerate';
+export type { BatchDataset, FitDatasetArgs, ModelData } from './layers/fit-dataset';
+export type { ClassWeights } from './layers/class-weights';
 export { celu, gelu, relu, shiftScaleRelu, silu, softplus } from './nn/activation';
 export type { ActivationLayer } from './nn/activation';
 export { batchNorm, ghostBatchNorm } from './nn/batch-norm';

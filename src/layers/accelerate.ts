@@ -15,7 +15,7 @@ import type { Recording, SessionOptions } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
 import { evaluateRows } from './evaluate';
 import { evaluateDataset, fitDataset } from './fit-dataset';
-import type { BatchDataset, Examples, FitDatasetArgs } from './fit-dataset';
+import type { BatchDataset, ModelData, FitDatasetArgs } from './fit-dataset';
 import { createFitLoop } from './fit-loop';
 import { innerModel, viewOf } from './internals';
 import type { ModelInternals } from './internals';
@@ -64,18 +64,18 @@ export interface AcceleratedFitArgs extends Omit<ModelFitArgs, 'sampleWeight' | 
 export interface AcceleratedModel {
   /** The model that was given. It holds the weights after each call, and after each epoch. */
   readonly model: LayersModel;
-  fit(x: Examples, y: Examples, args?: AcceleratedFitArgs): Promise<History>;
+  fit(x: ModelData, y: ModelData, args?: AcceleratedFitArgs): Promise<History>;
   fitDataset(dataset: BatchDataset, args: FitDatasetArgs): Promise<History>;
   /** Loss and metrics; dispose them. */
-  evaluate(x: Examples, y: Examples, args?: ModelEvaluateArgs): Promise<tf.Scalar | tf.Scalar[]>;
+  evaluate(x: ModelData, y: ModelData, args?: ModelEvaluateArgs): Promise<tf.Scalar | tf.Scalar[]>;
   evaluateDataset(
     dataset: BatchDataset,
     args?: { readonly batches?: number },
   ): Promise<tf.Scalar | tf.Scalar[]>;
   /** The outputs; dispose them. */
-  predict(x: Examples, args?: PredictArgs): Promise<tf.Tensor | tf.Tensor[]>;
+  predict(x: ModelData, args?: PredictArgs): Promise<tf.Tensor | tf.Tensor[]>;
   /** Loss and metrics of one step on one batch. */
-  trainOnBatch(x: Examples, y: Examples): Promise<number | number[]>;
+  trainOnBatch(x: ModelData, y: ModelData): Promise<number | number[]>;
   /** Gives the model's optimiser its state; `fit` does so itself, `trainOnBatch` does not. */
   syncOptimizer(): Promise<void>;
   /** The graphs that were recorded so far, for `printGraph` and `summariseGraph`. */
@@ -229,8 +229,8 @@ interface Opened {
 
 async function trainOnBatch(
   { inner, session }: Opened,
-  x: Examples,
-  y: Examples,
+  x: ModelData,
+  y: ModelData,
 ): Promise<number | number[]> {
   const [inputs, targets] = await inner.standardizeUserData(x, y);
   const data = [...inputs, ...targets].map((tensor): HostTensor =>
@@ -288,8 +288,8 @@ function scalars(values: readonly number[]): tf.Scalar | tf.Scalar[] {
 /** Inputs and targets as TF.js checks them for `evaluate`, on the host. */
 function evaluationRows(
   model: ModelInternals,
-  x: Examples,
-  y: Examples,
+  x: ModelData,
+  y: ModelData,
   args: ModelEvaluateArgs,
 ): readonly [rows: Rows[], batchSize: number] {
   let rows: Rows[] = [];
@@ -330,7 +330,7 @@ function validationOf(
 async function predict(
   model: ModelInternals,
   session: ModelSession,
-  x: Examples,
+  x: ModelData,
   args: PredictArgs,
 ): Promise<tf.Tensor | tf.Tensor[]> {
   let rows: Rows[] = [];

@@ -13,7 +13,7 @@ import type { BatchData, ModelSession } from './model-session';
 import { rowsOf } from './rows';
 
 /** Tensors of examples `[examples,…]`: one, a list, or by the names of the model's inputs or outputs. */
-export type Examples = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.Tensor };
+export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.Tensor };
 
 interface Iterator {
   next(): Promise<{ readonly done: boolean; readonly value: unknown }>;
@@ -35,7 +35,7 @@ export interface FitDatasetArgs {
   readonly yieldEvery?: unknown;
   readonly classWeight?: ClassWeights | ClassWeights[] | Record<string, ClassWeights> | undefined;
   /** Batches, or inputs and targets. */
-  readonly validationData?: BatchDataset | readonly [x: Examples, y: Examples] | undefined;
+  readonly validationData?: BatchDataset | readonly [x: ModelData, y: ModelData] | undefined;
   /** Batches of a data set to validate on. Default: all. */
   readonly validationBatches?: number | undefined;
   /** For inputs and targets. Default: 32, as in TF.js. */
@@ -158,7 +158,7 @@ async function readBatch(
   value: unknown,
   classWeight: FitDatasetArgs['classWeight'],
 ): Promise<BatchData> {
-  const { xs, ys } = (value ?? {}) as { readonly xs?: Examples; readonly ys?: Examples };
+  const { xs, ys } = (value ?? {}) as { readonly xs?: ModelData; readonly ys?: ModelData };
   if (xs === undefined || ys === undefined) {
     throw new TrainError(
       'fitDataset: the data set gives elements without xs or ys. Give { xs, ys } of a batch of tensors each, and call ' +
@@ -182,7 +182,7 @@ async function readBatch(
   return [...data, ...weights];
 }
 
-function flat(what: string, names: readonly string[], part: Examples): readonly tf.Tensor[] {
+function flat(what: string, names: readonly string[], part: ModelData): readonly tf.Tensor[] {
   const list =
     part instanceof tf.Tensor
       ? [part]
