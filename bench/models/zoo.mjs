@@ -15,8 +15,8 @@ export const zoo = {
     unit: 'images',
     shape: [32, 32, 3],
     classes: 10,
-    batch: 128,
-    batches: 6,
+    batch: 512,
+    batches: 2,
     make: (tf) => {
       const pool = () => tf.layers.maxPooling2d({ poolSize: 2 });
       return tf.sequential({
@@ -46,8 +46,8 @@ export const zoo = {
     unit: 'images',
     shape: [28, 28, 1],
     classes: 10,
-    batch: 128,
-    batches: 10,
+    batch: 512,
+    batches: 4,
     make: (tf) => {
       const conv = (filters, options = {}) =>
         tf.layers.conv2d({ filters, kernelSize: 3, activation: 'relu', ...options });

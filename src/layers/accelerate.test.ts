@@ -5,6 +5,7 @@ import { CaptureError, LayerError, OptimError, TrainError } from '../base/errors
 import { loadTensorflow } from '../engine/tensorflow';
 import { accelerate } from './accelerate';
 import type { AccelerateOptions, AcceleratedFitArgs } from './accelerate';
+import type { FitDatasetArgs } from './fit-dataset';
 
 beforeAll(() => {
   loadTensorflow();
@@ -325,14 +326,14 @@ describe('the other methods', () => {
       },
     });
     const [plain, fast] = [perceptron(), perceptron()];
-    const args = {
+    const args: object = {
       epochs: 2,
       verbose: 0,
       validationData: dataset(10),
       classWeight: { 0: 2, 1: 1 },
     };
     const expected = await plain.fitDataset(dataset(8), args as never);
-    const found = await accelerate(fast).fitDataset(dataset(8), args);
+    const found = await accelerate(fast).fitDataset(dataset(8), args as FitDatasetArgs);
     expectSameHistory(found, expected);
     expectSameWeights(fast, plain);
 
