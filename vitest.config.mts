@@ -1,11 +1,31 @@
 import { defineConfig } from 'vitest/config';
 
+const parity = ['test/parity/**/*.test.ts'];
+/** What needs tools in Python: `npm run test:kernel`. */
+const tools = ['test/kernel/tools.test.ts'];
+const kernel = ['test/kernel/**/*.test.ts'];
+/** Needs a process of its own, since it loads TensorFlow with its own number of threads. */
+const alone = ['src/engine/tensorflow.test.ts'];
+const unit = ['src/**/*.test.ts', 'test/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    // TensorFlow's native addon wants a process of its own, and two cores are all a small machine has.
     pool: 'forks',
+    // Two cores are all that a small machine has.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // Files share their worker's process and modules: loading TensorFlow for each took a third of the time.
+    isolate: false,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: unit, exclude: [...parity, ...kernel, ...alone] },
+      },
+      { extends: true, test: { name: 'alone', include: alone, isolate: true } },
+      { extends: true, test: { name: 'parity', include: parity } },
+      { extends: true, test: { name: 'kernel', include: kernel, exclude: tools } },
+      { extends: true, test: { name: 'tools', include: tools } },
+    ],
   },
 });

@@ -72,11 +72,11 @@ const suites = {
     one('format', script('prettier'), '--check', '--log-level=warn', '.'),
     one('lint', script('oxlint'), '--type-aware', '--max-warnings=0'),
     one('types', 'node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.check.json'),
-    vitest('unit', '--exclude=test/parity/**', '--exclude=test/kernel/**'),
+    vitest('unit', '--project=unit', '--project=alone'),
   ],
-  parity: [vitest('parity', 'test/parity')],
+  parity: [vitest('parity', '--project=parity')],
   // What needs tools in Python is left to `npm run test:kernel`.
-  kernel: [vitest('kernel', 'test/kernel', '--exclude=test/kernel/tools.test.ts')],
+  kernel: [vitest('kernel', '--project=kernel')],
   notebooks: [
     one('kept outputs', 'scripts/notebooks.mjs', 'check'),
     counting('smoke', 'scripts/test-notebooks.mjs'),
