@@ -11,6 +11,7 @@ import { CaptureError, LayerError, OptimError, TrainError } from '../base/errors
 import type { HostTensor } from '../base/host-tensor';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import type { Precision } from '../engine/hardware';
+import type { NodeTime } from '../engine/profile';
 import type { Recording, SessionOptions } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
 import { evaluateRows } from './evaluate';
@@ -78,6 +79,11 @@ export interface AcceleratedModel {
   trainOnBatch(x: ModelData, y: ModelData): Promise<number | number[]>;
   /** Gives the model's optimiser its state; `fit` does so itself, `trainOnBatch` does not. */
   syncOptimizer(): Promise<void>;
+  /**
+   * Times every operation of the steps that run until `action` has ended, which slows them a little; `summariseProfile`
+   * adds them up.
+   */
+  profile<T>(action: () => Promise<T>): Promise<{ readonly result: T; readonly nodes: NodeTime[] }>;
   /** The graphs that were recorded so far, for `printGraph` and `summariseGraph`. */
   readonly recordings: readonly Recording[];
   /** Frees the copy of the model on the device and the recordings. The model lives on; later calls record again. */
@@ -214,6 +220,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
     async syncOptimizer() {
       await opened?.pullOptimiser();
     },
+    profile: async (action) => open().session.profile(action),
     dispose() {
       opened?.dispose();
       opened = undefined;

@@ -67,6 +67,7 @@ export interface ModelInternals {
   readonly weights: readonly Weight[];
   readonly collectedTrainableWeights: readonly Weight[] | undefined;
   readonly layers: readonly LayerInternals[];
+  readonly outputLayers: readonly LayerInternals[];
   readonly lossFunctions: readonly unknown[];
   readonly metricsTensors: readonly unknown[];
   readonly optimizer: OptimizerInternals | undefined;

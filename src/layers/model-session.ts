@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { LayerError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { createSession } from '../engine/session';
-import type { Recording, SessionOptions } from '../engine/session';
+import type { Recording, Session, SessionOptions } from '../engine/session';
 import { weightsOf } from './internals';
 import type { ModelInternals, OptimizerInternals, Weight } from './internals';
 import {
@@ -48,6 +48,8 @@ export interface ModelSession {
   pullWeights(): Promise<void>;
   /** Gives the model's optimiser its state as it is now. */
   pullOptimiser(): Promise<void>;
+  /** Times every operation of the steps that run until `action` has ended. */
+  profile: Session<ModelState>['profile'];
   dispose(): void;
 }
 
@@ -196,6 +198,7 @@ export function openModelSession(
         plainRule.slots.map(({ member }) => member),
       );
     },
+    profile: (action) => session.profile(action),
     dispose() {
       session.dispose();
     },

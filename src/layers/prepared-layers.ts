@@ -1,30 +1,33 @@
 import { CaptureError } from '../base/errors';
 import type { RandomSource } from '../engine/random';
-import { fits, fusedCall } from './fused';
-import type { CallArguments, LayerInternals } from './internals';
+import { fusedCall, readByRelu } from './fused-layers';
+import { layersOf } from './internals';
+import type { CallArguments, LayerInternals, ModelInternals } from './internals';
 import { isTraining, randomCall, useRandomMasks } from './random-layers';
 
 /** A layer that cannot be recorded; its message names the layer and says what to do. */
 class LayerCaptureError extends CaptureError {}
 
 /**
- * Runs `action` with layers that can be recorded: random layers draw from `random`, batch norm is fused, and an operation
+ * Runs `action` with a model's layers so that they can be recorded: random layers draw from `random`, batch norm is fused, and an operation
  * that cannot be recorded is an error that names its layer. The layers are as before afterwards.
  *
  * @throws CaptureError naming the layer that cannot be recorded
  */
 export function withPreparedLayers<T>(
-  layers: readonly LayerInternals[],
+  model: ModelInternals,
   random: RandomSource,
   action: () => T,
 ): T {
   const restore: (() => void)[] = [];
+  const layers = layersOf(model);
+  const isBeforeRelu = readByRelu(layers, model.outputLayers);
   try {
     for (const layer of layers) {
       if (layer.stateful && 'states_' in layer) throw statefulError(layer);
       const restoreMasks = useRandomMasks(layer, random);
       if (restoreMasks !== undefined) restore.push(restoreMasks);
-      layer.call = prepared(layer, random);
+      layer.call = prepared(layer, random, isBeforeRelu);
       restore.push(() => Reflect.deleteProperty(layer, 'call'));
     }
     return action();
@@ -33,19 +36,21 @@ export function withPreparedLayers<T>(
   }
 }
 
-function prepared(layer: LayerInternals, random: RandomSource): LayerInternals['call'] {
+function prepared(
+  layer: LayerInternals,
+  random: RandomSource,
+  isBeforeRelu: (layer: LayerInternals) => boolean,
+): LayerInternals['call'] {
   const original = layer.call.bind(layer);
   const drawn = randomCall(layer, random);
-  const fused = fusedCall(layer);
+  const fused = fusedCall(layer, isBeforeRelu);
   return (inputs, kwargs: CallArguments) => {
     try {
       const x = Array.isArray(inputs) ? inputs[0] : inputs;
-      if (isTraining(kwargs)) {
-        const replaced = drawn ?? (fused !== undefined && fits(layer, x) ? fused : undefined);
-        if (replaced !== undefined) {
-          layer.invokeCallHook(inputs, kwargs);
-          return replaced(x);
-        }
+      const replaced = isTraining(kwargs) ? (drawn ?? fused)?.(x) : undefined;
+      if (replaced !== undefined) {
+        layer.invokeCallHook(inputs, kwargs);
+        return replaced;
       }
       return original(inputs, kwargs);
     } catch (cause) {

@@ -4,8 +4,8 @@ import type { HostTensor } from '../base/host-tensor';
 import { randomSource } from '../engine/random';
 import type { Step } from '../engine/session';
 import { withWeights } from './bound-weights';
-import { withFusedGradients } from './fused';
-import { layersOf, viewOf, weightsOf } from './internals';
+import { withFusedGradients } from './fused-gradients';
+import { viewOf, weightsOf } from './internals';
 import type { ModelInternals, Weight } from './internals';
 import { withPreparedLayers } from './prepared-layers';
 import type { UpdateRule } from './update-rules';
@@ -98,7 +98,7 @@ export function trainStep(
     };
     const view = viewOf(model, { optimizer_: { minimize } });
     const { result, after } = withWeights(weights, listed(state.weights), kept, () =>
-      withPreparedLayers(layersOf(model), randomSource(seed), () =>
+      withPreparedLayers(model, randomSource(seed), () =>
         withFusedGradients(() => view.makeTrainFunction()(withGaps(data, dataCount))),
       ),
     );
@@ -153,7 +153,7 @@ function inference<T>(
     normal: refuseRandom,
   };
   return withWeights(weightsOf(model), listed(weights), kept, () =>
-    withPreparedLayers(layersOf(model), noRandom, action),
+    withPreparedLayers(model, noRandom, action),
   );
 }
 
