@@ -95,7 +95,8 @@ export type {
   AcceleratedModel,
   PredictArgs,
 } from './layers/accelerate';
-export type { BatchDataset, FitDatasetArgs, ModelData } from './layers/fit-dataset';
+export type { BatchDataset, FitDatasetArgs } from './layers/fit-dataset';
+export type { ModelData } from './layers/model-data';
 export type { ClassWeights } from './layers/class-weights';
 export { celu, gelu, relu, shiftScaleRelu, silu, softplus } from './nn/activation';
 export type { ActivationLayer } from './nn/activation';

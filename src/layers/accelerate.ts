@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import type {
   History,
@@ -14,17 +14,17 @@ import type { Precision } from '../engine/hardware';
 import type { NodeTime } from '../engine/profile';
 import type { Recording, SessionOptions } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
-import { evaluateRows } from './evaluate';
-import { evaluateDataset, fitDataset } from './fit-dataset';
-import type { BatchDataset, ModelData, FitDatasetArgs } from './fit-dataset';
+import { evaluateRows, evaluationRows, predict, scalars } from './evaluate';
+import { evaluateDataset, fitDataset, validationOf } from './fit-dataset';
+import type { BatchDataset, FitDatasetArgs } from './fit-dataset';
 import { createFitLoop } from './fit-loop';
 import { innerModel, viewOf } from './internals';
 import type { ModelInternals } from './internals';
+import { toList } from './model-data';
+import type { ModelData } from './model-data';
 import { openModelSession } from './model-session';
-import type { BatchData, ModelSession } from './model-session';
-import { toTensor } from './optimiser-state';
-import { batchBounds, rowsOf } from './rows';
-import type { Rows } from './rows';
+import type { ModelSession } from './model-session';
+import { rowsOf } from './rows';
 
 /** Arguments of `predict`. */
 export interface PredictArgs {
@@ -140,28 +140,56 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
     }
     return { inner, session: opened };
   };
-  /** Runs by recordings or, where that cannot be and the caller allows it, eagerly. */
-  const run = async <T>(recorded: () => Promise<T>, eager: () => T | Promise<T>): Promise<T> => {
-    if (!fallback) return recorded();
-    try {
-      return await recorded();
-    } catch (error) {
-      if (error instanceof CaptureError || error instanceof OptimError) return eager();
-      throw error;
-    }
-  };
-  const fitArguments = (args: AcceleratedFitArgs): ModelFitArgs => {
-    const { sampleWeight: _own, ...others } = args;
-    return others as never;
-  };
-
   return {
     model,
     get recordings() {
       return opened?.recordings ?? [];
     },
+    ...methodsOf(model, open, createRun(fallback)),
+    async syncOptimizer() {
+      await opened?.pullOptimiser();
+    },
+    profile: async (action) => open().session.profile(action),
+    dispose() {
+      opened?.dispose();
+      opened = undefined;
+    },
+  };
+}
+
+/** Runs by recordings or, where that cannot be and the caller allows it, eagerly. */
+type RunEither = <T>(
+  kind: 'train' | 'test' | 'predict',
+  recorded: () => Promise<T>,
+  eager: () => T | Promise<T>,
+) => Promise<T>;
+
+/** What cannot be recorded once is not tried again. */
+function createRun(fallback: boolean): RunEither {
+  const eagerKinds = new Set<string>();
+  return async (kind, recorded, eager) => {
+    if (eagerKinds.has(kind)) return eager();
+    try {
+      return await recorded();
+    } catch (error) {
+      const isRefused = error instanceof CaptureError || error instanceof OptimError;
+      if (!fallback || !isRefused) throw error;
+      eagerKinds.add(kind);
+      return eager();
+    }
+  };
+}
+
+type Methods = Pick<
+  AcceleratedModel,
+  'fit' | 'fitDataset' | 'evaluate' | 'evaluateDataset' | 'predict' | 'trainOnBatch'
+>;
+
+function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Methods {
+  return {
     fit: (x, y, args = {}) =>
       run(
+        'train',
         () => {
           const { inner, session } = open();
           const weights = toList(args.sampleWeight);
@@ -175,6 +203,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
       ),
     fitDataset: (dataset, args) =>
       run(
+        'train',
         async () => {
           const { inner, session } = open();
           startTraining(inner);
@@ -189,6 +218,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
       ),
     evaluate: (x, y, args = {}) =>
       run(
+        'test',
         async () => {
           const { inner, session } = open();
           const [rows, batchSize] = evaluationRows(inner, x, y, args);
@@ -198,6 +228,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
       ),
     evaluateDataset: (dataset, args) =>
       run(
+        'test',
         async () => {
           const { inner, session } = open();
           return scalars(await evaluateDataset(inner, session, dataset, args?.batches));
@@ -206,6 +237,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
       ),
     predict: (x, args = {}) =>
       run(
+        'predict',
         async () => {
           const { inner, session } = open();
           return predict(inner, session, x, args);
@@ -214,18 +246,17 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
       ),
     trainOnBatch: (x, y) =>
       run(
+        'train',
         () => trainOnBatch(open(), x, y),
         () => model.trainOnBatch(x as never, y as never),
       ),
-    async syncOptimizer() {
-      await opened?.pullOptimiser();
-    },
-    profile: async (action) => open().session.profile(action),
-    dispose() {
-      opened?.dispose();
-      opened = undefined;
-    },
   };
+}
+
+/** The arguments that TF.js's `fit` takes. */
+function fitArguments(args: AcceleratedFitArgs): ModelFitArgs {
+  const { sampleWeight: _own, ...others } = args;
+  return others as never;
 }
 
 /** A model and what is on the device of it. */
@@ -280,87 +311,4 @@ function startTraining(model: ModelInternals): void {
     throw new TrainError('accelerate: a fit of this model is under way. Await it first.');
   }
   model.isTraining = true;
-}
-
-function toList<T>(given: T | T[] | undefined): T[] {
-  if (given === undefined) return [];
-  return Array.isArray(given) ? given : [given];
-}
-
-function scalars(values: readonly number[]): tf.Scalar | tf.Scalar[] {
-  const tensors = values.map((value) => tf.scalar(value));
-  return tensors.length === 1 ? tensors[0] : tensors;
-}
-
-/** Inputs and targets as TF.js checks them for `evaluate`, on the host. */
-function evaluationRows(
-  model: ModelInternals,
-  x: ModelData,
-  y: ModelData,
-  args: ModelEvaluateArgs,
-): readonly [rows: Rows[], batchSize: number] {
-  let rows: Rows[] = [];
-  let size = 0;
-  const view = viewOf(model, {
-    // In the place of the loop over the batches: what TF.js made of its arguments is disposed when this returns.
-    testLoop: (_test: unknown, ins: readonly tf.Tensor[], batchSize: number) => {
-      rows = ins.map(rowsOf);
-      size = batchSize;
-      return [];
-    },
-  });
-  LayersModel.prototype.evaluate.call(view, x as never, y as never, args);
-  return [rows, size];
-}
-
-/** Validation of `fitDataset`: by tensors or by another data set. */
-function validationOf(
-  model: ModelInternals,
-  session: ModelSession,
-  args: FitDatasetArgs,
-): (() => Promise<number[]>) | undefined {
-  const { validationData: data, validationBatches, validationBatchSize: batchSize = 32 } = args;
-  if (data === undefined) return undefined;
-  if ('iterator' in data) return () => evaluateDataset(model, session, data, validationBatches);
-  const { length }: { readonly length: number } = data;
-  if (length !== 2) {
-    throw new TrainError(
-      `accelerate: validationData must be a data set or [xs, ys]; got a list of ${length}.`,
-    );
-  }
-  const [rows, size] = evaluationRows(model, data[0], data[1], {
-    batchSize,
-  });
-  return () => evaluateRows(session, rows, size);
-}
-
-async function predict(
-  model: ModelInternals,
-  session: ModelSession,
-  x: ModelData,
-  args: PredictArgs,
-): Promise<tf.Tensor | tf.Tensor[]> {
-  let rows: Rows[] = [];
-  let size = 32;
-  const view = viewOf(model, {
-    predictLoop: (ins: tf.Tensor | tf.Tensor[], batchSize: number) => {
-      rows = toList(ins).map(rowsOf);
-      size = batchSize;
-      return [];
-    },
-  });
-  LayersModel.prototype.predict.call(view, x as never, args);
-  const batches: HostTensor[][] = [];
-  for (const [start, end] of batchBounds(rows[0].count, size)) {
-    const data: BatchData = rows.map((part) => part.slice(start, end));
-    batches.push(await session.predict(data));
-  }
-  const outputs = batches[0].map((_, index) => joined(batches.map((batch) => batch[index])));
-  return outputs.length === 1 ? outputs[0] : outputs;
-}
-
-/** Batches behind each other, as one tensor. */
-function joined(parts: readonly HostTensor[]): tf.Tensor {
-  if (parts.length === 1) return toTensor(parts[0]);
-  return tf.tidy(() => tf.concat(parts.map(toTensor), 0));
 }

@@ -1,5 +1,14 @@
-import type { ModelSession } from './model-session';
-import { batchBounds } from './rows';
+import * as tf from '@tensorflow/tfjs-core';
+import { LayersModel } from '@tensorflow/tfjs-layers';
+import type { ModelEvaluateArgs } from '@tensorflow/tfjs-layers';
+import type { HostTensor } from '../base/host-tensor';
+import { viewOf } from './internals';
+import type { ModelInternals } from './internals';
+import type { BatchData, ModelSession } from './model-session';
+import { toList } from './model-data';
+import type { ModelData } from './model-data';
+import { toTensor } from './optimiser-state';
+import { batchBounds, rowsOf } from './rows';
 import type { Rows } from './rows';
 
 /** Losses and metrics of a data set, as `evaluate` averages them: over examples, batch by batch. */
@@ -17,4 +26,61 @@ export async function evaluateRows(
     }
   }
   return totals.map((total) => total / count);
+}
+
+export function scalars(values: readonly number[]): tf.Scalar | tf.Scalar[] {
+  const tensors = values.map((value) => tf.scalar(value));
+  return tensors.length === 1 ? tensors[0] : tensors;
+}
+
+/** Inputs and targets as TF.js checks them for `evaluate`, on the host. */
+export function evaluationRows(
+  model: ModelInternals,
+  x: ModelData,
+  y: ModelData,
+  args: ModelEvaluateArgs,
+): readonly [rows: Rows[], batchSize: number] {
+  let rows: Rows[] = [];
+  let size = 0;
+  const view = viewOf(model, {
+    // In the place of the loop over the batches: what TF.js made of its arguments is disposed when this returns.
+    testLoop: (_test: unknown, ins: readonly tf.Tensor[], batchSize: number) => {
+      rows = ins.map(rowsOf);
+      size = batchSize;
+      return [];
+    },
+  });
+  LayersModel.prototype.evaluate.call(view, x as never, y as never, args);
+  return [rows, size];
+}
+
+export async function predict(
+  model: ModelInternals,
+  session: ModelSession,
+  x: ModelData,
+  args: { readonly batchSize?: number },
+): Promise<tf.Tensor | tf.Tensor[]> {
+  let rows: Rows[] = [];
+  let size = 32;
+  const view = viewOf(model, {
+    predictLoop: (ins: tf.Tensor | tf.Tensor[], batchSize: number) => {
+      rows = toList(ins).map(rowsOf);
+      size = batchSize;
+      return [];
+    },
+  });
+  LayersModel.prototype.predict.call(view, x as never, args);
+  const batches: HostTensor[][] = [];
+  for (const [start, end] of batchBounds(rows[0].count, size)) {
+    const data: BatchData = rows.map((part) => part.slice(start, end));
+    batches.push(await session.predict(data));
+  }
+  const outputs = batches[0].map((_, index) => joined(batches.map((batch) => batch[index])));
+  return outputs.length === 1 ? outputs[0] : outputs;
+}
+
+/** Batches behind each other, as one tensor. */
+function joined(parts: readonly HostTensor[]): tf.Tensor {
+  if (parts.length === 1) return toTensor(parts[0]);
+  return tf.tidy(() => tf.concat(parts.map(toTensor), 0));
 }

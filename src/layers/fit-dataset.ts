@@ -6,14 +6,13 @@ import { TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { classWeightsFor } from './class-weights';
 import type { ClassWeights } from './class-weights';
+import { evaluateRows, evaluationRows } from './evaluate';
 import { createMeans, logsOf, openCallbacks } from './fit-loop';
 import type { Logs } from './fit-loop';
 import type { ModelInternals } from './internals';
+import type { ModelData } from './model-data';
 import type { BatchData, ModelSession } from './model-session';
 import { rowsOf } from './rows';
-
-/** Tensors of examples `[examples,…]`: one, a list, or by the names of the model's inputs or outputs. */
-export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.Tensor };
 
 interface Iterator {
   next(): Promise<{ readonly done: boolean; readonly value: unknown }>;
@@ -209,4 +208,25 @@ function warnTooFew(batch: number, { batchesPerEpoch = 0, epochs }: FitDatasetAr
     `fitDataset: the data set ended after ${batch} of ${batchesPerEpoch} batches of an epoch. It needs ` +
       `${batchesPerEpoch * epochs} batches for ${epochs} epochs; repeat() makes it long enough.`,
   );
+}
+
+/** Validation of `fitDataset`: by tensors or by another data set. */
+export function validationOf(
+  model: ModelInternals,
+  session: ModelSession,
+  args: FitDatasetArgs,
+): (() => Promise<number[]>) | undefined {
+  const { validationData: data, validationBatches, validationBatchSize: batchSize = 32 } = args;
+  if (data === undefined) return undefined;
+  if ('iterator' in data) return () => evaluateDataset(model, session, data, validationBatches);
+  const { length }: { readonly length: number } = data;
+  if (length !== 2) {
+    throw new TrainError(
+      `accelerate: validationData must be a data set or [xs, ys]; got a list of ${length}.`,
+    );
+  }
+  const [rows, size] = evaluationRows(model, data[0], data[1], {
+    batchSize,
+  });
+  return () => evaluateRows(session, rows, size);
 }

@@ -87,18 +87,9 @@ export function createFitLoop(
     }
     const rows = withSampleWeights(ins.map(rowsOrNull), model, sampleWeights);
     const validation = test === null ? undefined : validationIns.map(rowsOf);
-    const count = (rows[0] as Rows).count;
-    const indices = Array.from({ length: count }, (_, index) => index);
+    const { count } = rows[0] as Rows;
     const bounds = batchBounds(count, batchSize);
-    for (const size of new Set(bounds.map(([start, end]) => end - start))) {
-      session.prepareTraining(rows.map((part) => part && part.slice(0, size)));
-    }
-    if (validation !== undefined) {
-      const validated = batchBounds(validation[0].count, batchSize);
-      for (const size of new Set(validated.map(([start, end]) => end - start))) {
-        session.prepareTest(validation.map((part) => part.slice(0, size)));
-      }
-    }
+    prepareSteps(session, { rows, bounds, validation, batchSize });
     const { list, history } = openCallbacks(model, callbacks, {
       epochs,
       initialEpoch,
@@ -111,43 +102,89 @@ export function createFitLoop(
     });
     await list.onTrainBegin();
     model.stopTraining = false;
-    const pick = ([start, end]: readonly [number, number]): BatchData => {
-      const picked = indices.slice(start, end);
-      return rows.map((part) => part && part.gather(picked));
-    };
-    for (let epoch = initialEpoch; epoch < epochs; epoch++) {
+    const indices = Array.from({ length: count }, (_, index) => index);
+    const run = { model, session, list, labels, rows, bounds, indices, validation, batchSize };
+    for (let epoch = initialEpoch; epoch < epochs && !model.stopTraining; epoch++) {
       await list.onEpochBegin(epoch);
-      const epochLogs: Logs = {};
-      const means = createMeans(labels);
       if (shuffle) util.shuffle(indices);
-      let next = bounds.length === 0 ? [] : pick(bounds[0]);
-      for (const [batch, [start, end]] of bounds.entries()) {
-        const logs: Logs = {};
-        await list.onBatchBegin(batch, logs);
-        const running = session.train(next);
-        // The next batch is put together while this one is computed: what was fed is copied.
-        if (batch + 1 < bounds.length) next = pick(bounds[batch + 1]);
-        const figures = await running;
-        means.add(figures, end - start);
-        Object.assign(logs, { batch, size: end - start }, logsOf(labels, figures));
-        if (batch === bounds.length - 1 && validation !== undefined) {
-          const results = await evaluateRows(session, validation, batchSize);
-          for (const [index, label] of labels.entries()) epochLogs[`val_${label}`] = results[index];
-        }
-        await list.onBatchEnd(batch, logs);
-        if (model.stopTraining) break;
+      try {
+        const logs = await runEpoch(run);
+        await session.pullWeights();
+        await list.onEpochEnd(epoch, logs);
+      } catch (error) {
+        // A callback that throws ends the training with the weights as they are.
+        await session.pullWeights();
+        throw error;
       }
-      Object.assign(epochLogs, means.means());
-      await session.pullWeights();
-      await list.onEpochEnd(epoch, epochLogs);
       // A callback may have assigned weights.
       session.push();
-      if (model.stopTraining) break;
     }
     await session.pullOptimiser();
     await list.onTrainEnd();
     return history;
   };
+}
+
+/** The examples of a training, in batches. */
+interface Batches {
+  readonly rows: readonly (Rows | null)[];
+  readonly bounds: readonly (readonly [start: number, end: number])[];
+  readonly validation: readonly Rows[] | undefined;
+  readonly batchSize: number;
+}
+
+/** Records the steps for all shapes of batches, so that what cannot be recorded fails before anything is trained. */
+function prepareSteps(
+  session: ModelSession,
+  { rows, bounds, validation, batchSize }: Batches,
+): void {
+  for (const size of new Set(bounds.map(([start, end]) => end - start))) {
+    session.prepareTraining(rows.map((part) => part && part.slice(0, size)));
+  }
+  if (validation === undefined) return;
+  const validated = batchBounds(validation[0].count, batchSize);
+  for (const size of new Set(validated.map(([start, end]) => end - start))) {
+    session.prepareTest(validation.map((part) => part.slice(0, size)));
+  }
+}
+
+/** What an epoch takes. */
+interface EpochRun extends Batches {
+  readonly model: ModelInternals;
+  readonly session: ModelSession;
+  readonly list: CallbackList;
+  readonly labels: readonly string[];
+  /** The order of the examples. */
+  readonly indices: readonly number[];
+}
+
+/** Trains on every batch and validates behind the last one. Returns the logs of the epoch. */
+async function runEpoch(run: EpochRun): Promise<Logs> {
+  const { model, session, list, labels, rows, bounds, indices, validation, batchSize } = run;
+  const logs: Logs = {};
+  const means = createMeans(labels);
+  const pick = ([start, end]: readonly [number, number]): BatchData => {
+    const picked = indices.slice(start, end);
+    return rows.map((part) => part && part.gather(picked));
+  };
+  let next = bounds.length === 0 ? [] : pick(bounds[0]);
+  for (const [batch, [start, end]] of bounds.entries()) {
+    const batchLogs: Logs = {};
+    await list.onBatchBegin(batch, batchLogs);
+    const running = session.train(next);
+    // The next batch is put together while this one is computed: what was fed is copied.
+    if (batch + 1 < bounds.length) next = pick(bounds[batch + 1]);
+    const figures = await running;
+    means.add(figures, end - start);
+    Object.assign(batchLogs, { batch, size: end - start }, logsOf(labels, figures));
+    if (batch === bounds.length - 1 && validation !== undefined) {
+      const results = await evaluateRows(session, validation, batchSize);
+      for (const [index, label] of labels.entries()) logs[`val_${label}`] = results[index];
+    }
+    await list.onBatchEnd(batch, batchLogs);
+    if (model.stopTraining) break;
+  }
+  return Object.assign(logs, means.means());
 }
 
 function rowsOrNull(tensor: tf.Tensor | null): Rows | null {

@@ -4,15 +4,10 @@ import type { HostTensor } from '../base/host-tensor';
 import { createSession } from '../engine/session';
 import type { Recording, Session, SessionOptions } from '../engine/session';
 import { weightsOf } from './internals';
-import type { ModelInternals, OptimizerInternals, Weight } from './internals';
-import {
-  learningRateOf,
-  readOptimiser,
-  ruleOf,
-  settingsOf,
-  toTensor,
-  writeOptimiser,
-} from './optimiser-state';
+import type { ModelInternals, Weight } from './internals';
+import { createExchange, hostOf, optimiserState } from './exchange';
+import type { TrainedBy } from './exchange';
+import { learningRateOf, ruleOf, settingsOf } from './optimiser-state';
 import { listed, numbered, predictStep, testStep, trainStep } from './steps';
 import type { ModelState, Numbered } from './steps';
 import { withWeightDecay } from './update-rules';
@@ -39,8 +34,6 @@ export interface ModelSession {
   /** Records the evaluation of a batch of this shape, if it is not recorded. */
   prepareTest(data: BatchData): void;
   test(data: BatchData): Promise<Float32Array>;
-  /** Records the prediction of a batch of this shape, if it is not recorded. */
-  preparePrediction(data: BatchData): void;
   predict(data: BatchData): Promise<HostTensor[]>;
   /** Takes over what was assigned to the model's weights or its optimiser since the last call. */
   push(): void;
@@ -68,61 +61,27 @@ export function openModelSession(
 ): ModelSession {
   const weights = weightsOf(model);
   const compiled = compiledParts(model);
-  const trained = (model.collectedTrainableWeights ?? []).map(
-    (weight) => [weights.indexOf(weight), weight] as const,
-  );
-  const { optimizer } = model;
-  const plainRule = optimizer === undefined ? undefined : ruleOf(optimizer);
-  const rule = plainRule && withWeightDecay(plainRule, weightDecay);
-  const optimiserState = (): Pick<ModelState, 'slots' | 'counters'> =>
-    optimizer === undefined || plainRule === undefined
-      ? { slots: {}, counters: {} }
-      : readOptimiser(optimizer, plainRule, trained);
+  const trainedBy = trainedByOf(model, weights);
   const session = createSession<ModelState>(
-    { weights: numbered(weights.map(hostOf)), ...optimiserState() },
+    { weights: numbered(weights.map(hostOf)), ...optimiserState(trainedBy) },
     sessionOptions,
   );
-  const runs = new Map<string, RunBatch<never>>();
-  let seenWeights = weights.map(dataIdOf);
-  let seenOptimiser = optimiserIds(
-    optimizer,
-    plainRule?.slots.map(({ member }) => member),
-  );
+  const exchange = createExchange(session, weights, trainedBy);
+  const prepare = createRecorder();
   let steps = 0;
   let unwritten = 0;
 
-  /** The run of a step for batches of this shape, recorded when it is first asked for. */
-  const prepare = <T>(
-    kind: string,
-    data: BatchData,
-    record: (kept: tf.Tensor[]) => RunBatch<T>,
-  ): RunBatch<T> => {
-    const key = `${kind} ${shapesOf(data)}`;
-    const known = runs.get(key) as RunBatch<T> | undefined;
-    if (known !== undefined) return known;
-    const kept: tf.Tensor[] = [];
-    try {
-      const run = record(kept);
-      runs.set(key, run as RunBatch<never>);
-      return run;
-    } finally {
-      for (const tensor of kept) if (!tensor.isDisposed) tensor.dispose();
-    }
-  };
-
   const training = (data: BatchData): RunBatch<Float32Array> =>
-    prepare('train', data, (kept) => {
-      if (rule === undefined || optimizer === undefined) throw notCompiled();
+    prepare('train', data, (kept, name) => {
+      if (trainedBy === undefined) throw notCompiled();
       const feeds = (batch: BatchData) => ({
         data: present(batch),
-        lr: learningRateOf(optimizer),
+        lr: learningRateOf(trainedBy.optimizer),
         seed: Int32Array.of(seed, steps),
       });
-      const run = session.capture(
-        `train ${shapesOf(data)}`,
-        trainStep({ model, kept }, rule, { enforceConstraints }),
-        feeds(data),
-      );
+      const rule = withWeightDecay(trainedBy.rule, weightDecay);
+      const step = trainStep({ model, kept }, rule, { enforceConstraints });
+      const run = session.capture(name, step, feeds(data));
       return async (batch) => {
         const fed = feeds(batch);
         steps += 1;
@@ -130,23 +89,15 @@ export function openModelSession(
         return figuresOf(await run(fed));
       };
     });
-
   const testing = (data: BatchData): RunBatch<Float32Array> =>
-    prepare('test', data, (kept) => {
-      if (rule === undefined) throw notCompiled();
-      const run = session.capture(`test ${shapesOf(data)}`, testStep({ model, kept }), {
-        data: present(data),
-      });
-      return async (batch) => {
-        return figuresOf(await run({ data: present(batch) }));
-      };
+    prepare('test', data, (kept, name) => {
+      if (trainedBy === undefined) throw notCompiled();
+      const run = session.capture(name, testStep({ model, kept }), { data: present(data) });
+      return async (batch) => figuresOf(await run({ data: present(batch) }));
     });
-
   const prediction = (data: BatchData): RunBatch<HostTensor[]> =>
-    prepare('predict', data, (kept) => {
-      const run = session.capture(`predict ${shapesOf(data)}`, predictStep({ model, kept }), {
-        data: present(data),
-      });
+    prepare('predict', data, (kept, name) => {
+      const run = session.capture(name, predictStep({ model, kept }), { data: present(data) });
       return async (batch) => {
         const outputs: unknown = await run({ data: present(batch) });
         return listed(outputs as Numbered<HostTensor>);
@@ -160,48 +111,51 @@ export function openModelSession(
     train: (data) => training(data)(data),
     prepareTest: (data) => void testing(data),
     test: (data) => testing(data)(data),
-    preparePrediction: (data) => void prediction(data),
     predict: (data) => prediction(data)(data),
-    push() {
-      const ids = weights.map(dataIdOf);
-      const changed = weights.flatMap((weight, index) =>
-        ids[index] === seenWeights[index] ? [] : [[String(index), hostOf(weight)] as const],
-      );
-      if (changed.length > 0) session.write({ weights: Object.fromEntries(changed) });
-      seenWeights = ids;
-      const optimiser = optimiserIds(
-        optimizer,
-        plainRule?.slots.map(({ member }) => member),
-      );
-      if (optimiser.some((id, index) => id !== seenOptimiser[index])) {
-        session.write(optimiserState());
-      }
-      seenOptimiser = optimiser;
-    },
-    async pullWeights() {
-      const { weights: values } = await session.read('weights');
-      for (const [index, weight] of weights.entries()) {
-        const value = toTensor(values[index]);
-        // Past the constraint, as TF.js's optimisers assign.
-        weight.val.assign(value);
-        value.dispose();
-      }
-      seenWeights = weights.map(dataIdOf);
-    },
+    push: () => exchange.push(),
+    pullWeights: () => exchange.pullWeights(),
     async pullOptimiser() {
-      if (optimizer === undefined || plainRule === undefined) return;
-      const state = await session.read('slots', 'counters');
-      writeOptimiser(optimizer, plainRule, trained, state, unwritten);
+      await exchange.pullOptimiser(unwritten);
       unwritten = 0;
-      seenOptimiser = optimiserIds(
-        optimizer,
-        plainRule.slots.map(({ member }) => member),
-      );
     },
     profile: (action) => session.profile(action),
-    dispose() {
-      session.dispose();
-    },
+    dispose: () => session.dispose(),
+  };
+}
+
+/** What trains a compiled model. */
+function trainedByOf(model: ModelInternals, weights: readonly Weight[]): TrainedBy | undefined {
+  const { optimizer, collectedTrainableWeights = [] } = model;
+  if (optimizer === undefined) return undefined;
+  const trained = collectedTrainableWeights.map(
+    (weight) => [weights.indexOf(weight), weight] as const,
+  );
+  return { optimizer, rule: ruleOf(optimizer), trained };
+}
+
+/** Keeps the runs of steps by their kind and the shapes of a batch; each is recorded when it is first asked for. */
+function createRecorder(): <T>(
+  kind: string,
+  data: BatchData,
+  record: (kept: tf.Tensor[], name: string) => RunBatch<T>,
+) => RunBatch<T> {
+  const runs = new Map<string, RunBatch<unknown>>();
+  return <T>(
+    kind: string,
+    data: BatchData,
+    record: (kept: tf.Tensor[], name: string) => RunBatch<T>,
+  ) => {
+    const name = `${kind} ${shapesOf(data)}`;
+    const known = runs.get(name) as RunBatch<T> | undefined;
+    if (known !== undefined) return known;
+    const kept: tf.Tensor[] = [];
+    try {
+      const run = record(kept, name);
+      runs.set(name, run);
+      return run;
+    } finally {
+      for (const tensor of kept) if (!tensor.isDisposed) tensor.dispose();
+    }
   };
 }
 
@@ -228,27 +182,6 @@ function compiledParts(model: ModelInternals): readonly unknown[] {
       .map(({ name }) => name)
       .join(),
   ];
-}
-
-function dataIdOf({ val }: Weight): object {
-  return val.dataId;
-}
-
-function hostOf({ val }: Weight): HostTensor {
-  return { shape: val.shape, data: val.dataSync() as Float32Array };
-}
-
-/** What tells whether somebody else has changed an optimiser's state. */
-function optimiserIds(
-  optimizer: OptimizerInternals | undefined,
-  members: readonly string[] | undefined,
-): object[] {
-  if (optimizer === undefined || members === undefined) return [];
-  return members.flatMap((member) =>
-    (optimizer as unknown as Record<string, { variable: tf.Variable }[]>)[member].map(
-      ({ variable }) => variable.dataId,
-    ),
-  );
 }
 
 /** What is fed of a batch: a data set without weights of its examples has none. */
