@@ -44,6 +44,19 @@ describe('coordinate search', () => {
     expect(best).toEqual({ lr: 2, momentum: 0.5, weightDecay: 1 });
   });
 
+  test('a first run that diverged is not the best', () => {
+    const { best } = searched({ lr: 8, momentum: 0.5, weightDecay: 1 }, ({ lr }) =>
+      lr > 4 ? NaN : -Math.abs(octaves(1, lr)),
+    );
+    expect(best.lr).toBe(1);
+  });
+
+  test('where all diverge, there is no best', () => {
+    expect(() => searched({ lr: 8, momentum: 0.5, weightDecay: 1 }, () => NaN)).toThrow(
+      'coordinateSearch: no setting had an accuracy',
+    );
+  });
+
   test('momentum is never negative', () => {
     const { trials } = searched(
       { lr: 1, momentum: 0, weightDecay: 1 },

@@ -1,3 +1,5 @@
+import { ExperimentError } from '../base/errors';
+
 /** What post 5 searches over. */
 export interface Hyperparameters {
   /** The highest learning rate, for the mean loss of a batch. */
@@ -25,8 +27,9 @@ const order = ['lr', 'momentum', 'weightDecay'] as const;
  * While momentum or weight decay is tuned, the rate moves with it, so that rate times decay / (1 - momentum) stays: the
  * three directions are then nearly independent. A line search begins where the last one of that hyperparameter went, at first
  * downwards, and turns round if its first step does not help. It yields a setting, wants its accuracy for the next call
- * of `next`, and returns the best setting.
+ * of `next`, and returns the best setting. The accuracy of a run that diverged is NaN.
  *
+ * @throws ExperimentError at the end, if all runs diverged
  * @example
  * ```ts
  * const search = coordinateSearch({ lr: 0.1, momentum: 0.5, weightDecay: 0.01 });
@@ -38,7 +41,7 @@ export function* coordinateSearch(
   start: Hyperparameters,
 ): Generator<Trial, Hyperparameters, number> {
   let best = start;
-  let bestAcc = yield start;
+  let bestAcc = comparable(yield start);
   const directions = new Map<keyof Hyperparameters, Direction>();
   for (let [turn, sinceGain] = [0, 0]; sinceGain < order.length; turn++) {
     const tuned = order[turn % order.length];
@@ -49,7 +52,7 @@ export function* coordinateSearch(
       for (;;) {
         const next = moved(best, tuned, direction);
         if (next === undefined) break;
-        const acc = yield { ...next, tuned };
+        const acc = comparable(yield { ...next, tuned });
         if (!(acc > bestAcc)) break;
         [best, bestAcc, isBetter] = [next, acc, true];
       }
@@ -59,7 +62,17 @@ export function* coordinateSearch(
       break;
     }
   }
+  if (bestAcc === -Infinity) {
+    throw new ExperimentError(
+      'coordinateSearch: no setting had an accuracy, so all of them diverged. Start with a lower rate.',
+    );
+  }
   return best;
+}
+
+/** A run that diverged, whose accuracy is NaN, is worse than every other; nothing compares with NaN. */
+function comparable(acc: number): number {
+  return Number.isNaN(acc) ? -Infinity : acc;
 }
 
 /** A step of a line search, the rate moving with the others; undefined where momentum would be negative. */

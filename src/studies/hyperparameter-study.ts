@@ -1,3 +1,4 @@
+import { ExperimentError } from '../base/errors';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import type { Watch } from '../train/training';
@@ -228,7 +229,9 @@ export function mapSteps(results: readonly HyperparameterResult[], axis: MapAxis
  * call of `next`, and returns the best hyperparameters that it saw.
  *
  * In `full` size it begins where the post begins; in `pocket` size at a rate 16 times as high, which saves four runs, and it
- * ends after 22 runs at the latest; in `smoke` size after four.
+ * ends after 22 runs at the latest; in `smoke` size after four. The accuracy of a run that diverged is NaN, or that of guessing.
+ *
+ * @throws ExperimentError at the end, if the accuracy of every run is NaN
  */
 export function* hyperparameterSearch(
   scale: Scale,
@@ -243,6 +246,11 @@ export function* hyperparameterSearch(
     const acc = yield hyperparameterTrial(scale, at.value);
     if (acc > bestAcc) [best, bestAcc] = [{ lr, momentum, weightDecay }, acc];
     at = search.next(acc);
+  }
+  if (bestAcc === -Infinity) {
+    throw new ExperimentError(
+      'hyperparameterSearch: no run had an accuracy, so all of them diverged. Start with a lower rate.',
+    );
   }
   return best;
 }
