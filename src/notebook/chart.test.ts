@@ -2,7 +2,7 @@ import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
 import { NotebookError } from '../base/errors';
 import { chart, vegaLite } from './chart';
-import type { ChartOptions } from './chart';
+import type { ChartOptions } from './chart-options';
 import type { FlatRow } from '../text/table';
 
 const rows: FlatRow[] = [0, 1].flatMap((run) =>
@@ -107,6 +107,87 @@ describe('chart', () => {
     expect(layer[0].encoding['order']).toMatchObject({ type: 'quantitative' });
     expect(layer[0].encoding['x']['scale']).toEqual({ zero: true });
   });
+
+  describe('bars', () => {
+    const twice = [
+      { name: 'a', acc: 94 },
+      { name: 'a', acc: 94 },
+      { name: 'b', acc: 90 },
+    ];
+
+    /** What vega computes of a specification: the ends of each bar. */
+    async function drawn(
+      options: ChartOptions,
+      data: readonly FlatRow[] = twice,
+    ): Promise<string[]> {
+      const [{ compile }, { View, parse }] = await Promise.all([
+        import('vega-lite'),
+        import('vega'),
+      ]);
+      const spec = structuredClone(await specOf(data, options));
+      const { spec: vega } = compile(spec as never);
+      const view = new View(parse(vega), { renderer: 'none' });
+      await view.runAsync();
+      const found: string[] = [];
+      const walk = (item: {
+        mark?: { marktype?: string };
+        items?: never[];
+        y?: number;
+        height?: number;
+      }): void => {
+        if (item.mark?.marktype === 'rect' && item.height !== undefined) {
+          const scale = (
+            view as unknown as { scale: (name: string) => { invert: (y: number) => number } }
+          ).scale('y');
+          found.push(
+            [scale.invert(item.y ?? 0), scale.invert((item.y ?? 0) + item.height)]
+              .map((y) => y.toFixed(1))
+              .join(' to '),
+          );
+        }
+        for (const each of item.items ?? []) walk(each);
+      };
+      walk((view.scenegraph() as unknown as { root: never }).root);
+      view.finalize();
+      return found;
+    }
+
+    test('of one name are not added up', async () => {
+      const bars = await drawn({ mark: 'bar', x: 'name', y: 'acc' });
+      expect(bars).toEqual(['94.0 to 0.0', '94.0 to 0.0', '90.0 to 0.0']);
+      expect(await drawn({ mark: 'bar', x: 'name', y: 'acc', colour: 'name' })).toEqual(bars);
+    });
+
+    test('leave 0 out where they are asked to', async () => {
+      const y = { field: 'acc', zero: false };
+      const [first] = await drawn({ mark: 'bar', x: 'name', y, colour: 'name' });
+      expect(Number(first.split(' to ')[1])).toBeGreaterThan(80);
+    });
+
+    test('are stacked by a colour that tells them apart, and refused where two have one', async () => {
+      const parts = [
+        { name: 'a', part: 'x', sec: 1 },
+        { name: 'a', part: 'y', sec: 2 },
+      ];
+      const options = { mark: 'bar', x: 'name', y: 'sec', colour: 'part' } as const;
+      expect(await drawn(options, parts)).toEqual(['1.0 to 0.0', '3.0 to 1.0']);
+      expect(() => chart([...parts, ...parts], options)).toThrow(
+        'chart: two rows have name "a", part "x"; stacked, they would be drawn as their sum.',
+      );
+    });
+  });
+
+  test.each(['optim.lr', 'a[0]', 'say "x"', "it's", 'a.b.c[1]', '.', 'back\\slash'])(
+    'draws a column called %s',
+    async (name) => {
+      const data = [1, 2].map((value) => ({ [name]: value, acc: value }));
+      const { layer, data: kept } = await specOf(data, { mark: 'point', x: name, y: 'acc' });
+      const { field, title } = layer[0].encoding['x'];
+      expect(title).toBe(name);
+      expect(kept.values.map((row) => (row as FlatRow)[String(field)])).toEqual([1, 2]);
+      expect(String(field)).not.toMatch(/[.[\]'"\\]/);
+    },
+  );
 
   test('writes a specification that says everything which was asked', async () => {
     const {

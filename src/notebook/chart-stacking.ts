@@ -1,0 +1,68 @@
+import { NotebookError } from '../base/errors';
+import { canonical } from './chart-encoding';
+import type { Encoding } from './chart-encoding';
+import type { ChartOptions, Mark } from './chart-options';
+import type { StoredRow } from './chart-rows';
+
+const orderColumn = 'order in the stack';
+
+/**
+ * What bars and areas say about stacking, which vega-lite does unasked. Rows are stacked if their colour tells them apart, in
+ * the order of the legend; the place of each row's colour is a column of its own. In any other chart each row is drawn from 0,
+ * or from the edge of the axis if it leaves 0 out.
+ *
+ * @throws NotebookError if two rows of one place have one colour: stacked, they would be drawn as their sum
+ */
+export function stackingOf(
+  values: StoredRow[],
+  encoding: Encoding,
+  marks: readonly Mark[],
+  { x, y }: ChartOptions,
+): Encoding {
+  if (!marks.includes('bar') && !marks.includes('area')) return {};
+  const { color } = encoding;
+  const field = color?.['type'] === 'nominal' ? (color['field'] as string | undefined) : undefined;
+  const places = [encoding['x'], encoding['y']].map((channel) => channel?.['field']);
+  const leavesZero = [x, y].some((channel) => canonical(channel)?.zero === false);
+  if (field === undefined || places.includes(field) || leavesZero) {
+    const free = Object.entries(encoding).filter(
+      ([name, { type, bin }]) =>
+        (name === 'x' || name === 'y') && type === 'quantitative' && bin === undefined,
+    );
+    return Object.fromEntries(free.map(([name, channel]) => [name, { ...channel, stack: null }]));
+  }
+  checkDistinct(values, encoding);
+  const order = (color['sort'] as readonly string[] | null) ?? [
+    ...new Set(values.map((row) => row[field])),
+  ];
+  for (const row of values) row[orderColumn] = order.indexOf(row[field] as never);
+  return { order: { field: orderColumn, type: 'quantitative' } };
+}
+
+/** The channels that say where a stacked row is drawn, and which row it is. */
+const placing = ['x', 'y', 'color', 'detail', 'column', 'row'];
+
+function checkDistinct(values: readonly StoredRow[], encoding: Encoding): void {
+  const isSummed = Object.values(encoding).some(
+    ({ aggregate, bin }) => aggregate !== undefined || bin !== undefined,
+  );
+  const fields = placing.flatMap((name) => {
+    const { field, type } = encoding[name] ?? {};
+    return typeof field === 'string' && type !== 'quantitative' ? [field] : [];
+  });
+  // Along a numeric axis, as of areas, every row has a place of its own.
+  const isNumeric = ['x', 'y'].every((name) => encoding[name]?.['type'] === 'quantitative');
+  if (isSummed || isNumeric) return;
+  const seen = new Set<string>();
+  for (const row of values) {
+    const key = JSON.stringify(fields.map((field) => row[field]));
+    if (seen.has(key)) {
+      const names = fields.map((field) => `${field} ${JSON.stringify(row[field])}`).join(', ');
+      throw new NotebookError(
+        `chart: two rows have ${names}; stacked, they would be drawn as their sum. Give the axis a stat, as in ` +
+          "stat: 'mean', or another colour to each.",
+      );
+    }
+    seen.add(key);
+  }
+}
