@@ -326,7 +326,8 @@ void registerElementwiseKernels() {
     using H = uint16_t;
     const Specs act{"activation: int", "alpha: float"};
     const Specs norm_act{"activation: int", "alpha: float", "epsilon: float"};
-    registerOperation<activation<float>, activation<H>>("Cifar10FastActivation", {"x: T", "bias: float"}, {"y: T"}, act);
+    registerOperation<activation<float>, activation<H>>("Cifar10FastActivation", {"x: T", "bias: float"}, {"y: T"},
+                                                        act);
     registerOperation<activationGradient<float>, activationGradient<H>>(
         "Cifar10FastActivationGrad", {"dy: T", "x: T", "bias: float"}, {"dx: T"}, act);
     registerOperation<biasGradient<float>, biasGradient<H>>("Cifar10FastBiasGrad", {"dy: T", "x: T", "bias: float"},
@@ -338,8 +339,8 @@ void registerElementwiseKernels() {
         {"dy: T", "x: T", "scale: float", "bias: float", "mean: float", "reciprocal: float"},
         {"dx: T", "dscale: float", "dbias: float"}, act);
     registerOperation<normInference<float>, normInference<H>>(
-        "Cifar10FastBatchNormInference", {"x: T", "scale: float", "bias: float", "mean: float", "variance: float"}, {"y: T"},
-        norm_act);
+        "Cifar10FastBatchNormInference", {"x: T", "scale: float", "bias: float", "mean: float", "variance: float"},
+        {"y: T"}, norm_act);
     registerOperation<maxPool<float>, maxPool<H>>("Cifar10FastMaxPool", {"x: T"}, {"y: T", "place: uint8"},
                                                   {"size: int"});
     registerOperation<maxPoolGradient<float>, maxPoolGradient<H>>(

@@ -1,12 +1,14 @@
-// The passes of elementwise.h; a part of elementwise.cc, read once for each instruction set, within a namespace of its own
-// that has defined:
+// The passes of elementwise.h; a part of elementwise.cc, read once for each instruction set, within a namespace of its
+// own that has defined:
 //
 //   CIFAR10_FAST_TARGET, CIFAR10_FAST_INLINE   attributes that let a function use the instructions
 //   Vec, kWidth                                a vector of floats and how many it holds
-//   zero, set, add, sub, mul, mulAdd, min, max, absolute, nearest, inverse, timesPowerOfTwo, greater, isNan, either, choose
-//   load, store (of T), loadPart, storePart (of the first so many lanes), loadBytes, storeBytes
+//   zero, set, add, sub, mul, mulAdd, min, max, absolute, nearest, inverse, roughInverse, timesPowerOfTwo
+//   greater, isNan, either, choose
+//   load, store (of T), loadPart, storePart (of the first so many lanes)
+//   Place, firstPlace, choosePlace, storePlace, isPlace                where in a window an element is, a byte
 
-// Calls one(index, lanes) for the vectors of a row of channels; all but the last have kWidth lanes.
+// A vector of T, of the last channels of a row perhaps only a part: its first lanes.
 template <typename T, bool IsPart>
 CIFAR10_FAST_INLINE Vec read(const T* at, int lanes) {
   if constexpr (IsPart) return loadPart(at, lanes);
@@ -27,21 +29,29 @@ constexpr int64_t kParts = 64;
 
 inline int64_t rowsOfPart(Rows rows, int64_t part) { return rows.count * part / kParts; }
 
-// Rows that are summed in single precision at a time: they stay in the first-level cache.
-inline int64_t rowsAtOnce(Rows rows) { return std::min<int64_t>(256, std::max<int64_t>(16, 16384 / rows.channels)); }
+// Rows of `tensors` tensors that are summed in single precision at a time: they stay in the first-level cache.
+template <typename T>
+int64_t rowsAtOnce(Rows rows, int tensors) {
+  const int64_t row_bytes = rows.channels * static_cast<int64_t>(sizeof(T)) * tensors;
+  return std::min<int64_t>(256, std::max<int64_t>(16, 24576 / row_bytes));
+}
+
+// Vectors of channels that are summed side by side: neighbours share a line of the cache, and a sum need not wait for
+// the one before it.
+constexpr int kGroup = 2;
 
 // A thread costs more than it does for few elements.
 inline int threadsFor(Rows rows, int threads) { return rows.count * rows.channels < (1 << 16) ? 1 : threads; }
 
 template <typename T, Act A, bool IsPart>
 CIFAR10_FAST_INLINE void activateVector(const T* x, const float* bias, Vec alpha, Vec inverse_alpha, int lanes, T* y) {
-  write<T, IsPart>(y, activated<A>(add(read<T, IsPart>(x, lanes), read<float, IsPart>(bias, lanes)), alpha, inverse_alpha),
-                   lanes);
+  const Vec z = add(read<T, IsPart>(x, lanes), read<float, IsPart>(bias, lanes));
+  write<T, IsPart>(y, activated<T, A>(z, alpha, inverse_alpha), lanes);
 }
 
 template <typename T, Act A>
-CIFAR10_FAST_TARGET void activateRows(const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
-                                      T* y) {
+CIFAR10_FAST_TARGET void activateRows(const T* x, const float* bias, Rows rows, float alpha, int64_t first,
+                                      int64_t last, T* y) {
   const Vec a = set(alpha), inverse_alpha = set(1.f / alpha);
   const int64_t c = rows.channels, whole = c / kWidth * kWidth;
   for (int64_t row = first; row < last; row++) {
@@ -59,7 +69,7 @@ CIFAR10_FAST_TARGET void activateRows(const T* x, const float* bias, Rows rows, 
 template <typename T, Act A, bool IsPart>
 CIFAR10_FAST_INLINE Vec throughActivation(const T* dy, const T* x, const float* bias, Vec inverse_alpha, int lanes) {
   const Vec z = add(read<T, IsPart>(x, lanes), read<float, IsPart>(bias, lanes));
-  return mul(read<T, IsPart>(dy, lanes), slope<A>(z, inverse_alpha));
+  return mul(read<T, IsPart>(dy, lanes), slope<T, A>(z, inverse_alpha));
 }
 
 template <typename T, Act A>
@@ -80,31 +90,39 @@ CIFAR10_FAST_TARGET void gradientRows(const T* dy, const T* x, const float* bias
   }
 }
 
-template <typename T, Act A, bool IsPart>
+template <typename T, Act A, int G, bool IsPart>
 CIFAR10_FAST_TARGET void biasChunk(const T* dy, const T* x, const float* bias, int64_t count, int64_t channels,
                                    float alpha, int lanes, float* sums) {
   const Vec inverse_alpha = set(1.f / alpha);
-  Vec sum = zero();
+  Vec sum[G];
+  for (int g = 0; g < G; g++) sum[g] = zero();
   for (int64_t row = 0; row < count; row++) {
-    const int64_t at = row * channels;
-    sum = add(sum, throughActivation<T, A, IsPart>(dy + at, x + at, bias, inverse_alpha, lanes));
+    for (int g = 0; g < G; g++) {
+      const int64_t at = row * channels + g * kWidth;
+      sum[g] = add(sum[g], throughActivation<T, A, IsPart>(dy + at, x + at, bias + g * kWidth, inverse_alpha, lanes));
+    }
   }
-  write<float, IsPart>(sums, sum, lanes);
+  for (int g = 0; g < G; g++) write<float, IsPart>(sums + g * kWidth, sum[g], lanes);
 }
 
 template <typename T, Act A>
 void biasPart(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
               float* chunk, double* sums) {
-  const int64_t c = rows.channels, step = rowsAtOnce(rows);
+  const int64_t c = rows.channels, step = rowsAtOnce<T>(rows, 2);
   std::fill(sums, sums + c, 0.0);
   for (int64_t row = first; row < last; row += step) {
     const int64_t count = std::min(step, last - row);
-    for (int64_t i = 0; i < c; i += kWidth) {
-      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
-      const auto run = lanes == kWidth ? biasChunk<T, A, false> : biasChunk<T, A, true>;
-      run(dy + row * c + i, x + row * c + i, bias + i, count, c, alpha, lanes, chunk + i);
+    const T *from_dy = dy + row * c, *from_x = x + row * c;
+    int64_t i = 0;
+    for (; i + kGroup * kWidth <= c; i += kGroup * kWidth) {
+      biasChunk<T, A, kGroup, false>(from_dy + i, from_x + i, bias + i, count, c, alpha, kWidth, chunk + i);
     }
-    for (int64_t i = 0; i < c; i++) sums[i] += chunk[i];
+    for (; i < c; i += kWidth) {
+      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
+      const auto run = lanes == kWidth ? biasChunk<T, A, 1, false> : biasChunk<T, A, 1, true>;
+      run(from_dy + i, from_x + i, bias + i, count, c, alpha, lanes, chunk + i);
+    }
+    for (int64_t k = 0; k < c; k++) sums[k] += chunk[k];
   }
 }
 
@@ -143,7 +161,8 @@ void activate(const T* x, const float* bias, Rows rows, Activation activation, i
 }
 
 template <typename T>
-void activateGradient(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads, T* dx) {
+void activateGradient(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
+                      T* dx) {
   forAct(activation.act, [&](auto act) {
     parallel(threadsFor(rows, threads), rows.count, [&](int, int64_t first, int64_t last) {
       gradientRows<T, act.value>(dy, x, bias, rows, activation.alpha, first, last, dx);

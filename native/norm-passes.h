@@ -1,6 +1,6 @@
 // Batch norm of elementwise.h; a part of elementwise.cc, read once for each instruction set.
 
-// What is known of some rows, per channel: their mean as a sum of two floats, and the sum of squared differences from it.
+// What is known of some rows, per channel: their mean as a sum of two floats, and the squared differences from it.
 struct ChunkMoments {
   float* base;
   float* offset;
@@ -38,8 +38,7 @@ CIFAR10_FAST_TARGET void momentsOfChunk(const T* x, int64_t count, int64_t chann
   for (int g = 0; g < G; g++) write<float, IsPart>(chunk.squares + at + g * kWidth, sum[g], lanes);
 }
 
-// Adds rows of a mean and a sum of squares to others, of which `share` says how many there are of each: the part of the new
-// rows, and the product of both parts times the number of all.
+// What weighs the differences of two means: the part of the new rows, and the product of both parts times all rows.
 // Chan, Golub and LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979).
 struct MergeShare {
   MergeShare(int64_t count, int64_t before)
@@ -69,7 +68,7 @@ CIFAR10_FAST_TARGET void mergePart(const double* more_mean, const double* more_s
 template <typename T>
 void momentsOfPart(const T* x, Rows rows, int64_t first, int64_t last, ChunkMoments chunk, double* mean,
                    double* squares) {
-  const int64_t c = rows.channels, step = rowsAtOnce(rows);
+  const int64_t c = rows.channels, step = rowsAtOnce<T>(rows, 1);
   std::fill(mean, mean + c, 0.0);
   std::fill(squares, squares + c, 0.0);
   for (int64_t row = first; row < last; row += step) {
@@ -129,12 +128,12 @@ CIFAR10_FAST_TARGET void normaliseRows(const T* x, const NormNumbers& numbers, R
     const int64_t at = row * c;
     for (int64_t i = 0; i < whole; i += kWidth) {
       const Vec z = normalised<T, false>(x + at + i, numbers, i, kWidth).z;
-      store(y + at + i, activated<A>(z, a, inverse_alpha));
+      store(y + at + i, activated<T, A>(z, a, inverse_alpha));
     }
     if (whole < c) {
       const int lanes = static_cast<int>(c - whole);
       const Vec z = normalised<T, true>(x + at + whole, numbers, whole, lanes).z;
-      storePart(y + at + whole, activated<A>(z, a, inverse_alpha), lanes);
+      storePart(y + at + whole, activated<T, A>(z, a, inverse_alpha), lanes);
     }
   }
 }
@@ -148,36 +147,46 @@ void normalise(const T* x, NormNumbers numbers, Rows rows, Activation activation
   });
 }
 
-// Sums of g and of g n over `count` rows, g the gradient before the activation.
-template <typename T, Act A, bool IsPart>
+// Sums of g and of g n over `count` rows of some channels from `i`, g the gradient before the activation.
+template <typename T, Act A, int G, bool IsPart>
 CIFAR10_FAST_TARGET void normSumsOfChunk(const T* dy, const T* x, const NormNumbers& numbers, int64_t i, int64_t count,
                                          int64_t channels, float alpha, int lanes, float* sum_g, float* sum_gn) {
   const Vec inverse_alpha = set(1.f / alpha);
-  Vec plain = zero(), along = zero();
+  Vec plain[G], along[G];
+  for (int g = 0; g < G; g++) plain[g] = along[g] = zero();
   for (int64_t row = 0; row < count; row++) {
-    const int64_t at = row * channels;
-    const Normalised found = normalised<T, IsPart>(x + at, numbers, i, lanes);
-    const Vec g = mul(read<T, IsPart>(dy + at, lanes), slope<A>(found.z, inverse_alpha));
-    plain = add(plain, g);
-    along = mulAdd(g, found.n, along);
+    for (int g = 0; g < G; g++) {
+      const int64_t at = row * channels + i + g * kWidth;
+      const Normalised found = normalised<T, IsPart>(x + at, numbers, i + g * kWidth, lanes);
+      const Vec before = mul(read<T, IsPart>(dy + at, lanes), slope<T, A>(found.z, inverse_alpha));
+      plain[g] = add(plain[g], before);
+      along[g] = mulAdd(before, found.n, along[g]);
+    }
   }
-  write<float, IsPart>(sum_g, plain, lanes);
-  write<float, IsPart>(sum_gn, along, lanes);
+  for (int g = 0; g < G; g++) {
+    write<float, IsPart>(sum_g + i + g * kWidth, plain[g], lanes);
+    write<float, IsPart>(sum_gn + i + g * kWidth, along[g], lanes);
+  }
 }
 
 template <typename T, Act A>
 void normSumsOfPart(const T* dy, const T* x, const NormNumbers& numbers, Rows rows, float alpha, int64_t first,
                     int64_t last, float* chunk, double* sums) {
-  const int64_t c = rows.channels, step = rowsAtOnce(rows);
+  const int64_t c = rows.channels, step = rowsAtOnce<T>(rows, 2);
   std::fill(sums, sums + 2 * c, 0.0);
   for (int64_t row = first; row < last; row += step) {
     const int64_t count = std::min(step, last - row);
-    for (int64_t i = 0; i < c; i += kWidth) {
-      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
-      const auto run = lanes == kWidth ? normSumsOfChunk<T, A, false> : normSumsOfChunk<T, A, true>;
-      run(dy + row * c + i, x + row * c + i, numbers, i, count, c, alpha, lanes, chunk + i, chunk + c + i);
+    const T *from_dy = dy + row * c, *from_x = x + row * c;
+    int64_t i = 0;
+    for (; i + kGroup * kWidth <= c; i += kGroup * kWidth) {
+      normSumsOfChunk<T, A, kGroup, false>(from_dy, from_x, numbers, i, count, c, alpha, kWidth, chunk, chunk + c);
     }
-    for (int64_t i = 0; i < 2 * c; i++) sums[i] += chunk[i];
+    for (; i < c; i += kWidth) {
+      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
+      const auto run = lanes == kWidth ? normSumsOfChunk<T, A, 1, false> : normSumsOfChunk<T, A, 1, true>;
+      run(from_dy, from_x, numbers, i, count, c, alpha, lanes, chunk, chunk + c);
+    }
+    for (int64_t k = 0; k < 2 * c; k++) sums[k] += chunk[k];
   }
 }
 
@@ -192,7 +201,7 @@ template <typename T, Act A, bool IsPart>
 CIFAR10_FAST_INLINE void normGradientVector(const T* dy, const T* x, const NormNumbers& numbers, const NormMeans& means,
                                             Vec inverse_alpha, int64_t i, int lanes, T* dx) {
   const Normalised found = normalised<T, IsPart>(x, numbers, i, lanes);
-  const Vec g = mul(read<T, IsPart>(dy, lanes), slope<A>(found.z, inverse_alpha));
+  const Vec g = mul(read<T, IsPart>(dy, lanes), slope<T, A>(found.z, inverse_alpha));
   const Vec centred = sub(sub(g, read<float, IsPart>(means.mean_g + i, lanes)),
                           mul(found.n, read<float, IsPart>(means.mean_gn + i, lanes)));
   write<T, IsPart>(dx, mul(centred, read<float, IsPart>(means.gain + i, lanes)), lanes);
@@ -216,8 +225,8 @@ CIFAR10_FAST_TARGET void normGradientRows(const T* dy, const T* x, const NormNum
 }
 
 template <typename T>
-void normaliseGradient(const T* dy, const T* x, NormNumbers numbers, Rows rows, Activation activation, int threads, T* dx,
-                       float* dscale, float* dbias) {
+void normaliseGradient(const T* dy, const T* x, NormNumbers numbers, Rows rows, Activation activation, int threads,
+                       T* dx, float* dscale, float* dbias) {
   const int64_t c = rows.channels;
   const int used = threadsFor(rows, threads);
   const Scratch scratch({kParts * 2 * c * sizeof(double), kParts * 2 * c * sizeof(float), 2 * c * sizeof(double),

@@ -1,37 +1,41 @@
 // Max pooling of elementwise.h; a part of elementwise.cc, read once for each instruction set.
 
-// The largest of each window of one row of windows. `Size` 0 is any size.
+// The largest of each window of some channels, the rows of x `row` elements apart. `Size` 0 is any size.
 template <typename T, int Size, bool IsPart>
-CIFAR10_FAST_INLINE void poolVector(const T* x, const PoolShape& s, int lanes, T* y, uint8_t* place) {
-  const int64_t size = Size == 0 ? s.size : Size;
-  Vec best = read<T, IsPart>(x, lanes), at = zero();
-  for (int64_t i = 0; i < size; i++) {
-    for (int64_t j = i == 0 ? 1 : 0; j < size; j++) {
-      const Vec value = read<T, IsPart>(x + (i * s.w + j) * s.c, lanes);
-      const auto is_larger = either(greater(value, best), isNan(value));
+CIFAR10_FAST_INLINE void poolVector(const T* x, int64_t row, int64_t channels, int size, int lanes, T* y,
+                                    uint8_t* place) {
+  const int side = Size == 0 ? size : Size;
+  Vec best = read<T, IsPart>(x, lanes);
+  Place at = firstPlace();
+  for (int i = 0; i < side; i++) {
+    for (int j = i == 0 ? 1 : 0; j < side; j++) {
+      const Vec value = read<T, IsPart>(x + i * row + j * channels, lanes);
+      const Mask is_larger = either(greater(value, best), isNan(value));
       best = choose(is_larger, value, best);
-      at = choose(is_larger, set(static_cast<float>(i * size + j)), at);
+      at = choosePlace(is_larger, i * side + j, at);
     }
   }
   write<T, IsPart>(y, best, lanes);
-  storeBytes(place, at, lanes);
+  storePlace(place, at, IsPart ? lanes : kWidth);
 }
 
+// Rows [first, last) of windows. The shape is a copy: bytes that are stored might otherwise be those of the shape.
 template <typename T, int Size>
-CIFAR10_FAST_TARGET void poolRows(const T* x, const PoolShape& s, int64_t first, int64_t last, T* y, uint8_t* place) {
+CIFAR10_FAST_TARGET void poolRows(const T* x, PoolShape s, int64_t first, int64_t last, T* y, uint8_t* place) {
   const int64_t size = Size == 0 ? s.size : Size;
-  const int64_t rows = s.h / size, columns = s.w / size, whole = s.c / kWidth * kWidth;
+  const int64_t rows = s.h / size, columns = s.w / size, whole = s.c / kWidth * kWidth, row_length = s.w * s.c;
   for (int64_t row = first; row < last; row++) {
-    const T* from = x + ((row / rows) * s.h + (row % rows) * size) * s.w * s.c;
+    const T* from = x + ((row / rows) * s.h + (row % rows) * size) * row_length;
     for (int64_t column = 0; column < columns; column++) {
       const T* window = from + column * size * s.c;
       const int64_t to = (row * columns + column) * s.c;
       for (int64_t i = 0; i < whole; i += kWidth) {
-        poolVector<T, Size, false>(window + i, s, kWidth, y + to + i, place + to + i);
+        poolVector<T, Size, false>(window + i, row_length, s.c, static_cast<int>(size), kWidth, y + to + i,
+                                   place + to + i);
       }
       if (whole < s.c) {
-        const int lanes = static_cast<int>(s.c - whole);
-        poolVector<T, Size, true>(window + whole, s, lanes, y + to + whole, place + to + whole);
+        poolVector<T, Size, true>(window + whole, row_length, s.c, static_cast<int>(size),
+                                  static_cast<int>(s.c - whole), y + to + whole, place + to + whole);
       }
     }
   }
@@ -48,15 +52,15 @@ void pool(const T* x, PoolShape s, int threads, T* y, uint8_t* place) {
 }
 
 template <typename T, bool IsPart>
-CIFAR10_FAST_INLINE void poolGradientVector(const T* dy, const uint8_t* place, Vec here, int lanes, T* dx) {
+CIFAR10_FAST_INLINE void poolGradientVector(const T* dy, const uint8_t* place, int here, int lanes, T* dx) {
   const Vec value = read<T, IsPart>(dy, lanes);
-  write<T, IsPart>(dx, choose(equal(loadBytes(place, lanes), here), value, zero()), lanes);
+  write<T, IsPart>(dx, choose(isPlace(place, here, IsPart ? lanes : kWidth), value, zero()), lanes);
 }
 
 // Rows [first, last) of all images of dx.
 template <typename T, int Size>
-CIFAR10_FAST_TARGET void poolGradientRows(const T* dy, const uint8_t* place, const PoolShape& s, int64_t first,
-                                          int64_t last, T* dx) {
+CIFAR10_FAST_TARGET void poolGradientRows(const T* dy, const uint8_t* place, PoolShape s, int64_t first, int64_t last,
+                                          T* dx) {
   const int64_t size = Size == 0 ? s.size : Size;
   const int64_t rows = s.h / size, columns = s.w / size, whole = s.c / kWidth * kWidth;
   for (int64_t row = first; row < last; row++) {
@@ -68,7 +72,7 @@ CIFAR10_FAST_TARGET void poolGradientRows(const T* dy, const uint8_t* place, con
     }
     for (int64_t j = 0; j < columns * size; j++, to += s.c) {
       const int64_t from = ((image * rows + i / size) * columns + j / size) * s.c;
-      const Vec here = set(static_cast<float>((i % size) * size + j % size));
+      const int here = static_cast<int>((i % size) * size + j % size);
       for (int64_t c = 0; c < whole; c += kWidth) {
         poolGradientVector<T, false>(dy + from + c, place + from + c, here, kWidth, to + c);
       }

@@ -1,5 +1,5 @@
-// TensorFlow's C interface for kernels and operations, as far as operations of our own use it: exported by every TensorFlow
-// since 2.3, its headers not among those that set-up unpacks.
+// TensorFlow's C interface for kernels and operations, as far as operations of our own use it: exported by every
+// TensorFlow since 2.3, its headers not among those that set-up unpacks.
 #pragma once
 
 #include <tensorflow/c/c_api.h>

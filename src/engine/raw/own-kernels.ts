@@ -27,6 +27,35 @@ export function activationAttributes({ kind, alpha = 1 }: OwnActivation): tf.Nam
   return { activation: ownActivations[kind], alpha };
 }
 
+/** Attributes of own operations that are floats; all others are whole numbers. */
+const floats: ReadonlySet<string> = new Set(['alpha', 'epsilon']);
+
+/** An operation of `native/elementwise-kernels.cc`: its inputs in order, its attributes but T and threads, its outputs. */
+type Signature = readonly [
+  name: string,
+  inputs: readonly string[],
+  attributes: readonly string[],
+  outputs: number,
+];
+
+const act = ['activation', 'alpha'];
+
+const signatures: readonly Signature[] = [
+  ['Cifar10FastActivation', ['x', 'bias'], act, 1],
+  ['Cifar10FastActivationGrad', ['dy', 'x', 'bias'], act, 1],
+  ['Cifar10FastBiasGrad', ['dy', 'x', 'bias'], act, 1],
+  ['Cifar10FastBatchNorm', ['x', 'scale', 'bias'], [...act, 'epsilon'], 4],
+  ['Cifar10FastBatchNormGrad', ['dy', 'x', 'scale', 'bias', 'mean', 'reciprocal'], act, 3],
+  [
+    'Cifar10FastBatchNormInference',
+    ['x', 'scale', 'bias', 'mean', 'variance'],
+    [...act, 'epsilon'],
+    1,
+  ],
+  ['Cifar10FastMaxPool', ['x'], ['size'], 2],
+  ['Cifar10FastMaxPoolGrad', ['dy', 'place'], ['size', 'height', 'width'], 1],
+];
+
 /**
  * Makes the operations of `native/elementwise-kernels.cc` known to TF.js, each with its gradient. They have no second
  * derivatives: whoever needs those records {@link withOwnKernels} off.
@@ -35,64 +64,34 @@ export function activationAttributes({ kind, alpha = 1 }: OwnActivation): tf.Nam
  */
 export function registerOwnKernels(backend: NodeBackend, threads: number): void {
   const { binding } = backend;
-  const whole = (name: string, value: unknown): OpAttribute => ({
+  const attribute = (name: string, value: unknown): OpAttribute => ({
     name,
-    type: binding.TF_ATTR_INT,
+    type: floats.has(name) ? binding.TF_ATTR_FLOAT : binding.TF_ATTR_INT,
     value,
   });
-  const float = (name: string, value: unknown): OpAttribute => ({
-    name,
-    type: binding.TF_ATTR_FLOAT,
-    value,
-  });
-  const kinds: Readonly<Record<string, typeof whole>> = {
-    activation: whole,
-    size: whole,
-    height: whole,
-    width: whole,
-    alpha: float,
-    epsilon: float,
-  };
-  const kernel = (
-    kernelName: string,
-    inputNames: readonly string[],
-    attributeNames: readonly string[],
-    outputs: number,
-  ): void => {
+  for (const [kernelName, inputNames, attributeNames, outputs] of signatures) {
     tf.registerKernel({
       kernelName,
       backendName: 'tensorflow',
       kernelFunc: ({ inputs, attrs }) => {
         const given = inputs as Record<string, tf.TensorInfo>;
-        const attributes = [
-          { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT },
-          whole('threads', threads),
-          ...attributeNames.map((name) => kinds[name](name, attrs?.[name])),
-        ];
         return backend.executeMultipleOutputs(
           kernelName,
-          attributes,
+          [
+            { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT },
+            attribute('threads', threads),
+            ...attributeNames.map((name) => attribute(name, attrs?.[name])),
+          ],
           inputNames.map((name) => given[name]),
           outputs,
         );
       },
     });
-  };
-  const act = ['activation', 'alpha'];
-  kernel('Cifar10FastActivation', ['x', 'bias'], act, 1);
-  kernel('Cifar10FastActivationGrad', ['dy', 'x', 'bias'], act, 1);
-  kernel('Cifar10FastBiasGrad', ['dy', 'x', 'bias'], act, 1);
-  kernel('Cifar10FastBatchNorm', ['x', 'scale', 'bias'], [...act, 'epsilon'], 4);
-  kernel('Cifar10FastBatchNormGrad', ['dy', 'x', 'scale', 'bias', 'mean', 'reciprocal'], act, 3);
-  kernel(
-    'Cifar10FastBatchNormInference',
-    ['x', 'scale', 'bias', 'mean', 'variance'],
-    [...act, 'epsilon'],
-    1,
-  );
-  kernel('Cifar10FastMaxPool', ['x'], ['size'], 2);
-  kernel('Cifar10FastMaxPoolGrad', ['dy', 'place'], ['size', 'height', 'width'], 1);
+  }
+  registerOwnGradients();
+}
 
+function registerOwnGradients(): void {
   tf.registerGradient({
     kernelName: 'Cifar10FastActivation',
     inputsToSave: ['x', 'bias'],
