@@ -116,7 +116,7 @@ const hivergeRecipe: Recipe = {
   biasLr: 0.0573,
   headLr: 0.5415,
   decay: 1.0418e-6,
-  whiteningEpochs: 0.19,
+  whiteningEpochs: 7 / 32,
   schedule: piecewiseLinear([0, 7.59], [1, 0]),
   muonLr: 0.205,
   muonMomentum: 0.655,
@@ -175,7 +175,6 @@ const fulcrum: Experiment = {
   optim: {
     ...optimOf({
       ...hivergeRecipe,
-      whiteningEpochs: 0.2,
       // Falls to 0 at 8.5 epochs, but for the floor.
       schedule: piecewiseLinear([0, 0.95 * 8.5], [1, 0.05]),
       muonLr: 0.2255,
@@ -207,7 +206,6 @@ const fastest: Experiment = {
     ...optimOf({
       ...hivergeRecipe,
       batchSize: 1024,
-      whiteningEpochs: 0.2,
       schedule: piecewiseLinear([0, 8.2], [1, 0.05]),
       muonLr: 0.185,
       muonDecay: 1.0418e-6 * 1536,

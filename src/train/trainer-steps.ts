@@ -11,7 +11,12 @@ import type { Training } from './training';
 
 /** The training step of a stage: gather and augment a batch, then the steps of the fold. */
 export function trainStepOf(
-  { model, optimiser, ema, ...training }: Training,
+  {
+    model,
+    optimiser,
+    ema,
+    ...training
+  }: Pick<Training, 'model' | 'optimiser' | 'ema' | 'trainSteps' | 'extraSteps'>,
   tables: GatherTables,
   { size, frozen }: Stage,
 ): DeviceStep {
