@@ -8,6 +8,7 @@
 #include <string>
 #include <type_traits>
 
+#include "amx.h"
 #include "outer-product.h"
 #include "winograd-bf16.h"
 #include "winograd.h"
@@ -99,13 +100,15 @@ void run(const Choice& choice, const ConvShape& s, const float* a, const float* 
 
 template <Pass P>
 void run(const Choice& choice, const ConvShape& s, const uint16_t* a, const void* b, void* out) {
+  const bool has_amx = choice.algorithm == "winograd-2-amx";
   if constexpr (P == Pass::kFilter) {
     const auto* dy = static_cast<const uint16_t*>(b);
-    const auto pass = choice.algorithm == "outer-product" ? outerProductFilter : winogradBf16Filter;
-    pass(a, dy, s, choice.threads, static_cast<float*>(out));
+    auto* dk = static_cast<float*>(out);
+    if (choice.algorithm == "outer-product") return outerProductFilter(a, dy, s, choice.threads, dk);
+    winogradBf16Filter(a, dy, s, has_amx, choice.threads, dk);
   } else {
     const auto pass = P == Pass::kForward ? winogradBf16Forward : winogradBf16Input;
-    pass(a, static_cast<const float*>(b), s, choice.threads, static_cast<uint16_t*>(out));
+    pass(a, static_cast<const float*>(b), s, has_amx, choice.threads, static_cast<uint16_t*>(out));
   }
 }
 
@@ -191,7 +194,10 @@ std::vector<std::string> convAlgorithms(Pass pass, bool is_bfloat16, const ConvS
   if (is_bfloat16) {
     if (pass == Pass::kFilter && hasOuterProduct() && fitsOuterProduct(s)) found.push_back("outer-product");
     // Tiles of 4x4 lose too many bits for bf16: an error of 5 % of the largest element was measured.
-    if (hasWinogradBf16() && fitsWinogradBf16(s)) found.push_back("winograd-2");
+    if (hasWinogradBf16() && fitsWinogradBf16(s)) {
+      found.push_back("winograd-2");
+      if (amxState() == Amx::kUsable) found.push_back("winograd-2-amx");
+    }
     return found;
   }
   const WinogradPasses<float>* passes = winogradFloat();

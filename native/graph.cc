@@ -12,6 +12,7 @@
 //   setShape(graph, output, shape)                   for outputs of operations without shape inference
 //   convAlgorithms(pass, isBfloat16, shape)          names of the algorithms that conv.cc's operations have for a pass (0: forward,
 //                                                    1: input's gradient, 2: kernel's) of a shape [N, H, W, Ci, Co, OH, OW]
+//   amx()                                            whether AMX tiles are 'missing', 'refused' or 'usable'
 //   close(graph)
 //
 // A node is named by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an extent
@@ -25,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "amx.h"
 #include "conv.h"
 #include "elementwise.h"
 
@@ -439,6 +441,13 @@ napi_value setShape(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value amx(napi_env env, napi_callback_info) {
+  const char* const names[] = {"missing", "refused", "usable"};
+  napi_value name;
+  napi_create_string_utf8(env, names[static_cast<int>(cifar10_fast::amxState())], NAPI_AUTO_LENGTH, &name);
+  return name;
+}
+
 napi_value convAlgorithms(napi_env env, napi_callback_info info) {
   return entry(env, [&]() -> napi_value {
     napi_value args[3];
@@ -608,7 +617,7 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } functions[] = {{"create", create}, {"addNode", addNode}, {"run", run}, {"runSync", runSync}, {"close", closeGraph},
-                   {"setShape", setShape}, {"addFunction", addFunction}, {"convAlgorithms", convAlgorithms},
+                   {"setShape", setShape}, {"addFunction", addFunction}, {"convAlgorithms", convAlgorithms}, {"amx", amx},
                    {"hasElementwise", hasElementwise}};
   for (const auto& [name, function] : functions) {
     napi_value value;

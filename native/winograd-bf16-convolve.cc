@@ -4,8 +4,10 @@
 //
 // A region of pairs has one tap and 4 points along an axis, one at the end of an axis has two taps and one point. The
 // transforms are in float32; v and u are kept in bfloat16, m in float32.
+#include <optional>
 #include <vector>
 
+#include "amx.h"
 #include "parallel.h"
 #include "winograd-bf16.h"
 #include "winograd-regions.h"
@@ -15,27 +17,35 @@ namespace winograd_bf16 {
 namespace {
 
 constexpr int64_t kMost = 240, kBytes = 512 << 10;  // of tiles at a time, and of their v
-constexpr int kTiles = 12;  // that a product holds in registers, for two vectors of output channels
+constexpr int kTiles = 12;     // that a product holds in vectors, for two of output channels
+constexpr int kAmxTiles = 32;  // that a product holds in tiles of AMX
 
 // What the passes read and write: images of `depth` channels, and of `columns`.
 struct Problem {
   int64_t n, depth, columns;
   Extents from, to;
+  bool has_amx;  // products are computed in AMX tiles, which sum over multiples of 32
+  int64_t padded(int64_t sum) const { return has_amx ? (sum + 31) / 32 * 32 : sum; }
   int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
 };
 
 // The sizes of a block of tiles of a region.
 struct Block {
-  Block(const Region& region, int64_t depth)
-      : sum(region.sums() * depth), points(region.points()), stride((sum + 31) / 32 * 32 + 32) {
+  Block(const Region& region, const Problem& p)
+      : sum(p.padded(region.sums() * p.depth)),
+        points(region.points()),
+        stride((sum + 31) / 32 * 32 + 32),
+        group(p.has_amx ? kAmxTiles : kTiles),
+        product(group * kPanel + 16) {
     // As many tiles as half of the second-level cache holds, but enough to pay for reading the kernel again.
     const int64_t bytes = points * stride * sizeof(uint16_t);
-    tiles = std::min<int64_t>(kMost, std::max<int64_t>(48, kBytes / bytes)) / kTiles * kTiles;
+    tiles = std::min<int64_t>(kMost, std::max<int64_t>(64, kBytes / bytes)) / group * group;
   }
   int64_t sum;  // products that are summed over
-  int64_t points, stride, tiles;
-  // A line more, so that points do not fall into the same sets of the cache.
-  static constexpr int64_t product = kTiles * kPanel + 16;
+  int64_t points, stride;
+  int64_t group;    // tiles that are multiplied at a time
+  int64_t product;  // of a point: a line more, so that points do not fall into the same sets of the cache
+  int64_t tiles;
   size_t inputBytes() const { return points * tiles * stride * sizeof(uint16_t); }
   size_t productBytes() const { return points * product * sizeof(float); }
 };
@@ -77,7 +87,7 @@ CIFAR10_FAST_BF16_INLINE void transformTap(const Vec* k, const Region& region, i
 CIFAR10_FAST_BF16 void transformKernels(const float* k, const Problem& p, const Region& region, int64_t first,
                                         int64_t last, uint16_t* u) {
   const int points = region.points();
-  const int64_t sum = region.sums() * p.depth;
+  const int64_t sum = p.padded(region.sums() * p.depth);
   for (int64_t c = first; c < last; c += 2) {
     for (int64_t column = 0; column < p.panels() * kPanel; column += kLanes) {
       const int64_t left = std::max<int64_t>(0, std::min<int64_t>(kLanes, p.columns - column));
@@ -342,15 +352,18 @@ inline void forStrips(const Region& region, int64_t start, int64_t end, const Us
 // A region's outputs of images [first, last).
 CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Problem& p, const Region& region,
                                 int64_t first, int64_t last, const Room& room, uint16_t* y) {
-  const Block block(region, p.depth);
+  const Block block(region, p);
   const int64_t tiles = region.tiles();
   const int64_t down = p.to.w * p.columns;
   const Places places{down, p.columns, region.rows.isPair() ? down : p.columns, 2 * p.columns};
   const Store how = storeOf(p, y);
+  const auto multiply = p.has_amx ? amxMultiplyTiles : multiplyTiles;
+  // What pads a sum is multiplied, too.
+  if (block.sum > region.sums() * p.depth) std::memset(room.v, 0, block.inputBytes());
   for (int64_t start = first * tiles; start < last * tiles; start += block.tiles) {
     const int64_t end = std::min(start + block.tiles, last * tiles);
     const int64_t count = end - start;
-    const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
+    const int64_t padded = (count + block.group - 1) / block.group * block.group;
     forStrips(region, start, end, [&](int64_t image, int64_t row, int64_t left, int64_t right, int64_t at) {
       const Strip strip{x + image * p.from.h * p.from.w * p.depth, row, left, right, room.v + at * block.stride};
       (block.points == 16 ? transformPairs : transformEnds)(p, region, block, strip, room.nothing);
@@ -364,12 +377,12 @@ CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Prob
       const __mmask32 mask = static_cast<__mmask32>((uint64_t{1} << channels) - 1);
       const Writer write = writerOf(block.points, channels < kPanel ? Store::kPart : how);
       // The products of so many tiles stay in the first-level cache until they are transformed.
-      for (int64_t t = 0; t < count; t += kTiles) {
+      for (int64_t t = 0; t < count; t += block.group) {
         for (int64_t i = 0; i < block.points; i++) {
-          multiplyTiles(room.v + (i * block.tiles + t) * block.stride, block.stride, kernel + i * block.sum * kPanel,
+          multiply(room.v + (i * block.tiles + t) * block.stride, block.stride, kernel + i * block.sum * kPanel,
                         block.sum, room.m + i * block.product);
         }
-        forStrips(region, start + t, std::min(start + t + kTiles, end),
+        forStrips(region, start + t, std::min(start + t + block.group, end),
                   [&](int64_t image, int64_t row, int64_t left, int64_t right, int64_t at) {
                     uint16_t* to = y + ((image * p.to.h + region.rows.output(row)) * p.to.w +
                                         region.columns.output(left)) * p.columns + panel * kPanel;
@@ -394,12 +407,21 @@ void turnKernel(const float* k, const ConvShape& s, int64_t first, int64_t last,
   }
 }
 
+size_t kernelBytes(const Problem& p, const Block& block) {
+  return p.panels() * kPanel * block.points * block.sum * sizeof(uint16_t);
+}
+
 void run(const uint16_t* x, const float* k, const Problem& p, int threads, const Scratch& scratch, size_t first_piece,
          uint16_t* y) {
   Region regions[kRegions];
   findRegions(p.from, p.to, regions);
   uint16_t* nothing = scratch.piece<uint16_t>(first_piece);
   std::memset(nothing, 0, p.depth * sizeof *nothing);
+  for (int i = 0; i < kRegions; i++) {
+    const Block block(regions[i], p);
+    if (regions[i].tiles() == 0 || block.sum == regions[i].sums() * p.depth) continue;
+    std::memset(scratch.piece<uint16_t>(first_piece + 1 + i), 0, kernelBytes(p, block));
+  }
   parallel(threads, p.depth / 2, [&](int, int64_t first, int64_t last) {
     for (int i = 0; i < kRegions; i++) {
       if (regions[i].tiles() == 0) continue;
@@ -409,6 +431,8 @@ void run(const uint16_t* x, const float* k, const Problem& p, int threads, const
   parallel(threads, p.n, [&](int t, int64_t first, int64_t last) {
     const size_t own = first_piece + 1 + kRegions + 2 * t;
     const Room room{scratch.piece<uint16_t>(own), scratch.piece<float>(own + 1), nothing};
+    std::optional<AmxTiles> tiles;
+    if (p.has_amx) tiles.emplace();
     for (int i = 0; i < kRegions; i++) {
       if (regions[i].tiles() == 0) continue;
       convolve(x, scratch.piece<uint16_t>(first_piece + 1 + i), p, regions[i], first, last, room, y);
@@ -425,9 +449,9 @@ std::vector<size_t> piecesOf(const Problem& p, int threads) {
   std::vector<size_t> sizes{p.depth * sizeof(uint16_t)};
   size_t input = 0, product = 0;
   for (const Region& region : regions) {
-    const Block block(region, p.depth);
+    const Block block(region, p);
     const bool is_empty = region.tiles() == 0;
-    sizes.push_back(is_empty ? 0 : p.panels() * kPanel * block.points * block.sum * sizeof(uint16_t));
+    sizes.push_back(is_empty ? 0 : kernelBytes(p, block));
     if (is_empty) continue;
     input = std::max(input, block.inputBytes());
     product = std::max(product, block.productBytes());
@@ -442,14 +466,16 @@ std::vector<size_t> piecesOf(const Problem& p, int threads) {
 }  // namespace
 }  // namespace winograd_bf16
 
-void winogradBf16Forward(const uint16_t* x, const float* k, const ConvShape& s, int threads, uint16_t* y) {
-  const winograd_bf16::Problem p{s.n, s.ci, s.co, {s.h, s.w}, {s.oh, s.ow}};
+void winogradBf16Forward(const uint16_t* x, const float* k, const ConvShape& s, bool has_amx, int threads,
+                         uint16_t* y) {
+  const winograd_bf16::Problem p{s.n, s.ci, s.co, {s.h, s.w}, {s.oh, s.ow}, has_amx};
   const Scratch scratch(winograd_bf16::piecesOf(p, threads));
   winograd_bf16::run(x, k, p, threads, scratch, 0, y);
 }
 
-void winogradBf16Input(const uint16_t* dy, const float* k, const ConvShape& s, int threads, uint16_t* dx) {
-  const winograd_bf16::Problem p{s.n, s.co, s.ci, {s.oh, s.ow}, {s.h, s.w}};
+void winogradBf16Input(const uint16_t* dy, const float* k, const ConvShape& s, bool has_amx, int threads,
+                       uint16_t* dx) {
+  const winograd_bf16::Problem p{s.n, s.co, s.ci, {s.oh, s.ow}, {s.h, s.w}, has_amx};
   std::vector<size_t> sizes = winograd_bf16::piecesOf(p, threads);
   sizes.insert(sizes.begin(), 9 * s.ci * s.co * sizeof(float));
   const Scratch scratch(sizes);

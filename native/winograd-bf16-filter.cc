@@ -4,8 +4,10 @@
 //
 // where g are the tiles of the outputs' gradient and v what the outputs were computed from, both transformed. Pairs of
 // tiles lie side by side, as the instruction sums two products. Sums are in float32, of each thread for itself.
+#include <optional>
 #include <vector>
 
+#include "amx.h"
 #include "parallel.h"
 #include "winograd-bf16.h"
 #include "winograd-regions.h"
@@ -25,14 +27,16 @@ struct Sizes {
       : ci(s.ci),
         co(s.co),
         panels((s.co + kPanel - 1) / kPanel),
-        row((s.ci + 15) / 16 * 32 + 32),
+        rows((s.ci + 31) / 32 * 32),
+        row(2 * rows + 32),
         v_point(kGroups * row + 32),
         g_point(panels * kGroups * kPanel * 2 + 32) {}
   int64_t ci, co, panels;
-  int64_t row;  // of v, a pair of tiles: [channel][2], whole vectors and a line more
+  int64_t rows;  // of sums: input channels, filled up to tiles of AMX
+  int64_t row;   // of v, a pair of tiles: [channel][2] and a line more
   // From point to point of v and of g: a line more, so that points do not fall into the same sets of the cache.
   int64_t v_point, g_point;
-  int64_t sums() const { return panels * kPanel * ci; }
+  int64_t sums() const { return panels * kPanel * rows; }
 };
 
 // Points of a region's v, for each of its taps.
@@ -44,6 +48,7 @@ struct Room {
   uint16_t* g;      // [point][panel][group][32 channels][2]
   float* first_v;   // the first tile of a pair, [channel/16][16 points][16 channels]
   float* first_g;
+  uint16_t* turned;  // v of a point for AMX
   const uint16_t* nothing;
 };
 
@@ -200,7 +205,7 @@ int64_t gradientPoint(const Region& region, int64_t point) {
 
 // Adds what a region of images [first, last) gives to `sums` [point and tap][panel][ci][32 channels].
 void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, const Region& region, int64_t first,
-                int64_t last, const Room& room, float* sums) {
+                int64_t last, bool has_amx, const Room& room, float* sums) {
   const Sizes sizes(s);
   const int64_t tiles = region.tiles();
   const int64_t points = pointsOf(region);
@@ -221,13 +226,25 @@ void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, const
       transforms.gradients(s, sizes, region, absent, room);
     }
     const int64_t groups = (count + 1) / 2;
+    const int64_t whole = (groups + 15) / 16 * 16;
+    for (int64_t i = 0; has_amx && i < points; i++) {
+      std::memset(room.v + i * sizes.v_point + groups * sizes.row, 0, (whole - groups) * sizes.row * sizeof *room.v);
+    }
+    for (int64_t i = 0; has_amx && i < region.points() * sizes.panels; i++) {
+      uint16_t* panel = room.g + i / sizes.panels * sizes.g_point + i % sizes.panels * kGroups * kPanel * 2;
+      std::memset(panel + groups * kPanel * 2, 0, (whole - groups) * kPanel * 2 * sizeof *panel);
+    }
     for (int64_t i = 0; i < points; i++) {
       const uint16_t* a = room.v + i * sizes.v_point;
       const uint16_t* g = room.g + gradientPoint(region, i) * sizes.g_point;
+      if (has_amx) amxTurnPairs(a, sizes.row, whole, sizes.rows, room.turned);
       for (int64_t panel = 0; panel < sizes.panels; panel++) {
         const uint16_t* b = g + panel * kGroups * kPanel * 2;
-        float* to = sums + i * sizes.sums() + panel * kPanel * sizes.ci;
-        for (int64_t c = 0; c < sizes.ci; c += kRows) {
+        float* to = sums + i * sizes.sums() + panel * kPanel * sizes.rows;
+        for (int64_t c = 0; has_amx && c < sizes.rows; c += 32) {
+          amxMultiplyChannels(room.turned + 2 * c * whole, b, whole, to + c * kPanel);
+        }
+        for (int64_t c = 0; !has_amx && c < sizes.ci; c += kRows) {
           multiplyChannels(a + 2 * c, sizes.row, b, groups, to + c * kPanel);
         }
       }
@@ -272,7 +289,7 @@ CIFAR10_FAST_BF16 void finish(const std::vector<const float*>& parts, const Conv
   for (int64_t ci = first; ci < last; ci++) {
     for (int64_t co = 0; co < s.co; co += kLanes) {
       const __mmask16 mask = static_cast<__mmask16>((1u << std::min<int64_t>(kLanes, s.co - co)) - 1);
-      int64_t at = (co / kPanel * sizes.ci + ci) * kPanel + co % kPanel;
+      int64_t at = (co / kPanel * sizes.rows + ci) * kPanel + co % kPanel;
       Vec taps[9];
       for (int i = 0; i < 9; i++) taps[i] = _mm512_setzero_ps();
       for (int r = 0; r < kRegions; r++) {
@@ -292,7 +309,8 @@ CIFAR10_FAST_BF16 void finish(const std::vector<const float*>& parts, const Conv
 }  // namespace
 }  // namespace winograd_bf16
 
-void winogradBf16Filter(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int threads, float* dk) {
+void winogradBf16Filter(const uint16_t* x, const uint16_t* dy, const ConvShape& s, bool has_amx, int threads,
+                        float* dk) {
   using namespace winograd_bf16;
   const Sizes sizes(s);
   Region regions[kRegions];
@@ -311,22 +329,25 @@ void winogradBf16Filter(const uint16_t* x, const uint16_t* dy, const ConvShape& 
     pieces.push_back(16 * channels * sizeof(float));
     pieces.push_back(16 * channels * sizeof(float));
     pieces.push_back(all * sizes.sums() * sizeof(float));
+    pieces.push_back(has_amx ? 2 * kGroups * sizes.rows * sizeof(uint16_t) : 0);
   }
   const Scratch scratch(pieces);
   uint16_t* nothing = scratch.piece<uint16_t>(0);
   std::memset(nothing, 0, channels * sizeof *nothing);
   std::vector<const float*> parts;
-  for (int t = 0; t < threads; t++) parts.push_back(scratch.piece<float>(5 * t + 5));
+  for (int t = 0; t < threads; t++) parts.push_back(scratch.piece<float>(6 * t + 5));
   parallel(threads, s.n, [&](int t, int64_t first, int64_t last) {
-    const Room room{scratch.piece<uint16_t>(5 * t + 1), scratch.piece<uint16_t>(5 * t + 2),
-                    scratch.piece<float>(5 * t + 3), scratch.piece<float>(5 * t + 4), nothing};
-    float* sums = scratch.piece<float>(5 * t + 5);
+    const Room room{scratch.piece<uint16_t>(6 * t + 1), scratch.piece<uint16_t>(6 * t + 2),
+                    scratch.piece<float>(6 * t + 3), scratch.piece<float>(6 * t + 4), scratch.piece<uint16_t>(6 * t + 6), nothing};
+    std::optional<AmxTiles> tiles;
+    if (has_amx) tiles.emplace();
+    float* sums = scratch.piece<float>(6 * t + 5);
     std::memset(sums, 0, all * sizes.sums() * sizeof *sums);
     // Channels that do not fill a vector or a panel: what is multiplied beside them is a number, and not kept.
     std::memset(room.g, 0, most * sizes.g_point * sizeof *room.g);
     for (const Region& region : regions) {
       if (region.tiles() == 0) continue;
-      accumulate(x, dy, s, region, first, last, room, sums);
+      accumulate(x, dy, s, region, first, last, has_amx, room, sums);
       sums += pointsOf(region) * sizes.sums();
     }
   });

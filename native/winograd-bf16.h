@@ -19,12 +19,15 @@ bool hasWinogradBf16();
 bool fitsWinogradBf16(const ConvShape& shape);
 
 // y [N,OH,OW,Co] of x [N,H,W,Ci] and k [3,3,Ci,Co].
-void winogradBf16Forward(const uint16_t* x, const float* k, const ConvShape& shape, int threads, uint16_t* y);
+void winogradBf16Forward(const uint16_t* x, const float* k, const ConvShape& shape, bool has_amx, int threads,
+                         uint16_t* y);
 
 // dx [N,H,W,Ci], the gradient by x, of dy [N,OH,OW,Co].
-void winogradBf16Input(const uint16_t* dy, const float* k, const ConvShape& shape, int threads, uint16_t* dx);
+void winogradBf16Input(const uint16_t* dy, const float* k, const ConvShape& shape, bool has_amx, int threads,
+                       uint16_t* dx);
 
 // dk [3,3,Ci,Co], the gradient by k.
-void winogradBf16Filter(const uint16_t* x, const uint16_t* dy, const ConvShape& shape, int threads, float* dk);
+void winogradBf16Filter(const uint16_t* x, const uint16_t* dy, const ConvShape& shape, bool has_amx, int threads,
+                        float* dk);
 
 }  // namespace cifar10_fast

@@ -1,4 +1,5 @@
 import { fastestPrecision, hardwareLine, readHardware } from '../engine/hardware';
+import { loadGraphAddon } from '../engine/native';
 import { loadTensorflow } from '../engine/tensorflow';
 import type { Command } from './flags';
 
@@ -12,8 +13,10 @@ export const info: Command = {
   run: ({ switches }) => {
     const hardware = readHardware();
     const { version, gpu } = loadTensorflow();
+    const amx = loadGraphAddon().amx();
     const facts = {
       hardware,
+      amx,
       tensorflow: version,
       node: process.versions.node,
       device: gpu ? 'gpu' : 'cpu',
@@ -24,6 +27,9 @@ export const info: Command = {
     const lines = [
       ['hardware', hardwareLine(hardware)],
       ['vector instructions', hardware.cpuFlags.join(' ') || 'none of those that matter'],
+      ...(amx === 'refused'
+        ? [['', 'the system refuses AMX tiles: convolutions use AVX-512 instead']]
+        : []),
       [
         'GPUs',
         hardware.gpus

@@ -6,7 +6,7 @@ import type { AlgorithmRow } from './conv-algorithm';
 import { loadTensorflow } from './tensorflow';
 
 /** Counted up when a kernel of `native/` or the way of measuring changes. */
-const edition = 4;
+const edition = 5;
 
 type Cache = Readonly<Record<string, readonly AlgorithmRow[]>>;
 

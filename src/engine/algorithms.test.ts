@@ -184,6 +184,7 @@ const tolerances: readonly (readonly [Precision, Algorithm, number])[] = [
   ['fp32', 'winograd-2', 2e-6],
   ['fp32', 'winograd-4', 2e-5],
   ['bf16', 'winograd-2', 1e-2],
+  ['bf16', 'winograd-2-amx', 1e-2],
 ];
 
 describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {

@@ -8,11 +8,12 @@ export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
  *
  * - `winograd-2` and `winograd-4`: Winograd's minimal filtering for output tiles of 2x2 and 4x4, which takes 2.25 and 4
  *   times fewer products.
+ * - `winograd-2-amx`: the same in bf16, with its products in AMX tiles.
  * - `outer-product`: the kernel's gradient in bf16 as outer products of pixels.
  *
  * @see Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015)
  */
-export type Algorithm = 'direct' | 'outer-product' | 'winograd-2' | 'winograd-4';
+export type Algorithm = 'direct' | 'outer-product' | 'winograd-2' | 'winograd-2-amx' | 'winograd-4';
 
 /** What one algorithm was measured to do. */
 export interface Candidate {

@@ -82,6 +82,8 @@ export interface GraphAddon {
   convAlgorithms(pass: 0 | 1 | 2, isBfloat16: boolean, shape: readonly number[]): string[];
   /** Whether this processor has the instructions of our own operations between convolutions. */
   hasElementwise(): boolean;
+  /** Whether our own kernels can use AMX tiles: the processor may lack them, the system may refuse them. */
+  amx(): 'missing' | 'refused' | 'usable';
   close(graph: NativeGraph): void;
 }
 
