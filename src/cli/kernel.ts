@@ -1,24 +1,25 @@
 import { UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { installKernel } from '../kernel/install';
+import { installKernel, uninstallKernel } from '../kernel/install';
+import type { KernelPlace } from '../kernel/install';
 import { startKernel } from '../kernel/start';
 import type { Command, Given } from './flags';
 
-const actions = ['install', 'run'] as const;
+const actions = ['install', 'uninstall', 'run'] as const;
 
 /** `kernel`: the Jupyter kernel, for a Jupyter that is there already; the one of set-up has it. */
 export const kernel: Command = {
   name: 'kernel',
-  summary: 'The Jupyter kernel for TypeScript: install it into a Jupyter, or run it.',
-  positionals: ['install|run', '[CONNECTION_FILE]'],
+  summary: 'The Jupyter kernel for TypeScript: install it into a Jupyter, remove it, or run it.',
+  positionals: ['install|uninstall|run', '[CONNECTION_FILE]'],
   flags: {
-    user: { help: 'install: for you, in every Jupyter that you start' },
+    user: { help: 'install, uninstall: for you, in every Jupyter that you start' },
     prefix: {
       value: 'DIR',
-      help: 'install: for the Jupyter of one environment, as of a virtualenv',
+      help: 'install, uninstall: for the Jupyter of one environment, as of a virtualenv',
     },
     replace: {
-      help: 'install: under the name tslab, in the place of what has it; else as cifar10-fast',
+      help: 'install, uninstall: under the name tslab, in the place of what has it; else as cifar10-fast',
     },
   },
   examples: ['kernel install --user', 'kernel install --prefix .venv --replace'],
@@ -26,10 +27,11 @@ export const kernel: Command = {
     const [action, file] = given.positionals;
     switch (action) {
       case 'install':
+      case 'uninstall':
         if (file !== undefined) {
-          throw new UsageError(`kernel install: "${file}" is one argument too many.`);
+          throw new UsageError(`kernel ${action}: "${file}" is one argument too many.`);
         }
-        return Promise.resolve(install(given));
+        return Promise.resolve(action === 'install' ? install(given) : uninstall(given));
       case 'run':
         if (file === undefined) {
           throw new UsageError(
@@ -41,22 +43,31 @@ export const kernel: Command = {
         return new Promise(() => undefined);
       default:
         throw new UsageError(
-          `kernel: there is no "${action}", only ${actions.join(' and ')}.${nearestHint(action, actions)}`,
+          `kernel: there is no "${action}", only ${actions.join(', ')}.${nearestHint(action, actions)}`,
         );
     }
   },
 };
 
-function install({ values, switches }: Given): number {
+function install(given: Given): number {
+  const folder = installKernel(placeOf('install', given), given.switches.has('replace'));
+  process.stdout.write(`installed in ${folder}; "jupyter kernelspec list" shows it\n`);
+  return 0;
+}
+
+function uninstall(given: Given): number {
+  const folder = uninstallKernel(placeOf('uninstall', given), given.switches.has('replace'));
+  process.stdout.write(`removed ${folder}\n`);
+  return 0;
+}
+
+function placeOf(action: string, { values, switches }: Given): KernelPlace {
   const prefix = values.get('prefix');
   const isUser = switches.has('user');
   if (isUser === (prefix !== undefined)) {
     throw new UsageError(
-      'kernel install: give either --user or --prefix DIR, so that it is clear which Jupyter is meant.',
+      `kernel ${action}: give either --user or --prefix DIR, so that it is clear which Jupyter is meant.`,
     );
   }
-  const place = prefix === undefined ? ({ user: true } as const) : { prefix };
-  const folder = installKernel(place, switches.has('replace'));
-  process.stdout.write(`installed in ${folder}; "jupyter kernelspec list" shows it\n`);
-  return 0;
+  return prefix === undefined ? { user: true } : { prefix };
 }

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
 import { InterruptedError } from '../base/errors';
 import { slots } from './shared';
 import type { Request } from './wire';
@@ -15,12 +16,14 @@ export interface Cell {
   readonly request: Request;
   /** What it shows reaches nobody. */
   readonly isSilent: boolean;
+  /** Whether its client answers questions. */
+  readonly takesInput?: boolean;
 }
 
 /** A cell as only this file sees it. */
 interface Work extends Cell {
   /** Ends the wait for it. */
-  readonly giveUp: (reason: InterruptedError) => void;
+  readonly giveUp: (reason: Error) => void;
   /** Made when the cell asks for its signal. */
   controller: AbortController | undefined;
   /** From when on its code is stopped, after an interrupt: earlier it may stop by itself. */
@@ -34,7 +37,7 @@ export interface CellHooks {
   readonly flags: Int32Array;
   /** How many cells were stopped so far. */
   stops: number;
-  /** Called in every round of a loop while an interrupt waits. @throws InterruptedError if the cell is to stop. */
+  /** Called in every function and every round of a loop while an interrupt waits. @throws InterruptedError if the cell is to stop. */
   readonly look: () => void;
   /** Around what is awaited. */
   readonly before: (value: unknown) => unknown;
@@ -107,15 +110,15 @@ export class Cells {
     const stopped = new Promise<never>((_, reject) => {
       giveUp = reject;
     });
-    const { request, isSilent } = cell;
     const work: Work = {
-      request,
-      isSilent,
+      ...cell,
       giveUp,
       controller: undefined,
       deadline: Infinity,
       stoppedAt: Infinity,
     };
+    // Node keeps it on the objects that it tracks, and prints it with some of them.
+    Object.defineProperty(work, inspect.custom, { value: () => '[cell]' });
     this.running = work;
     this.latest = work;
     try {
@@ -124,6 +127,16 @@ export class Cells {
       this.running = undefined;
       if (work.controller?.signal.aborted === false) this.background.add(work);
     }
+  }
+
+  /** The cell that runs, whoever asks. */
+  get active(): Cell | undefined {
+    return this.running;
+  }
+
+  /** Ends the wait for the cell that runs with an error of its own. */
+  fail(error: Error): void {
+    this.running?.giveUp(error);
   }
 
   /** The signal of the cell that asks. */

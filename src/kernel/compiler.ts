@@ -1,14 +1,16 @@
-import { SourceMap } from 'node:module';
-import type { SourceMapPayload } from 'node:module';
+import { relative } from 'node:path';
 import ts from 'typescript';
-import { TslabCompiler } from './typescript';
-import type { Completion, Conversion, ConverterDiagnostic, Transpiled } from './typescript';
-
-/** A place in a cell, line and column counted from 1. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-}
+import { awaits, prepareCell } from './cell-source';
+import type { CellSource } from './cell-source';
+import { Declarations } from './declarations';
+import type { Meaning } from './declarations';
+import { instrument } from './instrument';
+import { emit, NotebookProgram, sourceOf, withSources } from './notebook-program';
+import { projectConfig } from './project-config';
+import type { ProjectConfig } from './project-config';
+import { cellScope, ownParameter } from './scope';
+import { placesOf } from './source-places';
+import type { Place } from './source-places';
 
 /** One fault that TypeScript finds in a cell. */
 export interface Fault extends Place {
@@ -17,6 +19,8 @@ export interface Fault extends Place {
   readonly code: number;
   /** Set if it is in a file that the cell imports. */
   readonly file: string | undefined;
+  /** What to do about it, where that is known. */
+  readonly hint: string | undefined;
 }
 
 /** A cell that does not compile. */
@@ -30,53 +34,110 @@ export class CompileError extends Error {
   }
 }
 
-/** A cell, ready to run. */
-export interface CompiledCell {
-  /** The body of a function of `exports` and `require`. */
+/** JavaScript that was compiled, and from a place in it to the place in its source. */
+export interface CompiledCode {
   readonly code: string;
+  readonly placeOf: (place: Place) => Place | undefined;
+}
+
+/** A cell, ready to run. */
+export interface CompiledCell extends CompiledCode {
   readonly isAsync: boolean;
-  /** The export that holds the value of the last expression, if the cell ends with one. */
-  readonly result: string | undefined;
-  /** What later cells may use, as declarations: that of this cell and what is left of those before. */
-  readonly declarations: string;
+  /** What the cell itself declares. */
+  readonly declarations: Declarations;
+  /** The earlier cells whose variables it uses. */
+  readonly uses: readonly number[];
   /** What it and its {@link modules} import. */
   readonly imports: readonly string[];
-  /** Files beside the notebook that it imports, compiled, by path. */
-  readonly modules: ReadonlyMap<string, string>;
-  /** From a place in {@link code} to the place in the cell. */
-  readonly placeOf: (place: Place) => Place | undefined;
+  /** Files of the project that it imports, compiled, by path. */
+  readonly modules: ReadonlyMap<string, CompiledModule>;
+}
+
+/** A file of the project, ready to run as a CommonJS module. */
+export interface CompiledModule extends CompiledCode {
+  readonly source: string;
+}
+
+/** What a cell is compiled with. */
+export interface CellContext {
+  /** Of the cells before it. */
+  readonly declarations: Declarations;
+  /** Which cell has the variable of a name now. */
+  readonly ownerOf: (name: string) => number | undefined;
 }
 
 /** TypeScript as the cells of one notebook see it. */
 export class Compiler {
-  private readonly tslab: TslabCompiler;
+  /** What is wrong with the project's `tsconfig.json`. */
+  readonly warning: string | undefined;
+  private readonly program: NotebookProgram;
+  private readonly config: ProjectConfig;
+  /** Files that were compiled with an earlier cell and have not changed since. */
+  private readonly done = new WeakSet<ts.SourceFile>();
 
   /** Takes a second or two, in which the compiler reads its libraries. */
   constructor(folder: string) {
-    this.tslab = new TslabCompiler(folder);
+    this.config = projectConfig(folder);
+    this.warning = this.config.warning;
+    this.program = new NotebookProgram(folder, this.config);
   }
 
   /**
-   * Compiles a cell after cells with these declarations.
+   * Compiles a cell.
    *
    * @throws CompileError
    */
-  compile(declarations: string, source: string): CompiledCell {
-    const { tslab } = this;
-    tslab.begin();
-    const done = tslab.converter.convert(declarations, source);
-    if (done.diagnostics.length > 0) throw new CompileError(faultsOf(done.diagnostics));
-    const { output = '' } = done;
-    const main = tslab.transpiled.find(({ code }) => code === output);
+  compile({ declarations, ownerOf }: CellContext, source: string): CompiledCell {
+    const cell = prepareCell(source);
+    const program = this.program.update(declarations.text, cell.text);
+    const file = this.program.cell(program);
+    const files = withSources(program, file);
+    this.check(program, files, source);
+
+    const checker = program.getTypeChecker();
+    const first = emit(program, file, {
+      before: [keepResult(cell)],
+      afterDeclarations: [namedModules(checker)],
+    });
+    const imports = new Set<string>();
+    const uses = new Set<number>();
+    const names = new Set(cell.names);
+    const scope = cellScope({ names, ownerOf, uses });
+    const second = transpile(program, file, first.code, imports, ts.ModuleKind.ESNext, [scope]);
+    const modules = new Map<string, CompiledModule>();
+    for (const one of files) {
+      if (one !== file) this.compileModule(program, one, imports, modules);
+    }
     return {
-      code: output,
-      isAsync: done.hasToplevelAwait === true,
-      result: done.lastExpressionVar,
-      declarations: done.declOutput ?? '',
-      imports: [...new Set(tslab.transpiled.flatMap(({ imports }) => [...imports]))],
-      modules: new Map((done.sideOutputs ?? []).map(({ path, data }) => [path, data])),
-      placeOf: placesOf(main),
+      code: second.code,
+      placeOf: placesOf([second.map, first.map]),
+      isAsync: cell.isAsync,
+      declarations: Declarations.of(
+        [
+          first.declarations,
+          hoisted(checker, file, cell),
+          ...cell.bareImports.map(augmenting),
+        ].join('\n'),
+        meanings(checker, file),
+      ),
+      uses: [...uses],
+      imports: [...imports],
+      modules,
     };
+  }
+
+  private compileModule(
+    program: ts.Program,
+    file: ts.SourceFile,
+    imports: Set<string>,
+    modules: Map<string, CompiledModule>,
+  ): void {
+    if (this.done.has(file)) return;
+    const first = emit(program, file);
+    const { CommonJS } = ts.ModuleKind;
+    const { code, map } = transpile(program, file, first.code, imports, CommonJS, []);
+    modules.set(file.fileName, { code, source: file.text, placeOf: placesOf([map, first.map]) });
+    this.done.add(file);
   }
 
   /**
@@ -85,89 +146,238 @@ export class Compiler {
    * @throws CompileError
    */
   addModule(name: string, source: string): void {
-    this.tslab.begin();
-    const faults = this.tslab.converter.addModule(name, source);
-    if (faults.length > 0) throw new CompileError(faultsOf(faults));
+    const path = this.program.addModule(name, source);
+    const program = this.program.update('', 'export {};');
+    const file = program.getSourceFile(path) as ts.SourceFile;
+    const faults = this.faultsOf(diagnosticsOf(program, [file]), source, path);
+    if (faults.length > 0) throw new CompileError(faults);
   }
 
-  /** What may stand at a position, best first. */
-  complete(declarations: string, source: string, position: number): Completion {
-    return this.tslab.converter.complete(declarations, source, position);
+  private check(program: ts.Program, files: readonly ts.SourceFile[], source: string): void {
+    const found = diagnosticsOf(program, files);
+    if (found.length === 0) return;
+    throw new CompileError(this.faultsOf(found, source, this.program.cellPath));
   }
 
-  /** What is known about the name at a position, as text; `undefined` if nothing is. */
-  inspect(declarations: string, source: string, position: number): string | undefined {
-    const info = this.tslab.converter.inspect(declarations, source, position);
-    return info === undefined ? undefined : this.tslab.printQuickInfo(info);
+  /** @param path of the file whose faults are those of the cell */
+  private faultsOf(found: readonly ts.Diagnostic[], source: string, path: string): Fault[] {
+    const faults: Fault[] = [];
+    const lines = source.split('\n');
+    const told = new Set<number>();
+    for (const { file, start = 0, length = 0, code, messageText } of found) {
+      if (file === undefined) continue;
+      const isCell = file.fileName === path;
+      // What is put behind the cell is not the cell's to see.
+      const last = isCell ? source.length : file.text.length;
+      const place = (at: number): Place => {
+        const { line, character } = file.getLineAndCharacterOfPosition(Math.min(at, last));
+        return { line: line + 1, column: character + 1 };
+      };
+      const at = place(start);
+      const magic = isCell ? magicHint(lines[at.line - 1]) : undefined;
+      // The parts of a line that is no TypeScript have nothing to add.
+      if (magic !== undefined && told.has(at.line)) continue;
+      told.add(at.line);
+      const message = ts.flattenDiagnosticMessageText(messageText, '\n');
+      faults.push({
+        ...at,
+        end: place(start + length),
+        message: magic ?? message,
+        code,
+        file: isCell ? undefined : relative(this.program.folder, file.fileName),
+        hint: this.hintFor(code, message),
+      });
+    }
+    return faults;
   }
 
-  /** Whether a console should run this, wait for more of it (indented by so much), or show what is wrong. */
-  completeness(source: string): { status: 'complete' | 'invalid' | 'incomplete'; indent?: string } {
-    const file = ts.createSourceFile('cell.ts', source, ts.ScriptTarget.Latest) as ts.SourceFile & {
-      readonly parseDiagnostics: readonly ts.DiagnosticWithLocation[];
+  private hintFor(code: number, message: string): string | undefined {
+    const [, name = ''] = /[Mm]odule '([^']+)'/.exec(message) ?? [];
+    if (code !== 2307 && code !== 2792) return undefined;
+    const mapped = this.config.targetOf(name);
+    if (mapped !== undefined) return `${mapped}.`;
+    const [packageName] = /^(?:@[^/]+\/)?[^./@#][^/]*/.exec(name) ?? [];
+    if (packageName === undefined || name.startsWith('node:')) return undefined;
+    return `Install it in the notebook's folder or above it: npm install ${packageName}`;
+  }
+
+  /** The language service with this cell in it, for completion and inspection. */
+  look(declarations: Declarations, source: string): { service: ts.LanguageService; path: string } {
+    this.program.update(declarations.text, `${source}\nexport {};`);
+    return { service: this.program.service, path: this.program.cellPath };
+  }
+}
+
+/** What to say of a line that IPython would take as a magic: `%%time`, `%matplotlib inline`, `!ls -l`. */
+function magicHint(line = ''): string | undefined {
+  const pattern = /^\s*(%{1,2}[A-Za-z]\w*|![A-Za-z][\w.-]*(?=$|\s+[-\w./~'"$*]))/;
+  const [, magic] = pattern.exec(line) ?? [];
+  if (magic === undefined) return undefined;
+  const instead = magic.startsWith('!')
+    ? `Run a command with execSync('${line.trim().slice(1)}', { stdio: 'inherit' }) of node:child_process.`
+    : "Measure with console.time() and console.timeEnd(); run commands with node:child_process's execSync.";
+  return `"${magic}" is a magic of IPython, and this is TypeScript, which has none. ${instead}`;
+}
+
+/** What is wrong in a cell and in the files of the project that it imports. */
+function diagnosticsOf(
+  program: ts.Program,
+  files: readonly ts.SourceFile[],
+): readonly ts.Diagnostic[] {
+  const syntax = files.flatMap((file) => [...program.getSyntacticDiagnostics(file)]);
+  // What a fault in the syntax makes of the rest is not worth telling.
+  if (syntax.length > 0) return ts.sortAndDeduplicateDiagnostics(syntax);
+  const [cell] = files.slice(-1);
+  const found = files.flatMap((file) => [
+    ...program.getSemanticDiagnostics(file),
+    ...(file === cell ? [] : awaitsAtTop(file)),
+  ]);
+  return ts.sortAndDeduplicateDiagnostics(found);
+}
+
+/** A cell waits for what it imports without `await`, so a file that awaits cannot be imported. */
+function awaitsAtTop(file: ts.SourceFile): ts.Diagnostic[] {
+  const found = file.statements.find((statement) => awaits(statement));
+  if (found === undefined) return [];
+  const start = found.getStart(file);
+  const messageText =
+    'A file that a cell imports cannot await at its top. Export a function that does, and await it in the cell.';
+  const category = ts.DiagnosticCategory.Error;
+  return [{ file, start, length: found.end - start, code: 1378, messageText, category }];
+}
+
+/** Stores the value of the last expression, if the cell ends with one. */
+function keepResult({ resultIndex }: CellSource): ts.TransformerFactory<ts.SourceFile> {
+  return ({ factory }) =>
+    (file) => {
+      if (resultIndex === undefined) return file;
+      const statements = file.statements.map((statement, index) => {
+        if (index !== resultIndex || !ts.isExpressionStatement(statement)) return statement;
+        const value = factory.createPropertyAccessExpression(
+          factory.createIdentifier(ownParameter),
+          'value',
+        );
+        const kept = factory.createAssignment(value, statement.expression);
+        return factory.updateExpressionStatement(
+          statement,
+          ts.setTextRange(kept, statement.expression),
+        );
+      });
+      return factory.updateSourceFile(file, statements);
     };
-    const faults = file.parseDiagnostics;
-    if (faults.length === 0) return { status: 'complete' };
-    const end = source.trimEnd().length;
-    const isOpen = faults.every(
-      ({ start, code }) => unterminated.has(code) || (start >= end && !endsWithLine.has(code)),
-    );
-    if (!isOpen) return { status: 'invalid' };
-    return { status: 'incomplete', indent: this.tslab.isCompleteCode(source).indent ?? '' };
-  }
-
-  close(): void {
-    this.tslab.converter.close();
-  }
 }
 
-/** An unterminated template literal, an unterminated comment: more may come. */
-const unterminated = new Set([1160, 1010]);
-/** An unterminated string, an unterminated regular expression: these have to end where their line does. */
-const endsWithLine = new Set([1002, 1161]);
-
-/** Complaints of one place belong together: TypeScript goes from the general to the particular. */
-function faultsOf(diagnostics: Conversion['diagnostics']): Fault[] {
-  const faults: Fault[] = [];
-  const key = ({ start, end }: ConverterDiagnostic): string =>
-    [start.line, start.character, end.line, end.character].join();
-  let last: string | undefined;
-  for (const diagnostic of diagnostics) {
-    const { start, end, messageText, code, fileName } = diagnostic;
-    const place = key(diagnostic);
-    if (place === last) {
-      const fault = faults[faults.length - 1];
-      faults[faults.length - 1] = { ...fault, message: `${fault.message}\n  ${messageText}` };
-      continue;
-    }
-    last = place;
-    faults.push({
-      line: start.line + 1,
-      column: start.character + 1,
-      end: { line: end.line + 1, column: end.character + 1 },
-      message: messageText,
-      code,
-      file: fileName,
-    });
-  }
-  return faults;
+/** From the JavaScript that TypeScript made of a file to what runs. */
+function transpile(
+  program: ts.Program,
+  file: ts.SourceFile,
+  javascript: string,
+  imports: Set<string>,
+  module: ts.ModuleKind,
+  transformers: readonly ts.TransformerFactory<ts.SourceFile>[],
+): { code: string; map: string } {
+  const sources = new Map<string, string | undefined>();
+  const { imports: names = [] } = file as { imports?: readonly ts.StringLiteralLike[] };
+  for (const name of names) sources.set(name.text, sourceOf(program, file, name)?.fileName);
+  const stoppable = instrument({
+    imports,
+    sourceOf: (name) => sources.get(name),
+    path: file.fileName,
+  });
+  const { outputText, sourceMapText = '' } = ts.transpileModule(javascript, {
+    fileName: 'code.js',
+    compilerOptions: {
+      module,
+      target: ts.ScriptTarget.ES2024,
+      esModuleInterop: true,
+      newLine: ts.NewLineKind.LineFeed,
+      sourceMap: true,
+    },
+    transformers: { before: [stoppable, ...transformers], after: [withoutExports] },
+  });
+  const code = outputText.replace(/\n\/\/# sourceMappingURL=\S*\s*$/, '\n');
+  return { code, map: sourceMapText };
 }
 
-/** Looks places up in the two source maps of a cell, which are read when the first is asked for. */
-function placesOf(transpiled: Transpiled | undefined): CompiledCell['placeOf'] {
-  if (transpiled?.earlierMap === undefined) return () => undefined;
-  const texts = [transpiled.map, transpiled.earlierMap];
-  let maps: SourceMap[] | undefined;
-  return ({ line, column }) => {
-    maps ??= texts.map((text) => new SourceMap(JSON.parse(text) as SourceMapPayload));
-    let [atLine, atColumn] = [line - 1, column - 1];
-    for (const map of maps) {
-      const entry = map.findEntry(atLine, atColumn);
-      // What is beyond the code, as the end of the function around it, has no place of its own.
-      if (!('originalLine' in entry) || entry.generatedLine !== atLine) return undefined;
-      [atLine, atColumn] = [entry.originalLine, entry.originalColumn];
-    }
-    // Before the cell tslab puts a line of its own.
-    return atLine < 1 ? undefined : { line: atLine, column: atColumn + 1 };
+/** TypeScript marks every ES module as one, with `export {}`; a cell runs as a function. */
+const withoutExports: ts.TransformerFactory<ts.SourceFile> =
+  ({ factory }) =>
+  (file) => {
+    const kept = file.statements.filter((statement) => !ts.isExportDeclaration(statement));
+    return factory.updateSourceFile(file, kept);
+  };
+
+/** An import for what a module adds to types: later cells see it, too. */
+const augmenting = (specifier: string): string => `import type {} from ${specifier};`;
+
+/** Declarations of variables that `var` in a block gives the cell, of which TypeScript writes none. */
+function hoisted(
+  checker: ts.TypeChecker,
+  file: ts.SourceFile,
+  { hoistedNames }: CellSource,
+): string {
+  const { locals } = file as { locals?: ts.SymbolTable };
+  const lines = hoistedNames.map((name) => {
+    const symbol = locals?.get(ts.escapeLeadingUnderscores(name));
+    const type = symbol === undefined ? undefined : checker.getTypeOfSymbol(symbol);
+    const { NoTruncation } = ts.TypeFormatFlags;
+    const text = type === undefined ? 'any' : checker.typeToString(type, file, NoTruncation);
+    return `declare var ${name}: ${text};`;
+  });
+  return lines.join('\n');
+}
+
+/** What the names of a cell stand for. */
+function meanings(checker: ts.TypeChecker, file: ts.SourceFile): (name: string) => Meaning {
+  const { locals } = file as { locals?: ts.SymbolTable };
+  return (name) => {
+    const symbol = locals?.get(ts.escapeLeadingUnderscores(name));
+    if (symbol === undefined) return { isValue: true, isType: true };
+    const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
+    const { flags } = isAlias ? checker.getAliasedSymbol(symbol) : symbol;
+    const isValue = (flags & ts.SymbolFlags.Value) !== 0;
+    const isType = (flags & (ts.SymbolFlags.Type | ts.SymbolFlags.Namespace)) !== 0;
+    // Of a module that has no types, everything is possible.
+    return isValue || isType ? { isValue, isType } : { isValue: true, isType: true };
+  };
+}
+
+/**
+ * Declares `const m = await import('x')` as `typeof import('x')`: spelt out, the type of a module is as long as the
+ * module, and full of names that only it knows.
+ */
+function namedModules(checker: ts.TypeChecker): ts.TransformerFactory<ts.SourceFile | ts.Bundle> {
+  return (context) => {
+    const { factory } = context;
+    const typeOf = (name: ts.StringLiteralLike): ts.TypeNode => {
+      const argument = factory.createLiteralTypeNode(factory.createStringLiteral(name.text));
+      const type = factory.createImportTypeNode(argument, undefined, undefined, undefined, true);
+      const symbol = checker.getSymbolAtLocation(name);
+      const exports = symbol === undefined ? [] : checker.getExportsOfModule(symbol);
+      if (exports.some(({ name }) => name === 'default')) return type;
+      const byDefault = factory.createPropertySignature(undefined, 'default', undefined, type);
+      return factory.createIntersectionTypeNode([type, factory.createTypeLiteralNode([byDefault])]);
+    };
+    const visit = (node: ts.Node): ts.Node => {
+      const found = ts.visitEachChild(node, visit, context);
+      if (!ts.isVariableDeclaration(found) || !ts.isIdentifier(found.name)) return found;
+      const original = ts.getOriginalNode(node);
+      const value = ts.isVariableDeclaration(original) ? original.initializer : undefined;
+      if (value === undefined || !ts.isAwaitExpression(value)) return found;
+      const call = value.expression;
+      if (!ts.isCallExpression(call) || call.expression.kind !== ts.SyntaxKind.ImportKeyword) {
+        return found;
+      }
+      const [name] = call.arguments;
+      if (!ts.isStringLiteralLike(name)) return found;
+      return factory.updateVariableDeclaration(
+        found,
+        found.name,
+        undefined,
+        typeOf(name),
+        undefined,
+      );
+    };
+    return (file) => ts.visitEachChild(file, visit, context) as ts.SourceFile;
   };
 }

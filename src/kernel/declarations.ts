@@ -1,78 +1,150 @@
 import ts from 'typescript';
 
-interface Declared {
-  readonly text: string;
-  /** Whether it declares a type only, which needs no value. */
+/** Whether a name stands for a value, a type or both. */
+export interface Meaning {
+  readonly isValue: boolean;
   readonly isType: boolean;
 }
 
-/**
- * The declarations that hold after a cell that did not come to its end: of what it declares, that which got a value; for
- * the rest, what earlier cells had declared by that name.
- *
- * @param earlier before the cell
- * @param later if it had come to its end
- * @param hasValue whether a name has a value now
- */
-export function declarationsAfterFailure(
-  earlier: string,
-  later: string,
-  hasValue: (name: string) => boolean,
-): string {
-  const before = declared(earlier);
-  const kept = [...declared(later)].flatMap(([name, entry]) => {
-    const old = before.get(name);
-    const isKept = entry.isType || entry.text === old?.text || hasValue(name);
-    return isKept ? [entry.text] : old === undefined ? [] : [old.text];
-  });
-  return [...new Set(kept)].join('\n');
+/** One statement that declares a name. */
+interface Piece extends Meaning {
+  readonly text: string;
 }
 
-/** Every name that a file of declarations declares; several declarations of one name are kept together. */
-function declared(text: string): Map<string, Declared> {
-  const file = ts.createSourceFile('declarations.d.ts', text, ts.ScriptTarget.Latest);
-  const found = new Map<string, Declared>();
-  const add = (name: string, text: string, isType: boolean): void => {
-    const known = found.get(name);
-    found.set(name, {
-      text: known === undefined ? text : `${known.text}\n${text}`,
-      isType: isType && (known?.isType ?? true),
-    });
-  };
-  for (const statement of file.statements) {
-    const whole = statement.getText(file);
-    if (ts.isVariableStatement(statement)) {
-      const [keyword] = /\b(?:const|let|var)\b/.exec(whole) ?? ['let'];
-      for (const declaration of statement.declarationList.declarations) {
-        const one = declaration.getText(file);
-        add(declaration.name.getText(file), `declare ${keyword} ${one};`, false);
-      }
-    } else if (ts.isImportDeclaration(statement)) {
-      for (const [name, one] of importsOf(statement, file)) add(name, one, false);
-    } else {
-      const isType = ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
-      const { name } = statement as { name?: ts.Node };
-      if (name !== undefined) add(name.getText(file), whole, isType);
-    }
+/**
+ * What cells have declared, as the declaration file that the next cell is compiled with. It is never changed: each cell that
+ * runs leads to a new one.
+ */
+export class Declarations {
+  /** The declaration file. */
+  readonly text: string;
+  private readonly byName: ReadonlyMap<string, readonly Piece[]>;
+  /** `declare global`, `declare module` and imports of modules that do the same, which add to what is there and are not replaced. */
+  private readonly additions: ReadonlySet<string>;
+
+  private constructor(
+    byName: ReadonlyMap<string, readonly Piece[]>,
+    additions: ReadonlySet<string>,
+  ) {
+    this.byName = byName;
+    this.additions = additions;
+    const pieces = [...byName.values()].flat().map(({ text }) => text);
+    this.text = [...new Set(pieces), ...additions].join('\n');
   }
-  return found;
+
+  /** Those before the first cell. */
+  static readonly none: Declarations = new Declarations(new Map(), new Set());
+
+  /**
+   * Those of a declaration file.
+   *
+   * @param meaningOf what an imported name stands for
+   */
+  static of(text: string, meaningOf: (name: string) => Meaning): Declarations {
+    const file = ts.createSourceFile('declarations.d.ts', text, ts.ScriptTarget.Latest);
+    const byName = new Map<string, Piece[]>();
+    const additions = new Set<string>();
+    const add = (name: string, piece: Piece): void => {
+      byName.set(name, [...(byName.get(name) ?? []), piece]);
+    };
+    for (const statement of file.statements)
+      addStatement(statement, file, meaningOf, add, additions);
+    return new Declarations(byName, additions);
+  }
+
+  /**
+   * These and those of a later cell: a name that it declares again means what the later cell says.
+   *
+   * @param isKept whether a value that the later cell declares is there; all are unless it failed
+   */
+  followedBy(later: Declarations, isKept: (name: string) => boolean = () => true): Declarations {
+    const byName = new Map(this.byName);
+    for (const [name, all] of later.byName) {
+      const pieces = all.filter(({ isValue }) => !isValue || isKept(name));
+      if (pieces.length === 0) continue;
+      const rest = remaining(name, byName.get(name) ?? [], pieces);
+      // Deleted first: what is declared last comes last.
+      byName.delete(name);
+      byName.set(name, [...rest, ...pieces]);
+    }
+    return new Declarations(byName, new Set([...this.additions, ...later.additions]));
+  }
+
+  /** The names of values. */
+  get values(): string[] {
+    return [...this.byName]
+      .filter(([, pieces]) => pieces.some(({ isValue }) => isValue))
+      .map(([name]) => name);
+  }
+}
+
+/** What is left of earlier statements about a name. */
+function remaining(
+  name: string,
+  earlier: readonly Piece[],
+  later: readonly Piece[],
+): readonly Piece[] {
+  const isValue = later.some((piece) => piece.isValue);
+  const isType = later.some((piece) => piece.isType);
+  const kept = earlier.filter((piece) => !(piece.isValue && isValue) && !(piece.isType && isType));
+  // The value of a class whose name is a type of its own now is there, but nothing names its type.
+  const isNameless =
+    !isValue && earlier.some((piece) => piece.isValue) && !kept.some((piece) => piece.isValue);
+  if (isNameless) return [...kept, { text: `declare let ${name}: any;`, isValue, isType: false }];
+  return kept;
+}
+
+function addStatement(
+  statement: ts.Statement,
+  file: ts.SourceFile,
+  meaningOf: (name: string) => Meaning,
+  add: (name: string, piece: Piece) => void,
+  additions: Set<string>,
+): void {
+  const text = statement.getText(file);
+  const value = { isValue: true, isType: false };
+  if (ts.isVariableStatement(statement)) {
+    const [keyword] = /\b(?:const|let|var)\b/.exec(text) ?? ['let'];
+    for (const declaration of statement.declarationList.declarations) {
+      const one = `declare ${keyword} ${declaration.getText(file)};`;
+      add(declaration.name.getText(file), { text: one, ...value });
+    }
+  } else if (ts.isImportDeclaration(statement)) {
+    const found = importsOf(statement, file);
+    for (const [name, one] of found) add(name, { text: one, ...meaningOf(name) });
+    if (found.length === 0 && text.startsWith('import type')) additions.add(text);
+  } else if (ts.isFunctionDeclaration(statement)) {
+    add(statement.name?.text ?? '', { text, ...value });
+  } else if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) {
+    add(statement.name.text, { text, isValue: false, isType: true });
+  } else if (ts.isClassDeclaration(statement) || ts.isEnumDeclaration(statement)) {
+    add(statement.name?.text ?? '', { text, isValue: true, isType: true });
+  } else if (ts.isModuleDeclaration(statement)) {
+    const { name, flags } = statement;
+    const isGlobal = (flags & ts.NodeFlags.GlobalAugmentation) !== 0;
+    if (isGlobal || ts.isStringLiteral(name)) additions.add(text);
+    else add(name.text, { text, ...meaningOf(name.text) });
+  } else if (ts.isImportEqualsDeclaration(statement)) {
+    add(statement.name.text, { text, ...meaningOf(statement.name.text) });
+  }
 }
 
 /** An import, taken apart into one for each name. */
 function importsOf(statement: ts.ImportDeclaration, file: ts.SourceFile): [string, string][] {
   const clause = statement.importClause;
   if (clause === undefined) return [];
-  const from = `from ${statement.moduleSpecifier.getText(file)};`;
+  const keyword = clause.phaseModifier === ts.SyntaxKind.TypeKeyword ? 'import type' : 'import';
+  const from = `from ${file.text.slice(statement.moduleSpecifier.getStart(file), statement.end)}`;
   const found: [string, string][] = [];
   if (clause.name !== undefined) {
-    found.push([clause.name.text, `import ${clause.name.text} ${from}`]);
+    found.push([clause.name.text, `${keyword} ${clause.name.text} ${from}`]);
   }
   const bindings = clause.namedBindings;
   if (bindings !== undefined && ts.isNamespaceImport(bindings)) {
-    found.push([bindings.name.text, `import ${bindings.getText(file)} ${from}`]);
+    found.push([bindings.name.text, `${keyword} ${bindings.getText(file)} ${from}`]);
   } else if (bindings !== undefined) {
     for (const element of bindings.elements) {
-      found.push([element.name.text, `import { ${element.getText(file)} } ${from}`]);
+      found.push([element.name.text, `${keyword} { ${element.getText(file)} } ${from}`]);
     }
   }
   return found;

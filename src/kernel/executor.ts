@@ -1,56 +1,63 @@
+import { relative } from 'node:path';
 import vm from 'node:vm';
 import { InterruptedError } from '../base/errors';
 import type { Cells } from './cells';
-import type { CompiledCell, Compiler } from './compiler';
-import { declarationsAfterFailure } from './declarations';
+import type { CompiledCell, CompiledCode, Compiler } from './compiler';
+import { Declarations } from './declarations';
 import { hooksName } from './instrument';
 import type { Modules } from './modules';
+import { ownCell, ownParameter, parameterOf } from './scope';
+import type { OwnCell } from './scope';
 import { slots } from './shared';
-import type { Locate } from './traceback';
+import type { Locate } from './stack';
 
 /** What a cell's last expression came to. */
 export interface CellValue {
   readonly value: unknown;
 }
 
+/** The function that a compiled cell is the code of, with all that it reaches bound to it. */
+type Body = () => unknown;
+
 /** How many cells are remembered for finding places in error messages. */
 const remembered = 2000;
-/** How long to wait for the thread of the sockets while it sends a signal. */
+/** How long to wait for the signal that the thread of the sockets is sending. */
 const signalMs = 1000;
 
 /** Runs cells, one after the other, in this process, where what they declare lives on. */
 export class Executor {
   /** The declarations of all cells so far. */
-  declarations = '';
+  declarations: Declarations = Declarations.none;
   private readonly compiler: Compiler;
   private readonly modules: Modules;
   private readonly cells: Cells;
   private readonly flags: Int32Array;
-  /** What the cells export to each other. */
-  private readonly values: Record<string, unknown> = {};
+  private readonly folder: string;
+  /** The cell whose variable a name is now. */
+  private readonly owners = new Map<string, number>();
+  /** The variables of cells, by cell: each an object of accessors. */
+  private readonly variables = new Map<number, object>();
   private readonly ran = new Map<
     string,
-    { label: string; source: string; placeOf: CompiledCell['placeOf'] }
+    { label: string; source: string; placeOf: CompiledCode['placeOf'] }
   >();
   private count = 0;
+  private bind: (factory: (...given: unknown[]) => Body) => Body = () => () => undefined;
 
-  constructor(compiler: Compiler, modules: Modules, cells: Cells, flags: Int32Array) {
+  constructor(
+    compiler: Compiler,
+    modules: Modules,
+    cells: Cells,
+    flags: Int32Array,
+    folder: string,
+  ) {
     this.compiler = compiler;
     this.modules = modules;
     this.cells = cells;
     this.flags = flags;
-    const { values } = this;
-    const define = (target: object, name: string, property: PropertyDescriptor): void => {
-      // Imports are exported by getters, and later cells may declare the same names.
-      if (target !== values) Object.defineProperty(target, name, property);
-      else if (property.get !== undefined) values[name] = property.get() as unknown;
-    };
-    const load = modules.load.bind(modules);
-    const hooks = Object.assign(cells.hooks, {
-      exports: values,
-      define,
-      load,
-      require: modules.require,
+    this.folder = folder;
+    const hooks = Object.assign(cells.hooks, modules.hooks, {
+      run: (factory: (...given: unknown[]) => Body) => this.runBreakable(this.bind(factory)),
     });
     Object.defineProperty(globalThis, hooksName, { value: hooks });
   }
@@ -63,50 +70,71 @@ export class Executor {
    * @returns what its last expression came to, if it ends with one
    * @throws CompileError, or whatever the cell throws
    */
-  async execute(
-    source: string,
-    label: string,
-    stopped: Promise<never>,
-  ): Promise<CellValue | undefined> {
-    const earlier = this.declarations;
-    const compiled = this.compiler.compile(earlier, source);
-    const old = { ...this.values };
+  async execute(source: string, label: string, stopped: Promise<never>): Promise<CellValue> {
+    const compiled = this.compile(source);
+    const own = ownCell();
+    const id = (this.count += 1);
     try {
-      const work = this.run(compiled, label, source);
-      const found = await Promise.race([work, stopped]);
-      this.declarations = compiled.declarations;
-      return found;
+      const work = this.run(compiled, { id, label, source, own });
+      await Promise.race([work, stopped]);
+      this.adopt(id, own, compiled.declarations, () => true);
+      return { value: own.value };
     } catch (error) {
-      // A value that the cell only began to replace is still there.
-      for (const [name, value] of Object.entries(old)) this.values[name] ??= value;
-      this.declarations = declarationsAfterFailure(
-        earlier,
-        compiled.declarations,
-        (name) => this.values[name] !== undefined && this.values[name] !== old[name],
-      );
+      // What has a value is kept; for the rest there is what earlier cells have declared by that name.
+      this.adopt(id, own, compiled.declarations, (name) => hasValue(own.names, name));
       throw error;
     }
   }
 
   /** The value of an expression, which changes no declaration. */
-  async evaluate(expression: string): Promise<unknown> {
-    const compiled = this.compiler.compile(this.declarations, `(${expression})`);
-    return (await this.run(compiled, 'expression', expression))?.value;
+  async evaluate(source: string): Promise<unknown> {
+    const own = ownCell();
+    const id = (this.count += 1);
+    await this.run(this.compile(`(${source})`), { id, label: 'expression', source, own });
+    return own.value;
+  }
+
+  private compile(source: string): CompiledCell {
+    const { compiler, declarations, owners } = this;
+    return compiler.compile({ declarations, ownerOf: (name) => owners.get(name) }, source);
+  }
+
+  /** Makes the names of a cell those that later cells mean. */
+  private adopt(
+    id: number,
+    own: OwnCell,
+    declarations: Declarations,
+    isKept: (name: string) => boolean,
+  ): void {
+    this.declarations = this.declarations.followedBy(declarations, isKept);
+    for (const name of Object.keys(own.names)) {
+      if (isKept(name)) this.owners.set(name, id);
+    }
+    this.variables.set(id, own.names);
+    const owning = new Set(this.owners.values());
+    for (const cell of this.variables.keys()) {
+      if (!owning.has(cell)) this.variables.delete(cell);
+    }
   }
 
   private async run(
     compiled: CompiledCell,
-    label: string,
-    source: string,
-  ): Promise<CellValue | undefined> {
-    const { modules, values } = this;
+    cell: { id: number; label: string; source: string; own: OwnCell },
+  ): Promise<void> {
+    const { modules } = this;
     modules.add(compiled.modules);
+    for (const [path, { source, placeOf }] of compiled.modules) {
+      this.ran.set(path, { label: relative(this.folder, path), source, placeOf });
+    }
     if (modules.needs(compiled.imports)) await modules.prepare(compiled.imports);
+    const { id, label, source } = cell;
+    const file = `jupyter-cell:${id}`;
+    this.ran.set(file, { label, source, placeOf: compiled.placeOf });
+    this.ran.delete(`jupyter-cell:${id - remembered}`);
     try {
-      await this.start(compiled, this.remember(compiled, label, source));
+      await this.start(compiled, file, cell.own);
     } catch (cause) {
-      const code = (cause as NodeJS.ErrnoException | null)?.code;
-      const isBroken = code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED';
+      const isBroken = isBrokenOff(cause);
       if (isBroken) this.cells.creditSignals();
       // Broken off, or a child process was that it was waiting for.
       if (isBroken || this.cells.isInterrupted) {
@@ -114,44 +142,69 @@ export class Executor {
       }
       throw cause;
     }
-    if (compiled.result === undefined) return undefined;
-    const value = values[compiled.result];
-    // Not deleted: an object that loses properties becomes slow, and loops of cells store in this one.
-    values[compiled.result] = undefined;
-    return { value };
   }
 
-  private remember({ placeOf }: CompiledCell, label: string, source: string): string {
-    const file = `jupyter-cell:${(this.count += 1)}`;
-    this.ran.set(file, { label, source, placeOf });
-    this.ran.delete(`jupyter-cell:${this.count - remembered}`);
-    return file;
-  }
-
-  private start({ code, isAsync }: CompiledCell, filename: string): unknown {
-    const prefix = `(${isAsync ? 'async ' : ''}function (exports, require) { `;
-    const script = new vm.Script(
-      `${prefix}${code}\n})(${hooksName}.exports, ${hooksName}.require)`,
-      { filename, columnOffset: -prefix.length },
-    );
-    Atomics.store(this.flags, slots.isBreakable, 1);
+  private start({ code, isAsync, uses }: CompiledCell, filename: string, own: OwnCell): unknown {
+    const { names, values } = this.modules.scope;
+    const parameters = [ownParameter, ...uses.map(parameterOf), ...names].join(', ');
+    const prefix = `${hooksName}.run((${parameters}) => (${isAsync ? 'async ' : ''}function () { "use strict"; `;
+    const script = new vm.Script(`${prefix}${code}\n}))`, {
+      filename,
+      columnOffset: -prefix.length,
+    });
+    const earlier = uses.map((cell) => this.variables.get(cell));
+    this.bind = (factory) => factory(own, ...earlier, ...values);
     try {
-      return script.runInThisContext({ breakOnSigint: true });
+      // Node would write the compiled line into the stack of an error.
+      return script.runInThisContext({ breakOnSigint: true, displayErrors: false });
     } finally {
-      Atomics.store(this.flags, slots.isBreakable, 0);
-      // A signal that is on its way is for this cell: it must not arrive in the next one.
-      Atomics.wait(this.flags, slots.isSignalling, 1, signalMs);
       rearm();
     }
   }
 
-  /** The cell of a frame of a stack and the place in it; see `reportError`. */
+  /**
+   * Runs code that a signal breaks off, as Node sees to while a script runs. The thread of the sockets sends at most one,
+   * and only while the flag is up: before and after it a signal would end the process.
+   */
+  private runBreakable(body: Body): unknown {
+    const { flags } = this;
+    Atomics.store(flags, slots.isBreakable, 1);
+    try {
+      return body();
+    } finally {
+      const wasTaken = Atomics.compareExchange(flags, slots.isBreakable, 1, 0) === 0;
+      // The signal is on its way, and has to arrive here. When it does, this is the end.
+      const until = Date.now() + signalMs;
+      if (wasTaken) while (Date.now() < until) Atomics.wait(flags, slots.isBreakable, 0, 5);
+    }
+  }
+
+  /** The cell or file of a frame of a stack and the place in its source. */
   readonly locate: Locate = (file, place) => {
     const found = this.ran.get(file);
-    const at = found?.placeOf(place);
-    if (found === undefined || at === undefined) return undefined;
-    return { label: found.label, source: found.source, place: at };
+    if (found === undefined) return file.startsWith('jupyter-cell:') ? 'nowhere' : undefined;
+    const at = found.placeOf(place);
+    return at === undefined ? 'nowhere' : { label: found.label, source: found.source, place: at };
   };
+}
+
+/** Whether a signal has broken the script off. A cell may throw anything, also what answers no question. */
+function isBrokenOff(cause: unknown): boolean {
+  try {
+    const { code } = cause as NodeJS.ErrnoException;
+    return code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED' && cause instanceof Error;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a variable was given a value: what a cell that failed did not come to throws when it is read. */
+function hasValue(names: object, name: string): boolean {
+  try {
+    return (names as Record<string, unknown>)[name] !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /**

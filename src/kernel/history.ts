@@ -95,8 +95,8 @@ export class History {
           entry.session === wanted && entry.line >= start && entry.line < (stop ?? Infinity),
       );
     }
-    const glob = kind === 'search' ? globOf(pattern) : /^/;
-    let found = all.filter(({ source }) => glob.test(source));
+    const isWanted = kind === 'search' ? glob(pattern) : (): boolean => true;
+    let found = all.filter(({ source }) => isWanted(source));
     if (unique) {
       const newest = new Map(found.map((entry) => [entry.source, entry]));
       found = found.filter((entry) => newest.get(entry.source) === entry);
@@ -137,15 +137,56 @@ export class History {
   }
 }
 
-/** As SQLite's GLOB, which IPython's history is searched by: `*`, `?` and `[...]`, over the whole text. */
-function globOf(pattern: string): RegExp {
-  const source = pattern.replaceAll(
-    /\[(\^?)([^\]]+)\]|[\s\S]/g,
-    (found, not?: string, set?: string) => {
-      if (set !== undefined) return `[${not}${set.replaceAll('\\', '\\\\')}]`;
-      if (found === '*') return '[\\s\\S]*';
-      return found === '?' ? '[\\s\\S]' : found.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
-    },
-  );
-  return new RegExp(`^${source}$`, 'u');
+/** Matches one character. */
+type One = (character: string) => boolean;
+
+/**
+ * As SQLite's GLOB, which IPython's history is searched by: `*`, `?` and `[...]`, over the whole text. It looks at a
+ * character at most once for each part of the pattern, whatever the pattern.
+ */
+export function glob(pattern: string): (text: string) => boolean {
+  const parts: ('*' | One)[] = [];
+  for (const [found, not, set] of pattern.matchAll(/\[(\^?)([^\]]+)\]|[\s\S]/gu)) {
+    if (set !== undefined) parts.push(oneOf(set, not === '^'));
+    else if (found === '*') parts.push('*');
+    else if (found === '?') parts.push(() => true);
+    else parts.push((character) => character === found);
+  }
+  return (text) => matches(parts, Array.from(text));
+}
+
+/** The characters of a set, as in `a-z_`. */
+function oneOf(set: string, isNegated: boolean): One {
+  const ranges = Array.from(set.matchAll(/([\s\S])-([\s\S])|[\s\S]/gu), ([one, from, to]) => [
+    from ?? one,
+    to ?? one,
+  ]);
+  return (character) =>
+    ranges.some(([from, to]) => from <= character && character <= to) !== isNegated;
+}
+
+function matches(parts: readonly ('*' | One)[], text: readonly string[]): boolean {
+  let [part, at] = [0, 0];
+  /** Where the last star is, and up to where it reaches. */
+  let star = -1;
+  let reach = 0;
+  while (at < text.length) {
+    const one = parts[part];
+    if (one === '*') {
+      star = part;
+      reach = at;
+      part += 1;
+    } else if (one !== undefined && one(text[at])) {
+      part += 1;
+      at += 1;
+    } else if (star >= 0) {
+      // Only the last star need reach further: what those before it have matched is the shortest.
+      reach += 1;
+      at = reach;
+      part = star + 1;
+    } else {
+      return false;
+    }
+  }
+  return parts.slice(part).every((one) => one === '*');
 }

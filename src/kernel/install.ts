@@ -1,6 +1,14 @@
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { KernelError } from '../base/errors';
 
 /** Where a kernel is installed: for the user, or in an environment (a virtualenv, conda), for that alone. */
@@ -17,9 +25,8 @@ const tslabName = 'tslab';
  * @throws KernelError if the folder cannot be written
  */
 export function installKernel(place: KernelPlace, takesTslab: boolean): string {
-  const data = 'user' in place ? userData() : join(resolve(place.prefix), 'share/jupyter');
-  const kernels = join(data, 'kernels');
-  const folder = join(kernels, takesTslab ? tslabName : 'cifar10-fast');
+  const folder = folderOf(place, takesTslab);
+  const kernels = dirname(folder);
   try {
     mkdirSync(kernels, { recursive: true });
     const part = mkdtempSync(join(kernels, '.new-'));
@@ -39,6 +46,46 @@ export function installKernel(place: KernelPlace, takesTslab: boolean): string {
     );
   }
   return folder;
+}
+
+/**
+ * Removes what {@link installKernel} has put there.
+ *
+ * @returns the folder of the kernelspec that is gone
+ * @throws KernelError if there is none, if it starts another kernel, or if it cannot be removed
+ */
+export function uninstallKernel(place: KernelPlace, isTslab: boolean): string {
+  const folder = folderOf(place, isTslab);
+  let argv: unknown;
+  try {
+    const text = readFileSync(join(folder, 'kernel.json'), 'utf8');
+    ({ argv } = JSON.parse(text) as { argv?: unknown });
+  } catch (cause) {
+    throw new KernelError(
+      `kernel uninstall: ${folder} holds no kernelspec. "jupyter kernelspec list" shows those that there are.`,
+      { cause },
+    );
+  }
+  const isOurs =
+    Array.isArray(argv) &&
+    argv.some((part) => /[\\/]dist[\\/]kernel[\\/]main\.js$/.test(String(part)));
+  if (!isOurs) {
+    throw new KernelError(
+      `kernel uninstall: ${folder} starts another kernel; it is left alone. Remove it with "jupyter kernelspec remove".`,
+    );
+  }
+  try {
+    rmSync(folder, { recursive: true });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new KernelError(`kernel uninstall: ${folder} cannot be removed: ${why}.`, { cause });
+  }
+  return folder;
+}
+
+function folderOf(place: KernelPlace, isTslab: boolean): string {
+  const data = 'user' in place ? userData() : join(resolve(place.prefix), 'share/jupyter');
+  return join(data, 'kernels', isTslab ? tslabName : 'cifar10-fast');
 }
 
 /** The kernelspec: starts this very installation with this very node, wherever Jupyter is started from. */

@@ -1,113 +1,178 @@
-import type ts from 'typescript';
+import ts from 'typescript';
 
 /** The name under which compiled code finds its {@link CellHooks}, and the loader of modules. */
 export const hooksName = '__cell__';
 
-/** What one piece of code imports by `import ... from`, in order. */
-export type Imports = Set<string>;
-
-/**
- * A transformer of JavaScript that makes it stoppable: wherever it awaits or loops it calls the hooks of its cell, and
- * `import()` becomes a call of the loader, as the code is compiled to CommonJS, which would make a `require()` of it.
- *
- * @param imports gets the names of modules that are imported
- */
-export function instrument(
-  compiler: typeof ts,
-  imports: Imports,
-): ts.TransformerFactory<ts.SourceFile> {
-  return (context) => {
-    const { factory } = context;
-    const hook = (name: string): ts.Expression =>
-      factory.createPropertyAccessExpression(factory.createIdentifier(hooksName), name);
-    const call = (name: string, args: readonly ts.Expression[]): ts.Expression =>
-      factory.createCallExpression(hook(name), undefined, args);
-
-    /** `flags[0] !== 0 && look()` */
-    const look = (): ts.Expression =>
-      factory.createLogicalAnd(
-        factory.createStrictInequality(
-          factory.createElementAccessExpression(hook('flags'), 0),
-          factory.createNumericLiteral(0),
-        ),
-        call('look', []),
-      );
-
-    const withFirst = (body: ts.Statement, first: ts.Expression): ts.Block =>
-      factory.createBlock(
-        [
-          factory.createExpressionStatement(first),
-          ...(compiler.isBlock(body) ? body.statements : [body]),
-        ],
-        true,
-      );
-
-    const stoppable = (body: ts.Statement): ts.Block => withFirst(body, look());
-
-    const visit = (node: ts.Node): ts.Node => {
-      const found = compiler.visitEachChild(node, visit, context);
-      if (compiler.isImportDeclaration(found)) {
-        if (compiler.isStringLiteral(found.moduleSpecifier))
-          imports.add(found.moduleSpecifier.text);
-      } else if (compiler.isCallExpression(found)) {
-        if (found.expression.kind === compiler.SyntaxKind.ImportKeyword) {
-          return compiler.setTextRange(call('load', found.arguments), found);
-        }
-      } else if (compiler.isAwaitExpression(found)) {
-        const awaited = factory.updateAwaitExpression(found, call('before', [found.expression]));
-        return compiler.setTextRange(call('after', [hook('stops'), awaited]), found);
-      } else if (compiler.isForOfStatement(found)) {
-        const { awaitModifier, initializer, expression, statement } = found;
-        const body =
-          awaitModifier === undefined
-            ? stoppable(statement)
-            : withFirst(statement, call('after', [factory.createNumericLiteral(0)]));
-        return factory.updateForOfStatement(found, awaitModifier, initializer, expression, body);
-      } else if (compiler.isForInStatement(found)) {
-        const { initializer, expression, statement } = found;
-        return factory.updateForInStatement(found, initializer, expression, stoppable(statement));
-      } else if (compiler.isForStatement(found)) {
-        const { initializer, condition, incrementor, statement } = found;
-        const body = stoppable(statement);
-        return factory.updateForStatement(found, initializer, condition, incrementor, body);
-      } else if (compiler.isWhileStatement(found)) {
-        return factory.updateWhileStatement(found, found.expression, stoppable(found.statement));
-      } else if (compiler.isDoStatement(found)) {
-        return factory.updateDoStatement(found, stoppable(found.statement), found.expression);
-      }
-      return found;
-    };
-    return (file) => compiler.visitEachChild(file, visit, context);
-  };
+/** How a piece of code is made stoppable. */
+export interface InstrumentOptions {
+  /** Gets the modules that are imported by `import ... from`. */
+  readonly imports: Set<string>;
+  /** The file that an import leads to, if it is compiled with the cell. */
+  readonly sourceOf: (name: string) => string | undefined;
+  /** The file, as `import.meta` has it. */
+  readonly path: string;
 }
 
 /**
- * A transformer of compiled CommonJS: what a cell exports by a getter, as imports are, goes through the hook `define`, so
- * that a later cell may declare the name again.
+ * A transformer of JavaScript that makes it stoppable: in every function, every round of a loop and around every `await` it
+ * calls the hooks of its cell. Imports of files that are compiled with the cell get their full names, and `import()`
+ * becomes a call of the loader, as the compiled code is no module.
  */
-export function defineByHook(compiler: typeof ts): ts.TransformerFactory<ts.SourceFile> {
-  return ({ factory }) => {
-    const hook = factory.createPropertyAccessExpression(
-      factory.createIdentifier(hooksName),
-      'define',
-    );
-    const changed = (statement: ts.Statement): ts.Statement => {
-      if (!compiler.isExpressionStatement(statement)) return statement;
-      const call = statement.expression;
-      if (!compiler.isCallExpression(call)) return statement;
-      const { expression: callee, arguments: given } = call;
-      const isDefinition =
-        compiler.isPropertyAccessExpression(callee) &&
-        compiler.isIdentifier(callee.expression) &&
-        callee.expression.text === 'Object' &&
-        callee.name.text === 'defineProperty';
-      const [target] = given;
-      if (!isDefinition || !compiler.isIdentifier(target) || target.text !== 'exports') {
-        return statement;
+export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts.SourceFile> {
+  return (context) => {
+    const { factory } = context;
+    const stops = new Stops(context);
+    const visit = (node: ts.Node): ts.Node => {
+      const found = ts.visitEachChild(node, visit, context);
+      if (ts.isImportDeclaration(found) || ts.isExportDeclaration(found)) {
+        return renamed(found);
       }
-      const updated = factory.updateCallExpression(call, hook, undefined, given);
-      return factory.updateExpressionStatement(statement, updated);
+      if (ts.isCallExpression(found) && found.expression.kind === ts.SyntaxKind.ImportKeyword) {
+        const [name, ...others] = found.arguments;
+        const source = ts.isStringLiteralLike(name) ? options.sourceOf(name.text) : undefined;
+        const first = source === undefined ? name : factory.createStringLiteral(source);
+        return ts.setTextRange(stops.call('load', [first, ...others]), found);
+      }
+      if (ts.isMetaProperty(found) && found.keywordToken === ts.SyntaxKind.ImportKeyword) {
+        return ts.setTextRange(
+          stops.call('metaOf', [factory.createStringLiteral(options.path)]),
+          found,
+        );
+      }
+      return stops.within(found, node);
     };
-    return (file) => factory.updateSourceFile(file, file.statements.map(changed));
+    const renamed = (node: ts.ImportDeclaration | ts.ExportDeclaration): ts.Node => {
+      const { moduleSpecifier: name } = node;
+      if (name === undefined || !ts.isStringLiteral(name)) return node;
+      const source = options.sourceOf(name.text);
+      options.imports.add(source ?? name.text);
+      if (source === undefined) return node;
+      const full = ts.setTextRange(factory.createStringLiteral(source), name);
+      if (ts.isImportDeclaration(node)) {
+        const { modifiers, importClause, attributes } = node;
+        return factory.updateImportDeclaration(node, modifiers, importClause, full, attributes);
+      }
+      const { modifiers, isTypeOnly, exportClause, attributes } = node;
+      return factory.updateExportDeclaration(
+        node,
+        modifiers,
+        isTypeOnly,
+        exportClause,
+        full,
+        attributes,
+      );
+    };
+    return (file) => ts.visitEachChild(file, visit, context);
   };
+}
+
+/** Puts the calls of the hooks into one node at a time. */
+class Stops {
+  private readonly context: ts.TransformationContext;
+
+  constructor(context: ts.TransformationContext) {
+    this.context = context;
+  }
+
+  private hook(name: string): ts.Expression {
+    const { factory } = this.context;
+    return factory.createPropertyAccessExpression(factory.createIdentifier(hooksName), name);
+  }
+
+  call(name: string, args: readonly ts.Expression[]): ts.Expression {
+    return this.context.factory.createCallExpression(this.hook(name), undefined, args);
+  }
+
+  /** `flags[0] !== 0 && look()` */
+  private look(): ts.Expression {
+    const { factory } = this.context;
+    return factory.createLogicalAnd(
+      factory.createStrictInequality(
+        factory.createElementAccessExpression(this.hook('flags'), 0),
+        factory.createNumericLiteral(0),
+      ),
+      this.call('look', []),
+    );
+  }
+
+  private withFirst(body: ts.Statement, first: ts.Expression): ts.Block {
+    const { factory } = this.context;
+    return factory.createBlock(
+      [factory.createExpressionStatement(first), ...(ts.isBlock(body) ? body.statements : [body])],
+      true,
+    );
+  }
+
+  private stoppable(body: ts.Statement): ts.Block {
+    return this.withFirst(body, this.look());
+  }
+
+  /** @param original the node before its parts were changed, which knows what it is in */
+  within(node: ts.Node, original: ts.Node): ts.Node {
+    const { factory } = this.context;
+    if (ts.isAwaitExpression(node)) {
+      const awaited = factory.updateAwaitExpression(node, this.call('before', [node.expression]));
+      return ts.setTextRange(this.call('after', [this.hook('stops'), awaited]), node);
+    }
+    if (ts.isForOfStatement(node)) {
+      const { awaitModifier, initializer, expression, statement } = node;
+      const body =
+        awaitModifier === undefined
+          ? this.stoppable(statement)
+          : this.withFirst(statement, this.call('after', [factory.createNumericLiteral(0)]));
+      return factory.updateForOfStatement(node, awaitModifier, initializer, expression, body);
+    }
+    if (ts.isForInStatement(node)) {
+      const { initializer, expression, statement } = node;
+      return factory.updateForInStatement(node, initializer, expression, this.stoppable(statement));
+    }
+    if (ts.isForStatement(node)) {
+      const { initializer, condition, incrementor, statement } = node;
+      const body = this.stoppable(statement);
+      return factory.updateForStatement(node, initializer, condition, incrementor, body);
+    }
+    if (ts.isWhileStatement(node)) {
+      return factory.updateWhileStatement(node, node.expression, this.stoppable(node.statement));
+    }
+    if (ts.isDoStatement(node)) {
+      return factory.updateDoStatement(node, this.stoppable(node.statement), node.expression);
+    }
+    return this.enter(node, original);
+  }
+
+  /** Recursion has no loop to be stopped in, and a callback may have its loop in a library. */
+  private enter(node: ts.Node, original: ts.Node): ts.Node {
+    const { factory } = this.context;
+    if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) {
+      const body = factory.createParenthesizedExpression(
+        factory.createComma(this.look(), node.body),
+      );
+      const { modifiers, parameters, equalsGreaterThanToken: arrow } = node;
+      return factory.updateArrowFunction(
+        node,
+        modifiers,
+        undefined,
+        parameters,
+        undefined,
+        arrow,
+        ts.setTextRange(body, node.body),
+      );
+    }
+    if (!ts.isBlock(node) || !ts.isFunctionLike(original.parent)) return node;
+    const { statements } = node;
+    const start = directivesEnd(statements);
+    return factory.updateBlock(node, [
+      ...statements.slice(0, start),
+      factory.createExpressionStatement(this.look()),
+      ...statements.slice(start),
+    ]);
+  }
+}
+
+/** How many directives, as "use strict", begin a body. */
+export function directivesEnd(statements: readonly ts.Statement[]): number {
+  const isDirective = (one: ts.Statement): boolean =>
+    ts.isExpressionStatement(one) && ts.isStringLiteral(one.expression);
+  const at = statements.findIndex((statement) => !isDirective(statement));
+  return at < 0 ? statements.length : at;
 }

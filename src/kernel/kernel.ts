@@ -1,36 +1,39 @@
-import { writeSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { inspect } from 'node:util';
 import { KernelError } from '../base/errors';
 import { provideKernelHost } from '../base/kernel-host';
 import type { DisplayMessage, MimeBundle } from '../base/kernel-host';
 import { cacheRoot } from '../base/cache-root';
+import { answer } from './answers';
 import { Cells } from './cells';
 import type { Cell } from './cells';
 import { Compiler } from './compiler';
+import { inspectName } from './completion';
 import { Executor } from './executor';
 import { History } from './history';
+import { Input } from './input';
 import type { Link } from './link';
 import { Modules } from './modules';
 import { Output } from './output';
-import { pointsAt, unitsAt } from './positions';
+import { hideTracking, represent } from './represent';
+import { installStacks } from './stack';
+import { captureDescriptors } from './stdio';
+import { printToTerminal } from './terminal';
 import { reportError } from './traceback';
 import type { ErrorReport } from './traceback';
+import { marksOf, tslabLoader } from './tslab';
+import { objectIn } from './wire';
 import type { Request } from './wire';
 
 /** What a client asks to run. */
 interface ExecuteRequest {
   readonly code: string;
-  readonly silent?: boolean;
-  readonly store_history?: boolean;
-  readonly stop_on_error?: boolean;
-  readonly user_expressions?: Readonly<Record<string, string>>;
+  readonly isSilent: boolean;
+  readonly isStored: boolean;
+  readonly stopsOnError: boolean;
+  readonly takesInput: boolean;
+  readonly expressions: Readonly<Record<string, string>>;
 }
-
-/** A method of a value that knows how it wants to be shown, as in Deno. */
-const displayMethod = Symbol.for('Jupyter.display');
 
 /**
  * The main thread of a Jupyter kernel. The notebook's folder is the working directory.
@@ -41,14 +44,16 @@ export class Kernel {
   private readonly link: Link;
   private readonly cells: Cells;
   private readonly output: Output;
+  private readonly input: Input;
   private readonly history: History;
   private readonly compiler: Compiler;
   private readonly executor: Executor;
-  private readonly moduleOf: (source: string) => { module?: string; mode?: string };
   /** Cells that wait for their turn. */
   private readonly queue: Request[] = [];
   private isBusy = false;
   private count = 0;
+  /** What the first cell is told. */
+  private warning: string | undefined;
 
   /** Takes a second or two, in which the compiler reads its libraries. */
   constructor(link: Link) {
@@ -59,28 +64,27 @@ export class Kernel {
       const text = 'Stopping after the present step; interrupt once more to stop at once.\n';
       if (cell !== undefined) this.output.write(cell, 'stderr', text);
     });
-    this.history = new History(join(cacheRoot(), 'kernel-history.jsonl'), (text) =>
-      writeSync(2, `${text}\n`),
-    );
+    this.history = new History(join(cacheRoot(), 'kernel-history.jsonl'), printToTerminal);
     const folder = process.cwd();
     this.compiler = new Compiler(folder);
-    this.executor = new Executor(this.compiler, new Modules(folder), this.cells, link.flags);
-    const tslab = createRequire(require.resolve('tslab/package.json'));
-    const metadata = tslab('./dist/metadata.js') as { getCodeMetadata: Kernel['moduleOf'] };
-    this.moduleOf = metadata.getCodeMetadata;
-    // What `import { display } from 'tslab'` shows goes the same way.
-    const jupyter = tslab('./dist/jupyter.js') as { lastWriteDisplayData: unknown };
-    jupyter.lastWriteDisplayData = (content: object, isUpdate: boolean): void => {
-      this.show(isUpdate ? 'update_display_data' : 'display_data', content);
-    };
+    this.warning = this.compiler.warning;
+    const tslab = tslabLoader((content, isUpdate) =>
+      this.show(isUpdate ? 'update_display_data' : 'display_data', content),
+    );
+    const modules = new Modules(folder, tslab);
+    this.executor = new Executor(this.compiler, modules, this.cells, link.flags, folder);
+    this.input = new Input({ ask: () => this.ask() });
     this.serveProcess();
   }
 
   /** Makes this process one whose output goes to cells, and that outlives what they do. */
   private serveProcess(): void {
-    const { cells, output } = this;
+    const { cells, output, executor } = this;
     output.capture('stdout', () => cells.current);
     output.capture('stderr', () => cells.current);
+    captureDescriptors();
+    hideTracking();
+    installStacks(executor.locate);
     provideKernelHost({
       interruptSignal: () => cells.signal(),
       display: ({ data, metadata, id, isUpdate }: DisplayMessage) => {
@@ -90,7 +94,7 @@ export class Kernel {
       clearOutput: (wait) => this.show('clear_output', { wait }),
     });
     const uncaught = (error: unknown): void => {
-      const { traceback } = reportError(error, '', '', this.executor.locate);
+      const { traceback } = reportError(error, '', '', executor.locate);
       process.stderr.write(`Not caught by the cell that began it:\n${traceback.join('\n')}\n`);
     };
     process.on('uncaughtException', uncaught);
@@ -119,96 +123,80 @@ export class Kernel {
       void this.work();
       return;
     }
-    const content = JSON.parse(request.content) as Record<string, unknown>;
     this.status(request, 'busy');
     try {
-      const answer = this.answer(request, content);
-      if (answer !== undefined) this.reply(request, { status: 'ok', ...answer });
+      this.handle(request);
     } catch (error) {
-      this.reply(request, { status: 'error', ...reportError(error, '', '', this.executor.locate) });
-    }
-    this.status(request, 'idle');
-  }
-
-  /** The answer to what is no cell; `undefined` if there is none to this. */
-  private answer(request: Request, content: Record<string, unknown>): object | undefined {
-    const { code = '', cursor_pos: point = 0 } = content as { code?: string; cursor_pos?: number };
-    switch (request.type) {
-      case 'complete_request':
-        return this.complete(code, unitsAt(code, point));
-      case 'inspect_request': {
-        const { declarations } = this.executor;
-        const text = this.compiler.inspect(declarations, code, unitsAt(code, point));
-        const data = text === undefined ? {} : { 'text/plain': text };
-        return { found: text !== undefined, data, metadata: {} };
-      }
-      case 'is_complete_request':
-        return this.compiler.completeness(code);
-      case 'history_request': {
-        const withOutput = content['output'] === true;
-        const found = this.history.find(content);
-        return {
-          history: found.map(({ session, line, source }) => [
-            session,
-            line,
-            withOutput ? [source, null] : source,
-          ]),
-        };
-      }
-      case 'comm_info_request':
-        return { comms: {} };
-      case 'comm_open': {
-        // There is nobody here to talk to.
-        const { comm_id: id } = content;
-        this.output.send({ request, isSilent: false }, 'comm_close', { comm_id: id, data: {} });
-        return undefined;
-      }
-      default:
-        return undefined;
+      this.refuse(request, error);
+    } finally {
+      this.status(request, 'idle');
     }
   }
 
-  private complete(code: string, position: number): object {
-    const found = this.compiler.complete(this.executor.declarations, code, position);
-    const start = pointsAt(code, found.start);
-    const end = pointsAt(code, found.end);
-    const kinds = new Map(found.original?.entries.map(({ name, kind }) => [name, kind]));
-    const types = found.candidates.map((text) => ({
-      text,
-      type: kinds.get(text) ?? '',
-      start,
-      end,
-    }));
-    return {
-      matches: found.candidates,
-      cursor_start: start,
-      cursor_end: end,
-      metadata: { _jupyter_types_experimental: types },
-    };
+  /** Answers what is no cell. */
+  private handle(request: Request): void {
+    const { type } = request;
+    const content = objectIn(request.content, `the content of ${type}`);
+    if (type === 'input_reply') {
+      const { value } = content;
+      this.input.give(typeof value === 'string' ? value : '');
+    } else if (type === 'comm_open') {
+      // There is nobody here to talk to.
+      const closed = { comm_id: content['comm_id'], data: {} };
+      this.output.send({ request, isSilent: false }, 'comm_close', closed);
+    } else if (type.endsWith('_request')) {
+      const { compiler, history, executor } = this;
+      const { declarations } = executor;
+      const found = answer(type, content, { compiler, declarations, history });
+      if (found === undefined) {
+        throw new KernelError(`kernel: "${type}" is a request that this kernel does not answer.`);
+      }
+      this.reply(request, { status: 'ok', ...found });
+    }
+  }
+
+  /** The answer to a request that failed. */
+  private refuse(request: Request, error: unknown): void {
+    const report = reportError(error, '', '', this.executor.locate);
+    if (request.type.endsWith('_request')) this.reply(request, { status: 'error', ...report });
   }
 
   private async work(): Promise<void> {
     if (this.isBusy) return;
     this.isBusy = true;
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-      await this.execute(next);
+      this.status(next, 'busy');
+      let aborted: readonly Request[] = [];
+      try {
+        aborted = await this.execute(next);
+      } catch (error) {
+        const report = reportError(error, '', '', this.executor.locate);
+        this.reply(next, { status: 'error', execution_count: this.count, ...report });
+      }
+      this.status(next, 'idle');
+      for (const request of aborted) this.abort(request);
       // Interrupts and other requests have their turn between two cells.
       await turn();
     }
     this.isBusy = false;
   }
 
-  private async execute(request: Request): Promise<void> {
-    const { code, silent = false, ...asked } = JSON.parse(request.content) as ExecuteRequest;
-    const isStored = !silent && (asked.store_history ?? true);
-    this.status(request, 'busy');
+  /** @returns the requests that its failure aborts */
+  private async execute(request: Request): Promise<readonly Request[]> {
+    const asked = executeRequestOf(request);
+    const { code, isSilent, isStored } = asked;
     if (isStored) this.count += 1;
     const number = this.count;
-    const cell: Cell = { request, isSilent: silent };
+    const cell: Cell = { request, isSilent, takesInput: asked.takesInput };
     this.output.send(cell, 'execute_input', { code, execution_count: number });
     if (isStored) this.history.add(number, code);
     const question = /^\s*([\w$.]+)\?\??\s*$/.exec(code)?.[1];
-    if (question !== undefined) return this.explain(request, number, question);
+    if (question !== undefined) {
+      this.explain(request, number, question);
+      return [];
+    }
+    if (this.warning !== undefined) this.output.write(cell, 'stderr', `${this.warning}\n`);
+    this.warning = undefined;
     try {
       const expressions = await this.cells.run(cell, async (stopped) => {
         const data = await this.run(code, `[${number}]`, stopped);
@@ -216,22 +204,24 @@ export class Kernel {
           const content = { execution_count: number, data, metadata: {} };
           this.output.send(cell, 'execute_result', content);
         }
-        return this.evaluate(asked.user_expressions ?? {});
+        return this.evaluate(asked.expressions);
       });
       this.output.flush();
-      const answer = { status: 'ok', execution_count: number, payload: [] };
-      this.reply(request, { ...answer, user_expressions: expressions });
-      this.status(request, 'idle');
+      const done = { status: 'ok', execution_count: number, payload: [] };
+      this.reply(request, { ...done, user_expressions: expressions });
+      return [];
     } catch (error) {
       const report = reportError(error, `[${number}]`, code, this.executor.locate);
-      await this.fail(cell, number, report, asked.stop_on_error ?? true);
+      return await this.fail(cell, number, report, asked.stopsOnError);
+    } finally {
+      this.input.reset();
     }
   }
 
   /** Answers `name?`, which is no TypeScript, as IPython does: with what is known about the name. */
   private explain(request: Request, number: number, name: string): void {
     const { declarations } = this.executor;
-    const text = this.compiler.inspect(declarations, name, name.length - 1);
+    const text = inspectName(this.compiler, declarations, name, name.length - 1);
     const data = { 'text/plain': text ?? `Nothing is known about ${name}.` };
     this.reply(request, {
       status: 'ok',
@@ -239,26 +229,30 @@ export class Kernel {
       payload: [{ source: 'page', data, start: 0 }],
       user_expressions: {},
     });
-    this.status(request, 'idle');
   }
 
-  /** Tells of a cell that failed. What was sent before anyone could know of it goes unanswered, if so it was asked. */
+  /**
+   * Reports a cell that failed.
+   *
+   * @returns what was sent before anyone could know of it, if its client wants that to be left
+   */
   private async fail(
     cell: Cell,
     number: number,
     report: ErrorReport,
     isStopping: boolean,
-  ): Promise<void> {
+  ): Promise<readonly Request[]> {
     await this.link.sync();
     const aborted = isStopping ? this.queue.splice(0) : [];
     this.output.send(cell, 'error', report);
     this.reply(cell.request, { status: 'error', execution_count: number, ...report });
-    this.status(cell.request, 'idle');
-    for (const request of aborted) {
-      this.status(request, 'busy');
-      this.reply(request, { status: 'aborted', execution_count: number });
-      this.status(request, 'idle');
-    }
+    return aborted;
+  }
+
+  private abort(request: Request): void {
+    this.status(request, 'busy');
+    this.reply(request, { status: 'aborted', execution_count: this.count });
+    this.status(request, 'idle');
   }
 
   /** Runs a cell; what it comes to, ready to be shown. */
@@ -267,8 +261,8 @@ export class Kernel {
     label: string,
     stopped: Promise<never>,
   ): Promise<MimeBundle | undefined> {
-    const { module: name, mode } = this.moduleOf(code);
-    if (mode === 'browser') {
+    const { module: name, isForBrowser } = marksOf(code);
+    if (isForBrowser) {
       throw new KernelError(
         'kernel: a cell for the browser (@browser) cannot be run here; remove the mark.',
       );
@@ -277,8 +271,8 @@ export class Kernel {
       this.compiler.addModule(name, code);
       return undefined;
     }
-    const found = await this.executor.execute(code, label, stopped);
-    return represent(found?.value);
+    const { value } = await this.executor.execute(code, label, stopped);
+    return represent(value);
   }
 
   private async evaluate(expressions: Readonly<Record<string, string>>): Promise<object> {
@@ -293,6 +287,26 @@ export class Kernel {
       }
     }
     return found;
+  }
+
+  /** A cell reads: its client is asked, on the socket that is there for it. */
+  private ask(): void {
+    const cell = this.cells.active;
+    if (cell === undefined) return;
+    if (cell.takesInput !== true) {
+      this.cells.fail(
+        new KernelError(
+          'kernel: the cell reads its standard input, and this client answers no questions (allow_stdin). ' +
+            'Give the value in the code.',
+        ),
+      );
+      return;
+    }
+    this.output.flush();
+    const { idents, header: parent } = cell.request;
+    const content = JSON.stringify({ prompt: '', password: false });
+    const type = 'input_request';
+    this.link.send({ channel: 'stdin', idents, type, parent, metadata: '{}', content });
   }
 
   private status(request: Request, state: 'busy' | 'idle'): void {
@@ -313,11 +327,22 @@ export class Kernel {
   }
 }
 
-/** A value as the result of a cell: in the way it asks for, else as text; `undefined` if there is nothing to show. */
-function represent(value: unknown): MimeBundle | undefined {
-  if (value === undefined) return undefined;
-  const shown: { [displayMethod]?: () => MimeBundle | undefined } | null = value;
-  if (typeof shown?.[displayMethod] === 'function') return shown[displayMethod]();
-  const isTable = typeof value === 'string' && value.includes('\n');
-  return { 'text/plain': isTable ? value : inspect(value) };
+/** @throws KernelError for a request that is none */
+function executeRequestOf({ content, type }: Request): ExecuteRequest {
+  const given = objectIn(content, `the content of ${type}`);
+  const { code, user_expressions: expressions } = given;
+  if (typeof code !== 'string') {
+    throw new KernelError(`kernel: the content of ${type} has no code; give a string.`);
+  }
+  const isObject = typeof expressions === 'object' && expressions !== null;
+  const texts = Object.entries(isObject ? expressions : {});
+  const isSilent = given['silent'] === true;
+  return {
+    code,
+    isSilent,
+    isStored: !isSilent && given['store_history'] !== false,
+    stopsOnError: given['stop_on_error'] !== false,
+    takesInput: given['allow_stdin'] === true,
+    expressions: Object.fromEntries(texts.map(([name, text]) => [name, String(text)])),
+  };
 }

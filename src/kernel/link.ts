@@ -1,9 +1,9 @@
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { KernelError } from '../base/errors';
 import { slots } from './shared';
 import type { FromSockets, SocketsData, ToSockets } from './shared';
+import { printToTerminal } from './terminal';
 import type { Connection, Outgoing, Request } from './wire';
 
 /** Beyond this the main thread waits for the sockets: what a fast loop shows must not pile up in memory. */
@@ -14,6 +14,8 @@ export interface LinkListener {
   readonly onRequest: (request: Request) => void;
   readonly onInterrupt: () => void;
   readonly onShutdown: () => void;
+  /** The sockets cannot be opened, or their thread has ended: nobody can reach this kernel. */
+  readonly onFailure: (error: KernelError) => void;
 }
 
 /** The main thread's end of the thread that holds the sockets. */
@@ -40,7 +42,8 @@ export class Link {
     });
     this.worker.on('message', (message: FromSockets) => this.receive(message, listener));
     this.worker.on('error', (cause) => {
-      throw new KernelError(`kernel: the thread of the sockets ended: ${cause.message}`, { cause });
+      const text = `kernel: the thread of the sockets ended: ${cause.message}`;
+      listener.onFailure(new KernelError(text, { cause }));
     });
   }
 
@@ -58,12 +61,14 @@ export class Link {
         return;
       case 'complaint':
         // Not for a cell: for whoever reads the server's log.
-        writeSync(2, `${message.text}\n`);
+        printToTerminal(message.text);
         return;
       case 'failure':
-        throw new KernelError(
-          `kernel: the sockets of the connection file cannot be opened: ${message.text}. ` +
-            'Another kernel may use the same file; let the client make a new one.',
+        return listener.onFailure(
+          new KernelError(
+            `kernel: the sockets of the connection file cannot be opened: ${message.text}. ` +
+              'Another kernel may use the same file; let the client make a new one.',
+          ),
         );
       default:
         message satisfies never;

@@ -1,4 +1,12 @@
+import { KernelError } from '../base/errors';
 import { startKernel } from './start';
+import { printToTerminal } from './terminal';
 
 /** What a kernelspec starts: `node main.js CONNECTION_FILE`. */
-startKernel(process.argv[2] ?? '');
+try {
+  startKernel(process.argv[2] ?? '');
+} catch (error) {
+  if (!(error instanceof KernelError)) throw error;
+  printToTerminal(error.message);
+  process.exitCode = 1;
+}

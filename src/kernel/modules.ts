@@ -1,33 +1,73 @@
 import { existsSync, readFileSync } from 'node:fs';
 import Module, { builtinModules, createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
-import { ownName, ownRoot } from './typescript';
+import type { CompiledModule } from './compiler';
+import { ownName, ownRoot } from './notebook-program';
 
 /** What `import()` takes beside the name. */
 type ImportOptions = Readonly<Record<string, unknown>> | undefined;
 
+/** What the compiled code of cells calls to load modules; see `instrument` and `cellScope`. */
+export interface ModuleHooks {
+  readonly require: NodeJS.Require;
+  /** `import()`. */
+  readonly load: (name: unknown, options: ImportOptions) => Promise<object>;
+  /** The module that `import x from` takes the default of: of a CommonJS module, that is the module itself. */
+  readonly importDefault: (module: unknown) => object;
+  /** What `import * as x from` is. */
+  readonly importStar: (module: unknown) => object;
+  /** `import.meta` of a file. */
+  readonly metaOf: (path: string) => ImportMeta;
+}
+
 /** The modules that cells of one notebook import, resolved from its folder as Node does from a file in it. */
 export class Modules {
+  readonly hooks: ModuleHooks;
+  /** The names that Node gives every CommonJS module, and what they are in a cell. */
+  readonly scope: { readonly names: readonly string[]; readonly values: readonly unknown[] };
   /** `require` of the cells. */
-  readonly require: NodeJS.Require;
+  private readonly require: NodeJS.Require;
   private readonly folder: string;
-  private readonly sources = new Map<string, string>();
+  private readonly loadTslab: () => unknown;
+  /** Files of the project that were compiled with a cell, by the path of their source. */
+  private readonly compiled = new Map<string, string>();
   private readonly loaded = new Map<string, Module>();
   private readonly imported = new Map<string, object>();
+  private readonly stars = new WeakMap<object, object>();
+  private readonly metas = new Map<string, ImportMeta>();
   private readonly importHere: (name: string, options: ImportOptions) => Promise<object>;
 
-  constructor(folder: string) {
+  /** @param loadTslab gives what a cell gets that imports tslab */
+  constructor(folder: string, loadTslab: () => unknown) {
     this.folder = folder;
-    this.require = this.requireFrom(createRequire(join(folder, 'cell.js')), folder);
+    this.loadTslab = loadTslab;
+    const path = join(folder, 'cell.ts');
+    const cell = new Module(path);
+    cell.filename = path;
+    cell.paths = nodeModulesAbove(folder);
+    this.require = this.requireFrom(createRequire(path), folder, cell);
+    cell.require = this.require;
     this.importHere = importFrom(folder);
+    this.scope = {
+      names: ['require', 'module', 'exports', '__filename', '__dirname'],
+      values: [this.require, cell, cell.exports, path, folder],
+    };
+    this.hooks = {
+      require: this.require,
+      load: (name, options) => this.load(name, options),
+      importDefault: (module) => (isNamespace(module) ? module : { default: module }),
+      importStar: (module) => this.star(module),
+      metaOf: (file) => this.metaOf(file),
+    };
   }
 
-  /** Takes files beside the notebook, compiled; they are run when something imports them, once. */
-  add(sources: ReadonlyMap<string, string>): void {
-    for (const [path, source] of sources) {
+  /** Takes files of the project, compiled; they are run when something imports them, once. */
+  add(files: ReadonlyMap<string, CompiledModule>): void {
+    for (const [path, { code }] of files) {
       this.loaded.delete(path);
-      this.sources.set(path, source);
+      this.compiled.set(path, code);
     }
   }
 
@@ -47,8 +87,7 @@ export class Modules {
     return names.some((name) => !this.imported.has(name) && this.isOnlyImported(name));
   }
 
-  /** `import()` of the cells. */
-  async load(name: unknown, options: ImportOptions): Promise<object> {
+  private async load(name: unknown, options: ImportOptions): Promise<object> {
     const specifier = String(name);
     const side = this.side(this.folder, specifier);
     if (side !== undefined) return { ...(side.exports as object) };
@@ -59,11 +98,47 @@ export class Modules {
     return this.importHere(specifier, options);
   }
 
-  /** Where a file beside the notebook that was compiled with a cell would be; `undefined` if it was not. */
+  private star(module: unknown): object {
+    if (isNamespace(module)) return module;
+    const isObject =
+      (typeof module === 'object' && module !== null) || typeof module === 'function';
+    if (!isObject) return { default: module };
+    const known = this.stars.get(module);
+    if (known !== undefined) return known;
+    const names = Object.getOwnPropertyNames(module).filter((name) => name !== 'default');
+    const made = asCommonJs(module, names, { default: { enumerable: true, value: module } });
+    this.stars.set(module, made);
+    return made;
+  }
+
+  private metaOf(path: string): ImportMeta {
+    const known = this.metas.get(path);
+    if (known !== undefined) return known;
+    const { resolve: find } = createRequire(path);
+    const made = {
+      dirname: dirname(path),
+      filename: path,
+      url: pathToFileURL(path).href,
+      resolve: (name: string): string => {
+        const found = find(name);
+        return found.startsWith('/')
+          ? pathToFileURL(found).href
+          : `node:${found.replace(/^node:/, '')}`;
+      },
+    };
+    this.metas.set(path, made);
+    return made;
+  }
+
+  /** Which file of the project is meant that was compiled with a cell; `undefined` if none is. */
   private sidePath(folder: string, name: string): string | undefined {
-    const bare = join(folder, name);
-    const path = extname(bare) === '' ? `${bare}.js` : bare;
-    return this.sources.has(path) ? path : undefined;
+    if (!/^\.{0,2}\//.test(name)) return undefined;
+    const bare = resolve(folder, name);
+    const stem = bare.replace(/\.([cm]?)jsx?$/, '');
+    const endings = ['', '.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '/index.ts', '/index.js'];
+    return [bare, ...endings.map((ending) => stem + ending)].find((path) =>
+      this.compiled.has(path),
+    );
   }
 
   /** Its module, run if it was not yet. */
@@ -75,11 +150,11 @@ export class Modules {
     const made = new Module(path, module);
     made.filename = path;
     made.paths = nodeModulesAbove(dirname(path));
-    const load = this.requireFrom(createRequire(path), dirname(path));
+    const load = this.requireFrom(createRequire(path), dirname(path), made);
     made.require = load;
     this.loaded.set(path, made);
     try {
-      const run = wrap(this.sources.get(path) ?? '', path);
+      const run = wrap(this.compiled.get(path) ?? '', path);
       run.call(made.exports, made.exports, load, made, path, dirname(path));
     } catch (error) {
       this.loaded.delete(path);
@@ -88,11 +163,12 @@ export class Modules {
     return made;
   }
 
-  private requireFrom(load: NodeJS.Require, folder: string): NodeJS.Require {
+  private requireFrom(load: NodeJS.Require, folder: string, main: Module): NodeJS.Require {
+    load.main = main;
     return new Proxy(load, {
       apply: (_, self, args: [string]) => {
         const [name] = args;
-        if (name === 'tslab') return require('tslab') as unknown;
+        if (name === 'tslab') return this.loadTslab();
         const ready = this.imported.get(name) ?? this.side(folder, name)?.exports;
         if (ready !== undefined) return ready as unknown;
         if (this.isOwn(name)) return require(ownRoot) as unknown;
@@ -166,8 +242,12 @@ function wrap(source: string, filename: string): ModuleFunction {
 }
 
 /** A namespace in the form that compiled `import` statements read: names and default as they are. */
-function asCommonJs(namespace: object): object {
-  const properties = Object.keys(namespace).map(
+function asCommonJs(
+  namespace: object,
+  names: readonly string[] = Object.keys(namespace),
+  others: PropertyDescriptorMap = {},
+): object {
+  const properties = names.map(
     (name) =>
       [
         name,
@@ -178,8 +258,17 @@ function asCommonJs(namespace: object): object {
     {},
     {
       ...Object.fromEntries(properties),
+      ...others,
       __esModule: { value: true },
     },
+  );
+}
+
+/** Whether a module was an ES module, and has its default as a name of its own. */
+function isNamespace(module: unknown): module is object {
+  return (
+    ((typeof module === 'object' && module !== null) || typeof module === 'function') &&
+    (module as Record<string, unknown>)['__esModule'] === true
   );
 }
 

@@ -6,16 +6,17 @@ export const slots = {
   isStopping: 0,
   /** How many interrupts there were. */
   interrupts: 1,
-  /** 1 while the main thread is where a signal breaks code off: in the synchronous part of a cell. */
+  /**
+   * 1 while the main thread is where a signal breaks code off: in the synchronous part of a cell. The sockets take it down
+   * to send the one signal.
+   */
   isBreakable: 2,
   /** How much the main thread has given to be sent and the sockets have not taken yet. */
   waitingBytes: 3,
   /** 1 once the sockets are closed. */
   isClosed: 4,
-  /** 1 while the sockets look whether to send a signal, and send it. */
-  isSignalling: 5,
-  /** How many signals they have sent to this process. */
-  signals: 6,
+  /** How many signals the sockets have sent to this process. */
+  signals: 5,
 } as const;
 
 /** What the thread of the sockets is started with. */
@@ -27,8 +28,8 @@ export interface SocketsData {
 }
 
 /**
- * From the main thread to the sockets. After `ready` clients are told that they may begin. `sync` is answered once all requests that have arrived were passed on; `close` is
- * the last, and closes the sockets when everything was sent.
+ * From the main thread to the sockets. After `ready` clients are told that they may begin. `sync` is answered once all
+ * requests that have arrived were passed on; `close` is the last, and closes the sockets when everything was sent.
  */
 export type ToSockets =
   | { readonly kind: 'send'; readonly message: Outgoing }

@@ -1,11 +1,11 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { Reply, Router, XPublisher } from 'zeromq';
+import { Router, XPublisher } from 'zeromq';
 import { childrenOf } from './children';
 import { slots } from './shared';
 import type { FromSockets, SocketsData, ToSockets } from './shared';
-import { decode, encode } from './wire';
+import { decode, encode, objectIn } from './wire';
 import type { Outgoing, Request } from './wire';
 
 /**
@@ -53,7 +53,8 @@ class Publisher extends XPublisher {
 
 const iopub = new Publisher();
 const routers = { shell: new Router(), control: new Router(), stdin: new Router() };
-const heartbeat = new Reply({ linger: 0 });
+// A socket of the kind Reply would be in order only with clients that are: its errors end the process.
+const heartbeat = new Router({ linger: 0, sendTimeout: 0 });
 for (const router of Object.values(routers)) {
   router.sendTimeout = 0;
   router.linger = 1000;
@@ -71,6 +72,11 @@ let patience = patienceMs;
 
 function tell(message: FromSockets): void {
   port.postMessage(message);
+}
+
+/** What somebody sends, or a socket refuses, is no reason to end. */
+function complain(error: unknown): void {
+  tell({ kind: 'complaint', text: error instanceof Error ? error.message : String(error) });
 }
 
 /** Waits while a client is slow, within reason: nothing is lost, and what waits for it stays bounded. */
@@ -120,7 +126,7 @@ function statusOf({ parent, content }: Outgoing): { isCell: boolean; state: stri
 async function sendAll(): Promise<void> {
   for (let at = 0; at < queue.length; at++) {
     const message = queue[at];
-    await send(message);
+    await send(message).catch(complain);
     Atomics.sub(flags, slots.waitingBytes, message.content.length);
     Atomics.notify(flags, slots.waitingBytes);
   }
@@ -156,7 +162,7 @@ async function handle(request: Request): Promise<void> {
     await send(reply(request, kernelInfo));
     await send(status('idle', header));
   } else if (type === 'shutdown_request') {
-    const { restart = false } = JSON.parse(content) as { restart?: boolean };
+    const restart = isRestart(content);
     await send(status('busy', header));
     await send(reply(request, JSON.stringify({ status: 'ok', restart })));
     await send(status('idle', header));
@@ -168,6 +174,16 @@ async function handle(request: Request): Promise<void> {
     await send(status('idle', header));
   } else {
     tell({ kind: 'request', request: { ...request, channel } });
+  }
+}
+
+/** Whether a client that ends the kernel means to start it again; what it does not say is no reason to stay. */
+function isRestart(content: string): boolean {
+  try {
+    return objectIn(content, 'the content of shutdown_request')['restart'] === true;
+  } catch (error) {
+    complain(error);
+    return false;
   }
 }
 
@@ -189,15 +205,11 @@ function interrupt(): void {
   }, 100);
 }
 
-/** Sends the signal that breaks code off, if it still does: the executor waits for the end of this, so none hits the next cell. */
+/** Sends the signal that breaks code off, if there is some that no signal was sent for. */
 function breakOff(): void {
-  Atomics.store(flags, slots.isSignalling, 1);
-  if (Atomics.load(flags, slots.isBreakable) === 1) {
-    Atomics.add(flags, slots.signals, 1);
-    signal(process.pid, 'SIGINT');
-  }
-  Atomics.store(flags, slots.isSignalling, 0);
-  Atomics.notify(flags, slots.isSignalling);
+  if (Atomics.compareExchange(flags, slots.isBreakable, 1, 0) === 0) return;
+  Atomics.add(flags, slots.signals, 1);
+  signal(process.pid, 'SIGINT');
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
@@ -215,45 +227,66 @@ function end(): void {
 }
 
 async function close(): Promise<void> {
-  const sockets = [iopub, ...Object.values(routers), heartbeat];
   await sending;
-  for (const socket of sockets) socket.close();
+  clearInterval(parentTimer);
+  for (const socket of [iopub, ...Object.values(routers), heartbeat]) socket.close();
+  // A socket that still waits when its thread ends takes the process with it.
+  await Promise.all(loops);
   Atomics.store(flags, slots.isClosed, 1);
   Atomics.notify(flags, slots.isClosed);
 }
 
-async function listen(channel: 'shell' | 'control'): Promise<void> {
-  for await (const frames of routers[channel]) {
-    try {
-      await handle(decode(connection, channel, frames));
-    } catch (error) {
-      tell({ kind: 'complaint', text: String(error) });
+/** What ends when the sockets are closed. */
+const loops: Promise<void>[] = [];
+
+/** Gives every message that comes over a socket to `take`, until the socket is closed, whatever fails. */
+function serve<Frames>(
+  socket: AsyncIterable<Frames> & { readonly closed: boolean },
+  take: (frames: Frames) => Promise<void> | void,
+): void {
+  const loop = async (): Promise<void> => {
+    while (!socket.closed) {
+      try {
+        for await (const frames of socket) {
+          try {
+            await take(frames);
+          } catch (error) {
+            complain(error);
+          }
+        }
+      } catch (error) {
+        if (socket.closed) return;
+        complain(error);
+        // Should it fail at once again, the other sockets still have their turn.
+        await sleep(50);
+      }
     }
-  }
+  };
+  loops.push(loop());
 }
 
-async function beat(): Promise<void> {
-  for await (const frames of heartbeat) await heartbeat.send(frames);
+async function listen(channel: 'shell' | 'control' | 'stdin', frames: Buffer[]): Promise<void> {
+  await handle(decode(connection, channel, frames));
 }
 
 /** A client that has just subscribed is told so, and need not guess from when on it hears everything. */
-async function welcome(): Promise<void> {
-  for await (const [frame] of iopub) {
-    const [wish] = frame;
-    const topic = frame.subarray(1);
-    if (wish === 0) iopub.answer(false, topic);
-    if (wish !== 1) continue;
-    iopub.answer(true, topic);
-    await send({
-      channel: 'iopub',
-      idents: [topic],
-      type: 'iopub_welcome',
-      parent: '{}',
-      metadata: '{}',
-      content: JSON.stringify({ subscription: topic.toString() }),
-    });
-  }
+async function welcome([frame]: readonly Buffer[]): Promise<void> {
+  const [wish] = frame;
+  const topic = frame.subarray(1);
+  if (wish === 0) iopub.answer(false, topic);
+  if (wish !== 1) return;
+  iopub.answer(true, topic);
+  await send({
+    channel: 'iopub',
+    idents: [topic],
+    type: 'iopub_welcome',
+    parent: '{}',
+    metadata: '{}',
+    content: JSON.stringify({ subscription: topic.toString() }),
+  });
 }
+
+let parentTimer: NodeJS.Timeout | undefined;
 
 /** A kernel that was started by a client dies with it, also if that is gone before the kernel looks for the first time. */
 function watchParent(): void {
@@ -261,9 +294,9 @@ function watchParent(): void {
   if (client === undefined) return;
   const parent = process.ppid;
   const isOrphan = (): boolean => process.ppid !== parent || (parent === 1 && client !== '1');
-  const timer = setInterval(() => {
+  parentTimer = setInterval(() => {
     if (!isOrphan()) return;
-    clearInterval(timer);
+    clearInterval(parentTimer);
     end();
   }, 1000);
 }
@@ -285,9 +318,9 @@ async function open(): Promise<void> {
       sending ??= sendAll();
     } else if (message.kind === 'ready') {
       isLoading = false;
-      for (const request of early) void handle(request);
+      for (const request of early) void handle(request).catch(complain);
     } else if (message.kind === 'close') {
-      void close();
+      void close().catch(complain);
     } else {
       // What has arrived by now is passed on before the answer.
       void turn()
@@ -296,10 +329,11 @@ async function open(): Promise<void> {
     }
   });
   watchParent();
-  void beat();
-  void welcome();
-  void listen('control');
-  void listen('shell');
+  serve(heartbeat, (frames) => heartbeat.send(frames));
+  serve(iopub, welcome);
+  for (const channel of ['control', 'shell', 'stdin'] as const) {
+    serve(routers[channel], (frames) => listen(channel, frames));
+  }
   await send(status('starting', '{}'));
 }
 

@@ -1,8 +1,10 @@
+import { getHashes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { KernelError } from '../base/errors';
 import { kernelInfo } from './info';
 import type { Kernel } from './kernel';
 import { Link } from './link';
+import { printToTerminal } from './terminal';
 import type { Connection } from './wire';
 
 /**
@@ -11,40 +13,76 @@ import type { Connection } from './wire';
  * The sockets open first, in a thread of their own; TypeScript is loaded meanwhile, and requests wait for it.
  *
  * @param connectionFile the file in which a client says where it listens and with what key
- * @throws KernelError if the file cannot be read
+ * @throws KernelError if the file cannot be read, or asks for what is not to be had
  */
 export function startKernel(connectionFile: string): void {
   // A stack through TF.js is deep, and the cell is at its end.
   Error.stackTraceLimit = 50;
-  const link = new Link(connectionOf(connectionFile), kernelInfo(), {
+  const connection = connectionOf(connectionFile);
+  const link = new Link(connection, kernelInfo(), {
     onRequest: (request) => kernel.receive(request),
     onInterrupt: () => kernel.interrupt(),
     onShutdown: () => process.exit(0),
+    onFailure: ({ message }) => {
+      printToTerminal(message);
+      process.exit(1);
+    },
   });
   const loaded = require('./kernel') as { readonly Kernel: typeof Kernel };
   const kernel = new loaded.Kernel(link);
   link.ready();
 }
 
+const numbers = ['shell_port', 'control_port', 'stdin_port', 'iopub_port', 'hb_port'] as const;
+const texts = ['transport', 'ip', 'key'] as const;
+
 function connectionOf(path: string): Connection {
   let found: Partial<Connection>;
   try {
     found = JSON.parse(readFileSync(path, 'utf8')) as Partial<Connection>;
+    if (typeof found !== 'object' || found === null) throw new Error('it holds no JSON object');
   } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
     throw new KernelError(
-      `kernel: the connection file ${path} cannot be read: ${String(cause)}. A client writes it and gives its name; ` +
+      `kernel: the connection file ${path} cannot be read: ${why}. A client writes it and gives its name; ` +
         'start the kernel from Jupyter.',
       { cause },
     );
   }
-  const needed = ['transport', 'ip', 'key', 'shell_port', 'control_port', 'stdin_port'] as const;
-  const missing = [...needed, 'iopub_port' as const, 'hb_port' as const].filter(
-    (name) => found[name] === undefined,
-  );
-  if (missing.length > 0) {
+  const wrong = [
+    ...texts.filter((name) => typeof found[name] !== 'string'),
+    ...numbers.filter((name) => !Number.isInteger(found[name])),
+  ];
+  if (wrong.length > 0) {
     throw new KernelError(
-      `kernel: the connection file ${path} lacks ${missing.join(', ')}. Start the kernel from Jupyter, which writes it.`,
+      `kernel: the connection file ${path} lacks ${wrong.join(', ')}. Start the kernel from Jupyter, which writes it.`,
     );
   }
-  return found as Connection;
+  const scheme = found.signature_scheme ?? 'hmac-sha256';
+  if (
+    typeof scheme !== 'string' ||
+    !scheme.startsWith('hmac-') ||
+    !getHashes().includes(hashOf(scheme))
+  ) {
+    throw new KernelError(
+      `kernel: the connection file ${path} asks for the signature scheme "${scheme}". ` +
+        'This kernel signs with hmac-sha256, or hmac- and another hash of Node.',
+    );
+  }
+  return guarded({ ...(found as Connection), signature_scheme: scheme });
+}
+
+const hashOf = (scheme: string): string => scheme.slice('hmac-'.length);
+
+/** Without a key whoever reaches the sockets runs code: only this machine may. */
+function guarded(connection: Connection): Connection {
+  const { key, transport, ip } = connection;
+  if (key !== '') return connection;
+  const isLocal = transport !== 'tcp' || /^127\.|^\[?::1\]?$|^localhost$/.test(ip);
+  printToTerminal(
+    'kernel: the connection file has no key, so messages are not signed and every user of this machine can run code here. ' +
+      (isLocal ? '' : `It listens on 127.0.0.1 and not on ${ip}. `) +
+      'Set Session.key of the client, or leave its default.',
+  );
+  return isLocal ? connection : { ...connection, ip: '127.0.0.1' };
 }

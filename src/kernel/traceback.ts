@@ -1,8 +1,8 @@
-import { join, sep } from 'node:path';
-import { inspect } from 'node:util';
 import { CompileError } from './compiler';
-import type { Place } from './compiler';
-import { ownRoot } from './typescript';
+import { describe, shorten } from './represent';
+import type { Place } from './source-places';
+import { framesOf } from './stack';
+import type { Frame, Locate } from './stack';
 
 /** An error as a client shows it. */
 export interface ErrorReport {
@@ -12,23 +12,15 @@ export interface ErrorReport {
   readonly traceback: readonly string[];
 }
 
-/** Finds the cell that a frame of a stack belongs to; see `Executor.locate`. */
-export type Locate = (
-  file: string,
-  place: Place,
-) => { readonly label: string; readonly place: Place; readonly source: string } | undefined;
-
-interface Frame {
-  /** As it is printed. */
-  readonly text: string;
-  /** Set if it is in a cell. */
-  readonly at: { readonly place: Place; readonly source: string } | undefined;
-}
+/** Of an AggregateError, so many errors are shown. */
+const mostErrors = 10;
 
 /**
  * Describes what a cell threw: its message once, the line of the cell, and the frames that its author can do something
  * about. Frames of Node, of TensorFlow and of the kernel are left out; of errors of the library, whose messages say what
  * to do, all that are not in cells.
+ *
+ * Never throws, whatever the error does when it is asked for its parts.
  *
  * @param label of the cell, as in `[3]`
  * @param source the cell
@@ -39,48 +31,42 @@ export function reportError(
   source: string,
   locate: Locate,
 ): ErrorReport {
-  if (error instanceof CompileError) return reportFaults(error, label, source);
+  if (isError(error) && error instanceof CompileError) {
+    return reportFaults(error, label, source);
+  }
   if (!isError(error)) {
-    const evalue = typeof error === 'string' ? error : inspect(error);
+    const evalue = shorten(typeof error === 'string' ? error : describe(error));
     return { ename: 'Error', evalue, traceback: [`Thrown, and not an error: ${evalue}`] };
   }
-  const ename = error.name === '' ? 'Error' : error.name;
-  const frames = framesOf(error, locate);
-  const shown = isActionable(error) ? frames.filter(({ at }) => at !== undefined) : frames;
+  const ename = nameOf(error);
+  const evalue = messageOf(error);
+  const shown = shownFrames(error, locate);
   const place = shown.find(({ at }) => at !== undefined)?.at;
   return {
     ename,
-    evalue: error.message,
+    evalue,
     traceback: [
-      ...`${ename}: ${error.message}`.split('\n'),
+      ...`${ename}: ${evalue}`.split('\n'),
       ...(place === undefined ? [] : excerpt(place.source, place.place)),
-      ...shown.map(({ text }) => text),
-      ...detailsOf(error),
-      ...causesOf(error, locate),
+      ...shown.map(({ text }) => `    at ${text}`),
+      ...detailsOf(error, evalue),
+      ...innerErrors(error, evalue, locate, [error]),
     ],
   };
 }
 
 function reportFaults(error: CompileError, label: string, source: string): ErrorReport {
-  const lines = error.faults.flatMap(({ line, column, end, message, code, file }) => [
+  const lines = error.faults.flatMap(({ line, column, end, message, code, file, hint }) => [
     `${message} (TS${code})`,
     ...(file === undefined ? excerpt(source, { line, column }, end) : []),
     `    at ${file ?? label}:${line}:${column}`,
-    ...(code === 2307 ? installHint(message) : []),
+    ...(hint === undefined ? [] : [`  ${hint}`]),
   ]);
   return {
     ename: error.name,
     evalue: error.message,
     traceback: [`${error.name}: ${lines[0]}`, ...lines.slice(1)],
   };
-}
-
-/** How to come by a package that is missing. */
-function installHint(message: string): string[] {
-  const [, name] = /module '((?:@[^'/]+\/)?[^'./@][^'/]*)/.exec(message) ?? [];
-  return name === undefined || name.startsWith('node:')
-    ? []
-    : [`  Install it in the notebook's folder or above it: npm install ${name}`];
 }
 
 /** The line, and a mark below the place. */
@@ -93,72 +79,103 @@ function excerpt(source: string, { line, column }: Place, end?: Place): string[]
   return [`${number}${text}`, `${' '.repeat(number.length)}${blank}${'^'.repeat(width)}`];
 }
 
+/** A part of an error; `undefined` if it has none, or throws when it is asked for it. */
+function partOf(error: object, name: string): unknown {
+  try {
+    return (error as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(error: object): string {
+  const name = partOf(error, 'name');
+  return typeof name === 'string' && name !== '' ? name : 'Error';
+}
+
+function messageOf(error: object): string {
+  const message = partOf(error, 'message');
+  if (message === undefined) return '';
+  return shorten(typeof message === 'string' ? message : describe(message));
+}
+
 /** Also an error of another context, as of a script run by a test. */
-function isError(error: unknown): error is Error {
-  return Object.prototype.toString.call(error) === '[object Error]' || error instanceof Error;
+function isError(error: unknown): error is object {
+  try {
+    return error instanceof Error || Object.prototype.toString.call(error) === '[object Error]';
+  } catch {
+    // A proxy that answers no question.
+    return false;
+  }
 }
 
 /** Whether its class is one of the library's, in whichever copy of it. */
-function isActionable(error: Error): boolean {
-  for (let at: unknown = error; at !== null; at = Object.getPrototypeOf(at)) {
-    if ((at as Error).constructor?.name === 'Cifar10FastError') return true;
+function isActionable(error: object): boolean {
+  try {
+    for (let at: unknown = error; at !== null; at = Object.getPrototypeOf(at)) {
+      if ((at as object).constructor?.name === 'Cifar10FastError') return true;
+    }
+  } catch {
+    return false;
   }
   return false;
 }
 
-const kernelFolder = `${join(ownRoot, 'dist/kernel')}${sep}`;
 const hidden = [
-  /\(<anonymous>\)$|at <anonymous>$|[ (]node:|evalmachine\.<anonymous>/,
+  /^<anonymous>$|\(<anonymous>\)$|(?:^|[ (])node:|evalmachine\.<anonymous>/,
   /[\\/]node_modules[\\/](?:tslab|@tslab|typescript|zeromq|@tensorflow)[\\/]/,
 ];
 
-function isHidden(line: string): boolean {
-  return line.includes(kernelFolder) || hidden.some((one) => one.test(line));
-}
-
-function framesOf(error: Error, locate: Locate): Frame[] {
-  const stack = typeof error.stack === 'string' ? error.stack : '';
-  const lines = stack.split('\n').filter((line) => /^\s+at /.test(line));
-  return lines.flatMap((line): Frame[] => {
-    const [, isAsync = '', name, file, row, column] =
-      /^\s+at (async )?(?:(.*?) \()?(jupyter-cell:\d+):(\d+):(\d+)\)?$/.exec(line) ?? [];
-    if (file === undefined) {
-      if (isHidden(line)) return [];
-      return [{ text: `    ${line.trim()}`, at: undefined }];
-    }
-    const found = locate(file, { line: Number(row), column: Number(column) });
-    if (found === undefined) return [];
-    const { label, source } = found;
-    const place = beginningOf(source, found.place);
-    const where = `${label}:${place.line}:${place.column}`;
-    const text = `    at ${isAsync}${name === undefined ? where : `${name.replace(/^Object\./, '')} (${where})`}`;
-    return [{ text, at: { place, source } }];
-  });
-}
-
-/** The name that is called, where V8 names the bracket after it. */
-function beginningOf(source: string, { line, column }: Place): Place {
-  const text = source.split('\n')[line - 1] ?? '';
-  const [name] = (text[column - 1] === '(' && /[\w$]+$/.exec(text.slice(0, column - 1))) || [''];
-  return { line, column: column - name.length };
+function shownFrames(error: object, locate: Locate): Frame[] {
+  const isInCells = isActionable(error);
+  return framesOf(error, locate).filter(
+    ({ text, at }) => at !== undefined || (!isInCells && !hidden.some((one) => one.test(text))),
+  );
 }
 
 /** What an error carries beside its message: an errno, an exit code. */
-function detailsOf(error: Error): string[] {
-  const { code } = error as NodeJS.ErrnoException;
-  return typeof code === 'string' && !error.message.includes(code) ? [`    code: ${code}`] : [];
+function detailsOf(error: object, message: string): string[] {
+  const code = partOf(error, 'code');
+  return typeof code === 'string' && !message.includes(code) ? [`    code: ${code}`] : [];
 }
 
-/** The chain of causes; one that the message above quotes already is not said again. */
-function causesOf(error: Error, locate: Locate, told: readonly unknown[] = [error]): string[] {
-  const { cause } = error;
-  // A chain may be a ring.
-  if (cause === undefined || error.name === 'InterruptedError' || told.includes(cause)) return [];
-  if (!isError(cause)) return [`  caused by: ${inspect(cause)}`];
-  if (error.message.includes(cause.message)) return [];
-  return [
-    `  caused by: ${cause.name}: ${cause.message}`,
-    ...(isActionable(error) ? [] : framesOf(cause, locate).map(({ text }) => `  ${text}`)),
-    ...causesOf(cause, locate, [...told, cause]),
-  ];
+/**
+ * The errors within an error: its chain of causes, those of an AggregateError, what a SuppressedError has suppressed. One
+ * that the message above quotes already is not said again.
+ */
+function innerErrors(
+  error: object,
+  message: string,
+  locate: Locate,
+  told: readonly unknown[],
+): string[] {
+  if (nameOf(error) === 'InterruptedError') return [];
+  const lines: string[] = [];
+  const tell = (title: string, inner: unknown, isQuoted: boolean): void => {
+    // A chain may be a ring.
+    if (inner === undefined || told.includes(inner)) return;
+    if (!isError(inner)) {
+      lines.push(`  ${title}: ${shorten(describe(inner))}`);
+      return;
+    }
+    const text = messageOf(inner);
+    if (isQuoted && text !== '' && message.includes(text)) return;
+    const frames = isActionable(error) ? [] : shownFrames(inner, locate);
+    lines.push(
+      `  ${title}: ${nameOf(inner)}: ${text}`,
+      ...frames.map(({ text: frame }) => `      at ${frame}`),
+      ...innerErrors(inner, text, locate, [...told, inner]),
+    );
+  };
+  const errors = partOf(error, 'errors');
+  const all: unknown[] = Array.isArray(errors) ? errors : [];
+  for (const [index, one] of all.slice(0, mostErrors).entries()) {
+    tell(`error ${index + 1} of ${all.length}`, one, false);
+  }
+  if (nameOf(error) === 'SuppressedError') {
+    tell('error', partOf(error, 'error'), false);
+    tell('suppressed', partOf(error, 'suppressed'), false);
+  }
+  tell('caused by', partOf(error, 'cause'), true);
+  return lines;
 }

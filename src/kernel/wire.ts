@@ -1,4 +1,4 @@
-import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { KernelError } from '../base/errors';
 
 /** What a client tells a kernel about the sockets between them: the connection file. */
@@ -16,7 +16,7 @@ export interface Connection {
 
 /** A request as it came over a socket. JSON parts are text until someone needs them. */
 export interface Request {
-  readonly channel: 'shell' | 'control';
+  readonly channel: 'shell' | 'control' | 'stdin';
   /** Where the reply goes. */
   readonly idents: readonly Uint8Array[];
   readonly type: string;
@@ -27,7 +27,7 @@ export interface Request {
 
 /** A message on its way to the clients. */
 export interface Outgoing {
-  readonly channel: 'iopub' | 'shell' | 'control';
+  readonly channel: 'iopub' | 'shell' | 'control' | 'stdin';
   readonly idents: readonly Uint8Array[];
   readonly type: string;
   /** The header of the request that it is about, `{}` if about none. */
@@ -43,13 +43,16 @@ const delimiter = '<IDS|MSG>';
 const session = randomUUID();
 let sent = 0;
 
+/** How messages of a connection are signed. */
+type Signing = Pick<Connection, 'key' | 'signature_scheme'>;
+
 /**
  * Reads a message of the wire protocol.
  *
- * @throws KernelError for a message that is no such, or that was signed with another key
+ * @throws KernelError for a message that is no such, that was signed with another key, or that came before
  */
 export function decode(
-  { key }: Pick<Connection, 'key'>,
+  signing: Signing,
   channel: Request['channel'],
   frames: readonly Uint8Array[],
 ): Request {
@@ -61,22 +64,61 @@ export function decode(
     );
   }
   const body = parts.slice(0, 4);
-  if (key !== '') {
-    const expected = Buffer.from(sign(key, body));
+  if (signing.key !== '') {
+    const expected = Buffer.from(sign(signing, body));
     if (signature.length !== expected.length || !timingSafeEqual(signature, expected)) {
       throw new KernelError(`kernel: a message on ${channel} has a signature of another key.`);
     }
   }
   const [header, , , content] = body.map(String);
-  const { msg_type: type } = JSON.parse(header) as { msg_type: string };
+  const { msg_type: type } = objectIn(header, 'the header of a message') as { msg_type?: unknown };
+  if (typeof type !== 'string') {
+    throw new KernelError(`kernel: a message on ${channel} has no msg_type.`);
+  }
+  takeOnce(channel, type, body);
   return { channel, idents: frames.slice(0, at), type, header, content };
 }
 
+/** How many messages are remembered, at most twice. */
+const mostRemembered = 50_000;
+let digests = new Set<string>();
+let earlierDigests = new Set<string>();
+
+/** Who has seen a message may not send it again. */
+function takeOnce(channel: string, type: string, body: readonly Buffer[]): void {
+  const hash = createHash('sha256');
+  for (const part of body) hash.update(part).update('\0');
+  const digest = hash.digest('base64');
+  if (digests.has(digest) || earlierDigests.has(digest)) {
+    throw new KernelError(`kernel: a ${type} on ${channel} came a second time; it is left out.`);
+  }
+  digests.add(digest);
+  if (digests.size < mostRemembered) return;
+  earlierDigests = digests;
+  digests = new Set();
+}
+
+/**
+ * The object that a text holds as JSON.
+ *
+ * @param what the text is, for the error
+ * @throws KernelError if it holds none
+ */
+export function objectIn(text: string, what: string): Record<string, unknown> {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch (cause) {
+    throw new KernelError(`kernel: ${what} is no JSON: ${(cause as Error).message}.`, { cause });
+  }
+  if (typeof found === 'object' && found !== null && !Array.isArray(found)) {
+    return found as Record<string, unknown>;
+  }
+  throw new KernelError(`kernel: ${what} is no JSON object; got ${text.slice(0, 40)}.`);
+}
+
 /** Writes a message of the wire protocol, with a new id and signed. */
-export function encode(
-  { key }: Pick<Connection, 'key'>,
-  message: Outgoing,
-): (Uint8Array | string)[] {
+export function encode(signing: Signing, message: Outgoing): (Uint8Array | string)[] {
   const { idents, type, parent, metadata, content } = message;
   const header = JSON.stringify({
     msg_id: `${session}_${(sent += 1)}`,
@@ -86,12 +128,27 @@ export function encode(
     msg_type: type,
     version: protocolVersion,
   });
-  const body = [header, parent, metadata, content];
-  return [...idents, delimiter, key === '' ? '' : sign(key, body), ...body];
+  const body = [header, parent, metadata, wellFormed(content)];
+  return [...idents, delimiter, signing.key === '' ? '' : sign(signing, body), ...body];
 }
 
-function sign(key: string, parts: readonly (string | Uint8Array)[]): string {
-  const hmac = createHmac('sha256', key);
+/**
+ * JSON whose text every reader can write to a file: half of a surrogate pair, which JSON allows as an escape and UTF-8 does
+ * not have, becomes U+FFFD.
+ */
+export function wellFormed(json: string): string {
+  if (!json.includes('\\ud')) return json;
+  // `JSON.stringify` escapes only halves; a backslash of the text itself is two.
+  return json.replaceAll(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (found) =>
+    found === '\\\\' ? found : '\ufffd',
+  );
+}
+
+function sign(
+  { key, signature_scheme: scheme }: Signing,
+  parts: readonly (string | Uint8Array)[],
+): string {
+  const hmac = createHmac(scheme.replace(/^hmac-/, ''), key);
   for (const part of parts) hmac.update(part);
   return hmac.digest('hex');
 }

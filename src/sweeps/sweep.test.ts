@@ -11,6 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { InterruptedError, RunError } from '../base/errors';
+import { provideKernelHost } from '../base/kernel-host';
+import type { KernelHost } from '../base/kernel-host';
 import { findExperiment } from '../catalogue/catalogue';
 import { scaled } from '../catalogue/scale';
 import { localExecutor, sweep } from './sweep';
@@ -222,6 +224,28 @@ describe('a sweep', () => {
     const last = [0, 1, 2, 3].map((seed) => attemptsOf(log, seed).at(-1)?.resume);
     const folders = [0, 1].map((seed) => join(plan.logDir, `demo-smoke-${seed}`));
     expect(last).toEqual([...folders, undefined, undefined]);
+  });
+
+  test('in a cell it takes the signal of the cell', async () => {
+    const { plan, log, executor } = prepared({ 0: { wait: true }, 1: { wait: true } });
+    const controller = new AbortController();
+    provideKernelHost({ interruptSignal: () => controller.signal } as unknown as KernelHost);
+    try {
+      let begun = 0;
+      const { open } = await sweep(plan, executor, {
+        onEvent: (_, { event }) => {
+          if (event === 'started') begun += 1;
+          if (begun === 2) controller.abort();
+        },
+      });
+      expect(open).toBe(4);
+    } finally {
+      provideKernelHost(undefined as unknown as KernelHost);
+    }
+    expect(attemptsOf(log, 2)).toEqual([]);
+    for (const { pid } of [...attemptsOf(log, 0), ...attemptsOf(log, 1)]) {
+      expect(isAlive(pid)).toBe(false);
+    }
   });
 
   test('gives GPUs to its workers in turn', async () => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { InterruptedError, RunError } from '../base/errors';
+import { kernelHost } from '../base/kernel-host';
 import type { Precision } from '../engine/hardware';
 import type { SessionMode } from '../engine/session';
 import type { JobEngine, JobEvent, PrepareJob, RunJob } from './job';
@@ -64,6 +65,7 @@ export interface SweepOutcome {
 
 /** What a sweep tells while it goes on. */
 export interface SweepWatch {
+  /** Stops the sweep. Default: in a cell of our kernel the cell's own signal, elsewhere none. */
   readonly signal?: AbortSignal;
   /** Told once, before the first run: how runs are executed, what is to be done and what lies there from before. */
   readonly onPlan?: (plan: {
@@ -90,8 +92,10 @@ export interface SweepWatch {
 export async function sweep(
   plan: SweepPlan,
   executor: Executor,
-  { signal, onPlan, onEvent, onRun }: SweepWatch = {},
+  { signal: given, onPlan, onEvent, onRun }: SweepWatch = {},
 ): Promise<SweepOutcome> {
+  // In a cell the stop button is for the workers, too.
+  const signal = given ?? kernelHost()?.interruptSignal();
   const { experiments, seeds, mode, precision, xla, threads, dataDir } = plan;
   const logDir = resolve(plan.logDir);
   const data = dataDir === undefined ? {} : { dataDir: resolve(dataDir) };

@@ -65,14 +65,21 @@ export class Client {
   private readonly key = randomUUID();
   private readonly session = randomUUID();
   private readonly folder: string;
-  private readonly shell = new Dealer({ linger: 0 });
+  private readonly shell: Dealer;
   private readonly control = new Dealer({ linger: 0 });
+  /** A client's sockets for the shell and for questions have one name. */
+  private readonly stdin: Dealer;
+  private readonly questions: Message[] = [];
+  private heard: (() => void) | undefined;
   private readonly iopub = new Subscriber({ linger: 0, receiveHighWaterMark: 0 });
   private readonly heartbeat = new Asker({ linger: 0 });
   private readonly replies = new Map<string, (content: Message['content']) => void>();
   private readonly watchers = new Set<(message: Message) => void>();
 
   private constructor({ argv, cwd, env = {} }: StartOptions, ports: readonly number[]) {
+    const routingId = randomUUID();
+    this.shell = new Dealer({ linger: 0, routingId });
+    this.stdin = new Dealer({ linger: 0, routingId });
     this.folder = mkdtempSync(join(tmpdir(), 'cifar10-fast-kernel-'));
     const [shell, control, iopub, hb, stdin] = ports;
     const file = join(this.folder, 'connection.json');
@@ -109,11 +116,13 @@ export class Client {
     this.addresses = { iopub: address(iopub) };
     this.shell.connect(address(shell));
     this.control.connect(address(control));
+    this.stdin.connect(address(stdin));
     this.heartbeat.connect(address(hb));
     this.iopub.connect(address(iopub));
     this.iopub.subscribe();
     void this.listen(this.shell);
     void this.listen(this.control);
+    void this.listen(this.stdin);
     void this.listen(this.iopub);
   }
 
@@ -165,6 +174,9 @@ export class Client {
       const message: Message = { type, about, content };
       this.published.push(message);
       for (const watch of this.watchers) watch(message);
+    } else if (type === 'input_request') {
+      this.questions.push({ type, about, content });
+      this.heard?.();
     } else if (about !== undefined) {
       this.replies.get(about)?.(content);
       this.replies.delete(about);
@@ -175,7 +187,7 @@ export class Client {
   send(
     type: string,
     content: object = {},
-    channel: 'shell' | 'control' = 'shell',
+    channel: 'shell' | 'control' | 'stdin' = 'shell',
   ): { readonly id: string; readonly reply: Promise<Message['content']> } {
     const id = randomUUID();
     const header = JSON.stringify({
@@ -198,6 +210,22 @@ export class Client {
 
   ask(type: string, content?: object, channel?: 'shell' | 'control'): Promise<Message['content']> {
     return this.send(type, content, channel).reply;
+  }
+
+  /** Resolves with the next question of a cell. */
+  async asked(): Promise<Message> {
+    for (;;) {
+      const found = this.questions.shift();
+      if (found !== undefined) return found;
+      await new Promise<void>((done) => {
+        this.heard = done;
+      });
+    }
+  }
+
+  /** Answers it. */
+  answer(value: string): void {
+    this.send('input_reply', { value, status: 'ok' }, 'stdin');
   }
 
   /** Resolves with the first message, also of those that came already, that `test` holds for. */
@@ -259,9 +287,10 @@ export class Client {
     return String(answer);
   }
 
-  /** Memory of the process that is in use, in MB. */
+  /** Closes the sockets. */
   disconnect(): void {
-    for (const socket of [this.shell, this.control, this.iopub, this.heartbeat]) socket.close();
+    for (const socket of [this.shell, this.control, this.stdin, this.iopub, this.heartbeat])
+      socket.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

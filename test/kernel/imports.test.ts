@@ -10,7 +10,7 @@ let kernel: Client;
 
 beforeAll(async () => {
   kernel = await library.start();
-});
+}, 60_000);
 
 afterAll(async () => {
   await kernel.stop();
@@ -167,6 +167,34 @@ describe('files beside the notebook', () => {
     expect((await kernel.run("import { kind } from './charts'; kind")).result).toBe("'function'");
   });
 
+  test('in CommonJS', async () => {
+    writeFileSync(
+      join(library.notebooks, 'common.js'),
+      "const { sep } = require('node:path'); module.exports = { sep, twice: (n) => 2 * n };",
+    );
+    const { result } = await kernel.run(
+      "import common, { twice } from './common.js'; [common.sep, twice(2), common.twice === twice]",
+    );
+    expect(result).toBe("[ '/', 4, true ]");
+  });
+
+  test('that stand elsewhere in the project, and those that await', async () => {
+    mkdirSync(join(library.folder, 'shared/deep'), { recursive: true });
+    writeFileSync(
+      join(library.folder, 'shared/deep/index.ts'),
+      "import { three } from '../three';\nexport const twelve: number = 4 * three;",
+    );
+    writeFileSync(join(library.folder, 'shared/three.ts'), 'export const three = 3;');
+    expect((await kernel.run("import { twelve } from '../shared/deep'; twelve")).result).toBe('12');
+    expect((await kernel.run("(await import('../shared/three')).three")).result).toBe('3');
+    writeFileSync(
+      join(library.notebooks, 'awaits.ts'),
+      'export const late = await Promise.resolve(1);',
+    );
+    const { reply } = await kernel.run("import { late } from './awaits'; late");
+    expect(reply.evalue).toContain('cannot await at its top');
+  });
+
   test('cells that are modules', async () => {
     const { reply } = await kernel.run(
       '/** @module made */\nexport const here = (n: number): number => n + 1;',
@@ -175,5 +203,40 @@ describe('files beside the notebook', () => {
     expect((await kernel.run("import { here } from './made'; here(1)")).result).toBe('2');
     const wrong = await kernel.run('/** @module wrong */\nexport const no: number = "x";');
     expect(wrong.reply.ename).toBe('CompileError');
+  });
+});
+
+describe('tsconfig.json', () => {
+  test('of the folder or above: paths, decorators; strict only of the own folder', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'cifar10-fast-config-'));
+    mkdirSync(join(cwd, 'lib'));
+    writeFileSync(join(cwd, 'lib/thing.ts'), 'export const thing = 7;');
+    const compilerOptions = { paths: { '@lib/*': ['./lib/*'] }, strict: true };
+    writeFileSync(
+      join(cwd, 'tsconfig.json'),
+      `// as TypeScript allows\n${JSON.stringify({ compilerOptions })}`,
+    );
+    const configured = await library.start({ cwd });
+    expect((await configured.run("import { thing } from '@lib/thing'; thing")).result).toBe('7');
+    expect((await configured.run("(await import('@lib/thing')).thing")).result).toBe('7');
+    const missing = await configured.run("import '@lib/nothing'; import { x } from '@lib/nothing'");
+    const told = (missing.reply.traceback as string[]).join('\n');
+    expect(told).toContain('"paths" of tsconfig.json leads to lib/nothing, which does not exist');
+    expect(told).not.toContain('npm install');
+    expect((await configured.run('const n: number = null')).reply.ename).toBe('CompileError');
+    await configured.stop();
+    rmSync(cwd, { recursive: true });
+  });
+
+  test('that is broken is reported, and cells run', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'cifar10-fast-broken-'));
+    writeFileSync(join(cwd, 'tsconfig.json'), '{ "compilerOptions": { "strict": 5, ');
+    const broken = await library.start({ cwd });
+    const { result, stderr } = await broken.run('1 + 1');
+    expect(result).toBe('2');
+    expect(stderr).toMatch(/^tsconfig\.json: /);
+    expect((await broken.run('2')).stderr).toBe('');
+    await broken.stop();
+    rmSync(cwd, { recursive: true });
   });
 });

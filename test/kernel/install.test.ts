@@ -83,6 +83,33 @@ describe('kernel install', () => {
     expect(readFileSync(join(tslab, 'kernel.json'), 'utf8')).toContain('dist/kernel/main.js');
   });
 
+  test('uninstall removes what install has put there, and nothing of others', () => {
+    const prefix = join(library.folder, 'to-be-removed');
+    const kernels = join(prefix, 'share/jupyter/kernels');
+    const place = ['--prefix', prefix];
+    expect(cli(['install', ...place]).code).toBe(0);
+    expect(cli(['install', ...place, '--replace']).code).toBe(0);
+    expect(cli(['uninstall', ...place])).toEqual({
+      code: 0,
+      stdout: `removed ${join(kernels, 'cifar10-fast')}\n`,
+      stderr: '',
+    });
+    expect(readdirSync(kernels)).toEqual(['tslab']);
+    expect(cli(['uninstall', ...place])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('holds no kernelspec') as string,
+    });
+    expect(cli(['uninstall', ...place, '--replace']).code).toBe(0);
+    expect(readdirSync(kernels)).toEqual([]);
+    mkdirSync(join(kernels, 'tslab'));
+    writeFileSync(join(kernels, 'tslab/kernel.json'), '{"argv": ["tslab"]}');
+    expect(cli(['uninstall', ...place, '--replace'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('starts another kernel') as string,
+    });
+    expect(existsSync(join(kernels, 'tslab/kernel.json'))).toBe(true);
+  });
+
   test.each([
     [
       ['install'],
@@ -95,7 +122,11 @@ describe('kernel install', () => {
       'kernel install: give either --user or --prefix DIR',
     ],
     [['install', 'x', '--user'], 2, 'kernel install: "x" is one argument too many.'],
-    [['instal'], 2, 'kernel: there is no "instal", only install and run. Nearest: "install".'],
+    [
+      ['instal'],
+      2,
+      'kernel: there is no "instal", only install, uninstall, run. Nearest: "install".',
+    ],
     [['run'], 2, 'kernel run: the connection file is missing.'],
     [
       ['install', '--prefix', '/dev/null'],

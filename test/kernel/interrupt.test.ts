@@ -14,7 +14,7 @@ beforeAll(async () => {
     "import { display } from 'cifar10-fast'; const begun = () => void display({ 'text/plain': 'begun' });" +
       'const kept = 41; const pause = (ms: number) => new Promise<void>((go) => setTimeout(go, ms));',
   );
-});
+}, 60_000);
 
 afterAll(async () => {
   await kernel.stop();
@@ -59,6 +59,14 @@ describe('an interrupt stops', () => {
       'await null; do { try { for (const x of [1, 2]) JSON.stringify(x); } catch {} } while (true)',
     ],
     ['a loop in a function of an earlier cell', 'await null; spin()'],
+    [
+      'recursion after an await',
+      'await null; const fib = (n: number): number => (n < 2 ? n : fib(n - 1) + fib(n - 2)); fib(80)',
+    ],
+    [
+      'callbacks of an array after an await',
+      'await null; const many = [...Array(1e5).keys()]; many.forEach(() => many.map((x) => x * 2))',
+    ],
     ['a loop that awaits', "while (true) { console.log('tick'); await pause(20); }"],
     ['a loop that awaits what is there already', 'while (true) await null;'],
     [
@@ -196,6 +204,20 @@ describe('harmless', () => {
     await expectAlive();
   });
 });
+
+test('interrupts at any moment of a cell leave the kernel alive, with its variables', async () => {
+  const cells = ['let y = 1', 'kept', 'for (;;);', 'await pause(60_000)', 'await null; for (;;);'];
+  for (let round = 0; round < 40; round++) {
+    const { done } = kernel.begin(cells[round % cells.length]);
+    await sleep(Math.random() * 20);
+    void kernel.interrupt();
+    // One that came before the cell began did not mean it.
+    const again = setInterval(() => void kernel.interrupt(), 300);
+    await done;
+    clearInterval(again);
+  }
+  await expectAlive();
+}, 120_000);
 
 describe('interruptSignal', () => {
   beforeAll(async () => {

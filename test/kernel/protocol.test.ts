@@ -14,7 +14,7 @@ let kernel: Client;
 
 beforeAll(async () => {
   kernel = await library.start();
-});
+}, 60_000);
 
 afterAll(async () => {
   await kernel.stop();
@@ -64,8 +64,9 @@ describe('requests about the kernel', () => {
     expect(content).toEqual({ comm_id: 'c', data: {} });
   });
 
-  test('what is no request of the protocol, or not signed, is passed over', async () => {
-    kernel.send('nonsense_request', {});
+  test('what is no request of the protocol is declined', async () => {
+    const reply = await kernel.ask('nonsense_request', {});
+    expect(reply).toMatchObject({ status: 'error', ename: 'KernelError' });
     expect((await kernel.run('1')).result).toBe('1');
   });
 });
@@ -123,7 +124,7 @@ describe('execution', () => {
       "import { join } from 'node:path'; let a = 1; class C { x = a }; enum E { P = 5 }; interface I { n: number }",
     );
     expect((await kernel.run('a += 1; [a, new C().x, E.P, join("p", "q")]')).result).toBe(
-      "[ 2, 1, 5, 'p/q' ]",
+      "[ 2, 2, 5, 'p/q' ]",
     );
     expect((await kernel.run('const a: I = { n: 7 }; a.n')).result).toBe('7');
     expect((await kernel.run('const join = 9; join + a.n')).result).toBe('16');
@@ -360,6 +361,21 @@ describe('completion and inspection', () => {
     });
     const nothing = await kernel.ask('inspect_request', { code: 'nowhere', cursor_pos: 2 });
     expect(nothing).toEqual({ status: 'ok', found: false, data: {}, metadata: {} });
+  });
+
+  test.each([
+    ['the names of a module', "import { exi } from 'node:fs'", 12, 'existsSync', 9, 12],
+    ['all names of a module', "import {  } from 'node:fs'", 9, 'existsSync', 9, 9],
+    ['a module', "import 'node:f'", 14, 'node:fs', 8, 14],
+    ['a string of a union', "let where: 'left' | 'right' = 'le'", 33, 'left', 31, 33],
+    ['a property in a string', "({ alpha: 1 })['al']", 18, 'alpha', 16, 18],
+    ['a member', 'JSON.str', 8, 'stringify', 5, 8],
+    ['within a word', 'console.lo', 3, 'console', 0, 7],
+  ])('completes %s', async (_, code, cursor, match, start, end) => {
+    const reply = await kernel.ask('complete_request', { code, cursor_pos: cursor });
+    expect(reply.status).toBe('ok');
+    expect(reply.matches).toContain(match);
+    expect([reply.cursor_start, reply.cursor_end]).toEqual([start, end]);
   });
 
   test('name? is answered with a page', async () => {

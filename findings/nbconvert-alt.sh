@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# nbconvert's HTML has no way to describe a picture from the notebook.
+#
+# Every <img> of an output gets alt="No description has been provided for this image" after the page is made, whatever the
+# output says: "alt" in its metadata for the mime type, and its text/plain, are not read. A template of one's own is the way.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv venv
+venv/bin/pip install --quiet --disable-pip-version-check nbconvert==7.17.2
+cat >convert.py <<'PY'
+import re
+import nbconvert
+import nbformat
+png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+output = nbformat.v4.new_output(
+    "display_data",
+    data={"image/png": png, "text/plain": "accuracy by epoch"},
+    metadata={"image/png": {"alt": "accuracy by epoch", "width": 10}, "alt": "accuracy by epoch"},
+)
+cell = nbformat.v4.new_code_cell("show()", outputs=[output])
+html, _ = nbconvert.HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+tag = re.sub(r'base64,[^"]*', "base64,…", re.search(r"<img[^>]*>", html).group())
+print(f"nbconvert {nbconvert.__version__}: {tag}")
+raise SystemExit(0 if 'alt="No description has been provided for this image"' in tag and 'width="10"' in tag else 1)
+PY
+venv/bin/python convert.py || { echo 'changed: the description is used'; exit 1; }
