@@ -22,8 +22,15 @@ if (!existsSync(join(root, '.venv-formats/formats.json'))) {
   );
   process.exit(1);
 }
-const { findExperiment, loadCifar10, overridden, readCheckpoint, resumeRun, scaled, trainExperiment } =
-  createRequire(import.meta.url)(join(root, 'dist/index.js'));
+const {
+  findExperiment,
+  loadCifar10,
+  overridden,
+  readCheckpoint,
+  resumeRun,
+  scaled,
+  trainExperiment,
+} = createRequire(import.meta.url)(join(root, 'dist/index.js'));
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-formats-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 

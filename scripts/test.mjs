@@ -4,7 +4,7 @@
 //   node scripts/test.mjs check      the suites named
 //
 // The last line is `N passed, N failed`; the exit code is 1 if anything failed, or if a suite ran no test.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -26,11 +26,32 @@ function run(...args) {
   return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
-/** A check that either holds or does not: it counts as one test. */
-const one = (name, ...args) => ({
-  name,
-  run: () => (run(...args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }),
+/** Checks that need one core each, at the same time; each counts as one test. [name, script and arguments] */
+const together = (...checks) => ({
+  name: checks.map(([name]) => name).join(', '),
+  run: async () => {
+    const results = await Promise.all(
+      checks.map(
+        ([name, ...args]) =>
+          new Promise((settle) => {
+            const child = spawn(process.execPath, args, { cwd: root });
+            let output = '';
+            for (const stream of [child.stdout, child.stderr])
+              stream.setEncoding('utf8').on('data', (text) => (output += text));
+            child.on('close', (status) => {
+              if (status !== 0) console.log(`${name} failed:\n${output.trimEnd()}`);
+              settle(status === 0);
+            });
+          }),
+      ),
+    );
+    const passed = results.filter(Boolean).length;
+    return { passed, failed: results.length - passed };
+  },
 });
+
+/** A check that either holds or does not: it counts as one test. */
+const one = (name, ...args) => together([name, ...args]);
 
 /** Test files under vitest, counted by its own report; a run without a report or a test is a failure. */
 const vitest = (name, ...args) => ({
@@ -67,21 +88,25 @@ const counting = (name, ...args) => ({
   },
 });
 
+const source = together(
+  ['format', script('prettier'), '--check', '--log-level=warn', '.'],
+  ['lint', script('oxlint'), '--type-aware', '--max-warnings=0', '--threads=1'],
+  ['types', 'node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.check.json'],
+);
+const notebooks = [
+  one('kept outputs', 'scripts/notebooks.mjs', 'check'),
+  counting('smoke', 'scripts/test-notebooks.mjs'),
+];
+const projects = (...names) => vitest(names.join('-'), ...names.map((name) => `--project=${name}`));
+
 const suites = {
-  check: [
-    one('format', script('prettier'), '--check', '--log-level=warn', '.'),
-    one('lint', script('oxlint'), '--type-aware', '--max-warnings=0'),
-    one('types', 'node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.check.json'),
-    vitest('unit', '--project=unit', '--project=alone'),
-  ],
-  parity: [vitest('parity', '--project=parity')],
-  // What needs tools in Python is left to `npm run test:kernel`.
-  kernel: [vitest('kernel', '--project=kernel')],
-  notebooks: [
-    one('kept outputs', 'scripts/notebooks.mjs', 'check'),
-    counting('smoke', 'scripts/test-notebooks.mjs'),
-    counting('stock tslab', 'scripts/test-notebooks.mjs', '--stock', 'demo'),
-  ],
+  // The whole. One run of vitest shares its workers among all files. What needs tools in Python is left to
+  // `npm run test:kernel`.
+  all: [source, projects('unit', 'alone', 'parity', 'kernel'), ...notebooks],
+  check: [source, projects('unit', 'alone')],
+  parity: [projects('parity')],
+  kernel: [projects('kernel')],
+  notebooks,
 };
 
 const named = process.argv.slice(2);
@@ -94,11 +119,11 @@ if (unknown !== undefined) {
 }
 
 const rows = [];
-for (const name of named.length > 0 ? named : Object.keys(suites)) {
+for (const name of named.length > 0 ? named : ['all']) {
   for (const step of suites[name]) {
     console.log(`\n== ${name}: ${step.name}`);
     const start = performance.now();
-    const counts = step.run();
+    const counts = await step.run();
     rows.push({
       name: `${name}: ${step.name}`,
       sec: (performance.now() - start) / 1000,

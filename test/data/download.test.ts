@@ -217,9 +217,7 @@ describe('when the official archive fails, npm is asked', () => {
       },
       { patienceMs: 200 },
     );
-    const start = performance.now();
     expect((await fetchCifar10(given)).sources).toEqual([npmName]);
-    expect(performance.now() - start).toBeLessThan(3000);
     expect(notices[0]).toContain(`${given.edition?.archive.url}: no answer in 0.2 s.`);
     await expectGoodCache();
   });

@@ -21,11 +21,6 @@ afterAll(async () => {
   library.remove();
 });
 
-interface Stopped extends Outcome {
-  /** From the interrupt to the reply. */
-  readonly ms: number;
-}
-
 /** Begins a cell, and waits until it runs. */
 async function begin(code: string): Promise<ReturnType<Client['begin']>> {
   const cell = kernel.begin(`begun(); ${code}`);
@@ -34,20 +29,17 @@ async function begin(code: string): Promise<ReturnType<Client['begin']>> {
 }
 
 /** Runs a cell and interrupts it after a while. */
-async function interrupt(code: string, afterMs = 200, times = 1): Promise<Stopped> {
+async function interrupt(code: string, afterMs = 200, times = 1): Promise<Outcome> {
   const { done } = await begin(code);
   await sleep(afterMs);
-  const start = performance.now();
   for (let time = 0; time < times; time++)
     expect(await kernel.interrupt()).toEqual({ status: 'ok' });
-  return { ...(await done), ms: performance.now() - start };
+  return done;
 }
 
 /** The next cell is answered at once, with what earlier ones have declared. */
 async function expectAlive(): Promise<void> {
-  const start = performance.now();
   expect((await kernel.run('kept + 1')).result).toBe('42');
-  expect(performance.now() - start).toBeLessThan(2000);
 }
 
 describe('an interrupt stops', () => {
@@ -97,13 +89,12 @@ describe('an interrupt stops', () => {
       await kernel.run(
         "import { writeFileSync } from 'node:fs'; writeFileSync('never.mjs', 'await new Promise(() => {})')",
       );
-    const { reply, ms } = await interrupt(code);
+    const { reply } = await interrupt(code);
     expect(reply).toMatchObject({
       status: 'error',
       ename: 'InterruptedError',
       evalue: 'Interrupted.',
     });
-    expect(ms).toBeLessThan(1500);
     await expectAlive();
   });
 
@@ -225,13 +216,12 @@ describe('interruptSignal', () => {
   });
 
   test('lets work end by itself, and its cell with a value', async () => {
-    const { reply, result, ms } = await interrupt(
+    const { reply, result } = await interrupt(
       'const signal = interruptSignal(); let steps = 0; while (!signal.aborted) { await pause(30); steps += 1; }\n' +
         '[steps > 3, (signal.reason as Error).name, interruptSignal() === signal]',
     );
     expect(reply.status).toBe('ok');
     expect(result).toBe("[ true, 'InterruptedError', true ]");
-    expect(ms).toBeLessThan(1000);
     await expectAlive();
     expect((await kernel.run('interruptSignal().aborted')).result).toBe('false');
   });
@@ -243,10 +233,8 @@ describe('interruptSignal', () => {
     await kernel.seen(
       ({ about, type, content }) => about === id && type === 'stream' && content.name === 'stderr',
     );
-    const start = performance.now();
     await kernel.interrupt();
     const { reply, stderr } = await done;
-    expect(performance.now() - start).toBeLessThan(1000);
     expect(stderr).toBe('Stopping after the present step; interrupt once more to stop at once.\n');
     expect(reply.ename).toBe('InterruptedError');
     await expectAlive();
@@ -279,11 +267,9 @@ describe('interruptSignal', () => {
       if (about === id && type === 'update_display_data') drawn.push(message);
       return drawn.length > 4;
     });
-    const start = performance.now();
     await client.interrupt();
     const { reply } = await done;
     expect(reply).toMatchObject({ status: 'error', ename: 'InterruptedError' });
-    expect(performance.now() - start).toBeLessThan(5000);
     expect((await client.run('before')).result).toBe('1');
     await client.stop();
   });

@@ -1,0 +1,77 @@
+// Do the tests notice faults? Plants each fault of scripts/faults.mjs, one at a time, and runs the tests beside it.
+//
+//   node scripts/mutate.mjs [FIRST [LAST]]   faults by their place in the list, from 1; default: all
+//
+// Works in a copy of src/, setup/, test/ and so on in a temporary folder, with this checkout's node_modules and native/. Prints
+// a line a fault: caught, or NOT CAUGHT. Exit code 1 if a fault was not caught or does not fit the sources any more. Slow: two
+// to sixty seconds a fault.
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { faults } from './faults.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const left = new Set(['.git', '.setup', '.venv', 'dist', 'runs', 'node_modules', 'native']);
+const linked = ['node_modules', 'native', 'dist', '.venv'];
+const [first = 1, last = faults.length] = process.argv.slice(2).map(Number);
+
+const copy = mkdtempSync(join(tmpdir(), 'cifar10-fast-mutate-'));
+for (const name of readdirSync(root))
+  if (!left.has(name)) cpSync(join(root, name), join(copy, name), { recursive: true });
+for (const name of linked)
+  if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name));
+
+/** Whether the tests pass. A run without a test counts as passing: it notices nothing. */
+function passes(tests) {
+  const vitest = join(copy, 'node_modules/vitest/vitest.mjs');
+  const options = ['run', '--bail=1', '--passWithNoTests', '--reporter=dot'];
+  const { status } = spawnSync(process.execPath, [vitest, ...options, ...tests.split(' ')], {
+    cwd: copy,
+    encoding: 'utf8',
+  });
+  return status === 0;
+}
+
+/** 'caught', 'NOT CAUGHT', or why the fault could not be planted. */
+function outcomeOf([file, right, wrong, tests = file.replace(/\.ts$/, '.test.ts')]) {
+  const path = join(copy, file);
+  if (!existsSync(path)) return 'NO SUCH FILE';
+  const text = readFileSync(path, 'utf8');
+  if (text.split(right).length !== 2) return 'DOES NOT FIT';
+  writeFileSync(
+    path,
+    text.replace(right, () => wrong),
+  );
+  try {
+    return passes(tests) ? 'NOT CAUGHT' : 'caught';
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+let caught = 0;
+let others = 0;
+try {
+  for (let number = first; number <= Math.min(last, faults.length); number++) {
+    const fault = faults[number - 1];
+    const outcome = outcomeOf(fault);
+    if (outcome === 'caught') caught += 1;
+    else others += 1;
+    console.log(`${String(number).padStart(3)} ${outcome.padEnd(12)} ${fault[0]}: ${fault[1]}`);
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+console.log(`${caught} faults caught, ${others} not`);
+process.exitCode = others === 0 ? 0 : 1;
