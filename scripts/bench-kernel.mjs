@@ -3,7 +3,7 @@
 //   npm run bench:kernel                 nine rounds, a few minutes
 //   npm run bench:kernel -- --rounds 3   fewer
 //
-// A row is the median of all rounds. Each round starts every kernel anew, in docs/, and asks it for the same cells. Times
+// A row is the median of all rounds. Each round starts every kernel again, in docs/, and asks it for the same cells. Times
 // are what a client waits; memory is what the process and its children have to themselves and their share of what is
 // shared (PSS). The rows go to bench/results/kernel.tsv, too. Deno comes from npm, into a folder that is removed.
 import { spawnSync } from 'node:child_process';
@@ -74,7 +74,7 @@ function kernels() {
   ];
 }
 
-/** PSS of a process and of what it has started, in MB. */
+/** PSS of a process and its children, in MB. */
 function memory(pid) {
   const tree = [pid];
   for (const parent of tree) {

@@ -50,7 +50,7 @@ function installTorch() {
   const base = findPython();
   rmSync(venv, { recursive: true, force: true });
   mkdirSync(venv);
-  // It ignores itself: whoever lists or commits files does not see it.
+  // Git ignores the folder.
   writeFileSync(join(venv, '.gitignore'), '*\n');
   console.log(
     'PyTorch with its libraries: nearly 3 GB to download, 5.5 GB on disk, two to four minutes.',
@@ -66,7 +66,9 @@ function installTorch() {
   ];
   for (const [command, args] of steps) {
     if (run(command, args, { stdio: 'inherit' }).status !== 0) {
-      fail(`${command} ${args[1]} ${args[2]} failed, see above. Start it again: it begins anew.`);
+      fail(
+        `${command} ${args[1]} ${args[2]} failed, see above. Run it again; it starts from the beginning.`,
+      );
     }
   }
 }

@@ -1,9 +1,9 @@
-// Opens Jupyter on the demo, from .venv, with what stands behind the name passed on to it:
+// Opens Jupyter of .venv on the demo. Passes the arguments after the name on to it:
 //
 //   node scripts/jupyter.mjs lab [NOTEBOOK.ipynb] [--no-browser …]
 //   node scripts/jupyter.mjs notebook
 //
-// It listens on this machine and asks for a token, as Jupyter does by itself.
+// It listens on this machine only and asks for a token: Jupyter's defaults.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,7 +16,7 @@ if (!existsSync(join(bin, `jupyter-${program}`))) {
   console.error(`jupyter: ${bin} has no jupyter-${program}. Run: ./kernel-setup.sh`);
   process.exit(1);
 }
-// Jupyter refuses to run as root, as in most containers, unless it is told to.
+// Jupyter refuses to run as root, as in most containers, without this flag.
 const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : [];
 const opened = args.some((arg) => arg.endsWith('.ipynb')) ? [] : ['notebooks/demo.ipynb'];
 const child = spawn(join(bin, `jupyter-${program}`), [...asRoot, ...opened, ...args], {

@@ -29,7 +29,7 @@ function findPython() {
   return found;
 }
 
-/** Installs what setup/lock-kernel-tests.txt names, hashes compared; what is there already is left alone. */
+/** Installs what setup/lock-kernel-tests.txt names, and compares hashes; does nothing if it is installed. */
 export function installTools() {
   const wanted = createHash('sha256').update(readFileSync(lockFile)).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
@@ -39,7 +39,7 @@ export function installTools() {
   );
   rmSync(venv, { recursive: true, force: true });
   mkdirSync(venv);
-  // It ignores itself: whoever lists or commits files does not see it.
+  // Git ignores the folder.
   writeFileSync(join(venv, '.gitignore'), '*\n');
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
   const locked = ['--require-hashes', '--no-deps', '--only-binary=:all:', '-r', lockFile];
@@ -48,7 +48,9 @@ export function installTools() {
     [python, [...pip, ...locked]],
   ]) {
     if (run(command, args, { stdio: 'inherit' }).status !== 0) {
-      throw new Error(`${command} ${args[1]} failed, see above. Start it again: it begins anew.`);
+      throw new Error(
+        `${command} ${args[1]} failed, see above. Run it again; it starts from the beginning.`,
+      );
     }
   }
   writeFileSync(stamp, wanted);

@@ -63,7 +63,7 @@ export const codeCells = ({ cells }) => cells.filter(({ cell_type: type }) => ty
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
-/** Hashes of the code cells, and of the records that they name or that the study shows in that notebook. */
+/** Hashes of the code cells, and of the experiments that they name or that the study shows in that notebook. */
 export function hashes(name, notebook) {
   const { catalogue } = library();
   const code = codeCells(notebook).map(sourceOf).join('\n\n');

@@ -4,8 +4,8 @@
 //   node scripts/notebooks.mjs write NAME FILE        makes the notebook of such a page; outputs of unchanged cells stay
 //   node scripts/notebooks.mjs run NAME…              executes notebooks and keeps their outputs (CIFAR10_FAST_SCALE: the size)
 //   node scripts/notebooks.mjs run --reuse NAME…      the same; runs that are finished in the folder of runs are not trained again
-//   node scripts/notebooks.mjs times                  executes all in smoke size, writes the table of times in docs/notebooks.md
-//   node scripts/notebooks.mjs check                  exit code 1 where outputs are not those of the cells and records
+//   node scripts/notebooks.mjs times                  executes all at smoke scale, writes the table of times in docs/notebooks.md
+//   node scripts/notebooks.mjs check                  exit code 1 if outputs are not those of the cells and experiments
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,7 +65,7 @@ async function run(name, isReusing) {
   }
 }
 
-/** The table of how long notebooks take: in smoke size here and now, and when their outputs were made. */
+/** The table of how long notebooks take: at smoke scale now, and when their outputs were made. */
 async function writeTimes() {
   const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebook-'));
   const { hardwareLine, readHardware } = library();
@@ -126,8 +126,8 @@ function faults(name) {
       : ['its code cells are not those that its outputs were made with']),
     ...(made.records === now.records
       ? []
-      : ['its records are not those that its outputs were made with']),
-    ...(made.scale === 'smoke' ? ['its outputs are of smoke size, which shows nothing'] : []),
+      : ['its experiments have changed since its outputs were made']),
+    ...(made.scale === 'smoke' ? ['its outputs are of smoke scale, which shows nothing'] : []),
     ...codeCells(notebook).flatMap(({ id, execution_count: count, outputs }) => [
       ...(count === null ? [`the cell "${id}" was not executed`] : []),
       ...(outputs.some((output) => output.output_type === 'error')
@@ -154,6 +154,6 @@ else if (command === 'check' && args.length === 0) {
     console.log(`${name} was not executed yet. Run: node scripts/notebooks.mjs run ${name}`);
   }
   console.log(
-    `${names().length - waiting.length} notebooks hold the outputs of their cells and records`,
+    `${names().length - waiting.length} notebooks hold the outputs of their cells and experiments`,
   );
 } else fail(usage);

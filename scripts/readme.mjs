@@ -1,6 +1,6 @@
 // Writes the tables of README.md: results from the runs in results/, speed from the rows in bench/results/step.tsv.
 //
-//   node scripts/readme.mjs              writes README.md anew
+//   node scripts/readme.mjs              writes README.md again
 //   node scripts/readme.mjs --check      writes nothing; exit code 1 where README.md lags behind them
 //   node scripts/readme.mjs add FOLDER…  takes finished runs (folders that `train` made) into results/, then writes
 //

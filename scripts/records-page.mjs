@@ -1,7 +1,7 @@
 // Writes the tables of docs/experiments.md from the catalogue of the library that is built.
 //
-//   node scripts/records-page.mjs           writes docs/experiments.md anew; formatted as Prettier does
-//   node scripts/records-page.mjs --check   writes nothing; exit code 1 where the page lags behind the catalogue
+//   node scripts/records-page.mjs           writes docs/experiments.md again, formatted by Prettier
+//   node scripts/records-page.mjs --check   writes nothing; exit code 1 if the page lags behind the catalogue
 //
 // `page` is what test/docs.test.ts compares with the source itself.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { format, resolveConfig } from 'prettier';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const file = join(root, 'docs/experiments.md');
 
-/** What is said of the groups; a group without its words is an error. */
+/** The introduction of each group. A group without one is an error. */
 const headings = {
   demo: 'Notebook demo: the network that post 4 ends with',
   experiments: 'Notebook experiments: posts 1 to 4',

@@ -3,7 +3,7 @@
 //   node scripts/test-browser.mjs [--kept] [--pictures] [NAME…]     demo and experiments unless others are named
 //
 // --kept looks at what they keep and runs nothing. --pictures also takes a picture of each notebook as it is kept, a small
-// one, and of the demo a dark one, too, into docs/pictures/notebooks/. Without Chromium on PATH it says so and tests nothing.
+// one, and of the demo a dark one, too, into docs/pictures/notebooks/. Without Chromium on PATH it reports that and tests nothing.
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -120,7 +120,7 @@ async function startLab({ theme, scale }) {
   return {
     open: (name) => `${url}/lab/tree/${name}.ipynb?token=browser`,
     async stop() {
-      // Kernels first: they outlive a server that is only told to end.
+      // Kernels first: they outlive a server that gets only a signal.
       const kernels = await fetch(`${url}/api/kernels?token=browser`).then((answer) =>
         answer.json(),
       );
@@ -293,7 +293,7 @@ async function runToTheEnd(name) {
   const lab = await startLab({ theme: 'Light', scale: 'smoke' });
   const { page, outside, close } = await openNotebook(lab, name, 'Light');
   try {
-    await check(`${name}, run in smoke size: every cell ends, without an error`, async () => {
+    await check(`${name}, run at smoke scale: every cell ends, without an error`, async () => {
       await runAll(page);
       // A star is a cell that waits or runs; what is left without a number was called off.
       await sleep(2000);
@@ -424,7 +424,7 @@ async function stopTraining(name, id) {
         await answer.getByText('10 classes').waitFor({ timeout: 15_000 });
       },
     );
-    await check(`${name}, training: resumeLive goes on, and is stopped in turn`, async () => {
+    await check(`${name}, training: resumeLive resumes, and is stopped in turn`, async () => {
       const code = "import { resumeLive } from 'cifar10-fast';\nconst more = await resumeLive();";
       const again = await addCell(page, code);
       await again.getByText(/Going on with run 1 of \d+/).waitFor({ timeout: 60_000 });

@@ -1,6 +1,6 @@
 // Reads what we write with the packages that others use, and compares it with what was written: TensorBoard's events with
 // `tensorboard`, checkpoints with `safetensors` and NumPy, exported networks with Python's own TensorFlow, logits and all.
-// The run is stopped and gone on with in between.
+// In between, the run is stopped and resumed.
 //
 //   npm run test:formats
 //
@@ -55,7 +55,7 @@ function read(what, path) {
   return JSON.parse(stdout);
 }
 
-/** A run of four epochs that was stopped within the third and gone on with; every checkpoint is there. */
+/** A run of four epochs, stopped within the third and resumed; keeps every checkpoint. */
 async function makeRun() {
   const data = await loadCifar10();
   const smoke = overridden(scaled(findExperiment('demo'), 'smoke'), 'run.epochs', 4);
@@ -68,13 +68,13 @@ async function makeRun() {
     logDir: scratch,
     checkpoints: 'all',
     signal: controller.signal,
-    // It ticks when it is read, so that progress is told after each batch.
+    // It ticks when it is read, so that progress is reported after each batch.
     clock: () => ++now,
     onProgress: ({ epoch, done }) => {
       if (epoch === 3 && done >= 320) controller.abort();
     },
   }).then(
-    () => Promise.reject(new Error('the run was to be stopped, and ended')),
+    () => Promise.reject(new Error('the run ended before it was stopped')),
     (error) => console.log(error.message),
   );
   const folder = join(scratch, 'demo-smoke-0');
@@ -135,7 +135,7 @@ function checkpointFaults({ metadata, tensors }, { snapshot, rows, config }) {
   }
   for (const [name, { sum, ...rest }] of Object.entries(wanted)) {
     const { sum: found, ...other } = tensors[name] ?? {};
-    // Sums of doubles in another order; that the bytes are the same is told by their hash.
+    // Sums of doubles in another order; the hash says that the bytes are the same.
     const isSame = Math.abs(found - sum) <= 1e-6 * (1 + Math.abs(sum));
     if (!isSame || !isDeepStrictEqual(other, rest)) {
       faults.push(`${name} is ${JSON.stringify(tensors[name])}`);

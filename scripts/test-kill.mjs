@@ -1,10 +1,10 @@
-// Kills training runs at random moments with SIGKILL, goes on with each, and compares what comes of it, bit for bit, with a
+// Kills training runs at random moments with SIGKILL, resumes each, and compares the result, bit for bit, with a
 // run that nobody killed: rows, network, optimiser, average; each epoch once in every log; nothing half-written left.
 //
 //   node scripts/test-kill.mjs                    20 kills at random moments, 4 while a checkpoint is being written
 //   node scripts/test-kill.mjs --kills 3 --seed 7 fewer; with a seed, the same moments again
 //
-// Every third run is killed a second time, while it goes on. The last line is `N passed, N failed`: a test a run.
+// Every third run is killed a second time, while it is resumed. The last line is `N passed, N failed`: a test a run.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
@@ -55,7 +55,7 @@ async function runToEnd(args) {
   if (code !== 0) throw new Error(`"${args.join(' ')}" ended with code ${code}: ${said.trim()}`);
 }
 
-/** Waits until a folder holds a run that can be gone on with; false where the process ended before. */
+/** Waits until a folder holds a run that can be resumed; false if the process ended before. */
 async function hasBegun(folder, { child }) {
   while (!existsSync(join(folder, 'run.json'))) {
     if (child.exitCode !== null) return false;
@@ -99,7 +99,7 @@ function bitsOf(folder) {
   return { figures, learnt: snapshot.learnt };
 }
 
-/** What is wrong with a run that was killed and gone on with. */
+/** What is wrong with a run that was killed and resumed. */
 function faultsOf(folder, wanted) {
   const faults = [];
   const [bits, rows] = [bitsOf(folder), rowsOf(folder)];
@@ -140,7 +140,7 @@ if (code !== 0) {
 }
 const lengthMs = performance.now() - begun;
 const wanted = bitsOf(reference);
-console.log(`a run of ${epochs} epochs takes ${(lengthMs / 1000).toFixed(1)} s once it has begun`);
+console.log(`a run of ${epochs} epochs takes ${(lengthMs / 1000).toFixed(1)} s after its start`);
 
 let [passed, failed] = [0, 0];
 for (let kill = 1; kill <= kills + writeKills; kill++) {

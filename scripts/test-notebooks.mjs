@@ -22,7 +22,7 @@ function check(what, faults) {
   for (const fault of faults) console.log(`       ${fault}`);
 }
 
-/** What an output is, without what it says: its mime types, or the name of its stream. */
+/** The kind of an output: its mime types, or the name of its stream. */
 const kindOf = ({ output_type: type, data, name }) =>
   data === undefined ? (name ?? type) : Object.keys(data).toSorted().join(' + ');
 
@@ -45,7 +45,7 @@ function emptiness({ id, outputs }) {
   });
 }
 
-/** A kernel for Jupyter to find in the folder that `JUPYTER_PATH` names: tslab by itself, without anything of ours. */
+/** Installs tslab's own kernel, without ours, in a folder that `JUPYTER_PATH` names. */
 function installStock() {
   const spec = join(scratch, 'jupyter/kernels/stock-tslab');
   mkdirSync(spec, { recursive: true });
@@ -79,7 +79,7 @@ async function testNotebook(job) {
   check('every cell runs', error === undefined ? [] : [error]);
   const cells = codeCells(notebook);
   if (before.metadata.cifar10_fast === undefined) {
-    console.log('       keeps no outputs yet, to compare with what its cells show');
+    console.log('       keeps no outputs yet to compare with');
     const silent = cells.filter(isSilent).map(({ id }) => id);
     check('every cell that shows something does', silent);
   } else {

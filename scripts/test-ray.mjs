@@ -44,7 +44,7 @@ if (!isInside && spawnSync('unshare', ['-rn', 'ip', 'link', 'set', 'lo', 'up']).
 
 // A short name: Ray makes sockets below it, whose paths may have 107 characters.
 const scratch = mkdtempSync(join(tmpdir(), 'cf10-'));
-/** Node's own settings and TensorFlow's threads are not to come from whoever runs this. */
+/** Settings of Node and of TensorFlow's threads that the caller's environment must not decide. */
 const clean = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) => !/^(RAY_|NODE_OPTIONS|.*NUM_THREADS|TF_NUM_)/.test(name),
@@ -201,14 +201,14 @@ async function main() {
   const last = said.at(-1);
   const seeds = said.slice(0, -1).map(({ seed }) => seed);
   check(
-    'every run is told once',
+    'every run is reported once',
     JSON.stringify(seeds.toSorted()) === JSON.stringify([...Array(runs).keys()]),
     seeds,
   );
   const folders = readdirSync(remote).toSorted();
   const wanted = Array.from({ length: runs }, (_, seed) => `demo-smoke-${seed}`);
   check('and lies in one folder', JSON.stringify(folders) === JSON.stringify(wanted), folders);
-  check('a lost run was begun again', /Begun again/.test(there.stderr), there.stderr);
+  check('a lost run was started again', /Begun again/.test(there.stderr), there.stderr);
   check('none failed, none is open', last?.failures.length === 0 && last?.open === 0, last);
   for (let seed = 0; seed < runs; seed++) {
     const [a, b] = [local, remote].map((folder) => JSON.stringify(figures(folder, seed)));
@@ -293,7 +293,7 @@ async function main() {
     await until('a node', () => one.stdout.includes('Ray runtime started'));
   }
 
-  console.log('what cannot work is told');
+  console.log('what cannot work is reported');
   const dead = begin(
     process.execPath,
     sweepArgs(cost, 1, '--ray', `127.0.0.1:${await freePort()}`),

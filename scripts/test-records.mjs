@@ -1,9 +1,9 @@
-// Trains every record of the catalogue in smoke size, as a user of the library would: does each of them run?
+// Trains every experiment of the catalogue at smoke scale, as a user of the library would.
 //
 //   npm run test:records            all of them
 //   npm run test:records -- WORD…   those whose name contains one of the words
 //
-// A record passes if every epoch has finite figures, or if it may diverge and its first epoch has them. The last line is
+// An experiment passes if every epoch has finite figures, or if it may diverge and its first epoch has them. The last line is
 // `N passed, N failed`; the exit code is 1 if anything failed, or if no name contains a word.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -37,7 +37,7 @@ for (const record of records) {
       throw new Error(`${rows.length} epochs; expected 2`);
     }
     const end =
-      result.divergedIn === undefined ? '' : `, no finite loss in epoch ${result.divergedIn}`;
+      result.divergedIn === undefined ? '' : `, loss NaN or infinite in epoch ${result.divergedIn}`;
     said = `passed  loss ${rows.map(({ train }) => train.loss.toFixed(3)).join(', ')}${end}`;
   } catch (error) {
     failed += 1;

@@ -43,7 +43,7 @@ export function setUpVenv({ name, title, leastPython, probe }) {
     const base = findPython(leastPython, fail);
     rmSync(venv, { recursive: true, force: true });
     mkdirSync(venv);
-    // It ignores itself: whoever lists or commits files does not see it.
+    // Git ignores the folder.
     writeFileSync(join(venv, '.gitignore'), '*\n');
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
     const steps = [
@@ -53,7 +53,7 @@ export function setUpVenv({ name, title, leastPython, probe }) {
     for (const [command, args] of steps) {
       if (run(command, args, { stdio: 'inherit' }).status !== 0) {
         fail(
-          `${command} ${args.slice(0, 3).join(' ')} failed, see above. Start it again: it begins anew.`,
+          `${command} ${args.slice(0, 3).join(' ')} failed, see above. Run it again; it starts from the beginning.`,
         );
       }
     }

@@ -4,10 +4,10 @@
  *
  *     node setup/self-check.cjs [--deep] [--gpu]
  *
- * Prints one line (with --deep: what was loaded, from where, and the numbers) and ends with 0. A wrong number, another
- * TensorFlow than the locked one, or a library that does not load end with 1: the reason and everything that the
- * library itself said go to standard error. With --gpu a GPU is expected; where TensorFlow runs without it, the code
- * is 4 and what it said follows, and which of CUDA's libraries cannot be opened. Loads as the engine does: quietly, with the functions that Node 23 removed.
+ * Prints one line (with --deep: what was loaded, from where, and the numbers). Exit code 0: right; 1: a wrong number, another
+ * TensorFlow than the locked one, or a library that does not load, with the reason and the library's own messages on standard
+ * error; 4, only with --gpu: TensorFlow runs without a GPU, with its messages and the CUDA libraries that cannot be opened.
+ * Loads TensorFlow as the engine does: quietly, with the functions that Node 23 removed.
  */
 const { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -130,7 +130,7 @@ function run() {
     const ours = realpathSync(join(deps, name));
     if (!libraries.includes(ours))
       throw new Error(
-        `${libraries.find((path) => path.endsWith(name)) ?? 'nothing'} was loaded in the place of ${ours}. ` +
+        `${libraries.find((path) => path.endsWith(name)) ?? 'nothing'} was loaded instead of ${ours}. ` +
           `LD_LIBRARY_PATH is "${process.env.LD_LIBRARY_PATH ?? ''}": take the other TensorFlow out of it.`,
       );
   }

@@ -21,7 +21,7 @@ export function lookFor(context, names) {
 }
 
 /**
- * A tool that a step needs after all, because what it was made for has disappeared since the survey.
+ * The path of a tool that a step needs. Looks for it if the survey did not.
  *
  * @throws SetupError if it is not there
  */

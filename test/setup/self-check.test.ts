@@ -79,7 +79,7 @@ describe.skipIf(!existsSync(join(repository, 'native/stderr.node')))(
       }
       const { code, stderr } = selfCheck([], { LD_LIBRARY_PATH: foreign });
       expect(code).toBe(1);
-      expect(stderr).toContain(`${foreign}/libtensorflow_cc.so.2 was loaded in the place of`);
+      expect(stderr).toContain(`${foreign}/libtensorflow_cc.so.2 was loaded instead of`);
     });
   },
 );
