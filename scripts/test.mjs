@@ -103,6 +103,7 @@ const suites = {
   // The whole. One run of vitest shares its workers among all files. What needs tools in Python is left to
   // `npm run test:kernel`.
   all: [source, projects('unit', 'alone', 'parity', 'kernel'), ...notebooks],
+  source: [source],
   check: [source, projects('unit', 'alone')],
   parity: [projects('parity')],
   kernel: [projects('kernel')],
