@@ -12,7 +12,7 @@ import * as packages from './packages.mjs';
 import * as tensorflow from './tensorflow.mjs';
 
 /** What a step needs on the disk while it works, in MB (docs/setup.md, "Times and sizes"). */
-const needs = { packages: 650, cpu: 1200, cuda: 5300, data: 400, jupyter: 450 };
+const needs = { packages: 800, cpu: 1200, cuda: 5300, data: 400, jupyter: 450 };
 
 const newestTried = 26;
 
