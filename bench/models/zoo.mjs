@@ -15,7 +15,7 @@ export const zoo = {
     unit: 'images',
     shape: [32, 32, 3],
     classes: 10,
-    batch: 512,
+    batch: 256,
     batches: 2,
     make: (tf) => {
       const pool = () => tf.layers.maxPooling2d({ poolSize: 2 });
@@ -47,7 +47,7 @@ export const zoo = {
     shape: [28, 28, 1],
     classes: 10,
     batch: 512,
-    batches: 4,
+    batches: 2,
     make: (tf) => {
       const conv = (filters, options = {}) =>
         tf.layers.conv2d({ filters, kernelSize: 3, activation: 'relu', ...options });
@@ -80,7 +80,7 @@ export const zoo = {
     shape: [64],
     classes: 2,
     batch: 128,
-    batches: 60,
+    batches: 40,
     make: (tf) =>
       tf.sequential({
         layers: [

@@ -49,6 +49,43 @@ function leaves(tree: Tree<tf.Tensor>): tf.Tensor[] {
   return [...entries(tree, isTensor)].map(([, tensor]) => tensor);
 }
 
+/** The tensors of `old` with those of `update` in their place. */
+function merge(
+  old: Tree<tf.Tensor>,
+  update: Tree<tf.Tensor>,
+  where: string,
+  prefix: string,
+): Tree<tf.Tensor> {
+  const result: Record<string, tf.Tensor | Tree<tf.Tensor>> = { ...old };
+  for (const [key, next] of Object.entries(update)) {
+    const name = `${prefix}${key}`;
+    const before = old[key];
+    if (before === undefined) {
+      throw new CaptureError(
+        `session: ${where} sets "${name}", which the state does not hold.` +
+          `${nearestHint(key, Object.keys(old))} Put it into the state that the session starts with.`,
+      );
+    }
+    if (isTensor(next) && isTensor(before)) {
+      if (next.dtype !== before.dtype || next.shape.join() !== before.shape.join()) {
+        throw new CaptureError(
+          `session: ${where} sets "${name}" to ${next.dtype} [${next.shape.join()}]; it is ` +
+            `${before.dtype} [${before.shape.join()}] and keeps its shape. Open a new session for another shape.`,
+        );
+      }
+      result[key] = next;
+    } else if (!isTensor(next) && !isTensor(before)) {
+      result[key] = merge(before, next, where, `${name}/`);
+    } else {
+      throw new CaptureError(
+        `session: ${where} sets "${name}", and only one of the new and the old value is a tensor. ` +
+          'Return the nesting that the state has.',
+      );
+    }
+  }
+  return result;
+}
+
 /**
  * Opens a session on `initial`: nested records of host tensors, copied to the device.
  *
@@ -59,43 +96,6 @@ function leaves(tree: Tree<tf.Tensor>): tf.Tensor[] {
 export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Session<S> {
   let state: Tree<tf.Tensor> = mapTree(initial, isHost, toTensor);
   let isDisposed = false;
-
-  /** The tensors of `old` with those of `update` in their place. */
-  const merge = (
-    old: Tree<tf.Tensor>,
-    update: Tree<tf.Tensor>,
-    where: string,
-    prefix: string,
-  ): Tree<tf.Tensor> => {
-    const result: Record<string, tf.Tensor | Tree<tf.Tensor>> = { ...old };
-    for (const [key, next] of Object.entries(update)) {
-      const name = `${prefix}${key}`;
-      const before = old[key];
-      if (before === undefined) {
-        throw new CaptureError(
-          `session: ${where} sets "${name}", which the state does not hold.` +
-            `${nearestHint(key, Object.keys(old))} Put it into the state that the session starts with.`,
-        );
-      }
-      if (isTensor(next) && isTensor(before)) {
-        if (next.dtype !== before.dtype || next.shape.join() !== before.shape.join()) {
-          throw new CaptureError(
-            `session: ${where} sets "${name}" to ${next.dtype} [${next.shape.join()}]; it is ` +
-              `${before.dtype} [${before.shape.join()}] and keeps its shape. Open a new session for another shape.`,
-          );
-        }
-        result[key] = next;
-      } else if (!isTensor(next) && !isTensor(before)) {
-        result[key] = merge(before, next, where, `${name}/`);
-      } else {
-        throw new CaptureError(
-          `session: ${where} sets "${name}", and only one of the new and the old value is a tensor. ` +
-            'Return the nesting that the state has.',
-        );
-      }
-    }
-    return result;
-  };
 
   /** Makes `update` a part of the state; what neither of the two holds any longer is disposed, `rest` included. */
   const replace = (update: Tree<tf.Tensor>, where: string, rest: Tree<tf.Tensor> = {}): void => {
@@ -123,14 +123,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     alive(`capture("${name}")`);
     return async (inputs) => {
       alive(`step "${name}"`);
-      const result = tf.tidy(() => {
-        const fed = mapTree(inputs, isFeed, toTensor);
-        // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
-        const result = step(state as never, fed as never);
-        checkResult(name, result);
-        return result as tf.TensorContainer;
-      }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
-      const { state: update = {}, outputs = {} } = result;
+      const { state: update = {}, outputs = {} } = compute(name, step as never, state, inputs);
       // An output may be a part of the state, which is about to be replaced or to live on.
       const copies = mapTree(outputs, isTensor, (tensor) => tensor.clone());
       let values: Tree<HostTensor>;
@@ -154,25 +147,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     captureLoop(name, count, step) {
       checkCount(name, count);
       const run = capture<Tree<Feed>, Record<string, never>>(name, step as never);
-      return async (inputs) => {
-        // The caller may fill its arrays anew while the first run is under way.
-        const rows = Array.from({ length: count }, (_, index) =>
-          mapTree<Feed, Feed>(inputs, isFeed, (feed, path) =>
-            rowOf(name, path, toHostTensor(feed), index, count),
-          ),
-        );
-        for (const row of rows) {
-          const outputs = await run(row);
-          const [path] = Object.keys(outputs);
-          if (path !== undefined) {
-            throw new CaptureError(
-              `capture: "${name}" is to run ${count} times a call and gives back "${path}", of which there would be as ` +
-                'many. Add it up in the state, and read that.',
-            );
-          }
-        }
-        return {};
-      };
+      return repeated(name, count, run) as never;
     },
     profile() {
       return Promise.reject(
@@ -183,16 +158,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     },
     async read(...names) {
       alive('read()');
-      const parts = names.map((name) => {
-        const part = state[name];
-        if (part === undefined) {
-          throw new CaptureError(
-            `session: the state holds no "${name}".${nearestHint(name, Object.keys(state))}`,
-          );
-        }
-        return [name, part] as const;
-      });
-      return (await readTree(Object.fromEntries(parts))) as never;
+      return (await readTree(partsOf(state, names))) as never;
     },
     write(values) {
       alive('write()');
@@ -203,5 +169,62 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
       isDisposed = true;
       for (const tensor of leaves(state)) tensor.dispose();
     },
+  };
+}
+
+/** What a step makes of a state and what it is fed. */
+function compute(
+  name: string,
+  step: Step<never, never, Tree<tf.Tensor>>,
+  state: Tree<tf.Tensor>,
+  inputs: Tree<Feed>,
+): { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> } {
+  return tf.tidy(() => {
+    const fed = mapTree(inputs, isFeed, toTensor);
+    // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
+    const result = step(state as never, fed as never);
+    checkResult(name, result);
+    return result as tf.TensorContainer;
+  }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
+}
+
+/** The top-level records of a state that are named. */
+function partsOf(state: Tree<tf.Tensor>, names: readonly string[]): Tree<tf.Tensor> {
+  const parts = names.map((name) => {
+    const part = state[name];
+    if (part === undefined) {
+      throw new CaptureError(
+        `session: the state holds no "${name}".${nearestHint(name, Object.keys(state))}`,
+      );
+    }
+    return [name, part] as const;
+  });
+  return Object.fromEntries(parts);
+}
+
+/** Makes `count` runs, one after the other, of a step that gives back nothing but state. */
+function repeated(
+  name: string,
+  count: number,
+  run: Run<Tree<Feed>, Record<string, never>>,
+): Run<Tree<Feed>, Record<string, never>> {
+  return async (inputs) => {
+    // The caller may fill its arrays anew while the first run is under way.
+    const rows = Array.from({ length: count }, (_, index) =>
+      mapTree<Feed, Feed>(inputs, isFeed, (feed, path) =>
+        rowOf(name, path, toHostTensor(feed), index, count),
+      ),
+    );
+    for (const row of rows) {
+      const outputs = await run(row);
+      const [path] = Object.keys(outputs);
+      if (path !== undefined) {
+        throw new CaptureError(
+          `capture: "${name}" is to run ${count} times a call and gives back "${path}", of which there would be as ` +
+            'many. Add it up in the state, and read that.',
+        );
+      }
+    }
+    return {};
   };
 }

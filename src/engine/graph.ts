@@ -4,7 +4,7 @@ import type { HostArray, HostTensor } from '../base/host-tensor';
 import { loadGraphAddon } from './native';
 import { parseRunMetadata } from './profile';
 import type { NodeTime } from './profile';
-import type { NativeFeed, NativeGraph, OutputRef } from './native';
+import type { GraphAddon, NativeFeed, NativeGraph, OutputRef } from './native';
 import type { OpAttribute } from './backend';
 
 /** TensorFlow's numbers for the element types that the engine meets. */
@@ -120,14 +120,36 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
   const addon = loadGraphAddon();
   const native = addon.create(sessionConfig(xla));
   const entries: GraphEntry[] = [];
-  const casts = new Map<string, Value>();
-  let last: Promise<unknown> = Promise.resolve();
-  let queued = 0;
   let functions = 0;
-  let timed: NodeTime[] | undefined;
-
   const graph: TensorGraph = {
     entries,
+    ...createNodes(addon, native, entries),
+    ...createRuns(addon, native),
+    addFunction(body, inputs, outputs) {
+      const name = `Function_${functions++}`;
+      const refs = (values: readonly Value[]): OutputRef[] => values.map(({ ref }) => ref);
+      addon.addFunction(
+        native,
+        natives.get(body) as NativeGraph,
+        name,
+        refs(inputs),
+        refs(outputs),
+      );
+      return name;
+    },
+  };
+  natives.set(graph, native);
+  return graph;
+}
+
+/** Adds nodes; `entries` takes each of them. */
+function createNodes(
+  addon: GraphAddon,
+  native: NativeGraph,
+  entries: GraphEntry[],
+): Pick<TensorGraph, 'add' | 'constant' | 'placeholder' | 'cast'> {
+  const casts = new Map<string, Value>();
+  const nodes: Pick<TensorGraph, 'add' | 'constant' | 'placeholder' | 'cast'> = {
     add(op, inputs, attributes = [], controls = [], told = []) {
       const { id, outputs } = addon.addNode(
         native,
@@ -155,30 +177,11 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
         }),
       };
       entries.push(entry);
-      for (const { ref, shape } of entry.outputs) {
-        if (shape.includes(-1)) {
-          throw new CaptureError(
-            `the shape of its output ${ref[1]} depends on values ([${shape.join()}]), which a recording does not ` +
-              'have. Use operations whose shapes follow from the shapes of their inputs.',
-          );
-        }
-      }
+      entry.outputs.forEach(checkShape);
       return entry;
     },
-    addFunction(body, inputs, outputs) {
-      const name = `Function_${functions++}`;
-      const refs = (values: readonly Value[]): OutputRef[] => values.map(({ ref }) => ref);
-      addon.addFunction(
-        native,
-        natives.get(body) as NativeGraph,
-        name,
-        refs(inputs),
-        refs(outputs),
-      );
-      return name;
-    },
     constant(value) {
-      return graph.add(
+      return nodes.add(
         'Const',
         [],
         [
@@ -188,7 +191,7 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
       ).outputs[0];
     },
     placeholder(dtype, shape) {
-      return graph.add(
+      return nodes.add(
         'Placeholder',
         [],
         [
@@ -202,7 +205,7 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
       const key = `${value.ref.join(':')} ${dtype}`;
       const found =
         casts.get(key) ??
-        graph.add(
+        nodes.add(
           'Cast',
           [value],
           [
@@ -213,6 +216,28 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
       casts.set(key, found);
       return found;
     },
+  };
+  return nodes;
+}
+
+/** @throws CaptureError for an output whose shape is not known before a run */
+function checkShape({ ref, shape }: Value): void {
+  if (!shape.includes(-1)) return;
+  throw new CaptureError(
+    `the shape of its output ${ref[1]} depends on values ([${shape.join()}]), which a recording does not ` +
+      'have. Use operations whose shapes follow from the shapes of their inputs.',
+  );
+}
+
+/** Runs a graph, one run at a time in the order of the calls. */
+function createRuns(
+  addon: GraphAddon,
+  native: NativeGraph,
+): Pick<TensorGraph, 'run' | 'runSync' | 'profile' | 'close'> {
+  let last: Promise<unknown> = Promise.resolve();
+  let queued = 0;
+  let timed: NodeTime[] | undefined;
+  return {
     runSync(fetches, targets) {
       const refs = fetches.map(({ ref }) => ref);
       return addon
@@ -222,7 +247,7 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
     run(feeds, fetches, targets) {
       if (fetches.length + targets.length === 0) return Promise.resolve([]);
       const isIdle = queued === 0;
-      // The addon copies what it is given. A run that has to wait does so itself: the caller may fill its arrays anew.
+      // The addon copies what it is given. A run that has to wait does so itself: the caller may fill its arrays again.
       const given = feeds.map(([{ ref, dtype }, { shape, data }]): NativeFeed => {
         return { output: ref, dtype, shape, data: isIdle ? data : data.slice() };
       });
@@ -260,8 +285,6 @@ export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
       else void last.then(close);
     },
   };
-  natives.set(graph, native);
-  return graph;
 }
 
 function ignore(): void {

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
 import type { Algorithms } from './conv-algorithm';
 import { attributeType, dataType } from './graph';
-import type { GraphEntry, TensorGraph, Value } from './graph';
+import type { TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { withOwnKernels } from './raw/own-kernels';
 import { ownOperations } from './raw/own-operations';
@@ -41,7 +41,7 @@ export interface Recorder {
   /** A tensor that stands for a value. It has a shape and no numbers; dispose it like any other. */
   readonly tensor: (value: Value) => tf.Tensor;
   /** The value that a tensor stands for; a tensor made of numbers becomes a constant. */
-  readonly value: (tensor: tf.Tensor) => Value;
+  readonly value: (tensor: tf.TensorInfo) => Value;
 }
 
 /**
@@ -66,132 +66,179 @@ export function record<T>(
       `capture: "${name}" was to be recorded within another step. Capture one after the other.`,
     );
   }
+  const recorded = createValues(graph, name, backend);
+  const { random } = Math;
+  replaceBackend(backend, name, recorded, (op, attributes, inputs) =>
+    addOperation(
+      { graph, name, precision, algorithms },
+      op,
+      attributes,
+      inputs.map(recorded.value),
+    ),
+  );
+  // TF.js seeds its own random tensors from here.
+  Math.random = () => {
+    throw new CaptureError(
+      `capture: "${name}" draws random numbers while it is recorded, which would stay the same for ever. ` +
+        'Draw them before the step and pass them as an input.',
+    );
+  };
+  try {
+    return withOwnKernels(algorithms.hasOwn && precision !== 'fp16', () => body(recorded));
+  } finally {
+    Math.random = random;
+    // What stood in front of the prototype's methods goes away again.
+    for (const method of replacedMethods) Reflect.deleteProperty(backend, method);
+  }
+}
+
+/** The tensors of a recording, and the constants among them. */
+interface RecordedValues extends Recorder {
+  /** Takes note of a tensor that the step makes of numbers. */
+  readonly note: (dataId: object) => void;
+}
+
+function createValues(
+  graph: TensorGraph,
+  name: string,
+  backend: RecordableBackend,
+): RecordedValues {
   const values = new WeakMap<object, Value>();
   const written = new WeakSet<object>();
-
-  const tensor = (value: Value): tf.Tensor => {
-    // In JavaScript low precision is float32, as TF.js has no other floating type.
-    const dtype =
-      value.dtype === dataType.bfloat16 || value.dtype === dataType.float16
-        ? dataType.float32
-        : value.dtype;
-    const made = backend.createOutputTensor({ id: -1, shape: value.shape, dtype });
-    values.set(made.dataId, value);
-    return made;
-  };
-
-  const valueOf = (info: tf.TensorInfo): Value => {
-    const known = values.get(info.dataId);
-    if (known !== undefined) return known;
-    if (isInt64(info)) {
-      return graph.constant({ dtype: dataType.int64, shape: [], data: info.valueArray });
-    }
-    const shape = `[${info.shape.join()}]`;
-    const stored = backend.tensorMap.has(info.dataId)
-      ? backend.tensorMap.get(info.dataId)
-      : undefined;
-    if (stored?.values === null || stored === undefined || !written.has(info.dataId)) {
-      throw new CaptureError(
-        `capture: "${name}" uses a ${info.dtype} tensor ${shape} that was made outside of the step; a recording ` +
-          'would keep its value for ever. Pass it as an input, or put it into the state.',
-      );
-    }
-    if (!ArrayBuffer.isView(stored.values)) {
-      throw new CaptureError(
-        `capture: "${name}" uses a ${info.dtype} tensor ${shape}; a recording takes numbers and truth values only.`,
-      );
-    }
-    if (stored.values.byteLength > largestConstantBytes) {
-      // TF.js multiplies by ones in the gradients of sums and means, whatever the size.
-      const first = stored.values[0];
-      if (stored.values.every((value) => Object.is(value, first))) {
-        const filled = fill(graph, stored, stored.values.slice(0, 1));
-        values.set(info.dataId, filled);
-        return filled;
+  return {
+    note: (dataId) => void written.add(dataId),
+    tensor(value) {
+      // In JavaScript low precision is float32, as TF.js has no other floating type.
+      const isLow = value.dtype === dataType.bfloat16 || value.dtype === dataType.float16;
+      const dtype = isLow ? dataType.float32 : value.dtype;
+      const made = backend.createOutputTensor({ id: -1, shape: value.shape, dtype });
+      values.set(made.dataId, value);
+      return made;
+    },
+    value(info) {
+      const known = values.get(info.dataId);
+      if (known !== undefined) return known;
+      if (isInt64(info)) {
+        return graph.constant({ dtype: dataType.int64, shape: [], data: info.valueArray });
       }
-      throw new CaptureError(
-        `capture: "${name}" makes a constant ${shape} of ${stored.values.byteLength} bytes. ` +
-          'Pass it as an input, or put it into the state.',
-      );
-    }
-    const constant = graph.constant({
-      dtype: stored.dtype,
-      shape: stored.shape,
-      data: stored.values,
-    });
-    values.set(info.dataId, constant);
-    return constant;
+      const { tensorMap } = backend;
+      const isOwn = written.has(info.dataId) && tensorMap.has(info.dataId);
+      const stored = isOwn ? tensorMap.get(info.dataId) : undefined;
+      const constant = addConstant(graph, name, info, stored);
+      values.set(info.dataId, constant);
+      return constant;
+    },
   };
+}
 
-  const execute = (
+/** Makes a constant of a tensor that the step made of numbers; `stored` is missing for any other. */
+function addConstant(
+  graph: TensorGraph,
+  name: string,
+  { dtype, shape: extents }: tf.TensorInfo,
+  stored: Stored | undefined,
+): Value {
+  const shape = `[${extents.join()}]`;
+  if (stored === undefined || stored.values === null) {
+    throw new CaptureError(
+      `capture: "${name}" uses a ${dtype} tensor ${shape} that was made outside of the step; a recording ` +
+        'would keep its value for ever. Pass it as an input, or put it into the state.',
+    );
+  }
+  const { values } = stored;
+  if (!ArrayBuffer.isView(values)) {
+    throw new CaptureError(
+      `capture: "${name}" uses a ${dtype} tensor ${shape}; a recording takes numbers and truth values only.`,
+    );
+  }
+  if (values.byteLength <= largestConstantBytes) {
+    return graph.constant({ dtype: stored.dtype, shape: stored.shape, data: values });
+  }
+  // TF.js multiplies by ones in the gradients of sums and means, whatever the size.
+  const [first] = values;
+  if (values.every((value) => Object.is(value, first))) {
+    return fill(graph, stored, values.slice(0, 1));
+  }
+  throw new CaptureError(
+    `capture: "${name}" makes a constant ${shape} of ${values.byteLength} bytes. ` +
+      'Pass it as an input, or put it into the state.',
+  );
+}
+
+/** Adds one operation in the number format and by the algorithm that the recording has for it. Returns its outputs. */
+function addOperation(
+  {
+    graph,
+    name,
+    precision,
+    algorithms,
+  }: {
+    readonly graph: TensorGraph;
+    readonly name: string;
+    readonly precision: Precision;
+    readonly algorithms: Algorithms;
+  },
+  op: string,
+  attributes: readonly OpAttribute[],
+  read: readonly Value[],
+): readonly Value[] {
+  const cast = castOperation(graph, precision, op, read, attributes);
+  const own = addOwnConvolution(graph, algorithms, op, cast, read);
+  if (own !== undefined) return [own];
+  try {
+    return graph.add(op, cast.inputs, cast.attributes, [], ownShapes(op, cast)).outputs;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CaptureError(`capture: "${name}" cannot record "${op}": ${reason}`, { cause });
+  }
+}
+
+const replacedMethods = [
+  'executeSingleOutput',
+  'executeMultipleOutputs',
+  'read',
+  'readSync',
+  'write',
+] as const;
+
+/** Puts methods that record in front of those of the backend. */
+function replaceBackend(
+  backend: RecordableBackend,
+  name: string,
+  recorded: RecordedValues,
+  add: (
     op: string,
     attributes: readonly OpAttribute[],
     inputs: readonly tf.TensorInfo[],
-  ): tf.Tensor[] => {
-    if (op.startsWith('Random') || op === 'Multinomial') {
-      throw new CaptureError(
-        `capture: "${name}" draws random numbers ("${op}"). Draw them before the step and pass them as an input.`,
-      );
-    }
-    const read = inputs.map(valueOf);
-    const cast = castOperation(graph, precision, op, read, attributes);
-    const own = addOwnConvolution(graph, algorithms, op, cast, read);
-    if (own !== undefined) return [tensor(own)];
-    let added: GraphEntry;
-    try {
-      added = graph.add(op, cast.inputs, cast.attributes, [], ownShapes(op, cast));
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new CaptureError(`capture: "${name}" cannot record "${op}": ${reason}`, { cause });
-    }
-    return added.outputs.map(tensor);
-  };
+  ) => readonly Value[],
+): void {
   const refuse = (what: string) => (): never => {
     throw new CaptureError(
       `capture: ${what} was called while recording "${name}"; the value exists only when the graph runs. ` +
         'Return the tensor as an output and read it after the call.',
     );
   };
-  const refuseRandom = (): never => {
-    throw new CaptureError(
-      `capture: "${name}" draws random numbers while it is recorded, which would stay the same for ever. ` +
-        'Draw them before the step and pass them as an input.',
-    );
+  const execute = (op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[]): tf.Tensor[] => {
+    if (op.startsWith('Random') || op === 'Multinomial') {
+      throw new CaptureError(
+        `capture: "${name}" draws random numbers ("${op}"). Draw them before the step and pass them as an input.`,
+      );
+    }
+    return add(op, attributes, inputs).map(recorded.tensor);
   };
-
-  const { random } = Math;
   const prototype = Object.getPrototypeOf(backend) as RecordableBackend;
-  Object.assign(backend, {
-    executeSingleOutput: (op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[]) =>
-      execute(op, attributes, inputs)[0],
+  const replacements: Record<(typeof replacedMethods)[number], unknown> = {
+    executeSingleOutput: (...call: Parameters<typeof execute>) => execute(...call)[0],
     executeMultipleOutputs: execute,
     read: refuse('data()'),
     readSync: refuse('dataSync()'),
     write: (given: unknown, shape: readonly number[], dtype: string): object => {
       const dataId = prototype.write.call(backend, given, shape, dtype);
-      written.add(dataId);
+      recorded.note(dataId);
       return dataId;
     },
-  });
-  // TF.js seeds its own random tensors from here.
-  Math.random = refuseRandom;
-  try {
-    return withOwnKernels(algorithms.hasOwn && precision !== 'fp16', () =>
-      body({ tensor, value: valueOf }),
-    );
-  } finally {
-    Math.random = random;
-    // What stood in front of the prototype's methods goes away again.
-    for (const method of [
-      'executeSingleOutput',
-      'executeMultipleOutputs',
-      'read',
-      'readSync',
-      'write',
-    ]) {
-      Reflect.deleteProperty(backend, method);
-    }
-  }
+  };
+  Object.assign(backend, replacements);
 }
 
 /** The shapes of what an operation of our own gives; of TensorFlow's the graph infers them. */
