@@ -1,5 +1,6 @@
 // Does every variant do the same work? From the same weights, on the same images, they must compute the same losses.
-import { fastestPrecision, hardwareLine, readHardware } from 'cifar10-fast';
+import { hardwareLine, readHardware } from 'cifar10-fast';
+import { fastestPrecision } from 'cifar10-fast/engine';
 import { writeProblem } from './problem.mjs';
 import { readPeers, startWorker } from './processes.mjs';
 import { makeSay, table } from './report.mjs';

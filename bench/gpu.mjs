@@ -6,7 +6,8 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { readHardware, summarise } from 'cifar10-fast';
+import { readHardware } from 'cifar10-fast';
+import { summarise } from 'cifar10-fast/studies';
 import { wholeNumber } from './flags.mjs';
 import { figure, table } from './report.mjs';
 

@@ -1,5 +1,6 @@
 // Is memory flat? Resident memory over many small steps and over some large ones, of the captured step.
-import { fastestPrecision, hardwareLine, readHardware } from 'cifar10-fast';
+import { hardwareLine, readHardware } from 'cifar10-fast';
+import { fastestPrecision } from 'cifar10-fast/engine';
 import { writeProblem } from './problem.mjs';
 import { startWorker } from './processes.mjs';
 import { figure, keepRows, makeSay, now, revision } from './report.mjs';

@@ -1,7 +1,8 @@
 // A training step of ResNet-9, images a second: captured, eager, model.fit, PyTorch, and matrix products as the limit.
 import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { fastestPrecision, hardwareLine, readHardware } from 'cifar10-fast';
+import { hardwareLine, readHardware } from 'cifar10-fast';
+import { fastestPrecision } from 'cifar10-fast/engine';
 import { flopsPerImage, writeProblem } from './problem.mjs';
 import { readPeers, startWorker } from './processes.mjs';
 import { figure, keepRows, makeSay, now, revision, table } from './report.mjs';

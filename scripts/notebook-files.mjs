@@ -28,7 +28,7 @@ export const fail = (message) => {
 
 /** The library, compiled. */
 export function library() {
-  const door = join(root, 'dist/index.js');
+  const door = join(root, 'dist/exports/all.js');
   if (!existsSync(door)) fail('dist/ is missing. Run: npm run build');
   return createRequire(import.meta.url)(door);
 }

@@ -79,7 +79,7 @@ export async function page(text, groups) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { byNotebook } = createRequire(import.meta.url)(join(root, 'dist/index.js'));
+  const { byNotebook } = createRequire(import.meta.url)(join(root, 'dist/exports/all.js'));
   const text = readFileSync(file, 'utf8');
   const written = await page(text, byNotebook());
   if (!process.argv.includes('--check')) writeFileSync(file, written);

@@ -38,6 +38,8 @@ export function builtLibrary(): string {
   const part = mkdtempSync(join(cache, 'part-'));
   compile(join(part, 'dist'));
   cpSync(join(root, 'package.json'), join(part, 'package.json'));
+  for (const subpath of ['engine', 'notebook', 'studies'])
+    cpSync(join(root, subpath), join(part, subpath), { recursive: true });
   cpSync(join(root, 'setup/kernel'), join(part, 'setup/kernel'), { recursive: true });
   symlinkSync(join(root, 'native'), join(part, 'native'));
   linkPackages(part, '..');

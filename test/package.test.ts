@@ -73,6 +73,69 @@ describe('the package, from a notebook cell', () => {
     expect(faults).toEqual([]);
   });
 
+  test('its subpaths are found by classic resolution, and their declarations read', () => {
+    const faults = diagnose(`
+      import { createSession } from 'cifar10-fast/engine';
+      import type { Session } from 'cifar10-fast/engine';
+      import { chart, show } from 'cifar10-fast/notebook';
+      import { hyperparameterMap, summarise } from 'cifar10-fast/studies';
+      const mean: number = summarise([1, 2]).mean;
+      const rate: number = hyperparameterMap('smoke', 'momentum')[0].lr;
+      // @ts-expect-error a number is no text: the types are there
+      const wrong: string = summarise([1, 2]).mean;
+      // @ts-expect-error a chart wants rows
+      show(chart(5));
+      // @ts-expect-error a session is made of a state
+      const session: Session<{}> = createSession(5);
+    `);
+    expect(faults).toEqual([]);
+  });
+
+  /** The packages that a program has loaded at its end. */
+  const loadedBy = (code: string): string[] => {
+    const end = 'console.log(Object.keys(require.cache).join("\\n"))';
+    const out = execFileSync(process.execPath, ['-e', `${code}; ${end}`], {
+      cwd: scratch,
+      encoding: 'utf8',
+    });
+    const found = [...out.matchAll(/node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\/(?!.*node_modules)/g)];
+    return [...new Set(found.map(([, name]) => name))];
+  };
+
+  test('the engine loads nothing of notebooks', () => {
+    const packages = loadedBy("require('cifar10-fast/engine').loadTensorflow()");
+    expect(packages).toContain('@tensorflow/tfjs-core');
+    const heavy = ['zeromq', 'tslab', 'vega', 'vega-lite', '@resvg/resvg-js', 'typescript'];
+    expect(packages.filter((name) => heavy.includes(name))).toEqual([]);
+  });
+
+  test('each name has one place', () => {
+    const names = (subpath: string): string[] =>
+      JSON.parse(
+        execFileSync(
+          process.execPath,
+          ['-p', `JSON.stringify(Object.keys(require('cifar10-fast${subpath}')))`],
+          { cwd: scratch, encoding: 'utf8' },
+        ),
+      ) as string[];
+    const all = ['', '/engine', '/notebook', '/studies'].flatMap(names);
+    const twice = all.filter((name, index) => all.indexOf(name) !== index);
+    expect(twice.toSorted()).toEqual(
+      [
+        // What a cell needs first is in the main entry point, too.
+        'clearOutput',
+        'display',
+        'resumeLive',
+        'trainLive',
+        // Hardware belongs to the engine, and to what a run says of itself.
+        'hardwareLine',
+        'loadTensorflow',
+        'readHardware',
+      ].toSorted(),
+    );
+    expect(names('').length).toBeLessThan(100);
+  });
+
   test('opens from CommonJS and names what it holds', () => {
     const names = execFileSync(
       process.execPath,

@@ -1,5 +1,6 @@
 // The limit: products of square matrices in a captured graph, one after the other, nothing else.
-import { createRng, createSession, loadTensorflow } from 'cifar10-fast';
+import { createRng, loadTensorflow } from 'cifar10-fast';
+import { createSession } from 'cifar10-fast/engine';
 import { readConfig, serve } from '../worker.mjs';
 
 const config = readConfig();

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const library = createRequire(import.meta.url)(
-  process.env.CIFAR10_FAST_DIST ?? '../../dist/index.js',
+  process.env.CIFAR10_FAST_DIST ?? '../../dist/exports/all.js',
 );
 const { createPredictor, createRng, findExperiment, freeze, initNetwork } = library;
 const { mean, networkOf, savedModel, scaled, std } = library;
