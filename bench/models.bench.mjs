@@ -1,5 +1,6 @@
 // npm run bench -- --models: models of tf.layers, trained by model.fit, by accelerate and by PyTorch.
-import { fastestPrecision, hardwareLine, readHardware } from 'cifar10-fast';
+import { hardwareLine, readHardware } from 'cifar10-fast';
+import { fastestPrecision } from 'cifar10-fast/engine';
 import { zoo } from './models/zoo.mjs';
 import { readPeers } from './processes.mjs';
 import { figure, keepRows, makeSay, now, revision, table } from './report.mjs';

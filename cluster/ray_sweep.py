@@ -1,15 +1,15 @@
 """Runs the jobs of a sweep on a Ray cluster; `cifar10-fast sweep --ray ADDRESS` starts this.
 
-Ray decides where a job runs, begins it again where its worker or node is lost, and says what came of it. The job itself
-is this package's own command `worker`, which trains in a folder of its own on its node; the folder comes back through
-Ray, so nodes need no disk in common.
+Ray decides where a job runs, starts it again if its worker or node is lost, and reports its end. The job itself is this
+package's own command `worker`, which trains in a folder of its own on its node; the folder comes back through Ray, so nodes
+share no disk.
 
-Standard input, a line each:
-  {"address": ..., "root": ..., "env": {...}, "retries": N, "threads": N, "gpus": N or null}    first
+Standard input, one JSON object per line:
+  {"address": ..., "root": ..., "env": {...}, "retries": N, "gpus": N or null}    first
   {"jobs": [...]}                                           then any number of these; a job is what `worker` reads
-  and its end: finish, and where jobs are still open, stop them
-Standard output, JSON lines: {"event": "connected", ...}, {"event": "fatal", "message": ...}, and for each job what its
-worker says, with {"job": id}; "assigned", "retried" and "lost" are Ray's part.
+  and its end: finish, and stop the jobs that are still open
+Standard output, JSON lines: {"event": "connected", ...}, {"event": "fatal", "message": ...}, and for each job the events of
+its worker, with {"job": id}; "assigned", "retried" and "lost" are from Ray.
 """
 
 import json

@@ -40,6 +40,7 @@ const fields = {
   accPercent: [(value) => isPositive(value) && value <= 100, 'a percentage'],
   trainSec: [isPositive, 'seconds'],
   imagesPerSec: [isPositive, 'a positive number'],
+  pflop: [(value) => value === undefined || isPositive(value), 'a positive number'],
   precision: [(value) => ['fp32', 'bf16', 'fp16'].includes(value), 'fp32, bf16 or fp16'],
   threads: [(value) => isCount(value) && value > 0, 'a whole number of at least 1'],
   hardware: [isText, 'the line that "info" prints'],
@@ -89,6 +90,7 @@ function add(run) {
       accPercent: round(about.result.accPercent, 2),
       trainSec: round(about.result.trainSec, 2),
       imagesPerSec: round(about.result.imagesPerSec, 1),
+      ...(about.result.pflop === undefined ? {} : { pflop: round(about.result.pflop, 3) }),
       precision: about.precision,
       threads: about.intraOpThreads,
       hardware: hardwareLine(about.hardware),
@@ -203,58 +205,58 @@ const steps = [
 ];
 
 /**
- * The steps in pocket size beside what was published, and whether they point the same way. A change is within noise if
- * two runs that differ in their seed alone would be as far apart in one case of twenty.
+ * The steps at pocket scale beside what was published, and whether they point the same way. Whether a change is more than the
+ * luck of seeds is decided by Welch's test, as in `report --compare`: each side by the variance of its own runs.
  */
 function directionsOf(grouped) {
   const pockets = grouped.filter(([{ scale }]) => scale === 'pocket');
-  const demos = pockets
-    .filter(([{ record }]) => record === 'demo')
-    .map((group) => column(group, 'accPercent'));
-  const freedom = demos.reduce((sum, values) => sum + values.length - 1, 0);
-  const squares = demos.flatMap((values) => values.map((value) => (value - mean(values)) ** 2));
-  if (freedom < 2) return '_no committed runs yet_';
-  const deviation = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / freedom);
   // One precision and number of threads for both sides of a step: those of most runs.
   const runsOf = (name) =>
     pockets.filter(([{ record }]) => record === name).toSorted((a, b) => b.length - a.length)[0];
-  const signed = (value) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
   const rows = steps.flatMap(([before, after]) => {
     const [from, to] = [runsOf(before), runsOf(after)];
     if (from === undefined || to === undefined) return [];
-    const [old, found] = [from, to].map((group) => column(group, 'accPercent'));
-    const change = mean(found) - mean(old);
-    const bar = 1.96 * deviation * Math.sqrt(1 / old.length + 1 / found.length);
     const [first, second] = [before, after].map(
       (name) => records().get(name).published?.accPercent,
     );
     const published = first === undefined || second === undefined ? undefined : second - first;
-    const isSame = Math.sign(published) === Math.sign(change);
-    const verdict =
-      Math.abs(change) < bar
-        ? 'within noise'
-        : published === undefined
-          ? '-'
-          : isSame
-            ? 'same'
-            : 'other';
+    const { difference, interval, p } = welch(to, from);
     return [
       [
         `\`${before}\``,
         `\`${after}\``,
         published === undefined ? '-' : signed(published),
-        signed(change),
-        `± ${bar.toFixed(2)}`,
-        `${old.length}, ${found.length}`,
-        verdict,
+        signed(difference),
+        interval === null ? '-' : `${signed(interval.low)} to ${signed(interval.high)}`,
+        `${from.length}, ${to.length}`,
+        directionOf(published, difference, p),
       ],
     ];
   });
-  const titles = 'from, to, published change % (full), change % (pocket), noise, runs, direction';
-  return (
-    `Noise is that of the seed: ${freedom + demos.length} runs of \`demo\` in pocket size have a standard deviation of ` +
-    `${deviation.toFixed(2)} %.\n\n${markdownTable(titles.split(', '), rows)}`
+  if (rows.length === 0) return '_no committed runs yet_';
+  const titles =
+    'from, to, published change % (full), change % (pocket), 95 % interval, runs, direction';
+  return markdownTable(titles.split(', '), rows);
+}
+
+const signed = (value) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
+
+/** Compares accuracies by the test of the library; no seed of one side is one of the other, so nothing is paired. */
+function welch(found, old) {
+  const file = join(home, 'dist/report/compare.js');
+  if (!existsSync(file)) fail('the library is not compiled. Run: npm run build');
+  const { compare } = createRequire(import.meta.url)(file);
+  const [a, b] = [found, old].map((group, side) =>
+    group.map(({ accPercent }, index) => ({ seed: 2 * index + side, value: accPercent })),
   );
+  return compare(a, b);
+}
+
+function directionOf(published, difference, p) {
+  if (p === null) return 'too few runs';
+  if (p >= 0.05) return 'within noise';
+  if (published === undefined) return '-';
+  return Math.sign(published) === Math.sign(difference) ? 'same' : 'other';
 }
 
 function markdownTable(titles, rows) {

@@ -20,7 +20,8 @@ const headings = {
   batch_norm: 'Notebook batch_norm: post 7',
   bag_of_tricks: 'Notebook bag_of_tricks: post 8',
   scripts: 'Scripts',
-  posts: 'Told of in posts alone',
+  posts: 'In the text of posts only',
+  speedrun: 'Speed runs: after the posts',
 };
 
 function accuracy({ accPercent, ttaAccPercent, runs, reached } = {}) {

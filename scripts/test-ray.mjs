@@ -208,7 +208,7 @@ async function main() {
   const folders = readdirSync(remote).toSorted();
   const wanted = Array.from({ length: runs }, (_, seed) => `demo-smoke-${seed}`);
   check('and lies in one folder', JSON.stringify(folders) === JSON.stringify(wanted), folders);
-  check('a lost run was started again', /Begun again/.test(there.stderr), there.stderr);
+  check('a lost run was started again', /Started again/.test(there.stderr), there.stderr);
   check('none failed, none is open', last?.failures.length === 0 && last?.open === 0, last);
   for (let seed = 0; seed < runs; seed++) {
     const [a, b] = [local, remote].map((folder) => JSON.stringify(figures(folder, seed)));

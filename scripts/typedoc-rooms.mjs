@@ -9,6 +9,7 @@ const chapters = new Map([
   ['nn', 'Networks: layers'],
   ['models', 'Networks: the study'],
   ['optim', 'Optimisers'],
+  ['layers', 'Models of TF.js'],
   ['train', 'Training'],
   ['text', 'Tables'],
   ['analysis', 'Curvature'],

@@ -79,7 +79,8 @@ export type {
   AcceleratedModel,
   PredictArgs,
 } from './layers/accelerate';
-export type { BatchDataset, FitDatasetArgs, ModelData } from './layers/fit-dataset';
+export type { BatchDataset, FitDatasetArgs } from './layers/fit-dataset';
+export type { ModelData } from './layers/model-data';
 export type { ClassWeights } from './layers/class-weights';
 
 // Experiments.

@@ -79,8 +79,8 @@ describe('export', () => {
 
   test.each([
     [['export', run], 2, '--output is missing'],
-    [['export', run, '-o', 'x', '--format', 'onnx'], 2, '"onnx" is none of saved-model, tfjs'],
-    [['export', '.', '-o', 'x'], 1, 'holds no run.json'],
+    [['export', run, '-o', 'x', '--format', 'onnx'], 2, '"onnx" is not one of saved-model, tfjs'],
+    [['export', '.', '-o', 'x'], 1, 'has no run.json'],
     [['export', 'nowhere', '-o', 'x'], 1, 'nowhere cannot be read'],
   ])('%j is refused', async (args, code, message) => {
     const found = await cli(args);
@@ -126,7 +126,7 @@ describe('predict', () => {
       1,
       'gone.png cannot be read: ENOENT: no such file or directory. Give',
     ],
-    [['predict', run, '--test-image', '10000'], 2, '"10000" is no number of a test image'],
+    [['predict', run, '--test-image', '10000'], 2, '"10000" is not the number of a test image'],
   ])('%j is refused', async (args, code, message) => {
     const found = await cli(args);
     expect(found.code).toBe(code);

@@ -172,14 +172,14 @@ describe('the scripts, when something goes wrong', () => {
   test.each([
     ['dawn --sacle smoke', 'dawn: there is no flag --sacle. Nearest: "--scale".'],
     ['dawn more', 'dawn: "more" is one argument too many. Usage: cifar10-fast dawn [flags]'],
-    ['newdawn', 'there is no command "newdawn". Nearest: "new-dawn".'],
-    ['dawn --scale half', '--scale "half" is none of smoke, pocket, full.'],
+    ['newdawn', 'unknown command "newdawn". Nearest: "new-dawn".'],
+    ['dawn --scale half', '--scale "half" is not one of smoke, pocket, full.'],
     [
       'train demo --set optim.lrr=1',
-      'record "demo" has no "optim.lrr" to change. Nearest: "optim.lr".',
+      'experiment "demo" has no "optim.lrr" to change. Nearest: "optim.lr".',
     ],
     ['train demo --set', '--set needs a value: --set PATH=VALUE.'],
-    ['train demo --set optim.lr', 'override "optim.lr" is no path and value.'],
+    ['train demo --set optim.lr', 'override "optim.lr" is not PATH=VALUE.'],
     [
       'train demo --set data.batchSize=0',
       '"data.batchSize" is 0; expected a whole number of at least 1.',

@@ -108,7 +108,7 @@ describe('sweep', () => {
       await killWorker(join(scratch, 'killed'));
       const { code, stderr } = await sweep;
       expect(stderr).toMatch(
-        /demo-smoke-1: sweep: a worker crashed: signal SIGKILL, as where memory runs out\. Begun again\./,
+        /demo-smoke-1: sweep: a worker crashed: signal SIGKILL, as where memory runs out\. Started again\./,
       );
       expect(code).toBe(0);
       expect(readdirSync(join(scratch, 'killed'))).toEqual(['demo-smoke-1']);
@@ -143,12 +143,14 @@ describe('sweep', () => {
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
       return stderr;
     };
-    expect(await told()).toMatch(/RECORD… is missing/);
-    expect(await told('demo', 'dmeo')).toMatch(/record "dmeo" does not exist\. Nearest: "demo"/);
+    expect(await told()).toMatch(/EXPERIMENT… is missing/);
+    expect(await told('demo', 'dmeo')).toMatch(
+      /experiment "dmeo" does not exist\. Nearest: "demo"/,
+    );
     expect(await told('demo', '--runs', '0')).toMatch(
       /--runs "0" is not a whole number of at least 1/,
     );
-    expect(await told('demo', '--goal', 'much')).toMatch(/--goal "much" is no percentage/);
+    expect(await told('demo', '--goal', 'much')).toMatch(/--goal "much" is not a percentage/);
     expect(await told('demo', '--gpus', '1')).toMatch(/--gpus is for --ray/);
     expect(await told('demo', '--ray', 'auto', '--workers', '2')).toMatch(
       /--workers is for runs on this machine/,
@@ -206,10 +208,10 @@ describe('worker', () => {
     };
     expect(await given('')).toEqual({
       code: 2,
-      said: 'cifar10-fast: worker: there is no job on standard input.\n',
+      said: 'cifar10-fast: worker: standard input has no job.\n',
     });
-    expect((await given('what\n')).said).toMatch(/worker: the job is no JSON: /);
-    expect((await given('{"kind":"dance"}\n')).said).toMatch(/of no kind that a worker knows/);
+    expect((await given('what\n')).said).toMatch(/worker: the job is not JSON: /);
+    expect((await given('{"kind":"dance"}\n')).said).toMatch(/the job has an unknown kind/);
   });
 });
 

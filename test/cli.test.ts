@@ -126,17 +126,14 @@ describe('help', () => {
 
 describe('wrong usage ends with code 2, one line that says what to do, and nothing done', () => {
   test.each([
-    [
-      'trian demo',
-      'there is no command "trian". Nearest: "train". "cifar10-fast --help" lists them.',
-    ],
-    ['train', 'train: RECORD is missing. Usage: cifar10-fast train [RECORD] [flags]'],
+    ['trian demo', 'unknown command "trian". Nearest: "train". "cifar10-fast --help" lists them.'],
+    ['train', 'train: EXPERIMENT is missing. Usage: cifar10-fast train [EXPERIMENT] [flags]'],
     [
       'train demo more',
-      'train: "more" is one argument too many. Usage: cifar10-fast train [RECORD] [flags]',
+      'train: "more" is one argument too many. Usage: cifar10-fast train [EXPERIMENT] [flags]',
     ],
-    ['train dmeo', 'record "dmeo" does not exist. Nearest: "demo".'],
-    ['draw dmeo', 'record "dmeo" does not exist. Nearest: "demo".'],
+    ['train dmeo', 'experiment "dmeo" does not exist. Nearest: "demo".'],
+    ['draw dmeo', 'experiment "dmeo" does not exist. Nearest: "demo".'],
     [
       'train demo --sacle smoke',
       'train: there is no flag --sacle. Nearest: "--scale". "cifar10-fast train --help"',
@@ -144,10 +141,13 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['train demo --data_dri x', 'train: there is no flag --data_dri. Nearest: "--data-dir".'],
     [
       'train demo -seed 1',
-      'train: "-seed" is no flag; flags begin with two dashes. Nearest: "--seed".',
+      'train: there is no flag -seed; long names have two dashes. Nearest: "--seed".',
     ],
-    ['train demo --scale smok', '--scale "smok" is none of smoke, pocket, full. Nearest: "smoke".'],
-    ['train demo --precision fp64', '--precision "fp64" is none of auto, fp32, bf16, fp16.'],
+    [
+      'train demo --scale smok',
+      '--scale "smok" is not one of smoke, pocket, full. Nearest: "smoke".',
+    ],
+    ['train demo --precision fp64', '--precision "fp64" is not one of auto, fp32, bf16, fp16.'],
     ['train demo --eager --precision bf16', '--eager computes in fp32 only'],
     ['train demo --eager --xla', '--xla compiles the captured step; leave out --eager.'],
     [
@@ -165,24 +165,21 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['train demo --seed=', '--seed needs a value: --seed N.'],
     [
       'train demo --resume runs/demo-smoke-0',
-      'train: --resume goes on with what runs/demo-smoke-0 says was begun; leave out demo.',
+      'train: --resume reads everything that decides the run from runs/demo-smoke-0; leave out demo.',
     ],
     [
       'train --resume=a --seed 1',
-      'train: --resume goes on with what a says was begun; leave out --seed.',
+      'train: --resume reads everything that decides the run from a; leave out --seed.',
     ],
     [
       'train --resume a --eager',
-      'train: --resume goes on with what a says was begun; leave out --eager.',
+      'train: --resume reads everything that decides the run from a; leave out --eager.',
     ],
     [
       'train --resume a --set run.epochs=3',
-      'train: --resume goes on with what a says was begun; leave out --set.',
+      'train: --resume reads everything that decides the run from a; leave out --set.',
     ],
-    [
-      'train demo --inexact',
-      '--inexact is about a run that is resumed; give --resume FOLDER with it.',
-    ],
+    ['train demo --inexact', '--inexact needs --resume FOLDER.'],
     [
       'train demo --checkpoints few',
       '--checkpoints "few" is not a whole number of at least 0. Give one, as in --checkpoints 2.',
@@ -640,8 +637,8 @@ describe('train', () => {
       expect(stderr).toMatch(
         new RegExp(
           '^Stopping after this step; once more to stop at once\\.\n' +
-            'train: stopped in epoch 2, before step \\d+ of \\d+ \\((train|valid)\\)\\. All of it is kept\\. ' +
-            `Go on with: npx cifar10-fast train --resume ${folder}\n$`,
+            'train: stopped in epoch 2, before step \\d+ of \\d+ \\((train|valid)\\)\\. Everything trained so far is kept\\. ' +
+            `Resume with: npx cifar10-fast train --resume ${folder}\n$`,
         ),
       );
       expect(figures(rowsIn(folder))).toEqual(figures(rowsIn(first).slice(0, 1)));
@@ -736,8 +733,8 @@ describe('on a terminal', () => {
         'Stopping after this step; once more to stop at once.',
         expect.stringMatching(
           new RegExp(
-            String.raw`^train: stopped in epoch 1, before step \d+ of 97 \(train\)\. (All of it is kept|Nothing was trained yet)\. ` +
-              `Go on with: npx cifar10-fast train --resume ${folder}$`,
+            String.raw`^train: stopped in epoch 1, before step \d+ of 97 \(train\)\. (Everything trained so far is kept|Nothing was trained yet)\. ` +
+              `Resume with: npx cifar10-fast train --resume ${folder}$`,
           ),
         ),
         '',

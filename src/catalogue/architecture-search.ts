@@ -44,7 +44,7 @@ const winner: Published = {
  * The search of post 4: the backbone, and one more convolution or a residual block in every set of its three stages; 15
  * networks, each in 20 and in 22 epochs. The post ran each of them ten times.
  */
-export const architectureSearchRecords: readonly Experiment[] = networks.flatMap(
+export const architectureSearchExperiments: readonly Experiment[] = networks.flatMap(
   ({ suffix, what, extraLayers, resLayers }) =>
     [20, 22].map((epochs): Experiment => {
       return {

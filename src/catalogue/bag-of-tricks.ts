@@ -1,9 +1,9 @@
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import { augmentation, demo, widths } from './bases';
-import type { Experiment, NetRecord } from './experiment';
+import type { Experiment, NetConfig } from './experiment';
 
-type Net = Extract<NetRecord, { model: 'bag-of-tricks' }>;
+type Net = Extract<NetConfig, { model: 'bag-of-tricks' }>;
 
 /** One step of post 8; what it does not name is as the step before left it. */
 interface Step {
@@ -20,7 +20,7 @@ interface Step {
   readonly biasFactor?: number;
   readonly ema?: boolean;
   readonly tta?: boolean;
-  /** Percent; absent where the post gives no figure. */
+  /** Percent; absent if the post gives no figure. */
   readonly acc?: number;
   readonly timeSec?: number;
   /** Where the post says how many runs the accuracy is of. */
@@ -258,7 +258,7 @@ const steps: readonly Step[] = [
 ];
 
 /** Every step of post 8, with every number of epochs that it passes through, in the notebook's order. */
-export const bagOfTricksRecords: readonly Experiment[] = steps.reduce<{
+export const bagOfTricksExperiments: readonly Experiment[] = steps.reduce<{
   readonly recipe: Recipe;
   readonly records: readonly Experiment[];
 }>(

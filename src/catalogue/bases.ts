@@ -3,7 +3,7 @@ import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';
 import type { Transform } from '../augment/transform';
 import { piecewiseLinear } from '../optim/schedule';
-import type { Experiment, NetRecord, Notebook } from './experiment';
+import type { Experiment, NetConfig, Notebook } from './experiment';
 
 /** Crop and mirror; with `cutoutSize`, a box of that size is blanked too. */
 export function augmentation(cutoutSize?: number): readonly Transform[] {
@@ -12,7 +12,7 @@ export function augmentation(cutoutSize?: number): readonly Transform[] {
 }
 
 /** The widths of ResNet-9 as published. */
-export const widths: Extract<NetRecord, { model: 'resnet9' }>['channels'] = {
+export const widths: Extract<NetConfig, { model: 'resnet9' }>['channels'] = {
   prep: 64,
   layer1: 128,
   layer2: 256,

@@ -2,9 +2,9 @@ import { relu, softplus } from '../nn/activation';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import { augmentation, demo, widths } from './bases';
-import type { Experiment, LossRecord, NetRecord, Published } from './experiment';
+import type { Experiment, LossConfig, NetConfig, Published } from './experiment';
 
-type Net = Extract<NetRecord, { model: 'unbranched' }>;
+type Net = Extract<NetConfig, { model: 'unbranched' }>;
 
 /** What a training of post 7 chooses. */
 interface Choice {
@@ -13,7 +13,7 @@ interface Choice {
   readonly cell: number;
   readonly norm: Net['norm'];
   readonly act: Net['act'];
-  readonly loss: LossRecord;
+  readonly loss: LossConfig;
   readonly epochs: number;
   readonly lr: Schedule;
   readonly mayDiverge?: boolean;
@@ -68,7 +68,7 @@ const partly = (peak: number): Pick<Choice, 'epochs' | 'lr' | 'act' | 'loss'> =>
 const stored = 'one run, stored in the notebook';
 
 /** The trainings of post 7; the frozen networks that it looks at are copies of these, and not trained. */
-export const batchNormRecords: readonly Experiment[] = [
+export const batchNormExperiments: readonly Experiment[] = [
   {
     name: 'post7-stress-norm',
     title: 'the rate grows by a factor of 1.41 each epoch, with batch norm: how high can it be?',

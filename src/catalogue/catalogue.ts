@@ -1,36 +1,36 @@
 import { ExperimentError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { architectureSearchRecords } from './architecture-search';
-import { bagOfTricksRecords } from './bag-of-tricks';
+import { architectureSearchExperiments } from './architecture-search';
+import { bagOfTricksExperiments } from './bag-of-tricks';
 import { demo } from './bases';
-import { batchNormRecords } from './batch-norm';
-import { convergenceRecords, epochClaims } from './convergence';
-import { hyperparameterRecords, larsRecord } from './posts-5-and-6';
-import { postOnlyRecords, postRecords } from './posts-1-to-4';
+import { batchNormExperiments } from './batch-norm';
+import { convergenceExperiments, epochClaims } from './convergence';
+import { hyperparameterExperiments, larsExperiment } from './posts-5-and-6';
+import { postOnlyExperiments, postExperiments } from './posts-1-to-4';
 import type { Experiment, Notebook } from './experiment';
 import { notebooks } from './experiment';
-import { scriptRecords } from './dawn-scripts';
+import { scriptExperiments } from './dawn-scripts';
 import { speedrunExperiments } from './speedrun';
 
-/** Every run of the study by name: notebook by notebook, then the scripts, then what posts alone tell of. */
+/** Every experiment by name: by notebook, then the scripts, then those of posts alone. */
 export const catalogue: ReadonlyMap<string, Experiment> = new Map(
   [
     demo,
-    ...postRecords,
-    ...batchNormRecords,
-    ...bagOfTricksRecords,
-    ...convergenceRecords,
-    ...scriptRecords,
-    ...postOnlyRecords,
-    ...architectureSearchRecords,
-    ...hyperparameterRecords,
-    larsRecord,
+    ...postExperiments,
+    ...batchNormExperiments,
+    ...bagOfTricksExperiments,
+    ...convergenceExperiments,
+    ...scriptExperiments,
+    ...postOnlyExperiments,
+    ...architectureSearchExperiments,
+    ...hyperparameterExperiments,
+    larsExperiment,
     ...epochClaims,
     ...speedrunExperiments,
   ].map((experiment) => [experiment.name, experiment]),
 );
 
-/** The records of the catalogue by the place where the study shows them, in their order. */
+/** The experiments of the catalogue by the place where the study shows them. */
 export function byNotebook(): ReadonlyMap<Notebook, readonly Experiment[]> {
   const records = [...catalogue.values()];
   return new Map(
@@ -42,7 +42,7 @@ export function byNotebook(): ReadonlyMap<Notebook, readonly Experiment[]> {
 }
 
 /**
- * The record of a name.
+ * The experiment of a name.
  *
  * @throws ExperimentError naming the nearest one, if there is none
  */
@@ -50,7 +50,7 @@ export function findExperiment(name: string): Experiment {
   const found = catalogue.get(name);
   if (found === undefined) {
     throw new ExperimentError(
-      `record "${name}" does not exist.${nearestHint(name, catalogue.keys())} ` +
+      `experiment "${name}" does not exist.${nearestHint(name, catalogue.keys())} ` +
         '"cifar10-fast list" shows all of them.',
     );
   }

@@ -1,7 +1,7 @@
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import { augmentation, basedOn } from './bases';
-import { bagOfTricksRecords } from './bag-of-tricks';
+import { bagOfTricksExperiments } from './bag-of-tricks';
 import type { Experiment } from './experiment';
 
 interface Study {
@@ -23,7 +23,7 @@ const studies: readonly Study[] = [
   {
     name: 'baseline',
     title: 'the network of post 4',
-    step: bagOfTricksRecords[0],
+    step: bagOfTricksExperiments[0],
     lr: (epochs) => piecewiseLinear([0, 5, epochs], [0, 0.4, 0]),
     published: [
       [24, 93.92, 94.41, 69.6],
@@ -36,7 +36,7 @@ const studies: readonly Study[] = [
   {
     name: 'final',
     title: 'the recipe of post 8',
-    step: bagOfTricksRecords[bagOfTricksRecords.length - 1],
+    step: bagOfTricksExperiments[bagOfTricksExperiments.length - 1],
     lr: (epochs) => piecewiseLinear([0, epochs / 5, epochs - 2], [0, 0.4, 0.04]),
     published: [
       [24, 94.68, 95.12, 61.8],
@@ -61,7 +61,7 @@ function record({ name, title, step, lr }: Study, epochs: number): Experiment {
 }
 
 /** The last study of post 8: where its first and its last network end up if they are given time. */
-export const convergenceRecords: readonly Experiment[] = studies.flatMap((study) =>
+export const convergenceExperiments: readonly Experiment[] = studies.flatMap((study) =>
   study.published.map(([epochs, accPercent, ttaAccPercent, timeSec]) => ({
     ...record(study, epochs),
     published: {
@@ -77,11 +77,11 @@ export const convergenceRecords: readonly Experiment[] = studies.flatMap((study)
 /** Two numbers of epochs that the post names beside its notebook. */
 export const epochClaims: readonly Experiment[] = [
   {
-    ...basedOn(bagOfTricksRecords[0], 'posts'),
+    ...basedOn(bagOfTricksExperiments[0], 'posts'),
     name: 'post8-tta-19',
     title: 'the network of post 4 with mirror images: 19 epochs would do for 94 %',
     optim: {
-      ...bagOfTricksRecords[0].optim,
+      ...bagOfTricksExperiments[0].optim,
       lr: piecewiseLinear([0, 5, 19], [0, 0.4, 0]),
     },
     run: { epochs: 19, tta: true },

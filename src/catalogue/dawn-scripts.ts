@@ -1,11 +1,11 @@
 import { basedOn, demo, widths } from './bases';
-import { bagOfTricksRecords } from './bag-of-tricks';
+import { bagOfTricksExperiments } from './bag-of-tricks';
 import type { Experiment } from './experiment';
 
-const last = bagOfTricksRecords[bagOfTricksRecords.length - 1];
+const last = bagOfTricksExperiments[bagOfTricksExperiments.length - 1];
 
 /** What the two scripts of the study train: `dawn` the network of post 4, `new-dawn` the recipe that post 8 ends with. */
-export const scriptRecords: readonly Experiment[] = [
+export const scriptExperiments: readonly Experiment[] = [
   {
     ...basedOn(demo, 'scripts'),
     name: 'dawn',

@@ -4,7 +4,7 @@ import type { Schedule } from '../optim/schedule';
 import type { Experiment } from './experiment';
 import { networkOf } from './network';
 
-/** One thing that two records do not share. */
+/** One difference between two experiments. */
 export interface Change {
   /** The path of the value, as `overridden` takes it; `weights` for the numbers that are learnt. */
   readonly path: string;
@@ -49,7 +49,7 @@ function flat(value: Json, prefix: string): (readonly [path: string, words: stri
   });
 }
 
-/** A value on one line; `undefined` where its parts are told one by one. */
+/** A value on one line; `undefined` if its parts get a line each. */
 function inWords(path: string, value: unknown): string | undefined {
   if (path === 'optim.lr') return scheduleText(value as Schedule);
   if (path === 'data.transforms') return (value as readonly Transform[]).map(sized).join(', ');

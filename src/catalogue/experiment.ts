@@ -17,7 +17,7 @@ import type { SizeStage } from '../train/training';
 export type BlockName = 'res' | 'pre-activation' | 'pointwise' | 'strided' | 'max-pool';
 
 /** A network, by the name of its model and everything that is chosen about it. */
-export type NetRecord =
+export type NetConfig =
   | ({ readonly model: 'resnet9' } & Required<
       Pick<Resnet9Options, 'channels' | 'weight' | 'extraLayers' | 'resLayers'>
     >)
@@ -26,7 +26,7 @@ export type NetRecord =
     >)
   | ({
       readonly model: 'bag-of-tricks';
-      /** Of the CELUs; ReLUs where absent. */
+      /** Of the CELUs. Default: ReLU. */
       readonly celuAlpha?: number;
     } & Required<Omit<BagOfTricksOptions, 'act'>>)
   | ({ readonly model: 'new-dawn' } & Required<NewDawnOptions>)
@@ -41,12 +41,12 @@ export type NetRecord =
  * What is minimised, for each example: with xent its cross entropy and KL the cross entropy of the uniform target,
  * (1 - smoothing) xent + smoothing KL, or xentWeight xent + klWeight KL.
  */
-export type LossRecord =
+export type LossConfig =
   { readonly smoothing: number } | { readonly xentWeight: number; readonly klWeight: number };
 
 /** How images are augmented and batched. */
-export interface DataRecord {
-  /** The first so many training images and test images, in original order; all where absent. */
+export interface DataConfig {
+  /** The number of training and test images, the first in original order. Default: all. */
   readonly subset?: { readonly train: number; readonly valid: number };
   readonly transforms: readonly Transform[];
   /** Pixels of reflect padding on each side that a crop can use. */
@@ -65,7 +65,7 @@ export interface DataRecord {
 }
 
 /** How weights are moved. */
-export interface OptimRecord {
+export interface OptimConfig {
   readonly rule: RuleName;
   readonly groups: readonly Group[];
   readonly momentum: number;
@@ -80,7 +80,7 @@ export interface OptimRecord {
 }
 
 /** How long a run is, and what is evaluated. */
-export interface RunRecord {
+export interface RunConfig {
   readonly epochs: number;
   /** Test-time augmentation of every evaluation; but see `midwayImages`. */
   readonly tta: Tta;
@@ -88,11 +88,11 @@ export interface RunRecord {
   readonly midwayImages?: number;
   /** After the last epoch, evaluate once more, the image and its mirror image. */
   readonly finalTta?: boolean;
-  /** The rate is meant to become too high: a loss that is no finite number ends the run, and not with an error. */
+  /** The rate is meant to become too high: if the loss becomes NaN or infinite, the run ends without an error. */
   readonly mayDiverge?: boolean;
 }
 
-/** What was published for a run, measured on one V100. */
+/** Published figures of a run, measured on one V100. */
 export interface Published {
   /** Test accuracy in percent. Absent where only the time is known. */
   readonly accPercent?: number;
@@ -100,7 +100,7 @@ export interface Published {
   readonly ttaAccPercent?: number;
   /** Seconds; what they include differs, see {@link Published.note}. Absent where only the accuracy is known. */
   readonly timeSec?: number;
-  /** How many runs the figures are of; absent where the post says no number. */
+  /** The number of runs behind the figures; absent if the post does not say. */
   readonly runs?: number;
   /** How many of these runs came to 94 % or more. */
   readonly reached?: number;
@@ -125,7 +125,7 @@ export const notebooks: readonly Notebook[] = [
   'speedrun',
 ];
 
-/** One training run of the study, as data: everything that decides its result but the seed. */
+/** One training of the study as data: everything that decides its result but the seed. */
 export interface Experiment {
   readonly name: string;
   /** What it is, in a line. */
@@ -133,22 +133,22 @@ export interface Experiment {
   /** The post that it belongs to, 1 to 8; 9 for what was published after the posts. */
   readonly post: number;
   readonly notebook: Notebook;
-  /** The cell of the notebook, from 0; the first one where it takes several. Absent outside notebooks. */
+  /** The first cell of the notebook that shows it, from 0. Absent outside notebooks. */
   readonly cell?: number;
-  /** The size that it was brought to; absent in the catalogue, and in full size. */
+  /** The scale that it has; absent in the catalogue, where it is full. */
   readonly scale?: Scale;
-  /** What was changed about it beside the size, each as `path=value`; absent in the catalogue. */
+  /** What was changed about it beside the scale, each as `path=value`; absent in the catalogue. */
   readonly overrides?: readonly string[];
-  readonly net: NetRecord;
-  readonly loss: LossRecord;
-  readonly data: DataRecord;
-  readonly optim: OptimRecord;
-  readonly run: RunRecord;
+  readonly net: NetConfig;
+  readonly loss: LossConfig;
+  readonly data: DataConfig;
+  readonly optim: OptimConfig;
+  readonly run: RunConfig;
   readonly published?: Published;
 }
 
-/** In which size a record is run. */
+/** How large an experiment is run: as published, or smaller and shorter. */
 export type Scale = 'smoke' | 'pocket' | 'full';
 
-/** The sizes, from small to large. */
+/** The scales, from small to large. */
 export const scales: readonly Scale[] = ['smoke', 'pocket', 'full'];

@@ -26,7 +26,7 @@ const blocks: Readonly<Record<BlockName, Block>> = {
   'max-pool': maxPoolBlock,
 };
 
-/** The network of a record. */
+/** The network of an experiment. */
 export function networkOf({ net }: Experiment): Graph<AnyLayer> {
   switch (net.model) {
     case 'resnet9':
@@ -50,7 +50,7 @@ export function networkOf({ net }: Experiment): Graph<AnyLayer> {
   }
 }
 
-/** The loss of a record, as a network that reads `logits` and `target`. */
+/** The loss of an experiment, as a network that reads `logits` and `target`. */
 export function lossOf({ loss }: Experiment): Graph<AnyLayer> {
   if ('xentWeight' in loss) return build(smoothedLoss(loss.xentWeight, loss.klWeight));
   return build<AnyLayer>(

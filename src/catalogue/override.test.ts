@@ -49,7 +49,7 @@ describe('overridden', () => {
     const changed = overridden(demo, 'net.channels.prep', 32);
     expect(scaled(changed, 'full')).toBe(changed);
     expect(() => scaled(changed, 'pocket')).toThrow(
-      /record "demo" was changed \(net.channels.prep=32\), and was to be brought to pocket size/,
+      /experiment "demo" was changed \(net.channels.prep=32\), so it cannot be scaled to pocket/,
     );
   });
 
@@ -113,7 +113,7 @@ describe('overridden', () => {
   test.each([
     [
       'optim.lrr=1',
-      'record "demo" has no "optim.lrr" to change. Nearest: "optim.lr". A path begins',
+      'experiment "demo" has no "optim.lrr" to change. Nearest: "optim.lr". A path begins',
     ],
     ['batchSize=1', 'has no "batchSize" to change. Nearest: "data.batchSize".'],
     ['data.batchSize.x=1', 'has no "data.batchSize.x" to change. Nearest: "data.batchSize".'],
@@ -168,7 +168,7 @@ describe('overridden', () => {
   test('finds the nearest path among those of the same network', () => {
     expect(() => change('post1-baseline', 'net.chanels=1')).toThrow(/Nearest: "net.channels"/);
     expect(() => change('post7-norm', 'loss.smoothing=0.1')).toThrow(
-      /record "post7-norm" has no "loss.smoothing"/,
+      /experiment "post7-norm" has no "loss.smoothing"/,
     );
   });
 });
@@ -186,6 +186,6 @@ describe('parseOverride', () => {
   });
 
   test.each(['optim.lr', '=1', 'optim.lr=', ''])('refuses "%s"', (text) => {
-    expect(() => parseOverride(text)).toThrow(/is no path and value. Write it as in optim.lr=0.6/);
+    expect(() => parseOverride(text)).toThrow(/is not PATH=VALUE. Write it as in optim.lr=0.6/);
   });
 });

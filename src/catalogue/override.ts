@@ -48,7 +48,7 @@ export function overridden(experiment: Experiment, path: string, value: unknown)
   if (!known.includes(path)) {
     const whole = known.find((name) => name.endsWith(`.${path}`));
     throw new ExperimentError(
-      `override: record "${experiment.name}" has no "${path}" to change.` +
+      `override: experiment "${experiment.name}" has no "${path}" to change.` +
         `${whole === undefined ? nearestHint(path, known) : ` Nearest: "${whole}".`} ` +
         'A path begins with net, loss, data, optim or run, and "cifar10-fast list --json" shows what is there.',
     );
@@ -74,9 +74,7 @@ export function overridden(experiment: Experiment, path: string, value: unknown)
 export function parseOverride(text: string): { readonly path: string; readonly value: unknown } {
   const at = text.indexOf('=');
   if (at < 1 || at === text.length - 1) {
-    throw new ExperimentError(
-      `override "${text}" is no path and value. Write it as in optim.lr=0.6.`,
-    );
+    throw new ExperimentError(`override "${text}" is not PATH=VALUE. Write it as in optim.lr=0.6.`);
   }
   const value = text.slice(at + 1);
   try {

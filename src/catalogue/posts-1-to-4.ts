@@ -1,16 +1,16 @@
 import { piecewiseLinear, stretch } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import { augmentation, basedOn, demo, widths } from './bases';
-import type { BlockName, Experiment, NetRecord, Published } from './experiment';
+import type { BlockName, Experiment, NetConfig, Published } from './experiment';
 
 /** What a run of the notebook `experiments` changes about the one before it. */
 interface Change {
   readonly name: string;
   readonly title: string;
   readonly post: number;
-  /** Absent where only the text of a post tells of the run. */
+  /** Absent if only the text of a post mentions the run. */
   readonly cell?: number;
-  readonly net: NetRecord;
+  readonly net: NetConfig;
   readonly batchSize?: number;
   readonly cutoutSize?: number;
   readonly epochs: number;
@@ -45,8 +45,8 @@ function record({
 /** The starting point of post 1, or one of its reductions in post 4. */
 function dawn(
   block: BlockName = 'res',
-  change: Partial<Extract<NetRecord, { model: 'dawn' }>> = {},
-): NetRecord {
+  change: Partial<Extract<NetConfig, { model: 'dawn' }>> = {},
+): NetConfig {
   return {
     model: 'dawn',
     block,
@@ -57,7 +57,7 @@ function dawn(
   };
 }
 
-function resnet(change: Partial<Extract<NetRecord, { model: 'resnet9' }>>): NetRecord {
+function resnet(change: Partial<Extract<NetConfig, { model: 'resnet9' }>>): NetConfig {
   return {
     model: 'resnet9',
     channels: widths,
@@ -77,7 +77,7 @@ const long = { epochs: 60, lr: piecewiseLinear([0, 12, 60], [0, 0.4, 0]) } as co
 const residuals = ['layer1', 'layer3'] as const;
 
 /** The sixteen runs of posts 1 to 4, in the notebook's order. */
-export const postRecords: readonly Experiment[] = [
+export const postExperiments: readonly Experiment[] = [
   {
     name: 'post1-baseline',
     title: 'the 18-layer network that the study starts from, batch 128',
@@ -263,7 +263,7 @@ export const postRecords: readonly Experiment[] = [
 ].map(record);
 
 /** What posts 1 and 3 tell of the way from one of these runs to the next. */
-export const postOnlyRecords: readonly Experiment[] = [
+export const postOnlyExperiments: readonly Experiment[] = [
   {
     name: 'post1-own',
     title:

@@ -36,7 +36,7 @@ function trials(): readonly Trial[] {
 
 const names = { lr: 'rate', momentum: 'momentum', weightDecay: 'weight decay' } as const;
 
-function searchRecord({ lr, momentum, weightDecay, tuned }: Trial, run: number): Experiment {
+function searchExperiment({ lr, momentum, weightDecay, tuned }: Trial, run: number): Experiment {
   const accPercent = accuracies.get(run);
   const what = tuned === undefined ? 'the start' : `${names[tuned]} is tuned`;
   const isInferred = accPercent === undefined ? '; inferred, not in the post' : '';
@@ -58,7 +58,7 @@ function searchRecord({ lr, momentum, weightDecay, tuned }: Trial, run: number):
 }
 
 /** The search of post 5 over rate, momentum and weight decay: its start, and the 22 runs after it. */
-export const hyperparameterRecords: readonly Experiment[] = trials().map(searchRecord);
+export const hyperparameterExperiments: readonly Experiment[] = trials().map(searchExperiment);
 
 /**
  * LARS for the convolutions, at the relative rate where SGD with weight decay is in balance, as post 6 reckons: the root of
@@ -86,9 +86,9 @@ const inherited = { lr: Math.max(...lr.vals), momentum, weightDecay };
 /**
  * `demo` with LARS for its convolutions, at the relative rate where SGD with weight decay is in balance at its peak.
  *
- * Post 6 tells of LARS and gives no run of it; this one is what its argument comes to.
+ * Post 6 discusses LARS without a run; this one follows its argument.
  */
-export const larsRecord: Experiment = {
+export const larsExperiment: Experiment = {
   ...base,
   name: 'post6-lars',
   title: 'LARS for the convolutions, at the relative rate of SGD in balance with weight decay',

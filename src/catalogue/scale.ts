@@ -1,6 +1,6 @@
 import { ExperimentError } from '../base/errors';
 import { stretch } from '../optim/schedule';
-import type { DataRecord, Experiment, NetRecord, OptimRecord, Scale } from './experiment';
+import type { DataConfig, Experiment, NetConfig, OptimConfig, Scale } from './experiment';
 
 /**
  * A record in another size, by one rule for all records.
@@ -16,14 +16,14 @@ import type { DataRecord, Experiment, NetRecord, OptimRecord, Scale } from './ex
 export function scaled(experiment: Experiment, scale: Scale): Experiment {
   if (experiment.scale !== undefined) {
     throw new ExperimentError(
-      `record "${experiment.name}" is in ${experiment.scale} size already, and was to be brought to ${scale}. ` +
-        'Give the record as it stands in the catalogue.',
+      `experiment "${experiment.name}" already has scale ${experiment.scale}; it cannot be scaled to ${scale}. ` +
+        'Give the experiment of the catalogue.',
     );
   }
   if (scale !== 'full' && experiment.overrides !== undefined) {
     throw new ExperimentError(
-      `record "${experiment.name}" was changed (${experiment.overrides.join(', ')}), and was to be brought to ` +
-        `${scale} size after that. Bring it to a size first, and change that.`,
+      `experiment "${experiment.name}" was changed (${experiment.overrides.join(', ')}), so it cannot be scaled to ` +
+        `${scale}. Scale it first, then change it.`,
     );
   }
   switch (scale) {
@@ -52,9 +52,9 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
  * averaged weights at the same share of the run.
  */
 export function stretchOptim(
-  { lr, ema, lookahead, groups, ...rest }: OptimRecord,
+  { lr, ema, lookahead, groups, ...rest }: OptimConfig,
   factor: number,
-): OptimRecord {
+): OptimConfig {
   return {
     ...rest,
     lr: stretch(lr, factor),
@@ -71,7 +71,7 @@ export function stretchOptim(
 }
 
 /** The same data for a run that is `factor` times as long: the same sizes of images at the same share of the run. */
-export function stretchData({ sizes, ...rest }: DataRecord, factor: number): DataRecord {
+export function stretchData({ sizes, ...rest }: DataConfig, factor: number): DataConfig {
   if (sizes === undefined) return rest;
   return { ...rest, sizes: sizes.map(({ from, size }) => ({ from: from * factor, size })) };
 }
@@ -93,7 +93,7 @@ function resized(
   };
 }
 
-function narrowed(net: NetRecord, divisor: number): NetRecord {
+function narrowed(net: NetConfig, divisor: number): NetConfig {
   const width = (channels: number): number => Math.max(1, Math.round(channels / divisor));
   if (net.model === 'dawn') {
     const [c0, c1, c2, c3] = net.channels;

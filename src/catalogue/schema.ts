@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type {
-  DataRecord,
+  DataConfig,
   Experiment,
-  LossRecord,
-  NetRecord,
-  OptimRecord,
-  RunRecord,
+  LossConfig,
+  NetConfig,
+  OptimConfig,
+  RunConfig,
 } from './experiment';
 
 /** The parts of a record that decide what is computed. */
@@ -44,7 +44,7 @@ const activation = z.discriminatedUnion(
   'an activation, as in {"kind":"celu","alpha":0.3}',
 );
 
-const net: z.ZodType<NetRecord> = z.discriminatedUnion('model', [
+const net: z.ZodType<NetConfig> = z.discriminatedUnion('model', [
   z.strictObject({
     model: z.literal('resnet9'),
     channels: widths,
@@ -100,12 +100,12 @@ const net: z.ZodType<NetRecord> = z.discriminatedUnion('model', [
   }),
 ]);
 
-const loss: z.ZodType<LossRecord> = z.union([
+const loss: z.ZodType<LossConfig> = z.union([
   z.strictObject({ smoothing: fromZero.max(1, 'a number of at most 1') }),
   z.strictObject({ xentWeight: fromZero, klWeight: fromZero }),
 ]);
 
-const data: z.ZodType<DataRecord> = z.strictObject({
+const data: z.ZodType<DataConfig> = z.strictObject({
   subset: z.exactOptional(
     z.strictObject({ train: whole(1), valid: whole(1) }, 'an object of train and valid'),
   ),
@@ -155,7 +155,7 @@ const muon = z.strictObject(
   },
   'an object of iterations, coefficients, rescale',
 );
-const optim: z.ZodType<OptimRecord> = z.strictObject({
+const optim: z.ZodType<OptimConfig> = z.strictObject({
   rule,
   groups: list(
     z.strictObject(
@@ -194,7 +194,7 @@ const optim: z.ZodType<OptimRecord> = z.strictObject({
   ),
 });
 
-const run: z.ZodType<RunRecord> = z.strictObject({
+const run: z.ZodType<RunConfig> = z.strictObject({
   epochs: positive,
   tta: z.union(
     [truth, z.literal('six-views'), z.literal('six-views-if-unsure')],

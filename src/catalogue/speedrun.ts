@@ -3,7 +3,7 @@ import { flipLR } from '../augment/flip';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import type { MuonOptions } from '../optim/muon';
-import type { Experiment, NetRecord, OptimRecord } from './experiment';
+import type { Experiment, NetConfig, OptimConfig } from './experiment';
 
 /** An optimiser of the airbench family, in the numbers that its scripts give: rates for the **summed** loss of a batch. */
 interface Recipe {
@@ -24,7 +24,7 @@ interface Recipe {
 }
 
 /** Kernels by Muon, all else by momentum SGD in Nesterov's form; the head is what no group names. */
-function optimOf(recipe: Recipe): OptimRecord {
+function optimOf(recipe: Recipe): OptimConfig {
   const { batchSize, momentum, biasLr, headLr, decay, schedule } = recipe;
   const times = ({ knots, vals }: Schedule, factor: number): Schedule =>
     piecewiseLinear(
@@ -60,7 +60,7 @@ function optimOf(recipe: Recipe): OptimRecord {
   };
 }
 
-const network: Extract<NetRecord, { model: 'airbench' }> = {
+const network: Extract<NetConfig, { model: 'airbench' }> = {
   model: 'airbench',
   channels: { block1: 64, block2: 256, block3: 256 },
   act: 'gelu',

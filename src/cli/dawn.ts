@@ -52,7 +52,7 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
       const { signal, release } = interruptSignal((text) => display.note(text));
       const rows: DawnbenchRow[] = [];
       try {
-        // Before anything is computed: a folder that cannot be written is told of at once.
+        // First of all: a folder that cannot be written is an error at once.
         await makeFolder(logDir, '--log-dir');
         say('Loading CIFAR-10');
         const data = await loadData(given, display, { signal });

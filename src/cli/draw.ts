@@ -10,16 +10,16 @@ import { oneOf } from './flags';
 import type { Command } from './flags';
 import { writeOutput } from './output';
 
-/** `draw`: a record's network as a picture. */
+/** `draw`: an experiment's network as a picture. */
 export const draw: Command = {
   name: 'draw',
-  summary: "A record's network as a drawing: SVG, or DOT text for Graphviz.",
-  positionals: ['RECORD'],
+  summary: 'The network of an experiment as a drawing: SVG, or DOT text for Graphviz.',
+  positionals: ['EXPERIMENT'],
   flags: {
     output: { value: 'FILE', help: 'net.svg or net.dot; the ending decides (default net.svg)' },
     scale: {
       value: 'SCALE',
-      help: `${scales.join(', ')}: the size whose widths are told (default full)`,
+      help: `${scales.join(', ')}: the scale whose widths are drawn (default full)`,
     },
   },
   examples: ['draw demo', 'draw demo --output demo.dot'],

@@ -1,11 +1,12 @@
+import { parseArgs } from 'node:util';
 import { UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 
 /** One flag of a command. */
 export interface Flag {
   /**
-   * Shown in the help in the place of the value; a flag without it takes no value. Several words, as in `A B`, take so
-   * many arguments, which are given on with spaces between.
+   * The name of the value in the help; a flag without it takes no value. Several words, as in `A B`, take as many arguments,
+   * which are joined by spaces.
    */
   readonly value?: string;
   /** One letter that may stand for it behind a single dash. */
@@ -21,8 +22,8 @@ export interface Command {
   /** In one line. */
   readonly summary: string;
   /**
-   * What is expected after the name, as in `RECORD`; a name in brackets may be left out, and the last one may stand for
-   * several, as in `RECORD…`.
+   * What is expected after the name, as in `EXPERIMENT`; a name in brackets may be left out, and the last one may stand for
+   * several, as in `EXPERIMENT…`.
    */
   readonly positionals: readonly string[];
   readonly flags: Readonly<Record<string, Flag>>;
@@ -41,63 +42,107 @@ export interface Given {
 }
 
 /**
- * Reads the arguments of a command. Flags are `--name value` or `--name=value`; `_` may stand for `-` in a name, so the
- * reference's `--data_dir` works. Everything after `--` is positional.
+ * Reads the arguments of a command with Node's `parseArgs`. Flags are `--name value` or `--name=value`; `_` may stand for `-`
+ * in a name, so the reference's `--data_dir` works. Everything after `--` is positional.
  *
- * @throws UsageError for an unknown flag (naming the nearest) or one with a single dash, a value that is missing or not
- *   wanted, or too many or too few positionals
+ * @throws UsageError for an unknown flag (naming the nearest), a value that is missing or not wanted, a flag given twice, or
+ *   too many or too few positionals
  */
 export function parseFlags(command: Command, args: readonly string[]): Given {
-  const positionals: string[] = [];
-  const values = new Map<string, string>();
-  const lists = new Map<string, readonly string[]>();
-  const switches = new Set<string>();
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at];
-    if (arg === '--') {
-      positionals.push(...args.slice(at + 1));
-      break;
-    }
-    const short = Object.entries(command.flags).find(([, { short }]) => `-${short}` === arg)?.[0];
-    if (/^-[^-]/.test(arg) && short === undefined) {
-      throw new UsageError(
-        `${command.name}: "${arg}" is no flag; flags begin with two dashes.${nearestFlag(arg.slice(1), command)} ` +
-          `"cifar10-fast ${command.name} --help" lists them.`,
-      );
-    }
-    if (!arg.startsWith('--') && short === undefined) {
-      positionals.push(arg);
-      continue;
-    }
-    const [rawName, ...rest] = short === undefined ? arg.slice(2).split('=') : [short];
-    const name = rawName.replaceAll('_', '-');
-    const flag = command.flags[name];
-    if (flag === undefined) {
-      throw new UsageError(
-        `${command.name}: there is no flag --${rawName}.${nearestFlag(name, command)} ` +
-          `"cifar10-fast ${command.name} --help" lists them.`,
-      );
-    }
+  const flags = new Map(Object.entries(command.flags));
+  const queue = tokensOf(flags, args);
+  const given = {
+    positionals: [] as string[],
+    values: new Map<string, string>(),
+    lists: new Map<string, string[]>(),
+    switches: new Set<string>(),
+  };
+  for (let token = queue.shift(); token !== undefined; token = queue.shift()) {
+    if (token.kind === 'positional') given.positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const { name } = token;
+    const flag = flags.get(name);
+    if (flag === undefined) throw unknownFlag(command, args[token.index].split('=')[0]);
     if (flag.value === undefined) {
-      if (rest.length > 0) throw new UsageError(`--${name} takes no value; write it alone.`);
-      switches.add(name);
+      if (token.value !== undefined)
+        throw new UsageError(`--${name} takes no value; write it alone.`);
+      given.switches.add(name);
       continue;
     }
-    // What looks like a flag is one, and the value before it was forgotten; `--name=--value` says otherwise.
-    const words = flag.value.split(' ').length;
-    const taken = rest.length > 0 ? [rest.join('=')] : args.slice(at + 1, at + 1 + words);
-    at += rest.length > 0 ? 0 : words;
-    const isForgotten = (word: string): boolean =>
-      word === '' || (rest.length === 0 && word.startsWith('--'));
-    if (taken.length < words || taken.some(isForgotten)) {
+    const value = valueOf(token, flag.value.split(' ').length, queue);
+    if (value === undefined) {
+      const words = flag.value.split(' ').length;
       const needs = words === 1 ? 'a value' : `${words} values`;
       throw new UsageError(`--${name} needs ${needs}: --${name} ${flag.value}.`);
     }
-    const value = taken.join(' ');
-    if (flag.isRepeatable === true) lists.set(name, [...(lists.get(name) ?? []), value]);
-    else if (values.has(name)) throw new UsageError(`--${name} is given twice; give it once.`);
-    else values.set(name, value);
+    if (flag.isRepeatable === true) {
+      given.lists.set(name, [...(given.lists.get(name) ?? []), value]);
+    } else if (given.values.has(name)) {
+      throw new UsageError(`--${name} is given twice; give it once.`);
+    } else given.values.set(name, value);
   }
+  checkPositionals(command, given.positionals);
+  return given;
+}
+
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
+type OptionToken = Extract<Token, { kind: 'option' }>;
+
+function tokensOf(flags: ReadonlyMap<string, Flag>, args: readonly string[]): Token[] {
+  const options = Object.fromEntries(
+    [...flags].map(([name, { value, short }]) => {
+      const type: 'string' | 'boolean' = value === undefined ? 'boolean' : 'string';
+      return [name, { type, multiple: true, ...(short === undefined ? {} : { short }) }];
+    }),
+  );
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  const spelt = args.map((arg, index) => {
+    const [name, ...value] = arg.split('=');
+    return index < end && arg.startsWith('--')
+      ? [name.replaceAll('_', '-'), ...value].join('=')
+      : arg;
+  });
+  const { tokens } = parseArgs({
+    args: spelt,
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  return tokens;
+}
+
+/**
+ * The value of an option of so many words, with spaces between; the words after the first are taken from the queue. None if
+ * it is missing: a word that looks like a flag is one, unless it is written as `--name=--value`.
+ */
+function valueOf(
+  { value, inlineValue }: OptionToken,
+  words: number,
+  queue: Token[],
+): string | undefined {
+  const isMissing = value === undefined || value === '' || (!inlineValue && value.startsWith('--'));
+  if (isMissing) return undefined;
+  if (inlineValue) return value;
+  const rest = queue
+    .slice(0, words - 1)
+    .flatMap((token) => (token.kind === 'positional' ? token.value : []));
+  if (rest.length < words - 1) return undefined;
+  queue.splice(0, words - 1);
+  return [value, ...rest].join(' ');
+}
+
+function unknownFlag(command: Command, arg: string): UsageError {
+  const known = Object.keys(command.flags).map((flag) => `--${flag}`);
+  const name = arg.replace(/^-+/, '').replaceAll('_', '-');
+  const isLong = arg.startsWith('--');
+  return new UsageError(
+    `${command.name}: there is no flag ${arg}${isLong ? '' : '; long names have two dashes'}.` +
+      `${nearestHint(`--${name}`, known)} "cifar10-fast ${command.name} --help" lists them.`,
+  );
+}
+
+function checkPositionals(command: Command, positionals: readonly string[]): void {
   const least = command.positionals.filter((name) => !name.startsWith('[')).length;
   if (positionals.length < least) {
     throw new UsageError(
@@ -112,17 +157,9 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
         `Usage: cifar10-fast ${usage(command)}`,
     );
   }
-  return { positionals, values, lists, switches };
 }
 
-function nearestFlag(name: string, command: Command): string {
-  return nearestHint(
-    `--${name}`,
-    Object.keys(command.flags).map((known) => `--${known}`),
-  );
-}
-
-/** As in `train RECORD [flags]`. */
+/** As in `train EXPERIMENT [flags]`. */
 export function usage(command: Command): string {
   return [command.name, ...command.positionals, '[flags]'].join(' ');
 }
@@ -174,7 +211,7 @@ export function oneOf<T extends string>(
   const found = words.find((word) => word === text);
   if (found === undefined) {
     throw new UsageError(
-      `--${name} "${text}" is none of ${words.join(', ')}.${nearestHint(text, words)}`,
+      `--${name} "${text}" is not one of ${words.join(', ')}.${nearestHint(text, words)}`,
     );
   }
   return found;

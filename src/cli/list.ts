@@ -8,7 +8,7 @@ const headings: Readonly<Record<Notebook, string>> = {
   batch_norm: 'notebook batch_norm: post 7',
   bag_of_tricks: 'notebook bag_of_tricks: post 8',
   scripts: 'scripts: also the commands dawn and new-dawn',
-  posts: 'posts: told of in the text of a post, and in no notebook',
+  posts: 'posts: in the text of a post only, in no notebook',
   speedrun: 'notebook speedrun: what was published after the posts',
 };
 
@@ -25,12 +25,14 @@ export function publishedText(published: Published | undefined): string {
   return figures.length === 0 ? '' : ` (published: ${figures.join(', ')})`;
 }
 
-/** `list`: every record of the catalogue. */
+/** `list`: every experiment of the catalogue. */
 export const list: Command = {
   name: 'list',
-  summary: 'Every record that can be trained, by notebook, with what was published for it.',
+  summary: 'Every experiment that can be trained, by notebook, with its published figures.',
   positionals: [],
-  flags: { json: { help: 'one JSON document, for programs: records, and how many by notebook' } },
+  flags: {
+    json: { help: 'one JSON document, for programs: experiments, and how many by notebook' },
+  },
   examples: ['list', 'list --json'],
   run: ({ switches }) => {
     const groups = [...byNotebook()];

@@ -41,7 +41,7 @@ function help(): string {
     '',
     ...[...commands.values()].map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    '"cifar10-fast COMMAND --help" tells more about one.',
+    '"cifar10-fast COMMAND --help" describes one.',
     '',
   ].join('\n');
 }
@@ -62,7 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
     const command = commands.get(name);
     if (command === undefined) {
       throw new UsageError(
-        `there is no command "${name}".${nearestHint(name, commands.keys())} "cifar10-fast --help" lists them.`,
+        `unknown command "${name}".${nearestHint(name, commands.keys())} "cifar10-fast --help" lists them.`,
       );
     }
     if (rest.includes('--help') || rest.includes('-h')) {

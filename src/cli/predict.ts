@@ -33,7 +33,7 @@ export const predict: Command = {
       const index = /^\d+$/.test(text) ? Number(text) : NaN;
       if (!(index < 10_000)) {
         throw new UsageError(
-          `--test-image "${text}" is no number of a test image. Give a whole number from 0 to 9999.`,
+          `--test-image "${text}" is not the number of a test image. Give a whole number from 0 to 9999.`,
         );
       }
       return index;

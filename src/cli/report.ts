@@ -20,7 +20,7 @@ export const report: Command = {
   positionals: ['[RUNS…]'],
   flags: {
     goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
-    compare: { value: 'A B', help: 'compare two records of the table by a t-test' },
+    compare: { value: 'A B', help: 'compare two rows of the table by a t-test' },
     output: {
       value: 'FILE',
       short: 'o',
@@ -104,7 +104,7 @@ export function percentage(given: Given, name: string, fallback: number): number
   const value = Number(text.replace(/ ?%$/, ''));
   if (text.trim() === '' || !(value > 0 && value <= 100)) {
     throw new UsageError(
-      `--${name} "${text}" is no percentage. Give a number up to 100, as in --${name} ${fallback}.`,
+      `--${name} "${text}" is not a percentage. Give a number up to 100, as in --${name} ${fallback}.`,
     );
   }
   return value;

@@ -1,6 +1,6 @@
 import { durationText } from '../text/progress';
 
-/** A few lines on standard error that are replaced as work goes on; nothing where nobody watches. */
+/** Lines on standard error that are updated in place on a terminal; nothing elsewhere. */
 export interface LinesDisplay {
   /** Replaces the lines by these. */
   show(lines: readonly string[]): void;

@@ -1,41 +1,39 @@
-import { InterruptedError, RunError, UsageError } from '../base/errors';
-import { readHardware } from '../engine/hardware';
+import { InterruptedError, RunError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
-import type { RunJob } from '../sweeps/job';
-import { overridden, parseOverride } from '../catalogue/override';
-import { connectRay } from '../sweeps/ray';
 import { scales } from '../catalogue/experiment';
-import { reportRuns } from '../report/groups';
-import { reportJson, reportText } from '../report/report-text';
+import type { Scale } from '../catalogue/experiment';
+import { overridden, parseOverride } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
-import { localExecutor, sweep as runSweep } from '../sweeps/sweep';
-import type { Executor, ExecutorEvent } from '../sweeps/sweep';
+import { reportRuns } from '../report/groups';
+import type { RunReport } from '../report/groups';
+import { reportJson, reportText } from '../report/report-text';
 import type { Run } from '../runs/run';
-import { durationText } from '../text/progress';
-import { wallClock } from '../train/timer';
+import type { JobEngine } from '../sweeps/job';
+import { sweep as runSweep } from '../sweeps/sweep';
+import type { SweepOutcome, SweepPlan } from '../sweeps/sweep';
 import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Command, Given } from './flags';
-import { interruptSignal } from './stop-signals';
 import { percentage } from './report';
-import { displayLines, sweepLine } from './sweep-display';
+import { interruptSignal } from './stop-signals';
+import { displayLines } from './sweep-display';
+import { chooseExecutor } from './sweep-executor';
+import { watchSweep } from './sweep-watch';
 
-/** Bytes of memory that a worker is reckoned with where their number is not said. */
-const workerBytes = 4 * 2 ** 30;
-
-/** `sweep`: many runs of one or several records. */
+/** `sweep`: many runs of one or several experiments. */
 export const sweep: Command = {
   name: 'sweep',
-  summary: 'Trains records with several seeds each, in worker processes, and sums them up.',
-  positionals: ['RECORD…'],
+  summary:
+    'Trains experiments with several seeds each, in worker processes, and reports statistics.',
+  positionals: ['EXPERIMENT…'],
   flags: {
-    runs: { value: 'N', help: 'of each record, with seeds that follow each other (default 5)' },
+    runs: { value: 'N', help: 'of each experiment, with consecutive seeds (default 5)' },
     seed: { value: 'N', help: 'the first of them (default 0)' },
     scale: { value: 'SCALE', help: 'full, pocket (default) or smoke, as in train' },
     ...engineFlags,
     set: {
       value: 'PATH=VALUE',
-      help: 'change every record, as in train; may be repeated',
+      help: 'change every experiment, as in train; may be repeated',
       isRepeatable: true,
     },
     workers: {
@@ -44,11 +42,11 @@ export const sweep: Command = {
     },
     threads: {
       value: 'T',
-      help: 'of each run (default 1 on a CPU); results depend on it in their last bits, on --workers never',
+      help: 'of each run (default 1 on a CPU); changes the last bits of results, which --workers does not',
     },
     retries: {
       value: 'N',
-      help: 'times that a run whose worker crashed is begun again (default 2)',
+      help: 'how often a run is started again after its worker crashed (default 2)',
     },
     'data-dir': {
       value: 'DIR',
@@ -76,92 +74,41 @@ export const sweep: Command = {
     'sweep demo --runs 1000 --scale full --ray 10.0.0.1:6379',
   ],
   run: async (given) => {
-    const scale = oneOf(given, 'scale', scales, 'pocket');
-    const engine = engineOf(given);
-    const overrides = (given.lists.get('set') ?? []).map(parseOverride);
-    const experiments = [...new Set(given.positionals)].map((name) =>
-      overrides.reduce(
-        (record, { path, value }) => overridden(record, path, value),
-        scaled(findExperiment(name), scale),
-      ),
-    );
-    const first = wholeNumber(given, 'seed', 0, 0);
-    const count = wholeNumber(given, 'runs', 1, 5);
+    const { scale, plan } = planOf(given);
+    const total = plan.experiments.length * plan.seeds.length;
     const goal = percentage(given, 'goal', 94);
-    const logDir = given.values.get('log-dir') ?? 'runs';
-    const dataDir = given.values.get('data-dir');
     const { executor, threads, workers, close } = await chooseExecutor(given);
     const isJson = given.switches.has('json');
-
+    const print = (text: string, isFor: 'people' | 'programs'): void => {
+      if ((isFor === 'programs') === isJson) process.stdout.write(text);
+    };
     const display = displayLines();
     const { signal, release } = interruptSignal((text) => display.note(text));
-    const watch = follow(display, (line) => {
-      if (!isJson) process.stdout.write(`${line}\n`);
-    });
+    const watch = watchSweep(display, (line) => print(`${line}\n`, 'people'));
     try {
       const outcome = await runSweep(
-        {
-          experiments,
-          seeds: Array.from({ length: count }, (_, index) => first + index),
-          ...engine,
-          ...(threads === undefined ? {} : { threads }),
-          logDir,
-          ...(dataDir === undefined ? {} : { dataDir }),
-        },
+        { ...plan, ...(threads === undefined ? {} : { threads }) },
         executor,
         {
           signal,
           onPlan: ({ engine, jobs, finished }) => {
-            const { precision, xla, intraOpThreads } = engine;
-            const each =
-              intraOpThreads === undefined
-                ? ''
-                : `, ${intraOpThreads} thread${intraOpThreads === 1 ? '' : 's'} each`;
+            const before = finished.length === 0 ? '' : `, ${finished.length} finished before`;
             watch.begin(
               jobs.length,
-              `${jobs.length} of ${count * experiments.length} runs to do` +
-                `${finished.length === 0 ? '' : `, ${finished.length} finished before`}; ${scale} size, ${precision}${xla ? ', XLA' : ''}, ` +
-                `${workers}${each}`,
+              `${jobs.length} of ${total} runs to do${before}; ${scale} size, ${engineText(engine)}, ${workers}${threadsText(engine)}`,
             );
-            if (isJson) for (const run of finished) process.stdout.write(runJson(run, true));
+            for (const run of finished) print(runJson(run, true), 'programs');
           },
           onEvent: watch.event,
-          onRun: (run) => {
-            if (isJson) process.stdout.write(runJson(run, false));
-          },
+          onRun: (run) => print(runJson(run, false), 'programs'),
         },
       );
       watch.end();
-      const { runs, diverged, failures, open } = outcome;
-      const report = runs.length === 0 ? undefined : reportRuns([...runs, ...diverged], { goal });
-      if (isJson) {
-        const { algorithms: _algorithms, ...engine } = outcome.engine;
-        const lost = failures.map(({ job: { id }, message }) => ({ run: id, message }));
-        const last = {
-          ...(report === undefined ? {} : reportJson(report)),
-          engine,
-          failures: lost,
-          open,
-        };
-        process.stdout.write(`${JSON.stringify(last)}\n`);
-      } else if (report !== undefined) {
-        process.stdout.write(`\n${reportText(report)}\n`);
-      }
-      if (signal.aborted) {
-        throw new InterruptedError(
-          `Interrupted. ${runs.length} run${runs.length === 1 ? ' is' : 's are'} finished, ${open} not; ` +
-            'the same command goes on with them.',
-        );
-      }
-      if (failures.length > 0) {
-        throw new RunError(
-          `sweep: ${failures.length} of ${count * experiments.length} runs failed:\n` +
-            `${failures.map(({ job, message }) => `${job.id}: ${message}`).join('\n')}\n` +
-            'The same command tries again those that did not diverge.',
-        );
-      }
-      if (!isJson)
-        process.stdout.write(`\nnext: npx cifar10-fast report ${logDir} -o report.html\n`);
+      const report = reportOf(outcome, goal);
+      print(`${JSON.stringify(summaryJson(outcome, report))}\n`, 'programs');
+      if (report !== undefined) print(`\n${reportText(report)}\n`, 'people');
+      checkOutcome(outcome, total, signal);
+      print(`\nnext: npx cifar10-fast report ${plan.logDir} -o report.html\n`, 'people');
       return 0;
     } finally {
       watch.end();
@@ -170,6 +117,72 @@ export const sweep: Command = {
     }
   },
 };
+
+/** What the flags ask for. @throws UsageError, ExperimentError */
+function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan } {
+  const scale = oneOf(given, 'scale', scales, 'pocket');
+  const overrides = (given.lists.get('set') ?? []).map(parseOverride);
+  const first = wholeNumber(given, 'seed', 0, 0);
+  const count = wholeNumber(given, 'runs', 1, 5);
+  const dataDir = given.values.get('data-dir');
+  const plan = {
+    experiments: [...new Set(given.positionals)].map((name) =>
+      overrides.reduce(
+        (experiment, { path, value }) => overridden(experiment, path, value),
+        scaled(findExperiment(name), scale),
+      ),
+    ),
+    seeds: Array.from({ length: count }, (_, index) => first + index),
+    ...engineOf(given),
+    logDir: given.values.get('log-dir') ?? 'runs',
+    ...(dataDir === undefined ? {} : { dataDir }),
+  };
+  return { scale, plan };
+}
+
+function engineText({ precision, xla }: JobEngine): string {
+  return `${precision}${xla ? ', XLA' : ''}`;
+}
+
+function threadsText({ intraOpThreads: count }: JobEngine): string {
+  return count === undefined ? '' : `, ${count} thread${count === 1 ? '' : 's'} each`;
+}
+
+function reportOf({ runs, diverged }: SweepOutcome, goal: number): RunReport | undefined {
+  return runs.length === 0 ? undefined : reportRuns([...runs, ...diverged], { goal });
+}
+
+function summaryJson(
+  { engine: { algorithms: _algorithms, ...engine }, failures, open }: SweepOutcome,
+  report: RunReport | undefined,
+): object {
+  return {
+    ...(report === undefined ? {} : reportJson(report)),
+    engine,
+    failures: failures.map(({ job: { id }, message }) => ({ run: id, message })),
+    open,
+  };
+}
+
+/** @throws InterruptedError if the sweep was stopped, RunError if a run failed */
+function checkOutcome(
+  { runs, failures, open }: SweepOutcome,
+  total: number,
+  signal: AbortSignal,
+): void {
+  if (signal.aborted) {
+    throw new InterruptedError(
+      `Interrupted. ${runs.length} run${runs.length === 1 ? ' is' : 's are'} finished, ${open} not; ` +
+        'the same command resumes them.',
+    );
+  }
+  if (failures.length === 0) return;
+  throw new RunError(
+    `sweep: ${failures.length} of ${total} runs failed:\n` +
+      `${failures.map(({ job, message }) => `${job.id}: ${message}`).join('\n')}\n` +
+      'The same command tries again those that did not diverge.',
+  );
+}
 
 function runJson(run: Run, isBefore: boolean): string {
   const { name, scale, seed, mode, precision, threads, path, result } = run;
@@ -188,172 +201,4 @@ function runJson(run: Run, isBefore: boolean): string {
     ...(isBefore ? { finishedBefore: true } : {}),
   };
   return `${JSON.stringify(line)}\n`;
-}
-
-/** Who does the runs of a sweep, and what is to be said of them. */
-interface Chosen {
-  readonly executor: Executor;
-  readonly threads: number | undefined;
-  readonly workers: string;
-  readonly close: () => Promise<void>;
-}
-
-/**
- * Chooses workers here or a cluster. The threads of a run are never made to fit the number of workers: results would depend
- * on it.
- */
-async function chooseExecutor(given: Given): Promise<Chosen> {
-  const retries = wholeNumber(given, 'retries', 0, 2);
-  const address = given.values.get('ray');
-  if (address !== undefined) return chooseRay(given, address, retries);
-  if (given.values.has('gpus')) {
-    throw new UsageError(
-      '--gpus is for --ray. Here every worker has one GPU; CUDA_VISIBLE_DEVICES says which there are.',
-    );
-  }
-  const { cores, memoryBytes, gpus } = readHardware();
-  const visible = process.env['CUDA_VISIBLE_DEVICES'];
-  const names =
-    visible === undefined
-      ? gpus.map((_, index) => String(index))
-      : visible.split(',').filter((name) => name !== '' && gpus.length > 0);
-  const threads = threadsOf(given, names.length > 0);
-  const fitting =
-    names.length > 0
-      ? names.length
-      : Math.min(Math.floor(cores / (threads ?? 1)), Math.floor(memoryBytes / workerBytes));
-  const workers = wholeNumber(given, 'workers', 1, Math.max(1, fitting));
-  return {
-    executor: localExecutor({ workers, retries, gpus: names }),
-    threads,
-    workers: `${workers} worker${workers === 1 ? '' : 's'}`,
-    close: () => Promise.resolve(),
-  };
-}
-
-async function chooseRay(given: Given, address: string, retries: number): Promise<Chosen> {
-  if (given.values.has('workers')) {
-    throw new UsageError(
-      '--workers is for runs on this machine; with --ray the cluster says how many there are.',
-    );
-  }
-  const text = given.values.get('gpus');
-  const gpusPerRun = text === undefined ? undefined : Number(text);
-  if (gpusPerRun !== undefined && !(gpusPerRun >= 0)) {
-    throw new UsageError(`--gpus "${text}" is no number of GPUs. Give one, as in --gpus 1.`);
-  }
-  const cluster = await connectRay({
-    address,
-    retries,
-    ...(gpusPerRun === undefined ? {} : { gpusPerRun }),
-  });
-  const { nodes, cpus } = cluster;
-  return {
-    executor: cluster.executor,
-    threads: threadsOf(given, cluster.gpusPerRun > 0),
-    workers: `Ray at ${address}, ${nodes} node${nodes === 1 ? '' : 's'}, ${cpus} CPUs`,
-    close: () => cluster.close(),
-  };
-}
-
-/** One on a CPU, where runs side by side use the cores better than one run does; TensorFlow's own choice on a GPU. */
-function threadsOf(given: Given, usesGpu: boolean): number | undefined {
-  return given.values.has('threads') || !usesGpu ? wholeNumber(given, 'threads', 1, 1) : undefined;
-}
-
-/** Where a run stands. */
-interface Standing {
-  readonly worker: string;
-  readonly id: string;
-  readonly done: number;
-  readonly text: string;
-}
-
-/** Shows a sweep: a line a worker on a terminal, a line an event elsewhere. */
-function follow(
-  display: ReturnType<typeof displayLines>,
-  say: (line: string) => void,
-): {
-  readonly begin: (total: number, headline: string) => void;
-  readonly event: (job: RunJob, event: ExecutorEvent) => void;
-  readonly end: () => void;
-} {
-  const standings = new Map<string, Standing>();
-  let [total, over, start] = [0, 0, 0];
-  let timer: NodeJS.Timeout | undefined;
-  const show = (): void => {
-    const active = [...standings.values()].toSorted((a, b) =>
-      a.worker.localeCompare(b.worker, 'en', { numeric: true }),
-    );
-    const share = (over + active.reduce((sum, { done }) => sum + done, 0)) / Math.max(1, total);
-    display.show([
-      ...active.map(({ worker, id, text }) => `${worker.padStart(3)}  ${id}  ${text}`),
-      sweepLine(over, total, share, wallClock() - start),
-    ]);
-  };
-  const note = (line: string): void => {
-    display.clear();
-    say(line);
-  };
-  return {
-    begin(count, headline) {
-      [total, start] = [count, wallClock()];
-      note(headline);
-      timer = setInterval(show, 500);
-    },
-    event(job, event) {
-      const { id } = job;
-      const before = standings.get(id);
-      const { worker = '' } = 'worker' in event ? event : (before ?? {});
-      const left = (): string => sweepLine(over, total, over / total, wallClock() - start);
-      switch (event.event) {
-        case 'assigned':
-          standings.set(id, { worker, id, done: 0, text: 'starts' });
-          break;
-        case 'progress': {
-          const { done, epoch, epochs, imagesPerSec, acc, leftSec } = event;
-          const text =
-            `epoch ${epoch}/${epochs}  ${Math.floor(100 * done)} %  ${imagesPerSec.toFixed(0)} img/s  ` +
-            `acc ${(100 * acc).toFixed(2)} %  ${durationText(leftSec)} left`;
-          standings.set(id, { worker, id, done, text });
-          break;
-        }
-        case 'epoch': {
-          const { row } = event;
-          const { epochs } = job.experiment.run;
-          const text = `epoch ${row.epoch}/${epochs}  test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
-          standings.set(id, { worker, id, done: row.epoch / epochs, text });
-          break;
-        }
-        case 'done': {
-          standings.delete(id);
-          over += 1;
-          const { accPercent, trainSec } = event.result;
-          note(`${id}  ${accPercent.toFixed(2)} %  ${trainSec.toFixed(1)} s  (${left()})`);
-          break;
-        }
-        case 'retried':
-          display.note(`${id}: ${event.message} Begun again.`);
-          break;
-        case 'failed':
-        case 'lost':
-          standings.delete(id);
-          over += 1;
-          display.note(`${id} failed: ${event.message}`);
-          break;
-        case 'stopped':
-          standings.delete(id);
-          break;
-        case 'prepared':
-        case 'started':
-          break;
-        default:
-          event satisfies never;
-      }
-    },
-    end() {
-      clearInterval(timer);
-      display.clear();
-    },
-  };
 }

@@ -1,4 +1,4 @@
-/** A line on standard error that is replaced as work goes on; where nobody watches, a plain line now and then. */
+/** A line on standard error that is updated in place on a terminal; elsewhere a plain line now and then. */
 export interface Display {
   /** Shows where the work stands. */
   show(text: string): void;

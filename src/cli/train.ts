@@ -20,12 +20,12 @@ import { oneOf, usage, wholeNumber } from './flags';
 import type { Command, Given } from './flags';
 import { interruptSignal } from './stop-signals';
 
-/** `train`: one record, from data to a run folder. */
+/** `train`: one experiment, from data to a run folder. */
 export const train: Command = {
   name: 'train',
   summary:
-    'Trains a record of the catalogue on CIFAR-10 and keeps the run in a folder; resumes one.',
-  positionals: ['[RECORD]'],
+    'Trains an experiment of the catalogue on CIFAR-10 and keeps the run in a folder; resumes one.',
+  positionals: ['[EXPERIMENT]'],
   flags: {
     scale: {
       value: 'SCALE',
@@ -35,7 +35,7 @@ export const train: Command = {
     ...engineFlags,
     set: {
       value: 'PATH=VALUE',
-      help: 'change the record, as in --set optim.lr=0.6; may be repeated; acts after the size',
+      help: 'change the experiment after scaling, as in --set optim.lr=0.6; may be repeated',
       isRepeatable: true,
     },
     'data-dir': {
@@ -45,14 +45,14 @@ export const train: Command = {
     'log-dir': { value: 'DIR', help: 'where the run folder is made (default runs)' },
     checkpoints: {
       value: 'N',
-      help: 'how many checkpoints to keep, one an epoch: the last N (default 2), or all',
+      help: 'how many checkpoints to keep, one per epoch: the last N (default 2), or all',
     },
     resume: {
       value: 'FOLDER',
-      help: 'go on with the run in FOLDER, to the same bits; everything that decides it is read there',
+      help: 'resume the run in FOLDER, with a bit-identical result; all settings are read there',
     },
     inexact: {
-      help: 'resume although processor or TensorFlow are not what they were; run.json says so then',
+      help: 'resume although processor or TensorFlow changed; run.json records it',
     },
     json: { help: 'one JSON line an epoch and one at the end, for programs' },
   },
@@ -125,17 +125,17 @@ export const train: Command = {
   },
 };
 
-/** Trains, or goes on with training. */
+/** Trains or resumes. */
 type Start = (options: Omit<ResumeOptions, 'isInexact'>) => Promise<FinishedRun>;
 
-/** @throws UsageError, ExperimentError for a record that does not exist or cannot be changed as asked */
+/** @throws UsageError, ExperimentError for an experiment that does not exist or cannot be changed as asked */
 function beginning(given: Given): Start {
   const [name] = given.positionals;
   if (name === undefined) {
-    throw new UsageError(`train: RECORD is missing. Usage: cifar10-fast ${usage(train)}`);
+    throw new UsageError(`train: EXPERIMENT is missing. Usage: cifar10-fast ${usage(train)}`);
   }
   if (given.switches.has('inexact')) {
-    throw new UsageError('--inexact is about a run that is resumed; give --resume FOLDER with it.');
+    throw new UsageError('--inexact needs --resume FOLDER.');
   }
   const scale = oneOf(given, 'scale', scales, 'pocket');
   const seed = wholeNumber(given, 'seed', 0, 0);
@@ -159,7 +159,7 @@ function resumption(given: Given): Start {
   const extra = decided === undefined ? given.positionals[0] : `--${decided}`;
   if (extra !== undefined) {
     throw new UsageError(
-      `train: --resume goes on with what ${folder} says was begun; leave out ${extra}.`,
+      `train: --resume reads everything that decides the run from ${folder}; leave out ${extra}.`,
     );
   }
   const isInexact = given.switches.has('inexact');

@@ -1,14 +1,11 @@
 import { createInterface } from 'node:readline';
 import { Cifar10FastError, InterruptedError, RunError, UsageError } from '../base/errors';
 import { loadCifar10 } from '../data/cifar10';
-import type { AlgorithmRow } from '../engine/conv-algorithm';
-import { fastestPrecision, readHardware } from '../engine/hardware';
-import { loadTensorflow } from '../engine/tensorflow';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
-import { prepareRun } from '../runs/prepare';
 import type { FinishedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
 import type { RunOptions } from '../runs/train';
+import { prepareEngine } from '../sweeps/prepare-engine';
 import type { Command } from './flags';
 
 /** `worker`: one run of a sweep, in a process of its own. */
@@ -37,7 +34,7 @@ export const worker: Command = {
     try {
       const text = await first;
       const job = text === undefined ? undefined : readJob(text);
-      if (job === undefined) throw new UsageError('worker: there is no job on standard input.');
+      if (job === undefined) throw new UsageError('worker: standard input has no job.');
       if (job.kind === 'prepare') await prepare(job, controller.signal, tell);
       else await train(job, controller.signal, tell);
       return 0;
@@ -60,46 +57,24 @@ function readJob(text: string): Job {
   try {
     job = JSON.parse(text) as Partial<Job> | null;
   } catch (cause) {
-    throw new UsageError(`worker: the job is no JSON: ${(cause as Error).message}.`, { cause });
+    throw new UsageError(`worker: the job is not JSON: ${(cause as Error).message}.`, { cause });
   }
   if (job?.kind !== 'prepare' && job?.kind !== 'run') {
-    throw new UsageError('worker: the job is of no kind that a worker knows: prepare, run.');
+    throw new UsageError('worker: the job has an unknown kind. Known: prepare, run.');
   }
   return job as Job;
 }
 
 async function prepare(
-  { experiments, engine, dataDir }: PrepareJob,
+  job: PrepareJob,
   signal: AbortSignal,
   tell: (event: JobEvent) => void,
 ): Promise<void> {
-  const { mode, xla, intraOpThreads } = engine;
-  const threads = intraOpThreads === undefined ? {} : { intraOpThreads };
-  const { gpu } = loadTensorflow(threads);
-  const fastest = mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
-  const precision = engine.precision ?? fastest;
-  const algorithms = new Map<string, AlgorithmRow>();
-  // Only bf16 on a CPU has a choice.
-  if (mode === 'captured' && precision === 'bf16' && !gpu) {
-    const data = await loadCifar10({ dataDir, signal });
-    for (const experiment of experiments) {
-      signal.throwIfAborted();
-      const known = [...algorithms.values()];
-      const { trainer } = prepareRun(experiment, data, 0, {
-        engine: { mode, precision, xla, algorithms: known, ...threads },
-        signal,
-      });
-      try {
-        await trainer.warmUp();
-        for (const row of trainer.session.algorithms)
-          algorithms.set(`${row.pass} ${row.shape}`, row);
-      } finally {
-        trainer.dispose();
-      }
-    }
-  }
-  const prepared = { mode, precision, xla, algorithms: [...algorithms.values()], ...threads };
-  tell({ event: 'prepared', engine: prepared });
+  const { dataDir } = job;
+  tell({
+    event: 'prepared',
+    engine: await prepareEngine(job, () => loadCifar10({ dataDir, signal }), signal),
+  });
 }
 
 async function train(
@@ -126,17 +101,17 @@ async function train(
   };
   // What one thread does not need for operations at the same time belongs to the workers beside it.
   const threads = engine.intraOpThreads === undefined ? {} : { interOpThreads: 1 };
-  const anew = (): Promise<FinishedRun> =>
+  const start = (): Promise<FinishedRun> =>
     trainExperiment(experiment, { ...options, seed, engine: { ...engine, ...threads }, logDir });
-  const goneOn = async (folder: string): Promise<FinishedRun> => {
+  const continued = async (folder: string): Promise<FinishedRun> => {
     try {
       return await resumeRun(folder, options);
     } catch (error) {
-      // Its checkpoints are damaged, or the machine is not what it was: the run begins anew, in a folder beside.
+      // Its checkpoints are damaged, or the machine changed: the run starts again, in a folder of its own.
       if (!(error instanceof RunError) || isBegun) throw error;
-      return anew();
+      return start();
     }
   };
-  const { path = logDir, result } = await (resume === undefined ? anew() : goneOn(resume));
+  const { path = logDir, result } = await (resume === undefined ? start() : continued(resume));
   tell({ event: 'done', folder: path, result });
 }

@@ -18,6 +18,7 @@ export type { Rgb } from '../data/normalise';
 export type { Safetensors, StoredTensor } from '../data/safetensors';
 
 // Augmentation.
+export type { Jitter } from '../augment/jitter';
 export type { Corner, Image, ImageShape } from '../augment/window';
 export { batchIndices, epochBatches } from '../augment/epoch-order';
 export type { BatchIndices, EpochOptions } from '../augment/epoch-order';
@@ -64,6 +65,7 @@ export { loadTensorflow } from '../engine/tensorflow';
 export type { Tensorflow, ThreadOptions } from '../engine/tensorflow';
 
 // Layers.
+export type { GlobalPoolLayer } from '../nn/pool';
 export type { ActivationLayer } from '../nn/activation';
 export type { BatchNormLayer } from '../nn/batch-norm';
 export type { CombineLayer } from '../nn/combine';
@@ -73,10 +75,16 @@ export type { Activations, Variables } from '../nn/network';
 export type { PoolLayer } from '../nn/pool';
 
 // Optimisation.
+export type { Lookahead } from '../optim/lookahead';
+export { muon } from '../optim/muon';
+export type { MuonOptions } from '../optim/muon';
+export type { GroupedHyper } from '../optim/optimiser';
 export type { RuleName } from '../optim/optimiser';
 export type { Hyper } from '../optim/rule';
 
 // Training.
+export type { PaceChange } from '../train/pace';
+export type { RunFlops, SizeStage } from '../train/training';
 export type { Batch, ResidentSplit, ResidentTables } from '../train/batches';
 export { openBatches } from '../train/open-batches';
 export type { Batches, BatchesOptions } from '../train/open-batches';

@@ -16,7 +16,8 @@ export { changes } from '../notebook/changes';
 export { channelPlot } from '../notebook/channel-plot';
 export type { ChannelPlotOptions } from '../notebook/channel-plot';
 export { chart, vegaLite } from '../notebook/chart';
-export type { Channel, ChartOptions, Guide, Mark, VegaLiteSpec } from '../notebook/chart';
+export type { VegaLiteSpec } from '../notebook/chart';
+export type { Channel, ChartOptions, Guide, Mark } from '../notebook/chart-options';
 export { comparison, epochRows, recordedRuns } from '../notebook/compare-runs';
 export { curves } from '../notebook/curves';
 export type { CurveRun } from '../notebook/curves';
@@ -40,4 +41,4 @@ export type { FollowedStart, TrialsOf, TrialsOptions } from '../notebook/series-
 export { tabulate } from '../notebook/tabulate';
 export type { TabulateOptions } from '../notebook/tabulate';
 export { resumeLive, trainLive } from '../notebook/train-live';
-export type { LiveOptions, RecordOrName } from '../notebook/train-live';
+export type { LiveOptions, ExperimentOrName } from '../notebook/train-live';

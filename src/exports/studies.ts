@@ -4,9 +4,11 @@
  */
 
 // Layers.
+export type { WhiteningOptions } from '../nn/whiten';
 export type { Whitening } from '../nn/whiten';
 
 // Networks of the study.
+export type { AirbenchOptions } from '../models/airbench';
 export { bagOfTricks, newDawn } from '../models/bag-of-tricks';
 export type { BagOfTricksOptions, Member, NewDawnOptions } from '../models/bag-of-tricks';
 export {
@@ -31,12 +33,12 @@ export { byNotebook } from '../catalogue/catalogue';
 export { parseOverride } from '../catalogue/override';
 export type {
   BlockName,
-  DataRecord,
-  LossRecord,
-  NetRecord,
+  DataConfig,
+  LossConfig,
+  NetConfig,
   Notebook,
-  OptimRecord,
-  RunRecord,
+  OptimConfig,
+  RunConfig,
 } from '../catalogue/experiment';
 
 // Runs.
@@ -97,14 +99,14 @@ export type {
   MapAxis,
   MapSteps,
 } from '../studies/hyperparameter-study';
-export { profileRecord, publishedProfile } from '../studies/step-profile';
+export { profileExperiment, publishedProfile } from '../studies/step-profile';
 export type { ProfileRow } from '../studies/step-profile';
 export { stressTest } from '../studies/stress-test';
 export { frozenSample, sampleOf } from '../studies/sample';
 export {
   averagedPoints,
   balancedStep,
-  followRecord,
+  followExperiment,
   weightDecayStudy,
 } from '../studies/weight-decay-study';
 export type {

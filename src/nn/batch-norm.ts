@@ -24,7 +24,7 @@ export interface BatchNormLayer {
   readonly scaleInit: number | 'uniform';
   readonly isScaleFrozen: boolean;
   readonly isBiasFrozen: boolean;
-  /** What the result goes through at last; {@link fuse} puts the activation behind a norm here. */
+  /** What the result goes through at last; `fuse` of the engine puts the activation behind a norm here. */
   readonly activation?: ActivationLayer;
 }
 

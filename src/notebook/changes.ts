@@ -2,7 +2,7 @@ import { findExperiment } from '../catalogue/catalogue';
 import { changesBetween } from '../catalogue/differences';
 import type { Figure } from './figure';
 import { tabulate } from './tabulate';
-import type { RecordOrName } from './train-live';
+import type { ExperimentOrName } from './train-live';
 
 /**
  * What one record changes about another, as a table: the path of each value that is not the same, and both values. Where
@@ -14,7 +14,7 @@ import type { RecordOrName } from './train-live';
  * await show(changes('post1-main-thread', 'post2-batch-512'));
  * ```
  */
-export function changes(before: RecordOrName, after: RecordOrName): Figure {
+export function changes(before: ExperimentOrName, after: ExperimentOrName): Figure {
   const [old, now] = [before, after].map((record) =>
     typeof record === 'string' ? findExperiment(record) : record,
   );

@@ -14,7 +14,7 @@ export function wantedScale(): Scale | undefined {
   const found = scales.find((scale) => scale === wanted);
   if (found === undefined) {
     throw new NotebookError(
-      `CIFAR10_FAST_SCALE is "${wanted}", which is no size.${nearestHint(wanted, scales)} ` +
+      `CIFAR10_FAST_SCALE is "${wanted}", which is not a scale.${nearestHint(wanted, scales)} ` +
         `Sizes are: ${scales.join(', ')}.`,
     );
   }

@@ -40,7 +40,7 @@ export async function pictures(
   const count = images.length / length;
   if (!Number.isInteger(count) || count === 0) {
     throw new NotebookError(
-      `pictures: ${images.length} numbers are no whole number of pictures [${shape.join()}] of ${length}. ` +
+      `pictures: ${images.length} values are not a whole number of pictures [${shape.join()}] of ${length}. ` +
         'Give [N,H,W,C] in rows, and the shape of one picture.',
     );
   }

@@ -7,7 +7,7 @@ import type { SessionOptions } from '../engine/session';
 import { runHyperparameterTrial } from '../studies/hyperparameter-study';
 import type { HyperparameterResult, HyperparameterTrial } from '../studies/hyperparameter-study';
 import type { Experiment, Scale } from '../catalogue/experiment';
-import { followRecord } from '../studies/weight-decay-study';
+import { followExperiment } from '../studies/weight-decay-study';
 import type { FollowedRun } from '../studies/weight-decay-study';
 import { durationText } from '../text/progress';
 import type { Progress } from '../text/progress';
@@ -110,7 +110,9 @@ export async function trialsLive(
             own.push(result);
           }
           results.push(...own);
-          at = source.next(own.reduce((sum, { accPercent }) => sum + accPercent, 0) / own.length);
+          const hasDiverged = own.some(({ diverged }) => diverged === 1);
+          const sum = own.reduce((sum, { accPercent }) => sum + accPercent, 0);
+          at = source.next(hasDiverged ? NaN : sum / own.length);
         }
         if (results.length === 0) throw nothingToTrain('trialsLive');
         return results;
@@ -162,7 +164,7 @@ export async function followLive(
           limitSec: Infinity,
         },
         (watch) =>
-          followRecord(experiment, {
+          followExperiment(experiment, {
             seed,
             startScale,
             ...(engine === undefined ? {} : { engine }),

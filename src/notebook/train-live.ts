@@ -41,7 +41,7 @@ export interface LiveOptions {
 }
 
 /** A record, by name or as it is. */
-export type RecordOrName = string | Experiment;
+export type ExperimentOrName = string | Experiment;
 
 /**
  * Trains records in a cell, and shows how it goes: before it starts, what is trained and how long it will take; then, about
@@ -61,7 +61,7 @@ export type RecordOrName = string | Experiment;
  * ```
  */
 export async function trainLive(
-  records: RecordOrName | readonly RecordOrName[],
+  records: ExperimentOrName | readonly ExperimentOrName[],
   options: LiveOptions = {},
 ): Promise<readonly FinishedRun[]> {
   const given = isList(records) ? records : [records];
@@ -167,8 +167,8 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
 }
 
 function isList(
-  records: RecordOrName | readonly RecordOrName[],
-): records is readonly RecordOrName[] {
+  records: ExperimentOrName | readonly ExperimentOrName[],
+): records is readonly ExperimentOrName[] {
   return Array.isArray(records);
 }
 

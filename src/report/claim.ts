@@ -3,7 +3,7 @@
  * and how that compares.
  *
  * @param values by name, in the claimed order, the smallest first
- * @param digits that count in what is printed; 3 where absent
+ * @param digits significant digits; default: 3
  * @throws RangeError if there are less than two
  * @example
  * ```ts

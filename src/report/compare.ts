@@ -52,7 +52,7 @@ const mostRuns = 1e9;
  * `runsNeeded` is the smallest n for which the test's power, by the noncentral t distribution, reaches `power` if the true
  * difference and spread are those that were seen. It plans the next series; it says nothing more about this one.
  *
- * @throws ReportError if a series is empty or a value is no finite number, or `level` or `power` is not between 0 and 1
+ * @throws ReportError if a series is empty or a value is NaN or infinite, or `level` or `power` is not between 0 and 1
  * @see Student, The probable error of a mean, Biometrika 6 (1908); Welch, The generalization of "Student's" problem when
  *   several different population variances are involved, Biometrika 34 (1947)
  * @example

@@ -116,10 +116,10 @@ describe('findRuns', () => {
     mkdirSync(folder);
     await expect(findRuns([join(folder, 'none')])).rejects.toThrow(
       new RunError(
-        `report: there is no ${join(folder, 'none')}. Point at a run's folder, or at one of several.`,
+        `report: ${join(folder, 'none')} does not exist. Name the folder of a run, or of several.`,
       ),
     );
-    await expect(findRuns([folder])).rejects.toThrow(`report: ${folder} holds no run`);
+    await expect(findRuns([folder])).rejects.toThrow(`report: ${folder} has no run`);
     const torn = leaveRun(folder, 'torn', { acc: 20 });
     writeFileSync(join(torn, 'log.jsonl'), '{"epoch":1,"valid"');
     await expect(findRuns([folder])).rejects.toThrow(

@@ -51,7 +51,7 @@ export function sumMistakes(
   if (predictions.some((other) => Buffer.compare(other.labels, labels) !== 0)) {
     throw new ReportError(
       `report: runs of ${label} have predictions of different test images. Remove predictions.tsv in their folders, ` +
-        'and make them anew with --predictions.',
+        'and write them again with --predictions.',
     );
   }
   const confusion = Array.from({ length: 10 }, () => Array.from({ length: 10 }, () => 0));

@@ -33,7 +33,7 @@ export interface SummaryOptions {
  * The interval is Student's: mean +- t sd / sqrt(n). A run counts as at the target if it is less than 1e-6 below,
  * because an accuracy that was averaged in float32 is off by a few 1e-8, and steps of CIFAR-10's are 1e-4.
  *
- * @throws ReportError if there are no values, or one is no finite number
+ * @throws ReportError if there are no values, or one is NaN or infinite
  * @example
  * ```ts
  * summarise([0.9437, 0.9433, 0.9404, 0.9423]); // mean 0.9424, sd 0.0015, 4 of 4 reached, interval 0.9401 to 0.9448

@@ -10,7 +10,7 @@ import type { EpochRow, Learnt, Snapshot } from '../train/training';
 import type { Totals } from '../train/steps';
 import type { RunFolder } from './folder';
 
-/** A training as it stood, and what it had come to: a file from which a run goes on. */
+/** The state of a training and its rows: a file from which a run resumes. */
 export interface Checkpoint {
   readonly snapshot: Snapshot;
   /** Of the epochs that were over. */
@@ -22,7 +22,7 @@ export interface Checkpoint {
 /** How many checkpoints a run keeps: the last so many, or all. */
 export type KeptCheckpoints = number | 'all';
 
-/** What a folder holds to go on from, and what was found on the way to it. */
+/** The checkpoint that a folder can resume from, and damaged ones. */
 export interface Found {
   /** Absent where there is no checkpoint at all. */
   readonly checkpoint?: Checkpoint;

@@ -21,8 +21,8 @@ export async function findRuns(paths: readonly string[]): Promise<Run[]> {
     const runs = await runsAt(path);
     if (runs.length === 0) {
       throw new RunError(
-        `report: ${path} holds no run: neither run.json, nor a folder with one. Point at a run's folder or at the ` +
-          'folder that holds them, as --log-dir named it.',
+        `report: ${path} has no run: no run.json, and no folder with one. Name the folder of a run, or the ` +
+          'folder of several, as --log-dir named it.',
       );
     }
     for (const run of runs) found.set(run.path ?? '', run);
@@ -134,9 +134,7 @@ async function readFinished(path: string, plan: PlannedRun): Promise<FinishedRun
 async function runsAt(path: string): Promise<Run[]> {
   const kind = await stat(path).catch(() => undefined);
   if (kind === undefined) {
-    throw new RunError(
-      `report: there is no ${path}. Point at a run's folder, or at one of several.`,
-    );
+    throw new RunError(`report: ${path} does not exist. Name the folder of a run, or of several.`);
   }
   if (kind.isFile()) return [parseResult(path, await readFile(path, 'utf8'))];
   const own = await readRun(path);

@@ -11,7 +11,7 @@ import type { EpochRow, Examples, Trainer, Training, Watch } from '../train/trai
 import { startTimer } from '../train/timer';
 import type { Result } from './run';
 
-/** A record made ready to run on this machine. */
+/** An experiment that is ready to train on this machine. */
 export interface PreparedRun {
   readonly trainer: Trainer;
   /** Seconds that normalising took; the scripts of the reference count them as training time. */
@@ -19,14 +19,14 @@ export interface PreparedRun {
   readonly imagesPerEpoch: number;
 }
 
-/** Who follows a run, and how its steps are executed. */
+/** Callbacks of a run, and how its steps are executed. */
 export interface PrepareOptions extends Watch {
   readonly engine?: SessionOptions;
   /** Steps of the caller, and what they keep. */
   readonly steps?: Pick<Training, 'trainSteps' | 'extraSteps' | 'extraState'>;
 }
 
-/** The images of CIFAR-10 that a record learns from or is evaluated on, normalised. */
+/** The training or test images of an experiment, normalised. */
 export function examplesOf(
   { data: { subset: count } }: Experiment,
   data: Cifar10,
@@ -35,7 +35,7 @@ export function examplesOf(
   return normaliseSplit(count === undefined ? data[split] : subset(data[split], count[split]));
 }
 
-/** Normalises the record's images and puts them, the network and the steps on the device. Dispose the trainer after. */
+/** Normalises an experiment's images and puts them, its network and its steps on the device. Dispose the trainer. */
 export function prepareRun(
   experiment: Experiment,
   data: Cifar10,
@@ -52,7 +52,7 @@ export function prepareRun(
   return { trainer, preprocessSec, imagesPerEpoch };
 }
 
-/** Puts a record's network and steps, and the images that it is given, on the device. Dispose the trainer after. */
+/** Puts an experiment's network and steps, and the given images, on the device. Dispose the trainer. */
 export function trainerOf(
   experiment: Experiment,
   { train, valid }: Readonly<Record<'train' | 'valid', Examples>>,

@@ -13,7 +13,7 @@ export interface ForgetfulnessTrial {
   /** The highest learning rate, for the mean loss of a batch. */
   readonly rate: number;
   readonly data: ForgetfulnessData;
-  /** In its size already. Its name tells batch, rate and data; it is no record of the catalogue. */
+  /** At its scale; named by batch, rate and data, and not in the catalogue. */
   readonly experiment: Experiment;
 }
 

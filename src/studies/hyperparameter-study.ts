@@ -15,7 +15,7 @@ import { scaled } from '../catalogue/scale';
 /** One run of post 5's study, and the hyperparameters that it is there for. */
 export interface HyperparameterTrial extends Trial {
   readonly batchSize: number;
-  /** In its size already. Its name tells the hyperparameters; it is no record of the catalogue. */
+  /** At its scale; named by its hyperparameters, and not in the catalogue. */
   readonly experiment: Experiment;
 }
 
@@ -31,7 +31,7 @@ export type HyperparameterResult = Hyperparameters & {
   /** On test images; that of guessing where the run diverged. */
   readonly accPercent: number;
   readonly trainSec: number;
-  /** 1 where the loss was no finite number, else 0. */
+  /** 1 if training diverged, else 0. */
   readonly diverged: number;
 };
 
@@ -258,17 +258,16 @@ export function* hyperparameterSearch(
 /** How {@link runHyperparameterTrial} trains, and who follows it. */
 export interface HyperparameterRunOptions extends Pick<Watch, 'signal' | 'onProgress'> {
   readonly data: Cifar10;
-  /** Gives starting weights, order and augmentation; 0 where absent. */
+  /** Decides starting weights, order and augmentation. Default: 0. */
   readonly seed?: number;
-  /** Captured, in the precision that this hardware computes fastest in, where absent. */
+  /** Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** Told how many seconds the run will take, before its first step. */
+  /** Called with the seconds that the run will take, before its first step. */
   readonly onStart?: (seconds: number) => void;
 }
 
 /**
- * Trains one trial and tells what came of it; keeps nothing on disk. A loss that is no finite number ends the run, with the
- * accuracy of guessing.
+ * Trains one trial; keeps nothing on disk. If training diverges, the result has the accuracy of guessing.
  *
  * @throws InterruptedError if the signal stops it
  */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findExperiment } from '../catalogue/catalogue';
-import { profileRecord, publishedProfile } from './step-profile';
+import { profileExperiment, publishedProfile } from './step-profile';
 import { scaled } from '../catalogue/scale';
 
 const sumAt = (
@@ -10,7 +10,7 @@ const sumAt = (
 
 test("a record's step is timed at each batch size, and its parts are an epoch together", async () => {
   const told: number[] = [];
-  const { times, rows } = await profileRecord(
+  const { times, rows } = await profileExperiment(
     scaled(findExperiment('post3-cutout'), 'smoke'),
     [8, 16],
     {

@@ -25,11 +25,11 @@ const imagesPerEpoch = 50_000;
  * In the precision that this hardware computes fastest in, unless `engine` says otherwise. A batch size takes about 20
  * steps.
  *
- * @param onBatch told before each batch size is measured
+ * @param onBatch called before each batch size is measured
  * @returns what {@link stepTimes} found, and the same as seconds an epoch
  * @throws TrainError, AugmentError, InterruptedError as `stepTimes` does
  */
-export async function profileRecord(
+export async function profileExperiment(
   record: Experiment,
   batchSizes: readonly number[],
   {

@@ -7,7 +7,12 @@ import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
 import { scales } from '../catalogue/experiment';
 import type { Experiment } from '../catalogue/experiment';
-import { averagedPoints, balancedStep, followRecord, weightDecayStudy } from './weight-decay-study';
+import {
+  averagedPoints,
+  balancedStep,
+  followExperiment,
+  weightDecayStudy,
+} from './weight-decay-study';
 import type { FollowedPoint, FollowedRun } from './weight-decay-study';
 
 function split(count: number, seed: number): Split {
@@ -129,10 +134,10 @@ describe('averagedPoints', () => {
   });
 });
 
-describe('followRecord', () => {
+describe('followExperiment', () => {
   test('tells every layer at every step, and what follows from rate and momentum', async () => {
     const told: number[] = [];
-    const run = await followRecord(study(), { data, onStart: (seconds) => told.push(seconds) });
+    const run = await followExperiment(study(), { data, onStart: (seconds) => told.push(seconds) });
     expect(told).toHaveLength(1);
     expect(told[0]).toBeGreaterThan(0);
     expect(run.rows.map(({ epoch }) => epoch)).toEqual([1, 2]);
@@ -159,9 +164,13 @@ describe('followRecord', () => {
 
   test('longer weights with the rate and decay that belong to them learn the same', async () => {
     const engine = { precision: 'fp32' } as const;
-    const usual = await followRecord(study(), { data, engine });
-    const longer = await followRecord(study({ asIfScaledBy: 2 }), { data, engine, startScale: 2 });
-    const alone = await followRecord(study(), { data, engine, startScale: 2 });
+    const usual = await followExperiment(study(), { data, engine });
+    const longer = await followExperiment(study({ asIfScaledBy: 2 }), {
+      data,
+      engine,
+      startScale: 2,
+    });
+    const alone = await followExperiment(study(), { data, engine, startScale: 2 });
     const loss = ({ rows }: FollowedRun): number => rows[1].train.loss;
     // But for the small number that batch norm adds to its variances.
     expect(Math.abs(loss(longer) / loss(usual) - 1)).toBeLessThan(0.01);
@@ -184,7 +193,7 @@ describe('followRecord', () => {
 
   test('LARS moves all channels of all convolutions alike at first', async () => {
     const record = study({ isLars: true });
-    const run = await followRecord(record, { data, engine: { precision: 'fp32' } });
+    const run = await followExperiment(record, { data, engine: { precision: 'fp32' } });
     const first = run.points.filter(({ step, layer }) => step === 1 && layer !== 'linear');
     const [{ relativeMovement }] = first;
     expect(relativeMovement).toBeGreaterThan(0);
@@ -195,6 +204,6 @@ describe('followRecord', () => {
 
   test('is stopped by its signal', async () => {
     const signal = AbortSignal.abort();
-    await expect(followRecord(study(), { data, signal })).rejects.toThrow(InterruptedError);
+    await expect(followExperiment(study(), { data, signal })).rejects.toThrow(InterruptedError);
   });
 });

@@ -23,7 +23,7 @@ export interface WeightDecayChanges extends Partial<Hyperparameters> {
    * multiplied by the square of it, decay divided by that.
    */
   readonly asIfScaledBy?: number;
-  /** LARS for the convolutions, at the relative rate where SGD is in balance; false where absent. */
+  /** LARS for the convolutions, at the relative rate where SGD is in balance. Default: false. */
   readonly isLars?: boolean;
 }
 
@@ -162,16 +162,16 @@ export interface FollowedRun {
   readonly points: readonly FollowedPoint[];
 }
 
-/** How {@link followRecord} trains, and who follows it. */
+/** How {@link followExperiment} trains, and who follows it. */
 export interface FollowOptions extends Pick<Watch, 'signal' | 'onProgress'> {
   readonly data: Cifar10;
-  /** Gives starting weights, order and augmentation; 0 where absent. */
+  /** Decides starting weights, order and augmentation. Default: 0. */
   readonly seed?: number;
-  /** Captured, in the precision that this hardware computes fastest in, where absent. */
+  /** Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** The convolutions begin with weights so many times as long; 1 where absent. */
+  /** The convolutions start with weights so many times as long. Default: 1. */
   readonly startScale?: number;
-  /** Told how many seconds the run will take, before its first step. */
+  /** Called with the seconds that the run will take, before its first step. */
   readonly onStart?: (seconds: number) => void;
 }
 
@@ -181,7 +181,7 @@ export interface FollowOptions extends Pick<Watch, 'signal' | 'onProgress'> {
  * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops it
  */
-export async function followRecord(
+export async function followExperiment(
   experiment: Experiment,
   { data, seed = 0, engine, startScale = 1, onStart, ...watch }: FollowOptions,
 ): Promise<FollowedRun> {

@@ -11,7 +11,7 @@ export interface JobEngine {
   readonly precision: Precision;
   /** Whether XLA compiles the steps. */
   readonly xla: boolean;
-  /** Within an operation. TensorFlow's own choice where absent: on a GPU, where it decides nothing. */
+  /** Within an operation. Default: TensorFlow's choice, on a GPU, where it changes no result. */
   readonly intraOpThreads?: number;
   readonly algorithms: readonly AlgorithmRow[];
 }
@@ -19,7 +19,7 @@ export interface JobEngine {
 /** Asks a worker how runs are to be executed: the precision, where none is asked for, and the table of algorithms. */
 export interface PrepareJob {
   readonly kind: 'prepare';
-  /** As they are to be trained: of their size, with their overrides. */
+  /** At their scale, with their overrides. */
   readonly experiments: readonly Experiment[];
   readonly engine: Pick<JobEngine, 'mode' | 'xla' | 'intraOpThreads'> &
     Partial<Pick<JobEngine, 'precision'>>;
@@ -37,9 +37,9 @@ export interface RunJob {
   readonly dataDir?: string;
   /** The folder that the run's folder is made in. */
   readonly logDir: string;
-  /** The folder of the same run, begun before and not finished: the worker goes on with it, if it can. */
+  /** The folder of an unfinished run to resume, if possible. */
   readonly resume?: string;
-  /** How many checkpoints the run keeps; as many as `train` does where absent. */
+  /** How many checkpoints the run keeps. Default: as `train`. */
   readonly checkpoints?: number;
 }
 
@@ -63,7 +63,7 @@ export type JobEvent =
     }
   | { readonly event: 'epoch'; readonly row: EpochRow }
   | { readonly event: 'done'; readonly folder: string; readonly result: Result }
-  /** Stopped because it was told to. */
+  /** Stopped on request. */
   | { readonly event: 'stopped'; readonly message: string }
   /** Will fail again in the same way: a loss that is no number, a full disk, no data. */
   | { readonly event: 'failed'; readonly message: string };

@@ -6,7 +6,7 @@ import type { Job, JobEvent } from './job';
 
 /** How worker processes are started. */
 export interface WorkerOptions {
-  /** Program and arguments; this package's own command `worker` where absent. */
+  /** Program and arguments. Default: this package's command `worker`. */
   readonly command?: readonly string[];
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export type JobEnd = Extract<JobEvent, { event: 'prepared' | 'done' | 'stopped' 
 /**
  * Gives a job to a worker, a process of its own, and waits for its end.
  *
- * @param onEvent told what the worker says, its last word left out
+ * @param onEvent called with every event but the last
  * @returns the worker's last word; `undefined` where it ended without one and the signal had been given
  * @throws RunError if the worker ended without a last word, by a crash: says what it wrote on standard error
  */
@@ -40,7 +40,7 @@ export async function runInWorker(
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const { stdin, stdout, stderr } = child;
-  // A worker that is gone takes no more words; that it is gone is told below.
+  // A worker that has ended reads no more; its end is reported below.
   stdin.on('error', () => undefined);
   stdin.write(`${JSON.stringify(job)}\n`);
   const stop = (): void => {

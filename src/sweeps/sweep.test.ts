@@ -56,10 +56,11 @@ lines.once('line', (line) => {
   say({ event: 'started', folder, epochs: 1 });
   if (attempts <= (does.crash ?? 0)) { process.stderr.write('out of luck'); process.kill(process.pid, 'SIGSEGV'); }
   console.log('what a library prints');
+  if (does.diverge) leave({ failure: { epoch: 1, step: 2, message: 'the loss is NaN or infinite' } });
   if (does.fail) { say({ event: 'failed', message: 'the loss is NaN or infinite' }); return lines.close(); }
   if (does.wait) return lines.once('close', () => say({ event: 'stopped', message: 'Interrupted.' }));
   const result = { epochs: 1, accPercent: 90 + seed, loss: 1, trainSec: 2, imagesPerSec: 3 };
-  leave({ result });
+  leave(does.torn ? { result, seed: 'two' } : { result });
   say({ event: 'done', folder, result });
   lines.close();
 });
@@ -201,6 +202,25 @@ describe('a sweep', () => {
     expect(runs).toHaveLength(3);
     expect(failures.map(({ message }) => message)).toEqual(['the loss is NaN or infinite']);
     expect(attemptsOf(log, 1)).toHaveLength(1);
+  });
+
+  test('does not train a diverged run again, and says which it was', async () => {
+    const { plan, log, executor } = prepared({ 1: { diverge: true, fail: true } });
+    const first = await sweep(plan, executor);
+    expect(first.diverged.map(({ seed, failure }) => [seed, failure?.step])).toEqual([[1, 2]]);
+    const again = await sweep(plan, executor);
+    expect(again.runs.map(({ seed }) => seed)).toEqual([0, 2, 3]);
+    expect(again.diverged).toEqual(first.diverged);
+    expect(again.failures.map(({ message }) => message)).toEqual(['the loss is NaN or infinite']);
+    expect(again.open).toBe(0);
+    expect(attemptsOf(log, 1)).toHaveLength(1);
+  });
+
+  test('reports a result that cannot be read as a failure', async () => {
+    const { plan, executor } = prepared({ 2: { torn: true } });
+    const { runs, failures } = await sweep(plan, executor);
+    expect(runs).toHaveLength(3);
+    expect(failures[0].message).toContain('run.json: "seed" is "two"; expected a whole number');
   });
 
   test('stops its workers, begins no more, and goes on when it is called again', async () => {

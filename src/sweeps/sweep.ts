@@ -11,18 +11,18 @@ import { findAnyRuns, isSameRun } from '../runs/find-runs';
 import type { Run } from '../runs/run';
 import { readRun } from '../runs/run-file';
 
-/** What is to be run, and how. */
+/** The runs of a sweep, and how they are executed. */
 export interface SweepPlan {
-  /** As they are to be trained: of their size, with their overrides. */
+  /** At their scale, with their overrides. */
   readonly experiments: readonly Experiment[];
   /** Every experiment is run with each of them. */
   readonly seeds: readonly number[];
   readonly mode: SessionMode;
-  /** What the machine that the first worker runs on computes fastest in, where absent. */
+  /** Default: the fastest of the machine of the first worker. */
   readonly precision?: Precision;
   /** Whether XLA compiles the steps. */
   readonly xla: boolean;
-  /** Threads within an operation, in every run; TensorFlow's own choice where absent. */
+  /** Threads within an operation, in every run. Default: TensorFlow's choice. */
   readonly threads?: number;
   /** Where the runs' folders are made. */
   readonly logDir: string;
@@ -33,7 +33,7 @@ export interface SweepPlan {
 export interface Executor {
   /** Asks for the precision and the table of algorithms that all runs are to share. */
   prepare(job: PrepareJob, signal: AbortSignal | undefined): Promise<JobEngine>;
-  /** Does every job, and tells what comes of each; ends early, in good order, where the signal says so. */
+  /** Executes every job and reports its events; stops early if the signal is aborted. */
   run(
     jobs: readonly RunJob[],
     tell: (job: RunJob, event: ExecutorEvent) => void,
@@ -41,12 +41,12 @@ export interface Executor {
   ): Promise<void>;
 }
 
-/** What an executor tells of a job: the worker's own events, and what becomes of the worker. */
+/** Events of a job: those of its worker, and those of the worker itself. */
 export type ExecutorEvent =
   | (JobEvent & { readonly worker?: string })
-  /** Begun by a worker, whose name says where the job runs. */
+  /** A worker has taken the job; its name says where that runs. */
   | { readonly event: 'assigned'; readonly worker: string }
-  /** The worker was lost; another one begins the run again. */
+  /** The worker was lost; another one starts the run again. */
   | { readonly event: 'retried'; readonly attempt: number; readonly message: string }
   /** Given up after too many lost workers. */
   | { readonly event: 'lost'; readonly message: string };
@@ -58,34 +58,33 @@ export interface SweepOutcome {
   /** Runs that diverged, before or now. They are among the failures, and are not trained again. */
   readonly diverged: readonly Run[];
   readonly failures: readonly { readonly job: RunJob; readonly message: string }[];
-  /** Runs that were not begun or not finished because the sweep was stopped. */
+  /** The number of runs that are not finished because the sweep was stopped. */
   readonly open: number;
   readonly engine: JobEngine;
 }
 
-/** What a sweep tells while it goes on. */
+/** Callbacks of a sweep. */
 export interface SweepWatch {
   /** Stops the sweep. Default: in a cell of our kernel the cell's own signal, elsewhere none. */
   readonly signal?: AbortSignal;
-  /** Told once, before the first run: how runs are executed, what is to be done and what lies there from before. */
+  /** Called once, before the first run: how runs are executed, the jobs, and runs finished before. */
   readonly onPlan?: (plan: {
     readonly engine: JobEngine;
     readonly jobs: readonly RunJob[];
     readonly finished: readonly Run[];
   }) => void;
-  /** Told of everything that becomes of a job, by what carries the jobs out. */
+  /** Called with every event of a job. */
   readonly onEvent?: (job: RunJob, event: ExecutorEvent) => void;
-  /** Told of each run that is finished now. */
+  /** Called with each run that finishes. */
   readonly onRun?: (run: Run) => void;
 }
 
 /**
- * Runs records with several seeds each, every run in a process of its own.
+ * Runs experiments with several seeds each, every run in a process of its own.
  *
- * Results depend on record, seed, precision, threads and the table of algorithms. All of these are fixed before the first
- * run and are the same for every run, so that it does not matter how many workers there are, in which order they come to
- * the runs, or whether the sweep was stopped in between. Runs in `logDir` that are finished and agree in everything but the
- * table are taken as they are; those that were begun and not finished are gone on with.
+ * Results depend on experiment, seed, precision, threads and the table of algorithms. These are fixed before the first run
+ * and shared by all, so neither the number of workers nor the order of runs nor an interruption changes a result. Runs in
+ * `logDir` that are finished and agree in everything but the table are not repeated; unfinished ones are resumed.
  *
  * @throws RunError if a folder cannot be read or written, or no worker can be started
  */
@@ -96,7 +95,7 @@ export async function sweep(
 ): Promise<SweepOutcome> {
   // In a cell the stop button is for the workers, too.
   const signal = given ?? kernelHost()?.interruptSignal();
-  const { experiments, seeds, mode, precision, xla, threads, dataDir } = plan;
+  const { experiments, mode, precision, xla, threads, dataDir } = plan;
   const logDir = resolve(plan.logDir);
   const data = dataDir === undefined ? {} : { dataDir: resolve(dataDir) };
   const asked = {
@@ -109,72 +108,99 @@ export async function sweep(
     { kind: 'prepare', experiments, engine: asked, ...data },
     signal,
   );
-  const before = await findAnyRuns(logDir);
-  const wanted = experiments.flatMap((experiment) =>
-    seeds.map((seed) => ({ experiment, seed, id: idOf(experiment, seed) })),
-  );
-  const done = new Map<string, Run>();
-  const jobs: RunJob[] = [];
-  const failures: { job: RunJob; message: string }[] = [];
-  for (const { experiment, seed, id } of wanted) {
-    const same = before.filter((run) => isSameRun(run, { experiment, seed, ...engine }));
-    const finished = same.find(({ result }) => result !== undefined);
-    if (finished !== undefined) {
-      done.set(id, finished);
-      continue;
-    }
-    const job = { kind: 'run', id, experiment, seed, engine, logDir, ...data } as const;
-    const diverged = same.find(({ failure }) => failure !== undefined);
-    if (diverged?.failure !== undefined) {
-      // The same seed on the same engine diverges again.
-      failures.push({ job, message: diverged.failure.message });
-      continue;
-    }
-    const resume = same.at(-1)?.path;
-    jobs.push(resume === undefined ? job : { ...job, resume });
-  }
+  const all = jobsOf(plan, { engine, logDir, ...data });
+  const { done, jobs, diverged, failures } = divided(all, await findAnyRuns(logDir));
   onPlan?.({ engine, jobs, finished: [...done.values()] });
   const reading: Promise<void>[] = [];
   const take = async (job: RunJob, folder: string): Promise<void> => {
-    const run = await readRun(folder).catch((error: unknown) => {
+    try {
+      const run = await readRun(folder);
+      if (run?.result === undefined) throw new RunError(`sweep: ${folder} has no finished run.`);
+      done.set(job.id, run);
+      onRun?.(run);
+    } catch (error) {
       if (!(error instanceof RunError)) throw error;
       failures.push({ job, message: error.message });
-      return null;
-    });
-    if (run === null) return;
-    if (run?.result === undefined) {
-      failures.push({ job, message: `sweep: ${folder} holds no finished run.` });
-      return;
     }
-    done.set(job.id, run);
-    onRun?.(run);
+  };
+  const folders = new Map<string, string>();
+  const keepDiverged = async (folder: string | undefined): Promise<void> => {
+    const run = folder === undefined ? undefined : await readRun(folder).catch(() => undefined);
+    if (run?.failure !== undefined) diverged.push(run);
   };
   if (jobs.length > 0) {
     await executor.run(
       jobs,
       (job, event) => {
         onEvent?.(job, event);
+        if (event.event === 'started') folders.set(job.id, event.folder);
         if (event.event === 'done') reading.push(take(job, event.folder));
         if (event.event === 'failed' || event.event === 'lost') {
           failures.push({ job, message: event.message });
+          reading.push(keepDiverged(folders.get(job.id)));
         }
       },
       signal,
     );
   }
   await Promise.all(reading);
-  const after = failures.length === 0 ? [] : await findAnyRuns(logDir);
   return {
-    runs: wanted.flatMap(({ id }) => done.get(id) ?? []),
-    diverged: failures.flatMap(({ job: { experiment, seed } }) =>
-      after.filter(
-        (run) => run.failure !== undefined && isSameRun(run, { experiment, seed, ...engine }),
-      ),
-    ),
+    runs: all.flatMap(({ id }) => done.get(id) ?? []),
+    diverged,
     failures,
-    open: wanted.length - done.size - failures.length,
+    open: all.length - done.size - failures.length,
     engine,
   };
+}
+
+/** A job for every experiment and seed. */
+function jobsOf(
+  { experiments, seeds }: SweepPlan,
+  shared: Pick<RunJob, 'engine' | 'logDir' | 'dataDir'>,
+): RunJob[] {
+  return experiments.flatMap((experiment) =>
+    seeds.map((seed) => {
+      const id = idOf(experiment, seed);
+      return { kind: 'run', id, experiment, seed, ...shared } as const;
+    }),
+  );
+}
+
+function isRunOf({ experiment, seed, engine }: RunJob, run: Run): boolean {
+  return isSameRun(run, { experiment, seed, ...engine });
+}
+
+/** Divides jobs by the runs of earlier sweeps: finished, diverged, still to do. */
+function divided(
+  all: readonly RunJob[],
+  before: readonly Run[],
+): {
+  readonly done: Map<string, Run>;
+  readonly jobs: readonly RunJob[];
+  readonly diverged: Run[];
+  readonly failures: { job: RunJob; message: string }[];
+} {
+  const done = new Map<string, Run>();
+  const diverged: Run[] = [];
+  const failures: { job: RunJob; message: string }[] = [];
+  const jobs = all.flatMap((job) => {
+    const same = before.filter((run) => isRunOf(job, run));
+    const finished = same.find(({ result }) => result !== undefined);
+    const failed = same.find((run) => run.failure !== undefined);
+    if (finished !== undefined) {
+      done.set(job.id, finished);
+      return [];
+    }
+    if (failed?.failure !== undefined) {
+      // The same seed on the same engine diverges again.
+      diverged.push(failed);
+      failures.push({ job, message: failed.failure.message });
+      return [];
+    }
+    const resume = same.at(-1)?.path;
+    return [resume === undefined ? job : { ...job, resume }];
+  });
+  return { done, jobs, diverged, failures };
 }
 
 /** Names a run within its sweep; runs of one record with other overrides have other names. */
@@ -182,11 +208,11 @@ function idOf({ name, scale = 'full', overrides = [] }: Experiment, seed: number
   return [name, scale, ...overrides, seed].join('-');
 }
 
-/** What can be chosen about {@link localExecutor}. */
+/** Options of {@link localExecutor}. */
 export interface LocalOptions extends Pick<WorkerOptions, 'command'> {
-  /** Processes at the same time. */
+  /** The number of processes at the same time. */
   readonly workers: number;
-  /** How often a run whose worker crashed is begun again. */
+  /** How often a run is started again after its worker crashed. */
   readonly retries: number;
   /** Names of GPUs for `CUDA_VISIBLE_DEVICES`, given to the workers in turn; none where TensorFlow runs on the CPU. */
   readonly gpus?: readonly string[];

@@ -67,8 +67,7 @@ export function progressLine(progress: Progress, width: number): string {
 }
 
 /**
- * A stretch of time for people: `m:ss` below an hour, `h:mm h` from there on, `-:--` where it is not known (negative or
- * no finite number).
+ * A stretch of time for people: `m:ss` below an hour, `h:mm h` from there on, `-:--` where it is not known (negative, NaN or infinite).
  */
 export function durationText(sec: number): string {
   if (!Number.isFinite(sec) || sec < 0) return '-:--';

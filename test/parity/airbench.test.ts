@@ -8,7 +8,7 @@ import { flipLR } from '../../src/augment/flip';
 import { filled } from '../../src/base/host-tensor';
 import type { HostTensor } from '../../src/base/host-tensor';
 import { createRng } from '../../src/base/rng';
-import type { Experiment, OptimRecord } from '../../src/catalogue/experiment';
+import type { Experiment, OptimConfig } from '../../src/catalogue/experiment';
 import { lossOf, networkOf } from '../../src/catalogue/network';
 import { stretchData, stretchOptim } from '../../src/catalogue/scale';
 import { speedrunExperiments } from '../../src/catalogue/speedrun';
@@ -100,10 +100,10 @@ const views = 12;
  * The catalogue's optimiser, brought to the fixture's batch, time and weight decay: rates of the mean loss follow the batch
  * size, Muon's do not.
  */
-function optimOf({ optim, data }: Experiment, recipe: Recipe): OptimRecord {
+function optimOf({ optim, data }: Experiment, recipe: Recipe): OptimConfig {
   const share = golden.batch / data.batchSize;
   const { groups, lr, weightDecay, lookahead, ...rest } = stretchOptim(optim, recipe.time);
-  const scaledBy = ({ knots, vals }: OptimRecord['lr']): OptimRecord['lr'] =>
+  const scaledBy = ({ knots, vals }: OptimConfig['lr']): OptimConfig['lr'] =>
     piecewiseLinear(
       knots,
       vals.map((val) => val * share),

@@ -1,0 +1,81 @@
+import { UsageError } from '../base/errors';
+import { readHardware } from '../engine/hardware';
+import { connectRay } from '../sweeps/ray';
+import { localExecutor } from '../sweeps/sweep';
+import type { Executor } from '../sweeps/sweep';
+import { wholeNumber } from './flags';
+import type { Given } from './flags';
+
+/** Memory that a worker is assumed to need. */
+const workerBytes = 4 * 2 ** 30;
+
+/** What executes the runs of a sweep, and how the headline describes it. */
+export interface Chosen {
+  readonly executor: Executor;
+  readonly threads: number | undefined;
+  readonly workers: string;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Chooses workers on this machine, or a cluster. The threads of a run never depend on the number of workers, as they change
+ * results.
+ */
+export async function chooseExecutor(given: Given): Promise<Chosen> {
+  const retries = wholeNumber(given, 'retries', 0, 2);
+  const address = given.values.get('ray');
+  if (address !== undefined) return chooseRay(given, address, retries);
+  if (given.values.has('gpus')) {
+    throw new UsageError(
+      '--gpus is for --ray. Here every worker has one GPU; CUDA_VISIBLE_DEVICES says which there are.',
+    );
+  }
+  const { cores, memoryBytes, gpus } = readHardware();
+  const visible = process.env['CUDA_VISIBLE_DEVICES'];
+  const names =
+    visible === undefined
+      ? gpus.map((_, index) => String(index))
+      : visible.split(',').filter((name) => name !== '' && gpus.length > 0);
+  const threads = threadsOf(given, names.length > 0);
+  const fitting =
+    names.length > 0
+      ? names.length
+      : Math.min(Math.floor(cores / (threads ?? 1)), Math.floor(memoryBytes / workerBytes));
+  const workers = wholeNumber(given, 'workers', 1, Math.max(1, fitting));
+  return {
+    executor: localExecutor({ workers, retries, gpus: names }),
+    threads,
+    workers: `${workers} worker${workers === 1 ? '' : 's'}`,
+    close: () => Promise.resolve(),
+  };
+}
+
+async function chooseRay(given: Given, address: string, retries: number): Promise<Chosen> {
+  if (given.values.has('workers')) {
+    throw new UsageError(
+      '--workers is for runs on this machine; with --ray the cluster says how many there are.',
+    );
+  }
+  const text = given.values.get('gpus');
+  const gpusPerRun = text === undefined ? undefined : Number(text);
+  if (gpusPerRun !== undefined && !(gpusPerRun >= 0)) {
+    throw new UsageError(`--gpus "${text}" is not a number of GPUs. Give one, as in --gpus 1.`);
+  }
+  const cluster = await connectRay({
+    address,
+    retries,
+    ...(gpusPerRun === undefined ? {} : { gpusPerRun }),
+  });
+  const { nodes, cpus } = cluster;
+  return {
+    executor: cluster.executor,
+    threads: threadsOf(given, cluster.gpusPerRun > 0),
+    workers: `Ray at ${address}, ${nodes} node${nodes === 1 ? '' : 's'}, ${cpus} CPUs`,
+    close: () => cluster.close(),
+  };
+}
+
+/** One on a CPU, where runs side by side use the cores better than one run does; TensorFlow's own choice on a GPU. */
+function threadsOf(given: Given, usesGpu: boolean): number | undefined {
+  return given.values.has('threads') || !usesGpu ? wholeNumber(given, 'threads', 1, 1) : undefined;
+}

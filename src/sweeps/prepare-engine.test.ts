@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { createRng } from '../base/rng';
+import { findExperiment } from '../catalogue/catalogue';
+import { overridden } from '../catalogue/override';
+import { scaled } from '../catalogue/scale';
+import { classes } from '../data/cifar10';
+import type { Cifar10, Split } from '../data/cifar10';
+import { prepareRun } from '../runs/prepare';
+import { prepareEngine } from './prepare-engine';
+
+function made(count: number): Split {
+  const rng = createRng(count, 'images');
+  return {
+    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
+    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
+  };
+}
+
+const data: Cifar10 = { train: made(32), valid: made(32), classes, source: 'made here' };
+const experiment = ['data.subset', 'data.batchSize'].reduce(
+  (before, path) =>
+    overridden(before, path, path === 'data.subset' ? { train: 32, valid: 32 } : 16),
+  scaled(findExperiment('demo'), 'smoke'),
+);
+
+test.each(['fp32', 'bf16'] as const)(
+  'in %s the table has every pass of every convolution, so a worker measures none again',
+  async (precision) => {
+    const engine = { mode: 'captured', xla: false, precision } as const;
+    const job = { experiments: [experiment, { ...experiment, name: 'again' }], engine };
+    const { algorithms } = await prepareEngine(job, () => Promise.resolve(data));
+    const { trainer } = prepareRun(experiment, data, 0, { engine: { ...engine, algorithms } });
+    try {
+      await trainer.warmUp();
+      const key = ({ pass, shape }: (typeof algorithms)[number]): string => `${pass} ${shape}`;
+      const used = trainer.session.algorithms;
+      expect(used.length).toBeGreaterThan(0);
+      expect(algorithms.map(key).toSorted()).toEqual(used.map(key).toSorted());
+      expect(new Set(algorithms.map(({ pass }) => pass)).size).toBe(3);
+      // The rows that it used are those that were measured before, to the millisecond.
+      expect(used).toEqual(expect.arrayContaining([...algorithms]));
+    } finally {
+      trainer.dispose();
+    }
+  },
+);
+
+test('where nothing is chosen, no images are read', async () => {
+  const engine = { mode: 'eager', xla: false } as const;
+  const load = (): Promise<Cifar10> => Promise.reject(new Error('not needed'));
+  expect(await prepareEngine({ experiments: [experiment], engine }, load)).toEqual({
+    ...engine,
+    precision: 'fp32',
+    algorithms: [],
+  });
+});
