@@ -4,6 +4,7 @@ import { checkWork } from './check.bench.mjs';
 import { wholeNumber } from './flags.mjs';
 import { measureMemory } from './memory.bench.mjs';
 import { measureModels } from './models.bench.mjs';
+import { measureNetwork } from './network.bench.mjs';
 import { measureSteps } from './step.bench.mjs';
 
 const usage = `usage: npm run bench -- [options]
@@ -13,6 +14,7 @@ const usage = `usage: npm run bench -- [options]
   --rounds N     turns of each variant, two steps each (default 5)
   --xla          also our captured step compiled by XLA, as far as it can
   --json         end with one JSON line
+  --network fastest   instead: a step of the network that reaches 94 % fastest, and every convolution of it
   --memory       instead: is memory flat over 3,000 small steps and 30 large ones
   --models       instead: models of tf.layers by model.fit, accelerate() and PyTorch
   --no-peer      leave PyTorch out of --models
@@ -30,6 +32,7 @@ function readFlags() {
       rounds: { type: 'string' },
       xla: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      network: { type: 'string' },
       memory: { type: 'boolean', default: false },
       models: { type: 'boolean', default: false },
       'no-peer': { type: 'boolean', default: false },
@@ -58,13 +61,21 @@ async function main() {
     console.log(usage);
     return 0;
   }
-  const bench = flags.check
-    ? checkWork
-    : flags.models
-      ? measureModels
-      : flags.memory
-        ? measureMemory
-        : measureSteps;
+  if (flags.network !== undefined && flags.network !== 'fastest') {
+    console.error(
+      `bench: --network "${flags.network}" is not known. As in --network fastest.\n\n${usage}`,
+    );
+    return 2;
+  }
+  const bench = flags.network
+    ? measureNetwork
+    : flags.check
+      ? checkWork
+      : flags.models
+        ? measureModels
+        : flags.memory
+          ? measureMemory
+          : measureSteps;
   const { result, faults } = await bench(flags);
   for (const fault of faults) console.error(`bench: ${fault}`);
   if (flags.json) console.log(JSON.stringify(result));

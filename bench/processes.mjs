@@ -16,7 +16,11 @@ export function readPeers() {
 }
 
 /** The workers in Python. */
-const peerFiles = { torch: 'resnet9_torch.py', 'torch-model': 'models_torch.py' };
+const peerFiles = {
+  torch: 'resnet9_torch.py',
+  'torch-model': 'models_torch.py',
+  'torch-speedrun': 'speedrun_torch.py',
+};
 
 /** A command that runs one of bench/workers, or a Python peer, for {@link startWorker}. */
 export function commandOf(worker, config) {

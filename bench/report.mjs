@@ -1,14 +1,18 @@
 // What is printed and what is kept of a measurement.
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Appends rows to bench/results/NAME.tsv, with a header where the file is new; `columns` in the order of the file. */
+/**
+ * Appends rows to bench/measured/NAME.tsv, with a header where the file is new; `columns` in the order of the file. Git
+ * ignores that folder: `npm run bench:keep` moves what is worth keeping into bench/results.
+ */
 export function keepRows(name, columns, rows) {
-  const path = join(here, `results/${name}.tsv`);
+  const path = join(here, `measured/${name}.tsv`);
+  mkdirSync(dirname(path), { recursive: true });
   const lines = rows.map((row) => columns.map((column) => String(row[column] ?? '')).join('\t'));
   if (!existsSync(path)) lines.unshift(columns.join('\t'));
   appendFileSync(path, lines.map((line) => `${line}\n`).join(''));
