@@ -74,6 +74,18 @@ export type { LossLayer } from '../nn/loss';
 export type { Activations, Variables } from '../nn/network';
 export type { PoolLayer } from '../nn/pool';
 
+// Models of tf.layers.
+export { accelerate } from '../layers/accelerate';
+export type {
+  AccelerateOptions,
+  AcceleratedFitArgs,
+  AcceleratedModel,
+  PredictArgs,
+} from '../layers/accelerate';
+export type { ClassWeights } from '../layers/class-weights';
+export type { BatchDataset, FitDatasetArgs } from '../layers/fit-dataset';
+export type { ModelData } from '../layers/model-data';
+
 // Optimisation.
 export type { Lookahead } from '../optim/lookahead';
 export { muon } from '../optim/muon';
