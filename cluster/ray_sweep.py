@@ -133,7 +133,15 @@ def work(job, setup, progress):
 
 
 def keep(log_dir, name, files):
-    """Puts a run's files into a new folder of log_dir, whole or not at all; what is there is not touched."""
+    """Puts a run's files into a new folder of log_dir, whole or not at all; what is there is not touched.
+
+    A name that would lead out of the folder is an error.
+    """
+    if name in ("", ".", "..") or name != os.path.basename(name):
+        raise ValueError(f"a run cannot be kept under the name {name!r}")
+    for path in files:
+        if os.path.isabs(path) or ".." in path.split(os.sep) or os.path.normpath(path) in ("", "."):
+            raise ValueError(f"the run {name} holds a file called {path!r}")
     os.makedirs(log_dir, exist_ok=True)
     draft = tempfile.mkdtemp(prefix=f".{name}-", dir=log_dir)
     try:

@@ -678,9 +678,32 @@ describe('train', () => {
       ]);
       const [row, code] = stdout.trimEnd().split('\n');
       expect(figures([JSON.parse(row) as Row])).toEqual(figures(rowsIn(first).slice(0, 1)));
-      expect({ code, stderr }).toEqual({ code: 'code 0', stderr: '' });
+      // As of a program that SIGPIPE ended: the run is not finished.
+      expect({ code, stderr }).toEqual({ code: 'code 141', stderr: '' });
     },
     long,
+  );
+
+  test('a full standard output is said without a stack', async () => {
+    const { stdout, stderr } = await run('bash', [
+      '-c',
+      '"$@" > /dev/full; echo "code $?"',
+      'bash',
+      process.execPath,
+      main,
+      'list',
+    ]);
+    expect(stdout).toBe('code 1\n');
+    expect(stderr).toMatch(/^cifar10-fast: standard output cannot be written: ENOSPC.*\n$/);
+  });
+
+  test.each(['constructor', 'toString', '__proto__', 'valueOf'])(
+    '--%s is not a flag',
+    async (name) => {
+      const { code, stderr } = await run(process.execPath, [main, 'list', `--${name}`]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`there is no flag --${name}.`);
+    },
   );
 });
 

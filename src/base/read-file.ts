@@ -22,6 +22,11 @@ export async function readRegularFile(path: string, mostBytes: number): Promise<
   }
 }
 
+/** The text of a file of a run, in UTF-8, as {@link readRegularFile} reads it: at most 256 MiB. */
+export async function readText(path: string): Promise<string> {
+  return (await readRegularFile(path, 2 ** 28)).toString();
+}
+
 /** {@link readRegularFile} for code that cannot wait. */
 export function readRegularFileSync(path: string, mostBytes: number): Buffer {
   checkRegular(statSync(path), mostBytes);

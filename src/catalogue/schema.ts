@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { plainName, plainNameExpected } from '../base/plain-name';
 import type {
   DataConfig,
   Experiment,
@@ -213,7 +214,7 @@ const text = z.string('a text');
 /** A whole experiment, as `run.json` holds it; fields that decide nothing may be missing. */
 export const experimentSchema: z.ZodType<Trained & Pick<Experiment, 'name'>> = z.looseObject(
   {
-    name: text.min(1, 'a name'),
+    name: text.regex(plainName, plainNameExpected),
     scale: z.exactOptional(oneOf(['smoke', 'pocket', 'full'])),
     overrides: z.exactOptional(list(text)),
     published: z.exactOptional(

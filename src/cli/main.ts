@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { writeSync } from 'node:fs';
 import { Cifar10FastError, ExperimentError, InterruptedError, UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { data } from './data';
@@ -92,11 +93,17 @@ function tell(error: unknown): number {
   return 1;
 }
 
-// A reader that has seen enough (`| head`) ends the program, without a stack.
+// A reader that has seen enough (`| head`) ends the program as SIGPIPE does: without a word, and not as if all was done.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code === 'EPIPE') process.exit(141);
+    const name = stream === process.stdout ? 'output' : 'error';
+    try {
+      writeSync(2, `cifar10-fast: standard ${name} cannot be written: ${error.message}\n`);
+    } catch {
+      // There is nowhere left to say it.
+    }
+    process.exit(1);
   });
 }
 

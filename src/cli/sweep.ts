@@ -1,4 +1,4 @@
-import { InterruptedError, RunError } from '../base/errors';
+import { InterruptedError, RunError, UsageError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
 import type { Scale } from '../catalogue/experiment';
@@ -19,6 +19,9 @@ import { interruptSignal } from './stop-signals';
 import { displayLines } from './sweep-display';
 import { chooseExecutor } from './sweep-executor';
 import { watchSweep } from './sweep-watch';
+
+/** At ten seconds a run, eleven days. */
+const mostRuns = 100_000;
 
 /** `sweep`: many runs of one or several experiments. */
 export const sweep: Command = {
@@ -124,6 +127,11 @@ function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan
   const overrides = (given.lists.get('set') ?? []).map(parseOverride);
   const first = wholeNumber(given, 'seed', 0, 0);
   const count = wholeNumber(given, 'runs', 1, 5);
+  if (count > mostRuns) {
+    throw new UsageError(
+      `--runs ${count} is more than ${mostRuns.toLocaleString('en-US')}. Start several sweeps, each with its --seed.`,
+    );
+  }
   const dataDir = given.values.get('data-dir');
   const plan = {
     experiments: [...new Set(given.positionals)].map((name) =>

@@ -1,12 +1,16 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheRoot } from '../base/cache-root';
+import { readRegularFileSync } from '../base/read-file';
 import type { AlgorithmRow } from './conv-algorithm';
 import { loadTensorflow } from './tensorflow';
 
 /** Counted up when a kernel of `native/` or the way of measuring changes. */
 const edition = 5;
+
+/** A row has 200 bytes; nobody measures a million. */
+const mostCacheBytes = 2 ** 27;
 
 type Cache = Readonly<Record<string, readonly AlgorithmRow[]>>;
 
@@ -48,7 +52,7 @@ function machine(): string {
 function readCache(): Cache {
   let text: string;
   try {
-    text = readFileSync(cacheFile(), 'utf8');
+    text = readRegularFileSync(cacheFile(), mostCacheBytes).toString();
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') warnOnce(cacheFile(), cause);
     return {};

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, unlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import util from 'node:util';
@@ -115,14 +115,13 @@ function quietly<T>(load: () => T): T {
   const root = resolve(__dirname, '../..');
   const addon = join(root, 'native/stderr.node');
   const isSetUp = existsSync(addon);
-  const path = join(tmpdir(), `cifar10-fast-${process.pid}-${Date.now()}.log`);
-  const fd = openSync(path, 'w+', 0o600);
-  const stderr = isSetUp ? (require(addon) as StderrAddon) : undefined;
-  const saved = stderr?.redirect(fd);
+  const fd = openUnnamed();
+  const stderr = isSetUp && fd !== undefined ? (require(addon) as StderrAddon) : undefined;
+  const saved = fd === undefined ? undefined : stderr?.redirect(fd);
   try {
     return load();
   } catch (cause) {
-    const said = readFileSync(path, 'utf8').trim();
+    const said = fd === undefined ? '' : textOf(fd);
     throw new EngineError(
       `engine: TensorFlow could not be loaded: ${cause instanceof Error ? cause.message.trim() : String(cause)}` +
         `${said === '' ? '' : `\n${said}\n`} Run ./kernel-setup.sh to install it, or ` +
@@ -131,7 +130,29 @@ function quietly<T>(load: () => T): T {
     );
   } finally {
     if (stderr !== undefined && saved !== undefined) stderr.restore(saved);
-    closeSync(fd);
-    unlinkSync(path);
+    if (fd !== undefined) closeSync(fd);
   }
+}
+
+/**
+ * A temporary file that has no name any more, so that nothing is left of it however the process ends; `undefined` if no
+ * folder can be written. TensorFlow's messages are then printed.
+ */
+function openUnnamed(): number | undefined {
+  for (const folder of [tmpdir(), '/tmp', '/dev/shm']) {
+    const path = join(folder, `cifar10-fast-${process.pid}-${Date.now()}.log`);
+    try {
+      const fd = openSync(path, 'wx+', 0o600);
+      unlinkSync(path);
+      return fd;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+function textOf(fd: number): string {
+  const bytes = Buffer.alloc(2 ** 20);
+  return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0)).trim();
 }

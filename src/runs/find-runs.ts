@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Cifar10FastError, RunError } from '../base/errors';
+import { readText } from '../base/read-file';
 import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
@@ -136,7 +137,7 @@ async function runsAt(path: string): Promise<Run[]> {
   if (kind === undefined) {
     throw new RunError(`report: ${path} does not exist. Name the folder of a run, or of several.`);
   }
-  if (kind.isFile()) return [parseResult(path, await readFile(path, 'utf8'))];
+  if (kind.isFile()) return [parseResult(path, await readText(path))];
   const own = await readRun(path);
   if (own !== undefined) return [own];
   const entries = await readdir(path, { withFileTypes: true });
@@ -149,7 +150,7 @@ async function runsAt(path: string): Promise<Run[]> {
       const run = await readRun(inside);
       if (run !== undefined) runs.push(run);
     } else if (entry.name.endsWith('.json')) {
-      const text = await readFile(inside, 'utf8');
+      const text = await readText(inside);
       // Other programs leave JSON beside runs, too; a result says which record it is of.
       if (/"accPercent":/.test(text)) runs.push(parseResult(inside, text));
     }

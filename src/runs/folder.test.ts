@@ -111,3 +111,24 @@ test('what is no folder is told, with what to name', async () => {
   writeFileSync(join(root, 'file'), '');
   await expect(openRunFolder(join(root, 'file'))).rejects.toThrow(/file cannot be read: ENOTDIR/);
 });
+
+test.each(['../out', 'a/b', '..', '.hidden', 'a\\b', 'a\u2028b', 'a\u001b[2Jb', 'a\nb', ''])(
+  'a run called %j is refused, and nothing is made',
+  async (name) => {
+    await expect(createRunFolder(join(root, 'runs'), name)).rejects.toThrow(
+      `run: ${JSON.stringify(name)} cannot name a folder. Give the experiment a name of letters`,
+    );
+    expect(readdirSync(root)).toEqual([]);
+  },
+);
+
+test('a folder that is removed, or removed and made again, takes no more files', async () => {
+  const folder = await createRunFolder(root, 'run');
+  await folder.write('a', '1');
+  rmSync(folder.path, { recursive: true });
+  await expect(folder.write('b', '2')).rejects.toThrow(`run: ${folder.path} was removed while`);
+  mkdirSync(folder.path);
+  await expect(folder.write('b', '2')).rejects.toThrow('was removed and made again while');
+  expect(readdirSync(folder.path)).toEqual([]);
+  folder.release();
+});

@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import {
   access,
   constants,
   mkdir,
   open,
   readdir,
-  readFile,
   realpath,
   rename,
   rm,
+  stat,
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { RunError } from '../base/errors';
+import { readRegularFile } from '../base/read-file';
+import { plainName, plainNameExpected } from '../base/plain-name';
 
 /** A run's folder, held by this process alone: what was run, what came of it, and what was drawn. */
 export interface RunFolder {
@@ -40,6 +43,11 @@ export interface RunFolder {
 export async function createRunFolder(logDir: string, name: string): Promise<RunFolder> {
   const root = resolve(logDir);
   const flag = '--log-dir';
+  if (!plainName.test(name)) {
+    throw new RunError(
+      `run: ${JSON.stringify(name)} cannot name a folder. Give the experiment ${plainNameExpected}.`,
+    );
+  }
   await makeFolder(root, flag);
   for (let attempt = 1; ; attempt++) {
     const path = join(root, attempt === 1 ? name : `${name}-${attempt}`);
@@ -132,25 +140,46 @@ const draftEnding = '.part';
 
 async function hold(path: string, flag: string): Promise<RunFolder> {
   const release = await lock(path);
+  // Open, so that no other folder gets its number.
+  const handle = openSync(path, 'r');
+  const held = fstatSync(handle);
+  let isOpen = true;
   const at = (name: string): string => join(path, name);
+  /** A folder of the same name that somebody made again would get half of the files. */
+  const checkSame = async (): Promise<void> => {
+    const now = await stat(path).catch(() => undefined);
+    if (now?.ino === held.ino && now.dev === held.dev) return;
+    const what = now === undefined ? 'was removed' : 'was removed and made again';
+    throw new RunError(
+      `run: ${path} ${what} while the run was training, so its files are lost. Train it again.`,
+    );
+  };
   return {
     path,
     list: () => asRunError(path, flag, () => readdir(path)),
     async read(name) {
       try {
-        return await readFile(at(name));
+        return await readRegularFile(at(name), 2 ** 31);
       } catch (cause) {
         throw new RunError(`run: ${at(name)} cannot be read: ${reasonOf(cause)}.`, { cause });
       }
     },
-    write: (name, content) => writeWhole(at(name), content, flag),
+    async write(name, content) {
+      await checkSame();
+      await writeWhole(at(name), content, flag);
+    },
     move: (from, to) => asRunError(at(to), flag, () => rename(at(from), at(to))),
     async remove(...names) {
       for (const name of names) {
         await asRunError(at(name), flag, () => rm(at(name), { force: true }));
       }
     },
-    release,
+    release: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      closeSync(handle);
+      release();
+    },
   };
 }
 

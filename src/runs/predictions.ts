@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunError } from '../base/errors';
+import { readText } from '../base/read-file';
 import type { Split } from '../data/cifar10';
 import { createPredictor, softmax } from '../export/predictor';
 import { writeWhole } from './folder';
@@ -63,7 +63,7 @@ export async function writePredictions(folder: string, predictions: Predictions)
  */
 export async function readPredictions(folder: string): Promise<Predictions | undefined> {
   const path = join(folder, predictionsFile);
-  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const text = await readText(path).catch(() => undefined);
   if (text === undefined) return undefined;
   const [first, ...lines] = text.trimEnd().split('\n');
   const rows = lines.map((line) => line.split('\t').map(Number));

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RunError } from '../base/errors';
+import { readText } from '../base/read-file';
+import { plainName, plainNameExpected } from '../base/plain-name';
 import { faultOf } from '../catalogue/fault';
 import { experimentSchema } from '../catalogue/schema';
 import { hardwareLine, precisions } from '../engine/hardware';
@@ -27,7 +28,7 @@ const day = text.regex(/^\d{4}/, 'a date, as in 2026-11-23');
 const threads = whole(1, 1024);
 
 const named = {
-  record: text.min(1, 'the name of an experiment'),
+  record: text.regex(plainName, plainNameExpected),
   scale: z.enum(['smoke', 'pocket', 'full'], 'one of smoke, pocket, full'),
   seed: whole(0),
   precision: z.enum(precisions, `one of ${precisions.join(', ')}`),
@@ -169,11 +170,11 @@ type RunJson = Omit<Run, 'name' | 'threads' | 'overrides' | 'machine' | 'rows' |
  */
 export async function readRun(folder: string): Promise<Run | undefined> {
   const path = join(folder, 'run.json');
-  const content = await readFile(path, 'utf8').catch(() => undefined);
+  const content = await readText(path).catch(() => undefined);
   if (content === undefined) return undefined;
   const run = parseRun(path, content);
   const log = join(folder, 'log.jsonl');
-  const lines = (await readFile(log, 'utf8').catch(() => '')).split('\n');
+  const lines = (await readText(log).catch(() => '')).split('\n');
   const rows = lines.flatMap((line, index) =>
     line === '' ? [] : [parsed(rowSchema, log, line, `line ${index + 1} of `) as EpochRow],
   );
@@ -189,7 +190,7 @@ export async function readPlan(folder: string): Promise<PlannedRun> {
   const path = join(folder, 'run.json');
   let content: string;
   try {
-    content = await readFile(path, 'utf8');
+    content = await readText(path);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason =

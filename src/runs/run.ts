@@ -10,6 +10,7 @@ import type { SessionMode, SessionOptions } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
 import type { EpochRow, Learnt } from '../train/training';
 import type { KeptCheckpoints } from './checkpoint';
+import { checkFeasible } from './feasible';
 
 /**
  * One run of an experiment: what it trains, and as it proceeds, what came of it.
@@ -158,6 +159,7 @@ export function inFastestPrecision(
  * Plans a run on this machine, in the precision of {@link inFastestPrecision}.
  *
  * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
+ * @throws RunError if the machine cannot hold it, see {@link checkFeasible}
  */
 export function planRun(
   experiment: Experiment,
@@ -165,6 +167,7 @@ export function planRun(
   seed: number,
   engine?: SessionOptions,
 ): PlannedRun {
+  checkFeasible(experiment, data);
   const { mode = 'captured', precision, xla = false, ...threads } = inFastestPrecision(engine);
   const tensorflow = loadTensorflow(threads);
   const hardware = readHardware();

@@ -11,6 +11,7 @@ import { lastCheckpoint } from './checkpoint';
 import type { Checkpoint, Found, KeptCheckpoints } from './checkpoint';
 import { createPace, runEpochs, watchAt } from './epochs';
 import type { RunProgress, TrainedEpochs } from './epochs';
+import { checkDuration } from './feasible';
 import { createRunFolder, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
 import { prepareRun, resultOf } from './prepare';
@@ -228,6 +229,7 @@ async function trainToEnd(
   try {
     if (from !== undefined) await trainer.restore(from.snapshot);
     ({ epochSec: pace.epochSec } = await trainer.warmUp());
+    checkDuration(pace.epochSec * (experiment.run.epochs - (from?.rows.length ?? 0)));
     const algorithms = [...trainer.session.algorithms];
     const { preprocessSec = prepared.preprocessSec } = plan;
     const ready = { ...plan, algorithms, preprocessSec, rows: from?.rows ?? [] };
