@@ -49,10 +49,22 @@ const fields = {
   date: [(value) => /^\d{4}-\d\d-\d\d$/.test(value), 'a day, as in 2026-11-30'],
 };
 
+/** Fields that results have since some version, or only some of them have. */
+const optionalFields = {
+  overrides: [
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isText),
+    'a list of path=value',
+  ],
+  evaluationSec: [isPositive, 'seconds'],
+  pflop: [isPositive, 'a positive number'],
+};
+
 function checked(result, file) {
-  const unknown = Object.keys(result).find((key) => !(key in fields));
+  const known = { ...fields, ...optionalFields };
+  const unknown = Object.keys(result).find((key) => !Object.hasOwn(known, key));
   if (unknown !== undefined) fail(`${file} holds "${unknown}", which is no field of a result.`);
-  for (const [key, [holds, expected]] of Object.entries(fields)) {
+  for (const [key, [holds, expected]] of Object.entries(known)) {
+    if (key in optionalFields && result[key] === undefined) continue;
     if (!holds(result[key])) {
       fail(`${file}: ${key} is ${JSON.stringify(result[key])}; expected ${expected}.`);
     }
@@ -87,10 +99,16 @@ function add(run) {
       record: about.record,
       scale: about.scale,
       seed: about.seed,
+      ...(about.experiment.overrides === undefined
+        ? {}
+        : { overrides: about.experiment.overrides }),
       accPercent: round(about.result.accPercent, 2),
       trainSec: round(about.result.trainSec, 2),
       imagesPerSec: round(about.result.imagesPerSec, 1),
-      ...(about.result.pflop === undefined ? {} : { pflop: round(about.result.pflop, 3) }),
+      ...(about.result.evaluationSec === undefined
+        ? {}
+        : { evaluationSec: round(about.result.evaluationSec, 2) }),
+      ...(about.result.pflop === undefined ? {} : { pflop: round(about.result.pflop, 4) }),
       precision: about.precision,
       threads: about.intraOpThreads,
       hardware: hardwareLine(about.hardware),
@@ -124,10 +142,11 @@ function groups(runs) {
   const order = [...records().keys()];
   const found = new Map();
   for (const run of runs) {
-    const { record, scale, precision, threads, hardware, tensorflow } = run;
+    const { record, scale, precision, threads, hardware, tensorflow, overrides = [] } = run;
     const place = order.includes(record) ? order.indexOf(record) : order.length;
     const size = scales.indexOf(scale);
-    const parts = [record, precision, hardware, tensorflow].map((part) => JSON.stringify(part));
+    const decisive = [record, overrides, precision, hardware, tensorflow];
+    const parts = decisive.map((part) => JSON.stringify(part));
     const key = [String(place).padStart(4, '0'), size, ...parts, 1000 + threads].join(' ');
     found.set(key, [...(found.get(key) ?? []), run]);
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { UsageError } from '../base/errors';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
@@ -5,9 +6,13 @@ import { overridden, parseOverride } from '../catalogue/override';
 import { scales } from '../catalogue/experiment';
 import type { Experiment } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
-import { scaled } from '../catalogue/scale';
+import { defaultScale, scaled } from '../catalogue/scale';
+import { parseDuration } from '../runs/budget';
+import { findAnyRuns } from '../runs/find-runs';
+import { epochsTo, expectedAccPercent, frontierOf } from '../runs/frontier';
+import type { FrontierPoint } from '../runs/frontier';
 import { resumeRun, trainExperiment } from '../runs/train';
-import type { ResumeOptions } from '../runs/train';
+import type { Expected, ResumeOptions } from '../runs/train';
 import { countTrainable } from '../nn/network';
 import { durationText, progressLine } from '../text/progress';
 import { Table } from '../text/table';
@@ -29,7 +34,7 @@ export const train: Command = {
   flags: {
     scale: {
       value: 'SCALE',
-      help: 'full as published; pocket (default): all images, width / 4, epochs / 6; smoke: seconds',
+      help: 'full as published; pocket: all images, width / 4, epochs / 6; smoke: seconds (default: full for what reaches 94 % in minutes, else pocket)',
     },
     seed: { value: 'N', help: 'initial weights, order and augmentation (default 0)' },
     ...engineFlags,
@@ -37,6 +42,14 @@ export const train: Command = {
       value: 'PATH=VALUE',
       help: 'change the experiment after scaling, as in --set optim.lr=0.6; may be repeated',
       isRepeatable: true,
+    },
+    budget: {
+      value: 'TIME',
+      help: 'train for so long, as in 5m, 90s or 1h, evaluation included: the run is made longer or shorter to fit',
+    },
+    to: {
+      value: 'PERCENT',
+      help: 'train as long as this accuracy is expected to take, by the runs in results/',
     },
     'data-dir': {
       value: 'DIR',
@@ -61,6 +74,8 @@ export const train: Command = {
     'train demo --scale full --seed 1',
     'train demo --set optim.lr=0.6 --set net.channels.prep=32',
     'train demo --scale smoke --json',
+    'train fastest --budget 5m',
+    'train fastest --to 93.5',
     'train --resume runs/demo-pocket-0',
   ],
   run: async (given) => {
@@ -85,22 +100,22 @@ export const train: Command = {
         signal,
         onNotice: (message) => display.note(message),
         onPrepare: (run) => say(headline(run)),
-        onStart: ({ rows, experiment }, epochSec) => {
-          const left = experiment.run.epochs - rows.length;
-          const before = rows.length === 0 ? '' : `${rows.length} of them are finished; `;
-          say(`${before}about ${durationText(left * epochSec)} on this machine\n`);
+        onStart: async (run, expected) => {
+          const { rows } = run;
+          await forecast(run, expected).then((text) => say(`${text}\n`));
           for (const row of rows) show(row);
         },
         onProgress: (progress) => display.show(progressLine(progress, display.width)),
         onEpoch: show,
       });
       const { experiment, scale, seed, result, preprocessSec, path: folder } = run;
+      const { evaluationSec = 0, pflop } = result;
       if (isJson) {
         const { mode, precision } = run;
         const { accPercent, tta, divergedIn, trainSec, imagesPerSec } = result;
         const { overrides } = experiment;
         process.stdout.write(
-          `${JSON.stringify({ record: run.name, scale, seed, overrides, mode, precision, accPercent, ttaAccPercent: tta?.accPercent, divergedIn, trainSec, imagesPerSec, preprocessSec, folder })}\n`,
+          `${JSON.stringify({ record: run.name, scale, seed, overrides, mode, precision, accPercent, ttaAccPercent: tta?.accPercent, divergedIn, trainSec, evaluationSec, imagesPerSec, pflop, preprocessSec, folder })}\n`,
         );
       } else {
         const { tta, divergedIn } = result;
@@ -114,6 +129,12 @@ export const train: Command = {
             `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
             `${result.imagesPerSec.toFixed(0)} images/s`,
         );
+        if (pflop !== undefined) {
+          say(
+            `${pflop.toFixed(4)} PFLOP of convolutions and matrix products, the last evaluation (${evaluationSec.toFixed(1)} s) ` +
+              'included',
+          );
+        }
         say(`kept in ${folder}: run.json, log.jsonl, logs.tsv, net.svg, checkpoint, events`);
         say(nextStep(experiment, scale, seed));
       }
@@ -137,17 +158,64 @@ function beginning(given: Given): Start {
   if (given.switches.has('inexact')) {
     throw new UsageError('--inexact needs --resume FOLDER.');
   }
-  const scale = oneOf(given, 'scale', scales, 'pocket');
+  const base = findExperiment(name);
+  const scale = oneOf(given, 'scale', scales, defaultScale(base));
   const seed = wholeNumber(given, 'seed', 0, 0);
   const experiment = (given.lists.get('set') ?? [])
     .map(parseOverride)
-    .reduce(
-      (record, { path, value }) => overridden(record, path, value),
-      scaled(findExperiment(name), scale),
-    );
+    .reduce((record, { path, value }) => overridden(record, path, value), scaled(base, scale));
   const engine = engineOf(given);
   const logDir = given.values.get('log-dir') ?? 'runs';
-  return (options) => trainExperiment(experiment, { ...options, seed, engine, logDir });
+  const budget = given.values.get('budget');
+  const to = given.values.get('to');
+  if (budget !== undefined && to !== undefined) {
+    throw new UsageError('--budget and --to both decide how long the run is. Give one of them.');
+  }
+  const budgetSec = budget === undefined ? {} : { budgetSec: parseDuration(budget) };
+  return async (options) => {
+    const planned = to === undefined ? experiment : await reaching(experiment, to);
+    return trainExperiment(planned, { ...options, seed, engine, logDir, ...budgetSec });
+  };
+}
+
+/** The experiment at the length that an accuracy takes. @throws UsageError, RunError if it is none, or not reached */
+async function reaching(experiment: Experiment, to: string): Promise<Experiment> {
+  const accPercent = Number(to);
+  if (!(accPercent > 0 && accPercent <= 100)) {
+    throw new UsageError(`--to "${to}" is not a percentage. Give one, as in --to 94.`);
+  }
+  const epochs = epochsTo(await frontier(experiment), accPercent);
+  return epochs === experiment.run.epochs
+    ? experiment
+    : overridden(experiment, 'run.epochs', epochs);
+}
+
+/** The committed runs of an experiment by their length. */
+async function frontier({ name, run: { epochs } }: Experiment): Promise<FrontierPoint[]> {
+  return frontierOf(await findAnyRuns(resultsFolder), { name, epochs });
+}
+
+/** `results/` of the checkout or the package. */
+const resultsFolder = join(__dirname, '../../results');
+
+/** What is known before training: time, operations and, of an experiment with a frontier, accuracy. */
+async function forecast(
+  { rows, budget, experiment, machine }: PlannedRun,
+  { epochSec, epochs, pflop }: Expected,
+): Promise<string> {
+  const left = epochs - rows.length;
+  const before = rows.length === 0 ? '' : `${rows.length} epochs are finished; `;
+  const time =
+    budget === undefined
+      ? `about ${durationText(left * epochSec)} on this machine`
+      : `${epochs.toFixed(2)} epochs fit into ${durationText(budget.seconds)} on this machine`;
+  const points = await frontier(experiment);
+  const acc = pflop === undefined ? undefined : expectedAccPercent(points, pflop);
+  if (acc === undefined || pflop === undefined) return `${before}${time}`;
+  const elsewhere = points.every(({ machines }) => !machines.includes(machine))
+    ? ', measured on other machines'
+    : '';
+  return `${before}${time}; ${pflop.toFixed(3)} PFLOP, about ${acc.toFixed(1)} % test accuracy${elsewhere}`;
 }
 
 /** @throws UsageError if something is given that the run's folder says */

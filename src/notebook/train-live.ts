@@ -12,6 +12,7 @@ import { scaled } from '../catalogue/scale';
 import { findAnyRuns, findFinished } from '../runs/find-runs';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
+import type { Expected } from '../runs/train';
 import { openLiveScreen } from './live-screen';
 import type { LiveScreen, SeenRun } from './live-screen';
 import { wantedScale } from './notebook-scale';
@@ -225,7 +226,7 @@ async function trainAll(
       data,
       signal,
       ...watch,
-      onStart: (run: PlannedRun, epochSec: number): void => {
+      onStart: (run: PlannedRun, { epochSec }: Expected): void => {
         if (run.path !== undefined) series.folder = run.path;
         const totalSec = onStart(run, epochSec);
         if (series.scale === undefined && totalSec > limitSec) throw new TooLong(totalSec);

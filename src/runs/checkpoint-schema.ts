@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HostTensor } from '../base/host-tensor';
+import type { PaceChange } from '../train/pace';
 import type { EpochRow } from '../train/training';
 
 const count = z.int('an integer from 0').min(0, 'an integer from 0');
@@ -29,6 +30,7 @@ export interface CheckpointFacts {
   readonly timeSec: number;
   readonly totalSec: number;
   readonly rows: readonly EpochRow[];
+  readonly pace?: readonly PaceChange[];
 }
 
 const facts = z.strictObject({
@@ -37,6 +39,16 @@ const facts = z.strictObject({
   timeSec: seconds,
   totalSec: seconds,
   rows: z.array(epochRow, 'a list of rows'),
+  pace: z.exactOptional(
+    z.array(
+      z.strictObject({
+        step: count,
+        position: z.number('a number of steps').min(0, 'a number of steps'),
+        rate: z.number('a positive number').positive(),
+      }),
+      'a list of changes of pace',
+    ),
+  ),
 });
 
 /**

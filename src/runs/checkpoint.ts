@@ -112,15 +112,22 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
   const learnt = Object.fromEntries(parts.map((part) => [part, held(part)])) as unknown as Learnt;
   const totals = held('totals');
   try {
-    const { epoch, totalSec, batches, timeSec, rows } = checkFacts(
-      Object.fromEntries(
+    const { epoch, totalSec, batches, timeSec, rows, pace } = checkFacts({
+      ...Object.fromEntries(
         ['epoch', 'batches', 'timeSec', 'totalSec', 'rows'].map((key) => [key, json(key)]),
       ),
-    );
+      ...(metadata['pace'] === undefined ? {} : { pace: json('pace') }),
+    });
     if (batches > 0) checkTotals(totals);
     const unfinished = { batches, timeSec, totals: totals as unknown as Totals };
     return {
-      snapshot: { epoch, totalSec, learnt, ...(batches === 0 ? {} : { unfinished }) },
+      snapshot: {
+        epoch,
+        totalSec,
+        learnt,
+        ...(batches === 0 ? {} : { unfinished }),
+        ...(pace === undefined ? {} : { pace }),
+      },
       rows,
       config: text('config'),
     };
@@ -196,7 +203,7 @@ function encode(
   { snapshot, rows, config }: Checkpoint,
   notes: Readonly<Record<string, string>>,
 ): Buffer {
-  const { epoch, totalSec, learnt, unfinished } = snapshot;
+  const { epoch, totalSec, learnt, unfinished, pace } = snapshot;
   const state = { ...learnt, ...(unfinished === undefined ? {} : { totals: unfinished.totals }) };
   const found = new Map(
     [...entries<HostTensor>(state, isHostTensor)].map(([path, tensor]) => {
@@ -220,6 +227,7 @@ function encode(
     totalSec: JSON.stringify(totalSec),
     rows: JSON.stringify(rows),
     config,
+    ...(pace === undefined ? {} : { pace: JSON.stringify(pace) }),
   };
   return writeSafetensors(tensors, { ...metadata, sha256: fingerprint(tensors, metadata) });
 }

@@ -48,8 +48,8 @@ export function watchAt(
 
 /** How {@link runEpochs} trains. */
 export interface EpochsOptions {
-  /** The last epoch. */
-  readonly epochs: number;
+  /** The last epoch; default: that of the trainer, which may change its length. */
+  readonly epochs?: number;
   /** Epochs that are finished already. */
   readonly rows?: readonly EpochRow[];
   /** Seconds of an unfinished epoch that the trainer continues. */
@@ -72,13 +72,13 @@ export interface TrainedEpochs {
  * @throws InterruptedError if the trainer's signal stops it, and whatever `onEpoch` throws
  */
 export async function runEpochs(
-  trainer: Pick<Trainer, 'runEpoch'>,
+  trainer: Pick<Trainer, 'runEpoch' | 'epochs'>,
   { epochs, rows: before = [], unfinishedSec = 0, pace = createPace(), onEpoch }: EpochsOptions,
 ): Promise<TrainedEpochs> {
   const rows = [...before];
   pace.validSec = rows.at(-1)?.valid.time ?? 0;
   pace.epochStart = pace.clock() - unfinishedSec;
-  while (rows.length < epochs) {
+  while (rows.length < (epochs ?? trainer.epochs)) {
     try {
       const row = await trainer.runEpoch(rows.length + 1);
       pace.epochSec = row.train.time + row.valid.time;

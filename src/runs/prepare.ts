@@ -111,14 +111,15 @@ function firstImages(images: Float32Array, most: number): HostTensor {
   return { shape: [count, 32, 32, 3], data: images.subarray(0, count * size) };
 }
 
-/** Sums up the epochs of a run. */
-export function resultOf(rows: readonly EpochRow[], imagesPerEpoch: number): Result {
+/** Sums up the epochs of a run over so many training images. */
+export function resultOf(rows: readonly EpochRow[], images: number): Result {
   const last = rows[rows.length - 1];
   return {
     epochs: rows.length,
     accPercent: 100 * last.valid.acc,
     loss: last.valid.loss,
     trainSec: last['total time'],
-    imagesPerSec: (rows.length * imagesPerEpoch) / last['total time'],
+    imagesPerSec: images / last['total time'],
+    evaluationSec: last.valid.time,
   };
 }

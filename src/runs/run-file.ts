@@ -38,6 +38,7 @@ const achieved = {
   accPercent: percent,
   trainSec: fromZero,
   imagesPerSec: fromZero,
+  evaluationSec: z.exactOptional(fromZero),
   pflop: z.exactOptional(fromZero),
 };
 
@@ -126,6 +127,9 @@ const runSchema = z.looseObject(
     resumed: z.exactOptional(list(resumption, 'resumptions')),
     result: z.exactOptional(result),
     failure: z.exactOptional(failure),
+    budget: z.exactOptional(
+      z.looseObject({ seconds: fromZero, spentSec: fromZero }, 'an object of seconds, spentSec'),
+    ),
   },
   'an object: a run',
 );
@@ -135,6 +139,7 @@ const resultSchema = z.looseObject(
   {
     ...named,
     ...achieved,
+    overrides: z.exactOptional(list(text, 'texts')),
     hardware: text,
     date: day,
     threads: z.exactOptional(threads),
@@ -245,12 +250,12 @@ export function runJson({
 export function parseResult(path: string, content: string): Run {
   const json = parsed(resultSchema, path, content) as z.infer<typeof resultSchema>;
   const { record, scale, seed, precision, hardware: machine, date, threads: count } = json;
-  const { accPercent, trainSec, imagesPerSec, pflop, tensorflow, node } = json;
+  const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop, tensorflow, node } = json;
   return {
     name: record,
     scale,
     seed,
-    overrides: [],
+    overrides: json.overrides ?? [],
     mode: 'captured',
     precision,
     xla: false,
@@ -260,7 +265,13 @@ export function parseResult(path: string, content: string): Run {
     ...(node === undefined || tensorflow === undefined ? {} : { versions: { node, tensorflow } }),
     path,
     rows: [],
-    result: { accPercent, trainSec, imagesPerSec, ...(pflop === undefined ? {} : { pflop }) },
+    result: {
+      accPercent,
+      trainSec,
+      imagesPerSec,
+      ...(evaluationSec === undefined ? {} : { evaluationSec }),
+      ...(pflop === undefined ? {} : { pflop }),
+    },
   };
 }
 

@@ -59,6 +59,8 @@ export interface Run {
   readonly resumed?: readonly Resumption[];
   /** How many checkpoints are kept: the last so many, or all. */
   readonly checkpoints?: KeptCheckpoints;
+  /** The time that the run may take. */
+  readonly budget?: Budget;
   /** Present once the run is finished. */
   readonly result?: Result;
   /** Present if the run diverged before its end. */
@@ -98,6 +100,13 @@ export interface Resumption {
   readonly differences?: readonly string[];
 }
 
+/** The time that a run may take, from its start to the end of its last evaluation. */
+export interface Budget {
+  readonly seconds: number;
+  /** Seconds that were used for other things than epochs so far: reading data, putting it on the device, measuring. */
+  readonly spentSec: number;
+}
+
 /** Where a run diverged: its loss or a weight became NaN or infinite. */
 export interface Failure {
   readonly epoch: number;
@@ -118,7 +127,12 @@ export interface Result {
   readonly trainSec: number;
   /** Training images per second of training time. */
   readonly imagesPerSec: number;
-  /** 10^15 floating-point operations of the whole run, training and evaluation. */
+  /** Seconds of the evaluation after the last epoch. */
+  readonly evaluationSec?: number;
+  /**
+   * 10^15 floating-point operations of all training steps and of the evaluation after the last epoch, as `countFlops` counts
+   * them; absent if the steps were not captured.
+   */
   readonly pflop?: number;
   /** The same network evaluated on each test image and its mirror image, if the experiment asks for it. */
   readonly tta?: { readonly accPercent: number; readonly loss: number };

@@ -209,7 +209,7 @@ describe('a run that was stopped goes on to the same bits', () => {
       const before = existsSync(join(folder, 'log.jsonl')) ? rowsOf(folder) : [];
       const starts: unknown[] = [];
       const run = await resume(folder, {
-        onStart: ({ rows }) => starts.push(rows),
+        onStart: ({ rows }) => void starts.push(rows),
         onNotice: (text) => expect(text).toBe(''),
       });
       expect(bits(run)).toEqual(bits(whole));

@@ -9,6 +9,7 @@ import { svg } from '../graph/svg';
 import type { EpochRow, Trainer, Watch } from '../train/training';
 import { lastCheckpoint } from './checkpoint';
 import type { Checkpoint, Found, KeptCheckpoints } from './checkpoint';
+import { keepBudget } from './budget';
 import { createPace, runEpochs, watchAt } from './epochs';
 import type { RunProgress, TrainedEpochs } from './epochs';
 import { checkDuration } from './feasible';
@@ -31,12 +32,20 @@ export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly checkpoints?: KeptCheckpoints;
   /** Called before anything is put on the device. */
   readonly onPrepare?: (run: PlannedRun) => void;
-  /** Called when training starts or resumes, with the seconds that an epoch will take. */
-  readonly onStart?: (run: PlannedRun, epochSec: number) => void;
+  /** Called when training starts or resumes, with what is expected of it. */
+  readonly onStart?: (run: PlannedRun, expected: Expected) => void | Promise<void>;
   /** Called about once a second. */
   readonly onProgress?: (progress: RunProgress) => void;
   /** Called after each epoch, before its files are written. */
   readonly onEpoch?: (row: EpochRow) => void;
+}
+
+/** What is known of a run when training starts or resumes. */
+export interface Expected extends Pick<Result, 'pflop'> {
+  /** Seconds of an epoch, its evaluation included. */
+  readonly epochSec: number;
+  /** Epochs of the whole run, the last one perhaps a fraction. */
+  readonly epochs: number;
 }
 
 /** How {@link trainExperiment} trains. */
@@ -49,6 +58,8 @@ export interface TrainOptions extends RunOptions {
   readonly engine?: SessionOptions;
   /** Where the run's folder is made. Default: nothing is kept on disk. */
   readonly logDir?: string;
+  /** Seconds that the run may take, evaluation included: it is made longer or shorter to fit. Default: any time. */
+  readonly budgetSec?: number;
 }
 
 /** How {@link resumeRun} resumes. */
@@ -74,7 +85,7 @@ export interface ResumeOptions extends RunOptions {
  */
 export async function trainExperiment(
   experiment: Experiment,
-  { seed, scale, engine = {}, logDir, ...options }: TrainOptions,
+  { seed, scale, engine = {}, logDir, budgetSec, ...options }: TrainOptions,
 ): Promise<FinishedRun> {
   const at = scale === undefined ? experiment : scaled(experiment, scale);
   const { checkpoints = 2 } = options;
@@ -82,6 +93,7 @@ export async function trainExperiment(
   const plan = {
     ...planRun(at, options.data, seed, engine),
     ...(algorithms === undefined ? {} : { algorithms }),
+    ...(budgetSec === undefined ? {} : { budget: { seconds: budgetSec, spentSec: 0 } }),
   };
   return trainToEnd(plan, options, async (run) => {
     if (logDir === undefined) return undefined;
@@ -121,13 +133,14 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
     }
     const { experiment, seed, mode, precision, xla, threads, algorithms = [] } = before;
     const engine = { mode, precision, xla, intraOpThreads: threads };
-    const { started, preprocessSec, resumed, checkpoints = 2 } = before;
+    const { started, preprocessSec, resumed, checkpoints = 2, budget } = before;
     const plan: PlannedRun = {
       ...planRun(experiment, options.data, seed, engine),
       started,
       algorithms,
       ...(preprocessSec === undefined ? {} : { preprocessSec }),
       ...(resumed === undefined ? {} : { resumed }),
+      ...(budget === undefined ? {} : { budget }),
       checkpoints: options.checkpoints ?? checkpoints,
       path: folder.path,
     };
@@ -220,6 +233,7 @@ async function trainToEnd(
   onPrepare?.(plan);
   const { experiment, seed, mode, precision, xla } = plan;
   const pace = createPace(watch.clock);
+  const startedAt = pace.clock();
   const given = plan.algorithms === undefined ? {} : { algorithms: plan.algorithms };
   const { trainer, imagesPerEpoch, ...prepared } = prepareRun(experiment, data, seed, {
     engine: { mode, precision, xla, ...given },
@@ -228,25 +242,43 @@ async function trainToEnd(
   let store: RunStore | undefined;
   try {
     if (from !== undefined) await trainer.restore(from.snapshot);
-    ({ epochSec: pace.epochSec } = await trainer.warmUp());
-    checkDuration(pace.epochSec * (experiment.run.epochs - (from?.rows.length ?? 0)));
+    const warmUp = await trainer.warmUp();
+    pace.epochSec = warmUp.epochSec;
     const algorithms = [...trainer.session.algorithms];
     const { preprocessSec = prepared.preprocessSec } = plan;
-    const ready = { ...plan, algorithms, preprocessSec, rows: from?.rows ?? [] };
+    const unfinishedSec = from?.snapshot.unfinished?.timeSec ?? 0;
+    const rows = from?.rows ?? [];
+    const keeper =
+      plan.budget === undefined
+        ? undefined
+        : keepBudget(plan.budget, rows, {
+            trainer,
+            warmUp,
+            clock: pace.clock,
+            startedAt,
+            unfinishedSec,
+          });
+    checkDuration(pace.epochSec * (trainer.epochs - rows.length));
+    const budget = keeper === undefined ? {} : { budget: keeper.budget };
+    const ready = { ...plan, algorithms, preprocessSec, rows, ...budget };
     store = await open(ready);
     const run = { ...ready, ...store?.run };
-    onStart?.(run, pace.epochSec);
+    await onStart?.(run, { epochSec: pace.epochSec, epochs: trainer.epochs, ...pflopOf(trainer) });
     const trained = await runEpochs(trainer, {
-      epochs: experiment.run.epochs,
       rows: run.rows,
-      unfinishedSec: from?.snapshot.unfinished?.timeSec ?? 0,
+      unfinishedSec,
       pace,
-      onEpoch: async (row, rows) => {
+      onEpoch: async (row, done) => {
         onEpoch?.(row);
-        await store?.epoch(rows, await trainer.save());
+        await store?.epoch(done, await trainer.save());
+        if (done.length < trainer.epochs) keeper?.keep(done);
       },
     });
-    const result = await endOf(run, trained, trainer, imagesPerEpoch);
+    const images = Math.min(
+      trained.rows.length * imagesPerEpoch,
+      trainer.steps * experiment.data.batchSize,
+    );
+    const result = await endOf(run, trained, trainer, images);
     const { learnt: state } = await trainer.save();
     await store?.finish({ result });
     return { ...run, algorithms, preprocessSec, rows: trained.rows, result, state };
@@ -263,15 +295,22 @@ async function endOf(
   { experiment }: PlannedRun,
   { rows, diverged }: TrainedEpochs,
   trainer: Trainer,
-  imagesPerEpoch: number,
+  images: number,
 ): Promise<Result> {
   const { finalTta = false, mayDiverge = false } = experiment.run;
   if (diverged !== undefined) {
     if (!mayDiverge || rows.length === 0) throw diverged;
-    return { ...resultOf(rows, imagesPerEpoch), divergedIn: diverged.epoch };
+    return { ...resultOf(rows, images), divergedIn: diverged.epoch };
   }
-  const result = resultOf(rows, imagesPerEpoch);
+  const result = { ...resultOf(rows, images), ...pflopOf(trainer) };
   if (!finalTta) return result;
   const { acc, loss } = await trainer.evaluate({ tta: true });
   return { ...result, tta: { accPercent: 100 * acc, loss } };
+}
+
+/** What a run has computed; nothing in eager mode, which has no graphs to count in. */
+function pflopOf(trainer: Trainer): Pick<Result, 'pflop'> {
+  if (trainer.session.mode === 'eager') return {};
+  const { train, evaluation } = trainer.flops();
+  return { pflop: (train + evaluation) / 1e15 };
 }

@@ -78,6 +78,10 @@ class SessionTrainer implements Trainer {
   readonly #context: PhaseContext;
   readonly #trainable: readonly string[];
   readonly #stageAt: (step: number) => Stage;
+  /** The same at the pace of the schedule. */
+  readonly #scheduledStageAt: (step: number) => Stage;
+  /** Seconds of a step, by the key of its stage: of the warm-up, then a moving average. */
+  readonly #stageSec = new Map<string, number>();
   readonly #hyperAt: (step: number) => GroupedHyperFeed;
   readonly #trainSteps = new Map<Stage, Steps>();
   readonly #validSteps = new Map<string, Steps>();
@@ -104,13 +108,14 @@ class SessionTrainer implements Trainer {
     this.stepsPerEpoch = stepsPerEpoch;
     this.#pace = new Pace(Math.ceil(training.epochs * stepsPerEpoch));
     const positionAt = (steps: number): number => this.#pace.positionAt(steps);
-    this.#stageAt = createStages({
+    const stages = {
       optimiser,
       sizes: training.sizes ?? [],
       trainable: this.#trainable,
       stepsPerEpoch,
-      positionAt,
-    });
+    };
+    this.#stageAt = createStages({ ...stages, positionAt });
+    this.#scheduledStageAt = createStages(stages);
     this.#hyperAt = hyperSchedule(
       { ...training, ...optimiser },
       { batchSize, stepsPerEpoch, steps: this.#pace.length, positionAt },
@@ -150,6 +155,27 @@ class SessionTrainer implements Trainer {
     return this.steps / this.stepsPerEpoch;
   }
 
+  endIn(seconds: number): void {
+    const step = this.#stepsOver();
+    let needed = 0;
+    // Positions that are left, each at the pace of its stage: one step a position.
+    for (let position = this.#pace.positionAt(step); position < this.#pace.length; position++) {
+      needed += this.#stepSecAt(position);
+    }
+    const left = this.#pace.length - this.#pace.positionAt(step);
+    const steps = Math.max(1, Math.floor((left * seconds) / needed));
+    this.endAfter(step + steps);
+  }
+
+  /** Seconds of a step at a position of the schedule, as measured by the warm-up and since. */
+  #stepSecAt(position: number): number {
+    const known = this.#stageSec.get(this.#scheduledStageAt(Math.floor(position) + 1).key);
+    if (known !== undefined) return known;
+    throw new TrainError(
+      'train: endIn() was called before warmUp(), which measures steps. Call that first.',
+    );
+  }
+
   endAfter(steps: number): void {
     this.#pace.endAfter(steps, this.#stepsOver());
   }
@@ -164,8 +190,10 @@ class SessionTrainer implements Trainer {
     const batches = this.#plainTraining();
     const stages = this.#stageCounts();
     let trainSec = 0;
-    for (const { first, steps } of stages) {
-      trainSec += steps * (await this.#stepSec(batches, (feeds) => this.#train(feeds, first)));
+    for (const { stage, first, steps } of stages) {
+      const stepSec = await this.#stepSec(batches, (feeds) => this.#train(feeds, first));
+      this.#stageSec.set(stage.key, stepSec);
+      trainSec += steps * stepSec;
     }
     const validation = this.#validation();
     const validStepSec = await this.#stepSec(validation, (feeds) =>
@@ -174,7 +202,8 @@ class SessionTrainer implements Trainer {
     this.session.write(learnt);
     const trainStepSec = trainSec / this.steps;
     const epochSec = this.stepsPerEpoch * trainStepSec + validation.batches.length * validStepSec;
-    return { epochSec, trainStepSec, validStepSec };
+    const evaluationSec = validation.batches.length * validStepSec;
+    return { epochSec, trainStepSec, validStepSec, evaluationSec };
   }
 
   /** Seconds that a batch takes in calls of this kind, as a mean; of single batches the first one stands for all. */
@@ -471,7 +500,10 @@ class SessionTrainer implements Trainer {
   async #train(batches: readonly BatchFeed[], step: number): Promise<void> {
     const { ema } = this.#training;
     const feeds = batches.map((batch, index) => this.#trainFeed(batch, step + index));
-    const steps = this.#trainFor(this.#stageAt(step));
+    const { clock } = this.#context;
+    const stage = this.#stageAt(step);
+    const steps = this.#trainFor(stage);
+    const before = clock();
     const isDue = (index: number): boolean =>
       ema !== undefined && isEmaStep(ema, (step - 1 + index) % this.stepsPerEpoch);
     if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
@@ -483,6 +515,11 @@ class SessionTrainer implements Trainer {
     }
     const action = this.#lookaheadAfter(step + feeds.length - 1);
     if (action !== 'nothing') await this.#lookahead?.[action]();
+    const found = this.#stageSec.get(stage.key);
+    if (found !== undefined) {
+      const now = (clock() - before) / feeds.length;
+      this.#stageSec.set(stage.key, 0.9 * found + 0.1 * now);
+    }
   }
 
   #validFeeds(batches: readonly BatchFeed[]): StepFeed[] {

@@ -192,6 +192,8 @@ export interface WarmUp {
   readonly trainStepSec: number;
   /** One step of validation. */
   readonly validStepSec: number;
+  /** The evaluation after the last epoch. */
+  readonly evaluationSec: number;
 }
 
 /** Floating-point operations of a run, as `countFlops` of the engine counts them. */
@@ -230,6 +232,12 @@ export interface Trainer {
    * @throws TrainError if as many steps are over already
    */
   endAfter(steps: number): void;
+  /**
+   * Makes the training that is left take so many seconds, evaluation not included, by what steps have taken so far.
+   *
+   * @throws TrainError before the first {@link Trainer.warmUp}
+   */
+  endIn(seconds: number): void;
   /** The state of the training, after an epoch or when the signal has stopped one. */
   save(): Promise<Snapshot>;
   /**

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { UsageError } from '../base/errors';
+import type { EpochRow } from '../train/training';
+import { keepBudget, parseDuration } from './budget';
+
+const warmUp = { epochSec: 12, trainStepSec: 1, validStepSec: 1, evaluationSec: 2 };
+
+function row(epoch: number, trainSec: number, validSec: number): EpochRow {
+  const figures = { loss: 1, acc: 0.5 };
+  const total = { 'total time': epoch * trainSec };
+  return {
+    epoch,
+    lr: 1,
+    train: { time: trainSec, ...figures },
+    valid: { time: validSec, ...figures },
+    ...total,
+  };
+}
+
+/** A trainer of ten epochs that notes what it is asked for, and a clock that is set by hand. */
+function scene(): {
+  readonly asked: number[];
+  readonly options: Parameters<typeof keepBudget>[2];
+  now: number;
+} {
+  const asked: number[] = [];
+  const found = {
+    asked,
+    now: 5,
+    options: {
+      trainer: { epochs: 10, stepsPerEpoch: 10, endIn: (seconds: number) => asked.push(seconds) },
+      warmUp,
+      clock: () => found.now,
+      startedAt: 0,
+    },
+  };
+  return found;
+}
+
+describe('keepBudget', () => {
+  test('leaves for training what start, evaluations and a second of reserve do not take', () => {
+    const { asked, options } = scene();
+    const { budget } = keepBudget({ seconds: 100, spentSec: 0 }, [], options);
+    expect(budget).toEqual({ seconds: 100, spentSec: 5 });
+    expect(asked).toEqual([100 - 5 - 2 - 1]);
+  });
+
+  test('after an epoch leaves the rest, with the evaluations between', () => {
+    const found = scene();
+    const { keep } = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
+    found.now += 14;
+    keep([row(1, 13, 1)]);
+    expect(found.asked.at(-1)).toBe(100 - 5 - 14 - 2 - 8 * 1 - 1);
+  });
+
+  test('a resumed run has the time that its epochs and its first start did not use', () => {
+    const { asked, options } = scene();
+    const before = { seconds: 100, spentSec: 7 };
+    const { budget } = keepBudget(before, [row(1, 13, 1)], { ...options, unfinishedSec: 4 });
+    expect(budget.spentSec).toBe(12);
+    expect(asked).toEqual([100 - 12 - 14 - 4 - 2 - 8 - 1]);
+  });
+
+  test('a run whose time is over ends with one more step', () => {
+    const { asked, options } = scene();
+    keepBudget({ seconds: 20, spentSec: 0 }, [row(1, 13, 1)], options);
+    expect(asked).toEqual([warmUp.trainStepSec]);
+  });
+
+  test('a budget that is too short for anything says the shortest', () => {
+    const start = (): unknown => keepBudget({ seconds: 8, spentSec: 0 }, [], scene().options);
+    expect(start).toThrow(UsageError);
+    expect(start).toThrow(/--budget 8s is too short: this machine takes 18 s to start, train one/);
+  });
+});
+
+test.each([
+  ['90', 90],
+  ['90s', 90],
+  ['5m', 300],
+  ['1.5h', 5400],
+])('%s is %d seconds', (text, seconds) => {
+  expect(parseDuration(text)).toBe(seconds);
+});
+
+test.each(['', '0m', '-5m', '5 weeks', 'NaN', '1e3'])('"%s" is not a time', (text) => {
+  expect(() => parseDuration(text)).toThrow(UsageError);
+});

@@ -1,0 +1,83 @@
+import { UsageError } from '../base/errors';
+import type { EpochRow, Trainer, WarmUp } from '../train/training';
+import type { Clock } from '../train/timer';
+import type { Budget } from './run';
+
+/** Kept for what is measured nowhere: checkpoints, logs, the end of the process. */
+const reserveSec = 1;
+
+/** Makes a training end when its time is over: after the warm-up, and again after each epoch. */
+export interface BudgetKeeper {
+  /** The budget as it stands, with what was used before the first epoch. */
+  readonly budget: Budget;
+  /** Sets the trainer's pace by the time that is left. */
+  keep(rows: readonly EpochRow[]): void;
+}
+
+/** What {@link keepBudget} needs to know. */
+export interface BudgetOptions {
+  readonly trainer: Pick<Trainer, 'endIn' | 'epochs' | 'stepsPerEpoch'>;
+  readonly warmUp: WarmUp;
+  readonly clock: Clock;
+  /** When the run started or resumed, on the clock. */
+  readonly startedAt: number;
+  /** Seconds of an unfinished epoch that the trainer continues. */
+  readonly unfinishedSec?: number;
+}
+
+/**
+ * Fits a training into a budget: the rest of its schedule is passed through faster or slower, evaluation included in the time.
+ *
+ * The time of a run is what its epochs took, evaluated or not, and {@link Budget.spentSec}; what an interruption lost since the
+ * last checkpoint is not counted, nor the time between a stop and the next start.
+ *
+ * @throws UsageError if less is left than one step and the last evaluation take; says how much that is
+ */
+export function keepBudget(
+  budget: Budget,
+  rows: readonly EpochRow[],
+  { trainer, warmUp, clock, startedAt, unfinishedSec = 0 }: BudgetOptions,
+): BudgetKeeper {
+  const now: Budget = { ...budget, spentSec: budget.spentSec + clock() - startedAt };
+  const usedBy = (done: readonly EpochRow[]): number =>
+    done.reduce((sum, { train, valid }) => sum + train.time + valid.time, 0);
+  const before = usedBy(rows) + unfinishedSec;
+  const resumedAt = clock();
+  const leftSec = (): number => now.seconds - now.spentSec - before - (clock() - resumedAt);
+  const keep = (done: readonly EpochRow[]): void => {
+    // Evaluations after the epochs between, as long as the last one.
+    const midwaySec = done.at(-1)?.valid.time ?? 0;
+    const between = Math.max(0, Math.ceil(trainer.epochs) - done.length - 1);
+    const forTraining = leftSec() - warmUp.evaluationSec - between * midwaySec - reserveSec;
+    if (forTraining < warmUp.trainStepSec) {
+      if (done.length > 0) return trainer.endIn(warmUp.trainStepSec);
+      const shortest =
+        now.spentSec +
+        reserveSec +
+        warmUp.evaluationSec +
+        trainer.stepsPerEpoch * warmUp.trainStepSec;
+      throw new UsageError(
+        `--budget ${now.seconds.toFixed(0)}s is too short: this machine takes ${Math.ceil(shortest)} s to start, train one ` +
+          'epoch and evaluate. Give at least that.',
+      );
+    }
+    trainer.endIn(forTraining);
+  };
+  keep(rows);
+  return { budget: now, keep };
+}
+
+/**
+ * Reads a time as it is written on a command line: `90s`, `5m`, `1.5h`; a number alone is seconds.
+ *
+ * @throws UsageError if it is none, or not above 0
+ */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(s|m|h)?$/.exec(text.trim());
+  const unit = { s: 1, m: 60, h: 3600 }[match?.[2] ?? 's'] ?? 1;
+  const seconds = Number(match?.[1] ?? Number.NaN) * unit;
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new UsageError(
+    `--budget "${text}" is not a time. Give one as in --budget 5m, 90s or 1.5h.`,
+  );
+}

@@ -1,0 +1,106 @@
+import { RunError } from '../base/errors';
+import type { Run } from './run';
+
+/** What an experiment came to at one length: finished full-size runs that differ in their seeds only. */
+export interface FrontierPoint {
+  /** Epochs of the run. */
+  readonly epochs: number;
+  /** 10^15 floating-point operations of a run. */
+  readonly pflop: number;
+  /** Mean test accuracy. */
+  readonly accPercent: number;
+  /** Number of runs. */
+  readonly runs: number;
+  /** The machines that they ran on, as {@link Run.machine}; accuracy does not depend on it, but for chance. */
+  readonly machines: readonly string[];
+}
+
+/** The override that changes the length of a run. */
+const length = /^run\.epochs=(\d+(?:\.\d+)?)$/;
+
+/**
+ * The accuracies that an experiment reaches at each length that was run, from few operations to many.
+ *
+ * Counted are finished runs in full size with the experiment's name, whose only change, if any, is `run.epochs`, and whose
+ * operations were counted.
+ *
+ * @param epochs of the experiment without a change
+ */
+export function frontierOf(
+  runs: readonly Run[],
+  { name, epochs }: { readonly name: string; readonly epochs: number },
+): FrontierPoint[] {
+  const byLength = new Map<number, Run[]>();
+  for (const run of runs) {
+    const { result, overrides } = run;
+    if (run.name !== name || run.scale !== 'full' || result?.pflop === undefined) continue;
+    const changes = overrides.map((change) => Number(length.exec(change)?.[1] ?? Number.NaN));
+    const trained = changes.length === 0 ? epochs : changes[0];
+    if (changes.length > 1 || Number.isNaN(trained)) continue;
+    byLength.set(trained, [...(byLength.get(trained) ?? []), run]);
+  }
+  const mean = (group: readonly Run[], of: 'pflop' | 'accPercent'): number =>
+    group.reduce((sum, { result }) => sum + (result?.[of] ?? 0), 0) / group.length;
+  return [...byLength]
+    .map(([trained, group]) => ({
+      epochs: trained,
+      pflop: mean(group, 'pflop'),
+      accPercent: mean(group, 'accPercent'),
+      runs: group.length,
+      machines: [...new Set(group.map(({ machine }) => machine))],
+    }))
+    .toSorted((a, b) => a.pflop - b.pflop);
+}
+
+/**
+ * The accuracy to expect of so many operations: linear in their logarithm between the points of a frontier, and that of the
+ * nearest point outside. Undefined without points.
+ */
+export function expectedAccPercent(
+  points: readonly FrontierPoint[],
+  pflop: number,
+): number | undefined {
+  const next = points.findIndex((point) => point.pflop >= pflop);
+  if (next === -1) return points.at(-1)?.accPercent;
+  if (next === 0) return points[0].accPercent;
+  return between(points[next - 1], points[next], 'accPercent', share(points, next, pflop));
+}
+
+function share(points: readonly FrontierPoint[], next: number, pflop: number): number {
+  const [from, to] = [Math.log(points[next - 1].pflop), Math.log(points[next].pflop)];
+  return (Math.log(pflop) - from) / (to - from);
+}
+
+function between(
+  a: FrontierPoint,
+  b: FrontierPoint,
+  of: 'accPercent' | 'epochs',
+  part: number,
+): number {
+  return a[of] + part * (b[of] - a[of]);
+}
+
+/**
+ * The length of a run that reaches an accuracy, in epochs.
+ *
+ * @throws RunError if no point of the frontier reaches it; says what it reaches
+ */
+export function epochsTo(points: readonly FrontierPoint[], accPercent: number): number {
+  if (points.length === 0) {
+    throw new RunError(
+      'budget: no frontier was measured. Train "fastest" and add its runs to results/.',
+    );
+  }
+  const best = points.reduce((a, b) => (b.accPercent > a.accPercent ? b : a));
+  const next = points.findIndex((point) => point.accPercent >= accPercent);
+  if (next === -1) {
+    throw new RunError(
+      `budget: ${accPercent} % is more than the frontier reaches: ${best.accPercent.toFixed(2)} % with ` +
+        `${best.pflop.toFixed(3)} PFLOP (mean of ${best.runs}). Ask for less.`,
+    );
+  }
+  if (next === 0) return points[0].epochs;
+  const [below, above] = [points[next - 1], points[next]];
+  const part = (accPercent - below.accPercent) / (above.accPercent - below.accPercent);
+  return between(below, above, 'epochs', part);
+}
