@@ -171,10 +171,17 @@ function beginning(given: Given): Start {
   if (budget !== undefined && to !== undefined) {
     throw new UsageError('--budget and --to both decide how long the run is. Give one of them.');
   }
-  const budgetSec = budget === undefined ? {} : { budgetSec: parseDuration(budget) };
+  const seconds = budget === undefined ? undefined : parseDuration(budget);
   return async (options) => {
     const planned = to === undefined ? experiment : await reaching(experiment, to);
-    return trainExperiment(planned, { ...options, seed, engine, logDir, ...budgetSec });
+    return trainExperiment(planned, {
+      ...options,
+      seed,
+      engine,
+      logDir,
+      // What this process has used so far counts.
+      ...(seconds === undefined ? {} : { budget: { seconds, spentSec: performance.now() / 1000 } }),
+    });
   };
 }
 

@@ -3,7 +3,7 @@ import { UsageError } from '../base/errors';
 import type { EpochRow } from '../train/training';
 import { keepBudget, parseDuration } from './budget';
 
-const warmUp = { epochSec: 12, trainStepSec: 1, validStepSec: 1, evaluationSec: 2 };
+const warmUp = { epochSec: 12, trainStepSec: 1, validStepSec: 1, evaluationSec: 2, midwaySec: 1 };
 
 function row(epoch: number, trainSec: number, validSec: number): EpochRow {
   const figures = { loss: 1, acc: 0.5 };
@@ -42,14 +42,14 @@ describe('keepBudget', () => {
     const { asked, options } = scene();
     const { budget } = keepBudget({ seconds: 100, spentSec: 0 }, [], options);
     expect(budget).toEqual({ seconds: 100, spentSec: 5 });
-    expect(asked).toEqual([100 - 5 - 2 - 1]);
+    expect(asked).toEqual([100 - 5 - 2 - 9 * 1 - 1]);
   });
 
   test('after an epoch leaves the rest, with the evaluations between', () => {
     const found = scene();
-    const { keep } = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
+    const keeper = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
     found.now += 14;
-    keep([row(1, 13, 1)]);
+    keeper.keep([row(1, 13, 1)]);
     expect(found.asked.at(-1)).toBe(100 - 5 - 14 - 2 - 8 * 1 - 1);
   });
 

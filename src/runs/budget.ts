@@ -45,10 +45,8 @@ export function keepBudget(
   const resumedAt = clock();
   const leftSec = (): number => now.seconds - now.spentSec - before - (clock() - resumedAt);
   const keep = (done: readonly EpochRow[]): void => {
-    // Evaluations after the epochs between, as long as the last one.
-    const midwaySec = done.at(-1)?.valid.time ?? 0;
     const between = Math.max(0, Math.ceil(trainer.epochs) - done.length - 1);
-    const forTraining = leftSec() - warmUp.evaluationSec - between * midwaySec - reserveSec;
+    const forTraining = leftSec() - warmUp.evaluationSec - between * warmUp.midwaySec - reserveSec;
     if (forTraining < warmUp.trainStepSec) {
       if (done.length > 0) return trainer.endIn(warmUp.trainStepSec);
       const shortest =

@@ -17,7 +17,7 @@ import { createRunFolder, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
 import { prepareRun, resultOf } from './prepare';
 import { configOf, differences, planRun } from './run';
-import type { FinishedRun, PlannedRun, Result } from './run';
+import type { Budget, FinishedRun, PlannedRun, Result } from './run';
 import { readPlan } from './run-file';
 import { openStore } from './store';
 import type { RunStore } from './store';
@@ -58,8 +58,8 @@ export interface TrainOptions extends RunOptions {
   readonly engine?: SessionOptions;
   /** Where the run's folder is made. Default: nothing is kept on disk. */
   readonly logDir?: string;
-  /** Seconds that the run may take, evaluation included: it is made longer or shorter to fit. Default: any time. */
-  readonly budgetSec?: number;
+  /** The time that the run may take, evaluation included: it is made longer or shorter to fit. Default: any time. */
+  readonly budget?: Budget;
 }
 
 /** How {@link resumeRun} resumes. */
@@ -85,7 +85,7 @@ export interface ResumeOptions extends RunOptions {
  */
 export async function trainExperiment(
   experiment: Experiment,
-  { seed, scale, engine = {}, logDir, budgetSec, ...options }: TrainOptions,
+  { seed, scale, engine = {}, logDir, budget, ...options }: TrainOptions,
 ): Promise<FinishedRun> {
   const at = scale === undefined ? experiment : scaled(experiment, scale);
   const { checkpoints = 2 } = options;
@@ -93,7 +93,7 @@ export async function trainExperiment(
   const plan = {
     ...planRun(at, options.data, seed, engine),
     ...(algorithms === undefined ? {} : { algorithms }),
-    ...(budgetSec === undefined ? {} : { budget: { seconds: budgetSec, spentSec: 0 } }),
+    ...(budget === undefined ? {} : { budget }),
   };
   return trainToEnd(plan, options, async (run) => {
     if (logDir === undefined) return undefined;

@@ -195,15 +195,31 @@ class SessionTrainer implements Trainer {
       this.#stageSec.set(stage.key, stepSec);
       trainSec += steps * stepSec;
     }
-    const validation = this.#validation();
-    const validStepSec = await this.#stepSec(validation, (feeds) =>
-      this.#validFor({}).run(this.#validFeeds(feeds)),
-    );
+    const { validStepSec, evaluationSec } = await this.#warmUpEvaluation({});
+    const midway = this.#midway();
+    const midwaySec =
+      midway === undefined ? evaluationSec : (await this.#warmUpEvaluation(midway)).evaluationSec;
     this.session.write(learnt);
     const trainStepSec = trainSec / this.steps;
-    const epochSec = this.stepsPerEpoch * trainStepSec + validation.batches.length * validStepSec;
-    const evaluationSec = validation.batches.length * validStepSec;
-    return { epochSec, trainStepSec, validStepSec, evaluationSec };
+    const epochSec = this.stepsPerEpoch * trainStepSec + midwaySec;
+    return { epochSec, trainStepSec, validStepSec, evaluationSec, midwaySec };
+  }
+
+  async #warmUpEvaluation(
+    how: Evaluation,
+  ): Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
+    const validation = this.#validation(how.images);
+    const steps = this.#validFor(how);
+    const validStepSec = await this.#stepSec(validation, (feeds) =>
+      steps.run(this.#validFeeds(feeds)),
+    );
+    return { validStepSec, evaluationSec: validation.batches.length * validStepSec };
+  }
+
+  /** How test images are evaluated after every epoch but the last; undefined if as after the last. */
+  #midway(): Evaluation | undefined {
+    const { midwayImages } = this.#training;
+    return midwayImages === undefined ? undefined : { images: midwayImages, tta: false };
   }
 
   /** Seconds that a batch takes in calls of this kind, as a mean; of single batches the first one stands for all. */
@@ -254,12 +270,8 @@ class SessionTrainer implements Trainer {
     });
     const timeSec = timer();
     await keep(batches.length, timeSec);
-    const { midwayImages } = this.#training;
-    const isLast = epoch >= this.epochs;
-    const valid = await this.#evaluateAll(
-      epoch,
-      isLast || midwayImages === undefined ? {} : { images: midwayImages, tta: false },
-    );
+    const how = epoch < this.epochs ? this.#midway() : undefined;
+    const valid = await this.#evaluateAll(epoch, how ?? {});
     const validTime = timer({ isCounted: false });
     this.#finished = epoch;
     this.#unfinished = undefined;
@@ -500,10 +512,10 @@ class SessionTrainer implements Trainer {
   async #train(batches: readonly BatchFeed[], step: number): Promise<void> {
     const { ema } = this.#training;
     const feeds = batches.map((batch, index) => this.#trainFeed(batch, step + index));
-    const { clock } = this.#context;
     const stage = this.#stageAt(step);
     const steps = this.#trainFor(stage);
-    const before = clock();
+    const measured = this.#stageSec.get(stage.key);
+    const before = measured === undefined ? 0 : this.#context.clock();
     const isDue = (index: number): boolean =>
       ema !== undefined && isEmaStep(ema, (step - 1 + index) % this.stepsPerEpoch);
     if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
@@ -515,10 +527,9 @@ class SessionTrainer implements Trainer {
     }
     const action = this.#lookaheadAfter(step + feeds.length - 1);
     if (action !== 'nothing') await this.#lookahead?.[action]();
-    const found = this.#stageSec.get(stage.key);
-    if (found !== undefined) {
-      const now = (clock() - before) / feeds.length;
-      this.#stageSec.set(stage.key, 0.9 * found + 0.1 * now);
+    if (measured !== undefined) {
+      const now = (this.#context.clock() - before) / feeds.length;
+      this.#stageSec.set(stage.key, 0.9 * measured + 0.1 * now);
     }
   }
 

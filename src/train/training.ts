@@ -194,6 +194,8 @@ export interface WarmUp {
   readonly validStepSec: number;
   /** The evaluation after the last epoch. */
   readonly evaluationSec: number;
+  /** The evaluation after every other epoch. */
+  readonly midwaySec: number;
 }
 
 /** Floating-point operations of a run, as `countFlops` of the engine counts them. */
