@@ -432,7 +432,9 @@ describe('train', () => {
       precision: expect.stringMatching(/^(fp32|bf16|fp16)$/) as string,
       accPercent: 100 * two.valid.acc,
       trainSec: two['total time'],
+      evaluationSec: two.valid.time,
       imagesPerSec: expect.closeTo((2 * 1024) / two['total time'], 6) as number,
+      pflop: expect.any(Number) as number,
       preprocessSec: expect.any(Number) as number,
       folder: first,
     });

@@ -129,7 +129,7 @@ export const train: Command = {
             `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
             `${result.imagesPerSec.toFixed(0)} images/s`,
         );
-        if (pflop !== undefined) {
+        if (pflop !== undefined && scale === 'full') {
           say(
             `${pflop.toFixed(4)} PFLOP of convolutions and matrix products, the last evaluation (${evaluationSec.toFixed(1)} s) ` +
               'included',

@@ -24,7 +24,7 @@ export interface ConvLayer {
   /** Whether the kernel stays as it is, as the fixed whitening convolution does. */
   readonly isFrozen: boolean;
   /** Whether the bias stays as it is; default: as `isFrozen`. */
-  readonly isBiasFrozen: boolean;
+  readonly isBiasFrozen?: boolean;
   /** The starting kernel is drawn from U(-k, k), k = gain / sqrt(fan in). */
   readonly gain: number;
   /**
@@ -32,8 +32,10 @@ export interface ConvLayer {
    * padding 1 only. `trimNetwork` of `nn/trim` sets it where the outputs are dropped anyway.
    */
   readonly isTrimmed?: boolean;
-  /** `dirac`: the first `cin` output channels start as copies of the input channels, the rest as `uniform`. */
-  readonly init: 'uniform' | 'dirac';
+  /**
+   * `dirac`: the first `cin` output channels start as copies of the input channels, the rest as `uniform`. Default: `uniform`.
+   */
+  readonly init?: 'uniform' | 'dirac';
   /** What the result goes through at last; `fuse` puts the activation behind a convolution with a bias here. */
   readonly activation?: ActivationLayer;
 }
@@ -92,11 +94,15 @@ export function conv(
     padding,
     hasBias,
     isFrozen,
-    isBiasFrozen,
     gain,
-    init,
   };
-  return isTrimmed ? { ...layer, isTrimmed } : layer;
+  // A drawing shows what is set: defaults are left out.
+  return {
+    ...layer,
+    ...(isBiasFrozen === isFrozen ? {} : { isBiasFrozen }),
+    ...(init === 'uniform' ? {} : { init }),
+    ...(isTrimmed ? { isTrimmed } : {}),
+  };
 }
 
 /** A fully connected layer: `[N,cin]` to `[N,cout]`, weight `[cin,cout]`. */
@@ -107,8 +113,8 @@ export interface LinearLayer {
   readonly hasBias: boolean;
   /** The starting weight is drawn from U(-k, k), k = gain / sqrt(cin). */
   readonly gain: number;
-  /** Divides the starting weight by its standard deviation, whatever the gain. */
-  readonly isStandardised: boolean;
+  /** Divides the starting weight by its standard deviation, whatever the gain. Default: false. */
+  readonly isStandardised?: boolean;
 }
 
 /** A fully connected layer, without bias unless asked for. */
@@ -121,7 +127,8 @@ export function linear(
     isStandardised = false,
   }: Partial<Omit<LinearLayer, 'kind' | 'cin' | 'cout'>> = {},
 ): LinearLayer {
-  return { kind: 'linear', cin, cout, hasBias, gain, isStandardised };
+  const layer: LinearLayer = { kind: 'linear', cin, cout, hasBias, gain };
+  return isStandardised ? { ...layer, isStandardised } : layer;
 }
 
 /**
@@ -152,7 +159,7 @@ export function convParameters(layer: ConvLayer | LinearLayer): Parameter[] {
           {
             name: 'bias',
             shape: [layer.cout],
-            role: isConv && layer.isBiasFrozen ? 'frozen' : 'trainable',
+            role: isConv && (layer.isBiasFrozen ?? layer.isFrozen) ? 'frozen' : 'trainable',
             init: (rng: Rng): HostTensor => uniform([layer.cout], bound, rng),
           } as const,
         ]
@@ -167,7 +174,7 @@ function uniform(shape: readonly number[], bound: number, rng: Rng): HostTensor 
 }
 
 function startingWeight(layer: ConvLayer | LinearLayer, drawn: HostTensor): HostTensor {
-  if (layer.kind === 'linear') return layer.isStandardised ? standardised(drawn) : drawn;
+  if (layer.kind === 'linear') return layer.isStandardised === true ? standardised(drawn) : drawn;
   return layer.init === 'dirac' ? withIdentity(layer, drawn) : drawn;
 }
 
