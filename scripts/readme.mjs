@@ -40,7 +40,6 @@ const fields = {
   accPercent: [(value) => isPositive(value) && value <= 100, 'a percentage'],
   trainSec: [isPositive, 'seconds'],
   imagesPerSec: [isPositive, 'a positive number'],
-  pflop: [(value) => value === undefined || isPositive(value), 'a positive number'],
   precision: [(value) => ['fp32', 'bf16', 'fp16'].includes(value), 'fp32, bf16 or fp16'],
   threads: [(value) => isCount(value) && value > 0, 'a whole number of at least 1'],
   hardware: [isText, 'the line that "info" prints'],
