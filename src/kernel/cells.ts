@@ -4,11 +4,11 @@ import { InterruptedError } from '../base/errors';
 import { slots } from './shared';
 import type { Request } from './wire';
 
-/** How long a cell that has asked for a signal may take to stop by itself. */
+/** How long a cell that has asked for its signal may take to stop by itself. */
 const cooperativeMs = 10_000;
-/** How long code of a cell that was stopped may go on to clean up. */
+/** How long the code of a stopped cell may run to clean up. */
 const cleanUpMs = 2000;
-/** How late a signal of the other thread may come, after the interrupt that it was sent for. */
+/** How long after its interrupt a signal of the other thread may arrive. */
 const signalMs = 10_000;
 
 /** One execution of a cell, and all that it has set going. */
@@ -26,7 +26,7 @@ interface Work extends Cell {
   readonly giveUp: (reason: Error) => void;
   /** Made when the cell asks for its signal. */
   controller: AbortController | undefined;
-  /** From when on its code is stopped, after an interrupt: earlier it may stop by itself. */
+  /** When an interrupt stops its code. Before that it may stop by itself. */
   deadline: number;
   /** How many cells were stopped before it; infinite if it was not. */
   stoppedAt: number;
@@ -37,7 +37,7 @@ export interface CellHooks {
   readonly flags: Int32Array;
   /** How many cells were stopped so far. */
   stops: number;
-  /** Called in every function and every round of a loop while an interrupt waits. @throws InterruptedError if the cell is to stop. */
+  /** Called in every function and every round of a loop while an interrupt waits. @throws InterruptedError if the cell must stop. */
   readonly look: () => void;
   /** Around what is awaited. */
   readonly before: (value: unknown) => unknown;
@@ -80,7 +80,7 @@ export class Cells {
       stops: 0,
       look: () => this.look(),
       before: (value) =>
-        // Nothing to see in the cell that runs, if none was ever stopped.
+        // If no cell was ever stopped, the running one need not be checked.
         this.hooks.stops === 0 && this.running !== undefined ? value : this.before(value),
       after: (mark, value) => {
         if (flags[slots.isStopping] !== 0) this.look();
@@ -223,7 +223,7 @@ export class Cells {
       this.background.add(work);
       return value;
     }
-    // It had its time to clean up, and is not heard of again.
+    // Its time to clean up is over: what it waits for never comes.
     return Date.now() > work.deadline + cleanUpMs ? never : value;
   }
 

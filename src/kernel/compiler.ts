@@ -163,7 +163,7 @@ export class Compiler {
   private faultsOf(found: readonly ts.Diagnostic[], source: string, path: string): Fault[] {
     const faults: Fault[] = [];
     const lines = source.split('\n');
-    const told = new Set<number>();
+    const reported = new Set<number>();
     for (const { file, start = 0, length = 0, code, messageText } of found) {
       if (file === undefined) continue;
       const isCell = file.fileName === path;
@@ -175,9 +175,9 @@ export class Compiler {
       };
       const at = place(start);
       const magic = isCell ? magicHint(lines[at.line - 1]) : undefined;
-      // The parts of a line that is no TypeScript have nothing to add.
-      if (magic !== undefined && told.has(at.line)) continue;
-      told.add(at.line);
+      // One fault is enough for a line that is not TypeScript.
+      if (magic !== undefined && reported.has(at.line)) continue;
+      reported.add(at.line);
       const message = ts.flattenDiagnosticMessageText(messageText, '\n');
       faults.push({
         ...at,

@@ -55,7 +55,7 @@ function replaced(
   return { start: position - before.length, end: position + after.length };
 }
 
-/** 0 if it begins with what was typed, 1 if it does in other letters, 2 if it has it within. */
+/** 0 if the name starts with the typed text, 1 if it does in another case, 2 if it contains it. */
 function rankOf(name: string, typed: string): number | undefined {
   if (name.startsWith(typed)) return 0;
   const [lower, wanted] = [name.toLowerCase(), typed.toLowerCase()];
@@ -78,11 +78,11 @@ export function inspectName(
   // A name that nobody has declared.
   if (head === 'any' && kind === ts.ScriptElementKind.unknown) return undefined;
   const text = ts.displayPartsToString(documentation);
-  const told = tags.flatMap(({ name, text: parts }) => {
+  const tagged = tags.flatMap(({ name, text: parts }) => {
     const value = ts.displayPartsToString(parts);
     return value === '' ? [] : [name === 'param' ? `@param ${value}` : value];
   });
-  const body = [...(text === '' ? [] : [text]), ...told];
+  const body = [...(text === '' ? [] : [text]), ...tagged];
   return body.length === 0 ? head : `${head}\n\n${body.join('\n')}`;
 }
 

@@ -173,7 +173,7 @@ export class Executor {
       return body();
     } finally {
       const wasTaken = Atomics.compareExchange(flags, slots.isBreakable, 1, 0) === 0;
-      // The signal is on its way, and has to arrive here. When it does, this is the end.
+      // The signal is on its way and must arrive here, where it ends the script.
       const until = Date.now() + signalMs;
       if (wasTaken) while (Date.now() < until) Atomics.wait(flags, slots.isBreakable, 0, 5);
     }
@@ -198,7 +198,7 @@ function isBrokenOff(cause: unknown): boolean {
   }
 }
 
-/** Whether a variable was given a value: what a cell that failed did not come to throws when it is read. */
+/** Whether a variable has a value. A declaration that a failed cell did not reach throws when it is read. */
 function hasValue(names: object, name: string): boolean {
   try {
     return (names as Record<string, unknown>)[name] !== undefined;

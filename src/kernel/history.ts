@@ -49,7 +49,7 @@ export class History {
   private readonly complain: (text: string) => void;
   private isWritable = true;
 
-  /** @param complain is told once if the file cannot be written */
+  /** @param complain called once if the file cannot be written */
   constructor(path: string, complain: (text: string) => void) {
     this.path = path;
     this.complain = complain;

@@ -29,7 +29,7 @@ export class Input {
       read: () => {
         if (this.isWaiting) return;
         this.isWaiting = true;
-        // What the cell prints as a question comes after it has begun to read.
+        // A cell prints its question after it has started to read.
         setImmediate(() => {
           if (this.isWaiting && stream === this.stream) this.asker.ask();
         });

@@ -16,7 +16,7 @@ export interface InstrumentOptions {
 /**
  * A transformer of JavaScript that makes it stoppable: in every function, every round of a loop and around every `await` it
  * calls the hooks of its cell. Imports of files that are compiled with the cell get their full names, and `import()`
- * becomes a call of the loader, as the compiled code is no module.
+ * becomes a call of the loader, because the compiled code is not a module.
  */
 export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts.SourceFile> {
   return (context) => {
@@ -169,7 +169,7 @@ class Stops {
   }
 }
 
-/** How many directives, as "use strict", begin a body. */
+/** How many directives, such as "use strict", a body starts with. */
 export function directivesEnd(statements: readonly ts.Statement[]): number {
   const isDirective = (one: ts.Statement): boolean =>
     ts.isExpressionStatement(one) && ts.isStringLiteral(one.expression);

@@ -52,7 +52,7 @@ export class Kernel {
   private readonly queue: Request[] = [];
   private isBusy = false;
   private count = 0;
-  /** What the first cell is told. */
+  /** A warning that the first cell prints. */
   private warning: string | undefined;
 
   /** Takes a second or two, in which the compiler reads its libraries. */
@@ -133,7 +133,7 @@ export class Kernel {
     }
   }
 
-  /** Answers what is no cell. */
+  /** Answers a request that runs no cell. */
   private handle(request: Request): void {
     const { type } = request;
     const content = objectIn(request.content, `the content of ${type}`);
@@ -218,7 +218,7 @@ export class Kernel {
     }
   }
 
-  /** Answers `name?`, which is no TypeScript, as IPython does: with what is known about the name. */
+  /** Answers `name?`, which is not TypeScript, as IPython does: with what is known about the name. */
   private explain(request: Request, number: number, name: string): void {
     const { declarations } = this.executor;
     const text = inspectName(this.compiler, declarations, name, name.length - 1);
@@ -255,7 +255,7 @@ export class Kernel {
     this.status(request, 'idle');
   }
 
-  /** Runs a cell; what it comes to, ready to be shown. */
+  /** Runs a cell; its result as a bundle. */
   private async run(
     code: string,
     label: string,

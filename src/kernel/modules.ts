@@ -275,7 +275,7 @@ function isNamespace(module: unknown): module is object {
 /** Node's own `import()`, as a file in `folder` would call it. */
 function importFrom(folder: string): (name: string, options: ImportOptions) => Promise<object> {
   const emit = process.emitWarning.bind(process);
-  // That the constant is experimental in some versions of Node is no news for whoever runs a cell.
+  // Some versions of Node warn that the constant is experimental, which does not concern a cell.
   process.emitWarning = (warning: string | Error, ...rest: never[]): void => {
     if (!String(warning).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) emit(warning, ...rest);
   };

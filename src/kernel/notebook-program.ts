@@ -245,7 +245,7 @@ export function sourceOf(
 /** A file and all the files of the project that it imports, itself last. */
 export function withSources(program: ts.Program, start: ts.SourceFile): ts.SourceFile[] {
   const found = new Set([start]);
-  // A set goes on to what is added meanwhile.
+  // Iteration over a set reaches elements that are added during it.
   for (const file of found) {
     for (const name of (file as WithImports).imports ?? []) {
       const source = sourceOf(program, file, name);

@@ -46,7 +46,7 @@ export class Output {
       this.timer ??= setTimeout(() => this.flush(), mostMs);
     }
     const { text: all = '', sinceMs = 0 } = this.pending ?? {};
-    // In a loop that never pauses the timer does not come to its turn.
+    // In a loop that never pauses the timer does not fire.
     if (all.length > mostLength || Date.now() - sinceMs > mostMs) this.flush();
   }
 

@@ -272,7 +272,7 @@ class References {
     return ts.setTextRange(factory.createParenthesizedExpression(comma), at);
   }
 
-  /** How a name is reached that is no variable around its place in this cell. */
+  /** How to reach a name that no scope around its place in this cell declares. */
   private elsewhere(node: ts.Identifier): ts.LeftHandSideExpression | undefined {
     const { text } = node;
     const imported = this.imported.get(text);

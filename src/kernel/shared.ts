@@ -28,7 +28,7 @@ export interface SocketsData {
 }
 
 /**
- * From the main thread to the sockets. After `ready` clients are told that they may begin. `sync` is answered once all
+ * From the main thread to the sockets. `ready` lets the sockets answer kernel_info_request. `sync` is answered once all
  * requests that have arrived were passed on; `close` is the last, and closes the sockets when everything was sent.
  */
 export type ToSockets =

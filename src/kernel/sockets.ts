@@ -17,7 +17,7 @@ import type { Outgoing, Request } from './wire';
 const highWaterMark = 1000;
 /** After which the system closes a connection whose other side takes nothing; less than the patience. */
 const deafMs = 8000;
-/** How long the kernel waits for a client that takes nothing before it goes on without it. */
+/** How long the kernel waits for a client that takes nothing before it continues without it. */
 const patienceMs = 12_000;
 /** How long it does so. */
 const lossyMs = 60_000;
@@ -53,7 +53,7 @@ class Publisher extends XPublisher {
 
 const iopub = new Publisher();
 const routers = { shell: new Router(), control: new Router(), stdin: new Router() };
-// A socket of the kind Reply would be in order only with clients that are: its errors end the process.
+// A Reply socket fails on a client that does not alternate, and its error ends the process.
 const heartbeat = new Router({ linger: 0, sendTimeout: 0 });
 for (const router of Object.values(routers)) {
   router.sendTimeout = 0;
@@ -74,7 +74,7 @@ function tell(message: FromSockets): void {
   port.postMessage(message);
 }
 
-/** What somebody sends, or a socket refuses, is no reason to end. */
+/** Reports what a message or a socket did wrong. It does not end the process. */
 function complain(error: unknown): void {
   tell({ kind: 'complaint', text: error instanceof Error ? error.message : String(error) });
 }
@@ -177,7 +177,7 @@ async function handle(request: Request): Promise<void> {
   }
 }
 
-/** Whether a client that ends the kernel means to start it again; what it does not say is no reason to stay. */
+/** Whether the client will start the kernel again. A request that cannot be read ends the kernel as well. */
 function isRestart(content: string): boolean {
   try {
     return objectIn(content, 'the content of shutdown_request')['restart'] === true;
@@ -269,7 +269,7 @@ async function listen(channel: 'shell' | 'control' | 'stdin', frames: Buffer[]):
   await handle(decode(connection, channel, frames));
 }
 
-/** A client that has just subscribed is told so, and need not guess from when on it hears everything. */
+/** Confirms a subscription, so that a client knows from when on it receives everything. */
 async function welcome([frame]: readonly Buffer[]): Promise<void> {
   const [wish] = frame;
   const topic = frame.subarray(1);

@@ -104,7 +104,7 @@ function beginningOf(source: string, { line, column }: Place): Place {
   return { line, column: column - name.length };
 }
 
-/** What a stack begins with. Whatever the error does when it is asked. */
+/** The first line of a stack. Reading the error may throw. */
 function headOf(error: Error): string {
   try {
     const { name, code } = error as NodeJS.ErrnoException;

@@ -147,13 +147,13 @@ function innerErrors(
   error: object,
   message: string,
   locate: Locate,
-  told: readonly unknown[],
+  shown: readonly unknown[],
 ): string[] {
   if (nameOf(error) === 'InterruptedError') return [];
   const lines: string[] = [];
   const tell = (title: string, inner: unknown, isQuoted: boolean): void => {
     // A chain may be a ring.
-    if (inner === undefined || told.includes(inner)) return;
+    if (inner === undefined || shown.includes(inner)) return;
     if (!isError(inner)) {
       lines.push(`  ${title}: ${shorten(describe(inner))}`);
       return;
@@ -164,7 +164,7 @@ function innerErrors(
     lines.push(
       `  ${title}: ${nameOf(inner)}: ${text}`,
       ...frames.map(({ text: frame }) => `      at ${frame}`),
-      ...innerErrors(inner, text, locate, [...told, inner]),
+      ...innerErrors(inner, text, locate, [...shown, inner]),
     );
   };
   const errors = partOf(error, 'errors');

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { KernelError } from '../base/errors';
 
-/** What a client tells a kernel about the sockets between them: the connection file. */
+/** The connection file: a client's description of the sockets between it and the kernel. */
 export interface Connection {
   readonly transport: string;
   readonly ip: string;
@@ -49,7 +49,7 @@ type Signing = Pick<Connection, 'key' | 'signature_scheme'>;
 /**
  * Reads a message of the wire protocol.
  *
- * @throws KernelError for a message that is no such, that was signed with another key, or that came before
+ * @throws KernelError for a message that breaks the protocol, is signed with another key, or came before
  */
 export function decode(
   signing: Signing,
@@ -109,12 +109,12 @@ export function objectIn(text: string, what: string): Record<string, unknown> {
   try {
     found = JSON.parse(text);
   } catch (cause) {
-    throw new KernelError(`kernel: ${what} is no JSON: ${(cause as Error).message}.`, { cause });
+    throw new KernelError(`kernel: ${what} is not JSON: ${(cause as Error).message}.`, { cause });
   }
   if (typeof found === 'object' && found !== null && !Array.isArray(found)) {
     return found as Record<string, unknown>;
   }
-  throw new KernelError(`kernel: ${what} is no JSON object; got ${text.slice(0, 40)}.`);
+  throw new KernelError(`kernel: ${what} is not a JSON object; got ${text.slice(0, 40)}.`);
 }
 
 /** Writes a message of the wire protocol, with a new id and signed. */
