@@ -14,6 +14,7 @@ type AnyFunction = (this: unknown, ...given: unknown[]) => unknown;
  */
 export function captureDescriptors(): void {
   captureFiles();
+  captureFilePromises();
   captureChildren();
   captureSyncChildren();
   syncBuiltinESMExports();
@@ -77,6 +78,20 @@ function captureFiles(): void {
       const done = callbackOf(rest);
       process.nextTick(() => done(null));
     });
+  }
+}
+
+/** Those of `fs.promises`. */
+function captureFilePromises(): void {
+  const files = fs.promises as unknown as Record<string, AnyFunction>;
+  for (const name of ['writeFile', 'appendFile']) {
+    const before = files[name];
+    files[name] = async (target: unknown, data: unknown, options: unknown): Promise<unknown> => {
+      const stream = streamOf(target);
+      if (stream === undefined) return Reflect.apply(before, files, [target, data, options]);
+      process[stream].write(bytesOf(data, [encodingOf(options)]));
+      return undefined;
+    };
   }
 }
 

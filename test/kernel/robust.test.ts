@@ -217,9 +217,9 @@ describe('what is written beside process.stdout', () => {
       "import fs, { writeSync, writeFileSync } from 'node:fs'; import { execSync, spawnSync } from 'node:child_process';\n" +
         "writeSync(1, 'a'); console.log('b'); execSync('echo c; echo e >&2', { stdio: 'inherit' });\n" +
         "process.stdout.write('d\\n'); writeFileSync('/dev/stdout', 'f\\n'); spawnSync('echo', ['g'], { stdio: ['ignore', 1, 2] });\n" +
-        "fs.writeSync(2, 'h'); fs.writeSync(1, new Uint8Array([88, 104, 105, 10]), 1, 3); fs.appendFileSync('/dev/fd/2', 'i');",
+        "fs.writeSync(2, 'h'); fs.writeSync(1, new Uint8Array([88, 104, 105, 10]), 1, 3); fs.appendFileSync('/dev/fd/2', 'i'); await fs.promises.writeFile('/dev/stdout', 'j\\n');",
     );
-    expect([stdout, stderr]).toEqual(['ab\nc\nd\nf\ng\nhi\n', 'e\nhi']);
+    expect([stdout, stderr]).toEqual(['ab\nc\nd\nf\ng\nhi\nj\n', 'e\nhi']);
   });
 
   test('also of children that run beside the cell', async () => {
