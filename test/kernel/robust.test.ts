@@ -326,7 +326,7 @@ describe('traffic that is not what it should be', () => {
 
   test('a search of the history with many stars ends at once', async () => {
     await kernel.run(`'${'a'.repeat(20_000)}'; 0`);
-    const start = performance.now();
+    // With backtracking it would not end before the test's own limit.
     const { history } = await kernel.ask('history_request', {
       hist_access_type: 'search',
       pattern: `${'*a'.repeat(30)}*b*c*d`,
@@ -334,7 +334,6 @@ describe('traffic that is not what it should be', () => {
       raw: true,
     });
     expect(history).toEqual([]);
-    expect(performance.now() - start).toBeLessThan(5000);
   });
 });
 
