@@ -133,12 +133,14 @@ class NumpyArray implements Stateful {
     if (this.isDense()) return bytes;
     const out = new Uint8Array(length);
     let to = 0;
+    const last = this.shape.length - 1;
     const copy = (axis: number, from: number): void => {
-      if (axis === this.shape.length) {
-        for (let byte = 0; byte < size; byte++) out[to++] = bytes[from * size + byte];
-        return;
+      const [count, stride] = [this.shape[axis], this.strides[axis]];
+      for (let i = 0; i < count; i++) {
+        const at = from + i * stride;
+        if (axis < last) copy(axis + 1, at);
+        else for (let byte = 0; byte < size; byte++) out[to++] = bytes[at * size + byte];
       }
-      for (let i = 0; i < this.shape[axis]; i++) copy(axis + 1, from + i * this.strides[axis]);
     };
     copy(0, 0);
     return out;
