@@ -60,7 +60,7 @@ export class NotebookProgram {
     this.declarationsPath = join(folder, '__declarations__.d.ts');
     this.options = optionsFor(folder, config);
     this.resolutions = ts.createModuleResolutionCache(folder, (name) => name, this.options);
-    this.service = ts.createLanguageService(this.host());
+    this.service = ts.createLanguageService(this.host(), parsedFiles());
     this.update('', 'export {};');
     this.program();
   }
@@ -178,6 +178,44 @@ export class NotebookProgram {
     this.isMissing = true;
     return found;
   }
+}
+
+/**
+ * The parsed files of one program, by path. The registry that TypeScript shares between projects works out the options of
+ * every library file again for each cell, which takes as long as the rest of it.
+ */
+function parsedFiles(): ts.DocumentRegistry {
+  const known = new Map<string, { version: string; file: ts.SourceFile }>();
+  const parse = (
+    path: string,
+    text: ts.IScriptSnapshot,
+    version: string,
+    kind: ts.ScriptKind | undefined,
+    options: ts.ScriptTarget | ts.CreateSourceFileOptions = ts.ScriptTarget.ES2024,
+  ): ts.SourceFile => {
+    const found = known.get(path);
+    if (found?.version === version) return found.file;
+    const file = ts.createLanguageServiceSourceFile(path, text, options, version, false, kind);
+    known.set(path, { version, file });
+    return file;
+  };
+  type Given = Parameters<ts.DocumentRegistry['acquireDocument']>;
+  const get = (...[path, , text, version, kind, options]: Given): ts.SourceFile =>
+    parse(path, text, version, kind, options);
+  type GivenWithKey = Parameters<ts.DocumentRegistry['acquireDocumentWithKey']>;
+  const getWithKey = (...[path, , , , text, version, kind, options]: GivenWithKey): ts.SourceFile =>
+    parse(path, text, version, kind, options);
+  return {
+    acquireDocument: get,
+    updateDocument: get,
+    acquireDocumentWithKey: getWithKey,
+    updateDocumentWithKey: getWithKey,
+    getKeyForCompilationSettings: () => 'notebook' as ts.DocumentRegistryBucketKey,
+    // Few files are ever left out, and those come back.
+    releaseDocument: () => undefined,
+    releaseDocumentWithKey: () => undefined,
+    reportStats: () => '',
+  };
 }
 
 function optionsFor(folder: string, config: ProjectConfig): ts.CompilerOptions {
