@@ -18,6 +18,7 @@ export function readPeers() {
 /** The workers in Python. */
 const peerFiles = {
   torch: 'resnet9_torch.py',
+  'torch-airbench': 'airbench_torch.py',
   'torch-model': 'models_torch.py',
   'torch-speedrun': 'speedrun_torch.py',
 };

@@ -1,0 +1,82 @@
+// airbench94-muon, a training step of this library beside PyTorch's on the same machine, in turns.
+//
+//   npm run bench:peers && node bench/airbench.mjs [--rounds 3] [--steps 2] [--stage frozen] [--mode MODE]...
+//
+// Prints the median seconds of a step and of an epoch of 25. A whole run of PyTorch:
+//   .venv-peers/bin/python bench/peers/airbench_torch.py --whole ~/.cache/cifar10-fast/cifar-10-batches-bin
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cacheRoot } from '../dist/base/cache-root.js';
+import { readPeers } from './processes.mjs';
+import { measureInTurns, spread } from './rounds.mjs';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    steps: { type: 'string', default: '2' },
+    stage: { type: 'string', default: 'frozen' },
+    mode: { type: 'string', multiple: true },
+  },
+});
+const [rounds, stepsPerTurn] = [Number(values.rounds), Number(values.steps)];
+for (const [flag, value] of Object.entries({ rounds, steps: stepsPerTurn })) {
+  if (Number.isInteger(value) && value >= 1) continue;
+  console.error(`airbench: --${flag} "${values[flag]}" is not an integer from 1.`);
+  process.exit(2);
+}
+if (!['learning', 'frozen'].includes(values.stage)) {
+  console.error(`airbench: --stage "${values.stage}" is neither learning nor frozen.`);
+  process.exit(2);
+}
+const peers = readPeers();
+if (peers === undefined) {
+  console.error('airbench: PyTorch is not installed. Run npm run bench:peers first.');
+  process.exit(1);
+}
+const { stage } = values;
+const data = join(cacheRoot(), 'cifar-10-batches-bin');
+const modes = values.mode ?? [
+  'autocast channels-last',
+  'bf16 channels-last',
+  ...(peers.compiles ? ['autocast channels-last compiled', 'bf16 channels-last compiled'] : []),
+];
+const bytes = 4e9;
+const variants = [
+  {
+    what: 'cifar10-fast',
+    precision: 'bf16',
+    worker: 'airbench',
+    config: { precision: 'bf16', stage, stepsPerTurn, burnIn: stepsPerTurn },
+    bytes,
+  },
+  ...modes.map((mode) => ({
+    what: `PyTorch ${peers.version}`,
+    precision: mode,
+    worker: 'torch-airbench',
+    config: { mode, data, stage, burnIn: 1 },
+    bytes,
+  })),
+];
+function print() {
+  for (const { what, precision, seconds = [], error } of variants) {
+    const { n, median, min, max } = spread(seconds);
+    const figures =
+      error === undefined
+        ? `${median.toFixed(2)} s a step (${min.toFixed(2)} to ${max.toFixed(2)}, n = ${n}), ${(25 * median).toFixed(0)} s an epoch`
+        : `failed: ${error.trim().split('\n').at(-1)}`;
+    console.log(`${what}, ${precision}, ${stage}: ${figures}`);
+  }
+}
+
+// Stopped early, it prints what is measured so far.
+process.on('SIGTERM', () => {
+  print();
+  process.exit(143);
+});
+await measureInTurns(variants, {
+  stepsPerTurn,
+  isEnough: (done) => done >= rounds,
+  say: (line) => process.stderr.write(`${line}\n`),
+});
+print();
+process.exitCode = variants.some(({ error }) => error !== undefined) ? 1 : 0;
