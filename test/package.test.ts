@@ -122,6 +122,8 @@ describe('the package, from a notebook cell', () => {
     const twice = all.filter((name, index) => all.indexOf(name) !== index);
     expect(twice.toSorted()).toEqual(
       [
+        // It captures steps as the engine does, and is a feature of its own.
+        'accelerate',
         // What a cell needs first is in the main entry point, too.
         'clearOutput',
         'display',
