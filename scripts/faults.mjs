@@ -8,7 +8,7 @@ export const faults = [
     'candidate.length) / 8',
     'src/graph src/catalogue',
   ],
-  ['src/base/nearest.ts', 'b[j - 1] ? 0 : 1', 'b[j - 1] ? 0 : 2'],
+  ['src/base/nearest.ts', 'edits < fewest', 'edits <= fewest'],
   ['src/base/rng.ts', '2 ** -53', '2 ** -52'],
   ['src/base/rng.ts', 'scaled >>> 25', 'scaled >>> 24'],
   ['src/text/tsv.ts', 'totalSec / 3600', 'totalSec / 360'],
