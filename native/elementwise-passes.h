@@ -29,16 +29,9 @@ constexpr int64_t kParts = 64;
 
 inline int64_t rowsOfPart(Rows rows, int64_t part) { return rows.count * part / kParts; }
 
-// Rows of `tensors` tensors that are summed in single precision at a time: they stay in the first-level cache.
-template <typename T>
-int64_t rowsAtOnce(Rows rows, int tensors) {
-  const int64_t row_bytes = rows.channels * static_cast<int64_t>(sizeof(T)) * tensors;
-  return std::min<int64_t>(256, std::max<int64_t>(16, 24576 / row_bytes));
-}
-
-// Vectors of channels that are summed side by side: neighbours share a line of the cache, and a sum need not wait for
-// the one before it.
-constexpr int kGroup = 2;
+// Rows that are summed in single precision at a time, the sums of all channels side by side in the first-level cache:
+// memory is then read in order, which the processor fetches ahead.
+constexpr int64_t kRowsAtOnce = 256;
 
 // A thread costs more than it does for few elements.
 inline int threadsFor(Rows rows, int threads) { return rows.count * rows.channels < (1 << 16) ? 1 : threads; }
@@ -90,39 +83,38 @@ CIFAR10_FAST_TARGET void gradientRows(const T* dy, const T* x, const float* bias
   }
 }
 
-template <typename T, Act A, int G, bool IsPart>
+// sums [C] += what `count` rows have.
+template <typename T, Act A>
 CIFAR10_FAST_TARGET void biasChunk(const T* dy, const T* x, const float* bias, int64_t count, int64_t channels,
-                                   float alpha, int lanes, float* sums) {
+                                   float alpha, float* sums) {
   const Vec inverse_alpha = set(1.f / alpha);
-  Vec sum[G];
-  for (int g = 0; g < G; g++) sum[g] = zero();
-  for (int64_t row = 0; row < count; row++) {
-    for (int g = 0; g < G; g++) {
-      const int64_t at = row * channels + g * kWidth;
-      sum[g] = add(sum[g], throughActivation<T, A, IsPart>(dy + at, x + at, bias + g * kWidth, inverse_alpha, lanes));
+  const int64_t whole = channels / kWidth * kWidth;
+  const int lanes = static_cast<int>(channels - whole);
+  for (int64_t row = 0; row < count; row++, dy += channels, x += channels) {
+    for (int64_t i = 0; i < whole; i += kWidth) {
+      const Vec more = throughActivation<T, A, false>(dy + i, x + i, bias + i, inverse_alpha, kWidth);
+      store(sums + i, add(load(sums + i), more));
+    }
+    if (lanes > 0) {
+      const Vec more = throughActivation<T, A, true>(dy + whole, x + whole, bias + whole, inverse_alpha, lanes);
+      storePart(sums + whole, add(loadPart(sums + whole, lanes), more), lanes);
     }
   }
-  for (int g = 0; g < G; g++) write<float, IsPart>(sums + g * kWidth, sum[g], lanes);
+}
+
+CIFAR10_FAST_TARGET inline void addTo(double* sums, const float* more, int64_t length) {
+  for (int64_t i = 0; i < length; i++) sums[i] += more[i];
 }
 
 template <typename T, Act A>
 void biasPart(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
               float* chunk, double* sums) {
-  const int64_t c = rows.channels, step = rowsAtOnce<T>(rows, 2);
+  const int64_t c = rows.channels;
   std::fill(sums, sums + c, 0.0);
-  for (int64_t row = first; row < last; row += step) {
-    const int64_t count = std::min(step, last - row);
-    const T *from_dy = dy + row * c, *from_x = x + row * c;
-    int64_t i = 0;
-    for (; i + kGroup * kWidth <= c; i += kGroup * kWidth) {
-      biasChunk<T, A, kGroup, false>(from_dy + i, from_x + i, bias + i, count, c, alpha, kWidth, chunk + i);
-    }
-    for (; i < c; i += kWidth) {
-      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
-      const auto run = lanes == kWidth ? biasChunk<T, A, 1, false> : biasChunk<T, A, 1, true>;
-      run(from_dy + i, from_x + i, bias + i, count, c, alpha, lanes, chunk + i);
-    }
-    for (int64_t k = 0; k < c; k++) sums[k] += chunk[k];
+  for (int64_t row = first; row < last; row += kRowsAtOnce) {
+    std::fill(chunk, chunk + c, 0.f);
+    biasChunk<T, A>(dy + row * c, x + row * c, bias, std::min(kRowsAtOnce, last - row), c, alpha, chunk);
+    addTo(sums, chunk, c);
   }
 }
 

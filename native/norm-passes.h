@@ -1,41 +1,60 @@
 // Batch norm of elementwise.h; a part of elementwise.cc, read once for each instruction set.
 
-// What is known of some rows, per channel: their mean as a sum of two floats, and the squared differences from it.
+// What is known of some rows, per channel: their mean as a sum of two floats, that sum as one float, and the squared
+// differences from it.
 struct ChunkMoments {
   float* base;
   float* offset;
+  float* centre;
   float* squares;
 };
 
+template <typename T, bool IsPart>
+CIFAR10_FAST_INLINE void addDifference(const T* x, const float* base, int lanes, float* sum) {
+  const Vec d = sub(read<T, IsPart>(x, lanes), read<float, IsPart>(base, lanes));
+  write<float, IsPart>(sum, add(read<float, IsPart>(sum, lanes), d), lanes);
+}
+
+template <typename T, bool IsPart>
+CIFAR10_FAST_INLINE void addSquare(const T* x, const float* centre, int lanes, float* sum) {
+  const Vec d = sub(read<T, IsPart>(x, lanes), read<float, IsPart>(centre, lanes));
+  write<float, IsPart>(sum, mulAdd(d, d, read<float, IsPart>(sum, lanes)), lanes);
+}
+
+// Rows that the second loop still finds in the second-level cache.
+template <typename T>
+int64_t rowsOfMoments(Rows rows) {
+  const int64_t row_bytes = rows.channels * static_cast<int64_t>(sizeof(T));
+  return std::min<int64_t>(kRowsAtOnce, std::max<int64_t>(16, 262144 / row_bytes));
+}
+
 // Of `count` rows, in two loops over what is in the cache: nothing cancels.
-template <typename T, int G, bool IsPart>
-CIFAR10_FAST_TARGET void momentsOfChunk(const T* x, int64_t count, int64_t channels, int lanes, ChunkMoments chunk,
-                                        int64_t at) {
-  Vec shift[G], sum[G];
-  for (int g = 0; g < G; g++) {
-    shift[g] = read<T, IsPart>(x + g * kWidth, lanes);
-    sum[g] = zero();
+template <typename T>
+CIFAR10_FAST_TARGET void momentsOfChunk(const T* x, int64_t count, int64_t channels, ChunkMoments chunk) {
+  const int64_t whole = channels / kWidth * kWidth;
+  const int lanes = static_cast<int>(channels - whole);
+  for (int64_t i = 0; i < channels; i++) chunk.offset[i] = chunk.squares[i] = 0;
+  for (int64_t i = 0; i < whole; i += kWidth) store(chunk.base + i, load(x + i));
+  if (lanes > 0) storePart(chunk.base + whole, loadPart(x + whole, lanes), lanes);
+  for (int64_t row = 0; row < count; row++) {
+    const T* from = x + row * channels;
+    for (int64_t i = 0; i < whole; i += kWidth) {
+      addDifference<T, false>(from + i, chunk.base + i, kWidth, chunk.offset + i);
+    }
+    if (lanes > 0) addDifference<T, true>(from + whole, chunk.base + whole, lanes, chunk.offset + whole);
+  }
+  const float share = 1.f / static_cast<float>(count);
+  for (int64_t i = 0; i < channels; i++) {
+    chunk.offset[i] *= share;
+    chunk.centre[i] = chunk.base[i] + chunk.offset[i];
   }
   for (int64_t row = 0; row < count; row++) {
-    for (int g = 0; g < G; g++) {
-      sum[g] = add(sum[g], sub(read<T, IsPart>(x + row * channels + g * kWidth, lanes), shift[g]));
+    const T* from = x + row * channels;
+    for (int64_t i = 0; i < whole; i += kWidth) {
+      addSquare<T, false>(from + i, chunk.centre + i, kWidth, chunk.squares + i);
     }
+    if (lanes > 0) addSquare<T, true>(from + whole, chunk.centre + whole, lanes, chunk.squares + whole);
   }
-  const Vec share = set(1.f / static_cast<float>(count));
-  for (int g = 0; g < G; g++) {
-    const Vec offset = mul(sum[g], share);
-    write<float, IsPart>(chunk.base + at + g * kWidth, shift[g], lanes);
-    write<float, IsPart>(chunk.offset + at + g * kWidth, offset, lanes);
-    shift[g] = add(shift[g], offset);
-    sum[g] = zero();
-  }
-  for (int64_t row = 0; row < count; row++) {
-    for (int g = 0; g < G; g++) {
-      const Vec d = sub(read<T, IsPart>(x + row * channels + g * kWidth, lanes), shift[g]);
-      sum[g] = mulAdd(d, d, sum[g]);
-    }
-  }
-  for (int g = 0; g < G; g++) write<float, IsPart>(chunk.squares + at + g * kWidth, sum[g], lanes);
 }
 
 // What weighs the differences of two means: the part of the new rows, and the product of both parts times all rows.
@@ -68,19 +87,12 @@ CIFAR10_FAST_TARGET void mergePart(const double* more_mean, const double* more_s
 template <typename T>
 void momentsOfPart(const T* x, Rows rows, int64_t first, int64_t last, ChunkMoments chunk, double* mean,
                    double* squares) {
-  const int64_t c = rows.channels, step = rowsAtOnce<T>(rows, 1);
+  const int64_t c = rows.channels, step = rowsOfMoments<T>(rows);
   std::fill(mean, mean + c, 0.0);
   std::fill(squares, squares + c, 0.0);
   for (int64_t row = first; row < last; row += step) {
     const int64_t count = std::min(step, last - row);
-    const T* from = x + row * c;
-    int64_t i = 0;
-    for (; i + 4 * kWidth <= c; i += 4 * kWidth) momentsOfChunk<T, 4, false>(from + i, count, c, kWidth, chunk, i);
-    for (; i < c; i += kWidth) {
-      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
-      const auto run = lanes == kWidth ? momentsOfChunk<T, 1, false> : momentsOfChunk<T, 1, true>;
-      run(from + i, count, c, lanes, chunk, i);
-    }
+    momentsOfChunk(x + row * c, count, c, chunk);
     mergeChunk(chunk, MergeShare(count, row - first), c, mean, squares);
   }
 }
@@ -88,13 +100,13 @@ void momentsOfPart(const T* x, Rows rows, int64_t first, int64_t last, ChunkMome
 template <typename T>
 void moments(const T* x, Rows rows, int threads, double* mean, double* squares) {
   const int64_t c = rows.channels;
-  const Scratch scratch({kParts * 2 * c * sizeof(double), kParts * 3 * c * sizeof(float)});
+  const Scratch scratch({kParts * 2 * c * sizeof(double), kParts * 4 * c * sizeof(float)});
   double* parts = scratch.piece<double>(0);
   parallel(threadsFor(rows, threads), kParts, [&](int, int64_t first, int64_t last) {
     for (int64_t part = first; part < last; part++) {
-      float* chunk = scratch.piece<float>(1) + part * 3 * c;
-      momentsOfPart(x, rows, rowsOfPart(rows, part), rowsOfPart(rows, part + 1), {chunk, chunk + c, chunk + 2 * c},
-                    parts + part * 2 * c, parts + part * 2 * c + c);
+      float* chunk = scratch.piece<float>(1) + part * 4 * c;
+      momentsOfPart(x, rows, rowsOfPart(rows, part), rowsOfPart(rows, part + 1),
+                    {chunk, chunk + c, chunk + 2 * c, chunk + 3 * c}, parts + part * 2 * c, parts + part * 2 * c + c);
     }
   });
   std::fill(mean, mean + c, 0.0);
@@ -147,46 +159,43 @@ void normalise(const T* x, NormNumbers numbers, Rows rows, Activation activation
   });
 }
 
-// Sums of g and of g n over `count` rows of some channels from `i`, g the gradient before the activation.
-template <typename T, Act A, int G, bool IsPart>
-CIFAR10_FAST_TARGET void normSumsOfChunk(const T* dy, const T* x, const NormNumbers& numbers, int64_t i, int64_t count,
-                                         int64_t channels, float alpha, int lanes, float* sum_g, float* sum_gn) {
+// Adds g and g n of some channels to their sums, g the gradient before the activation.
+template <typename T, Act A, bool IsPart>
+CIFAR10_FAST_INLINE void addNormSums(const T* dy, const T* x, const NormNumbers& numbers, Vec inverse_alpha, int64_t i,
+                                     int lanes, float* sum_g, float* sum_gn) {
+  const Normalised found = normalised<T, IsPart>(x, numbers, i, lanes);
+  const Vec g = mul(read<T, IsPart>(dy, lanes), slope<T, A>(found.z, inverse_alpha));
+  write<float, IsPart>(sum_g, add(read<float, IsPart>(sum_g, lanes), g), lanes);
+  write<float, IsPart>(sum_gn, mulAdd(g, found.n, read<float, IsPart>(sum_gn, lanes)), lanes);
+}
+
+// sums [2,C] += what `count` rows have.
+template <typename T, Act A>
+CIFAR10_FAST_TARGET void normSumsOfChunk(const T* dy, const T* x, NormNumbers numbers, int64_t count, int64_t channels,
+                                         float alpha, float* sums) {
   const Vec inverse_alpha = set(1.f / alpha);
-  Vec plain[G], along[G];
-  for (int g = 0; g < G; g++) plain[g] = along[g] = zero();
-  for (int64_t row = 0; row < count; row++) {
-    for (int g = 0; g < G; g++) {
-      const int64_t at = row * channels + i + g * kWidth;
-      const Normalised found = normalised<T, IsPart>(x + at, numbers, i + g * kWidth, lanes);
-      const Vec before = mul(read<T, IsPart>(dy + at, lanes), slope<T, A>(found.z, inverse_alpha));
-      plain[g] = add(plain[g], before);
-      along[g] = mulAdd(before, found.n, along[g]);
+  const int64_t whole = channels / kWidth * kWidth;
+  const int lanes = static_cast<int>(channels - whole);
+  float* along = sums + channels;
+  for (int64_t row = 0; row < count; row++, dy += channels, x += channels) {
+    for (int64_t i = 0; i < whole; i += kWidth) {
+      addNormSums<T, A, false>(dy + i, x + i, numbers, inverse_alpha, i, kWidth, sums + i, along + i);
     }
-  }
-  for (int g = 0; g < G; g++) {
-    write<float, IsPart>(sum_g + i + g * kWidth, plain[g], lanes);
-    write<float, IsPart>(sum_gn + i + g * kWidth, along[g], lanes);
+    if (lanes > 0) {
+      addNormSums<T, A, true>(dy + whole, x + whole, numbers, inverse_alpha, whole, lanes, sums + whole, along + whole);
+    }
   }
 }
 
 template <typename T, Act A>
 void normSumsOfPart(const T* dy, const T* x, const NormNumbers& numbers, Rows rows, float alpha, int64_t first,
                     int64_t last, float* chunk, double* sums) {
-  const int64_t c = rows.channels, step = rowsAtOnce<T>(rows, 2);
+  const int64_t c = rows.channels;
   std::fill(sums, sums + 2 * c, 0.0);
-  for (int64_t row = first; row < last; row += step) {
-    const int64_t count = std::min(step, last - row);
-    const T *from_dy = dy + row * c, *from_x = x + row * c;
-    int64_t i = 0;
-    for (; i + kGroup * kWidth <= c; i += kGroup * kWidth) {
-      normSumsOfChunk<T, A, kGroup, false>(from_dy, from_x, numbers, i, count, c, alpha, kWidth, chunk, chunk + c);
-    }
-    for (; i < c; i += kWidth) {
-      const int lanes = static_cast<int>(std::min<int64_t>(kWidth, c - i));
-      const auto run = lanes == kWidth ? normSumsOfChunk<T, A, 1, false> : normSumsOfChunk<T, A, 1, true>;
-      run(from_dy, from_x, numbers, i, count, c, alpha, lanes, chunk, chunk + c);
-    }
-    for (int64_t k = 0; k < 2 * c; k++) sums[k] += chunk[k];
+  for (int64_t row = first; row < last; row += kRowsAtOnce) {
+    std::fill(chunk, chunk + 2 * c, 0.f);
+    normSumsOfChunk<T, A>(dy + row * c, x + row * c, numbers, std::min(kRowsAtOnce, last - row), c, alpha, chunk);
+    addTo(sums, chunk, 2 * c);
   }
 }
 
