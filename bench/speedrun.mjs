@@ -1,6 +1,6 @@
 // The network of `--network fastest`, from layers that every build of the library has, and what is measured on it: the
 // airbench family at its usual widths, SiLU throughout.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,12 @@ const whitened = 24;
 export function loadBuild(root) {
   const require = createRequire(join(root, 'package.json'));
   const own = (path) => require(join(root, 'dist', path));
-  const lib = own('index.js');
+  // Newer builds have the engine behind an entry of its own.
+  const engine = 'exports/engine.js';
+  const lib = {
+    ...own('index.js'),
+    ...(existsSync(join(root, 'dist', engine)) ? own(engine) : {}),
+  };
   return {
     lib,
     tf: require('@tensorflow/tfjs-core'),

@@ -9,8 +9,8 @@
 
 #include "amx.h"
 #include "parallel.h"
+#include "winograd-bf16-outputs.h"
 #include "winograd-bf16.h"
-#include "winograd-regions.h"
 
 namespace cifar10_fast {
 namespace winograd_bf16 {
@@ -19,15 +19,6 @@ namespace {
 constexpr int64_t kMost = 240, kBytes = 512 << 10;  // of tiles at a time, and of their v
 constexpr int kTiles = 12;     // that a product holds in vectors, for two of output channels
 constexpr int kAmxTiles = 32;  // that a product holds in tiles of AMX
-
-// What the passes read and write: images of `depth` channels, and of `columns`.
-struct Problem {
-  int64_t n, depth, columns;
-  Extents from, to;
-  bool has_amx;  // products are computed in AMX tiles, which sum over multiples of 32
-  int64_t padded(int64_t sum) const { return has_amx ? (sum + 31) / 32 * 32 : sum; }
-  int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
-};
 
 // The sizes of a block of tiles of a region.
 struct Block {
@@ -56,64 +47,6 @@ struct Room {
   float* m;
   const uint16_t* nothing;  // a pixel off the image
 };
-
-// The kernel's transform along one axis, as that of the input has its last point negated.
-CIFAR10_FAST_BF16_INLINE void transformKernel(const Vec* k, int step_in, int step_out, Vec* out) {
-  const Vec half = _mm512_set1_ps(0.5f);
-  const Vec even = _mm512_mul_ps(half, _mm512_add_ps(k[0], k[2 * step_in]));
-  const Vec odd = _mm512_mul_ps(half, k[step_in]);
-  out[0] = k[0];
-  out[step_out] = _mm512_add_ps(even, odd);
-  out[2 * step_out] = _mm512_sub_ps(even, odd);
-  out[3 * step_out] = k[2 * step_in];
-}
-
-// The points of one tap of a region, of a kernel's 3x3 vectors.
-CIFAR10_FAST_BF16_INLINE void transformTap(const Vec* k, const Region& region, int row, int column, Vec* out) {
-  if (region.rows.isPair() && region.columns.isPair()) {
-    Vec half[12];
-    for (int j = 0; j < 3; j++) transformKernel(k + j, 3, 3, half + j);
-    for (int i = 0; i < 4; i++) transformKernel(half + 3 * i, 1, 1, out + 4 * i);
-  } else if (region.rows.isPair()) {
-    transformKernel(k + column, 3, 1, out);
-  } else if (region.columns.isPair()) {
-    transformKernel(k + 3 * row, 1, 1, out);
-  } else {
-    out[0] = k[3 * row + column];
-  }
-}
-
-// u [panel][point][sum/2][32 columns][2] of k [3,3,depth,columns], for input channels [first, last), both even.
-CIFAR10_FAST_BF16 void transformKernels(const float* k, const Problem& p, const Region& region, int64_t first,
-                                        int64_t last, uint16_t* u) {
-  const int points = region.points();
-  const int64_t sum = p.padded(region.sums() * p.depth);
-  for (int64_t c = first; c < last; c += 2) {
-    for (int64_t column = 0; column < p.panels() * kPanel; column += kLanes) {
-      const int64_t left = std::max<int64_t>(0, std::min<int64_t>(kLanes, p.columns - column));
-      const __mmask16 mask = static_cast<__mmask16>((1u << left) - 1);
-      Vec kernel[2][9];
-      for (int e = 0; e < 2; e++) {
-        for (int i = 0; i < 9; i++) {
-          kernel[e][i] = _mm512_maskz_loadu_ps(mask, k + (i * p.depth + c + e) * p.columns + std::min(column, p.columns));
-        }
-      }
-      uint16_t* panel = u + (column / kPanel * points * sum / 2) * kPanel * 2 + column % kPanel * 2;
-      for (int row = 0; row < region.rows.sums(); row++) {
-        for (int at = 0; at < region.columns.sums(); at++) {
-          Vec even[16], odd[16];
-          transformTap(kernel[0], region, row, at, even);
-          transformTap(kernel[1], region, row, at, odd);
-          const int64_t tap = (row * region.columns.sums() + at) * p.depth;
-          for (int i = 0; i < points; i++) {
-            uint16_t* to = panel + (i * sum + tap + c) / 2 * kPanel * 2;
-            _mm512_storeu_si512(to, interleave(even[i], odd[i]));
-          }
-        }
-      }
-    }
-  }
-}
 
 // Tiles of one row of tiles of a region: their image, the tile row, its columns [first, last), and where their v lies.
 struct Strip {
@@ -250,93 +183,6 @@ CIFAR10_FAST_BF16 void multiplyTiles(const uint16_t* v, int64_t stride, const ui
   }
 }
 
-// The output's transform along one axis, of four points to two outputs.
-CIFAR10_FAST_BF16_INLINE void transformOutput(const Vec* m, int step_in, int step_out, Vec* out) {
-  const Vec m1 = m[step_in], m2 = m[2 * step_in];
-  out[0] = _mm512_add_ps(_mm512_add_ps(m[0], m1), m2);
-  out[step_out] = _mm512_add_ps(_mm512_sub_ps(m1, m2), m[3 * step_in]);
-}
-
-// How 32 channels are written.
-enum class Store {
-  kPart,    // the first 8, 16 or 24 of them
-  kWhole,   // all, by way of the cache
-  kStream,  // all, past it: whole lines of an output that is too large to be there when it is read
-};
-
-template <Store S>
-CIFAR10_FAST_BF16_INLINE void store32(uint16_t* at, Vec low, Vec high, __mmask32 mask) {
-  const __m512i bits = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-  if constexpr (S == Store::kPart) _mm512_mask_storeu_epi16(at, mask, bits);
-  if constexpr (S == Store::kWhole) _mm512_storeu_si512(at, bits);
-  if constexpr (S == Store::kStream) _mm512_stream_si512(reinterpret_cast<__m512i*>(at), bits);
-}
-
-// Where the outputs of tiles go: rows are `down` elements apart and columns `across`, a region of four points has
-// outputs `beside` each other in one of the two ways, and tiles are `step` apart.
-struct Places {
-  int64_t down, across, beside, step;
-};
-
-// The outputs of one tile for 16 channels; `points` of m are `point` floats apart.
-template <int Points>
-CIFAR10_FAST_BF16_INLINE void transformOutputs(const float* m, int64_t point, Vec* out) {
-  Vec in[Points];
-#pragma GCC unroll 16
-  for (int i = 0; i < Points; i++) in[i] = _mm512_loadu_ps(m + i * point);
-  if constexpr (Points == 16) {
-    Vec half[8];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) transformOutput(in + j, 4, 4, half + j);
-    transformOutput(half, 1, 1, out);
-    transformOutput(half + 4, 1, 1, out + 2);
-  } else if constexpr (Points == 4) {
-    transformOutput(in, 1, 1, out);
-  } else {
-    out[0] = in[0];
-  }
-}
-
-// Writes 32 channels, or those of `mask`, of the outputs of `count` tiles.
-template <int Points, Store S>
-CIFAR10_FAST_BF16 void writeTiles(const float* m, int64_t point, int64_t count, Places to, __mmask32 mask,
-                                  uint16_t* y) {
-  for (int64_t t = 0; t < count; t++, m += kPanel, y += to.step) {
-    Vec low[4], high[4];
-    transformOutputs<Points>(m, point, low);
-    transformOutputs<Points>(m + kLanes, point, high);
-    store32<S>(y, low[0], high[0], mask);
-    if constexpr (Points == 4) store32<S>(y + to.beside, low[1], high[1], mask);
-    if constexpr (Points == 16) {
-      store32<S>(y + to.across, low[1], high[1], mask);
-      store32<S>(y + to.down, low[2], high[2], mask);
-      store32<S>(y + to.down + to.across, low[3], high[3], mask);
-    }
-  }
-}
-
-using Writer = void (*)(const float*, int64_t, int64_t, Places, __mmask32, uint16_t*);
-
-template <Store S>
-Writer writerFor(int64_t points) {
-  return points == 16 ? writeTiles<16, S> : points == 4 ? writeTiles<4, S> : writeTiles<1, S>;
-}
-
-Writer writerOf(int64_t points, Store how) {
-  if (how == Store::kPart) return writerFor<Store::kPart>(points);
-  return how == Store::kWhole ? writerFor<Store::kWhole>(points) : writerFor<Store::kStream>(points);
-}
-
-// An output of more bytes than this is written past the cache.
-constexpr int64_t kStreamed = 16 << 20;
-
-Store storeOf(const Problem& p, const uint16_t* y) {
-  const bool is_whole = p.columns % kPanel == 0;
-  const bool is_aligned = is_whole && reinterpret_cast<uintptr_t>(y) % 64 == 0;
-  const int64_t bytes = p.n * p.to.h * p.to.w * p.columns * static_cast<int64_t>(sizeof *y);
-  return is_aligned && bytes > kStreamed ? Store::kStream : Store::kWhole;
-}
-
 // Calls use(strip, tile) for each part of a row of tiles in [start, end), with the tiles before it.
 template <typename Use>
 inline void forStrips(const Region& region, int64_t start, int64_t end, const Use& use) {
@@ -388,20 +234,6 @@ CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Prob
                                         region.columns.output(left)) * p.columns + panel * kPanel;
                     write(room.m + at * kPanel, block.product, right - left, places, mask, to);
                   });
-      }
-    }
-  }
-}
-
-// k [3,3,Ci,Co] turned round, with its channels exchanged: [3,3,Co,Ci]. Eight columns at a time, as they share lines.
-void turnKernel(const float* k, const ConvShape& s, int64_t first, int64_t last, float* turned) {
-  constexpr int64_t kColumns = 8;
-  for (int i = 0; i < 9; i++) {
-    for (int64_t co = 0; co < s.co; co += kColumns) {
-      for (int64_t ci = first; ci < last; ci++) {
-        const float* from = k + (i * s.ci + ci) * s.co + co;
-        float* to = turned + ((8 - i) * s.co + co) * s.ci + ci;
-        for (int64_t j = 0; j < kColumns; j++) to[j * s.ci] = from[j];
       }
     }
   }
