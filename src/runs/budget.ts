@@ -70,12 +70,12 @@ export function keepBudget(
  *
  * @throws UsageError if it is none, or not above 0
  */
-export function parseDuration(text: string): number {
+export function parseDuration(text: string, flag = 'budget'): number {
   const match = /^(\d+(?:\.\d+)?)\s*(s|m|h)?$/.exec(text.trim());
   const unit = { s: 1, m: 60, h: 3600 }[match?.[2] ?? 's'] ?? 1;
   const seconds = Number(match?.[1] ?? Number.NaN) * unit;
   if (Number.isFinite(seconds) && seconds > 0) return seconds;
   throw new UsageError(
-    `--budget "${text}" is not a time. Give one as in --budget 5m, 90s or 1.5h.`,
+    `--${flag} "${text}" is not a time. Give one as in --${flag} 5m, 90s or 1.5h.`,
   );
 }

@@ -46,6 +46,8 @@ export interface Expected extends Pick<Result, 'pflop'> {
   readonly epochSec: number;
   /** Epochs of the whole run, the last one perhaps a fraction. */
   readonly epochs: number;
+  /** Seconds that the run would have taken, if it is shortened to stay below {@link TrainOptions.atMostSec}. */
+  readonly shortenedFromSec?: number;
 }
 
 /** How {@link trainExperiment} trains. */
@@ -60,6 +62,8 @@ export interface TrainOptions extends RunOptions {
   readonly logDir?: string;
   /** The time that the run may take, evaluation included: it is made longer or shorter to fit. Default: any time. */
   readonly budget?: Budget;
+  /** Seconds: a run that would take longer on this machine gets a budget of two thirds of them. Default: no limit. */
+  readonly atMostSec?: number;
 }
 
 /** How {@link resumeRun} resumes. */
@@ -85,7 +89,7 @@ export interface ResumeOptions extends RunOptions {
  */
 export async function trainExperiment(
   experiment: Experiment,
-  { seed, scale, engine = {}, logDir, budget, ...options }: TrainOptions,
+  { seed, scale, engine = {}, logDir, budget, atMostSec, ...options }: TrainOptions,
 ): Promise<FinishedRun> {
   const at = scale === undefined ? experiment : scaled(experiment, scale);
   const { checkpoints = 2 } = options;
@@ -95,7 +99,8 @@ export async function trainExperiment(
     ...(algorithms === undefined ? {} : { algorithms }),
     ...(budget === undefined ? {} : { budget }),
   };
-  return trainToEnd(plan, options, async (run) => {
+  const limited = { ...options, ...(atMostSec === undefined ? {} : { atMostSec }) };
+  return trainToEnd(plan, limited, async (run) => {
     if (logDir === undefined) return undefined;
     const { name } = run;
     const folder = await createRunFolder(logDir, `${name}-${run.scale}-${seed}`);
@@ -226,7 +231,14 @@ async function checkpointOf(
 /** Trains the rest of a run, from a checkpoint or from epoch 1. `open` gives its store, once it is ready to train. */
 async function trainToEnd(
   plan: PlannedRun,
-  { data, onPrepare, onStart, onEpoch, ...watch }: RunOptions,
+  {
+    data,
+    onPrepare,
+    onStart,
+    onEpoch,
+    atMostSec,
+    ...watch
+  }: RunOptions & Pick<TrainOptions, 'atMostSec'>,
   open: (run: PlannedRun) => Promise<RunStore | undefined>,
   from?: Checkpoint,
 ): Promise<FinishedRun> {
@@ -248,10 +260,11 @@ async function trainToEnd(
     const { preprocessSec = prepared.preprocessSec } = plan;
     const unfinishedSec = from?.snapshot.unfinished?.timeSec ?? 0;
     const rows = from?.rows ?? [];
+    const wanted = plan.budget ?? limitOf(atMostSec, pace.epochSec * trainer.epochs);
     const keeper =
-      plan.budget === undefined
+      wanted === undefined
         ? undefined
-        : keepBudget(plan.budget, rows, {
+        : keepBudget(wanted, rows, {
             trainer,
             warmUp,
             clock: pace.clock,
@@ -263,7 +276,14 @@ async function trainToEnd(
     const ready = { ...plan, algorithms, preprocessSec, rows, ...budget };
     store = await open(ready);
     const run = { ...ready, ...store?.run };
-    await onStart?.(run, { epochSec: pace.epochSec, epochs: trainer.epochs, ...pflopOf(trainer) });
+    await onStart?.(run, {
+      epochSec: pace.epochSec,
+      epochs: trainer.epochs,
+      ...pflopOf(trainer),
+      ...(wanted === plan.budget
+        ? {}
+        : { shortenedFromSec: pace.epochSec * experiment.run.epochs }),
+    });
     const trained = await runEpochs(trainer, {
       rows: run.rows,
       unfinishedSec,
@@ -288,6 +308,12 @@ async function trainToEnd(
     store?.close();
     trainer.dispose();
   }
+}
+
+/** The budget of a run that would take longer than it may. */
+function limitOf(atMostSec: number | undefined, expectedSec: number): Budget | undefined {
+  if (atMostSec === undefined || expectedSec <= atMostSec) return undefined;
+  return { seconds: (2 / 3) * atMostSec, spentSec: 0 };
 }
 
 /** The result of trained epochs. @throws DivergedError if they diverged, and the experiment may not or finished no epoch */
