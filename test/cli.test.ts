@@ -151,7 +151,10 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['train fastest --at-most 0m', '--at-most "0m" is not a time. Give one as in --at-most 5m'],
     ['train fastest --to 101', '--to "101" is not a percentage. Give one, as in --to 94.'],
     ['train fastest --budget 5m --to 94', '--budget and --to both decide how long the run is.'],
-    ['train --resume x --budget 5m', 'leave out --budget.'],
+    [
+      'train --resume x --budget 5m',
+      'train: --resume reads everything that decides the run from x; leave out --budget.',
+    ],
     ['train demo --precision fp64', '--precision "fp64" is not one of auto, fp32, bf16, fp16.'],
     ['train demo --eager --precision bf16', '--eager computes in fp32 only'],
     ['train demo --eager --xla', '--xla compiles the captured step; leave out --eager.'],

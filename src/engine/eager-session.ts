@@ -147,7 +147,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     captureLoop(name, count, step) {
       checkCount(name, count);
       const run = capture<Tree<Feed>, Record<string, never>>(name, step as never);
-      return repeated(name, count, run) as never;
+      return repeated(name, count, run);
     },
     profile() {
       return Promise.reject(
