@@ -1,5 +1,5 @@
 // node scripts/layers-table.mjs: trains every layer of TF.js with every optimiser by model.fit and by accelerate(), five steps
-// from the same weights, and prints the largest difference of a weight as the table of docs/engine.md. Takes minutes.
+// from the same weights, and writes the largest difference of a weight into docs/engine.md. Takes minutes.
 import { accelerate, loadTensorflow } from 'cifar10-fast';
 import {
   layerCases,
@@ -9,12 +9,13 @@ import {
   training,
   worstDeviation,
 } from '../test/layers/cases.mjs';
+import { writeSection } from './sections.mjs';
 
 loadTensorflow();
 
 async function deviationOf(layer, makeOptimiser) {
   const [plain, recorded] = [1, 2].map(() => makeModel(layer, makeOptimiser()));
-  const { x, y } = makeData(layer);
+  const { x, y } = makeData(layer, 40);
   const fast = accelerate(recorded);
   try {
     await plain.fit(x, y, training);
@@ -32,8 +33,10 @@ const text = (deviation) => (deviation === 0 ? '0' : deviation.toExponential(0))
 
 const trained = layerCases.filter(({ fails }) => fails === undefined);
 const names = optimiserCases.map(([name]) => name);
-console.log(`| layer | ${names.join(' | ')} |`);
-console.log(`| --- | ${names.map(() => '---:').join(' | ')} |`);
+const lines = [
+  `| layer | ${names.join(' | ')} |`,
+  `| --- | ${names.map(() => '---:').join(' | ')} |`,
+];
 let worst = 0;
 for (const layer of trained) {
   const cells = [];
@@ -42,6 +45,19 @@ for (const layer of trained) {
     worst = Math.max(worst, deviation);
     cells.push(text(deviation));
   }
-  console.log(`| ${layer.name} | ${cells.join(' | ')} |`);
+  lines.push(`| ${layer.name} | ${cells.join(' | ')} |`);
+  console.log(lines.at(-1));
 }
-console.error(`worst of ${trained.length} layers and ${names.length} optimisers: ${text(worst)}`);
+const summary = `${trained.length} layers by ${names.length} optimisers; the largest of all is ${text(worst)}.`;
+console.log(summary);
+await writeSection('docs/engine.md', 'layers', `${lines.join('\n')}\n\n${summary}`);
+const failing = layerCases.filter(({ fails }) => fails !== undefined);
+await writeSection(
+  'docs/engine.md',
+  'fails',
+  [
+    '| layer | why |',
+    '| --- | --- |',
+    ...failing.map(({ name, fails }) => `| ${name} | ${fails} |`),
+  ].join('\n'),
+);

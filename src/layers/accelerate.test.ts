@@ -424,6 +424,48 @@ describe('options', () => {
     expect(fast.recordings[0].writes.every(({ value }) => value.dtype === 1)).toBe(true);
   });
 
+  test('fused layers learn in bf16 as they do in fp32', async () => {
+    const make = (): tfl.Sequential => {
+      const glorot = tfl.initializers.glorotNormal({ seed: 5 });
+      const model = tfl.sequential({
+        layers: [
+          layers.conv2d({
+            filters: 8,
+            kernelSize: 3,
+            padding: 'same',
+            activation: 'relu',
+            inputShape: [8, 8, 3],
+            kernelInitializer: glorot,
+          }),
+          layers.batchNormalization(),
+          layers.reLU(),
+          layers.maxPooling2d({ poolSize: 2 }),
+          layers.flatten(),
+          layers.dense({ units: 2, activation: 'softmax', kernelInitializer: glorot }),
+        ],
+      });
+      model.compile({ optimizer: tf.train.adam(0.01), loss: 'categoricalCrossentropy' });
+      return model;
+    };
+    const x = tf.randomNormal([32, 8, 8, 3], 0, 1, 'float32', 6);
+    const y = tf.tidy(() => tf.oneHot(tf.greater(tf.mean(x, [1, 2, 3]), 0).toInt(), 2).toFloat());
+    const losses = async (precision: 'fp32' | 'bf16'): Promise<number[]> => {
+      const fast = accelerate(make(), { precision });
+      const history = await fast.fit(x, y, {
+        epochs: 12,
+        batchSize: 16,
+        verbose: 0,
+        shuffle: false,
+      });
+      const operations = fast.recordings[0].nodes.map(({ op }) => op);
+      expect(operations.some((op) => op.includes('BatchNormGrad'))).toBe(true);
+      return history.history['loss'] as number[];
+    };
+    const [full, low] = [await losses('fp32'), await losses('bf16')];
+    expect(full.at(-1)).toBeLessThan(full[0] / 2);
+    expect(Math.abs((low.at(-1) ?? 0) - (full.at(-1) ?? 0))).toBeLessThan(0.05 * full[0]);
+  });
+
   test.each([
     [{ seed: 0.5 }, TrainError, /seed must be an integer below 2\^31; got 0.5/],
     [{ weightDecay: -1 }, OptimError, /weightDecay must be 0 or more; got -1/],

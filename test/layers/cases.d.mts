@@ -17,5 +17,8 @@ export const layerCases: readonly LayerCase[];
 export const optimiserCases: readonly (readonly [name: string, make: () => tf.Optimizer])[];
 export const training: ModelFitArgs;
 export function makeModel(layer: LayerCase, optimizer: tf.Optimizer): LayersModel;
-export function makeData(layer: LayerCase): { readonly x: tf.Tensor; readonly y: tf.Tensor };
+export function makeData(
+  layer: LayerCase,
+  examples?: number,
+): { readonly x: tf.Tensor; readonly y: tf.Tensor };
 export function worstDeviation(one: LayersModel, other: LayersModel): number;

@@ -147,16 +147,15 @@ export const optimiserCases = [
   ['Momentum', () => tf.train.momentum(0.02, 0.8)],
   ['Nesterov', () => tf.train.momentum(0.02, 0.8, true)],
   ['Adagrad', () => tf.train.adagrad(0.05, 0.2)],
-  ['Adadelta', () => tf.train.adadelta(0.5, 0.9, 1e-4)],
+  ['Adadelta', () => tf.train.adadelta(0.02, 0.9, 1e-4)],
   ['RMSProp', () => tf.train.rmsprop(0.002, 0.8, 0.5, 1e-3)],
   ['RMSProp centered', () => tf.train.rmsprop(0.002, 0.8, 0.5, 1e-9, true)],
   ['Adam', () => tf.train.adam(0.01, 0.8, 0.95, 1e-3)],
   ['Adamax', () => tf.train.adamax(0.01, 0.8, 0.95, 1e-3, 0.1)],
 ];
 
-/** Five steps: four batches of eight examples and one of four. */
+/** Five steps: with 36 examples four batches of eight and one of four, with 40 five of eight. */
 export const training = { batchSize: 8, epochs: 1, verbose: 0, shuffle: false };
-const examples = 36;
 
 /** The case's model, compiled: a dense layer, the layer, a dense layer. Its weights are the same in every call. */
 export function makeModel({ shape, apply, isWhole = false, isRaw = false }, optimizer) {
@@ -187,7 +186,7 @@ export function makeModel({ shape, apply, isWhole = false, isRaw = false }, opti
 }
 
 /** Inputs and targets of a case; dispose them. */
-export function makeData({ name, shape, isWhole = false }) {
+export function makeData({ name, shape, isWhole = false }, examples = 36) {
   const random = pseudoRandom(2);
   const size = shape.reduce((product, extent) => product * extent, examples);
   const numbers = Float32Array.from({ length: size }, () => {
