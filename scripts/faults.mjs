@@ -158,7 +158,7 @@ export const faults = [
   ],
   [
     'setup/steps/addons.mjs',
-    "if (isStray('nvidia') || isStray('tensorrt')) return false;",
+    "map.set('tensorrt', join(site, 'nvidia/cusolver/lib'))",
     '',
     'test/setup/variant.test.ts',
   ],

@@ -1,7 +1,6 @@
 // Step 4: the addons for Node, the links to TensorFlow, and the self-check.
 import {
   existsSync,
-  lstatSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -57,8 +56,6 @@ export function isBuilt(context) {
   );
 }
 
-const isLink = (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
-
 /** Link -> target, below the package's deps/. */
 function links({ site, variant }) {
   const map = new Map([['include', join(site, 'tensorflow/include')]]);
@@ -74,10 +71,7 @@ function links({ site, variant }) {
 
 function isLinked(context) {
   const deps = join(context.package, 'deps');
-  const wanted = links(context);
-  const isStray = (name) => !wanted.has(name) && isLink(join(deps, name));
-  if (isStray('nvidia') || isStray('tensorrt')) return false;
-  return [...wanted].every(([name, target]) => isSame(join(deps, name), target));
+  return [...links(context)].every(([name, target]) => isSame(join(deps, name), target));
 }
 
 function linkTensorflow(context) {
