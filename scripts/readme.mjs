@@ -98,7 +98,7 @@ function add(run) {
       record: about.record,
       scale: about.scale,
       seed: about.seed,
-      ...(about.experiment.overrides === undefined
+      ...(about.experiment?.overrides === undefined
         ? {}
         : { overrides: about.experiment.overrides }),
       accPercent: round(about.result.accPercent, 2),

@@ -79,7 +79,7 @@ export type {
   AcceleratedModel,
   PredictArgs,
 } from './layers/accelerate';
-export type { BatchDataset, FitDatasetArgs } from './layers/fit-dataset';
+export type { BatchDataset, FitDatasetArgs, BatchIterator } from './layers/fit-dataset';
 export type { ModelData } from './layers/model-data';
 export type { ClassWeights } from './layers/class-weights';
 
@@ -100,6 +100,7 @@ export { readTrained } from './runs/trained-network';
 export type { TrainedNetwork } from './runs/trained-network';
 export { findRuns } from './runs/find-runs';
 export type {
+  Budget,
   Failure,
   FinishedRun,
   PlannedRun,
@@ -109,7 +110,7 @@ export type {
   Versions,
 } from './runs/run';
 export { resumeRun, trainExperiment } from './runs/train';
-export type { ResumeOptions, RunOptions, TrainOptions } from './runs/train';
+export type { Expected, ResumeOptions, RunOptions, TrainOptions } from './runs/train';
 
 // Export and prediction.
 export type { Picture } from './export/picture';

@@ -83,7 +83,7 @@ export type {
   PredictArgs,
 } from '../layers/accelerate';
 export type { ClassWeights } from '../layers/class-weights';
-export type { BatchDataset, FitDatasetArgs } from '../layers/fit-dataset';
+export type { BatchDataset, FitDatasetArgs, BatchIterator } from '../layers/fit-dataset';
 export type { ModelData } from '../layers/model-data';
 
 // Optimisation.
@@ -92,7 +92,7 @@ export { muon } from '../optim/muon';
 export type { MuonOptions } from '../optim/muon';
 export type { GroupedHyper } from '../optim/optimiser';
 export type { RuleName } from '../optim/optimiser';
-export type { Hyper } from '../optim/rule';
+export type { Hyper, Moved } from '../optim/rule';
 
 // Training.
 export type { PaceChange } from '../train/pace';

@@ -65,10 +65,13 @@ export interface AcceleratedFitArgs extends Omit<ModelFitArgs, 'sampleWeight' | 
 export interface AcceleratedModel {
   /** The model that was given. It holds the weights after each call, and after each epoch. */
   readonly model: LayersModel;
+  /** As `fit` of the model: trains on arrays or tensors. */
   fit(x: ModelData, y: ModelData, args?: AcceleratedFitArgs): Promise<History>;
+  /** As `fitDataset` of the model: trains on batches. */
   fitDataset(dataset: BatchDataset, args: FitDatasetArgs): Promise<History>;
   /** Loss and metrics; dispose them. */
   evaluate(x: ModelData, y: ModelData, args?: ModelEvaluateArgs): Promise<tf.Scalar | tf.Scalar[]>;
+  /** Loss and metrics over batches; dispose them. */
   evaluateDataset(
     dataset: BatchDataset,
     args?: { readonly batches?: number },
@@ -105,6 +108,7 @@ export interface AcceleratedModel {
  * @throws LayerError if the model is not of this installation's TF.js, or is not compiled when it is trained
  * @throws CaptureError from its methods, for a layer that cannot be recorded, unless `fallback` is set
  * @throws OptimError for an optimiser that is not one of TF.js's, unless `fallback` is set
+ * @throws TrainError from its methods, for arguments or data that do not fit the model
  */
 export function accelerate(model: LayersModel, options: AccelerateOptions = {}): AcceleratedModel {
   const { optimizer, loss, metrics, precision = 'fp32', fallback = false, ...rest } = options;

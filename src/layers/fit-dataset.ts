@@ -14,13 +14,16 @@ import type { ModelData } from './model-data';
 import type { BatchData, ModelSession } from './model-session';
 import { rowsOf } from './rows';
 
-interface Iterator {
+/** The part of an iterator of `tf.data` that is used. */
+export interface BatchIterator {
+  /** The next batch; `done` after the last one. */
   next(): Promise<{ readonly done: boolean; readonly value: unknown }>;
 }
 
 /** The part of a `tf.data.Dataset` that is used: batches of `{ xs, ys }`. */
 export interface BatchDataset {
-  iterator(): Promise<Iterator>;
+  /** An iterator over the batches, from the first. */
+  iterator(): Promise<BatchIterator>;
   readonly size?: number | null;
 }
 
@@ -129,7 +132,8 @@ export async function evaluateDataset(
   dataset: BatchDataset,
   batches: number | undefined,
 ): Promise<number[]> {
-  const iterator = 'next' in dataset ? (dataset as unknown as Iterator) : await dataset.iterator();
+  const iterator =
+    'next' in dataset ? (dataset as unknown as BatchIterator) : await dataset.iterator();
   const totals: number[] = [];
   let seen = 0;
   for (let batch = 0; batch < (batches ?? Infinity); batch++) {
