@@ -14,9 +14,9 @@ export interface Hyper {
 
 /** One tensor after a step: its new value and velocity, both new tensors owned by the caller. */
 export interface Moved {
-  /** Any shape: that of the tensor that was moved. */
+  /** Of any shape: that of the tensor that was moved. */
   readonly weight: tf.Tensor;
-  /** Any shape: the same. */
+  /** Of any shape: the same. */
   readonly velocity: tf.Tensor;
 }
 
