@@ -4,8 +4,15 @@ const parity = ['test/parity/**/*.test.ts'];
 /** What needs tools in Python: `npm run test:kernel`. */
 const tools = ['test/kernel/tools.test.ts'];
 const kernel = ['test/kernel/**/*.test.ts'];
-/** Needs a process of its own, since it loads TensorFlow with its own number of threads. */
-const alone = ['src/engine/tensorflow.test.ts'];
+/**
+ * Need a process of their own: one loads TensorFlow with its own number of threads, one puts faults into modules, one sends
+ * its process signals.
+ */
+const alone = [
+  'src/engine/tensorflow.test.ts',
+  'test/parity/faults.test.ts',
+  'src/base/interrupt.test.ts',
+];
 const unit = ['src/**/*.test.ts', 'test/**/*.test.ts'];
 
 export default defineConfig({
@@ -23,7 +30,7 @@ export default defineConfig({
         test: { name: 'unit', include: unit, exclude: [...parity, ...kernel, ...alone] },
       },
       { extends: true, test: { name: 'alone', include: alone, isolate: true } },
-      { extends: true, test: { name: 'parity', include: parity } },
+      { extends: true, test: { name: 'parity', include: parity, exclude: alone } },
       { extends: true, test: { name: 'kernel', include: kernel, exclude: tools } },
       { extends: true, test: { name: 'tools', include: tools } },
     ],

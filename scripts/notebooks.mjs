@@ -4,6 +4,7 @@
 //   node scripts/notebooks.mjs write NAME FILE        makes the notebook of such a page; outputs of unchanged cells stay
 //   node scripts/notebooks.mjs run NAME…              executes notebooks and keeps their outputs (CIFAR10_FAST_SCALE: the size)
 //   node scripts/notebooks.mjs run --reuse NAME…      the same; runs that are finished in the folder of runs are not trained again
+//   node scripts/notebooks.mjs restamp NAME…          says that the outputs are still those of the cells: after names changed, not code
 //   node scripts/notebooks.mjs times                  executes all at smoke scale, writes the table of times in docs/notebooks.md
 //   node scripts/notebooks.mjs check                  exit code 1 if outputs are not those of the cells and experiments
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -26,7 +27,7 @@ import {
 import { writeSection } from './sections.mjs';
 
 const usage =
-  'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run [--reuse] NAME… | times | check';
+  'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run [--reuse] NAME… | restamp NAME… | times | check';
 
 function writeFrom(name, file) {
   const notebook = parse(readFileSync(file, 'utf8'));
@@ -137,6 +138,17 @@ function faults(name) {
   ];
 }
 
+/** Takes the outputs that a notebook holds for those of its present cells. */
+function restamp(name) {
+  const notebook = read(name);
+  if (notebook.metadata.cifar10_fast === undefined) fail(`${name} holds no outputs.`);
+  const { code } = hashes(name, notebook);
+  write(fileOf(name), {
+    ...notebook,
+    metadata: { ...notebook.metadata, cifar10_fast: { ...notebook.metadata.cifar10_fast, code } },
+  });
+}
+
 const [command, ...given] = process.argv.slice(2);
 const isReusing = command === 'run' && given.includes('--reuse');
 const args = isReusing ? given.filter((arg) => arg !== '--reuse') : given;
@@ -144,7 +156,8 @@ if (command === 'text' && args.length === 1) process.stdout.write(print(read(arg
 else if (command === 'write' && args.length === 2) writeFrom(...args);
 else if (command === 'run' && args.length > 0) {
   for (const name of args) await run(name, isReusing);
-} else if (command === 'times' && args.length === 0) await writeTimes();
+} else if (command === 'restamp' && args.length > 0) args.forEach(restamp);
+else if (command === 'times' && args.length === 0) await writeTimes();
 else if (command === 'check' && args.length === 0) {
   const found = names().flatMap((name) => faults(name).map((fault) => `${name}: ${fault}`));
   for (const fault of found) console.error(`notebooks: ${fault}`);

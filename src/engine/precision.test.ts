@@ -202,10 +202,10 @@ const network = {
   conv1: normal([3, 3, 3, 16], 1, 0.3),
   scale1: filled([16], 1),
   bias1: normal([16], 2, 0.1),
-  conv2: normal([3, 3, 16, 24], 3, 0.15),
-  scale2: filled([24], 1),
-  bias2: normal([24], 4, 0.1),
-  linear: normal([24, 10], 5, 0.3),
+  conv2: normal([3, 3, 16, 20], 3, 0.15),
+  scale2: filled([20], 1),
+  bias2: normal([20], 4, 0.1),
+  linear: normal([20, 10], 5, 0.3),
 };
 
 /** What a network's two layers consist of, apart from convolution and batch norm. */
@@ -246,7 +246,7 @@ async function train(
         const x1 = activate(batchNormTraining(first, scale1, bias1, 1e-5).output);
         const second = tf.conv2d(pool(x1), conv2, 1, 'same');
         const x2 = activate(batchNormTraining(second, scale2, bias2, 1e-5).output);
-        const pooled = tf.avgPool(x2, 6, 6, 'valid').reshape<tf.Tensor2D>([batch, 24]);
+        const pooled = tf.avgPool(x2, 6, 6, 'valid').reshape<tf.Tensor2D>([batch, 20]);
         return tf.logSoftmax(tf.matMul(pooled, linear)).mul(given.labels).sum().neg();
       };
       const { value, grads } = tf.valueAndGrads(loss)(names.map((name) => state[name]));

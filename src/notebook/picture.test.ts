@@ -48,8 +48,8 @@ describe('pictures', () => {
   });
 
   test.each([
-    ['no whole number', () => pictures(two.subarray(1), { shape: [2, 2, 3] }), /23 numbers/],
-    ['none at all', () => pictures(new Uint8Array(0)), /0 numbers/],
+    ['no whole number', () => pictures(two.subarray(1), { shape: [2, 2, 3] }), /23 values/],
+    ['none at all', () => pictures(new Uint8Array(0)), /pictures: 0 values/],
     [
       'too few captions',
       () => pictures(two, { shape: [2, 2, 3], captions: ['cat'] }),

@@ -67,7 +67,7 @@ type LookaheadRuns = Readonly<Record<'start' | 'update', () => Promise<unknown>>
 
 const noHyper: GroupedHyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
 
-/** The trainer of a session that it opens. */
+/** The trainer of a session that it opens. Its public methods are properties, so that they work without it. */
 class SessionTrainer implements Trainer {
   readonly session: Session<TrainingState>;
   readonly stepsPerEpoch: number;
@@ -155,7 +155,7 @@ class SessionTrainer implements Trainer {
     return this.steps / this.stepsPerEpoch;
   }
 
-  endIn(seconds: number): void {
+  readonly endIn: Trainer['endIn'] = (seconds: number): void => {
     const step = this.#stepsOver();
     let needed = 0;
     // Positions that are left, each at the pace of its stage: one step a position.
@@ -165,7 +165,7 @@ class SessionTrainer implements Trainer {
     const left = this.#pace.length - this.#pace.positionAt(step);
     const steps = Math.max(1, Math.floor((left * seconds) / needed));
     this.endAfter(step + steps);
-  }
+  };
 
   /** Seconds of a step at a position of the schedule, as measured by the warm-up and since. */
   #stepSecAt(position: number): number {
@@ -176,16 +176,16 @@ class SessionTrainer implements Trainer {
     );
   }
 
-  endAfter(steps: number): void {
+  readonly endAfter: Trainer['endAfter'] = (steps: number): void => {
     this.#pace.endAfter(steps, this.#stepsOver());
-  }
+  };
 
   /** Steps of training that are over. */
   #stepsOver(): number {
     return this.#finished * this.stepsPerEpoch + (this.#unfinished?.batches ?? 0);
   }
 
-  async warmUp(): Promise<WarmUp> {
+  readonly warmUp: Trainer['warmUp'] = async (): Promise<WarmUp> => {
     const learnt = await this.#readLearnt();
     const batches = this.#plainTraining();
     const stages = this.#stageCounts();
@@ -203,7 +203,7 @@ class SessionTrainer implements Trainer {
     const trainStepSec = trainSec / this.steps;
     const epochSec = this.stepsPerEpoch * trainStepSec + midwaySec;
     return { epochSec, trainStepSec, validStepSec, evaluationSec, midwaySec };
-  }
+  };
 
   async #warmUpEvaluation(
     how: Evaluation,
@@ -243,7 +243,7 @@ class SessionTrainer implements Trainer {
     return seconds / steps;
   }
 
-  async runEpoch(epoch: number): Promise<EpochRow> {
+  readonly runEpoch: Trainer['runEpoch'] = async (epoch: number): Promise<EpochRow> => {
     const timer = this.#timer;
     timer({ isCounted: false });
     const before = (epoch === this.#finished + 1 ? this.#unfinished : undefined) ?? nothing;
@@ -282,9 +282,12 @@ class SessionTrainer implements Trainer {
       valid: { time: validTime, ...valid },
       'total time': timer.totalSec(),
     };
-  }
+  };
 
-  restart(seed: number, examples?: Pick<Training, 'train' | 'valid'>): void {
+  readonly restart: Trainer['restart'] = (
+    seed: number,
+    examples?: Pick<Training, 'train' | 'valid'>,
+  ): void => {
     if (examples !== undefined) {
       checkSameCounts(this.#examples, examples);
       this.session.write(this.#resident(examples));
@@ -296,21 +299,21 @@ class SessionTrainer implements Trainer {
     this.#finished = 0;
     this.#unfinished = undefined;
     this.#timer = startTimer(this.#context.clock);
-  }
+  };
 
   /** The schedule's value once so many steps are over. */
   #lrAfter(steps: number): number {
     return valueAt(this.#training.lr, this.#pace.positionAt(steps) / this.stepsPerEpoch);
   }
 
-  async evaluate(how: Evaluation = {}): Promise<Figures> {
+  readonly evaluate: Trainer['evaluate'] = async (how: Evaluation = {}): Promise<Figures> => {
     const { clock } = this.#context;
     const start = clock();
     const means = await this.#evaluateAll(this.#finished, how);
     return { time: clock() - start, ...means };
-  }
+  };
 
-  async save(): Promise<Snapshot> {
+  readonly save: Trainer['save'] = async (): Promise<Snapshot> => {
     const learnt = await this.#readLearnt();
     const { changes } = this.#pace;
     return {
@@ -320,18 +323,18 @@ class SessionTrainer implements Trainer {
       ...(this.#unfinished === undefined ? {} : { unfinished: this.#unfinished }),
       ...(changes.length === 1 && changes[0].rate === 1 ? {} : { pace: [...changes] }),
     };
-  }
+  };
 
-  async restore(snapshot: Snapshot): Promise<void> {
+  readonly restore: Trainer['restore'] = async (snapshot: Snapshot): Promise<void> => {
     checkSameTensors(await this.#readLearnt(), snapshot.learnt);
     this.session.write(snapshot.learnt);
     this.#pace.restore(snapshot.pace ?? [{ step: 0, position: 0, rate: 1 }]);
     this.#finished = snapshot.epoch;
     this.#unfinished = snapshot.unfinished;
     this.#timer = startTimer(this.#context.clock, snapshot.totalSec);
-  }
+  };
 
-  flops(): RunFlops {
+  readonly flops: Trainer['flops'] = (): RunFlops => {
     const flopsOfName = (name: string): number => {
       const recording = this.session.recordings.find((each) => each.name === name);
       if (recording === undefined) {
@@ -355,11 +358,11 @@ class SessionTrainer implements Trainer {
       );
     }, 0);
     return { train, evaluation };
-  }
+  };
 
-  dispose(): void {
+  readonly dispose: Trainer['dispose'] = (): void => {
     this.session.dispose();
-  }
+  };
 
   #resident(
     examples: Readonly<Record<'train' | 'valid', Examples>>,
