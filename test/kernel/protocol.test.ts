@@ -418,9 +418,11 @@ describe('output', () => {
       "import { display } from 'cifar10-fast'; for (let i = 0; i < 500; i++) console.log(i);\n" +
         "console.error('e'); display({ 'text/plain': 'd' }); process.stdout.write('é'); console.log();",
     );
-    expect(typesOf(published)).toEqual(
-      'busy execute_input stream stream display_data stream idle'.split(' '),
-    );
+    const streams = published.filter(({ type }) => type === 'stream');
+    expect(streams.length).toBeLessThan(50);
+    expect(
+      typesOf(published).filter((type, i, all) => type !== 'stream' || type !== all[i - 1]),
+    ).toEqual('busy execute_input stream display_data stream idle'.split(' '));
     expect(stdout).toBe(`${Array.from({ length: 500 }, (_, i) => `${i}\n`).join('')}é\n`);
   });
 
