@@ -144,10 +144,20 @@ function comparedLosses(measured) {
 
 /** The two fastest modes of PyTorch, by two steps of each at a smaller batch. */
 async function screen({ compiles }, config, say, faults) {
-  const modes = ['autocast channels-last', 'bf16 channels-last', 'fp32 channels-last'];
-  const all = compiles
-    ? [...modes, 'autocast channels-last compiled', 'bf16 channels-last compiled']
-    : modes;
+  const hasBf16 = config.precision === 'bf16';
+  const modes = [
+    'fp32 channels-last',
+    ...(hasBf16 ? ['autocast channels-last', 'bf16 channels-last'] : ['fp32']),
+  ];
+  const compiled = hasBf16
+    ? ['autocast channels-last', 'bf16 channels-last']
+    : ['fp32 channels-last'];
+  if (!hasBf16) {
+    console.log(
+      "PyTorch's bf16 modes are left out: this processor has no instructions for them, one step takes minutes.",
+    );
+  }
+  const all = compiles ? [...modes, ...compiled.map((mode) => `${mode} compiled`)] : modes;
   const found = [];
   for (const mode of all) {
     say(`PyTorch ${mode}`);
@@ -208,7 +218,11 @@ async function measureConvolutions(context, rows, peers, precision, say) {
     const asked = shapes
       .map(parseShape)
       .map(({ images, height, cin, cout }) => [images, height, cin, cout]);
-    const [python, ...rest] = commandOf('torch-speedrun', { kind: 'convolutions', shapes: asked });
+    const [python, ...rest] = commandOf('torch-speedrun', {
+      kind: 'convolutions',
+      precision,
+      shapes: asked,
+    });
     const { ms } = JSON.parse(execFileSync(python, rest, { encoding: 'utf8' }));
     for (const [index, shape] of shapes.entries()) torch.set(shape, ms[index]);
   }

@@ -1,9 +1,9 @@
 """The training step of `--network fastest`, or its convolutions one by one, in PyTorch.
 
     python speedrun_torch.py '{"kind": "step", "mode": "autocast channels-last", "batch": 1024, "problem": DIR}'
-    python speedrun_torch.py '{"kind": "convolutions", "shapes": [[images, size, cin, cout], ...]}'
+    python speedrun_torch.py '{"kind": "convolutions", "precision": "bf16", "shapes": [[images, size, cin, cout], ...]}'
 
-Modes and the protocol are those of resnet9_torch.py. Convolutions are in bf16, channels last, padding 1: a line of JSON
+Modes and the protocol are those of resnet9_torch.py. Convolutions are in the given precision, channels last, padding 1: a line of JSON
 with the milliseconds of the forward pass, the gradient by the input and the gradient by the kernel of each shape.
 """
 
@@ -97,9 +97,11 @@ def training_step(mode, batch, folder):
     return step
 
 
-def time_convolution(images, size, cin, cout):
+def time_convolution(precision, images, size, cin, cout):
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+
     def filled(*shape):
-        tensor = torch.randn(shape, dtype=torch.bfloat16)
+        tensor = torch.randn(shape, dtype=dtype)
         return tensor.contiguous(memory_format=torch.channels_last)
 
     x, kernel, dy = filled(images, cin, size, size), filled(cout, cin, 3, 3), filled(images, cout, size, size)
@@ -129,7 +131,7 @@ if __name__ == "__main__":
     config = json.loads(sys.argv[1])
     if config["kind"] == "convolutions":
         with torch.no_grad():
-            print(json.dumps({"ms": [time_convolution(*shape) for shape in config["shapes"]]}))
+            print(json.dumps({"ms": [time_convolution(config["precision"], *shape) for shape in config["shapes"]]}))
     else:
         serve(
             training_step(config["mode"], config["batch"], config["problem"]),
