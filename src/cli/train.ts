@@ -211,14 +211,15 @@ function percentage(text: string): number {
 
 /** The experiment at the length that an accuracy takes. @throws RunError if the frontier does not reach it */
 async function reaching(experiment: Experiment, accPercent: number): Promise<Experiment> {
-  const epochs = epochsTo(await frontier(experiment), accPercent);
+  const epochs = epochsTo(await frontier(experiment.name), accPercent);
   return epochs === experiment.run.epochs
     ? experiment
     : overridden(experiment, 'run.epochs', epochs);
 }
 
-/** The committed runs of an experiment by their length. */
-async function frontier({ name, run: { epochs } }: Experiment): Promise<FrontierPoint[]> {
+/** The committed runs of an experiment of the catalogue by their length. */
+async function frontier(name: string): Promise<FrontierPoint[]> {
+  const { epochs } = findExperiment(name).run;
   return frontierOf(await findAnyRuns(resultsFolder), { name, epochs });
 }
 
@@ -227,7 +228,7 @@ const resultsFolder = join(__dirname, '../../results');
 
 /** What is known before training: time, operations and, of an experiment with a frontier, accuracy. */
 async function forecast(
-  { rows, budget, experiment, machine }: PlannedRun,
+  { rows, budget, experiment, machine, scale }: PlannedRun,
   { epochSec, epochs, pflop, shortenedFromSec }: Expected,
 ): Promise<string> {
   const left = epochs - rows.length;
@@ -239,13 +240,18 @@ async function forecast(
         (shortenedFromSec === undefined
           ? ''
           : `, where all ${experiment.run.epochs} would take ${durationText(shortenedFromSec)}`);
-  const points = await frontier(experiment);
-  const acc = pflop === undefined ? undefined : expectedAccPercent(points, pflop);
-  if (acc === undefined || pflop === undefined) return `${before}${time}`;
+  if (pflop === undefined) return `${before}${time}`;
+  const cost = `${before}${time}; ${pflop.toFixed(3)} PFLOP`;
+  const isOnFrontier =
+    scale === 'full' &&
+    (experiment.overrides ?? []).every((change) => change.startsWith('run.epochs='));
+  const points = isOnFrontier ? await frontier(experiment.name) : [];
+  const acc = expectedAccPercent(points, pflop);
+  if (acc === undefined) return cost;
   const elsewhere = points.every(({ machines }) => !machines.includes(machine))
     ? ', measured on other machines'
     : '';
-  return `${before}${time}; ${pflop.toFixed(3)} PFLOP, about ${acc.toFixed(1)} % test accuracy${elsewhere}`;
+  return `${cost}, about ${acc.toFixed(1)} % test accuracy${elsewhere}`;
 }
 
 /** @throws UsageError if something is given that the run's folder says */

@@ -55,9 +55,10 @@ describe('frontierOf', () => {
 describe('what a frontier predicts', () => {
   const points = frontierOf(runs, of);
 
-  test('accuracy is linear in the logarithm of the operations, and constant outside', () => {
+  test('accuracy is linear in the logarithm of the operations, unknown below and constant above', () => {
     const at = (pflop: number): number | undefined => expectedAccPercent(points, pflop);
-    expect(at(0.01)).toBe(90);
+    expect(at(0.01)).toBeUndefined();
+    expect(at(0.049)).toBe(90);
     expect(at(0.05 * Math.SQRT2)).toBeCloseTo(91, 9);
     expect(at(0.1)).toBe(92);
     expect(at(1)).toBe(94.1);

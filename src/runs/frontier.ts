@@ -53,15 +53,16 @@ export function frontierOf(
 }
 
 /**
- * The accuracy to expect of so many operations: linear in their logarithm between the points of a frontier, and that of the
- * nearest point outside. Undefined without points.
+ * The accuracy to expect of so many operations: linear in their logarithm between the points of a frontier, that of the last
+ * point beyond it. Undefined without points, and below 0.9 of the operations of the first.
  */
 export function expectedAccPercent(
   points: readonly FrontierPoint[],
   pflop: number,
 ): number | undefined {
+  if (points.length === 0 || pflop < 0.9 * points[0].pflop) return undefined;
   const next = points.findIndex((point) => point.pflop >= pflop);
-  if (next === -1) return points.at(-1)?.accPercent;
+  if (next === -1) return points[points.length - 1].accPercent;
   if (next === 0) return points[0].accPercent;
   return between(points[next - 1], points[next], 'accPercent', share(points, next, pflop));
 }
