@@ -1,5 +1,6 @@
 // node scripts/layers-table.mjs: trains every layer of TF.js with every optimiser by model.fit and by accelerate(), five steps
-// from the same weights, and writes the largest difference of a weight into docs/engine.md. Takes minutes.
+// from the same weights, prints the largest difference of a weight for each pair, and writes that for each optimiser into
+// docs/engine.md. Takes minutes.
 import { accelerate, loadTensorflow } from 'cifar10-fast';
 import {
   layerCases,
@@ -33,24 +34,28 @@ const text = (deviation) => (deviation === 0 ? '0' : deviation.toExponential(0))
 
 const trained = layerCases.filter(({ fails }) => fails === undefined);
 const names = optimiserCases.map(([name]) => name);
-const lines = [
-  `| layer | ${names.join(' | ')} |`,
-  `| --- | ${names.map(() => '---:').join(' | ')} |`,
-];
-let worst = 0;
+console.log(['layer', ...names].join(' | '));
+const worst = names.map(() => 0);
 for (const layer of trained) {
-  const cells = [];
+  const deviations = [];
   for (const [, makeOptimiser] of optimiserCases) {
-    const deviation = await deviationOf(layer, makeOptimiser);
-    worst = Math.max(worst, deviation);
-    cells.push(text(deviation));
+    deviations.push(await deviationOf(layer, makeOptimiser));
   }
-  lines.push(`| ${layer.name} | ${cells.join(' | ')} |`);
-  console.log(lines.at(-1));
+  for (const [index, deviation] of deviations.entries())
+    worst[index] = Math.max(worst[index], deviation);
+  console.log([layer.name, ...deviations.map(text)].join(' | '));
 }
-const summary = `${trained.length} layers by ${names.length} optimisers; the largest of all is ${text(worst)}.`;
-console.log(summary);
-await writeSection('docs/engine.md', 'layers', `${lines.join('\n')}\n\n${summary}`);
+await writeSection(
+  'docs/engine.md',
+  'layers',
+  [
+    `| ${names.join(' | ')} |`,
+    `| ${names.map(() => '---:').join(' | ')} |`,
+    `| ${worst.map(text).join(' | ')} |`,
+    '',
+    `Over ${trained.length} layers: ${trained.map(({ name }) => name).join(', ')}.`,
+  ].join('\n'),
+);
 const failing = layerCases.filter(({ fails }) => fails !== undefined);
 await writeSection(
   'docs/engine.md',

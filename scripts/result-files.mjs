@@ -1,0 +1,173 @@
+// The files of results/: what each holds, reading them, and adding finished runs. results/README.md describes the fields.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const isText = (value) => typeof value === 'string' && value !== '';
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+const isPositive = (value) => Number.isFinite(value) && value > 0;
+const isPercent = (value) => isPositive(value) && value <= 100;
+
+/** From many operations to few. */
+export const scales = ['full', 'pocket', 'smoke'];
+
+/**
+ * The fields of a result: a check, and what it expects.
+ *
+ * @type {Record<string, readonly [(value: any) => boolean, string]>}
+ */
+const fields = {
+  record: [isText, 'the name of an experiment'],
+  scale: [(value) => scales.includes(value), `one of ${scales.join(', ')}`],
+  seed: [isCount, 'a whole number of at least 0'],
+  accPercent: [isPercent, 'a percentage'],
+  trainSec: [isPositive, 'seconds'],
+  imagesPerSec: [isPositive, 'a positive number'],
+  precision: [(value) => ['fp32', 'bf16', 'fp16'].includes(value), 'fp32, bf16 or fp16'],
+  threads: [(value) => isCount(value) && value > 0, 'a whole number of at least 1'],
+  hardware: [isText, 'the line that "info" prints'],
+  tensorflow: [(value) => /^\d+\.\d+\.\d+$/.test(value), 'a version, as in 2.21.0'],
+  node: [(value) => /^\d+\.\d+\.\d+$/.test(value), 'a version, as in 22.1.0'],
+  date: [(value) => /^\d{4}-\d\d-\d\d$/.test(value), 'a day, as in 2026-11-30'],
+};
+
+/** Fields that only some results have. */
+const optionalFields = {
+  overrides: [
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isText),
+    'a list of path=value',
+  ],
+  evaluationSec: [isPositive, 'seconds'],
+  pflop: [isPositive, 'a positive number'],
+  alone: [(value) => value === true, 'true or nothing'],
+  load: [
+    (value) => isPositive(value?.wallSec) && isPositive(value?.cpuSec) && isCount(value?.cores),
+    'an object of wallSec, cpuSec, othersSec, cores',
+  ],
+  curve: [
+    (value) =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.every(
+        (point) =>
+          isCount(point.epoch) && isPositive(point.trainSec) && isPercent(point.accPercent),
+      ),
+    'a list of { epoch, trainSec, accPercent }',
+  ],
+};
+
+/**
+ * Whether the times of a run count: others used at most 5 % of the processors, or, of an older run, it is known to have been
+ * alone.
+ */
+export function isTimed({ alone, load }) {
+  if (load?.othersSec === undefined) return alone === true;
+  return load.othersSec <= 0.05 * load.wallSec * load.cores;
+}
+
+/** Prints a message and ends with exit code 1. */
+export function fail(message) {
+  console.error(`readme: ${message}`);
+  process.exit(1);
+}
+
+function checked(result, file) {
+  const known = { ...fields, ...optionalFields };
+  const unknown = Object.keys(result).find((key) => !Object.hasOwn(known, key));
+  if (unknown !== undefined) fail(`${file} holds "${unknown}", which is no field of a result.`);
+  for (const [key, [holds, expected]] of Object.entries(known)) {
+    if (key in optionalFields && result[key] === undefined) continue;
+    if (!holds(result[key])) {
+      fail(`${file}: ${key} is ${JSON.stringify(result[key])}; expected ${expected}.`);
+    }
+  }
+  return result;
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return fail(`${file} cannot be read: ${error.message}`);
+  }
+}
+
+/** All results of a checkout, in the order of their names. */
+export function readResults(root) {
+  const folder = join(root, 'results');
+  const names = existsSync(folder)
+    ? readdirSync(folder).filter((name) => name.endsWith('.json'))
+    : [];
+  return names.toSorted().map((name) => checked(readJson(join(folder, name)), `results/${name}`));
+}
+
+const round = (value, decimals) => Number(value.toFixed(decimals));
+
+/** Test accuracy after each epoch, from the log of a run. */
+function curveOf(run) {
+  const file = join(run, 'log.jsonl');
+  if (!existsSync(file)) return undefined;
+  const rows = readFileSync(file, 'utf8').trimEnd().split('\n').filter(Boolean);
+  return rows.map((line) => {
+    const row = JSON.parse(line);
+    return {
+      epoch: row.epoch,
+      trainSec: round(row['total time'], 1),
+      accPercent: round(100 * row.valid.acc, 2),
+    };
+  });
+}
+
+const roundedLoad = (load) =>
+  Object.fromEntries(Object.entries(load).map(([key, value]) => [key, round(value, 1)]));
+
+/** The result of a run's folder. */
+function resultOf(run) {
+  const about = readJson(join(run, 'run.json'));
+  if (about.result === undefined) fail(`${run} is not finished: its run.json has no result.`);
+  if (about.mode === 'eager') fail(`${run} ran eagerly; results are of the captured engine.`);
+  const { hardwareLine } = createRequire(import.meta.url)(join(home, 'dist/engine/hardware.js'));
+  const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop } = about.result;
+  const overrides = about.experiment?.overrides;
+  const curve = about.scale === 'full' ? curveOf(run) : undefined;
+  return checked(
+    {
+      record: about.record,
+      scale: about.scale,
+      seed: about.seed,
+      ...(overrides === undefined ? {} : { overrides }),
+      accPercent: round(accPercent, 2),
+      trainSec: round(trainSec, 2),
+      imagesPerSec: round(imagesPerSec, 1),
+      ...(evaluationSec === undefined ? {} : { evaluationSec: round(evaluationSec, 2) }),
+      ...(pflop === undefined ? {} : { pflop: round(pflop, 4) }),
+      ...(about.load === undefined ? {} : { load: roundedLoad(about.load) }),
+      precision: about.precision,
+      threads: about.intraOpThreads,
+      hardware: hardwareLine(about.hardware),
+      tensorflow: about.versions.tensorflow,
+      node: about.versions.node,
+      date: about.started.slice(0, 10),
+      ...(curve === undefined ? {} : { curve }),
+    },
+    run,
+  );
+}
+
+/** Adds a run to the results of a checkout, under a name that says what it is. */
+export function addResult(root, run) {
+  const result = resultOf(run);
+  const taken = readResults(root).some((other) => JSON.stringify(other) === JSON.stringify(result));
+  if (taken) fail(`${run} is in results/ already.`);
+  const stem = [result.record, result.scale, result.precision, result.seed, result.date].join('-');
+  for (let n = 1; ; n++) {
+    const file = join(root, 'results', `${n === 1 ? stem : `${stem}-${n}`}.json`);
+    if (existsSync(file)) continue;
+    writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+    console.log(file);
+    return;
+  }
+}

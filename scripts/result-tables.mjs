@@ -1,0 +1,291 @@
+// The generated parts of README.md and docs/: statistics of the files in results/, and of bench/results/step.tsv.
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fail, isTimed, scales } from './result-files.mjs';
+
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
+const none = '_no committed runs yet_';
+
+/** A module of the compiled library. */
+function compiled(path) {
+  const file = join(home, 'dist', path);
+  if (!existsSync(file)) fail('the library is not compiled. Run: npm run build');
+  return createRequire(import.meta.url)(file);
+}
+
+const experiments = () => compiled('catalogue/catalogue.js').catalogue;
+
+/** Runs that differ in nothing but seed, day and Node: in the order of the catalogue, the largest scale first. */
+export function groupsOf(runs) {
+  const order = [...experiments().keys()];
+  const found = new Map();
+  for (const run of runs) {
+    const { record, scale, precision, threads, hardware, tensorflow, overrides = [] } = run;
+    const place = order.includes(record) ? order.indexOf(record) : order.length;
+    const decisive = [record, overrides, precision, hardware, tensorflow];
+    const parts = decisive.map((part) => JSON.stringify(part));
+    const key = [
+      String(place).padStart(4, '0'),
+      scales.indexOf(scale),
+      ...parts,
+      1000 + threads,
+    ].join(' ');
+    found.set(key, [...(found.get(key) ?? []), run]);
+  }
+  return [...found].toSorted(([a], [b]) => byText(a, b)).map(([, group]) => group);
+}
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Mean and standard deviation of the sample, as in `81.92 ± 0.24`; one run has no spread. */
+function spread(values, decimals) {
+  const centre = mean(values);
+  if (values.length === 1) return centre.toFixed(decimals);
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return `${centre.toFixed(decimals)} ± ${Math.sqrt(squares / (values.length - 1)).toFixed(decimals)}`;
+}
+
+const column = (group, key) => group.map((run) => run[key]);
+const byText = (a, b) => (a < b ? -1 : 1);
+const signed = (value) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
+const unique = (values) => [...new Set(values)];
+
+/** Seconds of training: of the runs that had their machine to themselves, a dash if there is none. */
+function secondsOf(group) {
+  const timed = group.filter(isTimed);
+  return timed.length === 0 ? '-' : spread(column(timed, 'trainSec'), 1);
+}
+
+/** The published accuracy of an experiment, as in `94.08`; a dash if there is none. */
+function publishedOf(record) {
+  const percent = experiments().get(record)?.published?.accPercent;
+  return percent === undefined ? '-' : percent.toFixed(2);
+}
+
+function markdownTable(titles, rows) {
+  const lines = [titles, titles.map(() => '---'), ...rows];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** A table for each machine: a row for each group of runs. */
+export function resultsOf(grouped) {
+  if (grouped.length === 0) return none;
+  const machineOf = ([{ hardware, tensorflow }]) => `${hardware}; TensorFlow ${tensorflow}`;
+  const tables = unique(grouped.map(machineOf)).map((machine) => {
+    const own = grouped.filter((group) => machineOf(group) === machine);
+    const nodes = unique(column(own.flat(), 'node')).toSorted(byText).join(', ');
+    const rows = own.map((group) => {
+      const [{ record, scale, precision, threads, overrides = [] }] = group;
+      return [
+        [`\`${record}\``, ...overrides.map((change) => `\`${change}\``)].join(' '),
+        publishedOf(record),
+        scale,
+        group.length,
+        spread(column(group, 'accPercent'), 2),
+        secondsOf(group),
+        precision,
+        threads,
+      ];
+    });
+    const titles =
+      'experiment, published % (full), scale, runs, test accuracy %, training s, precision, threads';
+    return `${machine}, Node ${nodes}\n\n${markdownTable(titles.split(', '), rows)}`;
+  });
+  return tables.join('\n\n');
+}
+
+/** Experiments that differ by one of the study's steps: before and after. */
+const steps = [
+  ['post1-baseline', 'post2-batch-512'],
+  ['post2-batch-512', 'post3-cutout'],
+  ['post3-cutout', 'post3-batch-768'],
+  ['post4-backbone', 'post4-no-repeat'],
+  ['post4-no-repeat', 'post4-conv-3x3'],
+  ['post4-conv-3x3', 'post4-max-pool'],
+  ['post4-max-pool', 'post4-global-max-pool'],
+  ['post4-global-max-pool', 'post4-scales'],
+  ['post4-scales', 'post4-double-width'],
+  ['post4-double-width', 'post4-extra-layers'],
+  ['post4-scales', 'post4-final-20'],
+  ['post4-final-20', 'post4-final-24'],
+  ['post8-baseline', 'post8-pool-before-norm-24'],
+  ['post8-pool-before-norm-24', 'post8-smoothing-25'],
+  ['post8-smoothing-25', 'post8-celu-23'],
+  ['post8-celu-23', 'post8-ghost-20'],
+  ['post8-ghost-20', 'post8-bias-64-18'],
+  ['post8-bias-64-18', 'post8-whitening-17'],
+  ['post8-whitening-17', 'post8-average-14'],
+  ['post8-average-14', 'post8-tta-13'],
+  ['post8-tta-13', 'post8-final'],
+];
+
+/**
+ * The steps at pocket scale beside what was published, and whether they point the same way. Welch's test decides whether a
+ * change is more than the luck of seeds, as in `report --compare`: each side by the variance of its own runs.
+ */
+export function directionsOf(grouped) {
+  const pockets = grouped.filter(([{ scale }]) => scale === 'pocket');
+  // One precision and number of threads for both sides of a step: those of most runs.
+  const runsOf = (name) =>
+    pockets.filter(([{ record }]) => record === name).toSorted((a, b) => b.length - a.length)[0];
+  const rows = steps.flatMap(([before, after]) => {
+    const [from, to] = [runsOf(before), runsOf(after)];
+    if (from === undefined || to === undefined) return [];
+    const [first, second] = [before, after].map(
+      (name) => experiments().get(name).published?.accPercent,
+    );
+    const published = first === undefined || second === undefined ? undefined : second - first;
+    const { difference, interval, p } = welch(to, from);
+    return [
+      [
+        `\`${before}\``,
+        `\`${after}\``,
+        published === undefined ? '-' : signed(published),
+        signed(difference),
+        interval === null ? '-' : `${signed(interval.low)} to ${signed(interval.high)}`,
+        `${from.length}, ${to.length}`,
+        directionOf(published, difference, p),
+      ],
+    ];
+  });
+  if (rows.length === 0) return none;
+  const titles =
+    'from, to, published change % (full), change % (pocket), 95 % interval, runs, direction';
+  return markdownTable(titles.split(', '), rows);
+}
+
+/** Compares accuracies by the library's test; the seeds of the two sides never agree, so nothing is paired. */
+function welch(found, old) {
+  const [a, b] = [found, old].map((group, side) =>
+    group.map(({ accPercent }, index) => ({ seed: 2 * index + side, value: accPercent })),
+  );
+  return compiled('report/compare.js').compare(a, b);
+}
+
+function directionOf(published, difference, p) {
+  if (p === null) return 'too few runs';
+  if (p >= 0.05) return 'within noise';
+  if (published === undefined) return '-';
+  return Math.sign(published) === Math.sign(difference) ? 'same' : 'other';
+}
+
+/** The newest sitting of each machine in bench/results/step.tsv, a table each. */
+export function speedOf(root) {
+  const file = join(root, 'bench/results/step.tsv');
+  if (!existsSync(file)) return '_not measured yet_';
+  const [titles, ...lines] = readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'));
+  const rows = lines
+    .map((cells) => Object.fromEntries(titles.map((title, index) => [title, cells[index]])))
+    .filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
+  const tables = unique(rows.map(({ hardware }) => hardware)).map((hardware) => {
+    const all = rows.filter((row) => row.hardware === hardware);
+    const date = all.at(-1).date;
+    const own = all.filter((row) => row.date === date);
+    const body = own.map((row) => {
+      const batch = own.filter((other) => other.batch === row.batch);
+      const ours = batch.filter(({ what }) => what === 'captured').map(rate);
+      const name = row.what.startsWith('PyTorch') ? row.what : `${row.what} ${row.precision}`;
+      const times = Math.max(...ours) / rate(row);
+      const flops = Math.round(row['GFLOP/s']);
+      return [row.batch, name, Math.round(rate(row)), flops, times.toFixed(2), row['peak MB']];
+    });
+    const columns = 'batch, training step, images/s, GFLOP/s, times slower than ours, peak MB';
+    return `${hardware}, ${date.slice(0, 10)}\n\n${markdownTable(columns.split(', '), body)}`;
+  });
+  return tables.join('\n\n');
+}
+
+const rate = (row) => Number(row['img/s']);
+
+/** Full-scale runs of an experiment without changes, on any machine: accuracy does not depend on it, but for chance. */
+function fullRuns(runs, name) {
+  return runs.filter(
+    ({ record, scale, overrides }) =>
+      record === name && scale === 'full' && overrides === undefined,
+  );
+}
+
+/** Seconds of training on each machine that runs had to themselves, as in `207 s (AMD EPYC, 2 cores, …)`. */
+function timesOf(runs) {
+  return groupsOf(runs.filter(isTimed)).map((group) => {
+    const [{ hardware, precision }] = group;
+    return {
+      count: group.length,
+      seconds: spread(column(group, 'trainSec'), 0),
+      hardware,
+      precision,
+    };
+  });
+}
+
+const pflopOf = (runs) => unique(column(runs, 'pflop').filter(Boolean)).join(', ');
+const counted = (count) => (count === 1 ? 'one run' : `${count} runs`);
+
+/** The result that stands first: accuracy of all full runs of `fastest`, and the times of those that were alone. */
+export function headlineOf(runs) {
+  const all = fullRuns(runs, 'fastest');
+  if (all.length === 0) return none;
+  const times = timesOf(all);
+  const accuracy = `**${mean(column(all, 'accPercent')).toFixed(2)} % test accuracy**: the mean of ${counted(all.length)}`;
+  const parts = times.map(
+    ({ count, seconds, hardware, precision }) =>
+      `**${seconds} s of training** (${counted(count)}) on ${hardware}, in ${precision}`,
+  );
+  const left = all.length - all.filter(isTimed).length;
+  const note =
+    left === 0 || times.length === 0
+      ? ''
+      : ` ${left} of the runs shared their machine with other programs; their times are left out.`;
+  const operations = pflopOf(all) === '' ? [] : [`${pflopOf(all)} PFLOP a run`];
+  return `${[accuracy, ...parts, ...operations].join('; ')}.${note}`;
+}
+
+/** What is compared at full scale: the study's network, the records since, and ours. */
+const compared = ['demo', 'airbench94-muon', 'hiverge', 'fulcrum', 'fastest'];
+
+/** Full-scale runs beside what was published. */
+export function fullOf(runs) {
+  const rows = compared.map((name) => {
+    const { accPercent, timeSec, note = '' } = experiments().get(name).published ?? {};
+    const own = fullRuns(runs, name);
+    const gpu = note.includes('A100') ? 'A100' : 'V100';
+    const times = timesOf(own).map(({ seconds, hardware }) => `${seconds} s (${hardware})`);
+    return [
+      `\`${name}\``,
+      accPercent === undefined ? '-' : `${accPercent.toFixed(2)} % in ${timeSec} s, one ${gpu}`,
+      own.length === 0 ? '-' : `${spread(column(own, 'accPercent'), 2)} %`,
+      own.length,
+      times.join('; ') || '-',
+    ];
+  });
+  return markdownTable(['experiment', 'published', 'here', 'runs here', 'training here'], rows);
+}
+
+/** How sure the accuracy of `fastest` is: mean, spread, interval, and runs at 94 %. */
+export function sampleOf(runs) {
+  const all = fullRuns(runs, 'fastest');
+  if (all.length === 0) return none;
+  const { count, sd, min, max, interval, reached, mean } = compiled('report/stats.js').summarise(
+    column(all, 'accPercent'),
+    { target: 94 },
+  );
+  const two = (value) => value.toFixed(2);
+  const rows = [
+    ['runs', count],
+    ['mean test accuracy %', two(mean)],
+    ['standard deviation', sd === null ? '-' : two(sd)],
+    [
+      '95 % interval of the mean',
+      interval === null ? '-' : `${two(interval.low)} to ${two(interval.high)}`,
+    ],
+    ['lowest, highest', `${two(min)}, ${two(max)}`],
+    ['runs at 94 %', `${reached} of ${count}`],
+    ['PFLOP a run', pflopOf(all)],
+  ];
+  return markdownTable(['of all committed runs', ''], rows);
+}

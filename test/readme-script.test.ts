@@ -1,0 +1,332 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { findExperiment } from '../src/catalogue/catalogue';
+
+/** scripts/readme.mjs, which writes the generated parts of README.md and docs/. */
+const root = resolve(__dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-readme-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function readmeScript(...args: string[]): Ended {
+  const script = join(root, 'scripts/readme.mjs');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+const result = {
+  record: 'demo',
+  scale: 'pocket',
+  seed: 0,
+  accPercent: 81.5,
+  trainSec: 100,
+  imagesPerSec: 2000.4,
+  precision: 'bf16',
+  threads: 2,
+  hardware: 'AMD EPYC, 2 cores, AVX-512 BF16, 24 GB',
+  tensorflow: '2.21.0',
+  node: '20.20.2',
+  date: '2026-11-30',
+};
+
+const sections: Readonly<Record<string, readonly string[]>> = {
+  'README.md': ['headline', 'full'],
+  'docs/results.md': ['results', 'directions'],
+  'docs/fastest.md': ['sample'],
+  'docs/bench.md': ['speed'],
+};
+
+/** A checkout with empty pages and these results. */
+function checkout(results: readonly object[]): string {
+  const folder = mkdtempSync(join(scratch, 'checkout-'));
+  mkdirSync(join(folder, 'results'));
+  mkdirSync(join(folder, 'docs'));
+  for (const [index, one] of results.entries()) {
+    writeFileSync(join(folder, `results/${index}.json`), JSON.stringify(one));
+  }
+  for (const [page, names] of Object.entries(sections)) {
+    const marks = names.map(
+      (name) => `<!-- ${name}: written by scripts/readme.mjs -->\n\nold\n\n<!-- /${name} -->\n`,
+    );
+    writeFileSync(join(folder, page), `# x\n\n${marks.join('\n')}`);
+  }
+  return folder;
+}
+
+/** The text of a section, without the padding of its tables. */
+function section(folder: string, name: string): string {
+  const [page = ''] = Object.entries(sections).find(([, names]) => names.includes(name)) ?? [];
+  const [, text] = readFileSync(join(folder, page), 'utf8').split(
+    new RegExp(`<!-- /?${name}(?:: .*)? -->`),
+  );
+  return text.trim().replaceAll(/ {2,}/g, ' ').replaceAll(/-{3,}/g, '---');
+}
+
+function written(results: readonly object[]): string {
+  const folder = checkout(results);
+  expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+  return folder;
+}
+
+test('the pages are those of the committed runs', () => {
+  expect(readmeScript('--check')).toEqual({ status: 0, stdout: '', stderr: '' });
+});
+
+test('a page that differs is an error of --check, until it is written', () => {
+  const folder = checkout([result]);
+  expect(readmeScript('--root', folder, '--check')).toMatchObject({
+    status: 1,
+    stderr: 'readme: README.md differs from its sources. Run: node scripts/readme.mjs\n',
+  });
+  readmeScript('--root', folder);
+  expect(readmeScript('--root', folder, '--check').status).toBe(0);
+});
+
+test('without runs the pages say so', () => {
+  const folder = written([]);
+  for (const name of ['headline', 'results', 'directions', 'sample'])
+    expect(section(folder, name)).toBe('_no committed runs yet_');
+  expect(section(folder, 'speed')).toBe('_not measured yet_');
+});
+
+test('results give mean, spread and number of runs, and times of runs that were alone', () => {
+  const folder = written([
+    { ...result, alone: true },
+    { ...result, seed: 1, accPercent: 82.5, trainSec: 104, node: '22.1.0', alone: true },
+    {
+      ...result,
+      seed: 2,
+      accPercent: 82,
+      trainSec: 999,
+      load: { wallSec: 999, cpuSec: 1, othersSec: 101, cores: 2 },
+    },
+    { ...result, precision: 'fp32', accPercent: 80.125, trainSec: 150.25 },
+    { ...result, threads: 1, accPercent: 81, trainSec: 200 },
+    { ...result, record: 'post1-baseline', accPercent: 83, hardware: 'B' },
+    { ...result, record: 'one of mine', overrides: ['run.epochs=3'] },
+    { ...result, scale: 'smoke', accPercent: 20, trainSec: 2 },
+  ]);
+  const published = findExperiment('post1-baseline').published?.accPercent?.toFixed(2);
+  const head = [
+    '| experiment | published % (full) | scale | runs | test accuracy % | training s | precision | threads |',
+    `|${' --- |'.repeat(8)}`,
+  ];
+  expect(section(folder, 'results')).toBe(
+    [
+      'AMD EPYC, 2 cores, AVX-512 BF16, 24 GB; TensorFlow 2.21.0, Node 20.20.2, 22.1.0\n',
+      ...head,
+      '| `demo` | 94.08 | pocket | 1 | 81.00 | - | bf16 | 1 |',
+      '| `demo` | 94.08 | pocket | 3 | 82.00 ± 0.50 | 102.0 ± 2.8 | bf16 | 2 |',
+      '| `demo` | 94.08 | pocket | 1 | 80.13 | - | fp32 | 2 |',
+      '| `demo` | 94.08 | smoke | 1 | 20.00 | - | bf16 | 2 |',
+      '| `one of mine` `run.epochs=3` | - | pocket | 1 | 81.50 | - | bf16 | 2 |',
+      '\nB; TensorFlow 2.21.0, Node 20.20.2\n',
+      ...head,
+      `| \`post1-baseline\` | ${published} | pocket | 1 | 83.00 | - | bf16 | 2 |`,
+    ].join('\n'),
+  );
+});
+
+describe('the headline', () => {
+  const full = { ...result, record: 'fastest', scale: 'full', pflop: 0.1845 };
+
+  test('pools accuracy over machines, and gives the time of each', () => {
+    const folder = written([
+      { ...full, accPercent: 94, trainSec: 207, alone: true },
+      { ...full, accPercent: 94.2, trainSec: 400, seed: 1 },
+      { ...full, accPercent: 94.4, trainSec: 1500, hardware: 'B', precision: 'fp32', alone: true },
+      { ...full, accPercent: 10, overrides: ['run.epochs=1'] },
+      { ...full, accPercent: 10, scale: 'pocket' },
+      { ...full, accPercent: 10, record: 'fulcrum' },
+    ]);
+    expect(section(folder, 'headline')).toBe(
+      '**94.20 % test accuracy**: the mean of 3 runs; **207 s of training** (one run) on AMD EPYC, 2 cores, ' +
+        'AVX-512 BF16, 24 GB, in bf16; **1500 s of training** (one run) on B, in fp32; 0.1845 PFLOP a run. ' +
+        '1 of the runs shared their machine with other programs; their times are left out.',
+    );
+    const rows = section(folder, 'full').split('\n');
+    expect(rows).toContain(
+      '| `fastest` | - | 94.20 ± 0.20 % | 3 | 207 s (AMD EPYC, 2 cores, AVX-512 BF16, 24 GB); 1500 s (B) |',
+    );
+    expect(rows).toContain('| `demo` | 94.08 % in 79 s, one V100 | - | 0 | - |');
+  });
+
+  test('comes with a sample: interval and runs at 94 %', () => {
+    const accs = [94.21, 94.07, 94.16, 93.9];
+    const folder = written(accs.map((accPercent, seed) => ({ ...full, seed, accPercent })));
+    // By hand: deviation 0.1362, t of 3 degrees of freedom 3.182, so the interval is the mean 94.085 +- 0.217.
+    const rows = section(folder, 'sample').split('\n');
+    expect(rows).toContain('| mean test accuracy % | 94.08 |');
+    expect(rows).toContain('| 95 % interval of the mean | 93.87 to 94.30 |');
+    expect(rows).toContain('| runs at 94 % | 3 of 4 |');
+  });
+});
+
+test('directions compare the steps of the study with what was published, and noise with change', () => {
+  const named = (record: string, ...accs: readonly number[]): readonly object[] =>
+    accs.map((accPercent, seed) => ({ ...result, record, seed, accPercent }));
+  const folder = written([
+    // demo has no say in it: its spread is a tenth of what these have.
+    ...named('demo', 80.9, 81, 81.1),
+    ...named('post4-no-repeat', 40),
+    ...named('post4-conv-3x3', 60, 62, 64),
+    ...named('post4-max-pool', 62, 64, 66),
+    ...named('post4-global-max-pool', 50, 51, 52),
+    ...named('post8-ghost-20', 70, 70.5),
+    ...named('post8-bias-64-18', 79, 79.5),
+  ]);
+  const text = section(folder, 'directions');
+  // By hand: the difference of two means of three, both with deviation 2, has an error of √(8/3) and 4 degrees of
+  // freedom, so t is 2.776 and the interval ± 4.53; with deviations 2 and 1, an error of √(5/3), 2.94 and ± 4.16.
+  for (const row of [
+    '| `post4-no-repeat` | `post4-conv-3x3` | +29.64 | +22.00 | - | 1, 3 | too few runs |',
+    '| `post4-conv-3x3` | `post4-max-pool` | +4.09 | +2.00 | -2.53 to +6.53 | 3, 3 | within noise |',
+    '| `post4-max-pool` | `post4-global-max-pool` | +0.94 | -13.00 | -17.16 to -8.84 | 3, 3 | other |',
+    '| `post8-ghost-20` | `post8-bias-64-18` | - | +9.00 | +7.48 to +10.52 | 2, 2 | - |',
+  ]) {
+    expect(text).toContain(row);
+  }
+});
+
+test('speed is of the newest sitting on each machine, and how many times slower than ours', () => {
+  const folder = checkout([]);
+  mkdirSync(join(folder, 'bench/results'), { recursive: true });
+  const rows = [
+    ['A', '2026-11-29 10:00', 'captured', '512', 'bf16', '9', '9', '9'],
+    ['A', '2026-11-30 10:00', 'PyTorch bf16 (screening)', '128', 'bf16', '500', '1', ''],
+    ['A', '2026-11-30 10:00', 'TF.js eager', '512', 'fp32', '80', '182.4', '5607'],
+    ['A', '2026-11-30 10:00', 'captured', '512', 'fp32', '160.4', '364.6', '3000'],
+    ['A', '2026-11-30 10:00', 'captured', '512', 'bf16', '240', '547', '2119'],
+    ['A', '2026-11-30 10:00', 'PyTorch autocast', '512', 'bf16', '128', '291', '1991'],
+    ['A', '2026-11-30 10:00', 'captured matmul', '', 'bf16', '', '400', '790'],
+    ['B', '2026-11-28 10:00', 'captured', '128', 'fp32', '50', '114', '1000'],
+  ];
+  const titles = 'hardware,date,what,batch,precision,img/s,GFLOP/s,peak MB'.split(',');
+  const lines = [titles, ...rows].map((cells) => `${cells.join('\t')}\n`);
+  writeFileSync(join(folder, 'bench/results/step.tsv'), lines.join(''));
+  expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+  const head = [
+    '| batch | training step | images/s | GFLOP/s | times slower than ours | peak MB |',
+    `|${' --- |'.repeat(6)}`,
+  ];
+  expect(section(folder, 'speed')).toBe(
+    [
+      'A, 2026-11-30\n',
+      ...head,
+      '| 512 | TF.js eager fp32 | 80 | 182 | 3.00 | 5607 |',
+      '| 512 | captured fp32 | 160 | 365 | 1.50 | 3000 |',
+      '| 512 | captured bf16 | 240 | 547 | 1.00 | 2119 |',
+      '| 512 | PyTorch autocast | 128 | 291 | 1.88 | 1991 |',
+      '\nB, 2026-11-28\n',
+      ...head,
+      '| 128 | captured fp32 | 50 | 114 | 1.00 | 1000 |',
+    ].join('\n'),
+  );
+});
+
+test.each([
+  ['results/0.json: accPercent is 815; expected a percentage.', { ...result, accPercent: 815 }],
+  [
+    'results/0.json: date is "today"; expected a day, as in 2026-11-30.',
+    { ...result, date: 'today' },
+  ],
+  ['results/0.json holds "acc", which is no field of a result.', { ...result, acc: 1 }],
+  ['results/0.json: alone is false; expected true or nothing.', { ...result, alone: false }],
+  ['results/0.json: scale is undefined; expected one of full, pocket, smoke.', { record: 'demo' }],
+])('a file that is no result is refused: %s', (message, wrong) => {
+  expect(readmeScript('--root', checkout([wrong]))).toMatchObject({
+    status: 1,
+    stderr: `readme: ${message}\n`,
+  });
+});
+
+describe('add', () => {
+  const about = {
+    record: 'demo',
+    scale: 'pocket',
+    seed: 3,
+    started: '2026-11-30T23:59:59.000Z',
+    mode: 'captured',
+    precision: 'bf16',
+    intraOpThreads: 2,
+    versions: { node: '20.20.2', tensorflow: '2.21.0' },
+    hardware: {
+      cpu: 'AMD EPYC',
+      cores: 2,
+      memoryBytes: 24 * 2 ** 30,
+      cpuFlags: ['avx2'],
+      gpus: [],
+    },
+  };
+  const finished = {
+    ...about,
+    result: { accPercent: 81.234, trainSec: 99.999, imagesPerSec: 1986.46 },
+  };
+
+  test('takes a finished run, once', () => {
+    const folder = checkout([]);
+    const run = join(folder, 'demo-pocket-3');
+    mkdirSync(run);
+    writeFileSync(join(run, 'run.json'), JSON.stringify(about));
+    expect(readmeScript('--root', folder, 'add', run)).toMatchObject({
+      status: 1,
+      stderr: `readme: ${run} is not finished: its run.json has no result.\n`,
+    });
+    writeFileSync(join(run, 'run.json'), JSON.stringify(finished));
+    const file = join(folder, 'results/demo-pocket-bf16-3-2026-11-30.json');
+    expect(readmeScript('--root', folder, 'add', run)).toEqual({
+      status: 0,
+      stdout: `${file}\n`,
+      stderr: '',
+    });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+      ...result,
+      seed: 3,
+      accPercent: 81.23,
+      trainSec: 100,
+      imagesPerSec: 1986.5,
+      hardware: 'AMD EPYC, 2 cores, AVX2, 24 GB',
+    });
+    expect(section(folder, 'results')).toContain('| 81.23 | - |');
+    expect(readmeScript('--root', folder, 'add', run).stderr).toBe(
+      `readme: ${run} is in results/ already.\n`,
+    );
+  });
+
+  test('keeps the accuracies of a full run, and the load', () => {
+    const folder = checkout([]);
+    const load = { wallSec: 110.04, cpuSec: 200, othersSec: 11, cores: 2 };
+    const run = join(folder, 'fastest-full-3');
+    mkdirSync(run);
+    writeFileSync(
+      join(run, 'run.json'),
+      JSON.stringify({ ...finished, record: 'fastest', scale: 'full', load }),
+    );
+    const rows = [1, 2].map((epoch) => ({
+      epoch,
+      valid: { acc: 0.45 * epoch },
+      'total time': 10.04 * epoch,
+    }));
+    writeFileSync(join(run, 'log.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    readmeScript('--root', folder, 'add', run);
+    const file = join(folder, 'results/fastest-full-bf16-3-2026-11-30.json');
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+      load: { wallSec: 110, cpuSec: 200, othersSec: 11, cores: 2 },
+      curve: [
+        { epoch: 1, trainSec: 10, accPercent: 45 },
+        { epoch: 2, trainSec: 20.1, accPercent: 90 },
+      ],
+    });
+    expect(section(folder, 'headline')).toContain('**100 s of training** (one run)');
+  });
+});
