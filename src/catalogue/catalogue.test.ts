@@ -6,8 +6,11 @@ import { valueAt } from '../optim/schedule';
 import { byNotebook, catalogue, findExperiment } from './catalogue';
 import type { Hyperparameters } from './coordinate-search';
 import type { Experiment, Notebook } from './experiment';
+import { changesBetween } from './differences';
 import { networkOf } from './network';
 import { scaled } from './scale';
+import { speedrunAblations } from './speedrun-ablations';
+import { speedrunSteps } from './speedrun-steps';
 
 const records = [...catalogue.values()];
 
@@ -259,6 +262,67 @@ describe('the catalogue', () => {
     expect(new Set(after.map(({ post, notebook, cell }) => `${post} ${notebook} ${cell}`))).toEqual(
       new Set(['9 speedrun undefined']),
     );
+  });
+
+  test('leads from the last step of post 8 to fastest, each step a change of the one before', () => {
+    expect(speedrunSteps[0]).toBe(findExperiment('post8-final'));
+    expect(speedrunSteps.at(-1)).toBe(findExperiment('fastest'));
+    const paths = speedrunSteps
+      .slice(1)
+      .map((step, index) => changesBetween(speedrunSteps[index], step).map(({ path }) => path));
+    expect(paths.every((changed) => changed.length > 0)).toBe(true);
+    const single = speedrunSteps.slice(1).flatMap(({ name }, index) => {
+      const [path, ...rest] = paths[index];
+      return rest.length === 0 ? [[name, path]] : [];
+    });
+    expect(single).toEqual([
+      ['speedrun-whitening', 'net.whiteningImages'],
+      ['speedrun-dirac', 'net.init'],
+      ['speedrun-biases', 'optim.groups'],
+      ['speedrun-views', 'run.tta'],
+      ['speedrun-alternating', 'data.transforms'],
+      ['speedrun-unsure', 'run.tta'],
+      ['speedrun-silu', 'net.act'],
+    ]);
+  });
+
+  test('each ablation changes one thing about fastest', () => {
+    const changes = speedrunAblations.map((ablation) => {
+      const found = changesBetween(findExperiment('fastest'), ablation).map(({ path }) => path);
+      return [ablation.name.replace('speedrun-', ''), found.join(' ')];
+    });
+    expect(Object.fromEntries(changes)).toEqual({
+      'without-muon': 'optim.groups',
+      'without-whitening': 'net.whiteningImages',
+      'without-dirac': 'net.init',
+      'without-biases': 'optim.groups',
+      'without-alternating': 'data.transforms',
+      'without-average': 'optim.lookahead.decay optim.lookahead.every optim.lookahead.from',
+      'without-sizes': 'data.sizes',
+      'without-jitter': 'data.jitter.brightness data.jitter.contrast',
+      'without-smoothing': 'loss.smoothing',
+      'with-cutout': 'data.transforms',
+      'two-iterations': 'optim.groups',
+      'five-iterations': 'optim.groups',
+    });
+  });
+
+  test('moves kernels by the published rates of airbench94 before Muon', () => {
+    const { optim, data } = findExperiment('speedrun-biases');
+    // lr 11.5 and wd 0.0153, decoupled: for the summed loss both are divided by 1024 (1 + 1 / (1 - 0.85)).
+    const k = 1024 * (1 + 1 / (1 - 0.85));
+    const peak = Math.max(...optim.lr.vals) / data.batchSize;
+    expect(peak).toBeCloseTo(11.5 / k, 12);
+    expect(peak * optim.weightDecay * data.batchSize).toBeCloseTo((0.0153 * 1024) / k, 12);
+    for (const [share, rate] of [
+      [0, 0.3],
+      [0.23, 1.5],
+      [1, 0.105],
+    ]) {
+      expect(valueAt(optim.lr, share * 9.9)).toBeCloseTo(rate, 12);
+    }
+    const [, norms] = optim.groups;
+    expect(norms).toEqual({ includes: 'bias', lrFactor: 64, weightDecayFactor: 1 / 64 });
   });
 
   test('names the nearest record', () => {

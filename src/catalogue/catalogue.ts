@@ -11,6 +11,8 @@ import type { Experiment, Notebook } from './experiment';
 import { notebooks } from './experiment';
 import { scriptExperiments } from './dawn-scripts';
 import { speedrunExperiments } from './speedrun';
+import { speedrunAblations } from './speedrun-ablations';
+import { speedrunSteps } from './speedrun-steps';
 
 /** Every experiment by name: by notebook, then the scripts, then those of posts alone. */
 export const catalogue: ReadonlyMap<string, Experiment> = new Map(
@@ -27,6 +29,8 @@ export const catalogue: ReadonlyMap<string, Experiment> = new Map(
     larsExperiment,
     ...epochClaims,
     ...speedrunExperiments,
+    ...speedrunSteps,
+    ...speedrunAblations,
   ].map((experiment) => [experiment.name, experiment]),
 );
 

@@ -42,6 +42,28 @@ describe('changesBetween', () => {
     ]);
   });
 
+  test('tells groups of an optimiser and flags of an augmentation in words', () => {
+    expect(between('speedrun-dirac', 'speedrun-biases')).toEqual([
+      {
+        path: 'optim.groups',
+        before: 'whiten/conv/bias: for 3 epochs',
+        after: 'whiten/conv/bias: for 3 epochs; bias: rate x 64, decay x 0.01563',
+      },
+    ]);
+    expect(between('speedrun-views', 'speedrun-alternating')).toEqual([
+      {
+        path: 'data.transforms',
+        before: 'crop 32x32, flip-lr',
+        after: 'crop 32x32, flip-lr alternating',
+      },
+    ]);
+    const [muon] = between('fastest', 'speedrun-two-iterations');
+    expect(muon.after.replace(/^.*block/, 'block')).toBe(
+      'block: muon, rate 0.185 → 0.00925 at 8.2, momentum 0.655, decay 0.0016, ' +
+        '2 iterations with 3.4576, -4.7391, 2.0843, length put right after 2 to 17 steps',
+    );
+  });
+
   test('tells every value of every record in words', () => {
     const demo = findExperiment('demo');
     const words = [...catalogue.values()].flatMap((record) =>

@@ -33,9 +33,10 @@ export type NetConfig =
   | ({ readonly model: 'unbranched' } & Required<UnbranchedOptions>)
   | ({
       readonly model: 'airbench';
-      /** How many of the first training images the whitening is computed from. */
+      /** How many of the first training images the whitening is computed from; 0 leaves its kernel at random. */
       readonly whiteningImages: number;
-    } & Required<AirbenchOptions>);
+    } & Required<Omit<AirbenchOptions, 'init' | 'isHeadStandardised'>> &
+      Pick<AirbenchOptions, 'init' | 'isHeadStandardised'>);
 
 /**
  * What is minimised, for each example: with xent its cross entropy and KL the cross entropy of the uniform target,

@@ -97,7 +97,9 @@ const net: z.ZodType<NetConfig> = z.discriminatedUnion('model', [
     act: oneOf(['gelu', 'silu']),
     normMomentum: fromZero.max(1, 'a number of at most 1'),
     weight: number,
-    whiteningImages: whole(1),
+    whiteningImages: whole(0),
+    init: z.exactOptional(oneOf(['dirac', 'uniform'])),
+    isHeadStandardised: z.exactOptional(truth),
   }),
 ]);
 

@@ -74,7 +74,8 @@ const about = { post: 9, notebook: 'speedrun' } as const;
 /** Test images that are evaluated while a run goes on: enough to follow it, a hundredth of its time. */
 const midwayImages = 2000;
 
-const airbench: Experiment = {
+/** airbench94 with Muon. */
+export const airbench: Experiment = {
   ...about,
   name: 'airbench94-muon',
   title: 'airbench94 with Muon: eight epochs, kernels moved by orthogonalised momentum (2024)',
@@ -135,7 +136,8 @@ const hivergeNetwork: typeof network = {
   whiteningImages: 960,
 };
 
-const hiverge: Experiment = {
+/** What a search over airbench94 with Muon found. */
+export const hiverge: Experiment = {
   ...about,
   name: 'hiverge',
   title:
@@ -158,7 +160,8 @@ const hiverge: Experiment = {
   },
 };
 
-const fulcrum: Experiment = {
+/** {@link hiverge} on smaller images first. */
+export const fulcrum: Experiment = {
   ...about,
   name: 'fulcrum',
   title: 'fulcrum: images of 24, then 28, then 32 pixels, and a tail of averaged weights (2026)',
@@ -195,7 +198,7 @@ const fulcrum: Experiment = {
  * 1,536; the rates of biases and head are for the summed loss and stay, that of Muon falls with the square root of the
  * batch.
  */
-const fastest: Experiment = {
+export const fastest: Experiment = {
   ...about,
   name: 'fastest',
   title: 'fastest: 94 % in the fewest operations, as measured here',

@@ -16,6 +16,10 @@ export interface AirbenchOptions {
   readonly normMomentum?: number;
   /** The logits are multiplied by this; default: 1 / channels.block3. */
   readonly weight?: number;
+  /** How the kernels of the blocks start; default: `dirac`. */
+  readonly init?: 'dirac' | 'uniform';
+  /** Whether the head starts with standard deviation 1 instead of U(-k, k), k = 1 / sqrt(fan in); default: true. */
+  readonly isHeadStandardised?: boolean;
 }
 
 /** Filters of the whitening convolution: 12 eigenvectors of 2x2 patches of three colours, and their negatives. */
@@ -25,8 +29,8 @@ const whitened = 24;
  * The network of airbench94 with Muon and of its successors: a frozen 2x2 whitening convolution with a bias, then three
  * blocks of two 3x3 convolutions with a pooling after the first, and a linear head on the global maximum.
  *
- * Input `[N,H,W,3]` with H and W of at least 16, output `logits` `[N,10]`. Kernels start as identities (Dirac), the head
- * with standard deviation 1. 1,972,792 trainable numbers at the default channels. `whitenInput` of `nn/whiten` puts the kernel
+ * Input `[N,H,W,3]` with H and W of at least 16, output `logits` `[N,10]`. Kernels start as identities (Dirac) and the
+ * head with standard deviation 1, unless options say otherwise. 1,972,792 trainable numbers at the default channels. `whitenInput` of `nn/whiten` puts the kernel
  * into `whiten/conv`.
  *
  * @see Jordan, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv:2404.00498 (2024)
@@ -36,16 +40,18 @@ export function airbench({
   act = 'gelu',
   normMomentum = 0.4,
   weight = 1 / channels.block3,
+  init = 'dirac',
+  isHeadStandardised = true,
 }: AirbenchOptions = {}): Net<AnyLayer> {
   const activation = (): AnyLayer => (act === 'gelu' ? gelu() : silu());
   const norm = (width: number): AnyLayer =>
     batchNorm(width, { epsilon: 1e-12, momentum: normMomentum, isScaleFrozen: true });
   const block = (cin: number, cout: number): Net<AnyLayer> => ({
-    conv1: conv(cin, cout, { init: 'dirac' }),
+    conv1: conv(cin, cout, { init }),
     pool: maxPool(2),
     norm1: norm(cout),
     act1: activation(),
-    conv2: conv(cout, cout, { init: 'dirac' }),
+    conv2: conv(cout, cout, { init }),
     norm2: norm(cout),
     act2: activation(),
   });
@@ -68,7 +74,7 @@ export function airbench({
     pool: globalMaxPool(),
     classifier: {
       flatten: flatten(),
-      conv: linear(block3, 10, { isStandardised: true }),
+      conv: linear(block3, 10, { isStandardised: isHeadStandardised }),
       scale: mul(weight),
     },
     logits: identity(),

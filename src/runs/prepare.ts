@@ -89,6 +89,7 @@ export function trainerOf(
 function whiteningOf({ net }: Experiment): Training['start'] {
   switch (net.model) {
     case 'airbench':
+      if (net.whiteningImages === 0) return undefined;
       return (variables, { images }) => {
         const patches = firstImages(images, net.whiteningImages);
         const whitened = whitening(patches, { size: 2, epsilon: 5e-4, hasBothSigns: true });
