@@ -2,10 +2,10 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/expect-close';
 import { AugmentError } from '../base/errors';
-import { linearResampling } from './resample';
+import { linearResampling, resampled } from './resample';
 
 /** A line of pixels, resampled. */
-function resampled(line: readonly number[], to: number): number[] {
+function resampledLine(line: readonly number[], to: number): number[] {
   const matrix = linearResampling(line.length, to);
   return Array.from({ length: to }, (_, i) =>
     line.reduce((sum, pixel, j) => sum + matrix[i * line.length + j] * pixel, 0),
@@ -28,7 +28,7 @@ describe('linearResampling', () => {
   ])('the squares of 0 to %i - 1 at %i pixels are those of PyTorch 2.15', (from, to, expected) => {
     // torch.nn.functional.interpolate(mode='bilinear') in float64, to 15 digits these fractions.
     const line = Array.from({ length: from }, (_, i) => i * i);
-    const found = resampled(line, to);
+    const found = resampledLine(line, to);
     expectClose('line', { shape: [to], data: found }, { shape: [to], data: expected }, 1e-6);
   });
 
@@ -59,5 +59,33 @@ describe('linearResampling', () => {
   ])('refuses %d to %d pixels', (from, to) => {
     expect(() => linearResampling(from, to)).toThrow(AugmentError);
     expect(() => linearResampling(from, to)).toThrow(`${from} to ${to} pixels`);
+  });
+});
+
+describe('resampled', () => {
+  test('averages the middle of each patch, colour by colour', () => {
+    // Rows and columns of 4 pixels at 2: each output is the mean of a 2x2 patch.
+    const images = Float32Array.from({ length: 2 * 4 * 4 * 3 }, (_, i) => i);
+    const found = resampled(images, [2, 4, 4, 3], 2);
+    const at = (n: number, y: number, x: number, c: number): number =>
+      ((n * 4 + y) * 4 + x) * 3 + c;
+    const mean = (n: number, y: number, x: number, c: number): number =>
+      (at(n, 2 * y, 2 * x, c) + at(n, 2 * y + 1, 2 * x + 1, c)) / 2;
+    expect(found).toHaveLength(2 * 2 * 2 * 3);
+    for (const [i, value] of found.entries()) {
+      const [c, x, y, n] = [
+        i % 3,
+        Math.floor(i / 3) % 2,
+        Math.floor(i / 6) % 2,
+        Math.floor(i / 12),
+      ];
+      expect(value).toBeCloseTo(mean(n, y, x, c), 4);
+    }
+  });
+
+  test('leaves images of the same size as they are, and refuses a length that does not fit', () => {
+    const images = Uint8Array.from({ length: 27 }, (_, i) => 9 * i);
+    expect([...resampled(images, [1, 3, 3, 3], 3)]).toEqual([...images]);
+    expect(() => resampled(images, [1, 3, 4, 3], 2)).toThrow(AugmentError);
   });
 });

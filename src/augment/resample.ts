@@ -28,3 +28,40 @@ export function linearResampling(from: number, to: number): Float32Array {
   }
   return matrix;
 }
+
+/**
+ * Square images `[N,H,H,C]`, resampled to `[N,to,to,C]` by {@link linearResampling} along rows and columns; plain loops.
+ *
+ * @param shape of the images
+ * @throws AugmentError unless they are square and fill the shape, and `to` is a whole number from 1
+ */
+export function resampled(
+  images: ArrayLike<number>,
+  [count, height, width, channels]: readonly [number, number, number, number],
+  to: number,
+): Float32Array {
+  if (height !== width || images.length !== count * height * width * channels) {
+    throw new AugmentError(
+      `resample: ${images.length} values do not fill square images [${count},${height},${width},${channels}].`,
+    );
+  }
+  const matrix = linearResampling(height, to);
+  const out = new Float32Array(count * to * to * channels);
+  // The few pixels of a line that an output pixel is a mean of.
+  const taps = Array.from({ length: to }, (_, i) =>
+    Array.from({ length: height }, (_, j) => [j, matrix[i * height + j]] as const).filter(
+      ([, weight]) => weight > 0,
+    ),
+  );
+  for (let i = 0; i < out.length; i++) {
+    const [c, x] = [i % channels, Math.floor(i / channels) % to];
+    const y = Math.floor(i / (channels * to)) % to;
+    const n = Math.floor(i / (channels * to * to));
+    for (const [row, a] of taps[y]) {
+      for (const [column, b] of taps[x]) {
+        out[i] += a * b * images[((n * height + row) * width + column) * channels + c];
+      }
+    }
+  }
+  return out;
+}

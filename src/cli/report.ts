@@ -1,9 +1,11 @@
 import { RunError, UsageError } from '../base/errors';
+import { speedrunSteps } from '../catalogue/speedrun-steps';
 import { compareGroups, reportRuns } from '../report/groups';
 import type { RunReport } from '../report/groups';
 import { mistakesOf, mistakesSections } from '../report/mistakes';
 import { reportPage } from '../report/report-page';
 import { comparisonText, reportJson, reportText } from '../report/report-text';
+import { stepRows, stepsText } from '../report/step-table';
 import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
 import { findRuns } from '../runs/find-runs';
 import { readTrained } from '../runs/trained-network';
@@ -21,6 +23,9 @@ export const report: Command = {
   flags: {
     goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
     compare: { value: 'A B', help: 'compare two rows of the table by a t-test' },
+    steps: {
+      help: 'from the last network of post 8 to fastest, step by step: full-scale runs, PFLOP, published figures',
+    },
     output: {
       value: 'FILE',
       short: 'o',
@@ -37,10 +42,18 @@ export const report: Command = {
     'report runs results -o report.html',
     'report runs/demo-pocket-0 --predictions -o report.html',
     'report --compare post1-baseline post4-final-24',
+    'report results --steps',
   ],
   run: async (given) => {
     const paths = given.positionals.length === 0 ? ['runs'] : given.positionals;
-    const found = reportRuns(await findRuns(paths), { goal: percentage(given, 'goal', 94) });
+    const runs = await findRuns(paths);
+    if (given.switches.has('steps')) {
+      const rows = stepRows(speedrunSteps, runs);
+      const text = given.switches.has('json') ? JSON.stringify(rows) : stepsText(rows);
+      process.stdout.write(`${text}\n`);
+      return 0;
+    }
+    const found = reportRuns(runs, { goal: percentage(given, 'goal', 94) });
     const pair = given.values.get('compare')?.split(' ');
     if (pair !== undefined && pair.length !== 2) {
       throw new UsageError('--compare needs 2 values: --compare A B.');

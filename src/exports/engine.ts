@@ -19,6 +19,7 @@ export type { Safetensors, StoredTensor } from '../data/safetensors';
 
 // Augmentation.
 export type { Jitter } from '../augment/jitter';
+export { linearResampling, resampled } from '../augment/resample';
 export type { Corner, Image, ImageShape } from '../augment/window';
 export { batchIndices, epochBatches } from '../augment/epoch-order';
 export type { BatchIndices, EpochOptions } from '../augment/epoch-order';
@@ -88,7 +89,7 @@ export type { ModelData } from '../layers/model-data';
 
 // Optimisation.
 export type { Lookahead } from '../optim/lookahead';
-export { muon } from '../optim/muon';
+export { muon, newtonSchulz } from '../optim/muon';
 export type { MuonOptions } from '../optim/muon';
 export type { GroupedHyper } from '../optim/optimiser';
 export type { RuleName } from '../optim/optimiser';

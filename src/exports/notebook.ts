@@ -11,6 +11,7 @@ export { colourMap, legend } from '../graph/colours';
 // Notebook.
 export { clearOutput, display } from '../notebook/display';
 export type { DisplayHandle, DisplayOptions } from '../notebook/display';
+export { ablationFigure } from '../notebook/ablation-figure';
 export { animateDrawings } from '../notebook/animate';
 export { changes } from '../notebook/changes';
 export { channelPlot } from '../notebook/channel-plot';
@@ -28,6 +29,9 @@ export { drawing } from '../notebook/drawing';
 export type { DrawingOptions } from '../notebook/drawing';
 export { show } from '../notebook/figure';
 export type { Figure } from '../notebook/figure';
+export { ablationTable, stepTable } from '../notebook/evidence-tables';
+export { frontier, frontierFigure } from '../notebook/frontier-figure';
+export type { FrontierFigure } from '../notebook/frontier-figure';
 export { histograms } from '../notebook/histograms';
 export type { HistogramOptions } from '../notebook/histograms';
 export type { LiveRun, TracePoint } from '../notebook/live-view';

@@ -31,6 +31,8 @@ export { coordinateSearch } from '../catalogue/coordinate-search';
 export type { Hyperparameters, Trial } from '../catalogue/coordinate-search';
 export { byNotebook } from '../catalogue/catalogue';
 export { parseOverride } from '../catalogue/override';
+export { speedrunAblations } from '../catalogue/speedrun-ablations';
+export { speedrunSteps } from '../catalogue/speedrun-steps';
 export type {
   BlockName,
   DataConfig,
@@ -102,6 +104,13 @@ export type {
 export { profileExperiment, publishedProfile } from '../studies/step-profile';
 export type { ProfileRow } from '../studies/step-profile';
 export { stressTest } from '../studies/stress-test';
+export { countRun } from '../studies/count-run';
+export { orthogonalSpectra } from '../studies/orthogonal-spectra';
+export type { OrthogonalSpectrum } from '../studies/orthogonal-spectra';
+export { testTimeStudy } from '../studies/test-time-study';
+export type { TestTimeRow } from '../studies/test-time-study';
+export { viewsSeen } from '../studies/views-seen';
+export type { ViewsSeen } from '../studies/views-seen';
 export { frozenSample, sampleOf } from '../studies/sample';
 export {
   averagedPoints,
@@ -131,6 +140,14 @@ export type {
 export type { JobEngine, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
 
 // Statistics and reports.
+export { ablationRows } from '../report/ablation';
+export type { AblationOptions, AblationRow } from '../report/ablation';
+export { accuracyPoints } from '../report/frontier-points';
+export type { AccuracyPoint } from '../report/frontier-points';
+export { publishedPoints } from '../report/published-points';
+export type { PublishedPoint } from '../report/published-points';
+export { meanText, stepRows, stepsText } from '../report/step-table';
+export type { StepRow } from '../report/step-table';
 export type { ChartSpec } from '../report/charts';
 export { claim } from '../report/claim';
 export { compare } from '../report/compare';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ExperimentError } from '../base/errors';
+import type { Run } from '../runs/run';
 import { comparison } from './compare-runs';
 
 const textOf = async (...records: readonly string[]): Promise<string> =>
@@ -11,11 +12,38 @@ test('a record that was not run stands with what was published, and says so', as
   expect(text).toContain('no run of this record yet');
 });
 
+test('a published figure names the hardware that it was measured on', async () => {
+  expect(await textOf('post8-converge-final-40')).toContain('V100; mean');
+  const hiverge = await textOf('hiverge');
+  expect(hiverge).toContain('one A100');
+  expect(hiverge).not.toContain('V100');
+});
+
 test('a column that nothing is known for is left out', async () => {
   const text = await textOf('post8-mixed-precision');
   expect(text).toContain('94.10');
   expect(text).not.toContain('training s');
   expect(await textOf('post8-mixed-precision', 'post8-baseline')).toContain('training s');
+});
+
+test('runs that were changed have a line of their own, which says how', async () => {
+  const run = (overrides: readonly string[], accPercent: number): Run => ({
+    name: 'fastest',
+    scale: 'full',
+    seed: 1,
+    overrides,
+    mode: 'captured',
+    precision: 'bf16',
+    xla: false,
+    started: '2026-11-29',
+    machine: 'A',
+    rows: [],
+    result: { accPercent, trainSec: 40, imagesPerSec: 1000 },
+  });
+  const { bundle } = await comparison([run([], 94.2), run(['run.epochs=1'], 84.5)]);
+  const text = String(bundle['text/plain']);
+  expect(text).toMatch(/this notebook +full +94\.20/);
+  expect(text).toMatch(/this notebook +full, run\.epochs=1 +84\.50/);
 });
 
 test('refuses a record that does not exist', async () => {

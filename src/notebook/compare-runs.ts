@@ -13,15 +13,17 @@ import { tabulate } from './tabulate';
 const resultsFolder = join(__dirname, '../../results');
 
 /**
- * Runs that were recorded for a record, in every size, on whatever hardware: those of `results/`. None where none are there.
+ * Runs that were recorded, in every size, on whatever hardware: those of `results/`. None where none are there.
  *
+ * @param record the experiment that they are of; default: all
  * @throws ExperimentError if there is no such record
  * @throws RunError if a file is damaged
  */
-export async function recordedRuns(record: string): Promise<readonly Run[]> {
-  const { name } = findExperiment(record);
+export async function recordedRuns(record?: string): Promise<readonly Run[]> {
+  const wanted = record === undefined ? undefined : findExperiment(record).name;
   if (!existsSync(resultsFolder)) return [];
-  return (await findRuns([resultsFolder])).filter((run) => run.name === name);
+  const runs = await findRuns([resultsFolder]);
+  return wanted === undefined ? runs : runs.filter((run) => run.name === wanted);
 }
 
 /**
@@ -82,6 +84,7 @@ export async function comparison(
 /** One run, as a line of the table needs it. */
 interface Line {
   readonly record: string;
+  /** The scale, and what was changed, as in `full, run.epochs=1`. */
   readonly size: string;
   /** Hardware, precision and day: runs that share them are one line. */
   readonly on: string;
@@ -89,10 +92,10 @@ interface Line {
   readonly trainSec: number;
 }
 
-function lineOf({ name, scale, machine, precision, started, result }: Run): Line[] {
+function lineOf({ name, scale, machine, precision, started, overrides, result }: Run): Line[] {
   if (result === undefined) return [];
   const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
-  return [{ record: name, size: scale, on, ...result }];
+  return [{ record: name, size: [scale, ...overrides].join(', '), on, ...result }];
 }
 
 /** Lines of one size and one machine as one, with mean and spread. */
@@ -128,13 +131,16 @@ function spread(values: readonly number[], decimals: number): string {
 }
 
 function publishedRow(name: string): FlatRow {
-  const { accPercent, timeSec, note } = findExperiment(name).published ?? {};
+  const { published, post } = findExperiment(name);
+  const { accPercent, timeSec, note } = published ?? {};
+  // All posts measured on one V100; what came after them names its hardware.
+  const told = note === undefined || post > 8 ? note : `V100; ${note}`;
   return {
     record: name,
     source: 'published',
     size: 'full',
     ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
     ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
-    on: note === undefined ? 'no figure' : `V100; ${note}`,
+    on: told ?? 'no figure',
   };
 }

@@ -46,6 +46,14 @@ describe('the same seeds', () => {
   });
 });
 
+describe('the same seeds, but Welch is asked for', () => {
+  test('are compared as those of other seeds are', () => {
+    const asked = compare(seeded(first), seeded(second), { test: 'welch' });
+    expect(asked).toEqual(compare(seeded(first), seeded(second, 100)));
+    expect(asked.test).toBe('welch');
+  });
+});
+
 describe('other seeds', () => {
   const seven = [94.1, 94.3, 94.0, 93.9, 94.25, 94.05, 94.12];
   const four = [93.9, 94.2, 93.7, 94.4];

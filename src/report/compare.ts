@@ -13,6 +13,8 @@ export interface CompareOptions {
   readonly level?: number;
   /** How surely {@link Comparison.runsNeeded} would tell the two apart; 0.8 by default. */
   readonly power?: number;
+  /** `welch`: judge each series by the variance of its own runs, also where the seeds are the same. Default: as {@link compare} says. */
+  readonly test?: 'welch';
 }
 
 /** How two series of runs differ, and how sure that is. */
@@ -64,7 +66,7 @@ const mostRuns = 1e9;
 export function compare(
   first: readonly Observation[],
   second: readonly Observation[],
-  { level = 0.95, power = 0.8 }: CompareOptions = {},
+  { level = 0.95, power = 0.8, test: wanted }: CompareOptions = {},
 ): Comparison {
   if (!(power > 0 && power < 1) || !(level > 0 && level < 1)) {
     throw new ReportError(
@@ -79,7 +81,7 @@ export function compare(
   );
   const counts = [a.count, b.count] as const;
   const difference = a.mean - b.mean;
-  const pairs = pairsOf(first, second);
+  const pairs = wanted === 'welch' ? undefined : pairsOf(first, second);
   if (pairs !== undefined && pairs.length > 1) {
     const { sd, mean } = summarise(pairs, { target: null, level });
     const spread: Spread = {

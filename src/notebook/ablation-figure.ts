@@ -1,0 +1,86 @@
+import type { AblationRow } from '../report/ablation';
+import { vegaLite } from './chart';
+import type { Figure } from './figure';
+import { ink, plotSize, series } from './theme';
+
+/**
+ * What each change does to the test accuracy, as a chart: a mark for the difference of the means, a bar for its interval. What
+ * has no runs yet stands in a line of its own, with no mark.
+ *
+ * @param title of the chart
+ * @param base the experiment that the changes are of
+ */
+export function ablationFigure(
+  rows: readonly AblationRow[],
+  { title, base }: { readonly title: string; readonly base: string },
+): Promise<Figure> {
+  const values = rows.map(({ name, difference, low, high, verdict, runs, baseRuns }) => ({
+    label: `${shortName(name)} (${runs} of ${baseRuns})`,
+    verdict: verdict === 'higher' || verdict === 'lower' ? `${verdict}, by the interval` : verdict,
+    ...(difference === undefined ? {} : { difference }),
+    ...(low === undefined || high === undefined ? {} : { low, high }),
+  }));
+  const colours = new Map([
+    ['lower, by the interval', series[1]],
+    ['higher, by the interval', series[2]],
+    ['cannot tell', series[0]],
+    ['n too small', ink.axis],
+    ['no run yet', ink.grid],
+  ]);
+  const domain = [...colours.keys()].filter((key) => values.some(({ verdict }) => verdict === key));
+  const color = {
+    field: 'verdict',
+    type: 'nominal',
+    scale: { domain, range: domain.map((key) => colours.get(key)) },
+    legend: { title: null, orient: 'top' },
+  };
+  const y = {
+    field: 'label',
+    type: 'nominal',
+    sort: values.map(({ label }) => label),
+    axis: { title: null, labelLimit: 260 },
+  };
+  const x = {
+    field: 'difference',
+    type: 'quantitative',
+    scale: { zero: true },
+    axis: { title: `test accuracy less that of ${base}, percentage points` },
+  };
+  return vegaLite(
+    {
+      data: { values },
+      title: {
+        text: title,
+        subtitle: `in brackets: runs of it, and of ${base}; bars: 95 % interval`,
+      },
+      width: plotSize.width,
+      height: { step: 24 },
+      layer: [
+        {
+          data: { values: [{ at: 0 }] },
+          mark: { type: 'rule', color: ink.axis },
+          encoding: { x: { field: 'at', type: 'quantitative' } },
+        },
+        {
+          transform: [{ filter: 'isValid(datum.low)' }],
+          mark: { type: 'rule', strokeWidth: 2 },
+          encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color },
+        },
+        { mark: { type: 'point', filled: true, size: 80 }, encoding: { x, y, color } },
+      ],
+    },
+    `${title}: ${rows.map(ablationText).join('; ')}`,
+  );
+}
+
+/** A row in words: `without-muon -3.10 (-3.40 to -2.80), lower`. */
+function ablationText({ name, difference, low, high, verdict }: AblationRow): string {
+  const interval =
+    low === undefined || high === undefined ? '' : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const found = difference === undefined ? '' : ` ${difference.toFixed(2)}${interval}`;
+  return `${shortName(name)}${found}, ${verdict}`;
+}
+
+function shortName(name: string): string {
+  return name.replace('speedrun-', '');
+}

@@ -1,0 +1,63 @@
+import type { AblationRow } from '../report/ablation';
+import { meanText } from '../report/step-table';
+import type { StepRow } from '../report/step-table';
+import type { Figure } from './figure';
+import { tabulate } from './tabulate';
+
+/** Differences, their intervals and what may be said of them, as a table. */
+export function ablationTable(rows: readonly AblationRow[]): Figure {
+  return tabulate(
+    rows.map(({ name, title, runs, baseRuns, difference, low, high, verdict, runsNeeded }) => ({
+      name,
+      title,
+      runs: `${runs} of ${baseRuns}`,
+      difference: difference?.toFixed(2) ?? '–',
+      interval:
+        low === undefined || high === undefined ? '–' : `${low.toFixed(2)} to ${high.toFixed(2)}`,
+      verdict,
+      needed:
+        verdict === 'cannot tell' && runsNeeded !== undefined
+          ? runsNeeded.toLocaleString('en')
+          : '–',
+    })),
+    {
+      columns: {
+        name: '',
+        title: 'what it is',
+        runs: 'n, of each',
+        difference: 'difference, points',
+        interval: '95 % interval',
+        verdict: 'verdict',
+        needed: 'n that would tell',
+      },
+    },
+  );
+}
+
+/** Steps with the evidence for each, as a table: n, mean, interval, operations, what was published, seconds. */
+export function stepTable(rows: readonly StepRow[]): Figure {
+  return tabulate(
+    rows.map((row) => ({
+      step: row.step,
+      title: row.title,
+      epochs: row.epochs,
+      runs: row.runs,
+      accuracy: meanText(row),
+      pflop: row.pflop?.toFixed(3) ?? '–',
+      published: row.published ?? '–',
+      seconds: row.seconds ?? '–',
+    })),
+    {
+      columns: {
+        step: '',
+        title: 'what changes',
+        epochs: '',
+        runs: 'n',
+        accuracy: 'test accuracy % (95 % interval)',
+        pflop: 'PFLOP',
+        published: 'published',
+        seconds: 'training',
+      },
+    },
+  );
+}

@@ -1,0 +1,169 @@
+import type { AccuracyPoint } from '../report/frontier-points';
+import { vegaLite } from './chart';
+import type { Figure } from './figure';
+import { plotly } from './plotly';
+import type { PlotlyLayout, PlotlyTrace } from './plotly';
+import { ink, plotSize, series } from './theme';
+
+/** Accuracies that the axis names, in percent. */
+const named = [70, 80, 85, 90, 92, 93, 94, 95, 96];
+
+/** What the traces of {@link frontierFigure} have in common: the recipe whose lengths are joined by a line. */
+const line = 'fastest';
+
+const title = 'Test accuracy against arithmetic';
+const workTitle = 'floating-point operations of a run, PFLOP (10^15)';
+
+/** A figure of plotly.js: error on a logarithmic axis that is labelled with accuracies, so that 94 and 95 % lie apart. */
+export interface FrontierFigure {
+  readonly traces: readonly PlotlyTrace[];
+  readonly layout: PlotlyLayout;
+}
+
+/**
+ * Test accuracy against operations as a figure of plotly.js: `fastest` at its lengths as a line, other experiments as they
+ * were run here, and published recipes. Pointing at a mark reads recipe, number of runs, hardware and seconds.
+ */
+export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure {
+  const groups = [
+    {
+      name: `${line}, at several lengths`,
+      own: points.filter((point) => point.from === 'here' && point.recipe === line),
+      look: { mode: 'lines+markers', marker: { color: series[0], size: 9 } },
+    },
+    {
+      name: 'other experiments, run here',
+      own: points.filter((point) => point.from === 'here' && point.recipe !== line),
+      look: { mode: 'markers', marker: { color: series[2], size: 9, symbol: 'diamond' } },
+    },
+    {
+      name: 'published',
+      own: points.filter((point) => point.from === 'published'),
+      look: { mode: 'markers', marker: { color: series[1], size: 10, symbol: 'circle-open' } },
+    },
+  ].filter(({ own }) => own.length > 0);
+  return {
+    traces: groups.map(({ name, own, look }) => ({
+      type: 'scatter',
+      name,
+      ...look,
+      x: own.map(({ pflop }) => pflop),
+      y: own.map(({ accPercent }) => 100 - accPercent),
+      error_y: {
+        type: 'data',
+        symmetric: false,
+        array: own.map(({ accPercent, low }) => (low === undefined ? 0 : accPercent - low)),
+        arrayminus: own.map(({ accPercent, high }) => (high === undefined ? 0 : high - accPercent)),
+        thickness: 1.2,
+        width: 3,
+      },
+      text: own.map(hoverText),
+      hovertemplate: '%{text}<extra></extra>',
+    })),
+    layout: {
+      title: { text: title },
+      xaxis: { type: 'log', title: { text: workTitle } },
+      yaxis: {
+        type: 'log',
+        autorange: 'reversed',
+        title: { text: 'test accuracy, %' },
+        tickvals: named.map((accPercent) => 100 - accPercent),
+        ticktext: named.map(String),
+      },
+      legend: { orientation: 'h', y: -0.2 },
+    },
+  };
+}
+
+/** {@link frontierFigure} as a figure of a notebook, with a picture of the same for pages that run no scripts. */
+export function frontier(points: readonly AccuracyPoint[]): Promise<Figure> {
+  const { traces, layout } = frontierFigure(points);
+  return plotly(traces, layout, still(points));
+}
+
+/** What pointing at a mark reads. */
+function hoverText(point: AccuracyPoint): string {
+  const { recipe, epochs, accPercent, low, high, pflop, runs, hardware, seconds } = point;
+  const interval =
+    low === undefined || high === undefined ? '' : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  return [
+    `<b>${recipe}</b>${epochs === undefined ? '' : `, ${epochs} epoch${epochs === 1 ? '' : 's'}`}`,
+    `${accPercent.toFixed(2)} %${interval}, n = ${runs ?? 'not said'}`,
+    `${pflop.toPrecision(3)} PFLOP`,
+    hardware,
+    ...(seconds === undefined ? [] : [seconds]),
+  ].join('<br>');
+}
+
+/** The same as a picture. */
+function still(points: readonly AccuracyPoint[]): Promise<Figure> {
+  const kinds = ['fastest', 'other experiments, run here', 'published'];
+  const values = points.map(({ from, recipe, epochs = 0, pflop, accPercent, low, high }) => ({
+    kind: from === 'published' ? kinds[2] : recipe === line ? kinds[0] : kinds[1],
+    label: recipe === line ? `${epochs} epochs` : recipe.startsWith('hiverge,') ? '' : recipe,
+    pflop,
+    error: 100 - accPercent,
+    ...(low === undefined || high === undefined
+      ? {}
+      : { errorLow: 100 - high, errorHigh: 100 - low }),
+  }));
+  const errors = values.map(({ error }) => error);
+  const inside = named.filter(
+    (accPercent) =>
+      100 - accPercent >= Math.min(...errors) * 0.9 &&
+      100 - accPercent <= Math.max(...errors) * 1.1,
+  );
+  const x = {
+    field: 'pflop',
+    type: 'quantitative',
+    scale: { type: 'log', nice: false, padding: 24 },
+    axis: { title: workTitle, format: '~g' },
+  };
+  const y = {
+    field: 'error',
+    type: 'quantitative',
+    scale: { type: 'log', reverse: true, nice: false, padding: 16 },
+    axis: {
+      title: 'test accuracy, %',
+      values: inside.map((accPercent) => 100 - accPercent),
+      labelExpr: '100 - datum.value',
+    },
+  };
+  const color = {
+    field: 'kind',
+    type: 'nominal',
+    scale: { domain: kinds, range: [series[0], series[2], series[1]] },
+    legend: { title: null, orient: 'top' },
+  };
+  return vegaLite(
+    {
+      data: { values },
+      title: { text: title, subtitle: 'means of full-scale runs; bars: 95 % interval' },
+      width: plotSize.width,
+      height: plotSize.height + 60,
+      layer: [
+        {
+          transform: [{ filter: `datum.kind === '${kinds[0]}'` }],
+          mark: { type: 'line', strokeWidth: 1.5 },
+          encoding: { x, y, color },
+        },
+        {
+          transform: [{ filter: 'isValid(datum.errorLow)' }],
+          mark: { type: 'rule', strokeWidth: 1.5 },
+          encoding: {
+            x,
+            y: { ...y, field: 'errorLow' },
+            y2: { field: 'errorHigh' },
+            color,
+          },
+        },
+        { mark: { type: 'point', size: 70, filled: true }, encoding: { x, y, color } },
+        {
+          mark: { type: 'text', align: 'left', dx: 8, dy: 3, fontSize: 10.5, color: ink.faint },
+          encoding: { x, y, text: { field: 'label' } },
+        },
+      ],
+    },
+    `${title}: ${points.map(({ recipe, epochs, pflop, accPercent }) => `${recipe}${epochs === undefined ? '' : ` (${epochs} epochs)`} ${accPercent.toFixed(2)} % with ${pflop.toPrecision(3)} PFLOP`).join('; ')}`,
+  );
+}

@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import type { AblationRow } from '../report/ablation';
+import type { AccuracyPoint } from '../report/frontier-points';
+import { ablationFigure } from './ablation-figure';
+import { ablationTable, stepTable } from './evidence-tables';
+import { frontier, frontierFigure } from './frontier-figure';
+
+const points: readonly AccuracyPoint[] = [
+  {
+    from: 'here',
+    recipe: 'fastest',
+    epochs: 1,
+    pflop: 0.02,
+    accPercent: 84,
+    low: 83.5,
+    high: 84.5,
+    runs: 3,
+    hardware: 'A, 2 cores',
+    seconds: '40 s',
+  },
+  { from: 'here', recipe: 'fastest', epochs: 9, pflop: 0.18, accPercent: 94, hardware: 'A' },
+  { from: 'here', recipe: 'hiverge', pflop: 0.25, accPercent: 94, hardware: 'A' },
+  { from: 'published', recipe: 'hiverge', pflop: 0.25, accPercent: 94, hardware: 'one A100' },
+];
+
+test('the frontier is a line of one recipe, marks of others and of published ones, on an axis of errors', () => {
+  const { traces, layout } = frontierFigure(points);
+  expect(traces.map(({ name, x, y }) => [name, x, y])).toEqual([
+    ['fastest, at several lengths', [0.02, 0.18], [16, 6]],
+    ['other experiments, run here', [0.25], [6]],
+    ['published', [0.25], [6]],
+  ]);
+  // Up is better: the axis of errors is turned over, so the bar towards less error points up.
+  expect(traces[0]['error_y']).toMatchObject({ array: [0.5, 0], arrayminus: [0.5, 0] });
+  const { tickvals, ticktext } = layout['yaxis'] as Record<string, (number | string)[]>;
+  expect(tickvals.map((error) => String(100 - Number(error)))).toEqual(ticktext);
+  expect((traces[0]['text'] as string[])[0]).toBe(
+    '<b>fastest</b>, 1 epoch<br>84.00 % (83.50 to 84.50), n = 3<br>0.0200 PFLOP<br>A, 2 cores<br>40 s',
+  );
+});
+
+test('the frontier has a picture and words for pages without scripts', async () => {
+  const { bundle } = await frontier(points);
+  expect(Object.keys(bundle)).toEqual([
+    'application/vnd.plotly.v1+json',
+    'image/png',
+    'text/plain',
+  ]);
+  expect(bundle['text/plain']).toContain('fastest (9 epochs) 94.00 % with 0.180 PFLOP');
+});
+
+test('an ablation without runs has a line and no mark', async () => {
+  const rows: readonly AblationRow[] = [
+    {
+      name: 'speedrun-without-muon',
+      title: '',
+      runs: 3,
+      baseRuns: 3,
+      difference: -3.77,
+      low: -4.6,
+      high: -2.9,
+      verdict: 'lower',
+    },
+    { name: 'speedrun-with-cutout', title: '', runs: 0, baseRuns: 3, verdict: 'no run yet' },
+  ];
+  const { bundle } = await ablationFigure(rows, { title: 'After one epoch', base: 'fastest' });
+  expect(bundle['text/plain']).toBe(
+    'After one epoch: without-muon -3.77 (-4.60 to -2.90), lower; with-cutout, no run yet',
+  );
+  const spec = bundle['application/vnd.vegalite.v5+json'] as { data: { values: object[] } };
+  expect(spec.data.values[1]).toEqual({
+    label: 'with-cutout (0 of 3)',
+    verdict: 'no run yet',
+  });
+});
+
+test('tables say what may be said, and what is not there yet', () => {
+  const row = { name: 'speedrun-with-cutout', title: 'cutout', runs: 3, baseRuns: 4 };
+  const told = ablationTable([
+    { ...row, difference: -0.05, low: -0.4, high: 0.3, verdict: 'cannot tell', runsNeeded: 1200 },
+    { ...row, runs: 0, verdict: 'no run yet' },
+  ]);
+  const text = String(told.bundle['text/plain']);
+  expect(text).toMatch(/cutout +3 of 4 +-0\.05 +-0\.40 to 0\.30 +cannot tell +1,200/);
+  expect(text).toMatch(/cutout +0 of 4 +– +– +no run yet +–/);
+  const steps = stepTable([
+    { step: 'fastest', title: 't', epochs: 9, runs: 0, pflop: 0.18446 },
+    { step: 'hiverge', title: 't', epochs: 7.59, runs: 1, accPercent: 94, published: '94 %' },
+  ]);
+  expect(String(steps.bundle['text/plain'])).toMatch(
+    /fastest +t +9\.00 +0 +no run yet +0\.184 +– +–/,
+  );
+});

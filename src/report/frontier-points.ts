@@ -1,0 +1,70 @@
+import type { Experiment } from '../catalogue/experiment';
+import type { Run } from '../runs/run';
+import { fullRuns, secondsText } from './full-runs';
+import { publishedPoints } from './published-points';
+import { summarise } from './stats';
+
+/** Accuracy against arithmetic: an experiment at one length as it was run here, or a published recipe. */
+export interface AccuracyPoint {
+  /** `here` or `published`. */
+  readonly from: 'here' | 'published';
+  /** The experiment's name, or the published recipe. */
+  readonly recipe: string;
+  /** Epochs; absent where the source does not say. */
+  readonly epochs?: number;
+  readonly pflop: number;
+  /** Mean test accuracy in percent, and the ends of its 95 % interval; absent where they are not known. */
+  readonly accPercent: number;
+  readonly low?: number;
+  readonly high?: number;
+  /** Absent where the source does not say. */
+  readonly runs?: number;
+  readonly hardware: string;
+  /** Seconds of training, with the machine where there are several; absent where the source gives none. */
+  readonly seconds?: string;
+}
+
+/**
+ * Every experiment with finished full-scale runs whose operations were counted, at each length that was run, and every
+ * published point; each from few operations to many.
+ */
+export function accuracyPoints(
+  experiments: ReadonlyMap<string, Experiment>,
+  runs: readonly Run[],
+): AccuracyPoint[] {
+  const here = fullRuns(runs).flatMap(({ name, epochs, runs: own }): AccuracyPoint[] => {
+    const counted = own.filter(({ result }) => result.pflop !== undefined);
+    const length = epochs ?? experiments.get(name)?.run.epochs;
+    if (counted.length === 0 || length === undefined) return [];
+    const { mean, interval } = summarise(
+      counted.map(({ result }) => result.accPercent),
+      { target: null },
+    );
+    return [
+      {
+        from: 'here',
+        recipe: name,
+        epochs: length,
+        pflop: counted[0].result.pflop ?? 0,
+        accPercent: mean,
+        ...interval,
+        runs: counted.length,
+        hardware: [...new Set(counted.map(({ machine }) => machine))].join('; '),
+        seconds: secondsText(counted),
+      },
+    ];
+  });
+  const published = publishedPoints.map(
+    ({ recipe, pflop, accPercent, runs: count, hardware, timeSec }): AccuracyPoint => ({
+      from: 'published',
+      recipe,
+      pflop,
+      accPercent,
+      ...(count === undefined ? {} : { runs: count }),
+      hardware,
+      ...(timeSec === undefined ? {} : { seconds: `${timeSec} s` }),
+    }),
+  );
+  const byWork = (a: AccuracyPoint, b: AccuracyPoint): number => a.pflop - b.pflop;
+  return [...here.toSorted(byWork), ...published.toSorted(byWork)];
+}

@@ -1,0 +1,65 @@
+import type { Run } from '../runs/run';
+
+/** Finished full-scale runs of one experiment at one length, on whatever machine: their accuracies count together. */
+export interface FullRuns {
+  /** The experiment's name. */
+  readonly name: string;
+  /** Epochs that were asked for by `run.epochs=…`; absent where the length is the experiment's own. */
+  readonly epochs?: number;
+  /** Of one seed and precision the latest counts, the others add no evidence. */
+  readonly runs: readonly (Run & Required<Pick<Run, 'result'>>)[];
+}
+
+/** The override that changes the length of a run. */
+const length = /^run\.epochs=(\d+(?:\.\d+)?)$/;
+
+/** The full-scale runs that are finished and changed in nothing but their length, by experiment and length. */
+export function fullRuns(runs: readonly Run[]): FullRuns[] {
+  const found = new Map<string, FullRuns & { readonly bySeed: Map<string, Run> }>();
+  for (const run of runs) {
+    const { name, scale, overrides, result, seed, precision, started } = run;
+    const changes = overrides.map((change) => length.exec(change)?.[1]);
+    if (scale !== 'full' || result === undefined || changes.length > 1) continue;
+    if (changes.includes(undefined)) continue;
+    const epochs = changes[0] === undefined ? undefined : Number(changes[0]);
+    const key = `${name} ${epochs ?? ''}`;
+    const group = found.get(key) ?? {
+      name,
+      ...(epochs === undefined ? {} : { epochs }),
+      runs: [],
+      bySeed: new Map<string, Run>(),
+    };
+    found.set(key, group);
+    const place = `${seed} ${precision}`;
+    const before = group.bySeed.get(place);
+    if (before === undefined || before.started <= started) group.bySeed.set(place, run);
+  }
+  return [...found.values()].map(({ bySeed, ...group }) => ({
+    ...group,
+    runs: [...bySeed.values()] as (Run & Required<Pick<Run, 'result'>>)[],
+  }));
+}
+
+/** The runs of an experiment at a length; none if there are none. */
+export function runsOf(
+  groups: readonly FullRuns[],
+  name: string,
+  epochs?: number,
+): FullRuns['runs'] {
+  return groups.find((group) => group.name === name && group.epochs === epochs)?.runs ?? [];
+}
+
+/** Seconds of training on each kind of machine, which do not compare: `407 s (4 on AMD EPYC, 2 cores)`. */
+export function secondsText(runs: FullRuns['runs']): string {
+  const byMachine = new Map<string, number[]>();
+  for (const { machine, precision, result } of runs) {
+    const place = `${machine}, ${precision}`;
+    byMachine.set(place, [...(byMachine.get(place) ?? []), result.trainSec]);
+  }
+  return [...byMachine]
+    .map(([place, seconds]) => {
+      const mean = seconds.reduce((sum, second) => sum + second, 0) / seconds.length;
+      return `${mean.toFixed(0)} s (${seconds.length} on ${place})`;
+    })
+    .join('; ');
+}

@@ -1,0 +1,105 @@
+import type { Experiment } from '../catalogue/experiment';
+import type { Run } from '../runs/run';
+import { columnsText } from '../text/columns';
+import { fullRuns, runsOf, secondsText } from './full-runs';
+import { summarise } from './stats';
+
+/** One step of a study, what full-scale runs of it came to here, and what was published for it. */
+export interface StepRow {
+  readonly step: string;
+  readonly title: string;
+  readonly epochs: number;
+  /** Full-scale runs; 0 where there are none yet. */
+  readonly runs: number;
+  /** Mean test accuracy in percent, and the ends of its 95 % interval; absent where there are too few runs. */
+  readonly accPercent?: number;
+  readonly low?: number;
+  readonly high?: number;
+  /** Seconds of training by kind of machine. */
+  readonly seconds?: string;
+  /** 10^15 floating-point operations of a run, as its graph counts; absent without runs, unless it was counted. */
+  readonly pflop?: number;
+  /** Accuracy in percent, runs and seconds as published. */
+  readonly published?: string;
+}
+
+/**
+ * The steps of a study, in their order, with the evidence for each: full-scale runs with their own length.
+ *
+ * @param counted operations of a run by step, in PFLOP, for steps without runs
+ */
+export function stepRows(
+  experiments: readonly Experiment[],
+  runs: readonly Run[],
+  counted: Readonly<Record<string, number>> = {},
+): StepRow[] {
+  const groups = fullRuns(runs);
+  return experiments.map((experiment) => {
+    const { name, title, run } = experiment;
+    const own = runsOf(groups, name);
+    const pflop = own.find(({ result }) => result.pflop !== undefined)?.result.pflop;
+    const count = counted[name] ?? pflop;
+    const published = publishedText(experiment);
+    return {
+      step: name,
+      title,
+      epochs: run.epochs,
+      runs: own.length,
+      ...accuracyOf(own),
+      ...(own.length === 0 ? {} : { seconds: secondsText(own) }),
+      ...(count === undefined ? {} : { pflop: count }),
+      ...(published === '' ? {} : { published }),
+    };
+  });
+}
+
+/** Mean and interval in words: `94.13 (94.03 to 94.23)`; of a single run that there is none. */
+export function meanText({ runs, accPercent, low, high }: StepRow): string {
+  if (accPercent === undefined) return 'no run yet';
+  if (low === undefined || high === undefined) {
+    return `${accPercent.toFixed(2)} (${runs} run: no interval)`;
+  }
+  return `${accPercent.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+}
+
+/** The steps as a table for a terminal. */
+export function stepsText(rows: readonly StepRow[]): string {
+  const titles = [
+    'step',
+    'epochs',
+    'n',
+    'mean % (95 % interval)',
+    'PFLOP',
+    'published',
+    'training s',
+  ];
+  const cells = rows.map((row) => [
+    row.step,
+    String(row.epochs),
+    String(row.runs),
+    meanText(row),
+    row.pflop?.toFixed(3) ?? '-',
+    row.published ?? '-',
+    row.seconds ?? '-',
+  ]);
+  return columnsText(titles, cells);
+}
+
+function accuracyOf(runs: ReturnType<typeof runsOf>): Pick<StepRow, 'accPercent' | 'low' | 'high'> {
+  if (runs.length === 0) return {};
+  const { mean, interval } = summarise(
+    runs.map(({ result }) => result.accPercent),
+    { target: null },
+  );
+  return { accPercent: mean, ...interval };
+}
+
+function publishedText({ published = { note: '' } }: Experiment): string {
+  const { accPercent, timeSec, runs } = published;
+  const parts = [
+    ...(accPercent === undefined ? [] : [`${accPercent} %`]),
+    ...(timeSec === undefined ? [] : [`${timeSec} s`]),
+    ...(runs === undefined ? [] : [`n = ${runs.toLocaleString('en')}`]),
+  ];
+  return parts.join(', ');
+}

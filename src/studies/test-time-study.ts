@@ -1,0 +1,48 @@
+import { overridden } from '../catalogue/override';
+import type { Cifar10 } from '../data/cifar10';
+import type { SessionOptions } from '../engine/session';
+import { prepareRun } from '../runs/prepare';
+import type { FinishedRun } from '../runs/run';
+import type { Tta } from '../train/test-time';
+import { countRun } from './count-run';
+
+/** What a trained network makes of the test images, seen in one way. */
+export type TestTimeRow = {
+  readonly views: string;
+  /** Test accuracy in percent. */
+  readonly accPercent: number;
+  readonly loss: number;
+  /** 10^12 floating-point operations of the evaluation, as its graph counts. */
+  readonly tflop: number;
+};
+
+/** Every kind of test-time augmentation, from none to the most views. */
+const kinds: readonly Tta[] = [false, true, 'six-views-if-unsure', 'six-views'];
+
+/**
+ * Evaluates one trained network with every kind of test-time augmentation: what the views are worth, with nothing else changed
+ * and nothing trained.
+ *
+ * @param run as training left it, with what was learnt
+ * @throws TrainError if the loss is NaN or infinite
+ */
+export async function testTimeStudy(
+  { experiment, seed, state }: Pick<FinishedRun, 'experiment' | 'seed' | 'state'>,
+  data: Cifar10,
+  engine?: SessionOptions,
+): Promise<TestTimeRow[]> {
+  const { trainer } = prepareRun(experiment, data, seed, engine === undefined ? {} : { engine });
+  try {
+    trainer.session.write(state);
+    const rows: TestTimeRow[] = [];
+    for (const tta of kinds) {
+      const { acc, loss } = await trainer.evaluate({ tta });
+      const { evaluation } = countRun(overridden(experiment, 'run.tta', tta));
+      const views = tta === false ? 'the image' : tta === true ? 'image and mirror' : tta;
+      rows.push({ views, accPercent: 100 * acc, loss, tflop: evaluation / 1e12 });
+    }
+    return rows;
+  } finally {
+    trainer.dispose();
+  }
+}
