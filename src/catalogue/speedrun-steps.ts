@@ -23,7 +23,7 @@ export function changed(base: Experiment, { name, title, ...parts }: Difference)
     title,
     post: 9,
     notebook: 'speedrun',
-    net: { ...base.net, ...parts.net } as Experiment['net'],
+    net: { ...base.net, ...parts.net },
     loss: parts.loss ?? base.loss,
     data: { ...base.data, ...parts.data },
     optim: parts.optim ?? base.optim,

@@ -14,6 +14,6 @@ test('by chance a half is seen the same way again, and 2^(1 - epochs) of the ima
   for (const { epoch, both, repeated } of seen) {
     // Four standard errors of a share of 20,000 images.
     expect(Math.abs(both - (1 - 2 ** (1 - epoch)))).toBeLessThan(0.015);
-    if (epoch > 1) expect(Math.abs(repeated - 0.5)).toBeLessThan(0.015);
+    expect(Math.abs(repeated - (epoch === 1 ? 0 : 0.5))).toBeLessThan(0.015);
   }
 });
