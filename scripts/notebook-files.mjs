@@ -173,7 +173,7 @@ function tidied({ cells, metadata, ...rest }) {
 function tidiedOutput(output) {
   const html = output.data?.['text/html'];
   const text = Array.isArray(html) ? html.join('') : (html ?? '');
-  if (!text.includes('data-drawing-runtime')) return output;
+  if (!/data-(?:drawing|plotly)-runtime/.test(text)) return output;
   const { 'text/html': _script, ...data } = output.data;
   return { ...output, data };
 }

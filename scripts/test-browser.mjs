@@ -174,15 +174,17 @@ const cellsOf = (page) =>
         const { width, height } = output.getBoundingClientRect();
         const pictures = [...output.querySelectorAll('img')];
         return {
-          kind: output.querySelector('canvas, .vega-embed svg')
-            ? 'chart'
-            : output.querySelector('[data-drawing]')
-              ? 'drawing'
-              : pictures.length > 0
-                ? 'picture'
-                : output.querySelector('table')
-                  ? 'table'
-                  : 'text',
+          kind: output.querySelector('[data-plotly][data-live]')
+            ? 'plotly'
+            : output.querySelector('canvas, .vega-embed svg')
+              ? 'chart'
+              : output.querySelector('[data-drawing]')
+                ? 'drawing'
+                : pictures.length > 0
+                  ? 'picture'
+                  : output.querySelector('table')
+                    ? 'table'
+                    : 'text',
           isSeen:
             width > 20 && height > 10 && pictures.every((picture) => picture.naturalWidth > 0),
           isCut: output.scrollWidth > output.clientWidth + 2,
@@ -199,8 +201,8 @@ const cellsOf = (page) =>
 const storedKind = ({ data = {} }, isTrusted = true) => {
   const html = [data['text/html'] ?? ''].flat().join('');
   if (html.includes('data-drawing')) return isTrusted ? 'drawing' : 'picture';
+  if (html.includes('data-plotly')) return isTrusted ? 'plotly' : 'picture';
   if ('application/vnd.vegalite.v5+json' in data) return 'chart';
-  if ('application/vnd.plotly.v1+json' in data) return 'plotly';
   if ('image/png' in data) return 'picture';
   return html.includes('<table') ? 'table' : 'text';
 };
@@ -321,7 +323,7 @@ async function runToTheEnd(name) {
           outputs.map(({ kind }) => kind),
         );
         const wanted = stored.flatMap(({ outputs }) => outputs.map((output) => storedKind(output)));
-        for (const kind of ['chart', 'drawing', 'picture']) {
+        for (const kind of ['chart', 'drawing', 'picture', 'plotly']) {
           const count = (kinds) => kinds.filter((one) => one === kind).length;
           expectSame(count(seen), count(wanted), `number of ${kind}s`);
         }
@@ -337,6 +339,16 @@ async function runToTheEnd(name) {
               await drawing.elementHandle(),
               { timeout: 15_000 },
             );
+        }
+      },
+    );
+    await check(
+      `${name}, run: figures of plotly.js are drawn when they are scrolled into view`,
+      async () => {
+        for (const figure of await page.locator('[data-plotly]').all()) {
+          await figure.scrollIntoViewIfNeeded();
+          await figure.locator('.js-plotly-plot').first().waitFor({ timeout: 30_000 });
+          await figure.locator('> img').waitFor({ state: 'detached', timeout: 10_000 });
         }
       },
     );

@@ -80,7 +80,7 @@ describe.each(names)('notebook %s', (name) => {
     expect(outputs).not.toEqual([]);
     expect(outputs.filter((output) => output.output_type === 'error')).toEqual([]);
     // A script that is only of use in a page which runs it has no place in the repository.
-    expect(JSON.stringify(outputs)).not.toContain('data-drawing-runtime');
+    expect(JSON.stringify(outputs)).not.toMatch(/data-(?:drawing|plotly)-runtime/);
   });
 });
 

@@ -19,7 +19,7 @@ beforeAll(() => {
   const modules = join(scratch, 'node_modules');
   mkdirSync(modules);
   symlinkSync(built, join(modules, 'cifar10-fast'));
-  for (const name of ['@tensorflow', '@types'])
+  for (const name of ['@tensorflow', '@types', 'plotly.js-dist'])
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
 });
 
@@ -77,7 +77,7 @@ describe('the package, from a notebook cell', () => {
     const faults = diagnose(`
       import { createSession } from 'cifar10-fast/engine';
       import type { Session } from 'cifar10-fast/engine';
-      import { chart, show } from 'cifar10-fast/notebook';
+      import { chart, plotly, show } from 'cifar10-fast/notebook';
       import { hyperparameterMap, summarise } from 'cifar10-fast/studies';
       const mean: number = summarise([1, 2]).mean;
       const rate: number = hyperparameterMap('smoke', 'momentum')[0].lr;
@@ -85,6 +85,10 @@ describe('the package, from a notebook cell', () => {
       const wrong: string = summarise([1, 2]).mean;
       // @ts-expect-error a chart wants rows
       show(chart(5));
+      const still = chart([], { mark: 'point', x: 'a', y: 'b' });
+      show(plotly([{ type: 'surface', z: [[1]] }], { title: { text: 'Loss' } }, still));
+      // @ts-expect-error plotly.js has no such trace
+      show(plotly([{ type: 'surfaces' }], {}, still));
       // @ts-expect-error a session is made of a state
       const session: Session<{}> = createSession(5);
     `);

@@ -15,7 +15,6 @@ export interface MimeBundle {
   readonly 'application/json'?: object;
   readonly 'application/vnd.vegalite.v5+json'?: object;
   readonly 'application/vnd.vega.v5+json'?: object;
-  readonly 'application/vnd.plotly.v1+json'?: object;
   readonly [mime: string]: string | Uint8Array | object | undefined;
 }
 

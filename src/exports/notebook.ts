@@ -38,7 +38,7 @@ export type { LiveRun, TracePoint } from '../notebook/live-view';
 export { notebookScale } from '../notebook/notebook-scale';
 export { pictures } from '../notebook/picture';
 export type { PictureOptions } from '../notebook/picture';
-export { plotly } from '../notebook/plotly';
+export { loadPlotly, plotly } from '../notebook/plotly';
 export type { PlotlyLayout, PlotlyTrace } from '../notebook/plotly';
 export { followLive, trialsLive } from '../notebook/series-live';
 export type { FollowedStart, TrialsOf, TrialsOptions } from '../notebook/series-live';

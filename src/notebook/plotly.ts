@@ -1,15 +1,18 @@
-import { PNG } from 'pngjs';
+import { createHash } from 'node:crypto';
+import type { Data, Layout } from 'plotly.js-dist';
 import { NotebookError } from '../base/errors';
+import { escapeXml } from '../graph/colours';
+import { plotlyScript } from '../report/plotly-script';
 import type { Figure } from './figure';
-import { fontFamily, ink, plotSize, series } from './theme';
+import { fontFamily, ink, plotSize, series, zoom } from './theme';
 
-/** A trace of plotly.js: its `type` and what belongs to it. */
-export type PlotlyTrace = Readonly<Record<string, unknown>> & { readonly type: string };
+/** A trace of plotly.js, as its own types describe it: its `type` and what belongs to it. */
+export type PlotlyTrace = Data;
 
-/** A layout of plotly.js. */
-export type PlotlyLayout = Readonly<Record<string, unknown>>;
+/** A layout of plotly.js, as its own types describe it. */
+export type PlotlyLayout = Partial<Layout>;
 
-/** What belongs to a chart as it stands: where the turning ends and the picture begins. */
+/** The look of {@link plotly}'s figures: colours and fonts of the other figures. */
 const template = {
   data: Object.fromEntries(
     ['surface', 'heatmap', 'contour', 'mesh3d'].map((type) => [type, [{ colorscale: 'Viridis' }]]),
@@ -32,14 +35,18 @@ const template = {
 };
 
 /**
- * Traces of plotly.js as a figure to turn and to zoom into: for what has three dimensions, or is read by moving in it. Everything else is
- * better told by `chart`.
+ * Traces of plotly.js as a figure to turn, zoom and point at: for data of three dimensions or more. `chart` suits everything else.
  *
- * @param still the same as a picture, for pages that are not interactive: a chart of a section, or of a map from above. Plotly itself
- *   draws only in a browser
+ * The figure is interactive in a notebook that has shown {@link loadPlotly}, and in HTML that is exported from it. Elsewhere (GitHub,
+ * a notebook that is not trusted or was not run) it is `still`. It is drawn when it is scrolled into view, as a browser keeps about 16
+ * WebGL contexts. Numbers are stored with six digits; those that are NaN or infinite become gaps.
+ *
+ * @param still the same as a picture, for instance a chart of a section or a map from above; plotly.js draws only in a browser
  * @throws NotebookError if there is no trace, or `still` has no picture
+ * @see Plotly, plotly.js, https://plotly.com/javascript/
  * @example
  * ```ts
+ * await show(loadPlotly()); // once, in the first cell
  * const still = chart(rows, { mark: 'rect', x: 'lr', y: 'wd', colour: 'loss' });
  * await show(plotly([{ type: 'surface', x, y, z }], { title: { text: 'Loss' } }, still));
  * ```
@@ -50,44 +57,42 @@ export async function plotly(
   still: Figure | Promise<Figure>,
 ): Promise<Figure> {
   const { bundle } = await still;
-  const png = bundle['image/png'];
+  const given = bundle['image/png'];
   if (traces.length === 0) {
     throw new NotebookError('plotly: there is no trace to draw. Give it at least one.');
   }
-  if (!(png instanceof Uint8Array)) {
+  if (!(given instanceof Uint8Array)) {
     throw new NotebookError(
       'plotly: the still has no picture for pages that are not interactive. Give a chart, or pictures.',
     );
   }
+  const { default: sharp } = await import('sharp');
+  // The picture is in the bundle twice, so it is kept small.
+  const picture = sharp(given);
+  const { width, height } = await picture.metadata();
+  const png = await picture.png({ palette: true, compressionLevel: 9 }).toBuffer();
+  const size = { width: Math.round(width / zoom), height: Math.round(height / zoom) };
+  const told = bundle['text/plain'] ?? 'plotly figure';
+  const drawn = JSON.stringify({
+    data: traces.map(rounded),
+    layout: { width: plotSize.width + 160, height: 460, template, ...(rounded(layout) as object) },
+  });
+  const id = createHash('sha256').update(drawn).digest('hex').slice(0, 16);
+  const spec = `{"id":"${id}",${drawn.slice(1)}`.replaceAll('<', String.raw`\u003c`);
   return {
     bundle: {
-      'application/vnd.plotly.v1+json': {
-        data: traces.map(rounded),
-        layout: { width: plotSize.width + 160, height: 460, template, ...layout },
-        config: { displaylogo: false, responsive: false },
-      },
-      // Jupyter's extension shows the picture first, each of its pixels as one of the page.
-      'image/png': halved(png),
-      'text/plain': bundle['text/plain'] ?? 'plotly figure',
+      'text/html':
+        `<div data-plotly="${id}"><img alt="${escapeXml(told)}" width="${size.width}" height="${size.height}" ` +
+        `src="data:image/png;base64,${png.toString('base64')}"></div>\n` +
+        `<script>(window.cifar10FastPlots ??= []).push(${spec})</script>`,
+      'image/png': png,
+      'text/plain': told,
     },
+    metadata: { 'image/png': size },
   };
 }
 
-/** A picture of half the width and height. */
-function halved(bytes: Uint8Array): Uint8Array {
-  const { width, height, data } = PNG.sync.read(Buffer.from(bytes));
-  const small = new PNG({ width: width >> 1, height: height >> 1 });
-  for (let y = 0; y < small.height; y++) {
-    for (let i = 0; i < 4 * small.width; i++) {
-      const at = 8 * y * width + 2 * i - (i & 3);
-      const sum = data[at] + data[at + 4] + data[at + 4 * width] + data[at + 4 * width + 4];
-      small.data[4 * y * small.width + i] = (sum + 2) >> 2;
-    }
-  }
-  return PNG.sync.write(small);
-}
-
-/** A trace as it is kept: typed arrays as lists, numbers to six digits, nothing that JSON does not know. */
+/** A value as it is kept: typed arrays as lists, numbers to six digits, nothing that JSON does not know. */
 function rounded(value: unknown): unknown {
   if (typeof value === 'number')
     return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
@@ -95,4 +100,23 @@ function rounded(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(rounded);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, rounded(part)]));
+}
+
+/**
+ * Loads plotly.js into the page, so that figures of {@link plotly} in this notebook are interactive: show it once, in the first cell.
+ * 2.6 MB, from the package `plotly.js-dist`; nothing is fetched from a network, no extension of Jupyter is needed.
+ *
+ * @example
+ * ```ts
+ * await show(loadPlotly());
+ * ```
+ */
+export async function loadPlotly(): Promise<Figure> {
+  const told = 'plotly.js is loaded: its figures can be turned and zoomed.';
+  return {
+    bundle: {
+      'text/html': `<small data-plotly-runtime>${told}</small>\n<script>${await plotlyScript()}</script>`,
+      'text/plain': told,
+    },
+  };
 }

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+
+/**
+ * A script that loads plotly.js, and draws every figure that is in `window.cifar10FastPlots`, now or pushed later: `id` of its box
+ * (`data-plotly`), `data`, `layout`. The library is in it, compressed.
+ */
+export async function plotlyScript(): Promise<string> {
+  const code = await readFile(require.resolve('plotly.js-dist'));
+  const packed = await promisify(gzip)(code, { level: 9 });
+  return `(${page})('${packed.toString('base64')}')`;
+}
+
+/** What runs in the page. */
+const page = String.raw`(packed) => {
+  const waiting = window.cifar10FastPlots ?? [];
+  if (!Array.isArray(waiting)) return;
+
+  const load = async () => {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+    const code = await new Response(stream).text();
+    // The library also sets window.Plotly, which may be another version's that the page has loaded.
+    const { Plotly: before } = window;
+    const module = { exports: {} };
+    new Function('module', 'exports', 'define', code)(module, module.exports);
+    if (before === undefined) delete window.Plotly;
+    else window.Plotly = before;
+    return module.exports;
+  };
+  let loading;
+
+  const draw = async (box, { data, layout }) => {
+    const plotly = await (loading ??= load());
+    const stage = document.createElement('div');
+    stage.style.cssText = 'position:absolute;visibility:hidden';
+    box.append(stage);
+    const width = Math.min(layout.width, box.clientWidth || layout.width);
+    const config = { displaylogo: false };
+    await plotly.newPlot(stage, data, { ...layout, width }, config);
+    for (const old of [...box.children]) if (old !== stage) old.remove();
+    stage.style.cssText = '';
+    box.dataset.live = 'drawn';
+  };
+
+  const push = (figure) => {
+    for (const box of document.querySelectorAll('[data-plotly="' + figure.id + '"]:not([data-live])')) {
+      box.dataset.live = '';
+      const watch = new IntersectionObserver((entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        watch.disconnect();
+        draw(box, figure).catch((error) => console.warn('cifar10-fast: a figure stays a picture:', error));
+      });
+      watch.observe(box);
+    }
+  };
+  window.cifar10FastPlots = { push };
+  for (const figure of waiting) push(figure);
+}`;
