@@ -5,21 +5,14 @@
 // --kept looks at what they keep and runs nothing. --pictures also takes a picture of each notebook as it is kept, a small
 // one, and of the demo a dark one, too, into docs/pictures/notebooks/. Without Chromium on PATH it reports that and tests nothing.
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
+import { browserPath } from './browser-path.mjs';
 import { codeCells, fileOf, names, read, root } from './notebook-files.mjs';
 
-const onPath = (program) =>
-  (process.env.PATH ?? '')
-    .split(':')
-    .map((folder) => join(folder, program))
-    .find((path) => existsSync(path));
-const browserPath = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
-  .map(onPath)
-  .find((path) => path !== undefined);
 if (browserPath === undefined) {
   console.log(
     'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',

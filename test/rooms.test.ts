@@ -49,8 +49,13 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((name) => join(src, name));
 const imports = files.flatMap(importsOf);
 
-/** The project's one comparison of tensors, and plain formulas that results are compared with. */
-const sharedByTests = new Set(['../test/expect-close', '../test/erf', '../test/layers/cases.mjs']);
+/** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures. */
+const sharedByTests = new Set([
+  '../test/expect-close',
+  '../test/erf',
+  '../test/layers/cases.mjs',
+  '../test/plotly-figure',
+]);
 
 function roomOf(file: string): string {
   return file.split('/')[0];

@@ -37,6 +37,11 @@ describe('parseFlags', () => {
     const given = parsed('--compare', 'one', 'two', 'three');
     expect(given.values.get('compare')).toBe('one two');
     expect(given.positionals).toEqual(['three']);
+    expect(parsed('--compare', 'a@b=[1, 2]', 'c', 'x').lists.get('compare')).toEqual([
+      'a@b=[1, 2]',
+      'c',
+    ]);
+    expect(parsed('--compare=a c', 'x').lists.get('compare')).toEqual(['a', 'c']);
   });
 
   test('everything after -- is positional', () => {

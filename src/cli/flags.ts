@@ -6,7 +6,7 @@ import { nearestHint } from '../base/nearest';
 export interface Flag {
   /**
    * The name of the value in the help; a flag without it takes no value. Several words, as in `A B`, take as many arguments,
-   * which are joined by spaces.
+   * which are joined by spaces, and also kept apart in {@link Given.lists}.
    */
   readonly value?: string;
   /** One letter that may stand for it behind a single dash. */
@@ -36,7 +36,7 @@ export interface Command {
 export interface Given {
   readonly positionals: readonly string[];
   readonly values: ReadonlyMap<string, string>;
-  /** The values of flags that may be repeated, by flag. */
+  /** By flag: the values of one that may be repeated, the words of one that takes several. */
   readonly lists: ReadonlyMap<string, readonly string[]>;
   readonly switches: ReadonlySet<string>;
 }
@@ -69,12 +69,14 @@ export function parseFlags(command: Command, args: readonly string[]): Given {
       given.switches.add(name);
       continue;
     }
-    const value = valueOf(token, flag.value.split(' ').length, queue);
-    if (value === undefined) {
-      const words = flag.value.split(' ').length;
+    const words = flag.value.split(' ').length;
+    const parts = valueOf(token, words, queue);
+    if (parts === undefined) {
       const needs = words === 1 ? 'a value' : `${words} values`;
       throw new UsageError(`--${name} needs ${needs}: --${name} ${flag.value}.`);
     }
+    const value = parts.join(' ');
+    if (words > 1) given.lists.set(name, parts);
     if (flag.isRepeatable === true) {
       given.lists.set(name, [...(given.lists.get(name) ?? []), value]);
     } else if (given.values.has(name)) {
@@ -113,23 +115,26 @@ function tokensOf(flags: ReadonlyMap<string, Flag>, args: readonly string[]): To
 }
 
 /**
- * The value of an option of so many words, with spaces between; the words after the first are taken from the queue. None if
- * it is missing: a word that looks like a flag is one, unless it is written as `--name=--value`.
+ * The words of an option's value; those after the first are taken from the queue. None if
+ * one is missing: a word that looks like a flag is one, unless it is written as `--name=--value`.
  */
 function valueOf(
   { value, inlineValue }: OptionToken,
   words: number,
   queue: Token[],
-): string | undefined {
+): string[] | undefined {
   const isMissing = value === undefined || value === '' || (!inlineValue && value.startsWith('--'));
   if (isMissing) return undefined;
-  if (inlineValue) return value;
+  if (inlineValue) {
+    const inline = words === 1 ? [value] : value.split(' ');
+    return inline.length === words ? inline : undefined;
+  }
   const rest = queue
     .slice(0, words - 1)
     .flatMap((token) => (token.kind === 'positional' ? token.value : []));
   if (rest.length < words - 1) return undefined;
   queue.splice(0, words - 1);
-  return [value, ...rest].join(' ');
+  return [value, ...rest];
 }
 
 function unknownFlag(command: Command, arg: string): UsageError {

@@ -1,5 +1,8 @@
-import { RunError, UsageError } from '../base/errors';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { ReportError, RunError, UsageError } from '../base/errors';
 import { speedrunSteps } from '../catalogue/speedrun-steps';
+import { findGroup } from '../report/group-names';
 import { compareGroups, reportRuns } from '../report/groups';
 import type { RunReport } from '../report/groups';
 import { mistakesOf, mistakesSections } from '../report/mistakes';
@@ -7,7 +10,8 @@ import { reportPage } from '../report/report-page';
 import { comparisonText, reportJson, reportText } from '../report/report-text';
 import { stepRows, stepsText } from '../report/step-table';
 import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
-import { findRuns } from '../runs/find-runs';
+import { findAnyRuns, findRuns } from '../runs/find-runs';
+import type { Run } from '../runs/run';
 import { readTrained } from '../runs/trained-network';
 import { subset } from '../data/cifar10';
 import { loadData } from './data';
@@ -22,7 +26,10 @@ export const report: Command = {
   positionals: ['[RUNS…]'],
   flags: {
     goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
-    compare: { value: 'A B', help: 'compare two rows of the table by a t-test' },
+    compare: {
+      value: 'A B',
+      help: 'compare two groups by a t-test, named as in the table or shorter; looks into runs and results',
+    },
     steps: {
       help: 'from the last network of post 8 to fastest, step by step: full-scale runs, PFLOP, published figures',
     },
@@ -45,8 +52,8 @@ export const report: Command = {
     'report results --steps',
   ],
   run: async (given) => {
-    const paths = given.positionals.length === 0 ? ['runs'] : given.positionals;
-    const runs = await findRuns(paths);
+    const pair = given.lists.get('compare');
+    const { runs, where } = await chosenRuns(given.positionals, pair !== undefined);
     if (given.switches.has('steps')) {
       const rows = stepRows(speedrunSteps, runs);
       const text = given.switches.has('json') ? JSON.stringify(rows) : stepsText(rows);
@@ -54,12 +61,7 @@ export const report: Command = {
       return 0;
     }
     const found = reportRuns(runs, { goal: percentage(given, 'goal', 94) });
-    const pair = given.values.get('compare')?.split(' ');
-    if (pair !== undefined && pair.length !== 2) {
-      throw new UsageError('--compare needs 2 values: --compare A B.');
-    }
-    const [a, b] = pair ?? [];
-    const compared = a === undefined || b === undefined ? undefined : ([a, b] as const);
+    const compared = pair === undefined ? undefined : namedPair(found, pair, where);
     const output = given.values.get('output');
     if (given.switches.has('predictions')) await makePredictions(found, given);
     if (output !== undefined) {
@@ -68,7 +70,7 @@ export const report: Command = {
         mistakes.length === 0
           ? []
           : mistakesSections(mistakes, await loadData(given, displayProgress(), {}));
-      await writeOutput(output, reportPage(found, compared, sections), '--output');
+      await writeOutput(output, await reportPage(found, compared, sections), '--output');
     }
     const comparison = compared === undefined ? undefined : compareGroups(found, ...compared);
     if (given.switches.has('json')) {
@@ -78,12 +80,54 @@ export const report: Command = {
     }
     process.stdout.write(`${reportText(found)}\n`);
     if (comparison !== undefined && compared !== undefined) {
-      process.stdout.write(`\n${comparisonText(...compared, comparison)}\n`);
+      process.stdout.write(`\n${comparisonText(...compared, comparison)}\n${where}\n`);
     }
     if (output !== undefined) process.stdout.write(`\nwritten to ${output}\n`);
     return 0;
   },
 };
+
+/**
+ * The runs that are asked for, and a sentence on where they are. Default: those of `runs`; for a comparison also those of `results`,
+ * of this folder or else of the package.
+ */
+async function chosenRuns(
+  paths: readonly string[],
+  isComparing: boolean,
+): Promise<{ readonly runs: readonly Run[]; readonly where: string }> {
+  const stored = join(__dirname, '../../results');
+  const results = existsSync('results') || !existsSync(stored) ? 'results' : relative('.', stored);
+  if (!isComparing || paths.length > 0) {
+    const asked = paths.length === 0 ? ['runs'] : paths;
+    return { runs: await findRuns(asked), where: `Looked at ${asked.join(', ')}.` };
+  }
+  const searched = await Promise.all(
+    ['runs', results].map(async (path) => ({ path, runs: await findAnyRuns(path) })),
+  );
+  const told = searched.map(
+    ({ path, runs }) => `${path} (${runs.length} ${runs.length === 1 ? 'run' : 'runs'})`,
+  );
+  const where = `Looked at ${told.join(' and ')}.`;
+  const runs = searched.flatMap((one) => one.runs);
+  if (runs.length === 0) {
+    throw new RunError(`report: there is no run to compare. ${where} Name the folder of some.`);
+  }
+  return { runs, where };
+}
+
+/** The labels of two groups, by the names that were typed. */
+function namedPair(
+  { groups }: RunReport,
+  [a, b]: readonly string[],
+  where: string,
+): readonly [a: string, b: string] {
+  try {
+    return [findGroup(groups, a).label, findGroup(groups, b).label];
+  } catch (error) {
+    if (!(error instanceof ReportError)) throw error;
+    throw new ReportError(`${error.message} ${where}`, { cause: error });
+  }
+}
 
 /** Classifies the test images by every run of a report that has a checkpoint, unless it was done before. */
 async function makePredictions({ groups }: RunReport, given: Given): Promise<void> {

@@ -63,6 +63,8 @@ export { momentGradients } from '../analysis/gradients';
 export type { Moment } from '../analysis/gradients';
 export { createHessian } from '../analysis/hessian';
 export type { Hessian, Sample } from '../analysis/hessian';
+export { lossSurface } from '../analysis/loss-surface';
+export type { LossPlace, SurfaceGrid } from '../analysis/loss-surface';
 export { lanczos } from '../analysis/lanczos';
 export type { Eigenpairs, LanczosOptions, Product } from '../analysis/lanczos';
 export { orthonormalBasis, overlap, projectOut, shares } from '../analysis/overlap';

@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { NotebookError } from '../base/errors';
 import { chart } from './chart';
+import { figureOf } from '../../test/plotly-figure';
 import type { Figure } from './figure';
 import { loadPlotly, plotly } from './plotly';
 import type { PlotlyTrace } from './plotly';
@@ -12,14 +13,6 @@ const still = (): ReturnType<typeof chart> =>
   chart([{ a: 1, b: 2 }], { mark: 'point', x: 'a', y: 'b' });
 
 const htmlOf = ({ bundle }: Figure): string => bundle['text/html'] ?? '';
-
-/** What the figure's script hands over to the page. */
-function pushed(figure: Figure): { readonly id: string } {
-  const [, script = ''] = /<script>(.*)<\/script>$/s.exec(htmlOf(figure)) ?? [];
-  const window: { cifar10FastPlots?: { readonly id: string }[] } = {};
-  new Function('window', script)(window);
-  return window.cifar10FastPlots?.[0] ?? { id: 'nothing' };
-}
 
 describe('plotly', () => {
   test('hands over the figure, and keeps the picture and the text of its still', async () => {
@@ -46,7 +39,7 @@ describe('plotly', () => {
     expect(figure.bundle['text/plain']).toBe(expected.bundle['text/plain']);
     expect(figure.metadata).toEqual(expected.metadata);
 
-    const found = pushed(figure);
+    const found = figureOf(figure);
     expect(htmlOf(figure)).toContain(`<div data-plotly="${found.id}"><img alt=`);
     expect(found).toMatchObject({
       data: [
@@ -69,7 +62,7 @@ describe('plotly', () => {
 
   test('gives figures that differ boxes of their own', async () => {
     const ids = [1, 2].map(
-      async (z) => pushed(await plotly([{ type: 'surface', z: [[z]] }], {}, still())).id,
+      async (z) => figureOf(await plotly([{ type: 'surface', z: [[z]] }], {}, still())).id,
     );
     expect(new Set(await Promise.all(ids)).size).toBe(2);
   });

@@ -1,7 +1,8 @@
 import { compile } from 'vega-lite';
 import { View, parse } from 'vega';
 import { expect, test } from 'vitest';
-import { confusionChart, curveChart, stripChart, timeChart } from './charts';
+import { confusionChart, stripChart } from './charts';
+import { curveChart, curveDomain } from './curve-chart';
 import type { ChartPoint, ChartRun, ChartSpec } from './charts';
 
 /** A chart as SVG, drawn by vega; what vega-lite finds wrong with it fails the test. */
@@ -50,7 +51,7 @@ test('a strip has a point for each run, a tick and a line for each mean, a diamo
 });
 
 test('a curve is the mean of the runs at each epoch, its band a standard deviation to each side', () => {
-  const { data } = curveChart(curves(['a']), 'test loss') as {
+  const { data } = curveChart(curves(['a']), { title: 'test loss' }) as {
     data: { values: { epoch: number; mean: number; low: number; high: number; runs: number }[] };
   };
   expect(data.values).toHaveLength(4);
@@ -62,30 +63,42 @@ test('a curve is the mean of the runs at each epoch, its band a standard deviati
 
 test('up to seven series share a chart, told apart by colour and dashes; more have one each', async () => {
   const names = (size: number): string[] => Array.from({ length: size }, (_, at) => `series ${at}`);
-  const shared = await drawn(curveChart(curves(names(7)), 'test loss'));
+  const shared = await drawn(curveChart(curves(names(7)), { title: 'test loss' }));
   expect(count(shared, /aria-roledescription="line mark"/g)).toBe(7);
   const lines = [...shared.matchAll(/aria-roledescription="line mark"[^>]*/g)].map(String);
   expect(new Set(lines.map((line) => /stroke-dasharray="([^"]*)"/.exec(line)?.[1])).size).toBe(7);
   expect(shared).toContain('aria-roledescription="legend"');
-  const apart = await drawn(curveChart(curves(names(8)), 'test loss'));
+  const apart = await drawn(curveChart(curves(names(8)), { title: 'test loss' }));
   expect(count(apart, /aria-roledescription="line mark"/g)).toBe(8);
   expect(count(apart, />series \d</g)).toBe(8);
 });
 
 test('one series has no legend; one run no band to speak of', async () => {
-  const one = await drawn(curveChart(curves(['a'], 1, 2), 'test loss'));
+  const one = await drawn(curveChart(curves(['a'], 1, 2), { title: 'test loss' }));
   expect(one).not.toContain('legend');
   expect(one).toContain('aria-roledescription="line mark"');
 });
 
-test('accuracy against time: published figures with both numbers only', async () => {
-  const marks = [
-    { series: 'a', acc: 94.08, timeSec: 79 },
-    { series: 'b', acc: 94.1 },
-  ];
-  const picture = await drawn(timeChart(runs, marks, 94));
-  expect(count(picture, /aria-roledescription="point"/g)).toBe(7);
-  expect(picture).toContain('training time, s');
+test('training and test of many series are lines of one chart, dashed and solid; the goal is a line with its value', async () => {
+  const names = Array.from({ length: 8 }, (_, at) => `series ${at}`);
+  const both = ['training', 'test'].flatMap((of) =>
+    curves(names).map((point) => ({ ...point, of })),
+  );
+  const goal = { value: 94, unit: ' %' };
+  const picture = await drawn(curveChart(both, { title: 'accuracy, %', goal }));
+  expect(count(picture, /aria-roledescription="line mark"/g)).toBe(16);
+  const lines = [...picture.matchAll(/aria-roledescription="line mark"[^>]*/g)].map(String);
+  expect(new Set(lines.map((line) => /stroke-dasharray="([^"]*)"/.exec(line)?.[1])).size).toBe(2);
+  expect(count(picture, />94 %</g)).toBe(8);
+});
+
+test('the domain of curves holds their bands and the goal', () => {
+  const [low, high] = curveDomain(curves(['a'], 2, 2), [94]);
+  // Epoch 1 has 10 and 11: the band begins at 10.5 - sqrt(1/2).
+  expect(low).toBeLessThan(10.5 - Math.SQRT1_2);
+  expect(low).toBeGreaterThan(0);
+  expect(high).toBeGreaterThan(94);
+  expect(high).toBeLessThan(100);
 });
 
 test('confusion: shares of a row in percent; mistakes are the darker, the more there are; the diagonal is plain', async () => {

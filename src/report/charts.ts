@@ -1,4 +1,4 @@
-import { summarise } from './stats';
+import { colour, fitted, quantity, seriesOf } from './chart-parts';
 
 /** A chart as data: a vega-lite specification, its rows in it. */
 export type ChartSpec = Readonly<Record<string, unknown>>;
@@ -17,6 +17,8 @@ export interface ChartRun {
 /** A value of one run after one epoch. */
 export interface ChartPoint {
   readonly series: string;
+  /** Which of the lines of the series, where it has several: `training`, `test`. */
+  readonly of?: string;
   readonly epoch: number;
   readonly value: number;
 }
@@ -36,50 +38,8 @@ export interface ChartMean {
   readonly high?: number;
 }
 
-/** Colours tell so many series apart; more of them get a chart each. */
-const mostColours = 7;
-
-/** Every series, in the order in which they come. */
-function seriesOf(rows: readonly { readonly series: string }[]): string[] {
-  return [...new Set(rows.map(({ series }) => series))];
-}
-
-function colour(order: readonly string[], legend: object = {}): object {
-  // One series needs no colour to be told from others, nor does a legend say more than a title.
-  return {
-    field: 'series',
-    type: 'nominal',
-    sort: order,
-    scale: { domain: order },
-    legend:
-      order.length === 1
-        ? null
-        : { title: null, orient: 'top', columns: 4, labelLimit: 260, ...legend },
-  };
-}
-
-/** Lines of the series, beside their colours: for readers who see few of them. */
-const dashes = [
-  [1, 0],
-  [9, 4],
-  [3, 3],
-  [12, 3, 3, 3],
-  [6, 2],
-  [1, 3],
-  [14, 6],
-];
-
 /** Runs in the upper part of a strip, what they come to below. */
 const above = { type: 'quantitative', scale: { domain: [-0.6, 1.3] } } as const;
-
-const fitted = { width: 'container', autosize: { type: 'fit-x', contains: 'padding' } } as const;
-
-const quantity = (field: string, title: string): object => ({
-  field,
-  title,
-  type: 'quantitative',
-  scale: { zero: false },
-});
 
 /**
  * Accuracies, a strip a series: a point a run, a tick at the mean with a line over its interval, a diamond at what was
@@ -104,7 +64,16 @@ export function stripChart(
         type: 'nominal',
         sort: order,
         title: null,
-        axis: { labelLimit: 260, grid: false, domain: false, ticks: false },
+        axis: {
+          // A long label has two lines.
+          labelExpr:
+            "length(datum.label) > 36 && indexof(datum.label, '@') > 0 ? " +
+            "[slice(datum.label, 0, indexof(datum.label, '@')), slice(datum.label, indexof(datum.label, '@'))] : datum.label",
+          labelLimit: 420,
+          grid: false,
+          domain: false,
+          ticks: false,
+        },
       },
     },
     layer: [
@@ -115,6 +84,15 @@ export function stripChart(
               data: { values: [{}] },
               mark: { type: 'rule', strokeDash: [5, 4], tooltip: null },
               encoding: { x: { datum: goal, type: 'quantitative' }, y: null },
+            },
+            {
+              data: { values: [{}] },
+              mark: { type: 'text', align: 'left', dx: 4, dy: -4, tooltip: null },
+              encoding: {
+                x: { datum: goal, type: 'quantitative' },
+                y: { value: 0 },
+                text: { value: `${goal} %` },
+              },
             },
           ]),
       {
@@ -160,126 +138,6 @@ export function stripChart(
                 x,
                 yOffset: { datum: 0.9, ...above },
                 tooltip: [{ field: 'acc', title: 'published, %' }],
-              },
-            },
-          ]),
-    ],
-  };
-}
-
-/**
- * A value by epoch: the mean over the runs of a series as a line, mean +- standard deviation as a band around it. Up to
- * seven series share a chart; more have one each, on common scales.
- */
-export function curveChart(points: readonly ChartPoint[], title: string): ChartSpec {
-  const order = seriesOf(points);
-  const isShared = order.length <= mostColours;
-  const epochs = new Map<string, number[]>();
-  for (const { series, epoch, value } of points) {
-    const key = JSON.stringify([series, epoch]);
-    epochs.set(key, [...(epochs.get(key) ?? []), value]);
-  }
-  const values = [...epochs].map(([key, of]) => {
-    const [series, epoch] = JSON.parse(key) as [string, number];
-    const { mean, sd, count } = summarise(of, { target: null });
-    return { series, epoch, mean, low: mean - (sd ?? 0), high: mean + (sd ?? 0), runs: count };
-  });
-  const last = Math.max(...points.map(({ epoch }) => epoch));
-  const x = {
-    field: 'epoch',
-    type: 'quantitative',
-    title: 'epoch',
-    axis: { tickMinStep: 1, tickCount: Math.min(last, 12), format: 'd' },
-    scale: { nice: false, zero: false },
-  };
-  const told = colour(order, { symbolType: 'stroke', symbolOpacity: 1, symbolSize: 300 });
-  const color = isShared ? { color: told } : {};
-  const layer = [
-    {
-      mark: { type: 'area', opacity: 0.22, line: false, tooltip: null },
-      encoding: { x, y: quantity('low', title), y2: { field: 'high' }, ...color },
-    },
-    {
-      mark: { type: 'line', point: last < 3 },
-      encoding: {
-        x,
-        y: quantity('mean', title),
-        ...color,
-        ...(isShared && order.length > 1
-          ? {
-              strokeDash: {
-                ...told,
-                scale: { domain: order, range: dashes.slice(0, order.length) },
-              },
-            }
-          : {}),
-        tooltip: [
-          { field: 'series', title: 'series' },
-          { field: 'epoch', title: 'epoch' },
-          { field: 'mean', title, format: '.4~f' },
-          { field: 'runs', title: 'runs' },
-        ],
-      },
-    },
-  ];
-  const data = { values };
-  if (isShared) return { ...fitted, height: 300, data, layer };
-  return {
-    data,
-    columns: 3,
-    facet: { field: 'series', type: 'nominal', sort: order, title: null },
-    spec: { width: 230, height: 150, layer },
-  };
-}
-
-/** Accuracy against seconds of training: a point a run, a diamond at what was published. */
-export function timeChart(
-  runs: readonly ChartRun[],
-  published: readonly ChartMark[],
-  goal?: number,
-): ChartSpec {
-  const order = seriesOf(runs);
-  const known = published.filter(({ acc, timeSec }) => acc !== undefined && timeSec !== undefined);
-  const isShared = order.length <= mostColours;
-  const x = quantity('timeSec', 'training time, s');
-  const y = quantity('acc', 'test accuracy, %');
-  const color = isShared ? { color: colour(order) } : {};
-  const shape = isShared && order.length > 1 ? { shape: colour(order) } : {};
-  const tooltip = [
-    { field: 'series', title: 'series' },
-    { field: 'seed', title: 'seed' },
-    { field: 'timeSec', title: 'training time, s', format: '.1f' },
-    { field: 'acc', title: 'test accuracy, %', format: '.2f' },
-  ];
-  return {
-    ...fitted,
-    height: 300,
-    layer: [
-      ...(goal === undefined
-        ? []
-        : [
-            {
-              data: { values: [{}] },
-              mark: { type: 'rule', strokeDash: [5, 4], tooltip: null },
-              encoding: { y: { datum: goal, type: 'quantitative' } },
-            },
-          ]),
-      {
-        data: { values: runs },
-        mark: { type: 'point', size: 60, filled: true, opacity: 0.8 },
-        encoding: { x, y, ...color, ...shape, tooltip },
-      },
-      ...(known.length === 0
-        ? []
-        : [
-            {
-              data: { values: known },
-              mark: { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 },
-              encoding: {
-                x,
-                y,
-                ...color,
-                tooltip: [{ field: 'series', title: 'published' }, ...tooltip.slice(2)],
               },
             },
           ]),

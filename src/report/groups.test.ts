@@ -212,7 +212,7 @@ describe('runs that diverged', () => {
     failure: { epoch: 2, step: 7, message: 'train: the loss is NaN' },
   });
 
-  test('are counted, and left out of the statistics', () => {
+  test('are counted, and left out of the statistics', async () => {
     const report = reportRuns([...demos, failed]);
     expect(report.groups[0].acc.count).toBe(4);
     expect(report.groups[0].diverged).toEqual([failed]);
@@ -220,7 +220,7 @@ describe('runs that diverged', () => {
     expect(reportText(report)).toContain(
       'demo: 1 of 5 diverged (seed 4 in epoch 2, step 7); the statistics leave them out.',
     );
-    expect(reportPage(report)).toContain('demo: 1 of 5 diverged');
+    expect(await reportPage(report)).toContain('demo: 1 of 5 diverged');
     expect(reportJson(report)).toMatchObject({
       groups: [{ diverged: [{ seed: 4, epoch: 2, step: 7, folder: 'runs/demo-4' }] }],
     });
@@ -273,19 +273,42 @@ test('the table, with what it leaves out', () => {
   ]);
 });
 
+test('runs of different machines are groups of their own, and keep their seeds', () => {
+  const slow = [0, 1].map((seed) => run('demo', seed, 94, { machine: 'AMD EPYC, 2 cores, 24 GB' }));
+  const newer = { machine: 'AMD EPYC, 8 cores, 24 GB', started: '2027-01-01' };
+  const fast = run('demo', 0, 94.4, {
+    ...newer,
+    result: { accPercent: 94.4, trainSec: 10, imagesPerSec: 800 },
+  });
+  const report = reportRuns([...slow, fast]);
+  expect(report.repeated).toEqual([]);
+  expect(report.groups.map(({ label, time }) => [label, time.mean])).toEqual([
+    ['demo@AMD-EPYC-2-cores', 70.5],
+    ['demo@AMD-EPYC-8-cores', 10],
+  ]);
+  const text = reportText(report);
+  expect(text).toMatch(/^experiment +machine +n /);
+  expect(text).toMatch(/demo@AMD-EPYC-8-cores +AMD-EPYC-8-cores +1 +94.40/);
+  expect(text).toContain('Seconds and images/s of different machines do not compare');
+});
+
 test('notes: several machines, sizes that were not published, threads that differ, seeds that come again', () => {
   const text = reportText(
     reportRuns([
       run('demo', 0, 81, { scale: 'pocket' }),
-      run('demo', 1, 82, { scale: 'pocket', machine: 'another machine', threads: 1 }),
+      run('demo', 1, 82, { scale: 'pocket', threads: 1 }),
       run('demo', 1, 82, { scale: 'pocket', path: 'old', started: '2026' }),
+      run('post8-final', 1, 82, { scale: 'pocket', machine: 'another machine' }),
     ]),
   );
-  expect(text).toContain('2 runs at pocket scale, bf16, on one machine; another machine.');
+  expect(text).toContain('3 runs at pocket scale, bf16, on one machine; another machine.');
   expect(text).toContain('Published figures are of full scale on one V100;');
-  expect(text).toContain('Seconds are of several machines: demo.');
-  expect(text).toContain('demo mixes runs with different numbers of threads');
-  expect(text).toContain('1 run was left out, as a later one has the same seed: old.');
+  expect(text).toContain(
+    'demo mixes runs with different numbers of threads, which change results and seconds',
+  );
+  expect(text).toContain(
+    '1 run was left out, as a later one of the same machine has the same seed: old.',
+  );
 });
 
 describe('comparing', () => {
@@ -341,15 +364,22 @@ test('as JSON, without the epochs', () => {
   });
 });
 
-test('as a page: tables, a chart of each kind, every run; published marks for the full size only', () => {
-  const page = reportPage(reportRuns([...demos, ...others]), ['demo', 'post8-final']);
+test('as a page: tables, a chart of each kind, every run; published marks for the full scale only', async () => {
+  const page = await reportPage(reportRuns([...demos, ...others]), ['demo', 'post8-final']);
   expect(page).toContain('<h2>demo and post8-final</h2>');
-  expect([...page.matchAll(/class="chart"/g)]).toHaveLength(4);
+  // Accuracies; accuracy and loss, each in training beside test.
+  expect([...page.matchAll(/class="chart"/g)]).toHaveLength(5);
+  expect([...page.matchAll(/class="beside"/g)]).toHaveLength(2);
+  expect([...page.matchAll(/class="plot"/g)]).toHaveLength(1);
   expect(page).toContain('Every run (8)');
   expect(page).toContain('Diamonds');
-  const small = reportPage(
+  const small = await reportPage(
     reportRuns(demos.map((one): Run => ({ ...one, scale: 'pocket', rows: [] }))),
   );
   expect(small).not.toContain('Diamonds');
-  expect([...small.matchAll(/class="chart"/g)]).toHaveLength(2);
+  expect([...small.matchAll(/class="chart"/g)]).toHaveLength(1);
+  const mixed = await reportPage(
+    reportRuns([...demos, ...others.map((one) => ({ ...one, rows: [] }))]),
+  );
+  expect(mixed).toContain('Not drawn, as no epochs of theirs are kept: post8-final.');
 });

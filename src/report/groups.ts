@@ -1,16 +1,19 @@
 import { ReportError } from '../base/errors';
-import { nearestHint } from '../base/nearest';
 import type { Published } from '../catalogue/experiment';
 import { publishedOf } from '../runs/run';
 import type { Run } from '../runs/run';
 import { compare } from './compare';
 import type { Comparison } from './compare';
+import { findGroup, labelOf } from './group-names';
 import { summarise } from './stats';
 import type { Summary } from './stats';
 
-/** Runs that differ only in their seed, and in where and when they were made. */
-export interface RunGroup extends Pick<Run, 'name' | 'scale' | 'mode' | 'precision' | 'overrides'> {
-  /** The experiment, and behind an `@` what tells it from other groups: `demo`, `demo@pocket`, `demo@fp32`. */
+/** Runs of one machine that differ only in their seed, and in when they were made. */
+export interface RunGroup extends Pick<
+  Run,
+  'name' | 'scale' | 'mode' | 'precision' | 'overrides' | 'machine'
+> {
+  /** The experiment, and behind each `@` what tells it from other groups: `demo`, `demo@pocket`, `demo@fp32`. */
   readonly label: string;
   /** Finished runs by seed; no seed twice. */
   readonly runs: readonly (Run & Required<Pick<Run, 'result'>>)[];
@@ -22,8 +25,6 @@ export interface RunGroup extends Pick<Run, 'name' | 'scale' | 'mode' | 'precisi
   readonly time: Summary;
   /** Mean over the runs. */
   readonly imagesPerSec: number;
-  /** Every machine that a run was made on; seconds of different ones do not compare. */
-  readonly machines: readonly string[];
   readonly published?: Published;
 }
 
@@ -31,7 +32,7 @@ export interface RunGroup extends Pick<Run, 'name' | 'scale' | 'mode' | 'precisi
 export interface RunReport {
   readonly groups: readonly RunGroup[];
   readonly unfinished: readonly Run[];
-  /** Runs left out because a later one has the same seed: repeating a run adds no evidence. */
+  /** Runs left out because a later one of the same machine has the same seed: repeating a run adds no evidence. */
   readonly repeated: readonly Run[];
   /** Diverged runs of experiments and settings of which no run is finished. */
   readonly diverged: readonly Run[];
@@ -49,7 +50,8 @@ export interface ReportOptions {
 }
 
 /**
- * Groups runs of one experiment, scale, mode, precision and overrides, and computes their statistics.
+ * Groups runs of one experiment, scale, mode, precision, overrides and machine, and computes their statistics. Seconds of different
+ * machines do not compare, so no group has runs of two.
  *
  * Of several runs with one seed in a group the latest counts. Diverged runs are counted, and left out of the statistics.
  *
@@ -65,8 +67,8 @@ export function reportRuns(
   const repeated: Run[] = [];
   const byKind = new Map<string, Run[]>();
   for (const run of runs.filter(isOver)) {
-    const { name, scale, mode, precision, overrides } = run;
-    const key = JSON.stringify([name, scale, mode, precision, overrides]);
+    const { name, scale, mode, precision, overrides, machine } = run;
+    const key = JSON.stringify([name, scale, mode, precision, overrides, machine]);
     byKind.set(key, [...(byKind.get(key) ?? []), run]);
   }
   const kinds = [...byKind.values()].map((kind) => latestBySeed(kind, repeated));
@@ -78,8 +80,9 @@ export function reportRuns(
         `${failed === 0 ? '' : `, ${failed} diverged`}. Finish one first.`,
     );
   }
+  const firsts = finished.map(([first]) => first);
   return {
-    groups: finished.map((kind) => groupOf(kind, labelOf(kind[0], finished), { goal, level })),
+    groups: finished.map((kind) => groupOf(kind, labelOf(kind[0], firsts), { goal, level })),
     unfinished,
     repeated,
     diverged: kinds.filter((kind) => !kind.some(isComplete)).flat(),
@@ -109,7 +112,7 @@ function groupOf(
   { goal, level }: Required<ReportOptions>,
 ): RunGroup {
   const runs = kind.filter(isComplete);
-  const [{ name, scale, mode, precision, overrides }] = runs;
+  const [{ name, scale, mode, precision, overrides, machine }] = runs;
   const published = publishedOf(runs[0]);
   const summaryOf = (
     key: 'accPercent' | 'trainSec' | 'imagesPerSec',
@@ -126,47 +129,24 @@ function groupOf(
     mode,
     precision,
     overrides,
+    machine,
     runs,
     diverged: kind.filter((run) => !isComplete(run)),
     acc: summaryOf('accPercent', goal),
     time: summaryOf('trainSec', null),
     imagesPerSec: summaryOf('imagesPerSec', null).mean,
-    machines: [...new Set(runs.map(({ machine }) => machine))],
     ...(published === undefined ? {} : { published }),
   };
 }
 
-/** The experiment's name; if it has several groups, also what tells this one from each of them. */
-function labelOf(run: Run, kinds: readonly (readonly Run[])[]): string {
-  const others = kinds.map(([first]) => first).filter(({ name }) => name === run.name);
-  const parts = (of: Run): string[] => [
-    of.scale,
-    of.precision,
-    of.mode,
-    of.overrides.join(',') || 'as-published',
-  ];
-  const own = parts(run).filter((part, index) =>
-    others.some((other) => parts(other)[index] !== part),
-  );
-  return [run.name, ...own].join('@');
-}
-
 /**
- * Compares the test accuracies of two groups, named by their labels.
+ * Compares the test accuracies of two groups, named by their labels or by as much of them as fits one group only.
  *
- * @throws ReportError naming the nearest label, if there is no such group
+ * @throws ReportError naming the nearest label if there is no such group, or every one that fits if there are several
  */
 export function compareGroups({ groups, level }: RunReport, a: string, b: string): Comparison {
-  const [first, second] = [a, b].map((label) => {
-    const found = groups.find((group) => group.label === label);
-    if (found === undefined) {
-      const labels = groups.map((group) => group.label);
-      throw new ReportError(
-        `report: there are no finished runs called "${label}".${nearestHint(label, labels)} ` +
-          `There are: ${labels.join(', ')}.`,
-      );
-    }
-    return found.runs.map(({ seed, result }) => ({ seed, value: result.accPercent }));
-  });
+  const [first, second] = [a, b].map((name) =>
+    findGroup(groups, name).runs.map(({ seed, result }) => ({ seed, value: result.accPercent })),
+  );
   return compare(first, second, { level });
 }

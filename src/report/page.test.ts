@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Data } from 'plotly.js-dist';
 import { expect, test } from 'vitest';
 import { htmlPage } from './page';
 
@@ -8,8 +9,8 @@ const table = {
   rows: [['<demo> & "co"', '94.08']],
 } as const;
 
-test('text and tables, escaped; no script where there is no chart', () => {
-  const page = htmlPage('Runs <1>', 'a & b', [
+test('text and tables, escaped; no script where there is no chart', async () => {
+  const page = await htmlPage('Runs <1>', 'a & b', [
     { title: 'One', parts: [table, { kind: 'text', text: 'p < 0.05' }] },
     { title: 'Two', isFolded: true, parts: [] },
   ]);
@@ -20,9 +21,9 @@ test('text and tables, escaped; no script where there is no chart', () => {
   expect(page).not.toContain('<script');
 });
 
-test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fetched', () => {
+test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fetched', async () => {
   const chart = { mark: 'point', data: { values: [{ name: '</script><b>' }] } };
-  const page = htmlPage('Runs', '', [
+  const page = await htmlPage('Runs', '', [
     { title: 'One', parts: [{ kind: 'chart', chart, caption: 'A point.' }] },
   ]);
   const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);
@@ -40,9 +41,24 @@ test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fet
   expect(page.includes('sourceMappingURL')).toBe(false);
 });
 
-test('pictures: in the page itself, with what they are told to be', () => {
+test('pictures: in the page itself, with what they are told to be', async () => {
   const pictures = [{ png: Uint8Array.of(1, 2, 3), lines: ['<cat>', 'as dog'] }];
-  const page = htmlPage('Runs', '', [{ title: 'One', parts: [{ kind: 'pictures', pictures }] }]);
+  const page = await htmlPage('Runs', '', [
+    { title: 'One', parts: [{ kind: 'pictures', pictures }] },
+  ]);
   expect(page).toContain('<img alt="&lt;cat&gt;" src="data:image/png;base64,AQID">');
   expect(page).toContain('<figcaption><b>&lt;cat&gt;</b><br>as dog</figcaption>');
+});
+
+test('figures of plotly.js: the library is in the page, and draws them by name', async () => {
+  const data: Data[] = [{ type: 'scatter', x: [1], y: [2], name: '</script>' }];
+  const plot = { data, layout: {} };
+  const page = await htmlPage('Runs', '', [
+    { title: 'One', parts: [{ kind: 'plot', name: 'time', plot, caption: 'A point.' }] },
+  ]);
+  expect(page).toContain('<div class="plot" data-plotly="time"></div>');
+  const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);
+  expect(scripts).toHaveLength(2);
+  expect(scripts[0]).toContain('DecompressionStream');
+  expect(scripts[1]).toContain(String.raw`\u003c/script>`);
 });

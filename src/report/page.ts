@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ChartSpec } from './charts';
+import { plotlyScript } from './plotly-script';
+import type { Plot } from './time-plot';
 
 /** A part of a page. */
 export type PagePart =
@@ -12,12 +14,23 @@ export type PagePart =
       readonly rows: readonly (readonly string[])[];
     }
   | { readonly kind: 'chart'; readonly chart: ChartSpec; readonly caption: string }
+  /** Charts beside each other, below each other on a narrow screen. */
+  | {
+      readonly kind: 'charts';
+      readonly charts: readonly { readonly chart: ChartSpec; readonly caption: string }[];
+    }
+  /** A figure of plotly.js; `name` is its own in the page. */
+  | {
+      readonly kind: 'plot';
+      readonly name: string;
+      readonly plot: Plot;
+      readonly caption: string;
+    }
   | {
       readonly kind: 'pictures';
       /** Small ones, shown enlarged and not blurred, each with a line or several below it. */
       readonly pictures: readonly {
         /** The bytes of a PNG file. */
-        /** The bytes of the file. */
         readonly png: Uint8Array;
         readonly lines: readonly string[];
       }[];
@@ -32,22 +45,27 @@ export interface PageSection {
 }
 
 /**
- * A page of text, tables and vega-lite charts as one HTML file that needs nothing else: vega is in it, and its policy
- * forbids the browser to fetch anything. It follows the reader's choice of a light or a dark screen, and prints.
+ * A page of text, tables, charts of vega-lite and figures of plotly.js as one HTML file that needs nothing else: the libraries are in
+ * it, and its policy forbids the browser to fetch anything. It follows the reader's choice of a light or a dark screen, and prints.
  */
-export function htmlPage(
+export async function htmlPage(
   title: string,
   subtitle: string,
   sections: readonly PageSection[],
-): string {
-  const charts: ChartSpec[] = [];
+): Promise<string> {
+  const drawn: Drawn = { charts: [], plots: [] };
   const body = sections.map(({ title, parts, isFolded = false }) => {
-    const inner = parts.map((part) => partHtml(part, charts)).join('\n');
+    const inner = parts.map((part) => partHtml(part, drawn)).join('\n');
     return isFolded
       ? `<details><summary>${escape(title)}</summary>\n${inner}\n</details>`
       : `<section>\n<h2>${escape(title)}</h2>\n${inner}\n</section>`;
   });
-  const scripts = charts.length === 0 ? [] : [...vegaSources(), drawing(charts)];
+  const { charts, plots } = drawn;
+  const scripts = [
+    ...(charts.length === 0 ? [] : vegaSources()),
+    ...(plots.length === 0 ? [] : [await plotlyScript()]),
+    ...(charts.length + plots.length === 0 ? [] : [drawing(drawn)]),
+  ];
   return [
     '<!doctype html>',
     '<html lang="en">',
@@ -77,7 +95,21 @@ export function htmlPage(
 const policy =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:";
 
-function partHtml(part: PagePart, charts: ChartSpec[]): string {
+/** What the page's script draws, in the order of its boxes. */
+interface Drawn {
+  readonly charts: ChartSpec[];
+  readonly plots: (Plot & { readonly id: string })[];
+}
+
+function chartHtml({ charts }: Drawn, chart: ChartSpec, caption: string): string {
+  charts.push(chart);
+  return (
+    `<figure><div class="chart" id="chart-${charts.length}"></div>` +
+    `<figcaption>${escape(caption)}</figcaption></figure>`
+  );
+}
+
+function partHtml(part: PagePart, drawn: Drawn): string {
   switch (part.kind) {
     case 'text':
       return `<p>${escape(part.text)}</p>`;
@@ -94,9 +126,15 @@ function partHtml(part: PagePart, charts: ChartSpec[]): string {
       ].join('\n');
     }
     case 'chart':
-      charts.push(part.chart);
+      return chartHtml(drawn, part.chart, part.caption);
+    case 'charts': {
+      const figures = part.charts.map(({ chart, caption }) => chartHtml(drawn, chart, caption));
+      return `<div class="beside">${figures.join('\n')}</div>`;
+    }
+    case 'plot':
+      drawn.plots.push({ id: part.name, ...part.plot });
       return (
-        `<figure><div class="chart" id="chart-${charts.length}"></div>` +
+        `<figure><div class="plot" data-plotly="${escape(part.name)}"></div>` +
         `<figcaption>${escape(part.caption)}</figcaption></figure>`
       );
     case 'pictures':
@@ -139,10 +177,14 @@ const colours = {
   dark: ['#4aa3df', '#f0783c', '#2bb68a', '#d990b8', '#e69f00', '#9ad2f5', '#e6edf3'],
 };
 
-/** Draws every chart, and again when the reader turns the screen dark or light. */
-function drawing(charts: readonly ChartSpec[]): string {
+const forScript = (value: unknown): string =>
+  JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
+
+/** Draws every chart and figure, and again when the reader turns the screen dark or light. */
+function drawing({ charts, plots }: Drawn): string {
   return `
-const charts = ${JSON.stringify(charts).replaceAll('<', String.raw`\u003c`)};
+const charts = ${forScript(charts)};
+const plots = ${forScript(plots)};
 const colours = ${JSON.stringify(colours)};
 const dark = matchMedia('(prefers-color-scheme: dark)');
 function config() {
@@ -158,7 +200,23 @@ function config() {
     mark: { tooltip: true, color: ink('text') }, line: { strokeWidth: 2 },
     rule: { color: ink('text') }, tick: { color: ink('text') }, text: { color: ink('text') }, point: { color: ink('text') } };
 }
+function drawPlots() {
+  const css = getComputedStyle(document.documentElement);
+  const ink = (name) => css.getPropertyValue('--' + name).trim();
+  const axis = { gridcolor: ink('grid'), linecolor: ink('line'), zeroline: false, color: ink('faint'),
+    title: { font: { color: ink('text'), size: 13 } } };
+  const template = { layout: { font: { family: ink('font'), size: 12, color: ink('text') }, xaxis: axis, yaxis: axis,
+    paper_bgcolor: ink('ground'), plot_bgcolor: ink('ground'), shapedefaults: { line: { color: ink('text') } } } };
+  const palette = dark.matches ? colours.dark : colours.light;
+  for (const { id, data, layout } of plots) {
+    for (const box of document.querySelectorAll('[data-plotly="' + id + '"]')) delete box.dataset.live;
+    const coloured = data.map((trace) => ({ ...trace, textfont: { color: ink('text'), size: 11 },
+      marker: { ...trace.marker, color: palette[trace.meta % palette.length] } }));
+    window.cifar10FastPlots.push({ id, data: coloured, layout: { ...layout, template } });
+  }
+}
 async function draw() {
+  if (plots.length > 0) drawPlots();
   for (const [index, spec] of charts.entries()) {
     await vegaEmbed('#chart-' + (index + 1), spec, { mode: 'vega-lite', renderer: 'svg', config: config(),
       actions: { export: true, source: false, compiled: false, editor: false } });
@@ -175,7 +233,7 @@ const style = `
 @media (prefers-color-scheme: dark) {
   :root { --ground: #0d1117; --text: #e6edf3; --faint: #9da7b1; --line: #6e7681; --grid: #262c34; }
 }
-body { margin: 0 auto; padding: 24px; max-width: 1080px; background: var(--ground); color: var(--text); font: 15px/1.5 var(--font); }
+body { margin: 0 auto; padding: 24px; max-width: 1560px; box-sizing: border-box; background: var(--ground); color: var(--text); font: 15px/1.5 var(--font); }
 h1 { margin: 0; font-size: 26px; }
 h2 { margin: 36px 0 8px; font-size: 18px; }
 .subtitle, figcaption { color: var(--faint); }
@@ -183,7 +241,12 @@ h2 { margin: 36px 0 8px; font-size: 18px; }
 figure { margin: 12px 0; }
 figcaption { font-size: 13px; }
 .chart { width: 100%; overflow-x: auto; }
-.table { overflow-x: auto; }
+.plot { min-height: 480px; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 0 28px; }
+.beside figure { min-width: 0; }
+p, figcaption { max-width: 110ch; overflow-wrap: anywhere; }
+.table { overflow-x: auto; border-bottom: 1px solid var(--grid); }
+.table th:first-child, .table td:first-child { position: sticky; left: 0; background: var(--ground); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { padding: 5px 12px; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { padding-left: 0; text-align: left; }

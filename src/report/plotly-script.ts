@@ -4,7 +4,7 @@ import { gzip } from 'node:zlib';
 
 /**
  * A script that loads plotly.js, and draws every figure that is in `window.cifar10FastPlots`, now or pushed later: `id` of its box
- * (`data-plotly`), `data`, `layout`. The library is in it, compressed.
+ * (`data-plotly`), `data`, `layout`; one without a `width` is as wide as its box. The library is in it, compressed.
  */
 export async function plotlyScript(): Promise<string> {
   const code = await readFile(require.resolve('plotly.js-dist'));
@@ -34,18 +34,24 @@ const page = String.raw`(packed) => {
   const draw = async (box, { data, layout }) => {
     const plotly = await (loading ??= load());
     const stage = document.createElement('div');
-    stage.style.cssText = 'position:absolute;visibility:hidden';
+    const isFitted = layout.width === undefined;
+    stage.style.cssText = isFitted ? 'visibility:hidden' : 'position:absolute;visibility:hidden';
     box.append(stage);
-    const width = Math.min(layout.width, box.clientWidth || layout.width);
-    const config = { displaylogo: false };
-    await plotly.newPlot(stage, data, { ...layout, width }, config);
+    const size = isFitted ? {} : { width: Math.min(layout.width, box.clientWidth || layout.width) };
+    // By default version 4 has a button that sends the figure to Plotly's server.
+    const config = { displaylogo: false, showSendToCloud: false, plotlyServerURL: '', responsive: isFitted };
+    await plotly.newPlot(stage, data, { ...layout, ...size }, config);
     for (const old of [...box.children]) if (old !== stage) old.remove();
     stage.style.cssText = '';
     box.dataset.live = 'drawn';
   };
 
-  const push = (figure) => {
-    for (const box of document.querySelectorAll('[data-plotly="' + figure.id + '"]:not([data-live])')) {
+  // Pages take outputs away and put them back, so boxes are looked for whenever something changes.
+  const figures = new Map();
+  const scan = () => {
+    for (const box of document.querySelectorAll('[data-plotly]:not([data-live])')) {
+      const figure = figures.get(box.dataset.plotly);
+      if (figure === undefined) continue;
       box.dataset.live = '';
       const watch = new IntersectionObserver((entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
@@ -55,6 +61,19 @@ const page = String.raw`(packed) => {
       watch.observe(box);
     }
   };
+  const push = (figure) => {
+    figures.set(figure.id, figure);
+    scan();
+  };
   window.cifar10FastPlots = { push };
   for (const figure of waiting) push(figure);
+  let isPlanned = false;
+  new MutationObserver(() => {
+    if (isPlanned) return;
+    isPlanned = true;
+    requestAnimationFrame(() => {
+      isPlanned = false;
+      scan();
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
 }`;

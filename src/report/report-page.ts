@@ -1,11 +1,15 @@
 import type { Run } from '../runs/run';
-import { curveChart, stripChart, timeChart } from './charts';
+import { stripChart } from './charts';
 import type { ChartMark, ChartPoint, ChartRun } from './charts';
+import { curveChart, curveDomain, isShared } from './curve-chart';
+import type { CurveOptions } from './curve-chart';
+import { findGroup } from './group-names';
 import { compareGroups } from './groups';
 import type { RunGroup, RunReport } from './groups';
 import { htmlPage } from './page';
-import type { PageSection } from './page';
+import type { PagePart, PageSection } from './page';
 import { comparisonText, kindsOf, notesOf, share, summaryTable } from './report-text';
+import { timePlot } from './time-plot';
 
 /**
  * The report as one HTML page that opens without a network: tables, accuracies of each group, curves with bands, accuracy
@@ -18,12 +22,12 @@ export function reportPage(
   report: RunReport,
   compared?: readonly [a: string, b: string],
   mistakes: readonly PageSection[] = [],
-): string {
+): Promise<string> {
   const { groups } = report;
   const sections: PageSection[] = [
     accuracySection(report),
     ...(compared === undefined ? [] : [comparisonSection(report, compared)]),
-    ...curveSections(groups),
+    ...curveSections(report),
     timeSection(report),
     ...mistakes,
     methodSection(report.level),
@@ -42,15 +46,16 @@ export function reportPage(
 
 /** Runs, published figures and the goal, as charts show them. */
 function marksOf({ groups, goal }: RunReport): {
-  readonly runs: readonly ChartRun[];
+  readonly runs: readonly (ChartRun & { readonly machine: string })[];
   readonly published: readonly ChartMark[];
   readonly goal: number | undefined;
   /** What a caption says of published figures and the goal. */
   readonly legend: string;
 } {
-  const runs = groups.flatMap(({ label, runs }) =>
-    runs.map(({ seed, result }): ChartRun => ({
+  const runs = groups.flatMap(({ label, runs, machine }) =>
+    runs.map(({ seed, result }) => ({
       series: label,
+      machine,
       seed,
       acc: result.accPercent,
       timeSec: result.trainSec,
@@ -89,10 +94,8 @@ function accuracySection(report: RunReport): PageSection {
   };
 }
 
-function comparisonSection(
-  report: RunReport,
-  [a, b]: readonly [a: string, b: string],
-): PageSection {
+function comparisonSection(report: RunReport, names: readonly [a: string, b: string]): PageSection {
+  const [a, b] = names.map((name) => findGroup(report.groups, name).label);
   const text = comparisonText(a, b, compareGroups(report, a, b), report.level);
   return {
     title: `${a} and ${b}`,
@@ -100,35 +103,94 @@ function comparisonSection(
   };
 }
 
-/** None if no run kept its epochs. */
-function curveSections(groups: readonly RunGroup[]): PageSection[] {
-  const points = (value: (row: Run['rows'][number]) => number): ChartPoint[] =>
-    groups.flatMap(({ label, runs }) =>
-      runs.flatMap(({ rows }) =>
-        rows.map((row) => ({ series: label, epoch: row.epoch, value: value(row) })),
-      ),
-    );
-  const accuracies = points(({ valid }) => 100 * valid.acc);
-  if (accuracies.length === 0) return [];
-  const losses = points(({ valid }) => valid.loss);
+type EpochValue = (row: Run['rows'][number]) => number;
+
+function pointsOf(
+  groups: readonly RunGroup[],
+  value: EpochValue,
+  of?: string,
+): readonly ChartPoint[] {
+  return groups.flatMap(({ label, runs }) =>
+    runs.flatMap(({ rows }) =>
+      rows.map((row) => ({
+        series: label,
+        epoch: row.epoch,
+        value: value(row),
+        ...(of === undefined ? {} : { of }),
+      })),
+    ),
+  );
+}
+
+/** Training beside test, on one scale: two charts, or both lines in the chart of each group where there are many. */
+function curvePart(
+  groups: readonly RunGroup[],
+  values: readonly [training: EpochValue, test: EpochValue],
+  what: string,
+  goal?: NonNullable<CurveOptions['goal']>,
+): PagePart {
+  const kinds = ['training', 'test'] as const;
   const caption = 'Mean over the runs, and one standard deviation to each side.';
+  const all = kinds.flatMap((of, index) => pointsOf(groups, values[index], of));
+  const domain = curveDomain(all, goal === undefined ? [] : [goal.value]);
+  const more = { domain, ...(goal === undefined ? {} : { goal }) };
+  if (!isShared(all))
+    return { kind: 'chart', chart: curveChart(all, { title: what, ...more }), caption };
+  const charts = kinds.map((of, index) => {
+    const points = pointsOf(groups, values[index]);
+    return { chart: curveChart(points, { title: `${of} ${what}`, ...more }), caption };
+  });
+  return { kind: 'charts', charts };
+}
+
+/** None if no run kept its epochs. */
+function curveSections({ groups, goal }: RunReport): PageSection[] {
+  const kept = groups.filter(({ runs }) => runs.some(({ rows }) => rows.length > 0));
+  if (kept.length === 0) return [];
+  const left = groups.filter((group) => !kept.includes(group)).map(({ label }) => label);
+  const [acc, loss] = [
+    [({ train }) => 100 * train.acc, ({ valid }) => 100 * valid.acc],
+    [({ train }) => train.loss, ({ valid }) => valid.loss],
+  ] satisfies (readonly [EpochValue, EpochValue])[];
   return [
     {
       title: 'Learning curves',
       parts: [
-        { kind: 'chart', chart: curveChart(accuracies, 'test accuracy, %'), caption },
-        { kind: 'chart', chart: curveChart(losses, 'test loss'), caption },
+        curvePart(kept, acc, 'accuracy, %', { value: goal, unit: ' %' }),
+        curvePart(kept, loss, 'loss'),
+        ...(left.length === 0
+          ? []
+          : [
+              {
+                kind: 'text',
+                text: `Not drawn, as no epochs of theirs are kept: ${left.join(', ')}.`,
+              } as const,
+            ]),
       ],
     },
   ];
 }
 
 function timeSection(report: RunReport): PageSection {
-  const { runs, published, goal, legend } = marksOf(report);
-  const caption = `A point a run; seconds of training, without validation.${legend}`;
+  const { groups, goal } = report;
+  const { runs, published } = marksOf(report);
+  const { unlabelled, ...plot } = timePlot(runs, published, goal);
+  const timeless = published.filter(({ timeSec }) => timeSec === undefined);
+  const names = (series: readonly string[]): string => series.join(', ');
+  const caption = [
+    `A point a run; seconds of training, without validation. Dashed: ${goal} %. Point at a mark for its run.`,
+    ...(published.length > timeless.length ? ['Diamonds: published figures, on a V100.'] : []),
+    ...(timeless.length === 0
+      ? []
+      : [`No time is published for ${names(timeless.map(({ series }) => series))}.`]),
+    ...(unlabelled.length === 0 ? [] : [`Without a name, for want of room: ${names(unlabelled)}.`]),
+    ...(new Set(groups.map(({ machine }) => machine)).size > 1
+      ? ['Seconds are of several machines: compare groups of one machine only.']
+      : []),
+  ].join(' ');
   return {
     title: 'Accuracy against time',
-    parts: [{ kind: 'chart', chart: timeChart(runs, published, goal), caption }],
+    parts: [{ kind: 'plot', name: 'accuracy-against-time', plot, caption }],
   };
 }
 

@@ -2,6 +2,7 @@ import type { Published } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
 import type { Comparison } from './compare';
+import { machineNames } from './group-names';
 import type { RunGroup, RunReport } from './groups';
 import type { Summary } from './stats';
 
@@ -48,30 +49,37 @@ export function summaryTable({ groups, goal, level }: RunReport): {
   readonly titles: string[];
   readonly rows: string[][];
 } {
-  const differ = (key: 'scale' | 'precision'): boolean =>
+  const differ = (key: 'scale' | 'precision' | 'machine'): boolean =>
     new Set(groups.map((group) => group[key])).size > 1;
-  const [showsScale, showsPrecision] = [differ('scale'), differ('precision')];
+  const machines = machineNames(groups.map(({ machine }) => machine));
   // What all groups share is not in the table; labels show the rest.
-  const rows = groups.map(({ label, scale, precision, acc, time, imagesPerSec, published }) => [
-    label,
-    ...(showsScale ? [scale] : []),
-    ...(showsPrecision ? [precision] : []),
-    String(acc.count),
-    acc.mean.toFixed(2),
-    acc.sd === null ? '-' : acc.sd.toFixed(2),
-    acc.median.toFixed(2),
-    acc.interval === null
-      ? '-'
-      : `${acc.interval.low.toFixed(2)} to ${acc.interval.high.toFixed(2)}`,
-    `${acc.reached}/${acc.count}`,
-    publishedText(published),
-    spread(time, 1),
-    Math.round(imagesPerSec).toLocaleString('en'),
-  ]);
+  const optional = [
+    ['scale', (group: RunGroup) => group.scale],
+    ['precision', (group: RunGroup) => group.precision],
+    ['machine', (group: RunGroup) => machines.get(group.machine) ?? group.machine],
+  ] as const;
+  const shown = optional.filter(([key]) => differ(key));
+  const rows = groups.map((group) => {
+    const { label, acc, time, imagesPerSec, published } = group;
+    return [
+      label,
+      ...shown.map(([, cell]) => cell(group)),
+      String(acc.count),
+      acc.mean.toFixed(2),
+      acc.sd === null ? '-' : acc.sd.toFixed(2),
+      acc.median.toFixed(2),
+      acc.interval === null
+        ? '-'
+        : `${acc.interval.low.toFixed(2)} to ${acc.interval.high.toFixed(2)}`,
+      `${acc.reached}/${acc.count}`,
+      publishedText(published),
+      spread(time, 1),
+      Math.round(imagesPerSec).toLocaleString('en'),
+    ];
+  });
   const titles = [
     'experiment',
-    ...(showsScale ? ['scale'] : []),
-    ...(showsPrecision ? ['precision'] : []),
+    ...shown.map(([key]) => key),
     'n',
     'mean %',
     'sd',
@@ -103,12 +111,11 @@ export function notesOf(report: RunReport): string[] {
   const paths = (some: readonly Run[]): string => some.map(({ path = '-' }) => path).join(', ');
   const note = (isShown: boolean, text: () => string): string[] => (isShown ? [text()] : []);
   const small = groups.filter(({ scale, published }) => scale !== 'full' && published);
-  const mixed = groups.filter(({ machines }) => machines.length > 1);
   const threads = groups.filter(
     ({ runs }) => new Set(runs.map((run) => run.threads ?? 0)).size > 1,
   );
   const total = groups.reduce((sum, { runs }) => sum + runs.length, 0);
-  const machines = new Set(groups.flatMap((group) => group.machines));
+  const machines = new Set(groups.map(({ machine }) => machine));
   return [
     `${count(total, 'run', 'runs')} at ${kindsOf(groups)}, on ${[...machines].join('; ')}.`,
     ...divergedNotes(report),
@@ -118,16 +125,20 @@ export function notesOf(report: RunReport): string[] {
         'Published figures are of full scale on one V100; smaller scales are other, smaller networks in shorter trainings, ' +
         'so do not compare them.',
     ),
-    ...note(mixed.length > 0, () => `Seconds are of several machines: ${labels(mixed)}.`),
+    ...note(
+      machines.size > 1,
+      () =>
+        `Seconds and images/s of different machines do not compare: each machine has rows of its own.`,
+    ),
     ...note(
       threads.length > 0,
       () =>
-        `${labels(threads)} mixes runs with different numbers of threads, which change results.`,
+        `${labels(threads)} mixes runs with different numbers of threads, which change results and seconds.`,
     ),
     ...note(
       repeated.length > 0,
       () =>
-        `${count(repeated.length, 'run was', 'runs were')} left out, as a later one has the same seed: ${paths(repeated)}.`,
+        `${count(repeated.length, 'run was', 'runs were')} left out, as a later one of the same machine has the same seed: ${paths(repeated)}.`,
     ),
     ...note(unfinished.length > 0, () => {
       const where = unfinished.map(
@@ -180,11 +191,11 @@ export function reportJson(report: RunReport): object {
   return {
     goal: report.goal,
     level: report.level,
-    groups: report.groups.map(({ label, name, runs, diverged, machines, ...group }) => ({
+    groups: report.groups.map(({ label, name, runs, diverged, machine, ...group }) => ({
       label,
       record: name,
       ...group,
-      hardware: machines,
+      hardware: machine,
       runs: runs.map(({ seed, path, result: { accPercent, trainSec, imagesPerSec, pflop } }) => ({
         seed,
         accPercent,

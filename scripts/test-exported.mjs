@@ -1,0 +1,95 @@
+// Executes notebooks at smoke scale, exports them as HTML with nbconvert, and opens the pages in Chromium without a network:
+// every figure of plotly.js and every drawing must come to life, from what is in the page.
+//
+//   node scripts/test-exported.mjs [--pictures DIR] [NAME…]     hyperparameters unless others are named
+//
+// --pictures writes a picture of each figure of plotly.js into DIR. Without Chromium on PATH it reports that and tests nothing.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { browserPath } from './browser-path.mjs';
+import { execute, root } from './notebook-files.mjs';
+
+const args = process.argv.slice(2);
+const at = args.indexOf('--pictures');
+const [, folder] = at === -1 ? [] : args.splice(at, 2);
+const names = args.length > 0 ? args : ['hyperparameters'];
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-exported-'));
+let passed = 0;
+let failed = 0;
+
+function check(what, faults) {
+  if (faults.length === 0) passed += 1;
+  else failed += 1;
+  console.log(`  ${faults.length === 0 ? 'ok  ' : 'FAIL'} ${what}`);
+  for (const fault of faults) console.log(`       ${fault}`);
+}
+
+/** The notebook, executed and with its scripts, as a page. */
+async function exported(name) {
+  const environment = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: join(scratch, name) };
+  const target = join(scratch, `${name}.ipynb`);
+  const { error } = await execute(name, target, environment);
+  check(`${name}: every cell runs`, error === undefined ? [] : [error]);
+  const options = ['nbconvert', '--to', 'html', '--log-level', 'ERROR', target];
+  execFileSync(join(root, '.venv/bin/jupyter'), options, { stdio: 'inherit' });
+  return join(scratch, `${name}.html`);
+}
+
+/** Scrolls to every figure and waits until it is drawn; returns what stayed a picture. */
+async function still(page, selector, drawn, picture) {
+  const faults = [];
+  for (const [index, figure] of (await page.locator(selector).all()).entries()) {
+    await figure.scrollIntoViewIfNeeded();
+    const isDrawn = await figure
+      .locator(drawn)
+      .first()
+      .waitFor({ timeout: 60_000 })
+      .then(
+        () => true,
+        () => false,
+      );
+    if (!isDrawn) faults.push(`figure ${index + 1} is not drawn`);
+    else if (picture !== undefined && folder !== undefined) {
+      await page.waitForTimeout(1500);
+      writeFileSync(join(folder, `${picture}-${index + 1}.png`), await figure.screenshot());
+    }
+  }
+  return faults;
+}
+
+async function look(browser, name, file) {
+  const page = await browser.newPage({ viewport: { width: 1180, height: 900 }, offline: true });
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(`file://${file}`, { waitUntil: 'domcontentloaded' });
+  const count = await page.locator('[data-plotly]').count();
+  check(`${name}: the page has figures of plotly.js`, count > 0 ? [] : ['there is none']);
+  const plots = await still(page, '[data-plotly]', '.js-plotly-plot .main-svg', name);
+  check(`${name}: ${count} figures of plotly.js are drawn`, plots);
+  const drawings = await still(page, '[data-drawing]', 'svg');
+  check(`${name}: drawings are drawn`, drawings);
+  // Without a network nbconvert's own scripts are missing, which is not of interest here.
+  const own = errors.filter((error) => /plotly|cifar10/i.test(error));
+  check(`${name}: no error`, own);
+  await page.close();
+}
+
+if (browserPath === undefined) {
+  console.log(
+    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
+  );
+} else {
+  if (folder !== undefined) mkdirSync(folder, { recursive: true });
+  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+  try {
+    for (const name of names) await look(browser, name, await exported(name));
+  } finally {
+    await browser.close();
+  }
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

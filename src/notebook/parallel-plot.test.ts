@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { parallelPlot } from './parallel-plot';
+import { figureOf } from '../../test/plotly-figure';
+
+const rows = [
+  { rate: 0.1, momentum: 0.9, accuracy: 60 },
+  { rate: 1, momentum: 0.5, accuracy: 70 },
+];
+const axes = [
+  { field: 'rate', title: 'highest rate', scale: 'log' } as const,
+  'momentum',
+  'accuracy',
+];
+
+test('an axis a column, a line a row; logarithmic axes name their values', async () => {
+  const figure = await parallelPlot(rows, { axes, title: 'The search' });
+  expect(figureOf(figure).data).toMatchObject([
+    {
+      type: 'parcoords',
+      line: { color: [60, 70] },
+      dimensions: [
+        { label: 'highest rate', values: [-1, 0], tickvals: [-1, 0], ticktext: ['0.1', '1'] },
+        { label: 'momentum', values: [0.9, 0.5] },
+        { label: 'accuracy', values: [60, 70] },
+      ],
+    },
+  ]);
+  expect(figure.bundle['text/plain']).toBe(
+    'The search: 2 runs over highest rate, momentum, accuracy',
+  );
+});
+
+test('another axis may give the colours', async () => {
+  const { data } = figureOf(await parallelPlot(rows, { axes, colour: 'rate' }));
+  expect(data).toMatchObject([{ line: { color: [-1, 0] } }]);
+});
+
+test('what cannot be drawn is named', () => {
+  expect(() => parallelPlot(rows, { axes: ['rate'] })).toThrow('2 rows and 1 axes');
+  expect(() => parallelPlot(rows, { axes, colour: 'decay' })).toThrow(
+    'there is no axis "decay" to take colours from. Axes are: rate, momentum, accuracy.',
+  );
+  expect(() => parallelPlot([{ rate: 1 }], { axes })).toThrow('"momentum" of row 0 is missing');
+});

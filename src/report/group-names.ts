@@ -1,0 +1,80 @@
+import { ReportError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import type { Run } from '../runs/run';
+
+/** What tells runs of one experiment apart, besides the seed. */
+export type RunKind = Pick<Run, 'name' | 'scale' | 'precision' | 'mode' | 'overrides' | 'machine'>;
+
+/**
+ * Short names of machines: as many parts of the hardware line as tell each from the others, `AMD-EPYC-2-cores` of
+ * `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`.
+ */
+export function machineNames(machines: readonly string[]): ReadonlyMap<string, string> {
+  const all = [...new Set(machines)];
+  const named = (parts: number): string[] =>
+    all.map((line) =>
+      line
+        .split(', ')
+        .slice(0, parts)
+        .join(' ')
+        .replaceAll(/[\s@]+/g, '-'),
+    );
+  const most = Math.max(1, ...all.map((line) => line.split(', ').length));
+  let parts = 1;
+  while (parts < most && new Set(named(parts)).size < all.length) parts++;
+  const names = named(parts);
+  return new Map(all.map((line, index) => [line, names[index]]));
+}
+
+/** What can stand behind an `@` in a label, in this order. */
+function qualifiers(
+  { scale, precision, mode, overrides, machine }: RunKind,
+  machines: ReadonlyMap<string, string>,
+): string[] {
+  const changed = overrides.join(',') || 'as-published';
+  return [scale, precision, mode, changed, machines.get(machine) ?? machine];
+}
+
+/** The experiment's name; if it has several groups, also what tells this one from each of them. */
+export function labelOf(run: RunKind, kinds: readonly RunKind[]): string {
+  const machines = machineNames(kinds.map(({ machine }) => machine));
+  const others = kinds
+    .filter(({ name }) => name === run.name)
+    .map((other) => qualifiers(other, machines));
+  const own = qualifiers(run, machines).filter((part, index) =>
+    others.some((other) => other[index] !== part),
+  );
+  return [run.name, ...own].join('@');
+}
+
+/**
+ * The group that is named: by its label, or by its experiment and any of what can stand behind it, in any order, as long as
+ * only one group fits. `demo` is enough if there is one group of `demo`; `demo@fp32` for `demo@pocket@fp32`.
+ *
+ * @throws ReportError naming the groups that fit if there are several, the nearest if there is none
+ */
+export function findGroup<T extends RunKind & { readonly label: string }>(
+  groups: readonly T[],
+  text: string,
+): T {
+  const exact = groups.find(({ label }) => label === text);
+  if (exact !== undefined) return exact;
+  const machines = machineNames(groups.map(({ machine }) => machine));
+  const [name, ...wanted] = text.split('@');
+  const fitting = groups.filter((group) => {
+    const known = [...qualifiers(group, machines), ...group.overrides];
+    return group.name === name && wanted.every((part) => known.includes(part));
+  });
+  const [only] = fitting;
+  if (fitting.length === 1) return only;
+  const labels = groups.map(({ label }) => label);
+  if (fitting.length > 1) {
+    throw new ReportError(
+      `report: "${text}" fits ${fitting.length} groups: ${fitting.map(({ label }) => label).join(', ')}. Name one of them.`,
+    );
+  }
+  throw new ReportError(
+    `report: there are no finished runs called "${text}".${nearestHint(text, labels)} ` +
+      `There are: ${labels.join(', ')}.`,
+  );
+}

@@ -1,0 +1,18 @@
+import type { Figure } from '../src/notebook/figure';
+
+/** What a figure of `plotly` hands over to the page. */
+export interface PushedFigure {
+  readonly id: string;
+  readonly data: readonly object[];
+  readonly layout: object;
+}
+
+/** Runs the script of a figure of `plotly` and returns what it pushes. */
+export function figureOf({ bundle }: Figure): PushedFigure {
+  const [, script = ''] = /<script>(.*)<\/script>$/s.exec(bundle['text/html'] ?? '') ?? [];
+  const window: { cifar10FastPlots?: PushedFigure[] } = {};
+  new Function('window', script)(window);
+  const [figure] = window.cifar10FastPlots ?? [];
+  if (figure === undefined) throw new Error('the figure pushes nothing');
+  return figure;
+}
