@@ -87,7 +87,7 @@ export function stripChart(
             },
             {
               data: { values: [{}] },
-              mark: { type: 'text', align: 'left', dx: 4, dy: -4, tooltip: null },
+              mark: { type: 'text', align: 'right', dx: -4, dy: -4, tooltip: null },
               encoding: {
                 x: { datum: goal, type: 'quantitative' },
                 y: { value: 0 },

@@ -53,9 +53,9 @@ export function isShared(points: readonly ChartPoint[]): boolean {
 }
 
 /** A dashed line across at the goal, and what it is. */
-function goalLayers({ value, unit }: NonNullable<CurveOptions['goal']>): object[] {
+function goalLayers({ value, unit }: NonNullable<CurveOptions['goal']>, scale: object): object[] {
   const data = { values: [{}] };
-  const y = { datum: value, type: 'quantitative' };
+  const y = { datum: value, type: 'quantitative', scale };
   return [
     { data, mark: { type: 'rule', strokeDash: [5, 4], tooltip: null }, encoding: { y } },
     {
@@ -85,11 +85,18 @@ export function curveChart(
     axis: { tickMinStep: 1, tickCount: Math.min(last, 12), format: 'd' },
     scale: { nice: false, zero: false },
   };
-  const y = (field: string): object => ({
-    ...quantity(field, title),
-    ...(domain === undefined ? {} : { scale: { domain, nice: false } }),
+  const scale = domain === undefined ? { zero: false } : { domain, nice: false };
+  const y = (field: string): object => ({ ...quantity(field, title), scale });
+  // Below the chart, and in as many columns as the longest name leaves room for in half a page.
+  const longest = Math.max(...order.map((name) => name.length));
+  const told = colour(order, {
+    orient: 'bottom',
+    columns: longest > 28 ? 1 : 2,
+    labelLimit: 420,
+    symbolType: 'stroke',
+    symbolOpacity: 1,
+    symbolSize: 300,
   });
-  const told = colour(order, { symbolType: 'stroke', symbolOpacity: 1, symbolSize: 300 });
   const byKind = {
     field: 'of',
     type: 'nominal',
@@ -101,7 +108,7 @@ export function curveChart(
   const color = sharesChart ? { color: told } : {};
   const hasDashes = sharesChart ? order.length > 1 : kinds.length > 1;
   const layer = [
-    ...(goal === undefined ? [] : goalLayers(goal)),
+    ...(goal === undefined ? [] : goalLayers(goal, scale)),
     {
       mark: { type: 'area', opacity: 0.22, line: false, tooltip: null },
       encoding: { x, y: y('low'), y2: { field: 'high' }, detail: { field: 'of' }, ...color },

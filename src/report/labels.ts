@@ -23,8 +23,8 @@ const positions = [
   { position: 'bottom left', dx: -1, dy: 1 },
 ] as const;
 
-/** Pixels of a letter in 11 px Helvetica on average, of a line, and from a point's middle to its label. */
-const [letter, line, gap] = [6, 14, 8];
+/** Pixels of a wide letter in 11 px Helvetica, of a line, and from a point's middle to its label. */
+const [letter, line, gap] = [6.7, 14, 8];
 
 interface Box {
   readonly left: number;

@@ -143,10 +143,13 @@ function curvePart(
   return { kind: 'charts', charts };
 }
 
-/** None if no run kept its epochs. */
+/** Curves of the groups whose runs kept their epochs, and the names of the others. */
 function curveSections({ groups, goal }: RunReport): PageSection[] {
   const kept = groups.filter(({ runs }) => runs.some(({ rows }) => rows.length > 0));
-  if (kept.length === 0) return [];
+  if (kept.length === 0) {
+    const text = 'No run keeps its epochs, so there are no curves.';
+    return [{ title: 'Learning curves', parts: [{ kind: 'text', text }] }];
+  }
   const left = groups.filter((group) => !kept.includes(group)).map(({ label }) => label);
   const [acc, loss] = [
     [({ train }) => 100 * train.acc, ({ valid }) => 100 * valid.acc],

@@ -48,6 +48,7 @@ test('times that differ by more than a factor of 20 stand on a logarithmic axis'
   const { layout } = timePlot([run('a', 0, 10, 94), run('b', 0, 1000, 94)], [], 94);
   expect(layout.xaxis?.type).toBe('log');
   expect((layout.xaxis?.range as number[])[0]).toBeCloseTo(1 - 0.16, 10);
+  expect(layout.xaxis?.tickvals).toEqual([10, 20, 50, 100, 200, 500, 1000]);
 });
 
 test('names that have no room are left out, and returned', () => {

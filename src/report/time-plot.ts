@@ -98,6 +98,14 @@ export function timePlot(
   };
 }
 
+/** 1, 2 and 5 times every power of ten in a range of exponents. */
+function logTicks([low, high]: readonly [number, number]): number[] {
+  const powers = Array.from({ length: 13 }, (_, index) => 10 ** (index - 4));
+  return powers
+    .flatMap((power) => [power, 2 * power, 5 * power])
+    .filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+}
+
 function layoutOf(
   x: readonly [number, number],
   y: readonly [number, number],
@@ -107,12 +115,13 @@ function layoutOf(
   return {
     height: 480,
     hovermode: 'closest',
+    hoverlabel: { align: 'left' },
     showlegend: false,
     margin: { l: 62, r: 24, t: 16, b: 52 },
     xaxis: {
       title: { text: 'training time, s' },
       range: [...x],
-      ...(isLog ? { type: 'log', dtick: 'D2' } : {}),
+      ...(isLog ? { type: 'log', tickvals: logTicks(x) } : {}),
     },
     yaxis: { title: { text: 'test accuracy, %' }, range: [...y] },
     shapes: [
