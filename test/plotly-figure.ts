@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import type { Figure } from '../src/notebook/figure';
 
 /** What a figure of `plotly` hands over to the page. */
@@ -11,8 +12,9 @@ export interface PushedFigure {
 export function figureOf({ bundle }: Figure): PushedFigure {
   const [, script = ''] = /<script>(.*)<\/script>$/s.exec(bundle['text/html'] ?? '') ?? [];
   const window: { cifar10FastPlots?: PushedFigure[] } = {};
-  new Function('window', script)(window);
+  runInNewContext(script, { window });
   const [figure] = window.cifar10FastPlots ?? [];
   if (figure === undefined) throw new Error('the figure pushes nothing');
-  return figure;
+  // Values of another context are of other classes.
+  return JSON.parse(JSON.stringify(figure)) as PushedFigure;
 }

@@ -89,7 +89,7 @@ function surfaceOf(
   const [low, high] = range.map(shade);
   return {
     type: 'surface',
-    scene: (index === 0 ? 'scene' : `scene${index + 1}`) as 'scene',
+    scene: index === 0 ? 'scene' : `scene${index + 1}`,
     x: columns,
     y: lines,
     z: grid,
