@@ -1,8 +1,9 @@
+import type { ScatterData } from 'plotly.js-dist';
 import type { AccuracyPoint } from '../report/frontier-points';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { plotly } from './plotly';
-import type { PlotlyLayout, PlotlyTrace } from './plotly';
+import type { PlotlyLayout } from './plotly';
 import { ink, plotSize, series } from './theme';
 
 /** Accuracies that the axis names, in percent. */
@@ -16,7 +17,7 @@ const workTitle = 'floating-point operations of a run, PFLOP (10^15)';
 
 /** A figure of plotly.js: error on a logarithmic axis that is labelled with accuracies, so that 94 and 95 % lie apart. */
 export interface FrontierFigure {
-  readonly traces: readonly PlotlyTrace[];
+  readonly traces: readonly Partial<ScatterData>[];
   readonly layout: PlotlyLayout;
 }
 
@@ -34,16 +35,19 @@ export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure
     {
       name: 'other experiments, run here',
       own: points.filter((point) => point.from === 'here' && point.recipe !== line),
-      look: { mode: 'markers', marker: { color: series[2], size: 9, symbol: 'diamond' } },
+      look: { mode: 'markers', marker: { color: series[2], size: 9, symbol: 'diamond' as const } },
     },
     {
       name: 'published',
       own: points.filter((point) => point.from === 'published'),
-      look: { mode: 'markers', marker: { color: series[1], size: 10, symbol: 'circle-open' } },
+      look: {
+        mode: 'markers',
+        marker: { color: series[1], size: 10, symbol: 'circle-open' as const },
+      },
     },
   ].filter(({ own }) => own.length > 0);
   return {
-    traces: groups.map(({ name, own, look }) => ({
+    traces: groups.map(({ name, own, look }): Partial<ScatterData> => ({
       type: 'scatter',
       name,
       ...look,
