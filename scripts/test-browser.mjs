@@ -5,7 +5,7 @@
 // --kept looks at what they keep and runs nothing. --pictures also takes a picture of each notebook as it is kept, a small
 // one, and of the demo a dark one, too, into docs/pictures/notebooks/. Without Chromium on PATH it reports that and tests nothing.
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -213,20 +213,43 @@ async function until(page, what, timeoutSec, holds) {
   }
 }
 
-async function takePicture(page, name, theme) {
+/** Pixels of the page that a picture shows; Chromium draws no more than 16,384 at once, and WebP holds no more. */
+const pictureHeight = 12_000;
+
+/** A notebook from its first line to its last, in as many pictures as it takes. */
+async function takePictures(page, name, theme) {
   const folder = join(root, 'docs/pictures/notebooks');
   mkdirSync(folder, { recursive: true });
-  // As tall as all cells together, so that nothing has to be scrolled to.
-  const height = await page.evaluate(() =>
-    Math.max(
-      ...[...document.querySelectorAll('.jp-Notebook, .jp-Notebook *')].map(
-        (part) => part.scrollHeight,
-      ),
-    ),
-  );
-  await page.setViewportSize({ width: 1180, height: Math.min(20_000, height + 160) });
+  const prefix = `${name}-${theme.toLowerCase()}`;
+  for (const old of readdirSync(folder)) {
+    if (new RegExp(`^${prefix}(-\\d+)?\\.webp$`).test(old)) rmSync(join(folder, old));
+  }
+  const notebook = page.locator('.jp-Notebook .jp-WindowedPanel-outer').first();
+  const lengthOf = () => notebook.evaluate((panel) => panel.scrollHeight);
+  await page.setViewportSize({
+    width: 1180,
+    height: Math.min(pictureHeight, await lengthOf()) + 160,
+  });
   await sleep(3000);
-  const png = await page.locator('.jp-Notebook').first().screenshot();
+  const length = await lengthOf();
+  const { x, y, width, height } = await notebook.boundingBox();
+  const count = Math.ceil(length / height);
+  for (let part = 0; part < count; part++) {
+    const start = part * height;
+    const scrolled = await notebook.evaluate((panel, top) => {
+      panel.scrollTop = top;
+      return panel.scrollTop;
+    }, start);
+    await sleep(1500);
+    const hidden = start - scrolled;
+    const clip = { x, y: y + hidden, width, height: Math.min(height - hidden, length - start) };
+    const webp = await smaller(page, await page.screenshot({ clip }));
+    writeFileSync(join(folder, `${prefix}${count === 1 ? '' : `-${part + 1}`}.webp`), webp);
+  }
+}
+
+/** A screenshot as a WebP of four fifths of its size. */
+async function smaller(page, png) {
   const blank = await page.context().newPage();
   const webp = await blank.evaluate(async (base64) => {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.codePointAt(0));
@@ -239,7 +262,7 @@ async function takePicture(page, name, theme) {
     return canvas.toDataURL('image/webp', 0.5).split(',')[1];
   }, png.toString('base64'));
   await blank.close();
-  writeFileSync(join(folder, `${name}-${theme.toLowerCase()}.webp`), Buffer.from(webp, 'base64'));
+  return Buffer.from(webp, 'base64');
 }
 
 /** What a notebook keeps, as a reader sees it who has just cloned the repository. */
@@ -274,7 +297,7 @@ async function lookAtKept(name) {
         },
       );
       if (takesPictures && (theme === 'Light' || name === 'demo'))
-        await takePicture(page, name, theme);
+        await takePictures(page, name, theme);
     } finally {
       await close();
       await lab.stop();
@@ -325,7 +348,7 @@ async function runToTheEnd(name) {
           await drawing.scrollIntoViewIfNeeded();
           await drawing.locator('svg').first().waitFor({ timeout: 10_000 });
           expectSame(await drawing.locator('img').count(), 0, 'pictures that stayed');
-          const isMoving = await drawing.evaluate((box) => box.style.cursor === 'pointer');
+          const isMoving = await drawing.evaluate((box) => box.dataset.moves !== undefined);
           if (isMoving)
             await page.waitForFunction(
               (box) => box.dataset.live === 'moved',

@@ -34,6 +34,7 @@ export type { Transform } from './augment/transform';
 // Networks as graphs.
 export { build, paths } from './graph/build';
 export { counts, dot } from './graph/dot';
+export { draw } from './graph/draw';
 export { mapTypes, override, removeByType, reorder, union } from './graph/edit';
 export type { Graph, Net } from './graph/spec';
 export { svg } from './graph/svg';

@@ -5,7 +5,7 @@ import { scales } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
 import { scaled } from '../catalogue/scale';
 import { dot } from '../graph/dot';
-import { svg } from '../graph/svg';
+import { draw as drawNetwork } from '../graph/draw';
 import { oneOf } from './flags';
 import type { Command } from './flags';
 import { writeOutput } from './output';
@@ -32,10 +32,11 @@ export const draw: Command = {
         `--output "${output}" ends neither in .svg nor in .dot. Give one that does.`,
       );
     }
-    const text = dot(networkOf(scaled(experiment, scale)), { name: experiment.name });
+    const graph = networkOf(scaled(experiment, scale));
+    const options = { name: experiment.name };
     await writeOutput(
       resolve(output),
-      output.endsWith('.dot') ? text : await svg(text),
+      output.endsWith('.dot') ? dot(graph, options) : await drawNetwork(graph, options),
       '--output',
     );
     process.stdout.write(`${output}\n`);

@@ -31,7 +31,11 @@ export { plan } from '../augment/plan';
 export type { Plan, PlanOptions, Scheme } from '../augment/plan';
 
 // Networks as graphs.
+export type { ClosedBlocks } from '../graph/blocks';
 export type { Counts, DotOptions } from '../graph/dot';
+export type { DrawOptions } from '../graph/draw';
+export type { OutlineOptions } from '../graph/outline';
+export type { Engine } from '../graph/row-layout';
 export type { KindChanges, LayerOfKind, Overrides } from '../graph/edit';
 export type { GraphNode, InputRef, Layer, Leaf } from '../graph/spec';
 

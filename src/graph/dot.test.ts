@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { build } from './build';
 import { colourMap } from './colours';
-import { counts, describe as describeLayer, dot } from './dot';
+import { describe as describeLayer } from './describe';
+import { counts, dot } from './dot';
 import type { Layer, Net } from './spec';
 
 const conv: Layer & { readonly cin: number } = { kind: 'conv', cin: 3 };
@@ -17,25 +18,29 @@ const net: Net<Layer> = {
 };
 
 test('the text', () => {
+  const cell = (kind: string, fill: string): string =>
+    `<TD BGCOLOR="${fill}"><FONT COLOR="#1b1b1b">&#160;${kind}&#160;</FONT></TD>`;
+  const cells = cell('conv', '#bebada') + cell('relu', '#ffffb3') + cell('add', '#fb8072');
+  const legend = `<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="4" CELLPADDING="4" COLOR="#00000055"><TR>${cells}</TR></TABLE>`;
   expect(dot(build(net), { name: 'small' })).toBe(`digraph "small" {
-  rankdir=LR; size=15; nodesep=0.18; ranksep=0.22; pad=0.15; bgcolor="#ffffff";
-  fontname="Helvetica,Arial,sans-serif"; fontsize=12; fontcolor="#3d3d3d"; color="#77777788";
-  node [shape=box, style="rounded,filled", fontname="Helvetica,Arial,sans-serif", fontsize=14,
-    width=0.5, height=0.36, margin="0.13,0.06", color="#00000055", penwidth=0.8];
+  rankdir=LR; nodesep=0.14; ranksep=0.2; pad=0.12; bgcolor="#ffffff";
+  fontname="Helvetica,Arial,sans-serif"; fontsize=10; fontcolor="#3d3d3d"; color="#77777788";
+  node [shape=box, style="rounded,filled", fontname="Helvetica,Arial,sans-serif", fontsize=11,
+    width=0.4, height=0.29, margin="0.09,0.04", color="#00000055", penwidth=0.8];
   edge [color="#5a5a5a", arrowsize=0.6, penwidth=1];
   "input" [label="input", fillcolor="#ffffff", fontcolor="#1b1b1b", tooltip="fed by the caller"];
   subgraph "cluster_prep" {
     label="prep"; tooltip="prep";
-    style="rounded,filled"; fillcolor="#77777744"; margin=7;
+    style="rounded,filled"; fillcolor="#77777744"; margin=6;
     "prep/conv" [label="conv", fillcolor="#bebada", fontcolor="#1b1b1b", tooltip="conv(cin=3)"];
     "prep/relu" [label="relu", fillcolor="#ffffb3", fontcolor="#1b1b1b", tooltip="relu"];
   }
   subgraph "cluster_block" {
     label="block"; tooltip="block";
-    style="rounded,filled"; fillcolor="#77777744"; margin=7;
+    style="rounded,filled"; fillcolor="#77777744"; margin=6;
     subgraph "cluster_block/inner" {
       label="inner"; tooltip="block/inner";
-      style="rounded,filled"; fillcolor="#77777744"; margin=7;
+      style="rounded,filled"; fillcolor="#77777744"; margin=6;
       "block/inner/conv" [label="conv", fillcolor="#bebada", fontcolor="#1b1b1b", tooltip="conv(cin=3)"];
       "block/inner/sum" [label="sum", fillcolor="#fb8072", fontcolor="#1b1b1b", tooltip="add"];
     }
@@ -49,6 +54,7 @@ test('the text', () => {
   "prep/relu" -> "block/inner/sum";
   "block/inner/sum" -> "block/last";
   "block/last" -> "out";
+  label=<${legend}>; labelloc=b; labeljust=l;
 }
 `);
 });

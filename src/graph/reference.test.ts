@@ -7,7 +7,7 @@ import { counts, dot } from './dot';
 import type { Counts } from './dot';
 import { removeByType, union } from './edit';
 import type { Graph, Layer, Net } from './spec';
-import { svg } from './svg';
+import { draw } from './draw';
 
 /** Our notation against the graphs and the drawing that the reference implementation made (test/fixtures/reference). */
 type Nodes = readonly (readonly [path: string, type: string, inputs: readonly string[]])[];
@@ -151,7 +151,7 @@ describe.each(nets)('%s', (name, net, expected) => {
 
   test('the drawing', async () => {
     const text = dot(graph, { name });
-    const picture = await svg(text);
+    const picture = await draw(graph, { name });
     await expect(text).toMatchFileSnapshot(`../../test/output/${name}.dot`);
     await expect(picture).toMatchFileSnapshot(`../../test/output/${name}.svg`);
   });

@@ -1,4 +1,5 @@
 import { GraphError } from '../base/errors';
+import type { Engine, Layout } from './row-layout';
 
 /**
  * Lays DOT text out as an SVG picture with Graphviz (a WebAssembly build, so no system package is needed).
@@ -14,20 +15,24 @@ import { GraphError } from '../base/errors';
  * await writeFile('net.svg', await svg(dot(build(net()))));
  * ```
  */
-export async function svg(dotText: string): Promise<string> {
-  // Graphviz is an ES module of 0.8 MB: loaded by those who draw, and once.
+export async function svg(dotText: string, engine: Engine = 'dot'): Promise<string> {
+  return tidy((await graphviz())(dotText, 'svg', engine));
+}
+
+/** Graphviz, loaded at the first call: an ES module of 0.8 MB. */
+export async function graphviz(): Promise<Layout> {
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
-  const graphviz = await Graphviz.load();
-  let drawn: string;
-  try {
-    drawn = graphviz.layout(dotText, 'svg', 'dot');
-  } catch (cause) {
-    throw new GraphError(
-      `svg: Graphviz cannot read the drawing (${String(cause)}). Give it the text that dot() returns.`,
-      { cause },
-    );
-  }
-  return tidy(drawn);
+  const loaded = await Graphviz.load();
+  return (dotText, format, engine) => {
+    try {
+      return loaded.layout(dotText, format, engine);
+    } catch (cause) {
+      throw new GraphError(
+        `svg: Graphviz cannot read the drawing (${String(cause)}). Give it the text that dot() returns.`,
+        { cause },
+      );
+    }
+  };
 }
 
 /** What the media query turns dark; the light colours stand in the text itself. */

@@ -3,8 +3,9 @@ import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
 import { build } from '../graph/build';
 import { colourMap } from '../graph/colours';
-import { dot } from '../graph/dot';
-import { svg } from '../graph/svg';
+import { draw } from '../graph/draw';
+import { outline } from '../graph/outline';
+import type { Outline } from '../graph/outline';
 import { resnet9 } from '../models/resnet9';
 import { animateDrawings } from './animate';
 import { drawing } from './drawing';
@@ -19,12 +20,18 @@ function runScripts(html: string, window: object): void {
   }
 }
 
+interface Asked {
+  readonly id: string;
+  readonly now: Outline;
+  readonly before?: Outline;
+}
+
 describe('drawing', () => {
   test('is the picture that the command line draws, for readers who trust nothing too', async () => {
     const { bundle, metadata } = await drawing(graph, { name: 'backbone' });
     const html = bundle['text/html'] as string;
     const encoded = /<img [^>]*src="data:image\/svg\+xml;base64,([^"]*)"/.exec(html)?.[1] ?? '';
-    const expected = await svg(dot(graph, { name: 'backbone' }));
+    const expected = await draw(graph, { name: 'backbone' });
     expect(Buffer.from(encoded, 'base64').toString()).toBe(expected);
     expect(bundle['text/plain']).toBe('backbone: 20 nodes, 19 edges, 4 clusters');
     const { width } = PNG.sync.read(bundle['image/png'] as Buffer);
@@ -34,17 +41,27 @@ describe('drawing', () => {
   test('asks the page to draw it, whether it is ready for that or not yet', async () => {
     const { bundle } = await drawing(next, { from: graph, name: 'a </script> b' });
     const html = bundle['text/html'] as string;
-    const window: { cifar10FastDrawings?: { id: string; dot: string; from: string }[] } = {};
+    const window: { cifar10FastDrawings?: Asked[] } = {};
     runScripts(html, window);
     expect(window.cifar10FastDrawings).toHaveLength(1);
     const [{ id, ...asked }] = window.cifar10FastDrawings ?? [];
-    const options = { name: 'a </script> b', colours: colourMap(next, graph) };
     // Kinds keep their colours on the way, and those of the picture.
-    expect(asked?.dot).toBe(dot(next, { name: options.name }));
-    expect(asked).toEqual({ dot: dot(next, options), from: dot(graph, options) });
+    const options = { name: 'a </script> b', colours: colourMap(next, graph) };
+    expect(asked).toEqual({ now: outline(next, options), before: outline(graph, options) });
     expect(html).toContain(`data-drawing="${id}"`);
     const other = await drawing(next, { name: options.name });
     expect(other.bundle['text/html']).not.toContain(id);
+  });
+
+  test('of a network that did not change is a line of text', async () => {
+    const { bundle } = await drawing(next, { from: build(resnet9()), name: 'half the rate' });
+    expect(Object.keys(bundle)).toEqual(['text/html', 'text/plain']);
+    expect(bundle['text/plain']).toBe(
+      'half the rate: the network is the one before, layer by layer, so it is not drawn again.',
+    );
+    const wider = build(resnet9({ channels: { prep: 64, layer1: 128, layer2: 256, layer3: 256 } }));
+    const changed = await drawing(wider, { from: next });
+    expect(changed.bundle['image/png']).toBeDefined();
   });
 });
 
@@ -57,10 +74,12 @@ describe('animateDrawings', () => {
     expect(() => new Script(code)).not.toThrow();
     // The libraries are given to the page as functions, each named as the others ask for it.
     const named = new Set(
-      [...code.matchAll(/^(?:.*\(\{)?"(d3-[a-z]+)"\(exports/gm)].map(([, name]) => name),
+      [...code.matchAll(/^(?:.*\(\{)?"(d3-[a-z]+|\.\/[a-z-]+)"\(exports/gm)].map(
+        ([, name]) => name,
+      ),
     );
-    const asked = [...code.matchAll(/require\("(d3-[a-z]+)"\)/g)].map(([, name]) => name);
+    const asked = [...code.matchAll(/require\("(d3-[a-z]+|\.[^"]*)"\)/g)].map(([, name]) => name);
     expect(asked.filter((name) => !named.has(name))).toEqual([]);
-    expect(named.size).toBe(12);
+    expect(named.size).toBe(17);
   });
 });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { counts, dot } from '../graph/dot';
+import { counts } from '../graph/dot';
+import { draw } from '../graph/draw';
 import { colourMap, escapeXml } from '../graph/colours';
+import { outline } from '../graph/outline';
 import type { Graph, Layer } from '../graph/spec';
-import { svg } from '../graph/svg';
 import type { Figure } from './figure';
 import { raster, rasterMetadata } from './raster';
 
@@ -17,10 +18,12 @@ export interface DrawingOptions {
 }
 
 /**
- * A network as a drawing, the same that `cifar10-fast draw` writes.
+ * A network as a drawing, the same that `cifar10-fast draw` writes: no wider than a page, a block that repeats another as one
+ * box, and a legend. A network that is equal to `from` in all its layers is not drawn again: a line of text says so.
  *
- * Everywhere it is a picture. In a notebook that has shown {@link animateDrawings} before, d3-graphviz draws it anew in the
- * browser and, with `from`, moves the network before into this one as soon as it is looked at; a click shows it again.
+ * Everywhere it is a picture. In a notebook that has shown {@link animateDrawings} before, d3-graphviz draws it again in the
+ * browser: blocks open and close on a click, the drawing can be moved and zoomed, and, with `from`, the network before
+ * moves into this one.
  *
  * @throws GraphError if Graphviz cannot lay it out
  * @example
@@ -37,20 +40,24 @@ export async function drawing(
   }: DrawingOptions = {},
 ): Promise<Figure> {
   const options = { name, colours };
-  const text = dot(graph, options);
-  const before = from === undefined ? undefined : dot(from, options);
-  const picture = await svg(text);
+  const now = outline(graph, options);
+  const before = from === undefined ? undefined : outline(from, options);
+  if (JSON.stringify(now) === JSON.stringify(before)) {
+    const text = `${name}: the network is the one before, layer by layer, so it is not drawn again.`;
+    return { bundle: { 'text/html': `<p>${escapeXml(text)}</p>`, 'text/plain': text } };
+  }
+  const picture = await draw(graph, options);
   const small = await raster(picture);
   const { nodes, edges, clusters } = counts(graph);
   const told = `${name}: ${nodes} nodes, ${edges} edges, ${clusters} clusters`;
-  const id = createHash('sha256').update(`${before}\n${text}`).digest('hex').slice(0, 16);
-  const spec = JSON.stringify({ id, dot: text, ...(before === undefined ? {} : { from: before }) });
+  const spec = JSON.stringify({ now, before });
+  const id = createHash('sha256').update(spec).digest('hex').slice(0, 16);
   return {
     bundle: {
       'text/html':
         `<div data-drawing="${id}"><img alt="${escapeXml(told)}" style="max-width:100%" ` +
         `src="data:image/svg+xml;base64,${Buffer.from(picture).toString('base64')}"></div>\n` +
-        `<script>(window.cifar10FastDrawings ??= []).push(${forScript(spec)})</script>`,
+        `<script>(window.cifar10FastDrawings ??= []).push(${forScript(`{"id":"${id}",${spec.slice(1)}`)})</script>`,
       'image/png': small.png,
       'text/plain': told,
     },

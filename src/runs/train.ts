@@ -4,8 +4,7 @@ import { networkOf } from '../catalogue/network';
 import { scaled } from '../catalogue/scale';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
-import { dot } from '../graph/dot';
-import { svg } from '../graph/svg';
+import { draw } from '../graph/draw';
 import type { EpochRow, Trainer, Watch } from '../train/training';
 import { lastCheckpoint } from './checkpoint';
 import type { Checkpoint, Found, KeptCheckpoints } from './checkpoint';
@@ -105,7 +104,7 @@ export async function trainExperiment(
     const { name } = run;
     const folder = await createRunFolder(logDir, `${name}-${run.scale}-${seed}`);
     return held(folder, async () => {
-      await folder.write('net.svg', await svg(dot(networkOf(at), { name })));
+      await folder.write('net.svg', await draw(networkOf(at), { name }));
       const kept = { ...run, path: folder.path, checkpoints };
       return openStore(folder, kept, { checkpoints, flag: '--log-dir' });
     });

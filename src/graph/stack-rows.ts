@@ -1,0 +1,205 @@
+import type { Places } from './outline-dot';
+import type { Outline } from './outline';
+import { rowLayout } from './row-layout';
+import type { Layout, Rectangle } from './row-layout';
+
+/** Rows of one dictionary from top to bottom, as indices of boxes. A block that is wider than a row is a stack itself. */
+export interface Stack {
+  readonly path: string;
+  readonly rows: readonly (readonly number[] | Stack)[];
+}
+
+/** Space between the border of a stacked block and its rows, in points. Arrows to the next row turn in it. */
+export const inset = 14;
+
+/** Points between two rows, and above the rows of a stacked block, for its label. */
+const gap = 18;
+const header = 20;
+const arrowhead = 6;
+/** How far beside a row its arrows to other rows turn. */
+const turn = 11;
+
+type Point = readonly [x: number, y: number];
+
+/** Everything that has its place, in points; the top of the drawing is at 0, and y points up. */
+interface Placed {
+  readonly boxes: Map<number, Rectangle>;
+  readonly clusters: Map<string, Rectangle>;
+  /** Paths of the blocks that hold rows. */
+  readonly stacks: Set<string>;
+  readonly arrows: Map<number, string>;
+  /** The row of each box. */
+  readonly rows: Map<number, Rectangle>;
+}
+
+/** Places the rows of a network below each other, and the arrows from each row to the next. */
+export function stackRows(whole: Outline, stack: Stack, layout: Layout): Places {
+  const placed: Placed = {
+    boxes: new Map(),
+    clusters: new Map(),
+    stacks: new Set(),
+    arrows: new Map(),
+    rows: new Map(),
+  };
+  const { right, bottom } = pile(whole, stack, [0, 0], placed, layout);
+  for (const [index, [from, to]] of whole.arrows.entries()) {
+    if (placed.arrows.has(index)) continue;
+    placed.arrows.set(index, spline(connector(whole, placed, from, to)));
+  }
+  return {
+    graph: `bb="${[-turn, bottom, right + turn, 0].map(digits).join(',')}"`,
+    boxes: whole.boxes.map((_, index) => {
+      const { left, right: end, bottom: low, top } = at(placed.boxes, index);
+      return `pos="${point([(left + end) / 2, (low + top) / 2])}"`;
+    }),
+    arrows: whole.arrows.map((_, index) => `pos="${at(placed.arrows, index)}"`),
+    clusters: new Map(
+      [...placed.clusters].map(([path, { left, right: end, bottom: low, top }]) => {
+        const label = point([(left + end) / 2, top - 9]);
+        return [
+          path,
+          `bb="${[left, low, end, top].map(digits).join(',')}"; lp="${label}"`,
+        ] as const;
+      }),
+    ),
+  };
+}
+
+/** Places a stack's rows below the point, and returns what they cover. */
+function pile(
+  whole: Outline,
+  { path, rows }: Stack,
+  [left, top]: Point,
+  placed: Placed,
+  layout: Layout,
+): Rectangle {
+  let [right, y] = [left, top + gap];
+  for (const row of rows) {
+    y -= gap;
+    if ('path' in row) {
+      const inner = pile(whole, row, [left + inset, y - header], placed, layout);
+      const block = { left, right: inner.right + inset, top: y, bottom: inner.bottom - inset };
+      placed.clusters.set(row.path, block);
+      placed.stacks.add(row.path);
+      [right, y] = [Math.max(right, block.right), block.bottom];
+    } else {
+      const { width, height, ...parts } = rowLayout(whole, layout, row, path);
+      y -= height;
+      const covered = { left, bottom: y, right: left + width, top: y + height };
+      for (const [index, box] of parts.boxes) {
+        placed.boxes.set(index, moved(box, left, y));
+        placed.rows.set(index, covered);
+      }
+      for (const [cluster, place] of parts.clusters) {
+        placed.clusters.set(cluster, moved(place, left, y));
+      }
+      for (const [index, arrow] of parts.arrows)
+        placed.arrows.set(index, movedSpline(arrow, left, y));
+      right = Math.max(right, covered.right);
+    }
+  }
+  return { left, bottom: y, right, top };
+}
+
+/**
+ * Corners of the arrow from a box to one in a later row: to the right out of its row, down, back to the left in the gap above
+ * the other row, down, and to the right into the box. A box that has others of its row before it is left or entered
+ * vertically.
+ */
+function connector(whole: Outline, placed: Placed, from: number, to: number): Point[] {
+  const [start, end] = [at(placed.boxes, from), at(placed.boxes, to)];
+  const [startRow, endRow] = [at(placed.rows, from), at(placed.rows, to)];
+  const [startY, endY] = [start, end].map(({ bottom, top }) => (bottom + top) / 2);
+  const entered = [...placed.stacks].filter((path) => {
+    return holds(path, whole.boxes[to].path) && !holds(path, whole.boxes[from].path);
+  });
+  const lane =
+    gap / 2 + Math.max(endRow.top, ...entered.map((path) => at(placed.clusters, path).top));
+  const rowOf = (row: Rectangle): Rectangle[] =>
+    [...placed.boxes].flatMap(([index, box]) => (placed.rows.get(index) === row ? [box] : []));
+  const isLast = rowOf(startRow).every(({ left }) => left < start.right);
+  const isFirst = rowOf(endRow).every(({ right }) => right > end.left);
+  const middle = ({ left, right }: Rectangle): number => (left + right) / 2;
+  const out: Point[] = isLast
+    ? [
+        [start.right, startY],
+        [startRow.right + turn, startY],
+        [startRow.right + turn, lane],
+      ]
+    : [
+        [middle(start), start.bottom],
+        [middle(start), lane],
+      ];
+  const into: Point[] = isFirst
+    ? [
+        [endRow.left - turn, lane],
+        [endRow.left - turn, endY],
+        [end.left, endY],
+      ]
+    : [
+        [middle(end), lane],
+        [middle(end), end.top],
+      ];
+  return [...out, ...into];
+}
+
+function holds(block: string, path: string): boolean {
+  return path.startsWith(`${block}/`);
+}
+
+/** A line with rounded corners and an arrowhead at its end, as Graphviz writes splines. */
+function spline(corners: readonly Point[]): string {
+  const tip = corners[corners.length - 1];
+  const line = [...corners.slice(0, -1), towards(tip, corners[corners.length - 2], arrowhead)];
+  const points: Point[] = [line[0]];
+  const straightTo = (end: Point): void => {
+    const start = points[points.length - 1];
+    points.push(
+      towards(start, end, length(start, end) / 3),
+      towards(end, start, length(start, end) / 3),
+      end,
+    );
+  };
+  for (const [index, corner] of line.slice(1, -1).entries()) {
+    const [before, after] = [line[index], line[index + 2]];
+    const radius = Math.min(6, length(before, corner) / 2, length(corner, after) / 2);
+    straightTo(towards(corner, before, radius));
+    points.push(corner, corner, towards(corner, after, radius));
+  }
+  straightTo(line[line.length - 1]);
+  return `e,${point(tip)} ${points.map(point).join(' ')}`;
+}
+
+function length([x, y]: Point, [otherX, otherY]: Point): number {
+  return Math.hypot(otherX - x, otherY - y);
+}
+
+/** The point at a distance from `start` on the way to `end`. */
+function towards(start: Point, end: Point, distance: number): Point {
+  const share = distance / Math.max(length(start, end), 1e-6);
+  return [start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])];
+}
+
+function moved({ left, bottom, right, top }: Rectangle, x: number, y: number): Rectangle {
+  return { left: left + x, bottom: bottom + y, right: right + x, top: top + y };
+}
+
+function movedSpline(pos: string, dx: number, dy: number): string {
+  return pos.replaceAll(/(-?[\d.]+),(-?[\d.]+)/g, (_, x: string, y: string) => {
+    return point([Number(x) + dx, Number(y) + dy]);
+  });
+}
+
+function point([x, y]: Point): string {
+  return `${digits(x)},${digits(y)}`;
+}
+
+function digits(value: number): string {
+  return String(Number(value.toFixed(2)));
+}
+
+function at<K, V>(map: ReadonlyMap<K, V>, key: K): V {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`a drawing has no place for ${String(key)}`);
+  return value;
+}
