@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ExperimentError } from '../base/errors';
 import type { Run } from '../runs/run';
-import { comparison } from './compare-runs';
+import { comparison, recordedRuns } from './compare-runs';
 
 const textOf = async (...records: readonly string[]): Promise<string> =>
   String((await comparison([], records)).bundle['text/plain']);
@@ -48,4 +48,17 @@ test('runs that were changed have a line of their own, which says how', async ()
 
 test('refuses a record that does not exist', async () => {
   await expect(textOf('post8-mixed')).rejects.toThrow(ExperimentError);
+});
+
+test('a run that was recorded stands once, as one of this notebook', async () => {
+  const [run, ...others] = await recordedRuns('demo');
+  expect(others.length).toBeGreaterThan(0);
+  const text = String((await comparison([run])).bundle['text/plain']);
+  const counts = [...text.matchAll(/recorded(?:, (\d+) runs)?/g)].map(([, count = 1]) =>
+    Number(count),
+  );
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(others.length);
+  expect(text).toContain('this notebook');
+  const all = await comparison([run, ...others]);
+  expect(String(all.bundle['text/plain'])).not.toMatch(/recorded|no run/);
 });

@@ -37,7 +37,7 @@ export function epochRows(runs: readonly Run[]): FlatRow[] {
 }
 
 /**
- * What runs came to, as a table: those of this notebook, those that were recorded before (with hardware, size and day), and
+ * What runs came to, as a table: those of this notebook, other ones that were recorded (with hardware, size and day), and
  * what was published. Where nothing was recorded it says so.
  *
  * @param records records that are told of even where they were not run
@@ -55,11 +55,12 @@ export async function comparison(
   const rows = await Promise.all(
     names.map(async (name) => {
       const own = runs.filter((run) => run.name === name);
-      const recorded = grouped((await recordedRuns(name)).flatMap(lineOf), 'recorded');
+      const recorded = await recordedRuns(name);
+      const others = recorded.filter((run) => !own.some((each) => isSameRun(run, each)));
       const nothing = { record: name, source: 'recorded', on: 'no run of this record yet' };
       return [
         ...grouped(own.flatMap(lineOf), 'this notebook'),
-        ...(recorded.length === 0 ? [nothing] : recorded),
+        ...(recorded.length === 0 ? [nothing] : grouped(others.flatMap(lineOf), 'recorded')),
         publishedRow(name),
       ];
     }),
@@ -96,6 +97,26 @@ function lineOf({ name, scale, machine, precision, started, overrides, result }:
   if (result === undefined) return [];
   const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
   return [{ record: name, size: [scale, ...overrides].join(', '), on, ...result }];
+}
+
+/**
+ * Whether a recorded run is this one. A stored result has the day, and its figures are rounded to two decimals.
+ */
+export function isSameRun(recorded: Run, run: Run): boolean {
+  const [a, b] = [recorded.result, run.result];
+  return (
+    recorded.name === run.name &&
+    recorded.scale === run.scale &&
+    recorded.seed === run.seed &&
+    recorded.machine === run.machine &&
+    recorded.precision === run.precision &&
+    String(recorded.overrides) === String(run.overrides) &&
+    recorded.started.slice(0, 10) === run.started.slice(0, 10) &&
+    a !== undefined &&
+    b !== undefined &&
+    Math.abs(a.accPercent - b.accPercent) < 0.0051 &&
+    Math.abs(a.trainSec - b.trainSec) < 0.0051
+  );
 }
 
 /** Lines of one size and one machine as one, with mean and spread. */

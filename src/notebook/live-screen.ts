@@ -54,6 +54,8 @@ interface Run {
   rows: EpochRow[];
   before?: string;
   isTaken?: boolean;
+  /** Finished, or given up after it diverged. */
+  isOver?: boolean;
   last?: Progress;
 }
 
@@ -62,146 +64,175 @@ export function openLiveScreen(
   names: readonly string[],
   seen: readonly SeenRun[] = [],
 ): LiveScreen {
-  const runs: Run[] = names.map((name, index) => {
-    const before = seen.at(index);
-    if (before === undefined) return { name, epochs: 1, trace: [], rows: [] };
-    return { ...before, trace: [...before.trace], rows: [...before.rows] };
-  });
-  const remarks: string[] = [];
-  const log = new Map<number, string>();
-  let headline: string | undefined;
-  let progress: LiveState['progress'];
-  let note: string | undefined;
-  let top: DisplayHandle | undefined;
-  let bottom: DisplayHandle | undefined;
+  return new Screen(
+    names.map((name, index) => {
+      const before = seen.at(index);
+      if (before === undefined) return { name, epochs: 1, trace: [], rows: [] };
+      return { ...before, trace: [...before.trace], rows: [...before.rows] };
+    }),
+  );
+}
 
-  const draw = (): void => {
-    const begun = runs.filter(({ trace, rows }) => trace.length + rows.length > 0);
-    const all = runs.length * Math.max(...runs.map(({ epochs }) => epochs));
-    const done = runs.reduce(
-      (sum, { trace, rows }) => sum + Math.max(trace.at(-1)?.at ?? 0, rows.length),
-      0,
+/** Two displays, which are drawn again with everything that happens. */
+class Screen implements LiveScreen {
+  readonly #runs: Run[];
+  readonly #remarks: string[] = [];
+  /** What happened to each run, by its place. */
+  readonly #log = new Map<number, string>();
+  #headline: string | undefined;
+  #progress: LiveState['progress'];
+  #note: string | undefined;
+  #top: DisplayHandle | undefined;
+  #bottom: DisplayHandle | undefined;
+
+  constructor(runs: Run[]) {
+    this.#runs = runs;
+  }
+
+  runs(): readonly SeenRun[] {
+    return this.#runs;
+  }
+
+  take(found: readonly { readonly run?: FinishedRun; readonly reason?: string }[]): void {
+    for (const [index, { run: taken, reason }] of found.entries()) {
+      const { name } = this.#runs[index];
+      const epochs = taken?.experiment.run.epochs ?? 1;
+      const run: Run = { name, epochs, trace: [], rows: [...(taken?.rows ?? [])] };
+      if (taken !== undefined) {
+        run.isTaken = true;
+        run.before = `${name}: ${finishedBefore(taken)}`;
+      } else if (reason !== undefined) {
+        run.before = `${name}: finished before, and trained again: ${reason}`;
+      }
+      this.#runs[index] = run;
+    }
+    this.#headline = undefined;
+    this.#log.clear();
+    this.#draw();
+  }
+
+  begin(index: number, epochs: number): RunWatch {
+    const run = this.#runs[index];
+    run.epochs = epochs;
+    run.isOver = false;
+    // Runs follow each other; one that diverged has fewer epochs than it was to have.
+    for (const earlier of this.#runs.slice(0, index)) earlier.isOver = true;
+    this.#progress = undefined;
+    const isBegun = run.trace.length + run.rows.length > 0;
+    const place = `run ${index + 1} of ${this.#runs.length} (${run.name}) at ${localtime()}`;
+    this.#log.set(index, `${isBegun ? 'Going on with' : 'Starting'} ${place}`);
+    this.#draw();
+    /** Batches of a training epoch. */
+    let total = 1;
+    return {
+      onStart: (started, epochSec) => this.#start(started, index, epochSec),
+      onProgress: (now) => {
+        this.#progress = now;
+        if (now.phase === 'train') {
+          addPoint(run, now.epoch - 1 + now.done / now.total, now);
+          run.last = now;
+          ({ total } = now);
+        }
+        this.#draw();
+      },
+      onEpoch: (row) => {
+        addPoint(run, row.epoch, { epoch: row.epoch, done: total, ...row.train });
+        run.rows.push(row);
+        if (row.epoch === epochs) {
+          const acc = `test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
+          this.#log.set(
+            index,
+            `${this.#log.get(index)}: ${acc} in ${row['total time'].toFixed(1)} s`,
+          );
+        }
+        this.#draw();
+      },
+    };
+  }
+
+  remark(text: string): void {
+    this.#remarks.push(text);
+    this.#draw();
+  }
+
+  async finish(finished: readonly FinishedRun[]): Promise<void> {
+    this.#headline ??= `${describe(finished[0], finished.length)}\nnothing to train: all of it was finished before`;
+    this.#note = `${summaryOf(finished)}${divergedOf(finished)}`;
+    for (const [index, { result }] of finished.entries()) {
+      this.#runs[index].isOver = true;
+      if (result.divergedIn === undefined) continue;
+      const told = this.#log.get(index) ?? this.#runs[index].name;
+      this.#log.set(index, `${told}: diverged in epoch ${result.divergedIn}`);
+    }
+    this.#draw();
+    await show(
+      curves(this.#runs, { title: titleOf(finished) }),
+      this.#bottom === undefined ? {} : { update: this.#bottom },
     );
-    const first = headline ?? (names.length === 1 ? 'one run' : `${names.length} runs`);
+  }
+
+  fail(error: unknown, how: string): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.#note = `${text}${how}`;
+    this.#draw();
+  }
+
+  /** @returns seconds that all runs from this one on will take together */
+  #start(started: PlannedRun, index: number, epochSec: number): number {
+    const run = this.#runs[index];
+    // What was seen beyond the checkpoint that it resumes from does not count.
+    run.rows = [...started.rows];
+    run.trace = run.trace.filter(({ at }) => at < started.rows.length + 1);
+    const epochsLeft = this.#runs
+      .filter(({ isTaken = false }, at) => at >= index && !isTaken)
+      .reduce((sum, { rows }) => sum + run.epochs - rows.length, 0);
+    const totalSec = epochsLeft * epochSec;
+    const { machine, versions, precision } = started;
+    this.#headline =
+      `${describe(started, this.#runs.length)}\nabout ${durationText(totalSec)} on ${machine}; ` +
+      `TensorFlow ${versions.tensorflow}, ${precision}`;
+    this.#draw();
+    return totalSec;
+  }
+
+  #draw(): void {
+    const runs = this.#runs;
+    const begun = runs.filter(({ trace, rows }) => trace.length + rows.length > 0);
+    const most = Math.max(...runs.map(({ epochs }) => epochs));
+    const done = runs.reduce((sum, { trace, rows, isOver = false }) => {
+      return sum + (isOver ? most : Math.max(trace.at(-1)?.at ?? 0, rows.length));
+    }, 0);
+    const first = this.#headline ?? (runs.length === 1 ? 'one run' : `${runs.length} runs`);
     const before = runs.flatMap((run) => run.before ?? []);
     const state: LiveState = {
-      headline: [first, ...before, ...remarks].join('\n'),
-      log: [...log.values()],
+      headline: [first, ...before, ...this.#remarks].join('\n'),
+      log: [...this.#log.values()],
       runs: begun,
-      share: done / all,
-      ...(progress === undefined ? {} : { progress }),
-      ...(note === undefined ? {} : { note }),
+      share: done / (runs.length * most),
+      ...(this.#progress === undefined ? {} : { progress: this.#progress }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
     };
     const bundle = { 'text/html': liveHtml(state), 'text/plain': liveText(state) };
-    top = display(bundle, top === undefined ? {} : { update: top });
+    this.#top = display(bundle, this.#top === undefined ? {} : { update: this.#top });
     if (begun.length === 0) return;
-    bottom = display(
+    this.#bottom = display(
       { 'text/html': liveCurves(begun), 'text/plain': '' },
-      bottom === undefined ? {} : { update: bottom },
+      this.#bottom === undefined ? {} : { update: this.#bottom },
     );
-  };
+  }
+}
 
-  return {
-    take(found) {
-      for (const [index, { run: taken, reason }] of found.entries()) {
-        const { name } = runs[index];
-        const run: Run = {
-          name,
-          epochs: taken?.experiment.run.epochs ?? 1,
-          trace: [],
-          rows: [],
-        };
-        if (taken !== undefined) {
-          run.rows = [...taken.rows];
-          run.isTaken = true;
-          run.before = `${name}: ${finishedBefore(taken)}`;
-        } else if (reason !== undefined) {
-          run.before = `${name}: finished before, and trained again: ${reason}`;
-        }
-        runs[index] = run;
-      }
-      headline = undefined;
-      log.clear();
-      draw();
-    },
-    begin(index, epochs) {
-      const run = runs[index];
-      run.epochs = epochs;
-      progress = undefined;
-      /** What came since the last time, out of means since the epoch began. */
-      const add = (at: number, now: Pick<Progress, 'epoch' | 'done' | 'loss' | 'acc'>): void => {
-        const { done = 0, loss = 0, acc = 0 } = run.last?.epoch === now.epoch ? run.last : {};
-        if (now.done <= done) return;
-        const since = (mean: number, past: number): number =>
-          (mean * now.done - past * done) / (now.done - done);
-        run.trace.push({ at, loss: since(now.loss, loss), acc: since(now.acc, acc) });
-      };
-      let total = 0;
-      const isBegun = run.trace.length + run.rows.length > 0;
-      const place = `run ${index + 1} of ${runs.length} (${run.name}) at ${localtime()}`;
-      log.set(index, `${isBegun ? 'Going on with' : 'Starting'} ${place}`);
-      draw();
-      return {
-        onStart(started, epochSec) {
-          // What was seen beyond the checkpoint that it resumes from does not count.
-          run.rows = [...started.rows];
-          run.trace = run.trace.filter(({ at }) => at < started.rows.length + 1);
-          const epochsLeft = runs
-            .filter(({ isTaken = false }, at) => at >= index && !isTaken)
-            .reduce((sum, { rows }) => sum + epochs - rows.length, 0);
-          const totalSec = epochsLeft * epochSec;
-          const { machine, versions, precision } = started;
-          headline =
-            `${describe(started, runs.length)}\nabout ${durationText(totalSec)} on ${machine}; ` +
-            `TensorFlow ${versions.tensorflow}, ${precision}`;
-          draw();
-          return totalSec;
-        },
-        onProgress(now) {
-          progress = now;
-          if (now.phase === 'train') {
-            add(now.epoch - 1 + now.done / now.total, now);
-            run.last = now;
-            ({ total } = now);
-          }
-          draw();
-        },
-        onEpoch(row) {
-          add(row.epoch, { epoch: row.epoch, done: total === 0 ? 1 : total, ...row.train });
-          run.rows.push(row);
-          if (row.epoch === epochs) {
-            const acc = `test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
-            log.set(index, `${log.get(index)}: ${acc} in ${row['total time'].toFixed(1)} s`);
-          }
-          draw();
-        },
-      };
-    },
-    runs: () => runs,
-    remark(text) {
-      remarks.push(text);
-      draw();
-    },
-    async finish(finished) {
-      headline ??= `${describe(finished[0], finished.length)}\nnothing to train: all of it was finished before`;
-      note = summaryOf(finished);
-      for (const [index, { result }] of finished.entries()) {
-        if (result.divergedIn === undefined) continue;
-        const told = log.get(index) ?? runs[index].name;
-        log.set(index, `${told}: diverged in epoch ${result.divergedIn}`);
-      }
-      draw();
-      await show(
-        curves(runs, { title: titleOf(finished) }),
-        bottom === undefined ? {} : { update: bottom },
-      );
-    },
-    fail(error, how) {
-      const text = error instanceof Error ? error.message : String(error);
-      note = `${text}${how}`;
-      draw();
-    },
-  };
+/** Adds what came since the last time, out of means since the epoch began. */
+function addPoint(
+  { last, trace }: Run,
+  at: number,
+  now: Pick<Progress, 'epoch' | 'done' | 'loss' | 'acc'>,
+): void {
+  const { done = 0, loss = 0, acc = 0 } = last?.epoch === now.epoch ? last : {};
+  if (now.done <= done) return;
+  const since = (mean: number, past: number): number =>
+    (mean * now.done - past * done) / (now.done - done);
+  trace.push({ at, loss: since(now.loss, loss), acc: since(now.acc, acc) });
 }
 
 function describe({ experiment, scale }: PlannedRun, count: number): string {
@@ -228,6 +259,11 @@ function titleOf(runs: readonly FinishedRun[]): string {
   const { scale } = runs[0];
   const what = names.length > 3 ? `${names.length} records` : names.join(', ');
   return `${what}, ${scale} size`;
+}
+
+function divergedOf(runs: readonly FinishedRun[]): string {
+  const count = runs.filter(({ result }) => result.divergedIn !== undefined).length;
+  return count === 0 ? '' : `; ${count} diverged: the loss was NaN or infinite`;
 }
 
 function summaryOf(runs: readonly FinishedRun[]): string {

@@ -113,6 +113,9 @@ describe('trainLive', () => {
     expect(textOf(top)).toMatch(
       /^Starting run 2 of 2 \(post7-stress-with-another-name\) at .*: diverged in epoch 2$/m,
     );
+    // Its bar is full though epochs are missing, and the last line says why.
+    expect(top.data['text/html']).toContain('height:6px;width:100.0%');
+    expect(textOf(top)).toMatch(/^2 runs, .* in all; 2 diverged: the loss was NaN or infinite$/m);
     const { hconcat } = bottom.data['application/vnd.vegalite.v5+json'] as {
       hconcat: { encoding: { color: { legend: object } } }[];
     };
