@@ -76,12 +76,7 @@ export async function lanczos(
   }: LanczosOptions,
 ): Promise<Eigenpairs> {
   const dimension = size - complementOf.filter((vector) => norm(vector) > 0).length;
-  if (!(count >= 1 && count <= dimension && count < basisSize)) {
-    throw new RangeError(
-      `lanczos: ${count} eigenpairs of a matrix that acts on ${dimension} dimensions, with a basis of ${basisSize}. ` +
-        'Ask for at least one, no more than there are dimensions, and give a basis larger than that.',
-    );
-  }
+  checkCounts(count, dimension, basisSize);
   const most = Math.min(basisSize, dimension);
   const basis: Float32Array[] = [];
   /** A unit vector that is orthogonal to the basis and to what is left out. */
@@ -102,15 +97,7 @@ export async function lanczos(
     const image = projectOut(complementOf, await product(next));
     onProduct?.(products);
     const before = norm(image);
-    // Two passes: what rounding leaves of the first is as long, along the basis, as the whole image is exact.
-    let diagonal = 0;
-    for (let pass = 0; pass < 2; pass++) {
-      for (const [i, vector] of basis.entries()) {
-        const along = dot(vector, image);
-        addScaled(image, -along, vector);
-        if (i === newest) diagonal += along;
-      }
-    }
+    const diagonal = orthogonalise(image, basis);
     projected.set(newest, newest, diagonal);
     // Where nothing but rounding is left, the basis spans all that its vectors reach.
     const length = norm(image);
@@ -148,16 +135,10 @@ export async function lanczos(
 
     if (used === most) {
       // More is kept than is wanted: the values next to the wanted ones are what those converge against.
-      const kept = Math.min(most - 1, count + Math.floor((most - count) / 2));
-      const columns = found.order.slice(0, kept);
-      const last = found.vectors.getRow(newest);
-      rotate(basis, found.vectors, columns);
-      projected.mul(0);
-      for (const [i, column] of columns.entries()) {
-        projected.set(i, i, found.values[column]);
-        projected.set(i, kept, coupling * last[column]);
-        projected.set(kept, i, coupling * last[column]);
-      }
+      restart(basis, projected, found, {
+        kept: Math.min(most - 1, count + Math.floor((most - count) / 2)),
+        coupling,
+      });
     } else {
       projected.set(newest, used, coupling);
       projected.set(used, newest, coupling);
@@ -167,13 +148,55 @@ export async function lanczos(
   }
 }
 
-function sortedByMagnitude(matrix: Matrix): {
+function checkCounts(count: number, dimension: number, basisSize: number): void {
+  if (count >= 1 && count <= dimension && count < basisSize) return;
+  throw new RangeError(
+    `lanczos: ${count} eigenpairs of a matrix that acts on ${dimension} dimensions, with a basis of ${basisSize}. ` +
+      'Ask for at least one, no more than there are dimensions, and give a basis larger than that.',
+  );
+}
+
+/** Takes out of an image, in place, what lies along the basis; returns what lay along its newest vector. */
+function orthogonalise(image: Float32Array, basis: readonly Float32Array[]): number {
+  let diagonal = 0;
+  // Two passes: what rounding leaves of the first is as long, along the basis, as the whole image is exact.
+  for (let pass = 0; pass < 2; pass++) {
+    for (const [i, vector] of basis.entries()) {
+      const along = dot(vector, image);
+      addScaled(image, -along, vector);
+      if (i === basis.length - 1) diagonal += along;
+    }
+  }
+  return diagonal;
+}
+
+/** Keeps the best `kept` combinations of a full basis, and the matrix projected on them. */
+function restart(
+  basis: Float32Array[],
+  projected: Matrix,
+  found: SortedEigenpairs,
+  { kept, coupling }: { readonly kept: number; readonly coupling: number },
+): void {
+  const columns = found.order.slice(0, kept);
+  const last = found.vectors.getRow(basis.length - 1);
+  rotate(basis, found.vectors, columns);
+  projected.mul(0);
+  for (const [i, column] of columns.entries()) {
+    projected.set(i, i, found.values[column]);
+    projected.set(i, kept, coupling * last[column]);
+    projected.set(kept, i, coupling * last[column]);
+  }
+}
+
+interface SortedEigenpairs {
   readonly values: readonly number[];
   /** One a column. */
   readonly vectors: Matrix;
   /** Columns, the eigenvalue of largest magnitude first. */
   readonly order: number[];
-} {
+}
+
+function sortedByMagnitude(matrix: Matrix): SortedEigenpairs {
   const decomposition = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
   const values = decomposition.realEigenvalues;
   const order = values.map((_, column) => column);

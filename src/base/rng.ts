@@ -110,36 +110,7 @@ export function rngFromState(state: RngState): Rng {
     }
   }
 
-  /** True with probability exp(-1/2): the length of a falling run that starts below one half is even. */
-  function halfLife(): boolean {
-    let last = 2 ** 31;
-    for (let length = 0; ; length++) {
-      const word = nextUint32();
-      if (word >= last) return length % 2 === 0;
-      last = word;
-    }
-  }
-
-  /** True with probability exp(-x (2k + x) / (2k + 2)), by a falling run that each step may also break off. */
-  function tailStep(k: number, x: number): boolean {
-    let last = x * 2 ** 32;
-    for (let length = 0; ; length++) {
-      const word = nextUint32();
-      if (word >= last || uniform() * (2 * k + 2) >= 2 * k + x) return length % 2 === 0;
-      last = word;
-    }
-  }
-
-  function normal(): number {
-    for (;;) {
-      let k = 0;
-      while (halfLife()) k++;
-      if (!all(k * (k - 1), halfLife)) continue;
-      const x = uniform();
-      if (!all(k + 1, () => tailStep(k, x))) continue;
-      return nextInt32() < 0 ? -(k + x) : k + x;
-    }
-  }
+  const normal = normalDraws(nextInt32, uniform);
 
   function shuffle<T extends Int32Array | unknown[]>(values: T): T {
     for (let i = values.length - 1; i > 0; i--) {
@@ -167,6 +138,40 @@ export function rngFromState(state: RngState): Rng {
   }
 
   return { nextUint32, uniform, integer, normal, shuffle, permutation, fillUniform };
+}
+
+/** Karney's algorithm N on words and uniform draws of a generator. */
+function normalDraws(nextInt32: () => number, uniform: () => number): () => number {
+  /** True with probability exp(-1/2): the length of a falling run that starts below one half is even. */
+  function halfLife(): boolean {
+    let last = 2 ** 31;
+    for (let length = 0; ; length++) {
+      const word = nextInt32() >>> 0;
+      if (word >= last) return length % 2 === 0;
+      last = word;
+    }
+  }
+
+  /** True with probability exp(-x (2k + x) / (2k + 2)), by a falling run that each step may also break off. */
+  function tailStep(k: number, x: number): boolean {
+    let last = x * 2 ** 32;
+    for (let length = 0; ; length++) {
+      const word = nextInt32() >>> 0;
+      if (word >= last || uniform() * (2 * k + 2) >= 2 * k + x) return length % 2 === 0;
+      last = word;
+    }
+  }
+
+  return () => {
+    for (;;) {
+      let k = 0;
+      while (halfLife()) k++;
+      if (!all(k * (k - 1), halfLife)) continue;
+      const x = uniform();
+      if (!all(k + 1, () => tailStep(k, x))) continue;
+      return nextInt32() < 0 ? -(k + x) : k + x;
+    }
+  };
 }
 
 /** Whether `count` trials in a row succeed; stops at the first that does not. */

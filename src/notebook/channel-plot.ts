@@ -53,78 +53,7 @@ export function channelPlot(
         'Give activations by the titles of their panels, and choose channels by the same.',
     );
   }
-  const isChoice = Object.keys(chosen).length > 0;
-  const colour = isChoice
-    ? {
-        field: 'role',
-        type: 'nominal',
-        scale: { domain: ['other', 'chosen'], range: [ink.axis, series[1]] },
-        legend: null,
-      }
-    : { field: 'channel', type: 'ordinal', legend: null };
-  const detail = { field: 'channel', type: 'ordinal' };
-  const x = (field: string): object => ({
-    field,
-    type: 'quantitative',
-    title: null,
-    scale: { domain, nice: false, zero: false },
-    axis: { values: [domain[0], 0, domain[1]], grid: false },
-  });
-  const quiet = { clip: true, tooltip: false };
-  // Far outside of the picture, marks that are clipped are more than resvg can take.
-  const within = (field: string): object => ({
-    filter: { field, range: [...domain] },
-  });
-  const y = (field: object): object => ({
-    ...field,
-    type: 'quantitative',
-    stack: null,
-    axis: null,
-    scale: { domain: [-160, 1050], nice: false },
-  });
-  const layer = [
-    {
-      transform: [
-        { filter: "datum.density !== ''" },
-        { calculate: "split(datum.density, ' ')", as: 'height' },
-        { calculate: `sequence(${points})`, as: 'place' },
-        { flatten: ['height', 'place'] },
-        { calculate: 'toNumber(datum.height)', as: 'height' },
-        {
-          calculate: `datum.from + datum.place * (datum.to - datum.from) / ${points - 1}`,
-          as: 'at',
-        },
-      ],
-      mark: { type: 'area', line: { strokeWidth: 1.25 }, opacity: 0.2, ...quiet },
-      encoding: { x: x('at'), y: y({ field: 'height' }), color: colour, detail },
-    },
-    ...(hasExtremes
-      ? [
-          {
-            transform: [{ fold: ['min', 'max'], as: ['end', 'extreme'] }, within('extreme')],
-            mark: { type: 'rule', ...quiet },
-            encoding: { x: x('extreme'), y: y({ datum: 0 }), y2: { datum: 100 }, color: colour },
-          },
-        ]
-      : []),
-    {
-      transform: [within('mean')],
-      mark: { type: 'point', size: 24, clip: true },
-      encoding: {
-        x: x('mean'),
-        y: y({ datum: -90 }),
-        color: colour,
-        tooltip: [
-          { field: 'channel', type: 'ordinal' },
-          ...['mean', 'min', 'max'].map((field) => ({
-            field,
-            type: 'quantitative',
-            format: '.3f',
-          })),
-        ],
-      },
-    },
-  ];
+  const layer = layersOf(domain, Object.keys(chosen).length > 0, hasExtremes);
   const chartOf = (panel: string): object => {
     const how = { domain, channels, isPooled, points };
     return {
@@ -140,6 +69,80 @@ export function channelPlot(
 
 /** Places of each density. */
 const points = 48;
+
+/** The layers of a panel: densities, extremes if they are wanted, means. */
+function layersOf(
+  domain: readonly [from: number, to: number],
+  isChoice: boolean,
+  hasExtremes: boolean,
+): object[] {
+  const color = isChoice
+    ? {
+        field: 'role',
+        type: 'nominal',
+        scale: { domain: ['other', 'chosen'], range: [ink.axis, series[1]] },
+        legend: null,
+      }
+    : { field: 'channel', type: 'ordinal', legend: null };
+  const x = (field: string): object => ({
+    field,
+    type: 'quantitative',
+    title: null,
+    scale: { domain, nice: false, zero: false },
+    axis: { values: [domain[0], 0, domain[1]], grid: false },
+  });
+  const y = (field: object): object => ({
+    ...field,
+    type: 'quantitative',
+    stack: null,
+    axis: null,
+    scale: { domain: [-160, 1050], nice: false },
+  });
+  const quiet = { clip: true, tooltip: false };
+  // Far outside of the picture, marks that are clipped are more than resvg can take.
+  const within = (field: string): object => ({ filter: { field, range: [...domain] } });
+  const extremes = {
+    transform: [{ fold: ['min', 'max'], as: ['end', 'extreme'] }, within('extreme')],
+    mark: { type: 'rule', ...quiet },
+    encoding: { x: x('extreme'), y: y({ datum: 0 }), y2: { datum: 100 }, color },
+  };
+  const figures = ['mean', 'min', 'max'].map((field) => {
+    return { field, type: 'quantitative', format: '.3f' };
+  });
+  return [
+    {
+      transform: densityPoints,
+      mark: { type: 'area', line: { strokeWidth: 1.25 }, opacity: 0.2, ...quiet },
+      encoding: {
+        x: x('at'),
+        y: y({ field: 'height' }),
+        color,
+        detail: { field: 'channel', type: 'ordinal' },
+      },
+    },
+    ...(hasExtremes ? [extremes] : []),
+    {
+      transform: [within('mean')],
+      mark: { type: 'point', size: 24, clip: true },
+      encoding: {
+        x: x('mean'),
+        y: y({ datum: -90 }),
+        color,
+        tooltip: [{ field: 'channel', type: 'ordinal' }, ...figures],
+      },
+    },
+  ];
+}
+
+/** Takes the text of a density apart: a row for each of its heights. */
+const densityPoints: readonly object[] = [
+  { filter: "datum.density !== ''" },
+  { calculate: "split(datum.density, ' ')", as: 'height' },
+  { calculate: `sequence(${points})`, as: 'place' },
+  { flatten: ['height', 'place'] },
+  { calculate: 'toNumber(datum.height)', as: 'height' },
+  { calculate: `datum.from + datum.place * (datum.to - datum.from) / ${points - 1}`, as: 'at' },
+];
 
 /**
  * One row a channel, what stands out last, so that it is drawn over the others. A notebook keeps a line for each number, so

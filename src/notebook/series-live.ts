@@ -306,8 +306,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
         draw();
         return result;
       } catch (error) {
-        const isStopped = error instanceof InterruptedError;
-        note = `${error instanceof Error ? error.message : String(error)}${isStopped ? ` Finished before: ${counted(trained, noun)}.` : ''}`;
+        note = reasonOf(error, counted(trained, noun));
         draw();
         throw error;
       }
@@ -331,4 +330,10 @@ function describe(
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Why a series ended early, and what was trained before it was stopped. */
+function reasonOf(error: unknown, trained: string): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return error instanceof InterruptedError ? `${text} Finished before: ${trained}.` : text;
 }

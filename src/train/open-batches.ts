@@ -85,16 +85,6 @@ export function openBatches({
     },
     engine,
   );
-  type Run<O> = (feed: BatchFeed) => Promise<O>;
-  const perSize = <O>(capture: (name: string, example: BatchFeed) => Run<O>): Run<O> => {
-    const captured = new Map<number, Run<O>>();
-    return (batch) => {
-      const size = batch.order.length;
-      const run = captured.get(size) ?? capture(`[${size}]`, batch);
-      captured.set(size, run);
-      return run(batch);
-    };
-  };
   const look = perSize((name, example) =>
     session.capture(
       `batch ${name}`,
@@ -130,5 +120,18 @@ export function openBatches({
       return timer();
     },
     dispose: () => session.dispose(),
+  };
+}
+
+type Run<O> = (feed: BatchFeed) => Promise<O>;
+
+/** A step that is captured once for each size of a batch. */
+function perSize<O>(capture: (name: string, example: BatchFeed) => Run<O>): Run<O> {
+  const captured = new Map<number, Run<O>>();
+  return (batch) => {
+    const size = batch.order.length;
+    const run = captured.get(size) ?? capture(`[${size}]`, batch);
+    captured.set(size, run);
+    return run(batch);
   };
 }

@@ -58,6 +58,21 @@ export function createStages({
   };
 }
 
+/** Each stage of the first `steps` steps, its first step (from 1) and its number of steps. */
+export function stageCounts(
+  stageAt: (step: number) => Stage,
+  steps: number,
+): { readonly stage: Stage; readonly first: number; readonly steps: number }[] {
+  const counts = new Map<Stage, { first: number; steps: number }>();
+  for (let step = 1; step <= steps; step++) {
+    const stage = stageAt(step);
+    const found = counts.get(stage) ?? { first: step, steps: 0 };
+    found.steps += 1;
+    counts.set(stage, found);
+  }
+  return [...counts].map(([stage, count]) => ({ stage, ...count }));
+}
+
 function checkSizes(sizes: readonly SizeStage[]): void {
   for (const [index, { from, size }] of sizes.entries()) {
     const isInOrder = index === 0 ? from === 0 : from > sizes[index - 1].from;

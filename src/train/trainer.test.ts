@@ -1,116 +1,27 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { epochBatches } from '../augment/epoch-order';
-import { crop } from '../augment/crop';
-import { cutout } from '../augment/cutout';
-import { flipLR } from '../augment/flip';
 import { CaptureError, InterruptedError, TrainError } from '../base/errors';
 import { filled } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 import type { SessionMode } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
 import { build } from '../graph/build';
-import { relu } from '../nn/activation';
-import { batchNorm } from '../nn/batch-norm';
 import { flatten } from '../nn/combine';
-import { conv, linear } from '../nn/conv';
+import { linear } from '../nn/conv';
 import { crossEntropyLoss } from '../nn/loss';
 import type { AnyLayer } from '../nn/network';
 import { maxPool } from '../nn/pool';
 import { createTrainer } from './trainer';
-import type {
-  EpochRow,
-  Examples,
-  Progress,
-  Snapshot,
-  Trainer,
-  Training,
-  UsualSteps,
-  Watch,
-} from './training';
-import type { FoldStep, Model, Work } from './steps';
+import type { EpochRow, Examples, Snapshot, Training, Watch } from './training';
+import type { FoldStep, Work } from './steps';
+import { side, examples, apart, training, using, figures, run } from '../../test/small-training';
 
 beforeAll(() => {
   loadTensorflow();
 });
 
 const modes: readonly SessionMode[] = ['eager', 'captured'];
-const side = 8;
-
-function examples(count: number, seed: number): Examples & { readonly images: Float32Array } {
-  const rng = createRng(seed, 'examples');
-  const images = rng.fillUniform(new Float32Array(count * side * side * 3), -1, 1);
-  return { images, labels: Array.from({ length: count }, () => rng.integer(3)) };
-}
-
-const model: Model = {
-  graph: build<AnyLayer>({
-    conv: conv(3, 4),
-    norm: batchNorm(4),
-    act: relu(),
-    pool: maxPool(side),
-    flatten: flatten(),
-    linear: linear(4, 3),
-  }),
-  loss: build<AnyLayer>(crossEntropyLoss()),
-};
-
-/** The same without batch norm: what an example gives depends on no other. */
-const apart: Model = {
-  graph: build<AnyLayer>({ flatten: flatten(), linear: linear(side * side * 3, 3) }),
-  loss: build<AnyLayer>(crossEntropyLoss()),
-};
-
-const training: Training = {
-  model,
-  train: examples(10, 1),
-  valid: examples(6, 2),
-  imageShape: [side, side, 3],
-  transforms: [crop(side, side), flipLR(), cutout(3, 3)],
-  pad: 2,
-  scheme: 'groups',
-  maxOptions: 200,
-  batchSize: 4,
-  dropLast: false,
-  epochs: 3,
-  lr: { knots: [0, 1, 3], vals: [0, 0.4, 0.1] },
-  weightDecay: 5e-4,
-  momentum: 0.9,
-  optimiser: { rule: 'nesterov-b', groups: [] },
-  tta: false,
-  seed: 1,
-  engine: { mode: 'eager' },
-};
-
-async function using<T>(
-  changes: Partial<Training>,
-  watch: Watch,
-  use: (trainer: Trainer) => Promise<T>,
-): Promise<T> {
-  const trainer = createTrainer({ ...training, ...changes }, watch);
-  try {
-    return await use(trainer);
-  } finally {
-    trainer.dispose();
-  }
-}
-
-/** A row without its times, which no seed gives. */
-function figures({ epoch, lr, train, valid }: EpochRow): readonly number[] {
-  return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
-}
-
-/** Rows and final state of some epochs. */
-async function run(
-  changes: Partial<Training>,
-  epochs: readonly number[] = [1, 2],
-): Promise<{ readonly rows: readonly (readonly number[])[]; readonly state: unknown }> {
-  return using(changes, {}, async (trainer) => {
-    const rows = [];
-    for (const epoch of epochs) rows.push(figures(await trainer.runEpoch(epoch)));
-    return { rows, state: await trainer.session.read('network', 'velocity', 'ema') };
-  });
-}
 
 describe.each(modes)('%s', (mode) => {
   const engine = { mode };
@@ -336,162 +247,6 @@ test('a network that its last step has broken is told from a bad training loss',
   await expect(stopped).rejects.toThrow(TrainError);
   await expect(stopped).rejects.toThrow(
     /the test loss after epoch 1 is NaN or infinite, while the training loss is finite/,
-  );
-});
-
-describe('rows', () => {
-  test('hold means over examples, whatever the size of the last batch', async () => {
-    const changes: Partial<Training> = {
-      model: apart,
-      valid: training.train,
-      transforms: [],
-      pad: 0,
-      lr: { knots: [0], vals: [0] },
-    };
-    const { rows } = await run({ ...changes, batchSize: 4 }, [1]);
-    const [[, , trainLoss, trainAcc, validLoss, validAcc]] = rows;
-    // The network stands still, so both phases see the same.
-    expect(trainLoss).toBeCloseTo(validLoss, 6);
-    expect(trainAcc).toBeCloseTo(validAcc, 6);
-    const [[, , atOnce]] = (await run({ ...changes, batchSize: 10 }, [1])).rows;
-    expect(trainLoss).toBeCloseTo(atOnce, 6);
-  });
-
-  test('dropLast leaves out the last, smaller batch of training, never of validation', async () => {
-    for (const [dropLast, steps, seen] of [
-      [true, 2, 8],
-      [false, 3, 10],
-    ] as const) {
-      const progress: Progress[] = [];
-      let now = 0;
-      const watch = { clock: () => ++now, onProgress: (one: Progress) => void progress.push(one) };
-      await using({ dropLast }, watch, async (trainer) => {
-        expect(trainer.stepsPerEpoch).toBe(steps);
-        await trainer.runEpoch(1);
-      });
-      const totals = progress.map(({ phase, total }) => `${phase} ${total}`);
-      expect(new Set(totals)).toEqual(new Set([`train ${seen}`, 'valid 6']));
-    }
-  });
-
-  test('total time is that of training alone: neither validation nor what is between epochs', async () => {
-    let now = 0;
-    const watch = { clock: () => (now += 1) };
-    await using({}, watch, async (trainer) => {
-      now += 1000;
-      const first = await trainer.runEpoch(1);
-      now += 1000;
-      const second = await trainer.runEpoch(2);
-      expect(first.valid.time).toBeGreaterThan(0);
-      expect(first.train.time).toBeGreaterThan(3);
-      expect(first.train.time).toBeLessThan(100);
-      expect(first['total time']).toBe(first.train.time);
-      expect(second['total time']).toBe(first.train.time + second.train.time);
-    });
-  });
-
-  test('an evaluation between epochs counts for none', async () => {
-    let now = 0;
-    await using({}, { clock: () => (now += 1) }, async (trainer) => {
-      const first = await trainer.runEpoch(1);
-      expect((await trainer.evaluate()).time).toBeGreaterThan(0);
-      const second = await trainer.runEpoch(2);
-      expect(second['total time']).toBe(first.train.time + second.train.time);
-    });
-  });
-
-  test('the rate is that at the end of the epoch', async () => {
-    const { rows } = await run({}, [1, 2]);
-    expect(rows.map(([epoch, lr]) => [epoch, lr])).toEqual([
-      [1, 0.4],
-      [2, 0.25],
-    ]);
-  });
-});
-
-describe('watching', () => {
-  test('tells where a run stands once a second of the clock, in order', async () => {
-    const told: Progress[] = [];
-    let now = 0;
-    const watch = { clock: () => ++now, onProgress: (one: Progress) => void told.push(one) };
-    const row = await using({}, watch, (trainer) => trainer.runEpoch(2));
-    expect(
-      told.map(({ phase, epoch, epochs, done, total }) => [phase, epoch, epochs, done, total]),
-    ).toEqual([
-      ['train', 2, 3, 4, 10],
-      ['train', 2, 3, 8, 10],
-      ['train', 2, 3, 10, 10],
-      ['valid', 2, 3, 4, 6],
-      ['valid', 2, 3, 6, 6],
-    ]);
-    expect(told.map(({ timeSec }) => timeSec)).toEqual([1, 2, 3, 1, 2]);
-    expect([told[2].loss, told[2].acc]).toEqual([row.train.loss, row.train.acc]);
-    expect([told[4].loss, told[4].acc]).toEqual([row.valid.loss, row.valid.acc]);
-  });
-
-  test('says nothing while less than a second passes', async () => {
-    let calls = 0;
-    const watch = { clock: () => 5, onProgress: () => void calls++ };
-    await using({}, watch, (trainer) => trainer.runEpoch(1));
-    expect(calls).toBe(0);
-  });
-
-  test('an abort stops after the step that is running, and leaves its state', async () => {
-    const controller = new AbortController();
-    let now = 0;
-    const watch: Watch = {
-      clock: () => ++now,
-      signal: controller.signal,
-      onProgress: ({ done }) => done === 8 && controller.abort(),
-    };
-    await using({}, watch, async (trainer) => {
-      const stopped = trainer.runEpoch(1);
-      await expect(stopped).rejects.toThrow(InterruptedError);
-      await expect(stopped).rejects.toThrow(/stopped in epoch 1, before step 3 of 3 \(train\)/);
-      const { totals, network } = await trainer.session.read('totals', 'network');
-      expect(totals.count.data[0]).toBe(8);
-      expect(network['linear/weight'].data).not.toContain(NaN);
-      await expect(trainer.runEpoch(2)).rejects.toThrow(/epoch 2, before step 1 of 3/);
-    });
-  });
-
-  test("a caller's own steps see each training step's work, and may change it", async () => {
-    let seen = 0;
-    const clear: FoldStep = ({ network, gradients }) => {
-      seen += Object.keys(gradients ?? {}).length;
-      return { network: { ...network, 'linear/weight': tf.zerosLike(network['linear/weight']) } };
-    };
-    await using({ extraSteps: [clear] }, {}, async (trainer) => {
-      await trainer.runEpoch(1);
-      expect(seen).toBe(3 * 4);
-      const { network } = await trainer.session.read('network');
-      expect(new Set(network['linear/weight'].data)).toEqual(new Set([0]));
-    });
-  });
-});
-
-test("a caller's list takes the place of the usual steps", async () => {
-  const inOrder = (usual: UsualSteps): FoldStep[] => [usual.backward, usual.log, usual.optimise];
-  expect(await run({ trainSteps: inOrder })).toEqual(await run({}));
-  const halve: FoldStep = ({ gradients = {} }) => ({
-    gradients: Object.fromEntries(
-      Object.entries(gradients).map(([path, gradient]) => [path, gradient.mul(0.5)]),
-    ),
-  });
-  const halved = ({ backward, log, optimise }: UsualSteps): FoldStep[] => [
-    backward,
-    log,
-    halve,
-    optimise,
-  ];
-  const lr = { knots: [0, 1, 3], vals: [0, 0.2, 0.05] };
-  const weightDecay = 0;
-  expect((await run({ trainSteps: halved, weightDecay })).rows).toEqual(
-    (await run({ lr, weightDecay })).rows.map(([epoch, rate, ...rest]) => [
-      epoch,
-      2 * rate,
-      ...rest,
-    ]),
   );
 });
 

@@ -1,5 +1,4 @@
 import { gatherTables } from '../augment/gather';
-import type { GatherTables } from '../augment/gather';
 import { DivergedError, TrainError } from '../base/errors';
 import { firstNotFinite } from '../base/host-tensor';
 import { createRng } from '../base/rng';
@@ -8,32 +7,27 @@ import { createSession } from '../engine/session';
 import type { Session } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
 import { initNetwork, pathsByRole } from '../nn/network';
-import { isEmaStep, updateEma } from '../optim/ema';
 import { hyperSchedule } from '../optim/hyper';
-import type { GroupedHyperFeed } from '../optim/hyper';
-import { lookaheadAction, updateLookahead } from '../optim/lookahead';
-import type { LookaheadAction } from '../optim/lookahead';
 import { initVelocity } from '../optim/optimiser';
 import { valueAt } from '../optim/schedule';
-import { residentSplit, residentTables } from './batches';
+import { residentTables } from './batches';
 import type { BatchFeed } from './batches';
-import { callsOf, perShape } from './calls';
-import type { StepFeed, Steps } from './calls';
-import { drawEpoch, feedsOf, plainBatches } from './epoch-batches';
+import { callsOf } from './calls';
+import { feedsOf } from './epoch-batches';
 import type { EpochBatches } from './epoch-batches';
+import { EpochSource } from './epoch-source';
 import { Pace } from './pace';
 import { nothing, runPhase } from './phase';
 import type { PhaseContext } from './phase';
-import { checkExamples, checkSameCounts, checkSameTensors } from './snapshot';
-import { createStages } from './stages';
+import { checkSameTensors } from './snapshot';
+import { createStages, stageCounts } from './stages';
 import type { Stage } from './stages';
+import { StepRunner } from './step-runner';
 import { emptyTotals } from './steps';
 import { startTimer, wallClock } from './timer';
-import { trainStepOf, validStepOf } from './trainer-steps';
 import type {
   EpochRow,
   Evaluation,
-  Examples,
   Figures,
   Learnt,
   RunFlops,
@@ -63,17 +57,14 @@ export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   return new SessionTrainer(training, watch);
 }
 
-type LookaheadRuns = Readonly<Record<'start' | 'update', () => Promise<unknown>>>;
-
-const noHyper: GroupedHyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
-
 /** The trainer of a session that it opens. Its public methods are properties, so that they work without it. */
 class SessionTrainer implements Trainer {
   readonly session: Session<TrainingState>;
   readonly stepsPerEpoch: number;
   readonly stepsPerCall: number;
   readonly #training: Training;
-  readonly #tables: GatherTables;
+  readonly #source: EpochSource;
+  readonly #runner: StepRunner;
   readonly #pace: Pace;
   readonly #context: PhaseContext;
   readonly #trainable: readonly string[];
@@ -82,53 +73,39 @@ class SessionTrainer implements Trainer {
   readonly #scheduledStageAt: (step: number) => Stage;
   /** Seconds of a step, by the key of its stage: of the warm-up, then a moving average. */
   readonly #stageSec = new Map<string, number>();
-  readonly #hyperAt: (step: number) => GroupedHyperFeed;
-  readonly #trainSteps = new Map<Stage, Steps>();
-  readonly #validSteps = new Map<string, Steps>();
-  readonly #runEma: (() => Promise<unknown>) | undefined;
-  readonly #lookahead: LookaheadRuns | undefined;
-  #seed: number;
-  #examples: Readonly<Record<'train' | 'valid', Examples>>;
-  #drawn: { readonly epoch: number; readonly of: EpochBatches } | undefined;
   #timer: ReturnType<typeof startTimer>;
   /** The last epoch that is over, and what is done of the one after it. */
   #finished = 0;
   #unfinished: Unfinished | undefined;
 
   constructor(training: Training, { clock = wallClock, ...watch }: Watch) {
-    const { model, optimiser, train, valid, imageShape = [32, 32, 3], batchSize } = training;
-    const [height, width] = imageShape;
+    const { model, optimiser, train, imageShape = [32, 32, 3], batchSize } = training;
     this.#training = training;
-    this.#seed = training.seed;
-    this.#examples = { train, valid };
-    this.#tables = gatherTables(training.transforms ?? [], [height, width], training.pad ?? 0);
+    this.#source = new EpochSource(training);
     this.#trainable = pathsByRole(model.graph, 'trainable');
     const perEpoch = train.labels.length / batchSize;
     const stepsPerEpoch = (training.dropLast ?? true) ? Math.floor(perEpoch) : Math.ceil(perEpoch);
     this.stepsPerEpoch = stepsPerEpoch;
     this.#pace = new Pace(Math.ceil(training.epochs * stepsPerEpoch));
     const positionAt = (steps: number): number => this.#pace.positionAt(steps);
-    const stages = {
-      optimiser,
-      sizes: training.sizes ?? [],
-      trainable: this.#trainable,
-      stepsPerEpoch,
-    };
+    const sizes = training.sizes ?? [];
+    const stages = { optimiser, sizes, trainable: this.#trainable, stepsPerEpoch };
     this.#stageAt = createStages({ ...stages, positionAt });
     this.#scheduledStageAt = createStages(stages);
-    this.#hyperAt = hyperSchedule(
+    const hyperAt = hyperSchedule(
       { ...training, ...optimiser },
       { batchSize, stepsPerEpoch, steps: this.#pace.length, positionAt },
     );
+    const { tables } = this.#source;
     // What does not belong together is reported before anything is put on the device.
-    const resident = this.#resident(this.#examples);
+    const resident = this.#source.resident();
     this.session = createSession<TrainingState>(
       {
-        ...this.#start(train),
+        ...this.#start(),
         totals: emptyTotals(),
         ...resident,
-        tables: residentTables(this.#tables),
-        validTables: residentTables(gatherTables([], [height, width], 0)),
+        tables: residentTables(tables),
+        validTables: residentTables(gatherTables([], [imageShape[0], imageShape[1]], 0)),
       },
       training.engine,
     );
@@ -142,9 +119,8 @@ class SessionTrainer implements Trainer {
     const { session, stepsPerCall } = this;
     this.#context = { session, clock, stepsPerEpoch, stepsPerCall, ...watch };
     this.#timer = startTimer(clock);
-    this.#runEma = this.#captureEma();
-    this.#lookahead = this.#captureLookahead();
-    this.#validFor({});
+    const schedule = { stageAt: this.#stageAt, hyperAt, positionAt, stepsPerEpoch };
+    this.#runner = new StepRunner(session, training, tables, schedule);
   }
 
   get steps(): number {
@@ -187,8 +163,8 @@ class SessionTrainer implements Trainer {
 
   readonly warmUp: Trainer['warmUp'] = async (): Promise<WarmUp> => {
     const learnt = await this.#readLearnt();
-    const batches = this.#plainTraining();
-    const stages = this.#stageCounts();
+    const batches = this.#source.plainTraining();
+    const stages = stageCounts(this.#stageAt, this.steps);
     let trainSec = 0;
     for (const { stage, first, steps } of stages) {
       const stepSec = await this.#stepSec(batches, (feeds) => this.#train(feeds, first));
@@ -208,10 +184,9 @@ class SessionTrainer implements Trainer {
   async #warmUpEvaluation(
     how: Evaluation,
   ): Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
-    const validation = this.#validation(how.images);
-    const steps = this.#validFor(how);
+    const validation = this.#source.validation(how.images);
     const validStepSec = await this.#stepSec(validation, (feeds) =>
-      steps.run(this.#validFeeds(feeds)),
+      this.#runner.evaluate(feeds, how),
     );
     return { validStepSec, evaluationSec: validation.batches.length * validStepSec };
   }
@@ -249,7 +224,7 @@ class SessionTrainer implements Trainer {
     const before = (epoch === this.#finished + 1 ? this.#unfinished : undefined) ?? nothing;
     this.#finished = epoch - 1;
     this.#unfinished = undefined;
-    const drawn = this.#draw(epoch);
+    const drawn = this.#source.draw(epoch);
     const offset = (epoch - 1) * this.stepsPerEpoch;
     const batches = drawn.batches.slice(0, Math.max(0, this.steps - offset));
     /** Keeps what is done of the epoch, the seconds since it began or continued included. */
@@ -264,9 +239,9 @@ class SessionTrainer implements Trainer {
       batches,
       run: (some, first) => this.#train(feedsOf(some, drawn), offset + first + 1),
       before,
-      endsCall: (index) => this.#endsCall(offset + index + 1),
+      endsCall: (index) => this.#runner.endsCall(offset + index + 1),
       onStop: (index) => keep(index, timer()),
-      meanwhile: () => epoch < this.epochs && this.#draw(epoch + 1),
+      meanwhile: () => epoch < this.epochs && this.#source.draw(epoch + 1),
     });
     const timeSec = timer();
     await keep(batches.length, timeSec);
@@ -288,14 +263,8 @@ class SessionTrainer implements Trainer {
     seed: number,
     examples?: Pick<Training, 'train' | 'valid'>,
   ): void => {
-    if (examples !== undefined) {
-      checkSameCounts(this.#examples, examples);
-      this.session.write(this.#resident(examples));
-      this.#examples = { train: examples.train, valid: examples.valid };
-    }
-    this.#seed = seed;
-    this.#drawn = undefined;
-    this.session.write(this.#start(this.#examples.train));
+    const resident = this.#source.restart(seed, examples);
+    this.session.write({ ...resident, ...this.#start() });
     this.#finished = 0;
     this.#unfinished = undefined;
     this.#timer = startTimer(this.#context.clock);
@@ -344,18 +313,16 @@ class SessionTrainer implements Trainer {
       }
       return countFlops(recording);
     };
-    const plain = this.#plainTraining();
+    const plain = this.#source.plainTraining();
     const [feed] = feedsOf(plain.batches.slice(0, 1), plain);
     let train = 0;
-    for (const { stage, first, steps } of this.#stageCounts()) {
-      const name = this.#trainFor(stage).record([this.#trainFeed(feed, first)]);
-      train += steps * flopsOfName(name);
+    for (const { first, steps } of stageCounts(this.#stageAt, this.steps)) {
+      train += steps * flopsOfName(this.#runner.recordTrain(feed, first));
     }
-    const validation = this.#validation();
+    const validation = this.#source.validation();
     const evaluation = validation.batches.reduce((sum, batch) => {
-      return (
-        sum + flopsOfName(this.#validFor({}).record(this.#validFeeds(feedsOf([batch], validation))))
-      );
+      const [validFeed] = feedsOf([batch], validation);
+      return sum + flopsOfName(this.#runner.recordEvaluation(validFeed, {}));
     }, 0);
     return { train, evaluation };
   };
@@ -364,23 +331,11 @@ class SessionTrainer implements Trainer {
     this.session.dispose();
   };
 
-  #resident(
-    examples: Readonly<Record<'train' | 'valid', Examples>>,
-  ): Pick<TrainingState, 'train' | 'valid'> {
-    const { imageShape = [32, 32, 3] } = this.#training;
-    const split = (name: 'train' | 'valid'): TrainingState['train'] => {
-      const { images, labels } = examples[name];
-      checkExamples(name, examples[name], imageShape);
-      return residentSplit(images, labels, imageShape[2]);
-    };
-    return { train: split('train'), valid: split('valid') };
-  }
-
   /** What a run starts with, by the seed. */
-  #start(examples: Examples): Learnt {
+  #start(): Learnt {
     const { model, ema, lookahead, start, extraState: extra = {} } = this.#training;
-    const drawn = initNetwork(model.graph, createRng(this.#seed, 'init'));
-    const network = start?.(drawn, examples) ?? drawn;
+    const drawn = initNetwork(model.graph, createRng(this.#source.seed, 'init'));
+    const network = start?.(drawn, this.#source.examples.train) ?? drawn;
     return {
       network,
       velocity: initVelocity(
@@ -395,154 +350,22 @@ class SessionTrainer implements Trainer {
     return this.session.read('network', 'velocity', 'ema', 'extra');
   }
 
-  #captureEma(): (() => Promise<unknown>) | undefined {
-    const { ema } = this.#training;
-    if (ema === undefined) return undefined;
-    const run = this.session.capture(
-      'ema',
-      (state) => ({ state: { ema: updateEma(ema, state.ema, state.network) } }),
-      {},
-    );
-    return () => run({});
-  }
-
-  #captureLookahead(): LookaheadRuns | undefined {
-    const { lookahead, ema } = this.#training;
-    if (lookahead === undefined) return undefined;
-    if (ema !== undefined) {
-      throw new TrainError('train: "ema" and "lookahead" are both set. Give one of them.');
-    }
-    const start = this.session.capture(
-      'start of lookahead',
-      ({ network }) => ({ state: { ema: Object.fromEntries(Object.entries(network)) } }),
-      {},
-    );
-    const update = this.session.capture(
-      'lookahead',
-      (state) => {
-        const slow = updateLookahead(lookahead, state.ema, state.network);
-        return { state: { ema: slow, network: slow } };
-      },
-      {},
-    );
-    return { start: () => start({}), update: () => update({}) };
-  }
-
-  #lookaheadAfter(step: number): LookaheadAction {
-    const { lookahead } = this.#training;
-    if (lookahead === undefined) return 'nothing';
-    return lookaheadAction(lookahead, step, this.stepsPerEpoch, (steps) =>
-      this.#pace.positionAt(steps),
-    );
-  }
-
-  /** Whether a call must end with this step, counted from 1 over the run. */
-  #endsCall(step: number): boolean {
-    return (
-      this.#stageAt(step) !== this.#stageAt(step + 1) || this.#lookaheadAfter(step) !== 'nothing'
-    );
-  }
-
-  #trainFor(stage: Stage): Steps {
-    const found =
-      this.#trainSteps.get(stage) ??
-      perShape(
-        this.session,
-        stage.key === '' ? 'train' : `train, ${stage.key}`,
-        trainStepOf(this.#training, this.#tables, stage),
-      );
-    this.#trainSteps.set(stage, found);
-    return found;
-  }
-
-  /** Captured when it is first asked for. */
-  #validFor(how: Evaluation): Steps {
-    const { ema, tta: usual = false } = this.#training;
-    const { usesEma = ema !== undefined, tta = usual } = how;
-    if (usesEma && ema === undefined) {
-      throw new TrainError(
-        'train: the average is to be evaluated, and none is kept. Give the training an "ema".',
-      );
-    }
-    const name = `valid${usesEma ? ' ema' : ''}${tta === false ? '' : tta === true ? ' tta' : ` ${tta}`}`;
-    const { source } = this.#tables;
-    const found =
-      this.#validSteps.get(name) ??
-      perShape(this.session, name, validStepOf(this.#training, source, { usesEma, tta }));
-    this.#validSteps.set(name, found);
-    return found;
-  }
-
-  /** Order and augmentation of an epoch, drawn while the one before it runs. */
-  #draw(epoch: number): EpochBatches {
-    if (this.#drawn?.epoch === epoch) return this.#drawn.of;
-    const count = this.#examples.train.labels.length;
-    const { padded } = this.#tables;
-    const of = drawEpoch({ ...this.#training, count, padded }, this.#seed, epoch);
-    this.#drawn = { epoch, of };
-    return of;
-  }
-
-  #plainTraining(): EpochBatches {
-    const { batchSize, dropLast = true, jitter } = this.#training;
-    const count = this.#examples.train.labels.length;
-    return plainBatches(count, { batchSize, dropLast }, jitter !== undefined);
-  }
-
-  #validation(images = this.#examples.valid.labels.length): EpochBatches {
-    const { batchSize, validBatchSize = batchSize } = this.#training;
-    const count = Math.min(images, this.#examples.valid.labels.length);
-    return plainBatches(count, { batchSize: validBatchSize });
-  }
-
-  /** Each stage, its first step (from 1) and its number of steps. */
-  #stageCounts(): { readonly stage: Stage; readonly first: number; readonly steps: number }[] {
-    const counts = new Map<Stage, { first: number; steps: number }>();
-    for (let step = 1; step <= this.steps; step++) {
-      const stage = this.#stageAt(step);
-      const found = counts.get(stage) ?? { first: step, steps: 0 };
-      found.steps += 1;
-      counts.set(stage, found);
-    }
-    return [...counts].map(([stage, count]) => ({ stage, ...count }));
-  }
-
-  #trainFeed(batch: BatchFeed, step: number): StepFeed {
-    return { batch, hyper: this.#hyperAt(step), step };
-  }
-
-  /** Runs steps of one stage in one call; `step` is the first, counted from 1 over the run. */
+  /** Runs steps of one stage in one call, and keeps how long one takes; `step` is the first, counted from 1 over the run. */
   async #train(batches: readonly BatchFeed[], step: number): Promise<void> {
-    const { ema } = this.#training;
-    const feeds = batches.map((batch, index) => this.#trainFeed(batch, step + index));
-    const stage = this.#stageAt(step);
-    const steps = this.#trainFor(stage);
-    const measured = this.#stageSec.get(stage.key);
-    const before = measured === undefined ? 0 : this.#context.clock();
-    const isDue = (index: number): boolean =>
-      ema !== undefined && isEmaStep(ema, (step - 1 + index) % this.stepsPerEpoch);
-    if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
-    if (feeds.length === 1 || ema === undefined) {
-      await steps.run(feeds);
-      if (isDue(0)) await this.#runEma?.();
-    } else {
-      await steps.run(feeds.map((feed, index) => ({ ...feed, isAveraged: isDue(index) ? 1 : 0 })));
+    const { key } = this.#stageAt(step);
+    const measured = this.#stageSec.get(key);
+    if (measured === undefined) {
+      await this.#runner.train(batches, step);
+      return;
     }
-    const action = this.#lookaheadAfter(step + feeds.length - 1);
-    if (action !== 'nothing') await this.#lookahead?.[action]();
-    if (measured !== undefined) {
-      const now = (this.#context.clock() - before) / feeds.length;
-      this.#stageSec.set(stage.key, 0.9 * measured + 0.1 * now);
-    }
-  }
-
-  #validFeeds(batches: readonly BatchFeed[]): StepFeed[] {
-    return batches.map((batch) => ({ batch, hyper: noHyper, step: 0 }));
+    const before = this.#context.clock();
+    await this.#runner.train(batches, step);
+    const now = (this.#context.clock() - before) / batches.length;
+    this.#stageSec.set(key, 0.9 * measured + 0.1 * now);
   }
 
   async #evaluateAll(epoch: number, how: Evaluation): Promise<Omit<Figures, 'time'>> {
-    const validation = this.#validation(how.images);
-    const steps = this.#validFor(how);
+    const validation = this.#source.validation(how.images);
     const { ema } = this.#training;
     // Max pooling passes over NaN, so its loss could be finite.
     const part = (how.usesEma ?? ema !== undefined) ? 'ema' : 'network';
@@ -558,7 +381,7 @@ class SessionTrainer implements Trainer {
       epoch,
       epochs: this.epochs,
       batches: validation.batches,
-      run: (batches) => steps.run(this.#validFeeds(feedsOf(batches, validation))),
+      run: (batches) => this.#runner.evaluate(feedsOf(batches, validation), how),
     });
   }
 }

@@ -9,89 +9,41 @@ const batchNormOutputs = 6;
  * and the gradient of ReLU. Called once, when TensorFlow is loaded; the functions in this folder use them.
  */
 export function registerRawKernels(backend: NodeBackend): void {
+  registerBatchNorm(backend);
+  registerReluGrad(backend);
+  replaceGather(backend);
+}
+
+function registerBatchNorm(backend: NodeBackend): void {
   const { binding } = backend;
-  const type = (name: string, value: number = binding.TF_FLOAT): OpAttribute => ({
-    name,
-    type: binding.TF_ATTR_TYPE,
-    value,
-  });
-  const batchNormAttributes = (epsilon: number): OpAttribute[] => [
-    type('T'),
-    type('U'),
+  const attributesOf = (epsilon: number): OpAttribute[] => [
+    typeAttribute(backend, 'T'),
+    typeAttribute(backend, 'U'),
     { name: 'epsilon', type: binding.TF_ATTR_FLOAT, value: epsilon },
     { name: 'data_format', type: binding.TF_ATTR_STRING, value: 'NHWC' },
     { name: 'is_training', type: binding.TF_ATTR_BOOL, value: true },
   ];
-  const kernel = (
-    kernelName: string,
-    run: (
-      inputs: Record<string, tf.TensorInfo>,
-      epsilon: number,
-    ) => tf.TensorInfo | tf.TensorInfo[],
-  ): void => {
-    tf.registerKernel({
-      kernelName,
-      backendName: 'tensorflow',
-      kernelFunc: ({ inputs, attrs }) =>
-        run(inputs as Record<string, tf.TensorInfo>, Number(attrs?.['epsilon'] ?? 0)),
-    });
-  };
-
-  kernel('FusedBatchNormV3', ({ x, scale, bias }, epsilon) =>
+  registerKernel('FusedBatchNormV3', ({ x, scale, bias }, { epsilon = 0 }) =>
     tf.tidy(() => {
       const none = tf.tensor1d([]);
       return backend.executeMultipleOutputs(
         'FusedBatchNormV3',
-        batchNormAttributes(epsilon),
+        attributesOf(Number(epsilon)),
         [x, scale, bias, none, none],
         batchNormOutputs,
       );
     }),
   );
-  kernel('FusedBatchNormGradV3', ({ dy, x, scale, r1, r2, r3 }, epsilon) =>
+  registerKernel('FusedBatchNormGradV3', ({ dy, x, scale, r1, r2, r3 }, { epsilon = 0 }) =>
     backend
       .executeMultipleOutputs(
         'FusedBatchNormGradV3',
-        batchNormAttributes(epsilon),
+        attributesOf(Number(epsilon)),
         [dy, x, scale, r1, r2, r3],
         5,
       )
       .slice(0, 3),
   );
-  kernel('ReluGrad', ({ dy, y }) => backend.executeSingleOutput('ReluGrad', [type('T')], [dy, y]));
-
-  // tfjs-node's own kernel reads all indices back to check them in JavaScript. TensorFlow checks them itself (on a GPU it
-  // gives zeros instead), and a recording has no values to read.
-  tf.unregisterKernel('GatherV2', 'tensorflow');
-  tf.registerKernel({
-    kernelName: 'GatherV2',
-    backendName: 'tensorflow',
-    kernelFunc: ({ inputs, attrs }) => {
-      const { x, indices } = inputs as Record<string, tf.TensorInfo>;
-      const dtypes: Readonly<Record<string, number>> = {
-        float32: binding.TF_FLOAT,
-        int32: binding.TF_INT32,
-        bool: binding.TF_BOOL,
-      };
-      return tf.tidy(() =>
-        backend.executeSingleOutput(
-          'GatherV2',
-          [
-            {
-              name: 'batch_dims',
-              type: binding.TF_ATTR_INT,
-              value: Number(attrs?.['batchDims'] ?? 0),
-            },
-            type('Tparams', dtypes[x.dtype]),
-            type('Tindices', binding.TF_INT32),
-            type('Taxis', binding.TF_INT32),
-          ],
-          [x, indices, tf.scalar(Number(attrs?.['axis'] ?? 0), 'int32')],
-        ),
-      );
-    },
-  });
-
   tf.registerGradient({
     kernelName: 'FusedBatchNormV3',
     inputsToSave: ['x', 'scale'],
@@ -106,6 +58,12 @@ export function registerRawKernels(backend: NodeBackend): void {
       return { x: () => dx, scale: () => dScale, bias: () => dBias };
     },
   });
+}
+
+function registerReluGrad(backend: NodeBackend): void {
+  registerKernel('ReluGrad', ({ dy, y }) =>
+    backend.executeSingleOutput('ReluGrad', [typeAttribute(backend, 'T')], [dy, y]),
+  );
   // The gradient is linear in dy, and flat in y except where y is zero: enough for a second derivative.
   tf.registerGradient({
     kernelName: 'ReluGrad',
@@ -115,6 +73,62 @@ export function registerRawKernels(backend: NodeBackend): void {
       y: () => tf.zerosLike(y),
     }),
   });
+}
+
+/**
+ * tfjs-node's own kernel reads all indices back to check them in JavaScript. TensorFlow checks them itself (on a GPU it
+ * gives zeros instead), and a recording has no values to read.
+ */
+function replaceGather(backend: NodeBackend): void {
+  const { binding } = backend;
+  const dtypes: Readonly<Record<string, number>> = {
+    float32: binding.TF_FLOAT,
+    int32: binding.TF_INT32,
+    bool: binding.TF_BOOL,
+  };
+  tf.unregisterKernel('GatherV2', 'tensorflow');
+  registerKernel('GatherV2', ({ x, indices }, { batchDims = 0, axis = 0 }) => {
+    const batchAttribute = {
+      name: 'batch_dims',
+      type: binding.TF_ATTR_INT,
+      value: Number(batchDims),
+    };
+    return tf.tidy(() =>
+      backend.executeSingleOutput(
+        'GatherV2',
+        [
+          batchAttribute,
+          typeAttribute(backend, 'Tparams', dtypes[x.dtype]),
+          typeAttribute(backend, 'Tindices', binding.TF_INT32),
+          typeAttribute(backend, 'Taxis', binding.TF_INT32),
+        ],
+        [x, indices, tf.scalar(Number(axis), 'int32')],
+      ),
+    );
+  });
+}
+
+function registerKernel(
+  kernelName: string,
+  run: (
+    inputs: Record<string, tf.TensorInfo>,
+    attributes: Readonly<Record<string, unknown>>,
+  ) => tf.TensorInfo | tf.TensorInfo[],
+): void {
+  tf.registerKernel({
+    kernelName,
+    backendName: 'tensorflow',
+    kernelFunc: ({ inputs, attrs }) => run(inputs as Record<string, tf.TensorInfo>, attrs ?? {}),
+  });
+}
+
+/** An attribute that names a type: float32 by default. */
+function typeAttribute(
+  { binding }: NodeBackend,
+  name: string,
+  value: number = binding.TF_FLOAT,
+): OpAttribute {
+  return { name, type: binding.TF_ATTR_TYPE, value };
 }
 
 /** Runs a registered kernel on the gradient tape; the tensors returned are owned by the caller. */

@@ -1,0 +1,230 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { loadTensorflow } from '../engine/tensorflow';
+import { accelerate } from './accelerate';
+import type { AcceleratedFitArgs } from './accelerate';
+import {
+  perceptron,
+  examples,
+  weightsOf,
+  expectSameWeights,
+  expectSameFit,
+} from '../../test/layers/perceptron';
+
+beforeAll(() => {
+  loadTensorflow();
+});
+
+const { layers } = tfl;
+
+describe('fit', () => {
+  test('shuffles, validates a split and takes a smaller last batch as TF.js does', async () => {
+    await expectSameFit(() => perceptron(), examples(50), {
+      epochs: 3,
+      batchSize: 16,
+      validationSplit: 0.3,
+    });
+  });
+
+  test('validates given data and weighs classes', async () => {
+    const { x, y } = examples(20);
+    await expectSameFit(() => perceptron('adam'), examples(32), {
+      epochs: 2,
+      validationData: [x, y],
+      classWeight: { 0: 1, 1: 3 },
+      initialEpoch: 1,
+    });
+  });
+
+  test('a weight of 2 counts an example twice, with and without weights of classes', async () => {
+    const { x, y } = examples(6);
+    const sampleWeight = tf.tensor1d([2, 0, 1, 1, 2, 0]);
+    const chosen = tf.tensor1d([0, 0, 2, 3, 4, 4], 'int32');
+    const [weighted, doubled] = [perceptron(), perceptron()];
+    const args = { epochs: 3, batchSize: 6, verbose: 0, shuffle: false };
+    await accelerate(weighted).fit(x, y, { ...args, sampleWeight });
+    await doubled.fit(tf.gather(x, chosen), tf.gather(y, chosen), args);
+    expectSameWeights(weighted, doubled);
+
+    const classWeight = { 0: 0.5, 1: 2 };
+    await accelerate(weighted).fit(x, y, { ...args, sampleWeight, classWeight });
+    await doubled.fit(tf.gather(x, chosen), tf.gather(y, chosen), { ...args, classWeight });
+    expectSameWeights(weighted, doubled);
+  });
+
+  test('several inputs and outputs, each with a loss and metrics of its own', async () => {
+    const make = (): tfl.LayersModel => {
+      const [a, b] = [tfl.input({ shape: [3], name: 'a' }), tfl.input({ shape: [3], name: 'b' })];
+      const both = layers.concatenate().apply([a, b]) as tfl.SymbolicTensor;
+      const hidden = layers.dense({ units: 4, activation: 'tanh' }).apply(both);
+      const model = tfl.model({
+        inputs: [a, b],
+        outputs: [
+          layers.dense({ units: 2, activation: 'softmax', name: 'kind' }).apply(hidden),
+          layers.dense({ units: 1, name: 'size' }).apply(hidden),
+        ] as tfl.SymbolicTensor[],
+      });
+      model.compile({
+        optimizer: 'rmsprop',
+        loss: { kind: 'categoricalCrossentropy', size: 'meanSquaredError' },
+        metrics: { kind: 'accuracy', size: 'mae' },
+      });
+      return model;
+    };
+    const { x, y } = examples(24);
+    const size = tf.sum(x, 1, true);
+    await expectSameFit(
+      make,
+      { x: [x, tf.mul(x, -1)], y: [y, size] },
+      {
+        epochs: 2,
+        batchSize: 8,
+        validationSplit: 0.25,
+      },
+    );
+  });
+
+  test('callbacks come in the order and with the logs of TF.js, and can stop the training', async () => {
+    const calls = async (isFast: boolean): Promise<string[]> => {
+      const model = perceptron();
+      const { x, y } = examples(20);
+      const seen: string[] = [];
+      const note =
+        (name: string) =>
+        (index?: unknown, logs?: unknown): void => {
+          seen.push(`${name} ${String(index)} ${Object.keys(logs ?? {}).join()}`);
+          if (name === 'batchEnd' && seen.length > 12) model.stopTraining = true;
+        };
+      const args: AcceleratedFitArgs = {
+        epochs: 4,
+        batchSize: 8,
+        verbose: 0,
+        shuffle: false,
+        validationSplit: 0.2,
+        callbacks: {
+          onTrainBegin: note('trainBegin'),
+          onEpochBegin: note('epochBegin'),
+          onBatchBegin: note('batchBegin'),
+          onBatchEnd: note('batchEnd'),
+          onEpochEnd: note('epochEnd'),
+          onTrainEnd: note('trainEnd'),
+        },
+      };
+      await (isFast ? accelerate(model).fit(x, y, args) : model.fit(x, y, args as never));
+      return seen;
+    };
+    const found = await calls(true);
+    expect(found).toEqual(await calls(false));
+    expect(found.at(-1)).toMatch(/^trainEnd/);
+    expect(found.filter((call) => call.startsWith('epochBegin'))).toHaveLength(3);
+  });
+
+  test('early stopping stops, and the model holds the weights of each epoch', async () => {
+    const model = perceptron();
+    const { x, y } = examples(20);
+    const seen: number[] = [];
+    const history = await accelerate(model).fit(x, y, {
+      epochs: 20,
+      verbose: 0,
+      callbacks: [
+        tfl.callbacks.earlyStopping({ monitor: 'loss', minDelta: 10, patience: 1 }),
+        new (class extends tfl.Callback {
+          override onEpochEnd(): Promise<void> {
+            seen.push(model.getWeights()[0].dataSync()[0]);
+            return Promise.resolve();
+          }
+        })(),
+      ],
+    });
+    expect(history.epoch).toEqual([0, 1]);
+    expect(new Set(seen).size).toBe(2);
+  });
+
+  test('a callback may change the learning rate', async () => {
+    const make = (): tfl.LayersModel => perceptron(tf.train.adam(0.1));
+    const lowered = (model: tfl.LayersModel) => ({
+      onEpochEnd: (epoch: number) => {
+        Object.assign(model.optimizer, { learningRate: 0.1 / (epoch + 2) });
+      },
+    });
+    const [plain, fast] = [make(), make()];
+    const { x, y } = examples(16);
+    const args = { epochs: 4, verbose: 0, shuffle: false };
+    await plain.fit(x, y, { ...args, callbacks: lowered(plain) });
+    const constant = make();
+    await constant.fit(x, y, args);
+    await accelerate(fast).fit(x, y, { ...args, callbacks: lowered(fast) });
+    expectSameWeights(fast, plain);
+    expect(() => expectSameWeights(fast, constant)).toThrow(/less than/);
+  });
+
+  test.each(['sgd', 'adam', 'rmsprop', 'adamax', 'adagrad', 'adadelta'])(
+    'TF.js goes on with the state of %s, and the other way round',
+    async (optimizer) => {
+      const [plain, mixed] = [perceptron(optimizer), perceptron(optimizer)];
+      const { x, y } = examples(16);
+      const args = { epochs: 2, batchSize: 8, verbose: 0, shuffle: false };
+      const fast = accelerate(mixed);
+      for (const part of [1, 2, 3]) {
+        await plain.fit(x, y, args);
+        await (part === 2 ? mixed : fast).fit(x, y, args);
+      }
+      expectSameWeights(mixed, plain);
+      expect(mixed.optimizer.iterations).toBe(plain.optimizer.iterations);
+    },
+  );
+
+  test('weights that are assigned between two calls are used', async () => {
+    const { x, y } = examples(16);
+    const model = perceptron();
+    const fast = accelerate(model);
+    const args = { epochs: 1, verbose: 0, shuffle: false };
+    const before = model.getWeights().map((weight) => weight.clone());
+    await fast.fit(x, y, args);
+    const once = weightsOf(model);
+    model.setWeights(before);
+    await fast.fit(x, y, args);
+    expect(weightsOf(model)).toEqual(once);
+  });
+
+  test('frozen layers stay as they are, and a model may be compiled again', async () => {
+    const { x, y } = examples(16);
+    const model = perceptron();
+    const fast = accelerate(model);
+    await fast.fit(x, y, { epochs: 1, verbose: 0 });
+    model.layers[0].trainable = false;
+    model.compile({ optimizer: 'adam', loss: 'meanSquaredError' });
+    const kernels = (): number[][] =>
+      model.layers.map((layer) => [...layer.getWeights()[0].dataSync()]);
+    const before = kernels();
+    const history = await fast.fit(x, y, { epochs: 1, verbose: 0 });
+    const after = kernels();
+    expect(after[0]).toEqual(before[0]);
+    expect(after[1]).not.toEqual(before[1]);
+    expect(Object.keys(history.history)).toEqual(['loss']);
+  });
+
+  test('leaves no tensors behind', async () => {
+    const { x, y } = examples(20);
+    const model = perceptron('adam');
+    const fast = accelerate(model);
+    const args = { epochs: 2, batchSize: 8, verbose: 0, validationSplit: 0.2 };
+    await fast.fit(x, y, args);
+    const before = tf.memory().numTensors;
+    await fast.fit(x, y, args);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('one call a step: two recordings for an epoch of two shapes', async () => {
+    const { x, y } = examples(20);
+    const fast = accelerate(perceptron());
+    await fast.fit(x, y, { epochs: 3, batchSize: 8, verbose: 0 });
+    expect(fast.recordings.map(({ name }) => name)).toEqual([
+      'train Float32[8,3] Float32[8,2] -',
+      'train Float32[4,3] Float32[4,2] -',
+    ]);
+    fast.dispose();
+    expect(fast.recordings).toEqual([]);
+  });
+});

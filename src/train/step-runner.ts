@@ -1,0 +1,174 @@
+import type { GatherTables } from '../augment/gather';
+import { TrainError } from '../base/errors';
+import type { Session } from '../engine/session';
+import { isEmaStep, updateEma } from '../optim/ema';
+import type { GroupedHyperFeed } from '../optim/hyper';
+import { lookaheadAction, updateLookahead } from '../optim/lookahead';
+import type { LookaheadAction } from '../optim/lookahead';
+import type { BatchFeed } from './batches';
+import { perShape } from './calls';
+import type { StepFeed, Steps } from './calls';
+import type { Stage } from './stages';
+import { trainStepOf, validStepOf } from './trainer-steps';
+import type { Evaluation, Training, TrainingState } from './training';
+
+/** What a step of a run depends on besides its batch. Steps count from 1 over the run. */
+export interface StepSchedule {
+  readonly stageAt: (step: number) => Stage;
+  readonly hyperAt: (step: number) => GroupedHyperFeed;
+  /** Steps of the schedule that are over after so many steps of training. */
+  readonly positionAt: (steps: number) => number;
+  readonly stepsPerEpoch: number;
+}
+
+type LookaheadRuns = Readonly<Record<'start' | 'update', () => Promise<unknown>>>;
+
+const noHyper: GroupedHyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
+
+/** Runs the steps of a training and of its evaluation, and what follows a step: the moving average, lookahead. */
+export class StepRunner {
+  readonly #session: Session<TrainingState>;
+  readonly #training: Training;
+  readonly #tables: GatherTables;
+  readonly #schedule: StepSchedule;
+  readonly #trainSteps = new Map<Stage, Steps>();
+  readonly #validSteps = new Map<string, Steps>();
+  readonly #runEma: (() => Promise<unknown>) | undefined;
+  readonly #lookahead: LookaheadRuns | undefined;
+
+  /** @throws TrainError if a training has both a moving average and lookahead */
+  constructor(
+    session: Session<TrainingState>,
+    training: Training,
+    tables: GatherTables,
+    schedule: StepSchedule,
+  ) {
+    this.#session = session;
+    this.#training = training;
+    this.#tables = tables;
+    this.#schedule = schedule;
+    this.#runEma = this.#captureEma();
+    this.#lookahead = this.#captureLookahead();
+  }
+
+  /** Runs training steps of one stage in one call; `step` is the first. */
+  async train(batches: readonly BatchFeed[], step: number): Promise<void> {
+    const { ema } = this.#training;
+    const feeds = batches.map((batch, index) => this.#trainFeed(batch, step + index));
+    const steps = this.#trainFor(this.#schedule.stageAt(step));
+    const isDue = (index: number): boolean =>
+      ema !== undefined && isEmaStep(ema, (step - 1 + index) % this.#schedule.stepsPerEpoch);
+    if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
+    if (feeds.length === 1 || ema === undefined) {
+      await steps.run(feeds);
+      if (isDue(0)) await this.#runEma?.();
+    } else {
+      await steps.run(feeds.map((feed, index) => ({ ...feed, isAveraged: isDue(index) ? 1 : 0 })));
+    }
+    const action = this.#lookaheadAfter(step + feeds.length - 1);
+    if (action !== 'nothing') await this.#lookahead?.[action]();
+  }
+
+  /**
+   * Evaluates batches in one call.
+   *
+   * @throws TrainError if the average is asked for and none is kept
+   */
+  async evaluate(batches: readonly BatchFeed[], how: Evaluation): Promise<void> {
+    await this.#validFor(how).run(validFeeds(batches));
+  }
+
+  /** Captures a training step for a batch of this size, without running it, and returns the recording's name. */
+  recordTrain(batch: BatchFeed, step: number): string {
+    const steps = this.#trainFor(this.#schedule.stageAt(step));
+    return steps.record([this.#trainFeed(batch, step)]);
+  }
+
+  /** Captures an evaluation as {@link recordTrain} does a training step. */
+  recordEvaluation(batch: BatchFeed, how: Evaluation): string {
+    return this.#validFor(how).record(validFeeds([batch]));
+  }
+
+  /** Whether a call must end with this step. */
+  endsCall(step: number): boolean {
+    const { stageAt } = this.#schedule;
+    return stageAt(step) !== stageAt(step + 1) || this.#lookaheadAfter(step) !== 'nothing';
+  }
+
+  #trainFeed(batch: BatchFeed, step: number): StepFeed {
+    return { batch, hyper: this.#schedule.hyperAt(step), step };
+  }
+
+  #trainFor(stage: Stage): Steps {
+    const found =
+      this.#trainSteps.get(stage) ??
+      perShape(
+        this.#session,
+        stage.key === '' ? 'train' : `train, ${stage.key}`,
+        trainStepOf(this.#training, this.#tables, stage),
+      );
+    this.#trainSteps.set(stage, found);
+    return found;
+  }
+
+  #validFor(how: Evaluation): Steps {
+    const { ema, tta: usual = false } = this.#training;
+    const { usesEma = ema !== undefined, tta = usual } = how;
+    if (usesEma && ema === undefined) {
+      throw new TrainError(
+        'train: the average is to be evaluated, and none is kept. Give the training an "ema".',
+      );
+    }
+    const name = `valid${usesEma ? ' ema' : ''}${tta === false ? '' : tta === true ? ' tta' : ` ${tta}`}`;
+    const { source } = this.#tables;
+    const found =
+      this.#validSteps.get(name) ??
+      perShape(this.#session, name, validStepOf(this.#training, source, { usesEma, tta }));
+    this.#validSteps.set(name, found);
+    return found;
+  }
+
+  #lookaheadAfter(step: number): LookaheadAction {
+    const { lookahead } = this.#training;
+    if (lookahead === undefined) return 'nothing';
+    const { stepsPerEpoch, positionAt } = this.#schedule;
+    return lookaheadAction(lookahead, step, stepsPerEpoch, positionAt);
+  }
+
+  #captureEma(): (() => Promise<unknown>) | undefined {
+    const { ema } = this.#training;
+    if (ema === undefined) return undefined;
+    const run = this.#session.capture(
+      'ema',
+      (state) => ({ state: { ema: updateEma(ema, state.ema, state.network) } }),
+      {},
+    );
+    return () => run({});
+  }
+
+  #captureLookahead(): LookaheadRuns | undefined {
+    const { lookahead, ema } = this.#training;
+    if (lookahead === undefined) return undefined;
+    if (ema !== undefined) {
+      throw new TrainError('train: "ema" and "lookahead" are both set. Give one of them.');
+    }
+    const start = this.#session.capture(
+      'start of lookahead',
+      ({ network }) => ({ state: { ema: Object.fromEntries(Object.entries(network)) } }),
+      {},
+    );
+    const update = this.#session.capture(
+      'lookahead',
+      (state) => {
+        const slow = updateLookahead(lookahead, state.ema, state.network);
+        return { state: { ema: slow, network: slow } };
+      },
+      {},
+    );
+    return { start: () => start({}), update: () => update({}) };
+  }
+}
+
+function validFeeds(batches: readonly BatchFeed[]): StepFeed[] {
+  return batches.map((batch) => ({ batch, hyper: noHyper, step: 0 }));
+}

@@ -1,0 +1,100 @@
+import { crop } from '../src/augment/crop';
+import { cutout } from '../src/augment/cutout';
+import { flipLR } from '../src/augment/flip';
+import { createRng } from '../src/base/rng';
+import { build } from '../src/graph/build';
+import { relu } from '../src/nn/activation';
+import { batchNorm } from '../src/nn/batch-norm';
+import { flatten } from '../src/nn/combine';
+import { conv, linear } from '../src/nn/conv';
+import { crossEntropyLoss } from '../src/nn/loss';
+import type { AnyLayer } from '../src/nn/network';
+import { maxPool } from '../src/nn/pool';
+import { createTrainer } from '../src/train/trainer';
+import type { EpochRow, Examples, Trainer, Training, Watch } from '../src/train/training';
+import type { Model } from '../src/train/steps';
+
+/** Pixels of each side of the images. */
+export const side = 8;
+
+/** Images of noise with three labels. */
+export function examples(
+  count: number,
+  seed: number,
+): Examples & { readonly images: Float32Array } {
+  const rng = createRng(seed, 'examples');
+  const images = rng.fillUniform(new Float32Array(count * side * side * 3), -1, 1);
+  return { images, labels: Array.from({ length: count }, () => rng.integer(3)) };
+}
+
+/** Convolution, batch norm, pooling and a linear layer. */
+export const model: Model = {
+  graph: build<AnyLayer>({
+    conv: conv(3, 4),
+    norm: batchNorm(4),
+    act: relu(),
+    pool: maxPool(side),
+    flatten: flatten(),
+    linear: linear(4, 3),
+  }),
+  loss: build<AnyLayer>(crossEntropyLoss()),
+};
+
+/** The same without batch norm: what an example gives depends on no other. */
+export const apart: Model = {
+  graph: build<AnyLayer>({ flatten: flatten(), linear: linear(side * side * 3, 3) }),
+  loss: build<AnyLayer>(crossEntropyLoss()),
+};
+
+/** Three epochs of ten images, augmented in every way. */
+export const training: Training = {
+  model,
+  train: examples(10, 1),
+  valid: examples(6, 2),
+  imageShape: [side, side, 3],
+  transforms: [crop(side, side), flipLR(), cutout(3, 3)],
+  pad: 2,
+  scheme: 'groups',
+  maxOptions: 200,
+  batchSize: 4,
+  dropLast: false,
+  epochs: 3,
+  lr: { knots: [0, 1, 3], vals: [0, 0.4, 0.1] },
+  weightDecay: 5e-4,
+  momentum: 0.9,
+  optimiser: { rule: 'nesterov-b', groups: [] },
+  tta: false,
+  seed: 1,
+  engine: { mode: 'eager' },
+};
+
+/** Lends a trainer of {@link training} with changes, and disposes it. */
+export async function using<T>(
+  changes: Partial<Training>,
+  watch: Watch,
+  use: (trainer: Trainer) => Promise<T>,
+): Promise<T> {
+  const trainer = createTrainer({ ...training, ...changes }, watch);
+  try {
+    return await use(trainer);
+  } finally {
+    trainer.dispose();
+  }
+}
+
+/** A row without its times, which no seed gives. */
+export function figures({ epoch, lr, train, valid }: EpochRow): readonly number[] {
+  return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
+}
+
+/** Rows and final state of some epochs. */
+export async function run(
+  changes: Partial<Training>,
+  epochs: readonly number[] = [1, 2],
+): Promise<{ readonly rows: readonly (readonly number[])[]; readonly state: unknown }> {
+  return using(changes, {}, async (trainer) => {
+    const rows = [];
+    for (const epoch of epochs) rows.push(figures(await trainer.runEpoch(epoch)));
+    return { rows, state: await trainer.session.read('network', 'velocity', 'ema') };
+  });
+}
