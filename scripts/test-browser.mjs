@@ -225,7 +225,16 @@ async function takePictures(page, name, theme) {
     if (new RegExp(`^${prefix}(-\\d+)?\\.webp$`).test(old)) rmSync(join(folder, old));
   }
   const notebook = page.locator('.jp-Notebook .jp-WindowedPanel-outer').first();
-  const lengthOf = () => notebook.evaluate((panel) => panel.scrollHeight);
+  // JupyterLab scrolls beyond the last cell.
+  const lengthOf = () =>
+    notebook.evaluate((panel) => {
+      const bottoms = [...panel.querySelectorAll('.jp-Cell')].map(
+        (cell) => cell.getBoundingClientRect().bottom,
+      );
+      return Math.ceil(
+        Math.max(...bottoms) - panel.getBoundingClientRect().top + panel.scrollTop + 10,
+      );
+    });
   await page.setViewportSize({
     width: 1180,
     height: Math.min(pictureHeight, await lengthOf()) + 160,
@@ -234,15 +243,16 @@ async function takePictures(page, name, theme) {
   const length = await lengthOf();
   const { x, y, width, height } = await notebook.boundingBox();
   const count = Math.ceil(length / height);
+  const step = Math.ceil(length / count);
   for (let part = 0; part < count; part++) {
-    const start = part * height;
+    const start = part * step;
     const scrolled = await notebook.evaluate((panel, top) => {
       panel.scrollTop = top;
       return panel.scrollTop;
     }, start);
     await sleep(1500);
-    const hidden = start - scrolled;
-    const clip = { x, y: y + hidden, width, height: Math.min(height - hidden, length - start) };
+    // The last part cannot be scrolled to the top.
+    const clip = { x, y: y + start - scrolled, width, height: Math.min(step, length - start) };
     const webp = await smaller(page, await page.screenshot({ clip }));
     writeFileSync(join(folder, `${prefix}${count === 1 ? '' : `-${part + 1}`}.webp`), webp);
   }

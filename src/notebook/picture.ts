@@ -82,6 +82,7 @@ export async function pictures(
   const picture = await raster(
     `<svg xmlns="http://www.w3.org/2000/svg" width="${totalWidth}" height="${totalHeight}" font-family="${fontFamily}" ` +
       `font-size="12">${heading}<g text-anchor="middle">${cells.join('')}</g></svg>`,
+    { hasPhotos: true },
   );
   const told = lines.map((caption) => caption.join(', ')).join('; ');
   return {
