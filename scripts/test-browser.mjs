@@ -365,6 +365,7 @@ async function runToTheEnd(name) {
               await drawing.elementHandle(),
               { timeout: 15_000 },
             );
+          await openAndClose(drawing);
         }
       },
     );
@@ -385,6 +386,35 @@ async function runToTheEnd(name) {
     await close();
     await lab.stop();
   }
+}
+
+/** Opens a closed block of a drawing by a click, if there is one, closes all again, zooms in and back. */
+async function openAndClose(drawing) {
+  const boxes = () => drawing.locator('.node').count();
+  const [before, transform] = [
+    await boxes(),
+    () => drawing.locator('svg > g').getAttribute('transform'),
+  ];
+  const until = async (holds, what) => {
+    for (let tries = 0; !(await holds()); tries++) {
+      if (tries > 100) throw new Error(`a drawing: ${what}`);
+      await sleep(100);
+    }
+  };
+  const closed = drawing.locator('.node.closed').first();
+  if ((await closed.count()) > 0) {
+    await closed.click();
+    await until(async () => (await boxes()) > before, 'a click opens no block');
+    await until(async () => {
+      await drawing.getByText('close repeated').click();
+      return (await boxes()) === before;
+    }, 'its repeated blocks do not close');
+  }
+  const whole = await transform();
+  await drawing.getByText('+', { exact: true }).click();
+  expectSame((await transform()) === whole, false, 'a drawing that is zoomed stays as it was');
+  await drawing.getByText('whole').click();
+  expectSame(await transform(), whole, 'the whole drawing');
 }
 
 /** Adds a cell at the end, runs it, and returns it. */

@@ -49,12 +49,15 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((name) => join(src, name));
 const imports = files.flatMap(importsOf);
 
-/** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures. */
+/** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures, small set-ups. */
 const sharedByTests = new Set([
   '../test/expect-close',
   '../test/erf',
   '../test/layers/cases.mjs',
+  '../test/layers/perceptron',
+  '../test/own-kernel-cases',
   '../test/plotly-figure',
+  '../test/small-training',
 ]);
 
 function roomOf(file: string): string {

@@ -120,16 +120,7 @@ export async function lanczos(
       const isConverged =
         isAll && wanted.every((i) => residual(i) <= Math.max(tolerance * magnitude(i), floor));
       if (isConverged || products >= maxProducts) {
-        wanted.sort((a, b) => found.values[found.order[b]] - found.values[found.order[a]]);
-        const columns = wanted.map((i) => found.order[i]);
-        rotate(basis, found.vectors, columns);
-        return {
-          values: Float64Array.from(columns, (column) => found.values[column]),
-          vectors: basis,
-          residuals: Float64Array.from(wanted, residual),
-          products,
-          isConverged,
-        };
+        return { ...descending(basis, found, wanted, residual), products, isConverged };
       }
     }
 
@@ -146,6 +137,23 @@ export async function lanczos(
     next = isClosed ? freshVector() : scaled(image, 1 / coupling);
     isFresh = isClosed;
   }
+}
+
+/** The wanted pairs, places in the order of magnitude, by falling value; the basis becomes their vectors. */
+function descending(
+  basis: Float32Array[],
+  { values, vectors, order }: SortedEigenpairs,
+  wanted: readonly number[],
+  residual: (place: number) => number,
+): Pick<Eigenpairs, 'values' | 'vectors' | 'residuals'> {
+  const places = wanted.toSorted((a, b) => values[order[b]] - values[order[a]]);
+  const columns = places.map((place) => order[place]);
+  rotate(basis, vectors, columns);
+  return {
+    values: Float64Array.from(columns, (column) => values[column]),
+    vectors: basis,
+    residuals: Float64Array.from(places, residual),
+  };
 }
 
 function checkCounts(count: number, dimension: number, basisSize: number): void {

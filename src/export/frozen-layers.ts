@@ -3,7 +3,7 @@ import { sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { LayerOfKind } from '../graph/edit';
 import type { AnyLayer } from '../nn/network';
-import type { ElementType, FrozenAttribute, FrozenNode } from './frozen-graph';
+import type { ElementType, FrozenAttribute, FrozenNode } from './frozen-node';
 
 /** Adds a node and returns its name. */
 export type Emit = (

@@ -1,11 +1,6 @@
 import { graphVersion } from './graph-version';
-import type {
-  ElementType,
-  FrozenAttribute,
-  FrozenGraph,
-  FrozenNode,
-  FrozenValue,
-} from './frozen-graph';
+import type { FrozenGraph, FrozenValue } from './frozen-graph';
+import type { ElementType, FrozenAttribute, FrozenNode } from './frozen-node';
 
 const typeNames: Readonly<Record<ElementType, string>> = {
   float32: 'DT_FLOAT',

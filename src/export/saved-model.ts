@@ -1,11 +1,6 @@
 import { graphVersion } from './graph-version';
-import type {
-  ElementType,
-  FrozenAttribute,
-  FrozenGraph,
-  FrozenNode,
-  FrozenValue,
-} from './frozen-graph';
+import type { FrozenGraph, FrozenValue } from './frozen-graph';
+import type { ElementType, FrozenAttribute, FrozenNode } from './frozen-node';
 
 /** TensorFlow's numbers for element types. */
 const typeNumbers: Readonly<Record<ElementType, number>> = { float32: 1, int32: 3, uint8: 4 };

@@ -128,14 +128,8 @@ export type { ExportFormat, ExportOptions } from '../runs/exported';
 
 // Export and prediction.
 export { freeze } from '../export/frozen-graph';
-export type {
-  ElementType,
-  FreezeOptions,
-  FrozenAttribute,
-  FrozenGraph,
-  FrozenNode,
-  FrozenValue,
-} from '../export/frozen-graph';
+export type { FreezeOptions, FrozenGraph, FrozenValue } from '../export/frozen-graph';
+export type { ElementType, FrozenAttribute, FrozenNode } from '../export/frozen-node';
 export { graphModel } from '../export/graph-model';
 export { resizeByArea } from '../export/picture';
 export type { DecoderOptions } from '../export/read-picture';

@@ -1,3 +1,4 @@
+import { ancestors, lastPart } from './node-path';
 import type { Box, Outline } from './outline';
 
 /** Blocks to be drawn as one box: their paths, and for each the block that it is like, if there is one. */
@@ -71,22 +72,6 @@ export function repeatedBlocks({ boxes, arrows }: Outline): ClosedBlocks {
     else repeated.set(block, first);
   }
   return repeated;
-}
-
-/** The blocks around a path, the outermost first: `['a', 'a/b']` for `a/b/c`. */
-export function ancestors(path: string): string[] {
-  const parts = path.split('/').slice(0, -1);
-  return parts.map((_, depth) => parts.slice(0, depth + 1).join('/'));
-}
-
-/** The path of the dictionary around a path; empty at the top. */
-export function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-/** The name of a node or a block in its dictionary. */
-export function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 const grey = '#d0d0d0';

@@ -1,4 +1,4 @@
-import { lastPart, parentOf } from './blocks';
+import { lastPart, parentOf } from './node-path';
 import type { Box, LegendEntry, Outline } from './outline';
 
 /** A dictionary of the network: its boxes, by index, and its inner dictionaries, in order. */

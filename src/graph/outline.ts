@@ -1,4 +1,4 @@
-import { lastPart } from './blocks';
+import { lastPart } from './node-path';
 import { colourMap, textColour } from './colours';
 import { describe } from './describe';
 import type { Graph, Layer } from './spec';

@@ -21,7 +21,14 @@ const libraries = [
 ] as const;
 
 /** Our own modules that the page lays drawings out with. They import only each other. */
-const ownModules = ['blocks', 'outline-dot', 'row-layout', 'stack-rows', 'wrap'] as const;
+const ownModules = [
+  'node-path',
+  'blocks',
+  'outline-dot',
+  'row-layout',
+  'stack-rows',
+  'wrap',
+] as const;
 
 /** The folder of a compiled module of `graph/`; the tests run from the sources, which a page cannot. */
 function graphFolder(): string {

@@ -80,6 +80,6 @@ describe('animateDrawings', () => {
     );
     const asked = [...code.matchAll(/require\("(d3-[a-z]+|\.[^"]*)"\)/g)].map(([, name]) => name);
     expect(asked.filter((name) => !named.has(name))).toEqual([]);
-    expect(named.size).toBe(17);
+    expect(named.size).toBe(18);
   });
 });

@@ -1,0 +1,28 @@
+import type { HostTensor } from '../base/host-tensor';
+
+/** Element types that an exported graph has. */
+export type ElementType = 'float32' | 'int32' | 'uint8';
+
+/** An attribute of a node, as TensorFlow's `AttrValue` has them. */
+export type FrozenAttribute =
+  | { readonly kind: 'type'; readonly value: ElementType }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'int'; readonly value: number }
+  | { readonly kind: 'ints'; readonly value: readonly number[] }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'bool'; readonly value: boolean }
+  /** -1 for an extent that is known only when the graph runs. */
+  | { readonly kind: 'shape'; readonly value: readonly number[] }
+  | {
+      readonly kind: 'tensor';
+      /** Of any shape. */
+      readonly value: HostTensor;
+    };
+
+/** A node of a TensorFlow graph: `inputs` are names of nodes, whose first output is read. */
+export interface FrozenNode {
+  readonly name: string;
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly attributes: Readonly<Record<string, FrozenAttribute>>;
+}
