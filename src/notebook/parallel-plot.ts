@@ -77,7 +77,9 @@ function ticksOf(axis: Required<PlotAxis>, values: readonly number[]): number[] 
   const different = [...new Set(values)].toSorted((a, b) => a - b);
   if (different.length <= 6 || axis.scale === 'log') {
     const step = Math.ceil(different.length / 8);
-    return different.filter((_, index) => index % step === 0);
+    return different.filter(
+      (_, index) => (different.length - 1 - index) % step === 0 || index === 0,
+    );
   }
   const [low, high] = [different[0], different[different.length - 1]];
   return Array.from({ length: 5 }, (_, index) => low + (index / 4) * (high - low));
@@ -140,6 +142,7 @@ function pictureOf(
       orient: 'top',
       grid: true,
       gridColor: ink.axis,
+      labelPadding: 14,
       domain: false,
       ticks: false,
     },

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Script } from 'node:vm';
 import { gunzipSync } from 'node:zlib';
-import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { NotebookError } from '../base/errors';
 import { chart } from './chart';
@@ -22,21 +21,7 @@ describe('plotly', () => {
     const figure = await plotly([trace], { title: { text: 'Loss' }, height: 300 }, still());
     const expected = await still();
 
-    const [shown, original] = await Promise.all(
-      [figure, expected].map(({ bundle }) =>
-        sharp(bundle['image/png'] as Uint8Array)
-          .raw()
-          .ensureAlpha()
-          .toBuffer({ resolveWithObject: true }),
-      ),
-    );
-    expect([shown.info.width, shown.info.height]).toEqual([
-      original.info.width,
-      original.info.height,
-    ]);
-    // 256 colours are nearly all that a chart has.
-    const apart = shown.data.map((value, i) => Math.abs(value - original.data[i]));
-    expect(apart.reduce((sum, value) => sum + value, 0) / apart.length).toBeLessThan(0.5);
+    expect(figure.bundle['image/png']).toEqual(expected.bundle['image/png']);
     expect(figure.bundle['text/plain']).toBe(expected.bundle['text/plain']);
     expect(figure.metadata).toEqual(expected.metadata);
 
