@@ -1,3 +1,4 @@
+import { Writer } from 'protobufjs/minimal';
 import { graphVersion } from './graph-version';
 import type { FrozenGraph, FrozenValue } from './frozen-graph';
 import type { ElementType, FrozenAttribute, FrozenNode } from './frozen-node';
@@ -15,103 +16,124 @@ const typeNumbers: Readonly<Record<ElementType, number>> = { float32: 1, int32: 
  * @see TensorFlow, tensorflow/core/protobuf/saved_model.proto and meta_graph.proto, for the numbers of the fields
  */
 export function savedModel({ nodes, inputs, outputs }: FrozenGraph): Uint8Array {
-  const signature = (images: FrozenValue): Buffer =>
-    Buffer.concat([
-      entry(1, 'images', tensorInfo(images)),
-      ...Object.entries(outputs).map(([key, value]) => entry(2, key, tensorInfo(value))),
-      text(3, 'tensorflow/serving/predict'),
-    ]);
-  const metaInfo = text(4, 'serve');
-  const versions = bytes(4, varint(1, graphVersion));
-  const metaGraph = Buffer.concat([
-    bytes(1, metaInfo),
-    bytes(2, Buffer.concat([...nodes.map((node) => bytes(1, nodeDef(node))), versions])),
-    entry(5, 'serving_default', signature(inputs.images)),
-    entry(5, 'bytes', signature(inputs.bytes)),
-  ]);
-  return Buffer.concat([varint(1, 1), bytes(2, metaGraph)]);
+  const signature =
+    (images: FrozenValue): Write =>
+    (to) => {
+      entry(to, 1, 'images', tensorInfo(images));
+      for (const [key, value] of Object.entries(outputs)) entry(to, 2, key, tensorInfo(value));
+      text(to, 3, 'tensorflow/serving/predict');
+    };
+  const graph: Write = (to) => {
+    for (const node of nodes) message(to, 1, nodeDef(node));
+    message(to, 4, (versions) => varint(versions, 1, graphVersion));
+  };
+  const metaGraph: Write = (to) => {
+    message(to, 1, (metaInfo) => text(metaInfo, 4, 'serve'));
+    message(to, 2, graph);
+    entry(to, 5, 'serving_default', signature(inputs.images));
+    entry(to, 5, 'bytes', signature(inputs.bytes));
+  };
+  const file = Writer.create();
+  varint(file, 1, 1);
+  message(file, 2, metaGraph);
+  return file.finish();
 }
 
-function nodeDef({ name, op, inputs, attributes }: FrozenNode): Buffer {
-  return Buffer.concat([
-    text(1, name),
-    text(2, op),
-    ...inputs.map((input) => text(3, input)),
-    ...Object.entries(attributes).map(([key, value]) => entry(5, key, attrValue(value))),
-  ]);
+/** Writes the fields of a message. */
+type Write = (to: Writer) => void;
+
+function nodeDef({ name, op, inputs, attributes }: FrozenNode): Write {
+  return (to) => {
+    text(to, 1, name);
+    text(to, 2, op);
+    for (const input of inputs) text(to, 3, input);
+    for (const [key, value] of Object.entries(attributes)) entry(to, 5, key, attrValue(value));
+  };
 }
 
-function attrValue(attribute: FrozenAttribute): Buffer {
-  switch (attribute.kind) {
-    case 'ints':
-      return bytes(1, bytes(3, Buffer.concat(attribute.value.map((value) => rawVarint(value)))));
-    case 'string':
-      return text(2, attribute.value);
-    case 'int':
-      return varint(3, attribute.value);
-    case 'float': {
-      const value = Buffer.alloc(5);
-      value[0] = (4 << 3) | 5;
-      value.writeFloatLE(attribute.value, 1);
-      return value;
+function attrValue(attribute: FrozenAttribute): Write {
+  return (to) => {
+    switch (attribute.kind) {
+      case 'ints':
+        message(to, 1, (list) =>
+          message(list, 3, (packed) => {
+            for (const value of attribute.value) packed.int64(value);
+          }),
+        );
+        break;
+      case 'string':
+        text(to, 2, attribute.value);
+        break;
+      case 'int':
+        varint(to, 3, attribute.value);
+        break;
+      case 'float':
+        to.uint32(tag(4, wire.fixed32)).float(attribute.value);
+        break;
+      case 'bool':
+        varint(to, 5, attribute.value ? 1 : 0);
+        break;
+      case 'type':
+        varint(to, 6, typeNumbers[attribute.value]);
+        break;
+      case 'shape':
+        message(to, 7, tensorShape(attribute.value));
+        break;
+      case 'tensor': {
+        const { shape, data } = attribute.value;
+        message(to, 8, (tensor) => {
+          varint(tensor, 1, typeNumbers[data instanceof Int32Array ? 'int32' : 'float32']);
+          message(tensor, 2, tensorShape(shape));
+          const content = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+          tensor.uint32(tag(4, wire.bytes)).bytes(content);
+        });
+        break;
+      }
+      default:
+        attribute satisfies never;
     }
-    case 'bool':
-      return varint(5, attribute.value ? 1 : 0);
-    case 'type':
-      return varint(6, typeNumbers[attribute.value]);
-    case 'shape':
-      return bytes(7, tensorShape(attribute.value));
-    case 'tensor': {
-      const { shape, data } = attribute.value;
-      const dtype = typeNumbers[data instanceof Int32Array ? 'int32' : 'float32'];
-      const content = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-      return bytes(
-        8,
-        Buffer.concat([varint(1, dtype), bytes(2, tensorShape(shape)), bytes(4, content)]),
-      );
-    }
-    default:
-      return attribute satisfies never;
-  }
+  };
 }
 
-function tensorInfo({ name, dtype, shape }: FrozenValue): Buffer {
-  return Buffer.concat([
-    text(1, `${name}:0`),
-    varint(2, typeNumbers[dtype]),
-    bytes(3, tensorShape(shape)),
-  ]);
+function tensorInfo({ name, dtype, shape }: FrozenValue): Write {
+  return (to) => {
+    text(to, 1, `${name}:0`);
+    varint(to, 2, typeNumbers[dtype]);
+    message(to, 3, tensorShape(shape));
+  };
 }
 
-function tensorShape(shape: readonly number[]): Buffer {
-  return Buffer.concat(shape.map((extent) => bytes(2, varint(1, extent))));
+function tensorShape(shape: readonly number[]): Write {
+  return (to) => {
+    for (const extent of shape) message(to, 2, (dimension) => varint(dimension, 1, extent));
+  };
 }
 
-/** A field of a protocol buffer that holds bytes: text, or another message. */
-function bytes(field: number, content: Uint8Array): Buffer {
-  return Buffer.concat([rawVarint((field << 3) | 2), rawVarint(content.length), content]);
+const wire = { varint: 0, bytes: 2, fixed32: 5 } as const;
+
+function tag(field: number, type: number): number {
+  return (field << 3) | type;
 }
 
-function text(field: number, content: string): Buffer {
-  return bytes(field, Buffer.from(content));
+function message(to: Writer, field: number, write: Write): void {
+  to.uint32(tag(field, wire.bytes)).fork();
+  write(to);
+  to.ldelim();
 }
 
-function varint(field: number, value: number): Buffer {
-  return Buffer.concat([rawVarint(field << 3), rawVarint(value)]);
+function text(to: Writer, field: number, content: string): void {
+  to.uint32(tag(field, wire.bytes)).string(content);
+}
+
+/** A whole number; negative ones take ten bytes, as the format has it. */
+function varint(to: Writer, field: number, value: number): void {
+  to.uint32(tag(field, wire.varint)).int64(value);
 }
 
 /** An entry of a map from texts to messages. */
-function entry(field: number, key: string, value: Uint8Array): Buffer {
-  return bytes(field, Buffer.concat([text(1, key), bytes(2, value)]));
-}
-
-/** Seven bits a byte, the lowest first; negative numbers as their 64-bit two's complement. */
-function rawVarint(value: number): Buffer {
-  const out: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  while (rest > 127n) {
-    out.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  return Buffer.from([...out, Number(rest)]);
+function entry(to: Writer, field: number, key: string, value: Write): void {
+  message(to, field, (pair) => {
+    text(pair, 1, key);
+    message(pair, 2, value);
+  });
 }

@@ -1,5 +1,6 @@
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Reader } from 'protobufjs/minimal';
 import type { RunError } from '../base/errors';
 import { openSummaryWriter } from '../engine/summary';
 import type { SummaryWriter } from '../engine/summary';
@@ -114,30 +115,17 @@ function wholeEpochs(
   return kept;
 }
 
-/** The step of an event: field 2 of the message, 0 where it is absent. */
-function stepOf(event: Buffer): number {
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let factor = 1; at < event.length; factor *= 128) {
-      const byte = event[at++];
-      value += (byte & 127) * factor;
-      if (byte < 128) break;
+/** The step of an event: field 2 of the message, 0 where it is absent, or the bytes are no message. */
+function stepOf(event: Uint8Array): number {
+  const reader = Reader.create(event);
+  try {
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === 2 << 3) return Number(reader.int64());
+      reader.skipType(tag & 7);
     }
-    return value;
-  };
-  while (at < event.length) {
-    const key = varint();
-    const field = Math.floor(key / 8);
-    const kind = key % 8;
-    if (kind === 0) {
-      const value = varint();
-      if (field === 2) return value;
-    } else if (kind === 2) {
-      at += varint();
-    } else {
-      at += kind === 1 ? 8 : 4;
-    }
+  } catch {
+    // A damaged record has no step: what begins with it is cut off.
   }
   return 0;
 }
