@@ -34,6 +34,20 @@ export function changesBetween(before: Experiment, after: Experiment): Change[] 
   });
 }
 
+/**
+ * The values that are not the same in all of several experiments: the path, and what each has, in words; `none` where it has
+ * no such value.
+ */
+export function differencesAmong(
+  experiments: readonly Experiment[],
+): { readonly path: string; readonly values: readonly string[] }[] {
+  const all = experiments.map(told);
+  const paths = [...new Set(all.flatMap((values) => [...values.keys()]))];
+  return paths
+    .map((path) => ({ path, values: all.map((values) => values.get(path) ?? 'none') }))
+    .filter(({ values }) => new Set(values).size > 1);
+}
+
 /** What decides a training, each value in words, by path. */
 function told(record: Experiment): Map<string, string> {
   const { net, loss, data, optim, run } = record;
@@ -62,7 +76,7 @@ function inWords(path: string, value: unknown): string | undefined {
 }
 
 /** `0 → 0.4 at 8 → 0 at 30`: the values, and the epochs at which they are reached. */
-function scheduleText({ knots, vals }: Schedule): string {
+export function scheduleText({ knots, vals }: Schedule): string {
   return vals
     .map((val, index) => {
       const at = Number(knots[index].toPrecision(3));

@@ -113,11 +113,14 @@ describe('overridden', () => {
   test.each([
     [
       'optim.lrr=1',
-      'experiment "demo" has no "optim.lrr" to change. Nearest: "optim.lr". A path begins',
+      'experiment "demo" has no "optim.lrr" to change. Nearest: "optim.lr". "cifar10-fast show demo" prints every path, its value and its meaning.',
     ],
     ['batchSize=1', 'has no "batchSize" to change. Nearest: "data.batchSize".'],
     ['data.batchSize.x=1', 'has no "data.batchSize.x" to change. Nearest: "data.batchSize".'],
-    ['net.model=dawn', 'has no "net.model" to change.'],
+    [
+      'net.model=dawn',
+      '"net.model" of experiment "demo" is resnet9 and stays so: other networks have other values. Train an experiment',
+    ],
     ['name=mine', 'has no "name" to change.'],
     ['published.accPercent=99', 'has no "published.accPercent" to change.'],
     ['data.transforms.3.height=4', 'has no "data.transforms.3.height" to change.'],

@@ -6,6 +6,7 @@ import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import type { Experiment } from './experiment';
 import { faultOf } from './fault';
+import { fieldsIn, fieldsOf } from './fields';
 import { stretchData, stretchOptim } from './scale';
 import { trainedSchema } from './schema';
 import type { Trained } from './schema';
@@ -44,15 +45,8 @@ export function overridden(experiment: Experiment, path: string, value: unknown)
     ...about
   } = experiment;
   const before: Trained = { net, loss, data, optim, run };
-  const known = pathsOf(trainedSchema, before).filter((name) => name !== 'net.model');
-  if (!known.includes(path)) {
-    const whole = known.find((name) => name.endsWith(`.${path}`));
-    throw new ExperimentError(
-      `override: experiment "${experiment.name}" has no "${path}" to change.` +
-        `${whole === undefined ? nearestHint(path, known) : ` Nearest: "${whole}".`} ` +
-        'A path begins with net, loss, data, optim or run, and "cifar10-fast list --json" shows what is there.',
-    );
-  }
+  const known = fieldsOf(experiment).map((field) => field.path);
+  if (!known.includes(path)) throw noPath(experiment, path, known);
   const isPeak = path === 'optim.lr' && typeof value === 'number';
   const changed = checked(
     replaced(before, path.split('.'), isPeak ? rescaled(optim.lr, value) : value),
@@ -84,36 +78,24 @@ export function parseOverride(text: string): { readonly path: string; readonly v
   }
 }
 
-/** Every path of a record that can be changed: what it has, and what it may have. */
-function pathsOf(schema: z.core.$ZodType, value: unknown, prefix = ''): readonly string[] {
-  const known = alternative(schema, value);
-  const parts: (readonly [key: string, part: z.core.$ZodType])[] =
-    known instanceof z.ZodObject
-      ? Object.entries<z.core.$ZodType>(known.shape)
-      : Array.isArray(value)
-        ? value.map((_, index) => [String(index), elementOf(known, index)])
-        : [];
-  return parts.flatMap(([key, part]) => [
-    prefix + key,
-    ...pathsOf(part, (value as Json | undefined)?.[key], `${prefix}${key}.`),
-  ]);
-}
-
-/** A schema without what only says that its value may be absent; of a union, the alternative that comes closest. */
-function alternative(schema: z.core.$ZodType, value: unknown): z.core.$ZodType {
-  if (schema instanceof z.ZodExactOptional) return alternative(schema.def.innerType, value);
-  if (!(schema instanceof z.ZodUnion)) return schema;
-  const faults = ({ error }: z.core.util.SafeParseResult<unknown>): number =>
-    error?.issues.length ?? 0;
-  return schema.def.options.reduce((best, option) =>
-    faults(z.safeParse(option, value)) < faults(z.safeParse(best, value)) ? option : best,
+/** The error of a path that an experiment does not have. */
+function noPath(
+  { name, net }: Experiment,
+  path: string,
+  known: readonly string[],
+): ExperimentError {
+  if (path === 'net.model') {
+    return new ExperimentError(
+      `override: "net.model" of experiment "${name}" is ${net.model} and stays so: other networks have other values. ` +
+        'Train an experiment that has the network: "cifar10-fast list" names them.',
+    );
+  }
+  const whole = known.find((each) => each.endsWith(`.${path}`));
+  return new ExperimentError(
+    `override: experiment "${name}" has no "${path}" to change.` +
+      `${whole === undefined ? nearestHint(path, known) : ` Nearest: "${whole}".`} ` +
+      `"cifar10-fast show ${name}" prints every path, its value and its meaning.`,
   );
-}
-
-function elementOf(schema: z.core.$ZodType, index: number): z.core.$ZodType {
-  return schema instanceof z.ZodTuple
-    ? schema.def.items[index]
-    : (schema as z.ZodArray).def.element;
 }
 
 /** The same value with another one at the end of a path; `null` takes away. */
@@ -146,9 +128,9 @@ function checked(changed: unknown): Trained {
   const found = z.safeParse(trainedSchema, changed);
   if (!found.success) {
     const keysOf = (where: string): string[] =>
-      pathsOf(trainedSchema, changed)
-        .filter((path) => path.startsWith(`${where}.`))
-        .map((path) => path.slice(where.length + 1))
+      fieldsIn(trainedSchema, changed)
+        .filter(({ path }) => path.startsWith(`${where}.`))
+        .map(({ path }) => path.slice(where.length + 1))
         .filter((path) => !path.includes('.'));
     throw new ExperimentError(`override: ${faultOf(found.error.issues, changed, keysOf)}`);
   }

@@ -1,215 +1,263 @@
 import { z } from 'zod';
 import { plainName, plainNameExpected } from '../base/plain-name';
-import type {
-  DataConfig,
-  Experiment,
-  LossConfig,
-  NetConfig,
-  OptimConfig,
-  RunConfig,
-} from './experiment';
+import type { Schedule } from '../optim/schedule';
+import type { DataConfig, Experiment, LossConfig, OptimConfig, RunConfig } from './experiment';
+import { netSchema as net } from './net-schema';
+import {
+  about,
+  belowOne,
+  fromZero,
+  list,
+  number,
+  oneOf,
+  positive,
+  truth,
+  whole,
+} from './schema-parts';
 
 /** The parts of a record that decide what is computed. */
 export type Trained = Pick<Experiment, 'net' | 'loss' | 'data' | 'optim' | 'run'>;
 
-// The message of each check is what was expected, to be put after "expected".
-const whole = (least: number): z.ZodType<number> => {
-  const expected = `a whole number of at least ${least}`;
-  return z.int(expected).min(least, expected);
-};
-const number = z.number('a number');
-const positive = z.number('a positive number').positive('a positive number');
-const fromZero = z.number('a number of at least 0').min(0, 'a number of at least 0');
-const belowOne = fromZero.lt(1, 'a number below 1');
-const truth = z.boolean('true or false');
-const oneOf = <const T extends string>(words: readonly T[]): z.ZodType<T> =>
-  z.enum(words, `one of ${words.join(', ')}`);
-const list = <T>(item: z.ZodType<T>): z.ZodType<T[]> => z.array(item, 'a list');
-
-const widths = z.strictObject(
-  { prep: whole(1), layer1: whole(1), layer2: whole(1), layer3: whole(1) },
-  'an object of widths: prep, layer1, layer2, layer3',
-);
-const stages = list(oneOf(['layer1', 'layer2', 'layer3']));
-const members = ['conv', 'norm', 'act', 'pool'] as const;
-const activation = z.discriminatedUnion(
-  'kind',
-  [
-    z.strictObject({ kind: z.literal('relu') }),
-    z.strictObject({ kind: z.literal('celu'), alpha: positive }),
-    z.strictObject({ kind: z.literal('softplus'), beta: positive, threshold: number }),
-    z.strictObject({ kind: z.literal('shift-scale-relu') }),
-    z.strictObject({ kind: z.literal('gelu') }),
-    z.strictObject({ kind: z.literal('silu') }),
-  ],
-  'an activation, as in {"kind":"celu","alpha":0.3}',
-);
-
-const net: z.ZodType<NetConfig> = z.discriminatedUnion('model', [
-  z.strictObject({
-    model: z.literal('resnet9'),
-    channels: widths,
-    weight: number,
-    extraLayers: stages,
-    resLayers: stages,
-  }),
-  z.strictObject({
-    model: z.literal('dawn'),
-    block: oneOf(['res', 'pre-activation', 'pointwise', 'strided', 'max-pool']),
-    channels: z.tuple([whole(1), whole(1), whole(1), whole(1)], 'a list of four widths'),
-    prepBnRelu: truth,
-    concatPool: truth,
-  }),
-  z.strictObject({
-    model: z.literal('bag-of-tricks'),
-    channels: widths,
-    order: list(oneOf(members)).refine(
-      (order) => order.toSorted().join() === members.toSorted().join(),
-      `each of ${members.join(', ')} once`,
-    ),
-    celuAlpha: z.exactOptional(positive),
-    splits: whole(1),
-    isScaleFrozen: truth,
-    isWhitened: truth,
-    weight: number,
-  }),
-  z.strictObject({
-    model: z.literal('new-dawn'),
-    channels: widths,
-    weight: number,
-    splits: whole(1),
-    alpha: positive,
-  }),
-  z.strictObject({
-    model: z.literal('unbranched'),
-    channels: widths,
-    norm: oneOf(['before', 'after', 'none']),
-    act: activation,
-    extraLayers: stages,
-    resLayers: stages,
-  }),
-  z.strictObject({
-    model: z.literal('airbench'),
-    channels: z.strictObject(
-      { block1: whole(1), block2: whole(1), block3: whole(1) },
-      'an object of widths: block1, block2, block3',
-    ),
-    act: oneOf(['gelu', 'silu']),
-    normMomentum: fromZero.max(1, 'a number of at most 1'),
-    weight: number,
-    whiteningImages: whole(0),
-    init: z.exactOptional(oneOf(['dirac', 'uniform'])),
-    isHeadStandardised: z.exactOptional(truth),
-  }),
-]);
-
 const loss: z.ZodType<LossConfig> = z.union([
-  z.strictObject({ smoothing: fromZero.max(1, 'a number of at most 1') }),
-  z.strictObject({ xentWeight: fromZero, klWeight: fromZero }),
+  z.strictObject({
+    smoothing: about(
+      fromZero.max(1, 'a number of at most 1'),
+      'label smoothing: weight of the uniform target',
+    ),
+  }),
+  z.strictObject({
+    xentWeight: about(fromZero, 'weight of the cross entropy'),
+    klWeight: about(fromZero, 'weight of the cross entropy of the uniform target'),
+  }),
 ]);
+
+const pixels = (of: string): z.ZodType<number> => about(whole(1), of, 'pixels');
+const transform = <const T extends string>(name: T): z.ZodLiteral<T> =>
+  about(z.literal(name), 'which augmentation it is');
 
 const data: z.ZodType<DataConfig> = z.strictObject({
-  subset: z.exactOptional(
-    z.strictObject({ train: whole(1), valid: whole(1) }, 'an object of train and valid'),
-  ),
-  transforms: list(
-    z.discriminatedUnion(
-      'kind',
-      [
-        z.strictObject({ kind: z.literal('crop'), height: whole(1), width: whole(1) }),
-        z.strictObject({ kind: z.literal('flip-lr'), isAlternating: z.exactOptional(truth) }),
-        z.strictObject({ kind: z.literal('cutout'), height: whole(1), width: whole(1) }),
-      ],
-      'an augmentation, as in {"kind":"cutout","height":8,"width":8}',
+  subset: about(
+    z.exactOptional(
+      z.strictObject(
+        {
+          train: about(whole(1), 'first training images', 'images'),
+          valid: about(whole(1), 'first test images', 'images'),
+        },
+        'an object of train and valid',
+      ),
     ),
+    'how many images are used; default: all',
+    'images',
   ),
-  pad: whole(0),
-  scheme: oneOf(['per-example', 'groups']),
-  maxOptions: whole(1),
-  batchSize: whole(1),
-  dropLast: truth,
-  jitter: z.exactOptional(
-    z.strictObject(
-      { brightness: fromZero, contrast: belowOne },
-      'an object of brightness and contrast',
-    ),
-  ),
-  sizes: z.exactOptional(
+  transforms: about(
     list(
-      z.strictObject({ from: fromZero, size: whole(16) }, 'a stage, as in {"from":0,"size":24}'),
+      about(
+        z.discriminatedUnion(
+          'kind',
+          [
+            z.strictObject({
+              kind: transform('crop'),
+              height: pixels('height of the window'),
+              width: pixels('width of the window'),
+            }),
+            z.strictObject({
+              kind: transform('flip-lr'),
+              isAlternating: about(
+                z.exactOptional(truth),
+                'mirror each image in every second epoch; default: at random',
+              ),
+            }),
+            z.strictObject({
+              kind: transform('cutout'),
+              height: pixels('height of the blanked box'),
+              width: pixels('width of the blanked box'),
+            }),
+          ],
+          'an augmentation, as in {"kind":"cutout","height":8,"width":8}',
+        ),
+        'an augmentation',
+      ),
     ),
+    'augmentations, in their order',
   ),
-  validBatchSize: z.exactOptional(whole(1)),
+  pad: about(whole(0), 'reflect padding on each side, for crops', 'pixels'),
+  scheme: about(
+    oneOf(['per-example', 'groups']),
+    'how augmentations are drawn: for each image, or for groups of equal size',
+  ),
+  maxOptions: about(whole(1), 'most options of one augmentation in an epoch, in scheme groups'),
+  batchSize: about(whole(1), 'training images in a batch', 'images'),
+  dropLast: about(truth, 'leave out the last, smaller batch of an epoch'),
+  jitter: about(
+    z.exactOptional(
+      z.strictObject(
+        {
+          brightness: about(fromZero, 'largest change of brightness', 'standard deviations'),
+          contrast: about(belowOne, 'largest change of contrast, as a share'),
+        },
+        'an object of brightness and contrast',
+      ),
+    ),
+    'random brightness and contrast; default: none',
+  ),
+  sizes: about(
+    z.exactOptional(
+      list(
+        about(
+          z.strictObject(
+            {
+              from: about(fromZero, 'when the stage starts', 'epochs'),
+              size: about(whole(16), 'side of the images', 'pixels'),
+            },
+            'a stage, as in {"from":0,"size":24}',
+          ),
+          'a stage of image sizes',
+        ),
+      ),
+    ),
+    'sizes of training images over the run; default: as they are',
+  ),
+  validBatchSize: about(
+    z.exactOptional(whole(1)),
+    'test images in a batch; default: data.batchSize',
+    'images',
+  ),
 });
 
-const rule = oneOf(['nesterov-a', 'nesterov-b', 'lars', 'muon']);
-const schedule = z.strictObject(
-  { knots: list(number), vals: list(fromZero) },
-  'a schedule, as in {"knots":[0,5,24],"vals":[0,0.4,0]}',
-);
+const rules = oneOf(['nesterov-a', 'nesterov-b', 'lars', 'muon']);
+const rates = (what: string, message: string): z.ZodType<Schedule> =>
+  about(
+    z.strictObject(
+      {
+        knots: about(list(number), 'times of the values; straight lines between them', 'epochs'),
+        vals: about(list(fromZero), 'rates at these times'),
+      },
+      message,
+    ),
+    what,
+  );
+const example = '{"knots":[0,5,24],"vals":[0,0.4,0]}';
+const schedule = rates('rate over epochs, of this group', `a schedule, as in ${example}`);
+const decay = 'L2 penalty of the mean loss of a batch';
 const muon = z.strictObject(
   {
-    iterations: whole(1),
-    coefficients: z.tuple([number, number, number], 'a list of three numbers'),
-    rescale: z.union([
-      z.literal('every-step'),
-      z.strictObject({ first: z.number().min(1), growth: fromZero }),
-    ]),
+    iterations: about(whole(1), 'Newton-Schulz iterations of an update'),
+    coefficients: about(
+      z.tuple([number, number, number], 'a list of three numbers'),
+      'a, b, c of an iteration',
+    ),
+    rescale: about(
+      z.union([
+        z.literal('every-step'),
+        z.strictObject({
+          first: about(z.number().min(1), 'steps between the first two', 'steps'),
+          growth: about(fromZero, 'how many more at the end of the run', 'steps'),
+        }),
+      ]),
+      'when kernels are brought back to their norm: "every-step", or ever less often',
+    ),
   },
   'an object of iterations, coefficients, rescale',
 );
+const group = z.strictObject(
+  {
+    includes: about(
+      z.string('a part of a path, as in "bias"'),
+      'part of the paths of its tensors; "" is all',
+    ),
+    rule: about(z.exactOptional(rules), 'update rule; default: optim.rule'),
+    lrFactor: about(fromZero, 'factor of the learning rate'),
+    weightDecayFactor: about(fromZero, 'factor of weight decay'),
+    lr: about(z.exactOptional(schedule), 'its own learning rate over epochs; default: optim.lr'),
+    weightDecay: about(
+      z.exactOptional(fromZero),
+      'its own weight decay; default: optim.weightDecay',
+    ),
+    momentum: about(z.exactOptional(belowOne), 'its own momentum; default: optim.momentum'),
+    epochs: about(
+      z.exactOptional(fromZero),
+      'learns in the first so many only; default: in all',
+      'epochs',
+    ),
+    muon: about(z.exactOptional(muon), 'constants of rule muon'),
+  },
+  'a group, as in {"includes":"bias","lrFactor":64,"weightDecayFactor":0.015625}',
+);
 const optim: z.ZodType<OptimConfig> = z.strictObject({
-  rule,
-  groups: list(
-    z.strictObject(
-      {
-        includes: z.string('a part of a path, as in "bias"'),
-        rule: z.exactOptional(rule),
-        lrFactor: fromZero,
-        weightDecayFactor: fromZero,
-        lr: z.exactOptional(schedule),
-        weightDecay: z.exactOptional(fromZero),
-        momentum: z.exactOptional(belowOne),
-        epochs: z.exactOptional(fromZero),
-        muon: z.exactOptional(muon),
-      },
-      'a group, as in {"includes":"bias","lrFactor":64,"weightDecayFactor":0.015625}',
-    ),
+  rule: about(rules, 'update rule: Nesterov in the form of post 1 or 8, LARS, Muon'),
+  groups: about(
+    list(about(group, 'a group; the first that fits a tensor counts')),
+    'tensors that are updated in their own way',
   ),
-  momentum: belowOne,
-  weightDecay: fromZero,
-  lr: z.strictObject(
-    { knots: list(number), vals: list(fromZero) },
-    'a number, or a schedule as in {"knots":[0,5,24],"vals":[0,0.4,0]}',
+  momentum: about(belowOne, 'momentum of the update rule'),
+  weightDecay: about(fromZero, decay),
+  lr: rates(
+    'learning rate for the mean loss of a batch; a number sets its highest value',
+    `a number, or a schedule as in ${example}`,
   ),
-  ema: z.exactOptional(
-    z.strictObject(
-      { momentum: belowOne, updateFreq: whole(1) },
-      'an object of momentum, updateFreq',
+  ema: about(
+    z.exactOptional(
+      z.strictObject(
+        {
+          momentum: about(belowOne, 'what a step keeps of the average'),
+          updateFreq: about(whole(1), 'steps between two updates', 'steps'),
+        },
+        'an object of momentum, updateFreq',
+      ),
     ),
+    'moving average of the weights, which is evaluated; default: none',
   ),
-  firstStep: z.exactOptional(z.literal([0, 1], '0 or 1')),
-  lookahead: z.exactOptional(
-    z.strictObject(
-      { decay: belowOne, every: whole(1), from: z.exactOptional(fromZero) },
-      'an object of decay, every, from',
+  firstStep: about(
+    z.exactOptional(z.literal([0, 1], '0 or 1')),
+    'where step 1 reads schedules: at its start (0) or end (1); default: 1',
+  ),
+  lookahead: about(
+    z.exactOptional(
+      z.strictObject(
+        {
+          decay: about(belowOne, 'what an update keeps of the slow weights'),
+          every: about(whole(1), 'steps between two updates', 'steps'),
+          from: about(z.exactOptional(fromZero), 'when it starts; default: 0', 'epochs'),
+        },
+        'an object of decay, every, from',
+      ),
     ),
+    'average that the network itself is set to; default: none',
   ),
 });
 
 const run: z.ZodType<RunConfig> = z.strictObject({
-  epochs: positive,
-  tta: z.union(
-    [truth, z.literal('six-views'), z.literal('six-views-if-unsure')],
-    'true, false, "six-views" or "six-views-if-unsure"',
+  epochs: about(positive, 'length of the run; schedules are stretched with it', 'epochs'),
+  tta: about(
+    z.union(
+      [truth, z.literal('six-views'), z.literal('six-views-if-unsure')],
+      'true, false, "six-views" or "six-views-if-unsure"',
+    ),
+    'test-time augmentation: false, true (mirror image), "six-views" or "six-views-if-unsure"',
   ),
-  midwayImages: z.exactOptional(whole(1)),
-  finalTta: z.exactOptional(truth),
-  mayDiverge: z.exactOptional(truth),
+  midwayImages: about(
+    z.exactOptional(whole(1)),
+    'test images after every epoch but the last, without augmentation; default: all',
+    'images',
+  ),
+  finalTta: about(
+    z.exactOptional(truth),
+    'evaluate once more with mirror images at the end; default: false',
+  ),
+  mayDiverge: about(
+    z.exactOptional(truth),
+    'a loss that is NaN ends the run without an error; default: false',
+  ),
 });
 
 /** What those parts of a record may hold. */
-export const trainedSchema: z.ZodType<Trained> = z.strictObject({ net, loss, data, optim, run });
+export const trainedSchema: z.ZodType<Trained> = z.strictObject({
+  net: about(net, 'the network'),
+  loss: about(loss, 'what is minimised'),
+  data: about(data, 'images, augmentation, batches'),
+  optim: about(optim, 'how weights are updated'),
+  run: about(run, 'length and evaluation'),
+});
 
 const text = z.string('a text');
 
