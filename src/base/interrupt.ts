@@ -21,6 +21,18 @@ export function interruptSignal(): AbortSignal {
   return kernelHost()?.interruptSignal() ?? processSignal();
 }
 
+const shown = Symbol.for('cifar10-fast.shown');
+
+/** Marks an error whose message the cell has shown already; our kernel then prints no traceback of it. Returns the error. */
+export function markShown(error: Error): Error {
+  return Object.assign(error, { [shown]: true });
+}
+
+/** Whether an error was marked by {@link markShown}, in whichever copy of the library. */
+export function isShown(error: unknown): boolean {
+  return error instanceof Error && (error as { readonly [shown]?: boolean })[shown] === true;
+}
+
 function processSignal(): AbortSignal {
   const shared = globalThis as { [slot]?: AbortController };
   const pending = shared[slot];

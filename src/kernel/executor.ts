@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import vm from 'node:vm';
 import { InterruptedError } from '../base/errors';
+import { isShown } from '../base/interrupt';
 import type { Cells } from './cells';
 import type { CompiledCell, CompiledCode, Compiler } from './compiler';
 import { Declarations } from './declarations';
@@ -137,7 +138,7 @@ export class Executor {
       const isBroken = isBrokenOff(cause);
       if (isBroken) this.cells.creditSignals();
       // Broken off, or a child process was that it was waiting for.
-      if (isBroken || this.cells.isInterrupted) {
+      if (!isShown(cause) && (isBroken || this.cells.isInterrupted)) {
         throw new InterruptedError('Interrupted.', { cause });
       }
       throw cause;

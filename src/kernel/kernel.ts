@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { KernelError } from '../base/errors';
+import { isShown } from '../base/interrupt';
 import { provideKernelHost } from '../base/kernel-host';
 import type { DisplayMessage, MimeBundle } from '../base/kernel-host';
 import { cacheRoot } from '../base/cache-root';
@@ -212,7 +213,7 @@ export class Kernel {
       return [];
     } catch (error) {
       const report = reportError(error, `[${number}]`, code, this.executor.locate);
-      return await this.fail(cell, number, report, asked.stopsOnError);
+      return await this.fail(cell, number, { report, isShown: isShown(error) }, asked.stopsOnError);
     } finally {
       this.input.reset();
     }
@@ -232,19 +233,19 @@ export class Kernel {
   }
 
   /**
-   * Reports a cell that failed.
+   * Reports a cell that failed. One that has shown why itself, as training that was stopped, gets no traceback.
    *
    * @returns what was sent before anyone could know of it, if its client wants that to be left
    */
   private async fail(
     cell: Cell,
     number: number,
-    report: ErrorReport,
+    { report, isShown }: { readonly report: ErrorReport; readonly isShown: boolean },
     isStopping: boolean,
   ): Promise<readonly Request[]> {
     await this.link.sync();
     const aborted = isStopping ? this.queue.splice(0) : [];
-    this.output.send(cell, 'error', report);
+    if (!isShown) this.output.send(cell, 'error', report);
     this.reply(cell.request, { status: 'error', execution_count: number, ...report });
     return aborted;
   }

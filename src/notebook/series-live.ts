@@ -1,5 +1,5 @@
 import { InterruptedError, NotebookError } from '../base/errors';
-import { interruptSignal } from '../base/interrupt';
+import { interruptSignal, markShown } from '../base/interrupt';
 import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import { hardwareLine, readHardware } from '../engine/hardware';
@@ -308,7 +308,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
       } catch (error) {
         note = reasonOf(error, counted(trained, noun));
         draw();
-        throw error;
+        throw isStopped ? markShown(error) : error;
       }
     },
   };

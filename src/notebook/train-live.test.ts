@@ -17,6 +17,7 @@ import { keepCheckpoint, readCheckpoint } from '../runs/checkpoint';
 import { openRunFolder } from '../runs/folder';
 import { comparison, epochRows, recordedRuns } from './compare-runs';
 import * as scale from './notebook-scale';
+import { isShown } from '../base/interrupt';
 import { resumeLive, trainLive } from './train-live';
 
 function split(count: number, seed: number): Split {
@@ -144,9 +145,14 @@ describe('trainLive', () => {
 
     // In the second run, after its first epoch; then again, before it has gone on.
     stopAt(/^ +seed 1 +1 /m);
-    await expect(trainLive('demo', { ...options, logDir })).rejects.toThrow(InterruptedError);
+    const stopped: unknown = await trainLive('demo', { ...options, logDir }).catch(
+      (error: unknown) => error,
+    );
+    expect(stopped).toBeInstanceOf(InterruptedError);
+    // The screen says it all: our kernel prints no traceback.
+    expect(isShown(stopped)).toBe(true);
     expect(textOf(screen()[0])).toMatch(
-      /stopped in epoch 2, before step 1 of 2.* await resumeLive\(\)/,
+      /stopped in epoch 2, before step 1 of 2.* In a notebook, resume with: import \{ resumeLive \} from 'cifar10-fast'; await resumeLive\(\);/,
     );
     stopAt(/Going on with run 2 of 2/);
     await expect(resumeLive()).rejects.toThrow(InterruptedError);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, NotebookError } from '../base/errors';
-import { interruptSignal } from '../base/interrupt';
+import { interruptSignal, markShown } from '../base/interrupt';
 import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
@@ -12,7 +12,7 @@ import { scaled } from '../catalogue/scale';
 import { findAnyRuns, findFinished } from '../runs/find-runs';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
-import type { Expected } from '../runs/train';
+import type { Expected } from '../runs/train-to-end';
 import { openLiveScreen } from './live-screen';
 import type { LiveScreen, SeenRun } from './live-screen';
 import { wantedScale } from './notebook-scale';
@@ -106,6 +106,9 @@ export async function resumeLive(): Promise<readonly FinishedRun[]> {
   return follow(stopped);
 }
 
+/** What resumes it in a cell of its own, whatever was imported before. */
+const howToResume = "import { resumeLive } from 'cifar10-fast'; await resumeLive();";
+
 /** What was stopped last, and not gone on with. */
 let stopped: Series | undefined;
 
@@ -162,8 +165,8 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
       series.seen = screen.runs();
       stopped = series;
     }
-    screen.fail(error, isStopped ? ' To go on: await resumeLive()' : '');
-    throw error;
+    screen.fail(error, isStopped ? ` In a notebook, resume with: ${howToResume}` : '');
+    throw isStopped ? markShown(error) : error;
   }
 }
 

@@ -226,6 +226,16 @@ describe('interruptSignal', () => {
     expect((await kernel.run('interruptSignal().aborted')).result).toBe('false');
   });
 
+  test('a cell that showed why it stopped fails without a traceback, and another one with it', async () => {
+    const mark = "{ [Symbol.for('cifar10-fast.shown')]: true }";
+    const shown = await kernel.run(`throw Object.assign(new Error('stopped'), ${mark});`);
+    expect(shown.reply).toMatchObject({ status: 'error', evalue: 'stopped' });
+    expect(shown.published.map(({ type }) => type)).not.toContain('error');
+    const plain = await kernel.run("throw new Error('stopped');");
+    expect(plain.reply).toMatchObject({ status: 'error', evalue: 'stopped' });
+    expect(plain.published.map(({ type }) => type)).toContain('error');
+  });
+
   test('gives it time and says so, until one more interrupt', async () => {
     const { id, done } = await begin('interruptSignal(); await pause(60_000)');
     await sleep(200);
