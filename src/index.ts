@@ -110,8 +110,11 @@ export type {
   Run,
   Versions,
 } from './runs/run';
+export { extendRun } from './runs/extend';
+export type { ExtendOptions } from './runs/extend';
 export { resumeRun, trainExperiment } from './runs/train';
-export type { Expected, ResumeOptions, RunOptions, TrainOptions } from './runs/train';
+export type { ResumeOptions, TrainOptions } from './runs/train';
+export type { Expected, RunOptions } from './runs/train-to-end';
 
 // Export and prediction.
 export type { Picture } from './export/picture';

@@ -116,7 +116,7 @@ describe('findRuns', () => {
     mkdirSync(folder);
     await expect(findRuns([join(folder, 'none')])).rejects.toThrow(
       new RunError(
-        `report: ${join(folder, 'none')} does not exist. Name the folder of a run, or of several.`,
+        `report: ${join(folder, 'none')} does not exist. Name the folder of a run, or of several; "cifar10-fast train demo" makes one in runs/.`,
       ),
     );
     await expect(findRuns([folder])).rejects.toThrow(`report: ${folder} has no run`);
@@ -202,7 +202,9 @@ describe('reportRuns', () => {
 
   test('nothing finished is an error', () => {
     expect(() => reportRuns([run('demo', 0, undefined)])).toThrow(
-      new ReportError('report: none of 1 run is finished. Finish one first.'),
+      new ReportError(
+        'report: none of 1 run is finished. Finish one first: npx cifar10-fast train --resume runs/demo-0',
+      ),
     );
   });
 });
@@ -232,7 +234,7 @@ describe('runs that diverged', () => {
       'post8-final: 1 of 1 diverged (seed 4 in epoch 2, step 7).',
     );
     expect(() => reportRuns([other])).toThrow(
-      'report: none of 1 run is finished, 1 diverged. Finish one first.',
+      'report: none of 1 run is finished, 1 diverged. Train one to its end first.',
     );
   });
 
@@ -347,6 +349,40 @@ describe('comparing', () => {
           'There are: demo, post8-final.',
       ),
     );
+  });
+});
+
+const busy = { wallSec: 100, cpuSec: 120, othersSec: 60, cores: 2 };
+const quiet = { wallSec: 100, cpuSec: 195, othersSec: 1, cores: 2 };
+
+describe('times of runs that shared the processor', () => {
+  const [first, second, third] = demos;
+  const mixed = reportRuns([{ ...first, load: quiet }, { ...second, load: busy }, third]);
+
+  test('are left out of the means; accuracies count, and so do runs that noted no load', () => {
+    const [{ acc, time, disturbed }] = mixed.groups;
+    expect(acc.count).toBe(3);
+    expect(time).toMatchObject({ count: 2, mean: 71 });
+    expect(disturbed.map(({ path }) => path)).toEqual(['runs/demo-1']);
+    expect(reportText(mixed)).toContain(
+      'Times of 1 run are left out, as other programs used more than 5 % of the processor: runs/demo-1.',
+    );
+    expect(reportText(reportRuns(demos))).not.toContain('left out');
+  });
+
+  test('of which nothing is left, are a dash', () => {
+    const all = reportRuns([{ ...first, load: busy }]);
+    expect(all.groups[0]).toMatchObject({ time: null, imagesPerSec: null });
+    const [, line] = reportText(all).split('\n');
+    expect(line).toMatch(/ - +-$/);
+    expect(reportPage(all)).toContain('All runs met a busy machine');
+  });
+
+  test('are not in the chart of the page, and the list of all runs says why', () => {
+    const page = reportPage(mixed);
+    expect(page).toContain('1 run on a busy machine left out.');
+    expect(page).toMatch(/<td[^>]*>30\.0<\/td>/);
+    expect(page).toMatch(/<td[^>]*>0\.5<\/td>/);
   });
 });
 

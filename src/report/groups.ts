@@ -1,5 +1,6 @@
 import { ReportError } from '../base/errors';
 import type { Published } from '../catalogue/experiment';
+import { isDisturbed } from '../runs/load';
 import { publishedOf } from '../runs/run';
 import type { Run } from '../runs/run';
 import { compare } from './compare';
@@ -21,10 +22,12 @@ export interface RunGroup extends Pick<
   readonly diverged: readonly Run[];
   /** Test accuracy in percent, with the number of runs at the goal. */
   readonly acc: Summary;
-  /** Seconds of training. */
-  readonly time: Summary;
-  /** Mean over the runs. */
-  readonly imagesPerSec: number;
+  /** Seconds of training, without {@link RunGroup.disturbed}; `null` if that leaves no run. */
+  readonly time: Summary | null;
+  /** Mean over the same runs. */
+  readonly imagesPerSec: number | null;
+  /** Finished runs that shared the processor with others, so that their times do not count; their accuracies do. */
+  readonly disturbed: readonly Run[];
   readonly published?: Published;
 }
 
@@ -75,9 +78,13 @@ export function reportRuns(
   const finished = kinds.filter((kind) => kind.some(isComplete));
   if (finished.length === 0) {
     const failed = kinds.flat().length;
+    const [open] = unfinished;
     throw new ReportError(
       `report: none of ${runs.length} run${runs.length === 1 ? '' : 's'} is finished` +
-        `${failed === 0 ? '' : `, ${failed} diverged`}. Finish one first.`,
+        `${failed === 0 ? '' : `, ${failed} diverged`}. ` +
+        (open?.path === undefined
+          ? 'Train one to its end first.'
+          : `Finish one first: npx cifar10-fast train --resume ${open.path}`),
     );
   }
   const firsts = finished.map(([first]) => first);
@@ -114,14 +121,14 @@ function groupOf(
   const runs = kind.filter(isComplete);
   const [{ name, scale, mode, precision, overrides, machine }] = runs;
   const published = publishedOf(runs[0]);
-  const summaryOf = (
-    key: 'accPercent' | 'trainSec' | 'imagesPerSec',
-    target: number | null,
-  ): Summary =>
-    summarise(
-      runs.map(({ result }) => result[key]),
-      { target, level },
-    );
+  const timed = runs.filter((run) => !isDisturbed(run));
+  const timesOf = (key: 'trainSec' | 'imagesPerSec'): Summary | null =>
+    timed.length === 0
+      ? null
+      : summarise(
+          timed.map(({ result }) => result[key]),
+          { target: null, level },
+        );
   return {
     label,
     name,
@@ -132,9 +139,13 @@ function groupOf(
     machine,
     runs,
     diverged: kind.filter((run) => !isComplete(run)),
-    acc: summaryOf('accPercent', goal),
-    time: summaryOf('trainSec', null),
-    imagesPerSec: summaryOf('imagesPerSec', null).mean,
+    acc: summarise(
+      runs.map(({ result }) => result.accPercent),
+      { target: goal, level },
+    ),
+    time: timesOf('trainSec'),
+    imagesPerSec: timesOf('imagesPerSec')?.mean ?? null,
+    disturbed: runs.filter((run) => isDisturbed(run)),
     ...(published === undefined ? {} : { published }),
   };
 }

@@ -1,3 +1,5 @@
+import { isDisturbed, mostOthers, othersShare } from '../runs/load';
+import type { Load } from '../runs/load';
 import type { Run } from '../runs/run';
 import { stripChart } from './charts';
 import type { ChartMark, ChartPoint, ChartRun } from './charts';
@@ -176,7 +178,17 @@ function curveSections({ groups, goal }: RunReport): PageSection[] {
 
 function timeSection(report: RunReport): PageSection {
   const { groups, goal } = report;
-  const { runs, published } = marksOf(report);
+  const quiet = groups.map((group) => ({
+    ...group,
+    runs: group.runs.filter((run) => !isDisturbed(run)),
+  }));
+  const { runs, published } = marksOf({ ...report, groups: quiet });
+  const title = 'Accuracy against time';
+  if (runs.length === 0) {
+    const text = 'All runs met a busy machine, so their times do not count.';
+    return { title, parts: [{ kind: 'text', text }] };
+  }
+  const left = groups.reduce((sum, { disturbed }) => sum + disturbed.length, 0);
   const { unlabelled, ...plot } = timePlot(runs, published, goal);
   const timeless = published.filter(({ timeSec }) => timeSec === undefined);
   const names = (series: readonly string[]): string => series.join(', ');
@@ -187,12 +199,13 @@ function timeSection(report: RunReport): PageSection {
       ? []
       : [`No time is published for ${names(timeless.map(({ series }) => series))}.`]),
     ...(unlabelled.length === 0 ? [] : [`Without a name, for want of room: ${names(unlabelled)}.`]),
+    ...(left === 0 ? [] : [`${left} ${left === 1 ? 'run' : 'runs'} on a busy machine left out.`]),
     ...(new Set(groups.map(({ machine }) => machine)).size > 1
       ? ['Seconds are of several machines: compare groups of one machine only.']
       : []),
   ].join(' ');
   return {
-    title: 'Accuracy against time',
+    title,
     parts: [{ kind: 'plot', name: 'accuracy-against-time', plot, caption }],
   };
 }
@@ -201,6 +214,7 @@ function methodSection(level: number): PageSection {
   return {
     title: 'How these figures are made',
     parts: [
+      `"others" is the share of the processor that other programs used during training; times of runs above ${share(mostOthers)} are left out of means and charts.`,
       'Accuracy is of the last epoch, on the test images. sd is the standard deviation of the sample (n - 1).',
       `The interval is Student's t: it covers the true mean with ${share(level)} confidence.`,
       'Groups with the same seeds are compared pair by pair, others by Welch’s test; p is two-sided.',
@@ -208,14 +222,21 @@ function methodSection(level: number): PageSection {
   };
 }
 
+/** The share of others in percent; a dash where it is not known. */
+function othersText(load: Load | undefined): string {
+  const others = othersShare(load);
+  return others === undefined ? '-' : (100 * others).toFixed(1);
+}
+
 function everyRunSection(groups: readonly RunGroup[]): PageSection {
   const rows = groups.flatMap(({ label, runs }) =>
-    runs.map(({ seed, result, started, path = '-' }) => [
+    runs.map(({ seed, result, load, started, path = '-' }) => [
       label,
       String(seed),
       result.accPercent.toFixed(2),
       result.trainSec.toFixed(1),
       Math.round(result.imagesPerSec).toLocaleString('en'),
+      othersText(load),
       started.slice(0, 16).replace('T', ' '),
       path,
     ]),
@@ -232,6 +253,7 @@ function everyRunSection(groups: readonly RunGroup[]): PageSection {
           'test accuracy %',
           'training s',
           'images/s',
+          'others %',
           'started',
           'kept in',
         ],

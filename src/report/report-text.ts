@@ -1,4 +1,5 @@
 import type { Published } from '../catalogue/experiment';
+import { mostOthers } from '../runs/load';
 import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
 import type { Comparison } from './compare';
@@ -73,8 +74,8 @@ export function summaryTable({ groups, goal, level }: RunReport): {
         : `${acc.interval.low.toFixed(2)} to ${acc.interval.high.toFixed(2)}`,
       `${acc.reached}/${acc.count}`,
       publishedText(published),
-      spread(time, 1),
-      Math.round(imagesPerSec).toLocaleString('en'),
+      time === null ? '-' : spread(time, 1),
+      imagesPerSec === null ? '-' : Math.round(imagesPerSec).toLocaleString('en'),
     ];
   });
   const titles = [
@@ -115,6 +116,7 @@ export function notesOf(report: RunReport): string[] {
     ({ runs }) => new Set(runs.map((run) => run.threads ?? 0)).size > 1,
   );
   const total = groups.reduce((sum, { runs }) => sum + runs.length, 0);
+  const disturbed = groups.flatMap((group) => group.disturbed);
   const machines = new Set(groups.map(({ machine }) => machine));
   return [
     `${count(total, 'run', 'runs')} at ${kindsOf(groups)}, on ${[...machines].join('; ')}.`,
@@ -129,6 +131,12 @@ export function notesOf(report: RunReport): string[] {
       machines.size > 1,
       () =>
         `Seconds and images/s of different machines do not compare: each machine has rows of its own.`,
+    ),
+    ...note(
+      disturbed.length > 0,
+      () =>
+        `Times of ${count(disturbed.length, 'run', 'runs')} are left out, as other programs used more than ${share(mostOthers)} of the ` +
+        `processor: ${paths(disturbed)}.`,
     ),
     ...note(
       threads.length > 0,
@@ -191,20 +199,24 @@ export function reportJson(report: RunReport): object {
   return {
     goal: report.goal,
     level: report.level,
-    groups: report.groups.map(({ label, name, runs, diverged, machine, ...group }) => ({
+    groups: report.groups.map(({ label, name, runs, diverged, disturbed, machine, ...group }) => ({
       label,
       record: name,
       ...group,
       hardware: machine,
-      runs: runs.map(({ seed, path, result: { accPercent, trainSec, imagesPerSec, pflop } }) => ({
-        seed,
-        accPercent,
-        trainSec,
-        imagesPerSec,
-        pflop,
-        folder: path,
-      })),
+      runs: runs.map(
+        ({ seed, path, load, result: { accPercent, trainSec, imagesPerSec, pflop } }) => ({
+          seed,
+          accPercent,
+          trainSec,
+          imagesPerSec,
+          pflop,
+          load,
+          folder: path,
+        }),
+      ),
       diverged: diverged.map(({ seed, path, failure }) => ({ seed, ...failure, folder: path })),
+      disturbed: pathsOf(disturbed),
     })),
     unfinished: pathsOf(report.unfinished),
     repeated: pathsOf(report.repeated),

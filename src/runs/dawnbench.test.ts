@@ -4,6 +4,7 @@ import { classes } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
 import { findExperiment } from '../catalogue/catalogue';
 import { trainDawnbench } from './dawnbench';
+import type { DawnbenchRow } from './dawnbench';
 import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 
@@ -28,7 +29,8 @@ describe('training by the rule of DAWNBench', () => {
       let now = 1000;
       const lines: string[] = [];
       const estimates: number[] = [];
-      const { rows, preprocessSec, run } = await trainDawnbench(experiment, {
+      const shown: DawnbenchRow[] = [];
+      const run = await trainDawnbench(experiment, {
         data,
         seed: 0,
         clock: () => now,
@@ -40,8 +42,12 @@ describe('training by the rule of DAWNBench', () => {
         },
         onEstimate: (_plan, sec) => estimates.push(sec),
         // Between epochs: what a caller does with a row is not training.
-        onEpoch: () => (now += 7),
+        onEpoch: (row) => {
+          shown.push(row);
+          now += 7;
+        },
       });
+      const { rows, preprocessSec, result } = run;
       expect(lines).toEqual([
         'Warming up on random inputs',
         'Starting timer',
@@ -54,8 +60,16 @@ describe('training by the rule of DAWNBench', () => {
       expect(rows.map((row) => row['total time'])).toEqual([3.15625, 3.15625]);
       expect(rows.map(({ train }) => train.time)).toEqual([0, 0]);
       expect(estimates).toEqual([0]);
-      expect(run).toMatchObject({ name, scale: 'smoke', seed: 0 });
-      expect(Object.keys(rows[0])).toEqual(['epoch', 'train', 'valid', 'total time']);
+      expect(run).toMatchObject({ name, scale: 'smoke', seed: 0, timer: 'dawnbench' });
+      expect(result).toMatchObject({
+        epochs: 2,
+        trainSec: 3.15625,
+        accPercent: 100 * rows[1].valid.acc,
+      });
+      expect(run).not.toHaveProperty('path');
+      expect(shown.map((row) => Object.keys(row))).toEqual(
+        rows.map(() => ['epoch', 'train', 'valid', 'total time']),
+      );
     },
   );
 });

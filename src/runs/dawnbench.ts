@@ -2,13 +2,17 @@ import { createRng } from '../base/rng';
 import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
-import type { EpochRow, Examples, Watch } from '../train/training';
+import type { EpochRow, Examples, Snapshot, Watch } from '../train/training';
 import { startTimer } from '../train/timer';
 import { createPace, runEpochs, watchAt } from './epochs';
 import type { RunProgress } from './epochs';
-import { examplesOf, trainerOf } from './prepare';
+import { loadBetween, readLoadSample } from './load';
+import { examplesOf, imagesOf, trainerOf } from './prepare';
 import { planRun } from './run';
-import type { PlannedRun } from './run';
+import type { FinishedRun, PlannedRun } from './run';
+import { createStore } from './store';
+import type { RunStore } from './store';
+import { endOf } from './train-to-end';
 
 /** How {@link trainDawnbench} trains. */
 export interface DawnbenchOptions extends Pick<Watch, 'signal' | 'clock'> {
@@ -17,6 +21,8 @@ export interface DawnbenchOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly seed: number;
   /** How steps are executed. Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
+  /** Where the run's folder is made. Default: nothing is kept on disk. */
+  readonly logDir?: string;
   /** Called with a line for each phase: warm-up, timer, preprocessing. */
   readonly say?: (line: string) => void;
   /** Called with the estimated seconds of the whole run, after the warm-up and before the timer starts. */
@@ -30,13 +36,8 @@ export interface DawnbenchOptions extends Pick<Watch, 'signal' | 'clock'> {
 /** A row of the scripts' table: the log's row without the rate. */
 export type DawnbenchRow = Omit<EpochRow, 'lr'>;
 
-/** A finished run of a script. */
-export interface DawnbenchRun {
-  readonly run: PlannedRun;
-  readonly rows: readonly DawnbenchRow[];
-  /** Seconds of normalising training and test images; the total time includes them. */
-  readonly preprocessSec: number;
-}
+/** A finished run of a script; its seconds are those of DAWNBench's rule. */
+export type DawnbenchRun = Omit<FinishedRun, 'state'>;
 
 /**
  * Trains an experiment as the study's scripts do, timed by the rule of DAWNBench.
@@ -46,15 +47,19 @@ export interface DawnbenchRun {
  * of training and test images; in the first epoch, drawing the starting weights, whitening and the transfer to the device;
  * every training epoch; and no validation.
  *
+ * The run is kept as `trainExperiment` keeps one, and can be resumed like one.
+ *
  * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops the run
+ * @throws RunError if the folder, or a file in it, cannot be written
  * @see Coleman et al., DAWNBench: An End-to-End Deep Learning Benchmark and Competition (2017)
  */
 export async function trainDawnbench(
   experiment: Experiment,
-  { data, seed, say = () => undefined, onEpoch, onEstimate, engine, ...watch }: DawnbenchOptions,
+  { data, seed, say = () => undefined, onEstimate, engine, logDir, ...options }: DawnbenchOptions,
 ): Promise<DawnbenchRun> {
-  const plan = planRun(experiment, data, seed, engine);
+  const { onEpoch, ...watch } = options;
+  const plan: PlannedRun = { ...planRun(experiment, data, seed, engine), timer: 'dawnbench' };
   const { epochs } = experiment.run;
   const { mode, precision } = plan;
   const pace = createPace(watch.clock);
@@ -63,11 +68,23 @@ export async function trainDawnbench(
     engine: { ...engine, mode, precision },
     ...watchAt(pace, watch),
   });
+  let store: RunStore | undefined;
+  let sample = readLoadSample();
+  let beforeSec = 0;
+  /** The state of the training with the seconds that are counted before its first step. */
+  const save = async (): Promise<Snapshot> => {
+    const snapshot = await trainer.save();
+    return { ...snapshot, totalSec: snapshot.totalSec + beforeSec };
+  };
   try {
     ({ epochSec: pace.epochSec } = await trainer.warmUp());
     onEstimate?.(plan, epochs * pace.epochSec);
+    const algorithms = [...trainer.session.algorithms];
+    const ready = { ...plan, algorithms };
+    if (logDir !== undefined) store = await createStore(logDir, ready, 2);
 
     say('Starting timer');
+    sample = readLoadSample();
     const timer = startTimer(pace.clock);
     const preprocessed = (split: 'train' | 'valid'): Examples => {
       say(`Preprocessing ${split === 'train' ? 'training' : 'test'} data`);
@@ -79,22 +96,36 @@ export async function trainDawnbench(
     const preprocessSec = timer.totalSec();
     trainer.restart(seed, { train, valid });
     const setUpSec = timer();
+    beforeSec = timer.totalSec();
 
-    const rows: DawnbenchRow[] = [];
+    const rows: EpochRow[] = [];
     const { diverged } = await runEpochs(trainer, {
       epochs,
       pace,
-      onEpoch: async ({ lr: _lr, ...row }) => {
+      onEpoch: async (row) => {
         const time = row.train.time + (row.epoch === 1 ? setUpSec : 0);
-        const total = row['total time'] + timer.totalSec();
+        const total = row['total time'] + beforeSec;
         rows.push({ ...row, train: { ...row.train, time }, 'total time': total });
-        await onEpoch?.(rows[rows.length - 1]);
+        const { lr: _lr, ...shown } = rows[rows.length - 1];
+        await store?.epoch([...rows], await save());
+        await onEpoch?.(shown);
       },
     });
-    if (diverged !== undefined) throw diverged;
-    const { algorithms } = trainer.session;
-    return { run: { ...plan, algorithms: [...algorithms] }, rows, preprocessSec };
+    const load = loadBetween(sample, readLoadSample());
+    const images = imagesOf(experiment, trainer, train.labels.length);
+    const result = await endOf(
+      plan,
+      { rows, ...(diverged === undefined ? {} : { diverged }) },
+      trainer,
+      images,
+    );
+    await store?.finish({ preprocessSec, result, load });
+    return { ...ready, ...store?.run, preprocessSec, rows, result, load };
+  } catch (error) {
+    const load = loadBetween(sample, readLoadSample());
+    throw store === undefined ? error : await store.fail(error, { save }, load);
   } finally {
+    store?.close();
     trainer.dispose();
   }
 }

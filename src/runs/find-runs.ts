@@ -6,8 +6,9 @@ import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
+import type { Checkpoint } from './checkpoint';
 import { configOf, planRun } from './run';
-import type { FinishedRun, PlannedRun, Run } from './run';
+import type { FinishedRun, PlannedRun, Result, Run } from './run';
 import { parseResult, readPlan, readRun } from './run-file';
 
 /**
@@ -116,26 +117,44 @@ export async function findFinished(
 
 /** A finished run with what it learnt. @throws RunError, DataError if its last checkpoint is missing, damaged or not of its end */
 async function readFinished(path: string, plan: PlannedRun): Promise<FinishedRun> {
-  const { algorithms = [], preprocessSec = 0, result } = plan;
+  const { algorithms = [], preprocessSec = 0 } = plan;
+  const { checkpoint, result } = await readEnd(path, plan);
+  const { snapshot, rows } = checkpoint;
+  return { ...plan, path, algorithms, preprocessSec, rows, result, state: snapshot.learnt };
+}
+
+/**
+ * The checkpoint of the end of a finished run, and its result; changes nothing in the folder.
+ *
+ * @throws RunError, DataError if the run is not finished, or its last checkpoint is missing, damaged or not of its end
+ */
+export async function readEnd(
+  path: string,
+  plan: PlannedRun,
+): Promise<{ readonly checkpoint: Checkpoint; readonly result: Result }> {
+  const { result } = plan;
   const [last] = sortCheckpoints(await readdir(path));
   if (result === undefined || last === undefined) {
     const what = last === undefined ? 'checkpoint, so its weights are lost' : 'result';
     throw new RunError(`run: ${path} has no ${what}. Train the experiment again.`);
   }
-  const { snapshot, rows, config } = readNamedCheckpoint(last, join(path, last));
+  const checkpoint = readNamedCheckpoint(last, join(path, last));
+  const { snapshot, rows, config } = checkpoint;
   const isEnd = snapshot.unfinished === undefined && rows.length === result.epochs;
   if (!isEnd || config !== configOf(plan)) {
     throw new RunError(
       `run: ${last} in ${path} is not of the end of that run. Train the experiment again.`,
     );
   }
-  return { ...plan, path, algorithms, preprocessSec, rows, result, state: snapshot.learnt };
+  return { checkpoint, result };
 }
 
 async function runsAt(path: string): Promise<Run[]> {
   const kind = await stat(path).catch(() => undefined);
   if (kind === undefined) {
-    throw new RunError(`report: ${path} does not exist. Name the folder of a run, or of several.`);
+    throw new RunError(
+      `report: ${path} does not exist. Name the folder of a run, or of several; "cifar10-fast train demo" makes one in runs/.`,
+    );
   }
   if (kind.isFile()) return [parseResult(path, await readText(path))];
   const own = await readRun(path);

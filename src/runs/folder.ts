@@ -61,6 +61,16 @@ export async function createRunFolder(logDir: string, name: string): Promise<Run
   }
 }
 
+/** Runs `use`, and releases the folder if that fails. */
+export async function holding<T>(folder: RunFolder, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
+}
+
 /**
  * Makes a folder, and those it lies in, unless it is there.
  *
@@ -205,6 +215,17 @@ async function lock(path: string): Promise<() => void> {
   });
   server.unref();
   return () => void server.close();
+}
+
+/** Whether a process of this machine holds the folder of a run, to train it. */
+export async function isHeld(path: string): Promise<boolean> {
+  try {
+    (await lock(path))();
+    return false;
+  } catch (error) {
+    if (error instanceof RunError) return true;
+    throw error;
+  }
 }
 
 async function synced(

@@ -89,15 +89,16 @@ function between(
 export function epochsTo(points: readonly FrontierPoint[], accPercent: number): number {
   if (points.length === 0) {
     throw new RunError(
-      'budget: no frontier was measured. Train "fastest" and add its runs to results/.',
+      '--to needs finished runs of the experiment in results/ to estimate its length, and there are none. Give --epochs or ' +
+        '--budget, or train "fastest", which has some.',
     );
   }
   const best = points.reduce((a, b) => (b.accPercent > a.accPercent ? b : a));
   const next = points.findIndex((point) => point.accPercent >= accPercent);
   if (next === -1) {
     throw new RunError(
-      `budget: ${accPercent} % is more than the frontier reaches: ${best.accPercent.toFixed(2)} % with ` +
-        `${best.pflop.toFixed(3)} PFLOP (mean of ${best.runs}). Ask for less.`,
+      `--to ${accPercent} is above what the runs in results/ reach: ${best.accPercent.toFixed(2)} % in ` +
+        `${Number(best.epochs.toFixed(2))} epochs (mean of ${best.runs}). Give at most that, or a length by --epochs.`,
     );
   }
   if (next === 0) return points[0].epochs;

@@ -47,9 +47,17 @@ export function prepareRun(
   const valid = examplesOf(experiment, data, 'valid');
   const preprocessSec = timer();
   const trainer = trainerOf(experiment, { train, valid }, seed, options);
-  const { batchSize } = experiment.data;
-  const imagesPerEpoch = Math.min(trainer.stepsPerEpoch * batchSize, train.labels.length);
+  const imagesPerEpoch = imagesOf(experiment, trainer, train.labels.length);
   return { trainer, preprocessSec, imagesPerEpoch };
+}
+
+/** Training images that an epoch sees, of so many. */
+export function imagesOf(
+  { data: { batchSize } }: Experiment,
+  { stepsPerEpoch }: Pick<Trainer, 'stepsPerEpoch'>,
+  count: number,
+): number {
+  return Math.min(stepsPerEpoch * batchSize, count);
 }
 
 /** Puts an experiment's network and steps, and the given images, on the device. Dispose the trainer. */

@@ -7,6 +7,7 @@ import { faultOf } from '../catalogue/fault';
 import { experimentSchema } from '../catalogue/schema';
 import { hardwareLine, precisions } from '../engine/hardware';
 import type { EpochRow } from '../train/training';
+import type { Load } from './load';
 import type { PlannedRun, Run } from './run';
 
 // The message of each check is what was expected, to be put after "expected".
@@ -75,6 +76,16 @@ const result = z.looseObject(
   'an object: the result',
 );
 
+const load: z.ZodType<Load> = z.looseObject(
+  {
+    wallSec: fromZero,
+    cpuSec: fromZero,
+    othersSec: z.exactOptional(fromZero),
+    cores: whole(1),
+  },
+  'an object of wallSec, cpuSec, othersSec, cores',
+);
+
 const failure = z.looseObject(
   { epoch: whole(1), step: z.exactOptional(whole(1)), message: text },
   'an object of epoch, step, message',
@@ -88,6 +99,16 @@ const resumption = z.looseObject(
     differences: z.exactOptional(list(text, 'texts')),
   },
   'an object of at, epoch, batches',
+);
+
+const continuation = z.looseObject(
+  {
+    run: text,
+    epochs: whole(1),
+    accPercent: percent,
+    differences: z.exactOptional(list(text, 'texts')),
+  },
+  'an object of run, epochs, accPercent',
 );
 
 const algorithm = z.looseObject(
@@ -125,8 +146,11 @@ const runSchema = z.looseObject(
       ),
     ),
     resumed: z.exactOptional(list(resumption, 'resumptions')),
+    continues: z.exactOptional(continuation),
     result: z.exactOptional(result),
     failure: z.exactOptional(failure),
+    load: z.exactOptional(load),
+    timer: z.exactOptional(z.literal('dawnbench', '"dawnbench"')),
     budget: z.exactOptional(
       z.looseObject({ seconds: fromZero, spentSec: fromZero }, 'an object of seconds, spentSec'),
     ),
@@ -145,6 +169,7 @@ const resultSchema = z.looseObject(
     threads: z.exactOptional(threads),
     tensorflow: z.exactOptional(text),
     node: z.exactOptional(text),
+    load: z.exactOptional(load),
   },
   'an object: a result',
 );
@@ -263,6 +288,7 @@ export function parseResult(path: string, content: string): Run {
     machine,
     ...(count === undefined ? {} : { threads: count }),
     ...(node === undefined || tensorflow === undefined ? {} : { versions: { node, tensorflow } }),
+    ...(json.load === undefined ? {} : { load: json.load }),
     path,
     rows: [],
     result: {

@@ -11,6 +11,7 @@ import { loadTensorflow } from '../engine/tensorflow';
 import type { EpochRow, Learnt } from '../train/training';
 import type { KeptCheckpoints } from './checkpoint';
 import { checkFeasible } from './feasible';
+import type { Load } from './load';
 
 /**
  * One run of an experiment: what it trains, and as it proceeds, what came of it.
@@ -52,15 +53,23 @@ export interface Run {
 
   /** The run's folder, or the file of `results/`; absent if nothing is kept on disk. */
   readonly path?: string;
+  /**
+   * `dawnbench`: seconds count from before preprocessing, see `trainDawnbench`. Default: from the first step, without preprocessing.
+   */
+  readonly timer?: 'dawnbench';
   /** Finished epochs. */
   readonly rows: readonly EpochRow[];
   /** Seconds that normalising took; the scripts of the study count them as training time. */
   readonly preprocessSec?: number;
   readonly resumed?: readonly Resumption[];
+  /** The finished run that this one trains further. */
+  readonly continues?: Continuation;
   /** How many checkpoints are kept: the last so many, or all. */
   readonly checkpoints?: KeptCheckpoints;
   /** The time that the run may take. */
   readonly budget?: Budget;
+  /** How busy the processors were while it trained; see `isDisturbed`. */
+  readonly load?: Load;
   /** Present once the run is finished. */
   readonly result?: Result;
   /** Present if the run diverged before its end. */
@@ -97,6 +106,17 @@ export interface Resumption {
   readonly epoch: number;
   readonly batches: number;
   /** What had changed by then and affects results, a phrase each; see `ResumeOptions.isInexact`. */
+  readonly differences?: readonly string[];
+}
+
+/** The finished run that another one trains further, see `extendRun`. */
+export interface Continuation {
+  /** Its folder. */
+  readonly run: string;
+  /** Its epochs and test accuracy; the rows of the log begin with them. */
+  readonly epochs: number;
+  readonly accPercent: number;
+  /** What had changed since and affects results, a phrase each. */
   readonly differences?: readonly string[];
 }
 
@@ -213,6 +233,25 @@ export function planRun(
     ),
     rows: [],
   };
+}
+
+/**
+ * What makes a run slow for want of instructions of the processor for its precision: a warning, or nothing.
+ *
+ * On a GPU no precision is warned of.
+ */
+export function slowPrecision({
+  device,
+  precision,
+  hardware,
+}: Pick<PlannedRun, 'device' | 'precision' | 'hardware'>): string[] {
+  if (device === 'gpu' || precision === 'fp32') return [];
+  const fastest = fastestPrecision(hardware, false);
+  if (precision === fastest) return [];
+  return [
+    `${precision} is slow on this processor, which has no instructions for it that TensorFlow uses: training can take many times ` +
+      `as long as in ${fastest}. Leave out --precision to train in ${fastest}.`,
+  ];
 }
 
 /** The published figures for a run; none if the experiment was changed or is unknown. */

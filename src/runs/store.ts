@@ -1,11 +1,15 @@
 import { join } from 'node:path';
 import { DivergedError, InterruptedError } from '../base/errors';
+import { networkOf } from '../catalogue/network';
+import { draw } from '../graph/draw';
 import { tsv } from '../text/tsv';
 import type { EpochRow, Snapshot, Trainer } from '../train/training';
 import { keepCheckpoint } from './checkpoint';
-import type { KeptCheckpoints } from './checkpoint';
+import type { Checkpoint, KeptCheckpoints } from './checkpoint';
 import { openEvents } from './events';
+import { createRunFolder, holding } from './folder';
 import type { RunFolder } from './folder';
+import type { Load } from './load';
 import { configOf } from './run';
 import type { PlannedRun, Run } from './run';
 import { runJson } from './run-file';
@@ -20,15 +24,18 @@ export interface RunStore {
   /** Writes a finished epoch, the checkpoint first: whatever ends the process, no trained epoch is lost. */
   epoch(rows: readonly EpochRow[], snapshot: Snapshot): Promise<void>;
   /** Writes how the run ended. */
-  finish(end: Pick<Run, 'result' | 'failure'>): Promise<void>;
+  finish(end: RunEnd): Promise<void>;
   /**
    * Writes what an error leaves of the run, and returns the error with what is kept: of a divergence its epoch and step, of
    * an interruption where it stopped.
    */
-  fail(error: unknown, trainer: Pick<Trainer, 'save'>): Promise<unknown>;
+  fail(error: unknown, trainer: Pick<Trainer, 'save'>, load: Load): Promise<unknown>;
   /** Closes the events and releases the folder. */
   close(): void;
 }
+
+/** What is known of a run once it ended. */
+export type RunEnd = Pick<Run, 'result' | 'failure' | 'load' | 'preprocessSec'>;
 
 /** How {@link openStore} keeps a run. */
 export interface StoreOptions {
@@ -38,6 +45,38 @@ export interface StoreOptions {
   readonly checkpoint?: string;
   /** The flag of the command line that chose the folder. */
   readonly flag: string;
+}
+
+/**
+ * Makes the folder of a new run, `<logDir>/<experiment>-<scale>-<seed>` or the next free name, draws its network there and
+ * opens its store.
+ *
+ * @param from the checkpoint that it starts from, which is kept in the folder first
+ * @throws RunError if the folder cannot be made, or a file in it not be written
+ */
+export async function createStore(
+  logDir: string,
+  run: PlannedRun,
+  checkpoints: KeptCheckpoints,
+  from?: Checkpoint,
+): Promise<RunStore> {
+  const { name, scale, seed, experiment } = run;
+  const folder = await createRunFolder(logDir, `${name}-${scale}-${seed}`);
+  return holding(folder, async () => {
+    await folder.write('net.svg', await draw(networkOf(experiment), { name }));
+    const checkpoint =
+      from === undefined ? undefined : await keepCheckpoint(folder, from, 'all', notesOf(run));
+    return openStore(
+      folder,
+      { ...run, path: folder.path, checkpoints },
+      { checkpoints, flag: '--log-dir', ...(checkpoint === undefined ? {} : { checkpoint }) },
+    );
+  });
+}
+
+/** What a checkpoint says of its run, for a file that is found on its own. */
+function notesOf({ name: record, scale, seed, versions }: PlannedRun): Record<string, string> {
+  return { record, scale, seed: String(seed), versions: JSON.stringify(versions) };
 }
 
 /**
@@ -51,9 +90,8 @@ export async function openStore(
   run: PlannedRun,
   { checkpoints, flag, ...options }: StoreOptions,
 ): Promise<RunStore> {
-  const { name: record, scale, seed, versions } = run;
   const config = configOf(run);
-  const notes = { record, scale, seed: String(seed), versions: JSON.stringify(versions) };
+  const notes = notesOf(run);
   let { checkpoint } = options;
   let { rows } = run;
   const writeRows = async (): Promise<void> => {
@@ -64,7 +102,7 @@ export async function openStore(
     if (checkpoints === 0) return;
     checkpoint = await keepCheckpoint(folder, { snapshot, rows, config }, checkpoints, notes);
   };
-  const finish = (end: Pick<Run, 'result' | 'failure'>): Promise<void> =>
+  const finish = (end: RunEnd): Promise<void> =>
     folder.write('run.json', runJson({ ...run, ...end }));
 
   await finish({});
@@ -72,9 +110,9 @@ export async function openStore(
   else await folder.remove('log.jsonl', 'logs.tsv');
   const events = await openEvents(folder, rows, flag);
 
-  const diverged = async (error: DivergedError): Promise<unknown> => {
+  const diverged = async (error: DivergedError, load: Load): Promise<unknown> => {
     const { epoch, step, message } = error;
-    await finish({ failure: { epoch, ...(step === undefined ? {} : { step }), message } });
+    await finish({ load, failure: { epoch, ...(step === undefined ? {} : { step }), message } });
     if (checkpoint === undefined) return error;
     const text = `${message} The last checkpoint before that: ${join(folder.path, checkpoint)}.`;
     return new DivergedError(text, {
@@ -86,11 +124,13 @@ export async function openStore(
   const interrupted = async (
     error: InterruptedError,
     trainer: Pick<Trainer, 'save'>,
+    load: Load,
   ): Promise<unknown> => {
     const snapshot = await trainer.save();
     let kept = 'Everything trained so far is kept.';
     try {
       if ((snapshot.unfinished?.batches ?? 0) > 0) await writeCheckpoint(snapshot);
+      await finish({ load });
       if (checkpoint === undefined) {
         kept =
           rows.length === 0
@@ -116,9 +156,9 @@ export async function openStore(
       events.append(rows[rows.length - 1]);
     },
     finish,
-    async fail(error, trainer) {
-      if (error instanceof DivergedError) return diverged(error);
-      return error instanceof InterruptedError ? interrupted(error, trainer) : error;
+    async fail(error, trainer, load) {
+      if (error instanceof DivergedError) return diverged(error, load);
+      return error instanceof InterruptedError ? interrupted(error, trainer, load) : error;
     },
     close() {
       events.close();

@@ -139,6 +139,10 @@ describe('a run that came to its end', () => {
       dataSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
     expect(result).toMatchObject({ epochs: 3, accPercent: 100 * rows[2].valid.acc });
+    const { load } = fileOf(folder);
+    expect(load).toMatchObject({ cores: expect.any(Number) as number });
+    expect(load?.cpuSec).toBeGreaterThan(0);
+    expect(load?.wallSec).toBeGreaterThan(0);
     const { snapshot, rows: kept } = readCheckpoint(join(folder, 'checkpoint-3.safetensors'));
     expect(snapshot).toEqual({
       epoch: 3,
@@ -154,7 +158,7 @@ describe('a run that came to its end', () => {
     await expect(resume(folder)).rejects.toThrow(
       new RunError(
         `run: ${folder} is finished: 3 epochs, ${whole.result.accPercent.toFixed(2)} % test accuracy. ` +
-          'Train demo again, with another seed, in a folder of its own.',
+          'Train it further with --epochs +N, or demo again with another seed.',
       ),
     );
   });
@@ -208,12 +212,14 @@ describe('a run that was stopped goes on to the same bits', () => {
       expect(names.toSorted()).toEqual(checkpoints.toSorted());
       const before = existsSync(join(folder, 'log.jsonl')) ? rowsOf(folder) : [];
       const starts: unknown[] = [];
+      const loadBefore = fileOf(folder).load;
       const run = await resume(folder, {
         onStart: ({ rows }) => void starts.push(rows),
         onNotice: (text) => expect(text).toBe(''),
       });
       expect(bits(run)).toEqual(bits(whole));
       expect(starts).toEqual([before]);
+      expect(fileOf(folder).load?.wallSec).toBeGreaterThan(loadBefore?.wallSec ?? Infinity);
       expect(rowsOf(folder)).toEqual(run.rows);
       expect(run.rows.slice(0, before.length)).toEqual(before);
       // Seconds count on: the total is the sum of all epochs, those before among them.

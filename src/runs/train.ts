@@ -1,53 +1,17 @@
 import { RunError } from '../base/errors';
 import type { Experiment, Scale } from '../catalogue/experiment';
-import { networkOf } from '../catalogue/network';
 import { scaled } from '../catalogue/scale';
-import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
-import { draw } from '../graph/draw';
-import type { EpochRow, Trainer, Watch } from '../train/training';
 import { lastCheckpoint } from './checkpoint';
-import type { Checkpoint, Found, KeptCheckpoints } from './checkpoint';
-import { keepBudget } from './budget';
-import { createPace, runEpochs, watchAt } from './epochs';
-import type { RunProgress, TrainedEpochs } from './epochs';
-import { checkDuration } from './feasible';
-import { createRunFolder, openRunFolder } from './folder';
+import type { Found } from './checkpoint';
+import { holding, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
-import { prepareRun, resultOf } from './prepare';
 import { configOf, differences, planRun } from './run';
-import type { Budget, FinishedRun, PlannedRun, Result } from './run';
+import type { Budget, FinishedRun, PlannedRun } from './run';
 import { readPlan } from './run-file';
-import { openStore } from './store';
-import type { RunStore } from './store';
-
-/** Options that change nothing about a run's result. */
-export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
-  readonly data: Cifar10;
-  /**
-   * How many checkpoints to keep: the last so many, or all; 0 for none, after which a resumed run starts from epoch 1.
-   * Default: 2; of a resumed run, as before.
-   */
-  readonly checkpoints?: KeptCheckpoints;
-  /** Called before anything is put on the device. */
-  readonly onPrepare?: (run: PlannedRun) => void;
-  /** Called when training starts or resumes, with what is expected of it. */
-  readonly onStart?: (run: PlannedRun, expected: Expected) => void | Promise<void>;
-  /** Called about once a second. */
-  readonly onProgress?: (progress: RunProgress) => void;
-  /** Called after each epoch, before its files are written. */
-  readonly onEpoch?: (row: EpochRow) => void;
-}
-
-/** What is known of a run when training starts or resumes. */
-export interface Expected extends Pick<Result, 'pflop'> {
-  /** Seconds of an epoch, its evaluation included. */
-  readonly epochSec: number;
-  /** Epochs of the whole run, the last one perhaps a fraction. */
-  readonly epochs: number;
-  /** Seconds that the run would have taken, if it is shortened to stay below {@link TrainOptions.atMostSec}. */
-  readonly shortenedFromSec?: number;
-}
+import { createStore, openStore } from './store';
+import { trainToEnd } from './train-to-end';
+import type { RunOptions } from './train-to-end';
 
 /** How {@link trainExperiment} trains. */
 export interface TrainOptions extends RunOptions {
@@ -99,16 +63,9 @@ export async function trainExperiment(
     ...(budget === undefined ? {} : { budget }),
   };
   const limited = { ...options, ...(atMostSec === undefined ? {} : { atMostSec }) };
-  return trainToEnd(plan, limited, async (run) => {
-    if (logDir === undefined) return undefined;
-    const { name } = run;
-    const folder = await createRunFolder(logDir, `${name}-${run.scale}-${seed}`);
-    return held(folder, async () => {
-      await folder.write('net.svg', await draw(networkOf(at), { name }));
-      const kept = { ...run, path: folder.path, checkpoints };
-      return openStore(folder, kept, { checkpoints, flag: '--log-dir' });
-    });
-  });
+  return trainToEnd(plan, limited, async (run) =>
+    logDir === undefined ? undefined : createStore(logDir, run, checkpoints),
+  );
 }
 
 /**
@@ -127,17 +84,26 @@ export async function trainExperiment(
  */
 export async function resumeRun(path: string, options: ResumeOptions): Promise<FinishedRun> {
   const folder = await openRunFolder(path);
-  return held(folder, async () => {
+  return holding(folder, async () => {
     const before = await readPlan(folder.path);
     if (before.result !== undefined) {
       throw new RunError(
         `run: ${folder.path} is finished: ${before.result.epochs} epochs, ${before.result.accPercent.toFixed(2)} % test ` +
-          `accuracy. Train ${before.name} again, with another seed, in a folder of its own.`,
+          `accuracy. Train it further with --epochs +N, or ${before.name} again with another seed.`,
       );
     }
     const { experiment, seed, mode, precision, xla, threads, algorithms = [] } = before;
     const engine = { mode, precision, xla, intraOpThreads: threads };
-    const { started, preprocessSec, resumed, checkpoints = 2, budget } = before;
+    const {
+      started,
+      preprocessSec,
+      resumed,
+      continues,
+      checkpoints = 2,
+      budget,
+      load,
+      timer,
+    } = before;
     const plan: PlannedRun = {
       ...planRun(experiment, options.data, seed, engine),
       started,
@@ -145,6 +111,9 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
       ...(preprocessSec === undefined ? {} : { preprocessSec }),
       ...(resumed === undefined ? {} : { resumed }),
       ...(budget === undefined ? {} : { budget }),
+      ...(load === undefined ? {} : { load }),
+      ...(continues === undefined ? {} : { continues }),
+      ...(timer === undefined ? {} : { timer }),
       checkpoints: options.checkpoints ?? checkpoints,
       path: folder.path,
     };
@@ -175,16 +144,6 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
       checkpoint,
     );
   });
-}
-
-/** Runs `use`, and releases the folder if that fails. */
-async function held<T>(folder: RunFolder, use: () => Promise<T>): Promise<T> {
-  try {
-    return await use();
-  } catch (error) {
-    folder.release();
-    throw error;
-  }
 }
 
 /** What has changed since a run was planned. @throws RunError if something has, unless that is allowed */
@@ -225,117 +184,4 @@ async function checkpointOf(
     `run: ${name} in ${folder.path} belongs to another run than run.json there. Restore the original file, or train the ` +
       'experiment in a folder of its own.',
   );
-}
-
-/** Trains the rest of a run, from a checkpoint or from epoch 1. `open` gives its store, once it is ready to train. */
-async function trainToEnd(
-  plan: PlannedRun,
-  {
-    data,
-    onPrepare,
-    onStart,
-    onEpoch,
-    atMostSec,
-    ...watch
-  }: RunOptions & Pick<TrainOptions, 'atMostSec'>,
-  open: (run: PlannedRun) => Promise<RunStore | undefined>,
-  from?: Checkpoint,
-): Promise<FinishedRun> {
-  onPrepare?.(plan);
-  const { experiment, seed, mode, precision, xla } = plan;
-  const pace = createPace(watch.clock);
-  const startedAt = pace.clock();
-  const given = plan.algorithms === undefined ? {} : { algorithms: plan.algorithms };
-  const { trainer, imagesPerEpoch, ...prepared } = prepareRun(experiment, data, seed, {
-    engine: { mode, precision, xla, ...given },
-    ...watchAt(pace, watch),
-  });
-  let store: RunStore | undefined;
-  try {
-    if (from !== undefined) await trainer.restore(from.snapshot);
-    const warmUp = await trainer.warmUp();
-    pace.epochSec = warmUp.epochSec;
-    const algorithms = [...trainer.session.algorithms];
-    const { preprocessSec = prepared.preprocessSec } = plan;
-    const unfinishedSec = from?.snapshot.unfinished?.timeSec ?? 0;
-    const rows = from?.rows ?? [];
-    const wanted = plan.budget ?? limitOf(atMostSec, pace.epochSec * trainer.epochs);
-    const keeper =
-      wanted === undefined
-        ? undefined
-        : keepBudget(wanted, rows, {
-            trainer,
-            warmUp,
-            clock: pace.clock,
-            startedAt,
-            unfinishedSec,
-          });
-    checkDuration(pace.epochSec * (trainer.epochs - rows.length));
-    const budget = keeper === undefined ? {} : { budget: keeper.budget };
-    const ready = { ...plan, algorithms, preprocessSec, rows, ...budget };
-    store = await open(ready);
-    const run = { ...ready, ...store?.run };
-    await onStart?.(run, {
-      epochSec: pace.epochSec,
-      epochs: trainer.epochs,
-      ...pflopOf(trainer),
-      ...(wanted === plan.budget
-        ? {}
-        : { shortenedFromSec: pace.epochSec * experiment.run.epochs }),
-    });
-    const trained = await runEpochs(trainer, {
-      rows: run.rows,
-      unfinishedSec,
-      pace,
-      onEpoch: async (row, done) => {
-        onEpoch?.(row);
-        await store?.epoch(done, await trainer.save());
-        if (done.length < trainer.epochs) keeper?.keep(done);
-      },
-    });
-    const images = Math.min(
-      trained.rows.length * imagesPerEpoch,
-      trainer.steps * experiment.data.batchSize,
-    );
-    const result = await endOf(run, trained, trainer, images);
-    const { learnt: state } = await trainer.save();
-    await store?.finish({ result });
-    return { ...run, algorithms, preprocessSec, rows: trained.rows, result, state };
-  } catch (error) {
-    throw store === undefined ? error : await store.fail(error, trainer);
-  } finally {
-    store?.close();
-    trainer.dispose();
-  }
-}
-
-/** The budget of a run that would take longer than it may. */
-function limitOf(atMostSec: number | undefined, expectedSec: number): Budget | undefined {
-  if (atMostSec === undefined || expectedSec <= atMostSec) return undefined;
-  return { seconds: (2 / 3) * atMostSec, spentSec: 0 };
-}
-
-/** The result of trained epochs. @throws DivergedError if they diverged, and the experiment may not or finished no epoch */
-async function endOf(
-  { experiment }: PlannedRun,
-  { rows, diverged }: TrainedEpochs,
-  trainer: Trainer,
-  images: number,
-): Promise<Result> {
-  const { finalTta = false, mayDiverge = false } = experiment.run;
-  if (diverged !== undefined) {
-    if (!mayDiverge || rows.length === 0) throw diverged;
-    return { ...resultOf(rows, images), divergedIn: diverged.epoch };
-  }
-  const result = { ...resultOf(rows, images), ...pflopOf(trainer) };
-  if (!finalTta) return result;
-  const { acc, loss } = await trainer.evaluate({ tta: true });
-  return { ...result, tta: { accPercent: 100 * acc, loss } };
-}
-
-/** What a run has computed; nothing in eager mode, which has no graphs to count in. */
-function pflopOf(trainer: Trainer): Pick<Result, 'pflop'> {
-  if (trainer.session.mode === 'eager') return {};
-  const { train, evaluation } = trainer.flops();
-  return { pflop: (train + evaluation) / 1e15 };
 }

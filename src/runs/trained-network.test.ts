@@ -31,6 +31,7 @@ async function leaveRun(
   name: string,
   record: string,
   checkpoints: Readonly<Record<string, number>>,
+  more: object = {},
 ): Promise<string> {
   const path = join(scratch, name);
   mkdirSync(path);
@@ -39,7 +40,7 @@ async function leaveRun(
   const about = { record, scale: 'smoke', seed: 4, started: '2026-11-23', mode: 'captured' };
   writeFileSync(
     join(path, 'run.json'),
-    JSON.stringify({ ...about, precision: 'fp32', experiment, hardware }),
+    JSON.stringify({ ...about, precision: 'fp32', experiment, hardware, ...more }),
   );
   for (const [place, seed] of Object.entries(checkpoints)) {
     const [epoch, batches = 0] = place.split('-').map(Number);
@@ -62,6 +63,8 @@ async function leaveRun(
   }
   return path;
 }
+
+const result = { epochs: 2, accPercent: 10, loss: 2.3, trainSec: 4, imagesPerSec: 512 };
 
 const weightOf = (record: string, seed: number): unknown =>
   initNetwork(networkOf(scaled(findExperiment(record), 'smoke')), createRng(seed, 'init'))[
@@ -92,11 +95,40 @@ describe('readTrained', () => {
     expect(variables[path]).toEqual(initNetwork(graph, createRng(11, 'init'))[path]);
   });
 
+  test.each([
+    [
+      'stopped-1',
+      { '0-12': 1 },
+      {},
+      /is not finished: .* for 12 steps \(planned: 2 epochs\)\. Resume/,
+    ],
+    ['stopped-2', { '1-1': 1 }, {}, /for 1 epoch and 1 step \(planned/],
+    [
+      'diverged',
+      { 1: 1 },
+      { failure: { epoch: 2, message: 'NaN' } },
+      /diverged in epoch 2; .* after 1 epoch\.$/,
+    ],
+  ])('warns of %s: not trained to its end', async (name, checkpoints, more, warning) => {
+    const trained = await readTrained(await leaveRun(name, 'demo', checkpoints, more));
+    expect(trained.warning).toMatch(warning);
+  });
+
+  test('warns of no finished run', async () => {
+    const trained = await readTrained(await leaveRun('finished', 'demo', { 2: 1 }, { result }));
+    expect(trained).not.toHaveProperty('warning');
+    expect(trained.steps).toBe(0);
+  });
+
   test('says what to do where there is nothing to read', async () => {
-    await expect(readTrained(join(scratch, 'no'))).rejects.toThrow('no cannot be read. Name the');
+    await expect(readTrained(join(scratch, 'no'))).rejects.toThrow('no does not exist. Name the');
     mkdirSync(join(scratch, 'bare'));
     await expect(readTrained(join(scratch, 'bare'))).rejects.toThrow('bare has no run.json');
-    const empty = await leaveRun('empty', 'demo', {});
+    const open = await leaveRun('open', 'demo', {});
+    await expect(readTrained(open)).rejects.toThrow(
+      `${open} is not finished and has no checkpoint yet. Resume it with: npx cifar10-fast train --resume ${open}`,
+    );
+    const empty = await leaveRun('empty', 'demo', {}, { result });
     await expect(readTrained(empty)).rejects.toThrow(
       'empty has no checkpoint, so its weights are lost. Train the experiment again: ' +
         'npx cifar10-fast train demo --scale smoke --seed 4',

@@ -8,6 +8,7 @@ import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
+import type { Run } from './run';
 import { readRun } from './run-file';
 
 /** A trained network as a run left it: what was evaluated, and how. */
@@ -18,6 +19,10 @@ export interface TrainedNetwork {
   readonly checkpoint: string;
   /** Epochs that were over. */
   readonly epoch: number;
+  /** Steps of the next epoch that were over; 0 between epochs. */
+  readonly steps: number;
+  /** Why the network is not one that a run was trained for to the end, and what to do; absent if it is. */
+  readonly warning?: string;
   /** The experiment's name. */
   readonly name: string;
   readonly scale: Scale;
@@ -43,21 +48,31 @@ export interface TrainedNetwork {
 export async function readTrained(folder: string): Promise<TrainedNetwork> {
   const path = resolve(folder);
   const names = await readdir(path).catch((cause: unknown) => {
+    const { code, message } = cause as NodeJS.ErrnoException;
     const reason =
-      (cause as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'is no folder' : 'cannot be read';
+      code === 'ENOENT'
+        ? 'does not exist'
+        : code === 'ENOTDIR'
+          ? 'is a file'
+          : `cannot be read (${message})`;
     throw new RunError(
-      `run: ${path} ${reason}. Name the folder of a run, as in runs/demo-pocket-0.`,
+      `run: ${path} ${reason}. Name the folder of a run; "cifar10-fast runs" lists those in runs/.`,
       { cause },
     );
   });
   const run = await readRun(path);
   if (run?.experiment === undefined) {
     throw new RunError(
-      `run: ${path} has no run.json. Name the folder of a run, as in runs/demo-pocket-0.`,
+      `run: ${path} has no run.json, so it is not the folder of a run. "cifar10-fast runs" lists those in runs/.`,
     );
   }
   const { experiment, name, scale, seed, result } = run;
   const [last] = sortCheckpoints(names);
+  if (last === undefined && result === undefined) {
+    throw new RunError(
+      `run: ${path} is not finished and has no checkpoint yet. Resume it with: npx cifar10-fast train --resume ${path}`,
+    );
+  }
   if (last === undefined) {
     throw new RunError(
       `run: ${path} has no checkpoint, so its weights are lost. Train the experiment again: ` +
@@ -66,11 +81,15 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
   }
   const isEma = experiment.optim.ema !== undefined;
   const graph = networkOf(experiment);
-  const { epoch, variables } = readVariables(join(path, last), graph, isEma ? 'ema' : 'network');
+  const read = readVariables(join(path, last), graph, isEma ? 'ema' : 'network');
+  const { epoch, steps, variables } = read;
+  const warning = warningOf(path, run, read);
   return {
     path,
     checkpoint: last,
     epoch,
+    steps,
+    ...(warning === undefined ? {} : { warning }),
     name,
     scale,
     seed,
@@ -83,12 +102,37 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
   };
 }
 
+/** A warning if a run did not come to its end. */
+function warningOf(
+  path: string,
+  { result, failure, experiment }: Run,
+  { epoch, steps }: Pick<TrainedNetwork, 'epoch' | 'steps'>,
+): string | undefined {
+  const after = [
+    ...(epoch > 0 || steps === 0 ? [count(epoch, 'epoch')] : []),
+    ...(steps > 0 ? [count(steps, 'step')] : []),
+  ].join(' and ');
+  if (failure !== undefined) {
+    return `${path} diverged in epoch ${failure.epoch}; its network is that of before, after ${after}.`;
+  }
+  if (result !== undefined || experiment === undefined) return undefined;
+  const planned = experiment.run.epochs;
+  return (
+    `${path} is not finished: its network was trained for ${after} (planned: ${count(planned, 'epoch')}). ` +
+    `Resume it with: npx cifar10-fast train --resume ${path}`
+  );
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
 /** The tensors of one part of a checkpoint that a network owns, and the epochs that they were trained for. */
 function readVariables(
   file: string,
   graph: Graph<AnyLayer>,
   part: 'network' | 'ema',
-): Pick<TrainedNetwork, 'epoch' | 'variables'> {
+): Pick<TrainedNetwork, 'epoch' | 'steps' | 'variables'> {
   const bad = (reason: string, options?: ErrorOptions): RunError =>
     new RunError(
       `run: ${file} is damaged, or of another network: ${reason}. Remove it to use the checkpoint before it, ` +
@@ -101,7 +145,7 @@ function readVariables(
   } catch (cause) {
     throw bad((cause as Error).message.replace(/\. [^.]*\.$/, ''), { cause });
   }
-  const { epoch, learnt } = read.snapshot;
+  const { epoch, learnt, unfinished } = read.snapshot;
   const variables = parametersOfGraph(graph).map(({ path, parameter }) => {
     const tensor = learnt[part][path];
     if (tensor === undefined) throw bad(`it has no tensor "${part}/${path}"`);
@@ -112,5 +156,5 @@ function readVariables(
     }
     return [path, tensor] as const;
   });
-  return { epoch, variables: Object.fromEntries(variables) };
+  return { epoch, steps: unfinished?.batches ?? 0, variables: Object.fromEntries(variables) };
 }

@@ -1,0 +1,150 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RunError } from '../base/errors';
+import { createRng } from '../base/rng';
+import { findExperiment } from '../catalogue/catalogue';
+import type { Experiment } from '../catalogue/experiment';
+import { overridden } from '../catalogue/override';
+import { scaled } from '../catalogue/scale';
+import { classes } from '../data/cifar10';
+import type { Cifar10, Split } from '../data/cifar10';
+import { valueAt } from '../optim/schedule';
+import { extendRun } from './extend';
+import type { FinishedRun, Run } from './run';
+import { readRun } from './run-file';
+import { resumeRun, trainExperiment } from './train';
+
+const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-extend-'));
+const long = 180_000;
+
+function made(count: number): Split {
+  const rng = createRng(count, 'images');
+  return {
+    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
+    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
+  };
+}
+
+const data: Cifar10 = { train: made(48), valid: made(32), classes, source: 'made here' };
+const smoke = scaled(findExperiment('demo'), 'smoke');
+/** Two epochs of three batches. */
+const small: Experiment = {
+  ...smoke,
+  data: { ...smoke.data, subset: { train: 48, valid: 32 }, batchSize: 16 },
+  optim: { ...smoke.optim, ema: { momentum: 0.9, updateFreq: 2 } },
+};
+let whole: FinishedRun;
+let longer: FinishedRun;
+
+beforeAll(async () => {
+  whole = await trainExperiment(small, { data, seed: 3, logDir: root });
+  longer = await extendRun(whole.path ?? '', { data, epochs: 2 });
+}, long);
+afterAll(() => rmSync(root, { recursive: true }));
+
+const readAll = (path = ''): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(path).map((name) => [name, readFileSync(join(path, name), 'latin1')]),
+  );
+
+describe('a finished run that is trained further', () => {
+  test('is a new run in a folder beside it, whose log begins with the finished epochs', async () => {
+    expect(longer.path).toBe(join(root, 'demo-smoke-3-2'));
+    expect(longer.rows).toHaveLength(4);
+    expect(longer.rows.slice(0, 2)).toEqual(whole.rows);
+    expect(longer.result).toMatchObject({ epochs: 4, accPercent: 100 * longer.rows[3].valid.acc });
+    const kept = (await readRun(longer.path ?? '')) as Run;
+    expect(kept.rows).toEqual(longer.rows);
+    expect(kept).toMatchObject({
+      overrides: ['run.epochs=2+2'],
+      continues: { run: whole.path, epochs: 2, accPercent: whole.result.accPercent },
+    });
+    const seconds = longer.rows.reduce((sum, { train }) => sum + train.time, 0);
+    expect(longer.result.trainSec).toBeCloseTo(seconds, 6);
+  });
+
+  test(
+    'leaves the finished run as it was, which gives the same run again',
+    async () => {
+      const before = readAll(whole.path);
+      const again = await extendRun(whole.path ?? '', { data, epochs: 2 });
+      expect(readAll(whole.path)).toEqual(before);
+      expect(again.path).toBe(join(root, 'demo-smoke-3-3'));
+      expect(again.state).toEqual(longer.state);
+    },
+    long,
+  );
+
+  test('trains with the rates that the end of a run of the new length has', () => {
+    const { lr } = overridden(small, 'run.epochs', 4).optim;
+    expect(longer.experiment.optim.lr).toEqual(lr);
+    expect(longer.rows.map((row) => row.lr)).toEqual([
+      ...whole.rows.map((row) => row.lr),
+      valueAt(lr, 3),
+      valueAt(lr, 4),
+    ]);
+    expect(longer.state).not.toEqual(whole.state);
+  });
+
+  test(
+    'can be stopped and resumed with a bit-identical result, and trained further again',
+    async () => {
+      const controller = new AbortController();
+      const stopped = extendRun(whole.path ?? '', {
+        data,
+        epochs: 2,
+        signal: controller.signal,
+        onEpoch: () => controller.abort(),
+      });
+      await expect(stopped).rejects.toThrow(/stopped in epoch 4/);
+      const path = join(root, 'demo-smoke-3-4');
+      const resumed = await resumeRun(path, { data });
+      expect(resumed.state).toEqual(longer.state);
+      expect(resumed.continues).toEqual(longer.continues);
+      const third = await extendRun(path, { data, epochs: 1 });
+      expect(third.overrides).toEqual(['run.epochs=2+2', 'run.epochs=4+1']);
+      expect(third.rows).toHaveLength(5);
+    },
+    long,
+  );
+
+  test(
+    'must be finished, without a budget',
+    async () => {
+      const refused = async (run: Promise<unknown>, message: RegExp): Promise<void> => {
+        await expect(run).rejects.toThrow(RunError);
+        await expect(run).rejects.toThrow(message);
+      };
+      const controller = new AbortController();
+      const open = trainExperiment(small, {
+        data,
+        seed: 4,
+        logDir: root,
+        signal: controller.signal,
+        onEpoch: () => controller.abort(),
+      });
+      await expect(open).rejects.toThrow(/stopped/);
+      await refused(
+        extendRun(join(root, 'demo-smoke-4'), { data, epochs: 1 }),
+        /is not finished, so it cannot be trained further\. Resume it first, without --epochs\./,
+      );
+      const budget = { seconds: 3600, spentSec: 0 };
+      const fitted = await trainExperiment(small, {
+        data,
+        seed: 5,
+        logDir: root,
+        budget,
+        // A clock on which a step takes ten minutes: the run has six of them.
+        clock: (
+          (now) => () =>
+            (now += 300)
+        )(0),
+      });
+      await refused(extendRun(fitted.path ?? '', { data, epochs: 1 }), /was fitted into a budget/);
+      await refused(extendRun(whole.path ?? '', { data, epochs: 0.5 }), /Give a whole number/);
+    },
+    long,
+  );
+});

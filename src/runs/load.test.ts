@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import {
+  addLoads,
+  allowedCores,
+  busySeconds,
+  isDisturbed,
+  loadBetween,
+  othersShare,
+  readLoadSample,
+} from './load';
+
+const stat = `cpu  900 0 300 5000 40 0 8 0 0 0
+cpu0 400 20 100 2500 20 3 5 2 7 0
+cpu1 500 0 200 2500 20 0 3 0 0 0
+cpu10 9999 0 0 0 0 0 0 0 0 0
+intr 1 2 3
+`;
+
+describe('the counters of Linux', () => {
+  test('cores that the process may use', () => {
+    expect(allowedCores('Name:\tnode\nCpus_allowed:\t13\nCpus_allowed_list:\t0-1,4\n')).toEqual([
+      0, 1, 4,
+    ]);
+  });
+
+  test('work is user, nice, system, interrupts and steal; not idle time, waiting or guests', () => {
+    expect(busySeconds(stat, [0])).toBe((400 + 20 + 100 + 3 + 5 + 2) / 100);
+    expect(busySeconds(stat, [0, 1])).toBe((530 + 703) / 100);
+  });
+
+  test('of this process grow with what it does', () => {
+    const before = readLoadSample();
+    let sum = 0;
+    while (process.cpuUsage().user / 1e6 < before.cpuSec + 0.02) sum += Math.sqrt(sum + 1);
+    const after = readLoadSample();
+    expect(after.cpuSec).toBeGreaterThan(before.cpuSec);
+    expect(after.wallSec).toBeGreaterThan(before.wallSec);
+    expect(after.cores).toBeGreaterThan(0);
+  });
+});
+
+describe('the load of a run', () => {
+  const from = { wallSec: 100, cpuSec: 10, busySec: 500, cores: 2 };
+
+  test('others have what the cores worked beyond this process', () => {
+    const load = loadBetween(from, { wallSec: 110, cpuSec: 28, busySec: 520, cores: 2 });
+    expect(load).toEqual({ wallSec: 10, cpuSec: 18, othersSec: 2, cores: 2 });
+    expect(othersShare(load)).toBe(0.1);
+    expect(isDisturbed({ load })).toBe(true);
+  });
+
+  test('ticks that are coarser than the seconds of a process are not negative work', () => {
+    const load = loadBetween(from, { wallSec: 101, cpuSec: 12, busySec: 501.99, cores: 2 });
+    expect(load.othersSec).toBe(0);
+    expect(isDisturbed({ load })).toBe(false);
+  });
+
+  test('from 5 % on it disturbs', () => {
+    const load = { wallSec: 10, cpuSec: 15, cores: 2 };
+    expect(isDisturbed({ load: { ...load, othersSec: 0.99 } })).toBe(false);
+    expect(isDisturbed({ load: { ...load, othersSec: 1.01 } })).toBe(true);
+  });
+
+  test('unknown, it disturbs nothing', () => {
+    const { busySec: _, ...unknown } = from;
+    const load = loadBetween(unknown, { ...from, wallSec: 110 });
+    expect(load).not.toHaveProperty('othersSec');
+    expect(othersShare(load)).toBeUndefined();
+    expect(isDisturbed({ load })).toBe(false);
+    expect(isDisturbed({})).toBe(false);
+  });
+
+  test('of a resumed run is that of both parts', () => {
+    const [one, two] = [
+      { wallSec: 10, cpuSec: 18, othersSec: 2, cores: 2 },
+      { wallSec: 30, cpuSec: 59, othersSec: 0, cores: 2 },
+    ];
+    expect(addLoads(undefined, one)).toBe(one);
+    expect(addLoads(one, two)).toEqual({ wallSec: 40, cpuSec: 77, othersSec: 2, cores: 2 });
+    const { othersSec: _, ...unknown } = two;
+    expect(addLoads(one, unknown)).toEqual({ wallSec: 40, cpuSec: 77, cores: 2 });
+  });
+});

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+/** How busy the processors were while a run trained, by this process and by others. */
+export interface Load {
+  /** Seconds that training took, evaluation included. */
+  readonly wallSec: number;
+  /** Processor seconds of this process in that time, summed over all cores. */
+  readonly cpuSec: number;
+  /**
+   * Processor seconds of everything else on the cores that this process may use, time that a hypervisor took included. Absent
+   * where the system does not say.
+   */
+  readonly othersSec?: number;
+  /** Cores that this process may use. */
+  readonly cores: number;
+}
+
+/** Counters at one moment; {@link loadBetween} is their difference. */
+export interface LoadSample extends Pick<Load, 'wallSec' | 'cpuSec' | 'cores'> {
+  /** Seconds that the cores worked since the system started; absent where the system does not say. */
+  readonly busySec?: number;
+}
+
+/** The largest share of the processors that others may use before the times of a run no longer count. */
+export const mostOthers = 0.05;
+
+/** Ticks a second in `/proc/stat`; Linux fixes it for programs. */
+const ticksPerSec = 100;
+
+/** Reads the counters of this process and of the cores that it may use. */
+export function readLoadSample(): LoadSample {
+  const { user, system } = process.cpuUsage();
+  const cores = availableParallelism();
+  const busySec = readBusySec(cores);
+  return {
+    wallSec: performance.now() / 1000,
+    cpuSec: (user + system) / 1e6,
+    cores,
+    ...(busySec === undefined ? {} : { busySec }),
+  };
+}
+
+/** Undefined outside Linux, and where a quota lets the process use fewer cores than it sees, so that others have the rest. */
+function readBusySec(cores: number): number | undefined {
+  try {
+    const allowed = allowedCores(readFileSync('/proc/self/status', 'utf8'));
+    if (allowed.length !== cores) return undefined;
+    return busySeconds(readFileSync('/proc/stat', 'utf8'), allowed);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The numbers of the cores in `/proc/self/status`, as in `Cpus_allowed_list:	0-1,4`. */
+export function allowedCores(status: string): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '';
+  return list.split(',').flatMap((range) => {
+    const [from, to = from] = range.split('-').map(Number);
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  });
+}
+
+/** Seconds of work of these cores in `/proc/stat`: all but idle time, waiting for disks, and guests, who count as users. */
+export function busySeconds(stat: string, cores: readonly number[]): number {
+  const ticks = cores.map((core) => {
+    const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(stat)?.[1];
+    if (line === undefined) throw new Error(`/proc/stat has no core ${core}`);
+    const [user, nice, system, _idle, _wait, irq = 0, softIrq = 0, steal = 0] = line
+      .split(' ')
+      .map(Number);
+    return user + nice + system + irq + softIrq + steal;
+  });
+  return ticks.reduce((sum, each) => sum + each, 0) / ticksPerSec;
+}
+
+/** The load between two samples. */
+export function loadBetween(from: LoadSample, to: LoadSample): Load {
+  const cpuSec = to.cpuSec - from.cpuSec;
+  return {
+    wallSec: to.wallSec - from.wallSec,
+    cpuSec,
+    ...(from.busySec === undefined || to.busySec === undefined
+      ? {}
+      : { othersSec: Math.max(0, to.busySec - from.busySec - cpuSec) }),
+    cores: to.cores,
+  };
+}
+
+/** The load of a run that was resumed: both parts together. */
+export function addLoads(before: Load | undefined, now: Load): Load {
+  if (before === undefined) return now;
+  const { othersSec: others } = before;
+  const isKnown = others !== undefined && now.othersSec !== undefined;
+  return {
+    wallSec: before.wallSec + now.wallSec,
+    cpuSec: before.cpuSec + now.cpuSec,
+    ...(isKnown ? { othersSec: others + now.othersSec } : {}),
+    cores: Math.max(before.cores, now.cores),
+  };
+}
+
+/** The share of the processors that others used, from 0 to 1; undefined where it is not known, as for runs of older versions. */
+export function othersShare(load: Load | undefined): number | undefined {
+  if (load?.othersSec === undefined || !(load.wallSec > 0)) return undefined;
+  return load.othersSec / (load.wallSec * load.cores);
+}
+
+/**
+ * Whether others used so much of the processors that the times of a run do not count: more than {@link mostOthers}. A run
+ * whose load is not known counts.
+ */
+export function isDisturbed({ load }: { readonly load?: Load }): boolean {
+  return (othersShare(load) ?? 0) > mostOthers;
+}

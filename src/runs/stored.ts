@@ -1,0 +1,168 @@
+import { lstat, readdir, rmdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { RunError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { isHeld, openRunFolder } from './folder';
+import type { Run } from './run';
+import { readRun } from './run-file';
+
+/** What became of a run that is kept in a folder. */
+export type RunStatus = 'finished' | 'stopped' | 'diverged' | 'training' | 'damaged';
+
+/** Every {@link RunStatus}. */
+export const runStatuses: readonly RunStatus[] = [
+  'finished',
+  'stopped',
+  'diverged',
+  'training',
+  'damaged',
+];
+
+/** A run as it is found in a folder. */
+export interface StoredRun {
+  /** The name of its folder. */
+  readonly folder: string;
+  readonly path: string;
+  readonly status: RunStatus;
+  /** Absent if it is damaged. */
+  readonly run?: Run;
+  /** What is wrong with it, if it is damaged. */
+  readonly problem?: string;
+  /** Of all its files. */
+  readonly bytes: number;
+}
+
+/** Files that runs, reports and predictions write into the folder of a run. */
+const ownFile =
+  /^(?:run\.json|log\.jsonl|logs\.tsv|net\.svg|predictions\.tsv|report\.html|checkpoint-\d+(?:-\d+)?\.safetensors(?:\.damaged)?|events\.out\.tfevents\..+|.+\.part)$/;
+
+/**
+ * The runs that are kept in a folder, by name; folders without a `run.json` are none.
+ *
+ * @throws RunError if the folder cannot be read
+ */
+export async function storedRuns(folder: string): Promise<StoredRun[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: Error) => {
+    throw new RunError(
+      `runs: ${folder} cannot be read: ${cause.message.replace(/, \w+.*$/, '')}. ` +
+        'Name the folder that holds the runs, as in --log-dir runs.',
+      { cause },
+    );
+  });
+  // Numbers by size: demo-smoke-2 comes before demo-smoke-10.
+  const byName = new Intl.Collator('en', { numeric: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const found: StoredRun[] = [];
+  for (const name of names.toSorted(byName.compare)) {
+    const run = await storedRun(join(folder, name));
+    if (run !== undefined) found.push(run);
+  }
+  return found;
+}
+
+/** The run of a folder; undefined if it has no `run.json`. */
+export async function storedRun(path: string): Promise<StoredRun | undefined> {
+  const folder = basename(resolve(path));
+  const bytes = await bytesIn(path);
+  try {
+    const run = await readRun(path);
+    if (run === undefined) return undefined;
+    return { folder, path, run, bytes, status: await statusOf(path, run) };
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    return { folder, path, bytes, status: 'damaged', problem: error.message };
+  }
+}
+
+async function statusOf(path: string, { result, failure }: Run): Promise<RunStatus> {
+  if (result !== undefined) return 'finished';
+  if (failure !== undefined) return 'diverged';
+  return (await isHeld(path)) ? 'training' : 'stopped';
+}
+
+async function bytesIn(path: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(path)) {
+    // A file may go while a run is trained.
+    bytes += await stat(join(path, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+  return bytes;
+}
+
+/**
+ * The folder of a run by its path, or by its name in `logDir`.
+ *
+ * @throws RunError if there is none; names the nearest
+ */
+export async function runPath(text: string, logDir: string): Promise<string> {
+  for (const path of [text, join(logDir, text)]) {
+    if ((await lstat(path).catch(() => undefined)) !== undefined) return path;
+  }
+  const names = await readdir(logDir).catch(() => []);
+  throw new RunError(
+    `runs: there is no run "${text}", here or in ${logDir}.${nearestHint(text, names)} ` +
+      '"cifar10-fast runs" lists them.',
+  );
+}
+
+/**
+ * Checks that a folder can be deleted as a run: it holds a run and nothing that no run writes, is not a link, is not being
+ * trained, and is finished.
+ *
+ * @param isUnfinishedToo whether a run may be deleted that could be resumed
+ * @throws RunError if it cannot; says why and what to do
+ */
+export async function checkDeletable(
+  path: string,
+  { isUnfinishedToo }: { readonly isUnfinishedToo: boolean },
+): Promise<StoredRun> {
+  const refuse = (reason: string, repair: string): RunError =>
+    new RunError(`runs: ${path} ${reason}, so it is not deleted. ${repair}`);
+  const byHand = 'Delete it by hand if it is not needed.';
+  const found = await lstat(path);
+  if (found.isSymbolicLink()) throw refuse('is a link', 'Name the folder that it leads to.');
+  if (!found.isDirectory()) throw refuse('is not a folder', 'Name the folder of a run.');
+  const stored = await storedRun(path);
+  if (stored === undefined) {
+    throw refuse('has no run.json and so is not the folder of a run', 'Name one.');
+  }
+  const { status, problem = '' } = stored;
+  if (status === 'damaged') throw refuse(`holds a damaged run (${problem})`, byHand);
+  const entries = await readdir(path, { withFileTypes: true });
+  const foreign = entries.find((entry) => !entry.isFile() || !ownFile.test(entry.name));
+  if (foreign !== undefined) {
+    throw refuse(`holds ${JSON.stringify(foreign.name)}, which no run writes`, 'Move that away.');
+  }
+  if (status === 'training') throw refuse('is being trained', 'Stop that process first.');
+  if (status === 'stopped' && !isUnfinishedToo) {
+    throw refuse('is not finished and can be resumed', 'Add --unfinished to delete it.');
+  }
+  return stored;
+}
+
+/**
+ * Deletes the folder of a run, file by file; nothing else that may have come into it meanwhile.
+ *
+ * @throws RunError as {@link checkDeletable}, or if a file cannot be removed
+ */
+export async function deleteRun(
+  path: string,
+  options: { readonly isUnfinishedToo: boolean },
+): Promise<void> {
+  await checkDeletable(path, options);
+  const folder = await openRunFolder(path);
+  try {
+    // What says that it is a run goes last.
+    const names = (await folder.list()).filter((name) => ownFile.test(name) && name !== 'run.json');
+    await folder.remove(...names, 'run.json');
+    await rmdir(path);
+  } catch (cause) {
+    if (cause instanceof RunError) throw cause;
+    throw new RunError(`runs: ${path} cannot be removed: ${(cause as Error).message}.`, { cause });
+  } finally {
+    folder.release();
+  }
+}

@@ -1,0 +1,61 @@
+import type { Experiment } from '../catalogue/experiment';
+import type { Cifar10 } from '../data/cifar10';
+import { isDisturbed } from './load';
+import { prepareRun } from './prepare';
+import { inFastestPrecision, planRun } from './run';
+import type { Run } from './run';
+
+/** How long an experiment trains on this machine, in its fastest precision. */
+export interface TimeHere {
+  /** Seconds of training; with those of evaluation if they were not measured in a run. */
+  readonly sec: number;
+  /** Finished runs of this machine that it is the mean of; 0: by its warm-up. */
+  readonly runs: number;
+}
+
+/** Tells how long experiments train here. */
+export type TimeOf = (experiment: Experiment) => Promise<TimeHere>;
+
+/**
+ * Opens a clock for experiments: the mean of the runs that were finished on this machine without disturbance, or else what its
+ * warm-up predicts, in a few seconds. Experiments with the same network and data are measured once.
+ *
+ * @throws RunError, EngineError later, as `trainExperiment`
+ */
+export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
+  const epochSec = new Map<string, number>();
+  return async (experiment) => {
+    const { machine, name, scale, precision } = planRun(experiment, data, 0);
+    const same = stored.filter(
+      (run) =>
+        run.machine === machine &&
+        run.name === name &&
+        run.scale === scale &&
+        run.precision === precision &&
+        run.overrides.length === 0 &&
+        run.mode === 'captured' &&
+        run.result?.divergedIn === undefined &&
+        !isDisturbed(run),
+    );
+    const times = same.flatMap(({ result }) => (result === undefined ? [] : result.trainSec));
+    if (times.length > 0) {
+      return { sec: times.reduce((sum, sec) => sum + sec, 0) / times.length, runs: times.length };
+    }
+    const { net, loss, data: images, optim, run } = experiment;
+    const key = JSON.stringify([net, loss, images, optim.rule, optim.groups, run.tta]);
+    const known = epochSec.get(key) ?? (await measured(experiment, data));
+    epochSec.set(key, known);
+    return { sec: run.epochs * known, runs: 0 };
+  };
+}
+
+/** Seconds of an epoch and its evaluation, by the warm-up. */
+async function measured(experiment: Experiment, data: Cifar10): Promise<number> {
+  const { trainer } = prepareRun(experiment, data, 0, { engine: inFastestPrecision() });
+  try {
+    const { epochSec } = await trainer.warmUp();
+    return epochSec;
+  } finally {
+    trainer.dispose();
+  }
+}

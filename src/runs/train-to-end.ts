@@ -1,0 +1,160 @@
+import type { Cifar10 } from '../data/cifar10';
+import type { EpochRow, Trainer, Watch } from '../train/training';
+import { keepBudget } from './budget';
+import type { Checkpoint, KeptCheckpoints } from './checkpoint';
+import { createPace, runEpochs, watchAt } from './epochs';
+import type { RunProgress, TrainedEpochs } from './epochs';
+import { checkDuration } from './feasible';
+import { addLoads, loadBetween, readLoadSample } from './load';
+import type { Load } from './load';
+import { prepareRun, resultOf } from './prepare';
+import type { Budget, FinishedRun, PlannedRun, Result } from './run';
+import type { RunStore } from './store';
+
+/** Options that change nothing about a run's result. */
+export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
+  readonly data: Cifar10;
+  /**
+   * How many checkpoints to keep: the last so many, or all; 0 for none, after which a resumed run starts from epoch 1.
+   * Default: 2; of a resumed run, as before.
+   */
+  readonly checkpoints?: KeptCheckpoints;
+  /** Called before anything is put on the device. */
+  readonly onPrepare?: (run: PlannedRun) => void;
+  /** Called when training starts or resumes, with what is expected of it. */
+  readonly onStart?: (run: PlannedRun, expected: Expected) => void | Promise<void>;
+  /** Called about once a second. */
+  readonly onProgress?: (progress: RunProgress) => void;
+  /** Called after each epoch, before its files are written. */
+  readonly onEpoch?: (row: EpochRow) => void;
+}
+
+/** What is known of a run when training starts or resumes. */
+export interface Expected extends Pick<Result, 'pflop'> {
+  /** Seconds of an epoch, its evaluation included. */
+  readonly epochSec: number;
+  /** Epochs of the whole run, the last one perhaps a fraction. */
+  readonly epochs: number;
+  /** Seconds that the run would have taken, if it is shortened to stay below `atMostSec`. */
+  readonly shortenedFromSec?: number;
+}
+
+/**
+ * Trains the rest of a run, from a checkpoint or from epoch 1. Every run that is kept in a folder is trained here.
+ *
+ * @param atMostSec a run that would take longer gets a budget of two thirds of it
+ * @param open gives the store of the run, once it is ready to train
+ * @throws RunError, DivergedError, InterruptedError, with what the store keeps
+ */
+export async function trainToEnd(
+  plan: PlannedRun,
+  {
+    data,
+    onPrepare,
+    onStart,
+    onEpoch,
+    atMostSec,
+    ...watch
+  }: RunOptions & { readonly atMostSec?: number },
+  open: (run: PlannedRun) => Promise<RunStore | undefined>,
+  from?: Checkpoint,
+): Promise<FinishedRun> {
+  onPrepare?.(plan);
+  const { experiment, seed, mode, precision, xla } = plan;
+  const pace = createPace(watch.clock);
+  const startedAt = pace.clock();
+  const given = plan.algorithms === undefined ? {} : { algorithms: plan.algorithms };
+  const { trainer, imagesPerEpoch, ...prepared } = prepareRun(experiment, data, seed, {
+    engine: { mode, precision, xla, ...given },
+    ...watchAt(pace, watch),
+  });
+  let store: RunStore | undefined;
+  let sample = readLoadSample();
+  const loadSoFar = (): Load => addLoads(plan.load, loadBetween(sample, readLoadSample()));
+  try {
+    if (from !== undefined) await trainer.restore(from.snapshot);
+    const warmUp = await trainer.warmUp();
+    pace.epochSec = warmUp.epochSec;
+    const algorithms = [...trainer.session.algorithms];
+    const { preprocessSec = prepared.preprocessSec } = plan;
+    const unfinishedSec = from?.snapshot.unfinished?.timeSec ?? 0;
+    const rows = from?.rows ?? [];
+    const wanted = plan.budget ?? limitOf(atMostSec, pace.epochSec * trainer.epochs);
+    const keeper =
+      wanted === undefined
+        ? undefined
+        : keepBudget(wanted, rows, {
+            trainer,
+            warmUp,
+            clock: pace.clock,
+            startedAt,
+            unfinishedSec,
+          });
+    checkDuration(pace.epochSec * (trainer.epochs - rows.length));
+    const budget = keeper === undefined ? {} : { budget: keeper.budget };
+    const ready = { ...plan, algorithms, preprocessSec, rows, ...budget };
+    store = await open(ready);
+    const run = { ...ready, ...store?.run };
+    await onStart?.(run, {
+      epochSec: pace.epochSec,
+      epochs: trainer.epochs,
+      ...pflopOf(trainer),
+      ...(wanted === plan.budget
+        ? {}
+        : { shortenedFromSec: pace.epochSec * experiment.run.epochs }),
+    });
+    sample = readLoadSample();
+    const trained = await runEpochs(trainer, {
+      rows: run.rows,
+      unfinishedSec,
+      pace,
+      onEpoch: async (row, done) => {
+        onEpoch?.(row);
+        await store?.epoch(done, await trainer.save());
+        if (done.length < trainer.epochs) keeper?.keep(done);
+      },
+    });
+    const load = loadSoFar();
+    const result = await endOf(run, trained, trainer, imagesPerEpoch);
+    const { learnt: state } = await trainer.save();
+    await store?.finish({ result, load });
+    return { ...run, algorithms, preprocessSec, rows: trained.rows, result, load, state };
+  } catch (error) {
+    throw store === undefined ? error : await store.fail(error, trainer, loadSoFar());
+  } finally {
+    store?.close();
+    trainer.dispose();
+  }
+}
+
+/** The budget of a run that would take longer than it may. */
+function limitOf(atMostSec: number | undefined, expectedSec: number): Budget | undefined {
+  if (atMostSec === undefined || expectedSec <= atMostSec) return undefined;
+  return { seconds: (2 / 3) * atMostSec, spentSec: 0 };
+}
+
+/** The result of trained epochs, each of so many images. @throws DivergedError if they diverged, and the experiment may not or finished no epoch */
+export async function endOf(
+  { experiment }: Pick<PlannedRun, 'experiment'>,
+  { rows, diverged }: TrainedEpochs,
+  trainer: Trainer,
+  imagesPerEpoch: number,
+): Promise<Result> {
+  const { finalTta = false, mayDiverge = false } = experiment.run;
+  const images = Math.min(rows.length * imagesPerEpoch, trainer.steps * experiment.data.batchSize);
+  if (diverged !== undefined) {
+    if (!mayDiverge || rows.length === 0) throw diverged;
+    return { ...resultOf(rows, images), divergedIn: diverged.epoch };
+  }
+  const result = { ...resultOf(rows, images), ...pflopOf(trainer) };
+  if (!finalTta) return result;
+  const { acc, loss } = await trainer.evaluate({ tta: true });
+  return { ...result, tta: { accPercent: 100 * acc, loss } };
+}
+
+/** What a run has computed; nothing in eager mode, which has no graphs to count in. */
+function pflopOf(trainer: Trainer): Pick<Result, 'pflop'> {
+  if (trainer.session.mode === 'eager') return {};
+  const { train, evaluation } = trainer.flops();
+  return { pflop: (train + evaluation) / 1e15 };
+}
