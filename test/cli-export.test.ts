@@ -1,4 +1,12 @@
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -65,6 +73,31 @@ describe('help', () => {
   });
 });
 
+describe('a run that was stopped', () => {
+  const stopped = join(scratch, 'runs/demo-smoke-1');
+
+  beforeAll(() => {
+    cpSync(run, stopped, { recursive: true });
+    const { result: _, ...about } = JSON.parse(
+      readFileSync(join(run, 'run.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    writeFileSync(join(stopped, 'run.json'), JSON.stringify(about));
+  });
+
+  test.each([
+    ['predict', ['photo.png']],
+    ['export', ['-o', 'stopped']],
+  ])('%s warns that its network was not trained to the end', async (name, more) => {
+    const { code, stderr } = await cli([name, stopped, ...more]);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr:
+        `${stopped} is not finished: its network was trained for 2 epochs (planned: 2 epochs). ` +
+        `Resume it with: npx cifar10-fast train --resume ${stopped}\n`,
+    });
+  });
+});
+
 describe('export', () => {
   test.each([
     ['saved-model', ['about.json', 'saved_model.pb']],
@@ -73,7 +106,7 @@ describe('export', () => {
   ])('%s', async (format, files) => {
     const { code, stdout, stderr } = await cli(['export', run, '-o', format, '--format', format]);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(`demo, smoke size, after epoch 2, in ${format}: `);
+    expect(stdout).toMatch(`demo, smoke scale, after epoch 2, in ${format}: `);
     expect(readdirSync(join(scratch, format)).toSorted()).toEqual(files);
   });
 

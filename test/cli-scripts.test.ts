@@ -53,7 +53,8 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
         logDir,
       ]);
       expect(code).toBe(0);
-      const lines = stdout.trimEnd().split('\n');
+      const all = stdout.trimEnd().split('\n');
+      const lines = all.slice(0, all.indexOf(''));
       expect(lines).toEqual([
         'Loading CIFAR-10',
         'Warming up on random inputs',
@@ -68,9 +69,17 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
       ]);
       expect(stderr).toMatch(
         new RegExp(
-          `^${name}, smoke size: about \\d+:\\d\\d for 2 epochs on .+, (fp32|bf16|fp16)\n$`,
+          `^${name}, smoke scale: about \\d+:\\d\\d for 2 epochs on .+, (fp32|bf16|fp16)\n$`,
         ),
       );
+      const accuracy = Number(lines.at(-1)?.trim().split(/ +/)[6]);
+      const total = Number(lines.at(-1)?.trim().split(/ +/)[7]);
+      expect(all.slice(lines.length).filter((line) => !line.startsWith('other programs'))).toEqual([
+        '',
+        `test accuracy ${(100 * accuracy).toFixed(2)} %, ${total.toFixed(1)} s by DAWNBench's rule ` +
+          '(preprocessing counted, validation not)',
+        `kept in ${join(logDir, `${name}-smoke-0`)}, log also in ${join(logDir, 'logs.tsv')}`,
+      ]);
       // The log holds the last two columns of the table.
       const log = readFileSync(join(logDir, 'logs.tsv'), 'utf8');
       for (const [index, line] of log.split('\n').slice(1).entries()) {
@@ -108,10 +117,27 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
         accPercent: 100 * two.valid.acc,
         totalSec: two['total time'],
         preprocessSec: expect.any(Number) as number,
-        log: join(logDir, 'logs.tsv'),
+        load: expect.objectContaining({ cores: expect.any(Number) as number }) as object,
+        folder: join(logDir, `${name}-smoke-3`),
+        log: join(logDir, 'logs-2.tsv'),
       });
       expect(whole.preprocessSec).toBeGreaterThan(0);
-      expect(readFileSync(join(logDir, 'logs.tsv'), 'utf8')).toBe(logOf(rows));
+      expect(readFileSync(join(logDir, 'logs-2.tsv'), 'utf8')).toBe(logOf(rows));
+      // It is a run like any other: listed, predicting, with its own log.
+      const folder = join(logDir, `${name}-smoke-3`);
+      expect(readFileSync(join(folder, 'logs.tsv'), 'utf8')).toBe(logOf(rows));
+      const listed = await cli(['runs', '--log-dir', logDir, '--json']);
+      expect(JSON.parse(listed.stdout)).toMatchObject({
+        runs: [
+          { folder: `${name}-smoke-0`, status: 'finished' },
+          {
+            folder: `${name}-smoke-3`,
+            status: 'finished',
+            result: { trainSec: two['total time'] },
+          },
+        ],
+      });
+      expect((await cli(['predict', folder, '--test-image', '0'])).code).toBe(0);
 
       // The same record by `train`: timed in another way, and the same training.
       const trained = await cli(['train', name, ...flags, join(scratch, 'runs')]);
@@ -124,20 +150,29 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
 
 describe('the scripts, when something goes wrong', () => {
   test(
-    'Ctrl-C ends after the step with code 130; the log has the finished epochs',
+    'Ctrl-C ends after the step with code 130; the run is kept and can be resumed',
     async () => {
-      const logDir = join(scratch, 'interrupted');
-      const { code, stdout, stderr } = await cli(
-        ['dawn', '--scale', 'smoke', '--json', '--log-dir', logDir],
-        { interruptAt: /\n/ },
-      );
+      const cwd = mkdtempSync(join(scratch, 'interrupted-'));
+      const { code, stdout, stderr } = await cli(['dawn', '--scale', 'smoke', '--json'], {
+        cwd,
+        interruptAt: /\n/,
+      });
       expect(code).toBe(130);
+      const folder = join(cwd, 'runs/dawn-smoke-0');
       expect(stderr).toMatch(
-        /Stopping after this step; once more to stop at once\.\ntrain: stopped in epoch 2, before step \d+ of \d+ \(\w+\)\. 1 finished epoch is kept in .*logs\.tsv\.\n$/,
+        new RegExp(
+          'Stopping after this step; once more to stop at once\\.\ntrain: stopped in epoch 2, before step \\d+ of \\d+ \\(\\w+\\)\\. ' +
+            `Everything trained so far is kept\\. Resume with: npx cifar10-fast train --resume ${folder}\n$`,
+        ),
       );
-      expect(readFileSync(join(logDir, 'logs.tsv'), 'utf8')).toBe(
-        logOf(jsonLines(stdout) as Row[]),
-      );
+      const [row] = jsonLines(stdout) as Row[];
+      expect(readFileSync(join(folder, 'logs.tsv'), 'utf8')).toBe(logOf([row]));
+      expect(existsSync(join(cwd, 'logs.tsv'))).toBe(false);
+      const resumed = await cli(['train', '--resume', folder, '--json']);
+      expect(resumed.code).toBe(0);
+      const [one, two] = jsonLines(resumed.stdout) as Row[];
+      expect(one).toMatchObject(row);
+      expect(two['total time']).toBeCloseTo(row['total time'] + two.train.time, 6);
     },
     long,
   );
@@ -216,7 +251,7 @@ describe('train --set', () => {
       expect(code).toBe(0);
       const [headline, changed] = stdout.split('\n');
       expect(headline).toMatch(
-        /^post7-no-norm, smoke size: 1 epoch of 1,024 images, batch 128, widths 6\/8\/16\/32, /,
+        /^post7-no-norm, smoke scale: 1 epoch of 1,024 images, batch 128, widths 6\/8\/16\/32, /,
       );
       expect(changed).toBe(`changed: ${overrides.join(', ')}`);
       expect(stdout).toMatch(/^test accuracy \d+\.\d\d % \(\d+\.\d\d % with mirror images\), /m);

@@ -104,7 +104,7 @@ describe('sweep', () => {
         expect(figures(folder)).toEqual(figures(join(scratch, `one/demo-smoke-${seed}`)));
       }
       const text = (await cli(sweepOf('stopped', 2))).stdout;
-      expect(text).toMatch(/^0 of 2 runs to do, 2 finished before; smoke size, /);
+      expect(text).toMatch(/^0 of 2 runs to do, 2 finished before; smoke scale, /);
       expect(text).toMatch(/\nexperiment {2}n {2}mean % .*\ndemo {8}2 /);
     },
     long,
@@ -253,7 +253,7 @@ describe('report', () => {
       code: 1,
       stdout: '',
       stderr:
-        'cifar10-fast: report: nowhere does not exist. Name the folder of a run, or of several.\n',
+        'cifar10-fast: report: nowhere does not exist. Name the folder of a run, or of several; "cifar10-fast train demo" makes one in runs/.\n',
     });
     expect((await cli(['report', '--compare', 'demo'])).stderr).toBe(
       'cifar10-fast: --compare needs 2 values: --compare A B.\n',

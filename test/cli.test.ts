@@ -58,6 +58,14 @@ function screen(sent: string): string[] {
   return lines.map((line) => line.trimEnd());
 }
 
+/** A line about other programs, as a run prints it on a busy machine. */
+const isBusy = (line: string): boolean => line.startsWith('other programs used ');
+const printed = (text: string): string =>
+  text
+    .split('\n')
+    .filter((line) => !isBusy(line))
+    .join('\n');
+
 interface Row {
   readonly epoch: number;
   readonly lr: number;
@@ -107,7 +115,9 @@ describe('help', () => {
     expect(whole).toMatchObject({ code: 0, stderr: '' });
     await expect(whole.stdout).toMatchFileSnapshot('output/help.txt');
     const names = [...whole.stdout.matchAll(/^ {2}(\S+) {2,}/gm)].map((match) => match[1]);
-    expect(names).toEqual(expect.arrayContaining(['train', 'list', 'draw', 'data', 'info']));
+    expect(names).toEqual(
+      expect.arrayContaining(['train', 'runs', 'show', 'list', 'draw', 'data', 'info']),
+    );
     for (const name of names) {
       const { code, stdout, stderr } = await cli([name, '--help']);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -121,6 +131,11 @@ describe('help', () => {
     expect(await cli(['-h'])).toEqual({ code: 0, stdout, stderr: '' });
     expect(await cli([])).toEqual({ code: 2, stdout, stderr: '' });
     expect((await cli(['list', '-h'])).stdout).toBe((await cli(['list', '--help'])).stdout);
+  });
+
+  test('--version is that of the package', async () => {
+    const { version } = JSON.parse(read(root, 'package.json')) as { readonly version: string };
+    expect(await cli(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
 
@@ -186,6 +201,36 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     [
       'train --resume a --set run.epochs=3',
       'train: --resume reads everything that decides the run from a; leave out --set.',
+    ],
+    ['train demo --epochs +4', '--epochs +4 adds to a finished run. Name it, as in --resume'],
+    ['train demo --lr fast', '--lr "fast" is not a number above 0. Give one, as in --lr 0.4.'],
+    [
+      'train demo --batch-size 1.5',
+      '"data.batchSize" is 1.5; expected a whole number of at least 1',
+    ],
+    [
+      'train --resume a --epochs 28',
+      '--epochs "28" is not how many epochs to add. With --resume, give it as in --epochs +4.',
+    ],
+    [
+      'train --resume a --epochs +4 --inexact',
+      '--inexact is for a run that continues bit by bit; --epochs +N makes a new one.',
+    ],
+    ['train demo --lrr 1', 'train: there is no flag --lrr. Nearest: "--lr".'],
+    ['train demo --no', 'train: there is no flag --no. "cifar10-fast train --help" lists them.'],
+    [
+      'train demo --set net.model=dawn',
+      'override: "net.model" of experiment "demo" is resnet9 and stays so: other networks have other values.',
+    ],
+    ['show demo optmi', 'show: experiment "demo" has no "optmi". Nearest: "optim".'],
+    ['list nonsense', 'list: no experiment has "nonsense" in its name, title or notebook.'],
+    ['list --scale smoke', 'list: --scale is for --time. Add that, or leave out --scale.'],
+    ['runs lst', 'runs: there is no "lst", only list, compare, open, delete. Nearest: "list".'],
+    ['runs compare one', 'runs compare: give two runs or more: cifar10-fast runs compare RUN RUN.'],
+    ['runs delete', 'runs delete: give the runs: cifar10-fast runs delete RUN… --yes.'],
+    [
+      'runs list --since monday',
+      '--since "monday" is not a day. Give one, as in --since 2026-11-23.',
     ],
     ['train demo --inexact', '--inexact needs --resume FOLDER.'],
     [
@@ -444,13 +489,14 @@ describe('train', () => {
       imagesPerSec: expect.closeTo((2 * 1024) / two['total time'], 6) as number,
       pflop: expect.any(Number) as number,
       preprocessSec: expect.any(Number) as number,
+      load: expect.objectContaining({ cores: expect.any(Number) as number }) as object,
       folder: first,
     });
   });
 
   test('without --json prints the size, the machine, the table of the reference and how to go on', () => {
     expect(plain).toMatchObject({ code: 0, stderr: '' });
-    const lines = plain.stdout.trimEnd().split('\n');
+    const lines = printed(plain.stdout).trimEnd().split('\n');
     const [one, two] = rowsIn(`${first}-2`);
     const cells = ({ epoch, lr, train, valid, 'total time': total }: Row): string[] => [
       String(epoch),
@@ -461,7 +507,7 @@ describe('train', () => {
     const line = (texts: readonly string[]): string =>
       texts.map((text) => text.padStart(12)).join(' ');
     expect(lines).toEqual([
-      'demo, smoke size: 2 epochs of 1,024 images, batch 64, widths 4/8/16/32, 26,340 parameters',
+      'demo, smoke scale: 2 epochs of 1,024 images, batch 64, widths 4/8/16/32, 26,340 parameters',
       expect.stringMatching(/^on .+ cores?, .+; TensorFlow 2\.\d+\.\d+, .+, seed 0$/),
       expect.stringMatching(/^about \d+:\d\d on this machine$/),
       '',
@@ -674,6 +720,46 @@ describe('train', () => {
   );
 
   test(
+    '--resume --epochs +N trains a finished run further, in a folder of its own',
+    async () => {
+      const runs = join(scratch, 'further');
+      const finished = join(runs, 'demo-smoke-0');
+      cpSync(first, finished, { recursive: true });
+      const { code, stdout } = await cli(['train', '--resume', finished, '--epochs', '+1']);
+      expect(code).toBe(0);
+      const longer = join(runs, 'demo-smoke-0-2');
+      expect(stdout).toMatch(/^changed: run\.epochs=2\+1$/m);
+      expect(stdout).toMatch(/^2 epochs are finished; about \d+:\d\d on this machine$/m);
+      expect(stdout).toContain(`next: npx cifar10-fast runs compare ${finished} ${longer}\n`);
+      expect(rowsIn(longer).slice(0, 2)).toEqual(rowsIn(first));
+      expect(rowsIn(longer)).toHaveLength(3);
+      const again = await cli(['runs', 'compare', finished, longer]);
+      expect(again.code).toBe(0);
+      expect(again.stdout).toMatch(/^run\.epochs +2 +3$/m);
+    },
+    long,
+  );
+
+  test(
+    'a changed run does not recommend its changes for the full scale, nor a checkpoint that was not kept',
+    async () => {
+      const runs = join(scratch, 'changed');
+      const flags = ['--epochs', '1', '--checkpoints', '0', '--set', 'net.channels.prep=2'];
+      const { code, stdout } = await cli(smoke(runs, ...flags));
+      expect(code).toBe(0);
+      const folder = join(runs, 'demo-smoke-0');
+      expect(stdout).toContain(
+        `kept in ${folder}: run.json, log.jsonl, logs.tsv, net.svg, events\n`,
+      );
+      expect(stdout).toContain(
+        'next: npx cifar10-fast train demo --scale smoke --seed 0 trains it unchanged, to compare with\n',
+      );
+      expect(stdout).toContain('changed: run.epochs=1, net.channels.prep=2\n');
+    },
+    long,
+  );
+
+  test(
     'a reader that closes early (| head) ends it quietly',
     async () => {
       const pipe = '"$@" | head -n 1; echo "code ${PIPESTATUS[0]}"';
@@ -732,8 +818,8 @@ describe('on a terminal', () => {
       const reading = liveLines(stdout).filter((line) => line.startsWith('CIFAR-10: read '));
       expect(reading).not.toEqual([]);
       const shown = screen(stdout);
-      expect(shown[0]).toMatch(/^demo, smoke size: /);
-      expect(shown.slice(4)).toEqual([
+      expect(shown[0]).toMatch(/^demo, smoke scale: /);
+      expect(shown.slice(4).filter((line) => !isBusy(line))).toEqual([
         expect.stringMatching(/^ {7}epoch {11}lr /),
         expect.stringMatching(/^ {11}1 ( +[\d.]+){8}$/),
         expect.stringMatching(/^ {11}2 ( +[\d.]+){8}$/),

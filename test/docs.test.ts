@@ -292,7 +292,7 @@ describe('results.md', () => {
     const widths = ({ net }: Experiment): number[] => Object.values(net.channels);
     const images = smoke.data.subset?.train.toLocaleString('en');
     expect(page).toContain(
-      `demo, smoke size: ${smoke.run.epochs} epochs of ${images} images, batch ${smoke.data.batchSize}, ` +
+      `demo, smoke scale: ${smoke.run.epochs} epochs of ${images} images, batch ${smoke.data.batchSize}, ` +
         `widths ${widths(smoke).join('/')}, ` +
         `${countTrainable(networkOf(smoke)).toLocaleString('en')} parameters`,
     );

@@ -1,14 +1,15 @@
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InterruptedError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
-import { trainDawnbench } from '../runs/dawnbench';
-import type { DawnbenchRow } from '../runs/dawnbench';
 import { scales } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
+import { trainDawnbench } from '../runs/dawnbench';
+import type { DawnbenchRow, DawnbenchRun } from '../runs/dawnbench';
+import { makeFolder } from '../runs/folder';
+import { slowPrecision } from '../runs/run';
 import { durationText, progressLine } from '../text/progress';
 import { Table } from '../text/table';
 import { tsv } from '../text/tsv';
-import { makeFolder } from '../runs/folder';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import { engineFlags, engineOf } from './engine-flags';
@@ -16,8 +17,9 @@ import { oneOf, wholeNumber } from './flags';
 import type { Command } from './flags';
 import { writeOutput } from './output';
 import { interruptSignal } from './stop-signals';
+import { disturbanceText } from './train-text';
 
-/** A script of the study as a command: its record, its flags, its words and its `logs.tsv`. */
+/** A script of the study as a command: its experiment, its flags, what it prints. */
 function script(name: 'dawn' | 'new-dawn', summary: string): Command {
   return {
     name,
@@ -28,7 +30,10 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
         value: 'DIR',
         help: 'a folder with the official CIFAR-10 files, instead of the cache',
       },
-      'log-dir': { value: 'DIR', help: 'where logs.tsv is written (default .)' },
+      'log-dir': {
+        value: 'DIR',
+        help: 'where the run folder is made (default runs); if given, logs.tsv is also written there, under the next free name',
+      },
       scale: {
         value: 'SCALE',
         help: 'full (default) as published; pocket: width / 4, epochs / 6; smoke: seconds',
@@ -42,7 +47,7 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
     run: async (given) => {
       const scale = oneOf(given, 'scale', scales, 'full');
       const seed = wholeNumber(given, 'seed', 0, 0);
-      const logDir = given.values.get('log-dir') ?? '.';
+      const logDir = given.values.get('log-dir') ?? 'runs';
       const isJson = given.switches.has('json');
       const experiment = scaled(findExperiment(name), scale);
       const say = (line: string): void => {
@@ -54,50 +59,66 @@ function script(name: 'dawn' | 'new-dawn', summary: string): Command {
       try {
         // First of all: a folder that cannot be written is an error at once.
         await makeFolder(logDir, '--log-dir');
+        const log = given.values.has('log-dir') ? await freeLog(logDir) : undefined;
         say('Loading CIFAR-10');
         const data = await loadData(given, display, { signal });
         const table = new Table<DawnbenchRow>({ write: say });
-        const { run, preprocessSec } = await trainDawnbench(experiment, {
+        const run = await trainDawnbench(experiment, {
           data,
           seed,
+          logDir,
           engine: engineOf(given),
           signal,
           say,
-          onEstimate: ({ machine, precision }, totalSec) =>
+          onEstimate: (plan, totalSec) => {
+            for (const warning of slowPrecision(plan)) display.note(warning);
             display.note(
-              `${name}, ${scale} size: about ${durationText(totalSec)} for ${experiment.run.epochs} epochs on ` +
-                `${machine}, ${precision}`,
-            ),
+              `${name}, ${scale} scale: about ${durationText(totalSec)} for ${experiment.run.epochs} epochs on ` +
+                `${plan.machine}, ${plan.precision}`,
+            );
+          },
           onProgress: (progress) => display.show(progressLine(progress, display.width)),
           onEpoch: async (row) => {
             rows.push(row);
             display.clear();
             if (isJson) process.stdout.write(`${JSON.stringify(row)}\n`);
             else table.append(row);
-            await writeOutput(join(logDir, 'logs.tsv'), tsv(rows), '--log-dir');
+            if (log !== undefined) await writeOutput(log, tsv(rows), '--log-dir');
           },
         });
-        if (isJson) {
-          const { mode, precision } = run;
-          const { valid, 'total time': totalSec } = rows[rows.length - 1];
-          process.stdout.write(
-            `${JSON.stringify({ record: name, scale, seed, mode, precision, accPercent: 100 * valid.acc, totalSec, preprocessSec, log: join(logDir, 'logs.tsv') })}\n`,
-          );
-        }
+        if (isJson) process.stdout.write(`${JSON.stringify(runLine(run, log))}\n`);
+        else for (const line of ['', ...endText(run, log)]) say(line);
         return 0;
-      } catch (error) {
-        if (!(error instanceof InterruptedError) || rows.length === 0) throw error;
-        throw new InterruptedError(
-          `${error.message} ${rows.length} finished epoch${rows.length === 1 ? ' is' : 's are'} kept in ` +
-            `${join(logDir, 'logs.tsv')}.`,
-          { cause: error },
-        );
       } finally {
         display.clear();
         release();
       }
     },
   };
+}
+
+/** `logs.tsv` of a folder, or `logs-2.tsv` and so on if that is taken: an earlier log stays. */
+async function freeLog(folder: string): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    const path = join(folder, attempt === 1 ? 'logs.tsv' : `logs-${attempt}.tsv`);
+    if ((await lstat(path).catch(() => undefined)) === undefined) return path;
+  }
+}
+
+function runLine(run: DawnbenchRun, log: string | undefined): object {
+  const { name: record, scale, seed, mode, precision, result, preprocessSec, load, path } = run;
+  const { accPercent, trainSec: totalSec } = result;
+  const about = { record, scale, seed, mode, precision, accPercent, totalSec, preprocessSec };
+  return { ...about, load, folder: path, ...(log === undefined ? {} : { log }) };
+}
+
+function endText(run: DawnbenchRun, log: string | undefined): string[] {
+  const { accPercent, trainSec } = run.result;
+  return [
+    `test accuracy ${accPercent.toFixed(2)} %, ${trainSec.toFixed(1)} s by DAWNBench's rule (preprocessing counted, validation not)`,
+    ...disturbanceText(run),
+    `kept in ${run.path}${log === undefined ? '' : `, log also in ${log}`}`,
+  ];
 }
 
 /** `dawn`: the script of post 4. */

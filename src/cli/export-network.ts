@@ -32,6 +32,7 @@ export const exportNetwork: Command = {
       throw new UsageError('export: --output is missing. Say where to: export RUN -o DIR.');
     }
     const trained = await readTrained(given.positionals[0]);
+    if (trained.warning !== undefined) process.stderr.write(`${trained.warning}\n`);
     const files = exported(trained, format, given.switches.has('plain') ? { tta: false } : {});
     const isForced = given.switches.has('force');
     await writeFolder(folder, files, { flag: '--output', isForced });
@@ -41,7 +42,7 @@ export const exportNetwork: Command = {
     process.stdout.write(
       given.switches.has('json')
         ? `${JSON.stringify(facts)}\n`
-        : `${record}, ${scale} size, after epoch ${epoch}, in ${folder}: ${names.join(', ')}\n`,
+        : `${record}, ${scale} scale, after epoch ${epoch}, in ${folder}: ${names.join(', ')}\n`,
     );
     return 0;
   },

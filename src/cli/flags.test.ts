@@ -58,6 +58,7 @@ describe('parseFlags', () => {
     [['--__proto__', 'x'], 'go: there is no flag --'],
     [['--hasOwnProperty=1'], 'go: there is no flag --hasOwnProperty.'],
     [['--jsn'], 'go: there is no flag --jsn. Nearest: "--json". "cifar10-fast go --help" lists'],
+    [['--no'], 'go: there is no flag --no. "cifar10-fast go --help" lists them.'],
     [['-x'], 'go: there is no flag -x; long names have two dashes.'],
     [['-json'], 'go: there is no flag -json; long names have two dashes. Nearest: "--json".'],
     [['--jason_'], 'go: there is no flag --jason_.'],

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../base/errors';
-import { nearestHint } from '../base/nearest';
+import { nearest, nearestHint } from '../base/nearest';
 
 /** One flag of a command. */
 export interface Flag {
@@ -138,12 +138,14 @@ function valueOf(
 }
 
 function unknownFlag(command: Command, arg: string): UsageError {
-  const known = Object.keys(command.flags).map((flag) => `--${flag}`);
   const name = arg.replace(/^-+/, '').replaceAll('_', '-');
   const isLong = arg.startsWith('--');
+  // Without the dashes, which all flags share: they would make any two short names alike.
+  const found = nearest(name, Object.keys(command.flags));
+  const hint = found === undefined ? '' : ` Nearest: "--${found}".`;
   return new UsageError(
     `${command.name}: there is no flag ${arg}${isLong ? '' : '; long names have two dashes'}.` +
-      `${nearestHint(`--${name}`, known)} "cifar10-fast ${command.name} --help" lists them.`,
+      `${hint} "cifar10-fast ${command.name} --help" lists them.`,
   );
 }
 

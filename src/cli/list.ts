@@ -1,6 +1,21 @@
+import { existsSync } from 'node:fs';
+import { UsageError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
 import { byNotebook } from '../catalogue/catalogue';
-import type { Notebook, Published } from '../catalogue/experiment';
-import type { Command } from './flags';
+import { scales } from '../catalogue/experiment';
+import type { Experiment, Notebook, Published, Scale } from '../catalogue/experiment';
+import { defaultScale, scaled } from '../catalogue/scale';
+import { findAnyRuns } from '../runs/find-runs';
+import { storedRuns } from '../runs/stored';
+import { timeHere } from '../runs/time-here';
+import type { TimeOf } from '../runs/time-here';
+import { durationText } from '../text/progress';
+import { loadData } from './data';
+import { oneOf } from './flags';
+import type { Command, Given } from './flags';
+import { interruptSignal } from './stop-signals';
+import { displayProgress } from './terminal';
+import { resultsFolder } from './train-start';
 
 const headings: Readonly<Record<Notebook, string>> = {
   demo: 'notebook demo: the network that post 4 ends with',
@@ -29,28 +44,116 @@ export function publishedText(published: Published | undefined): string {
 export const list: Command = {
   name: 'list',
   summary: 'Every experiment that can be trained, by notebook, with its published figures.',
-  positionals: [],
+  positionals: ['[TEXT]'],
   flags: {
-    json: { help: 'one JSON document, for programs: experiments, and how many by notebook' },
+    time: {
+      help: 'also how long each trains on this machine: by its finished runs, else measured, in a few seconds each',
+    },
+    scale: { value: 'SCALE', help: `with --time: ${scales.join(', ')} (default: as in train)` },
+    'data-dir': { value: 'DIR', help: 'with --time: where CIFAR-10 lies (default: the cache)' },
+    json: {
+      help: 'one JSON document, for programs: experiments, and how many by notebook',
+    },
   },
-  examples: ['list', 'list --json'],
-  run: ({ switches }) => {
-    const groups = [...byNotebook()];
-    if (switches.has('json')) {
-      const perNotebook = Object.fromEntries(groups.map(([name, { length }]) => [name, length]));
-      const records = groups.flatMap(([, group]) => group);
-      process.stdout.write(`${JSON.stringify({ perNotebook, records })}\n`);
-      return Promise.resolve(0);
+  examples: ['list', 'list post4', 'list fastest --time', 'list --json'],
+  run: async (given) => {
+    const groups = groupsWith(given.positionals[0]);
+    const isTimed = given.switches.has('time');
+    const extra = ['scale', 'data-dir'].find((name) => given.values.has(name));
+    if (!isTimed && extra !== undefined) {
+      throw new UsageError(`list: --${extra} is for --time. Add that, or leave out --${extra}.`);
     }
-    const width = Math.max(...groups.flatMap(([, group]) => group.map(({ name }) => name.length)));
-    const texts = groups.map(([notebook, group]) => {
-      const lines = group.map(
-        ({ name, title, published }) =>
-          `  ${name.padEnd(width)}  ${title}${publishedText(published)}\n`,
-      );
-      return `${headings[notebook]} (${group.length})\n${lines.join('')}`;
-    });
-    process.stdout.write(texts.join('\n'));
-    return Promise.resolve(0);
+    const timed = isTimed ? await timing(given) : undefined;
+    try {
+      if (given.switches.has('json')) await printJson(groups, timed);
+      else await printText(groups, timed);
+    } finally {
+      timed?.release();
+    }
+    return 0;
   },
 };
+
+type Groups = readonly (readonly [notebook: Notebook, group: readonly Experiment[]])[];
+
+/** The experiments with a text in their name, title or notebook; all without one. @throws UsageError if there are none */
+function groupsWith(text: string | undefined): Groups {
+  const all = [...byNotebook()];
+  if (text === undefined) return all;
+  const wanted = text.toLowerCase();
+  const found = all.flatMap(([notebook, group]) => {
+    const fits = group.filter(({ name, title }) =>
+      [name, title, notebook].some((part) => part.toLowerCase().includes(wanted)),
+    );
+    return fits.length === 0 ? [] : [[notebook, fits] as const];
+  });
+  if (found.length > 0) return found;
+  const names = all.flatMap(([, group]) => group.map(({ name }) => name));
+  throw new UsageError(
+    `list: no experiment has "${text}" in its name, title or notebook.${nearestHint(text, names)}`,
+  );
+}
+
+/** Tells the time of an experiment on this machine. */
+interface Timing {
+  readonly of: (experiment: Experiment) => Promise<Timed>;
+  readonly release: () => void;
+}
+
+interface Timed {
+  readonly scale: Scale;
+  readonly sec: number;
+  readonly runs: number;
+}
+
+async function timing(given: Given): Promise<Timing> {
+  const scale = given.values.has('scale') ? oneOf(given, 'scale', scales, 'pocket') : undefined;
+  const display = displayProgress();
+  const { signal, release } = interruptSignal((text) => display.note(text));
+  const data = await loadData(given, display, { signal });
+  const stored = [
+    ...(existsSync('runs') ? await storedRuns('runs') : []).flatMap(({ run }) => run ?? []),
+    ...(await findAnyRuns(resultsFolder)),
+  ];
+  const timeOf: TimeOf = timeHere(data, stored);
+  return {
+    release,
+    of: async (experiment) => {
+      signal.throwIfAborted();
+      display.show(`measuring ${experiment.name}`);
+      const at = scale ?? defaultScale(experiment);
+      const found = await timeOf(scaled(experiment, at));
+      display.clear();
+      return { scale: at, ...found };
+    },
+  };
+}
+
+async function printJson(groups: Groups, timed: Timing | undefined): Promise<void> {
+  const perNotebook = Object.fromEntries(groups.map(([name, { length }]) => [name, length]));
+  const records: object[] = [];
+  for (const experiment of groups.flatMap(([, group]) => group)) {
+    records.push(
+      timed === undefined ? experiment : { ...experiment, here: await timed.of(experiment) },
+    );
+  }
+  process.stdout.write(`${JSON.stringify({ perNotebook, records })}\n`);
+}
+
+async function printText(groups: Groups, timed: Timing | undefined): Promise<void> {
+  const width = Math.max(...groups.flatMap(([, group]) => group.map(({ name }) => name.length)));
+  for (const [index, [notebook, group]] of groups.entries()) {
+    process.stdout.write(`${index === 0 ? '' : '\n'}${headings[notebook]} (${group.length})\n`);
+    for (const experiment of group) {
+      const { name, title, published } = experiment;
+      const time = timed === undefined ? '' : timeText(await timed.of(experiment));
+      process.stdout.write(`  ${name.padEnd(width)}  ${title}${publishedText(published)}${time}\n`);
+    }
+  }
+}
+
+function timeText({ scale, sec, runs }: Timed): string {
+  const source = runs === 0 ? 'about ' : '';
+  const mean = runs > 1 ? `, mean of ${runs} runs` : '';
+  return `; here ${source}${durationText(sec)} at ${scale} scale${mean}`;
+}

@@ -12,6 +12,9 @@ import { kernel } from './kernel';
 import { list } from './list';
 import { predict } from './predict';
 import { report } from './report';
+import { runs } from './runs';
+import { show } from './show';
+import { version } from '../base/version';
 import { dawn, newDawn } from './dawn';
 import { sweep } from './sweep';
 import { train } from './train';
@@ -26,7 +29,9 @@ const commands: ReadonlyMap<string, Command> = new Map(
     report,
     predict,
     exportNetwork,
+    runs,
     list,
+    show,
     draw,
     data,
     info,
@@ -42,7 +47,7 @@ function help(): string {
     '',
     ...[...commands.values()].map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    '"cifar10-fast COMMAND --help" describes one.',
+    '"cifar10-fast COMMAND --help" describes one; "cifar10-fast --version" prints the version.',
     '',
   ].join('\n');
 }
@@ -58,6 +63,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(help());
     return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`${version}\n`);
+    return 0;
   }
   try {
     const command = commands.get(name);

@@ -44,6 +44,8 @@ export const predict: Command = {
       );
     }
     const trained = await readTrained(run);
+    const display = displayProgress();
+    if (trained.warning !== undefined) display.note(trained.warning);
     const pictures: {
       readonly name: string;
       readonly label?: string;
@@ -53,7 +55,7 @@ export const predict: Command = {
       pictures.push({ name: path, pixels: resizeByArea(await readPictureFile(path)) });
     }
     if (wanted.length > 0) {
-      const { valid } = await loadData(given, displayProgress(), {});
+      const { valid } = await loadData(given, display, {});
       for (const index of wanted) {
         const pixels = valid.images.subarray(index * 3072, (index + 1) * 3072);
         const label = classes[valid.labels[index]];
@@ -76,8 +78,8 @@ export const predict: Command = {
       };
     });
     if (given.switches.has('json')) {
-      const { name: record, scale, seed, epoch, checkpoint } = trained;
-      const about = { record, scale, seed, epoch, checkpoint, tta };
+      const { name: record, scale, seed, epoch, steps, checkpoint } = trained;
+      const about = { record, scale, seed, epoch, steps, checkpoint, tta };
       process.stdout.write(`${JSON.stringify({ ...about, pictures: results })}\n`);
       return 0;
     }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { ReportError, RunError, UsageError } from '../base/errors';
 import { speedrunSteps } from '../catalogue/speedrun-steps';
 import { findGroup } from '../report/group-names';
@@ -17,6 +18,7 @@ import { subset } from '../data/cifar10';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
 import type { Command, Given } from './flags';
+import { openPage } from './open-page';
 import { writeOutput } from './output';
 
 /** `report`: what finished runs came to. */
@@ -38,6 +40,9 @@ export const report: Command = {
       short: 'o',
       help: 'also write an HTML page with tables and figures; it opens without a network',
     },
+    open: {
+      help: 'write the page, as report.html beside the runs unless --output says otherwise, and open it in the browser',
+    },
     predictions: {
       help: 'classify the test images by every run with a checkpoint, for the page; kept in its folder',
     },
@@ -48,6 +53,7 @@ export const report: Command = {
     'report',
     'report runs results -o report.html',
     'report runs/demo-pocket-0 --predictions -o report.html',
+    'report runs/demo-pocket-0 --open',
     'report --compare post1-baseline post4-final-24',
     'report results --steps',
   ],
@@ -62,7 +68,9 @@ export const report: Command = {
     }
     const found = reportRuns(runs, { goal: percentage(given, 'goal', 94) });
     const compared = pair === undefined ? undefined : namedPair(found, pair, where);
-    const output = given.values.get('output');
+    const isOpened = given.switches.has('open');
+    const output =
+      given.values.get('output') ?? (isOpened ? await pageBeside(given.positionals[0]) : undefined);
     if (given.switches.has('predictions')) await makePredictions(found, given);
     if (output !== undefined) {
       const mistakes = await mistakesOf(found);
@@ -72,6 +80,7 @@ export const report: Command = {
           : mistakesSections(mistakes, await loadData(given, displayProgress(), {}));
       await writeOutput(output, await reportPage(found, compared, sections), '--output');
     }
+    if (isOpened && output !== undefined) await openPage(output);
     const comparison = compared === undefined ? undefined : compareGroups(found, ...compared);
     if (given.switches.has('json')) {
       const json = { ...reportJson(found), ...(comparison === undefined ? {} : { comparison }) };
@@ -127,6 +136,15 @@ function namedPair(
     if (!(error instanceof ReportError)) throw error;
     throw new ReportError(`${error.message} ${where}`, { cause: error });
   }
+}
+
+/** Where the page of runs goes unless a flag says it: into their folder. */
+async function pageBeside(path = 'runs'): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return join(isFolder ? path : dirname(path), 'report.html');
 }
 
 /** Classifies the test images by every run of a report that has a checkpoint, unless it was done before. */

@@ -2,7 +2,6 @@ import { InterruptedError, RunError, UsageError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
 import type { Scale } from '../catalogue/experiment';
-import { overridden, parseOverride } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import { reportRuns } from '../report/groups';
 import type { RunReport } from '../report/groups';
@@ -11,6 +10,7 @@ import type { Run } from '../runs/run';
 import type { JobEngine } from '../sweeps/job';
 import { sweep as runSweep } from '../sweeps/sweep';
 import type { SweepOutcome, SweepPlan } from '../sweeps/sweep';
+import { changeFlags, changesOf, withChanges } from './change-flags';
 import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Command, Given } from './flags';
@@ -34,11 +34,7 @@ export const sweep: Command = {
     seed: { value: 'N', help: 'the first of them (default 0)' },
     scale: { value: 'SCALE', help: 'full, pocket (default) or smoke, as in train' },
     ...engineFlags,
-    set: {
-      value: 'PATH=VALUE',
-      help: 'change every experiment, as in train; may be repeated',
-      isRepeatable: true,
-    },
+    ...changeFlags,
     workers: {
       value: 'W',
       help: 'runs at the same time (default: as many as cores, memory and GPUs allow)',
@@ -98,7 +94,7 @@ export const sweep: Command = {
             const before = finished.length === 0 ? '' : `, ${finished.length} finished before`;
             watch.begin(
               jobs.length,
-              `${jobs.length} of ${total} runs to do${before}; ${scale} size, ${engineText(engine)}, ${workers}${threadsText(engine)}`,
+              `${jobs.length} of ${total} runs to do${before}; ${scale} scale, ${engineText(engine)}, ${workers}${threadsText(engine)}`,
             );
             for (const run of finished) print(runJson(run, true), 'programs');
           },
@@ -124,7 +120,7 @@ export const sweep: Command = {
 /** What the flags ask for. @throws UsageError, ExperimentError */
 function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan } {
   const scale = oneOf(given, 'scale', scales, 'pocket');
-  const overrides = (given.lists.get('set') ?? []).map(parseOverride);
+  const changes = changesOf(given);
   const first = wholeNumber(given, 'seed', 0, 0);
   const count = wholeNumber(given, 'runs', 1, 5);
   if (count > mostRuns) {
@@ -135,10 +131,7 @@ function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan
   const dataDir = given.values.get('data-dir');
   const plan = {
     experiments: [...new Set(given.positionals)].map((name) =>
-      overrides.reduce(
-        (experiment, { path, value }) => overridden(experiment, path, value),
-        scaled(findExperiment(name), scale),
-      ),
+      withChanges(scaled(findExperiment(name), scale), changes),
     ),
     seeds: Array.from({ length: count }, (_, index) => first + index),
     ...engineOf(given),

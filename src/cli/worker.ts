@@ -4,7 +4,7 @@ import { loadCifar10 } from '../data/cifar10';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
 import type { FinishedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
-import type { RunOptions } from '../runs/train';
+import type { RunOptions } from '../runs/train-to-end';
 import { prepareEngine } from '../sweeps/prepare-engine';
 import type { Command } from './flags';
 

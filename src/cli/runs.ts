@@ -1,0 +1,177 @@
+import { basename, resolve } from 'node:path';
+import { UsageError } from '../base/errors';
+import { nearestHint } from '../base/nearest';
+import { scales } from '../catalogue/experiment';
+import { differencesAmong } from '../catalogue/differences';
+import { reportRuns } from '../report/groups';
+import { reportPage } from '../report/report-page';
+import { findRuns } from '../runs/find-runs';
+import { checkDeletable, deleteRun, runPath, runStatuses, storedRuns } from '../runs/stored';
+import type { StoredRun } from '../runs/stored';
+import { oneOf } from './flags';
+import type { Command, Given } from './flags';
+import { openPage } from './open-page';
+import { writeOutput } from './output';
+import { comparisonTable, experimentOf, listText } from './runs-text';
+
+const actions = ['list', 'compare', 'open', 'delete'] as const;
+
+/** `runs`: the runs that are kept in folders. */
+export const runs: Command = {
+  name: 'runs',
+  summary:
+    'Lists the runs of a folder, compares them side by side, opens one as a page, deletes some.',
+  positionals: ['[list|compare|open|delete]', '[RUN…]'],
+  flags: {
+    'log-dir': {
+      value: 'DIR',
+      help: 'where the runs are (default runs); a RUN is a name there, or a path',
+    },
+    experiment: { value: 'TEXT', help: 'list: only experiments with this in their name' },
+    scale: { value: 'SCALE', help: `list: only ${scales.join(', ')}` },
+    status: { value: 'STATUS', help: `list: only ${runStatuses.join(', ')}` },
+    since: {
+      value: 'DAY',
+      help: 'list: only runs that started on this day or later, as in 2026-11-23',
+    },
+    yes: { help: 'delete: do it; without this, only says what it would delete' },
+    unfinished: { help: 'delete: also a run that was stopped and can be resumed' },
+    json: { help: 'list, compare: one JSON object, for programs' },
+  },
+  examples: [
+    'runs',
+    'runs list --experiment demo --status finished',
+    'runs compare demo-pocket-0 demo-pocket-0-2',
+    'runs open demo-pocket-0',
+    'runs delete demo-smoke-0 demo-smoke-1 --yes',
+  ],
+  run: (given) => {
+    const [action = 'list', ...names] = given.positionals;
+    switch (action) {
+      case 'list':
+        return list(given, names);
+      case 'compare':
+        return compare(given, names);
+      case 'open':
+        return open(given, names);
+      case 'delete':
+        return remove(given, names);
+      default:
+        throw new UsageError(
+          `runs: there is no "${action}", only ${actions.join(', ')}.${nearestHint(action, actions)}`,
+        );
+    }
+  },
+};
+
+const logDirOf = ({ values }: Given): string => values.get('log-dir') ?? 'runs';
+
+async function list(given: Given, names: readonly string[]): Promise<number> {
+  if (names.length > 0) {
+    throw new UsageError(
+      `runs list: "${names[0]}" is one argument too many. Name a folder by --log-dir.`,
+    );
+  }
+  const isWanted = filterOf(given);
+  const folder = logDirOf(given);
+  const found = (await storedRuns(folder)).filter(isWanted);
+  if (given.switches.has('json')) {
+    process.stdout.write(`${JSON.stringify({ runs: found.map(runJson) })}\n`);
+    return 0;
+  }
+  process.stdout.write(found.length === 0 ? `no such runs in ${folder}\n` : `${listText(found)}\n`);
+  return 0;
+}
+
+/** Which runs the flags ask for. @throws UsageError if a flag has a value that it cannot have */
+function filterOf(given: Given): (stored: StoredRun) => boolean {
+  const { values } = given;
+  const experiment = values.get('experiment');
+  const since = values.get('since');
+  const scale = values.has('scale') ? oneOf(given, 'scale', scales, 'full') : undefined;
+  const status = values.has('status') ? oneOf(given, 'status', runStatuses, 'finished') : undefined;
+  if (since !== undefined && !/^\d{4}-\d\d-\d\d$/.test(since)) {
+    throw new UsageError(`--since "${since}" is not a day. Give one, as in --since 2026-11-23.`);
+  }
+  return ({ run, status: own, folder }) =>
+    (status === undefined || own === status) &&
+    (scale === undefined || run?.scale === scale) &&
+    (experiment === undefined || (run?.name ?? folder).includes(experiment)) &&
+    (since === undefined || (run?.started ?? '') >= since);
+}
+
+function runJson({ folder, path, status, run, problem, bytes }: StoredRun): object {
+  if (run === undefined) return { folder, path, status, problem, bytes };
+  const { name: record, scale, seed, overrides, mode, precision, threads, started, machine } = run;
+  const { rows, experiment, result, failure, load, continues } = run;
+  const about = { record, scale, seed, overrides, mode, precision, threads, started, machine };
+  const epochs = { done: rows.length, planned: experiment?.run.epochs };
+  return { folder, path, status, ...about, epochs, result, failure, load, continues, bytes };
+}
+
+async function compare(given: Given, names: readonly string[]): Promise<number> {
+  if (names.length < 2) {
+    throw new UsageError('runs compare: give two runs or more: cifar10-fast runs compare RUN RUN.');
+  }
+  const found = [];
+  for (const name of names) {
+    const runs = await findRuns([await runPath(name, logDirOf(given))]);
+    if (runs.length > 1) {
+      throw new UsageError(`runs compare: ${name} holds ${runs.length} runs. Name one of them.`);
+    }
+    found.push(runs[0]);
+  }
+  if (given.switches.has('json')) {
+    const experiments = found.map(experimentOf).filter((one) => one !== undefined);
+    const isComplete = experiments.length === found.length;
+    const json = {
+      runs: found.map(({ path = '', rows, result, load, name, scale, seed, overrides }) => {
+        const acc = rows.map(({ valid }) => 100 * valid.acc);
+        return { path, record: name, scale, seed, overrides, result, load, accPercentByEpoch: acc };
+      }),
+      ...(isComplete ? { differs: differencesAmong(experiments) } : {}),
+    };
+    process.stdout.write(`${JSON.stringify(json)}\n`);
+    return 0;
+  }
+  const titles = names.map((name) => basename(resolve(name)));
+  process.stdout.write(`${comparisonTable(found, titles)}\n`);
+  return 0;
+}
+
+async function open(given: Given, names: readonly string[]): Promise<number> {
+  const [name, ...more] = names;
+  if (name === undefined || more.length > 0) {
+    throw new UsageError('runs open: give one run: cifar10-fast runs open RUN.');
+  }
+  const path = await runPath(name, logDirOf(given));
+  const page = resolve(path, 'report.html');
+  await writeOutput(page, await reportPage(reportRuns(await findRuns([path]))), '--log-dir');
+  process.stdout.write(`${page}\n`);
+  await openPage(page);
+  return 0;
+}
+
+async function remove(given: Given, names: readonly string[]): Promise<number> {
+  if (names.length === 0) {
+    throw new UsageError('runs delete: give the runs: cifar10-fast runs delete RUN… --yes.');
+  }
+  const options = { isUnfinishedToo: given.switches.has('unfinished') };
+  const found: StoredRun[] = [];
+  // All of them are checked before one is deleted.
+  for (const name of new Set(names)) {
+    found.push(await checkDeletable(await runPath(name, logDirOf(given)), options));
+  }
+  const megabytes = found.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
+  const what = `${found.length} run${found.length === 1 ? '' : 's'}, ${megabytes.toFixed(1)} MB`;
+  if (!given.switches.has('yes')) {
+    process.stdout.write(`${found.map(({ path }) => path).join('\n')}\n`);
+    throw new UsageError(`runs delete: nothing was deleted (${what}). Add --yes to delete it.`);
+  }
+  for (const { path } of found) {
+    await deleteRun(path, options);
+    process.stdout.write(`deleted ${path}\n`);
+  }
+  process.stdout.write(`${what}\n`);
+  return 0;
+}

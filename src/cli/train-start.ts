@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import { UsageError } from '../base/errors';
+import { findExperiment } from '../catalogue/catalogue';
+import { scales } from '../catalogue/experiment';
+import type { Experiment } from '../catalogue/experiment';
+import { overridden } from '../catalogue/override';
+import { defaultScale, scaled } from '../catalogue/scale';
+import { parseDuration } from '../runs/budget';
+import { extendRun } from '../runs/extend';
+import { findAnyRuns } from '../runs/find-runs';
+import { epochsTo, frontierOf } from '../runs/frontier';
+import type { FrontierPoint } from '../runs/frontier';
+import type { FinishedRun } from '../runs/run';
+import { resumeRun, trainExperiment } from '../runs/train';
+import type { ResumeOptions } from '../runs/train';
+import { changesOf, withChanges } from './change-flags';
+import { engineFlags, engineOf } from './engine-flags';
+import { oneOf, wholeNumber } from './flags';
+import type { Given } from './flags';
+
+/** Trains, resumes, or trains further. */
+export type Start = (options: Omit<ResumeOptions, 'isInexact'>) => Promise<FinishedRun>;
+
+/**
+ * What `train` is asked to do.
+ *
+ * @param usage of the command, for an error
+ * @throws UsageError, ExperimentError for flags that contradict each other, or an experiment that does not exist or cannot be
+ *   changed as asked
+ */
+export function startOf(given: Given, usage: string): Start {
+  return given.values.has('resume') ? resumption(given) : beginning(given, usage);
+}
+
+function beginning(given: Given, usage: string): Start {
+  const [name] = given.positionals;
+  if (name === undefined) {
+    throw new UsageError(`train: EXPERIMENT is missing. Usage: cifar10-fast ${usage}`);
+  }
+  if (given.switches.has('inexact')) {
+    throw new UsageError('--inexact needs --resume FOLDER.');
+  }
+  const base = findExperiment(name);
+  const scale = oneOf(given, 'scale', scales, defaultScale(base));
+  const seed = wholeNumber(given, 'seed', 0, 0);
+  const experiment = withChanges(scaled(base, scale), changesOf(given));
+  const engine = engineOf(given);
+  const logDir = given.values.get('log-dir') ?? 'runs';
+  const budget = given.values.get('budget');
+  const to = given.values.get('to');
+  const atMost = given.values.get('at-most');
+  if (budget !== undefined && (to ?? atMost) !== undefined) {
+    throw new UsageError(
+      `--budget and --${to === undefined ? 'at-most' : 'to'} both decide how long the run is. Give one of them.`,
+    );
+  }
+  const seconds = budget === undefined ? undefined : parseDuration(budget);
+  const limit = atMost === undefined ? {} : { atMostSec: parseDuration(atMost, 'at-most') };
+  const accPercent = to === undefined ? undefined : percentage(to);
+  return async (options) => {
+    const planned = accPercent === undefined ? experiment : await reaching(experiment, accPercent);
+    return trainExperiment(planned, {
+      ...options,
+      seed,
+      engine,
+      logDir,
+      // What this process has used so far counts.
+      ...(seconds === undefined ? {} : { budget: { seconds, spentSec: performance.now() / 1000 } }),
+      ...limit,
+    });
+  };
+}
+
+/** @throws UsageError if a text is not a percentage above 0 */
+function percentage(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 100) return value;
+  throw new UsageError(`--to "${text}" is not a percentage. Give one, as in --to 94.`);
+}
+
+/** The experiment at the length that an accuracy takes. @throws RunError if the frontier does not reach it */
+async function reaching(experiment: Experiment, accPercent: number): Promise<Experiment> {
+  const epochs = epochsTo(await frontier(experiment.name), accPercent);
+  return epochs === experiment.run.epochs
+    ? experiment
+    : overridden(experiment, 'run.epochs', epochs);
+}
+
+/** The committed runs of an experiment of the catalogue by their length. */
+export async function frontier(name: string): Promise<FrontierPoint[]> {
+  const { epochs } = findExperiment(name).run;
+  return frontierOf(await findAnyRuns(resultsFolder), { name, epochs });
+}
+
+/** `results/` of the checkout or the package. */
+export const resultsFolder: string = join(__dirname, '../../results');
+
+/** What the run's folder says; `--epochs +N` is the one exception. */
+const decided = [
+  'scale',
+  'seed',
+  ...Object.keys(engineFlags),
+  'lr',
+  'batch-size',
+  'set',
+  'log-dir',
+  'budget',
+  'to',
+  'at-most',
+];
+
+function resumption(given: Given): Start {
+  const folder = given.values.get('resume') ?? '';
+  const flag = decided.find(
+    (name) => given.values.has(name) || given.lists.has(name) || given.switches.has(name),
+  );
+  const extra = flag === undefined ? given.positionals[0] : `--${flag}`;
+  if (extra !== undefined) {
+    throw new UsageError(
+      `train: --resume reads everything that decides the run from ${folder}; leave out ${extra}.`,
+    );
+  }
+  const isInexact = given.switches.has('inexact');
+  const more = given.values.get('epochs');
+  if (more === undefined) return (options) => resumeRun(folder, { ...options, isInexact });
+  if (!/^\+[1-9]\d*$/.test(more)) {
+    throw new UsageError(
+      `--epochs "${more}" is not how many epochs to add. With --resume, give it as in --epochs +4.`,
+    );
+  }
+  if (isInexact) {
+    throw new UsageError(
+      '--inexact is for a run that continues bit by bit; --epochs +N makes a new one. Leave one out.',
+    );
+  }
+  return ({ onNotice: _, ...options }) => extendRun(folder, { ...options, epochs: Number(more) });
+}

@@ -1,0 +1,122 @@
+import { networkOf } from '../catalogue/network';
+import { countTrainable } from '../nn/network';
+import { expectedAccPercent } from '../runs/frontier';
+import { mostOthers, isDisturbed, othersShare } from '../runs/load';
+import type { FinishedRun, PlannedRun } from '../runs/run';
+import type { Expected } from '../runs/train-to-end';
+import { durationText } from '../text/progress';
+import { frontier } from './train-start';
+
+/** What is trained, and on what. */
+export function headline({
+  experiment,
+  scale,
+  seed,
+  precision,
+  xla,
+  machine,
+  versions,
+}: PlannedRun): string {
+  const { name, net, run, data, overrides = [] } = experiment;
+  const changes = overrides.length === 0 ? '' : `changed: ${overrides.join(', ')}\n`;
+  const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
+  const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
+  return (
+    `${name}, ${scale} scale: ${run.epochs} epoch${run.epochs === 1 ? '' : 's'} of ${images} images, batch ${data.batchSize}, ` +
+    `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
+    changes +
+    `on ${machine}; TensorFlow ${versions.tensorflow}, ${precision}${xla ? ', XLA' : ''}, seed ${seed}`
+  );
+}
+
+/** What is known before training: time, operations and, of an experiment with a frontier, accuracy. */
+export async function forecast(
+  { rows, budget, experiment, machine, scale }: PlannedRun,
+  { epochSec, epochs, pflop, shortenedFromSec }: Expected,
+): Promise<string> {
+  const left = epochs - rows.length;
+  const before = rows.length === 0 ? '' : `${rows.length} epochs are finished; `;
+  const time =
+    budget === undefined
+      ? `about ${durationText(left * epochSec)} on this machine`
+      : `${epochs.toFixed(2)} epochs fit into ${durationText(budget.seconds)} on this machine` +
+        (shortenedFromSec === undefined
+          ? ''
+          : `, where all ${experiment.run.epochs} would take ${durationText(shortenedFromSec)}`);
+  if (pflop === undefined) return `${before}${time}`;
+  const cost = `${before}${time}; ${pflop.toFixed(3)} PFLOP`;
+  const isOnFrontier =
+    scale === 'full' &&
+    (experiment.overrides ?? []).every((change) => /^run\.epochs=[\d.]+$/.test(change));
+  const points = isOnFrontier ? await frontier(experiment.name) : [];
+  const acc = expectedAccPercent(points, pflop);
+  if (acc === undefined) return cost;
+  const elsewhere = points.every(({ machines }) => !machines.includes(machine))
+    ? ', measured on other machines'
+    : '';
+  return `${cost}, about ${acc.toFixed(1)} % test accuracy${elsewhere}`;
+}
+
+/** What became of a run: a line each. */
+export function outcome({
+  experiment,
+  scale,
+  result,
+  preprocessSec,
+  ...run
+}: FinishedRun): string[] {
+  const { tta, divergedIn, evaluationSec = 0, pflop } = result;
+  const isFull = scale === 'full';
+  const mirrored = tta === undefined ? '' : ` (${tta.accPercent.toFixed(2)} % with mirror images)`;
+  return [
+    ...(divergedIn === undefined
+      ? []
+      : [`training diverged in epoch ${divergedIn}; this experiment may end so`, '']),
+    `test accuracy ${result.accPercent.toFixed(2)} %${mirrored}, ${result.trainSec.toFixed(1)} s of training ` +
+      `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
+      `${result.imagesPerSec.toFixed(0)} images/s`,
+    ...disturbanceText(run),
+    ...(pflop === undefined || !isFull
+      ? []
+      : [
+          `${pflop.toFixed(4)} PFLOP of convolutions and matrix products, the last evaluation (${evaluationSec.toFixed(1)} s) ` +
+            'included',
+        ]),
+    ...(experiment.post <= 8 || !isFull
+      ? []
+      : [
+          `${(result.trainSec + evaluationSec).toFixed(0)} s with the last evaluation, beside 79 s and 26 s of the study on a V100 ` +
+            '(posts 4 and 8) and 1.83 s of the newest published result on an A100',
+        ]),
+    `kept in ${run.path}: run.json, log.jsonl, logs.tsv, net.svg, ${run.checkpoints === 0 ? '' : 'checkpoint, '}events`,
+  ];
+}
+
+/** A line about other programs, if they used so much of the processor that the times of a run do not count. */
+export function disturbanceText(run: Pick<FinishedRun, 'load'>): string[] {
+  if (!isDisturbed(run)) return [];
+  const percent = (100 * (othersShare(run.load) ?? 0)).toFixed(0);
+  return [
+    `other programs used ${percent} % of the processor meanwhile; above ${100 * mostOthers} %, reports leave out the times of a run`,
+  ];
+}
+
+/** A command to go on with. */
+export function nextStep({ experiment, scale, seed, continues, path }: FinishedRun): string {
+  const { name, published, overrides = [] } = experiment;
+  const train = `npx cifar10-fast train ${name} --scale`;
+  if (continues !== undefined) {
+    return `next: npx cifar10-fast runs compare ${continues.run} ${path}`;
+  }
+  if (scale === 'full') {
+    const changes = overrides.map((change) => ` --set '${change}'`).join('');
+    return `next: ${train} full${changes} --seed ${seed + 1}`;
+  }
+  if (overrides.length > 0) {
+    // What suits a small network in a short run would only spoil the full one.
+    return `next: ${train} ${scale} --seed ${seed} trains it unchanged, to compare with`;
+  }
+  const { accPercent } = published ?? {};
+  const goal = accPercent === undefined ? '' : ` (published: ${accPercent} %)`;
+  return `next: ${train} full${goal}; it says beforehand how long it takes`;
+}

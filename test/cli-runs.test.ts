@@ -1,0 +1,246 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalogue, findExperiment } from '../src/catalogue/catalogue';
+import { fieldsOf } from '../src/catalogue/fields';
+import { cliIn, linkLibrary } from './cli-process';
+
+/** `runs`, `show`, `list` and `report --open` as processes, on runs that an early version left. */
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-runs-'));
+const { cli } = cliIn(scratch);
+const long = 180_000;
+const fixture = resolve(__dirname, 'fixtures/runs/first-version');
+const runs = join(scratch, 'runs');
+
+/** Leaves a copy of the run, changed as told. */
+function leave(name: string, change: (run: Run) => object): void {
+  cpSync(fixture, join(runs, name), { recursive: true });
+  const file = join(runs, name, 'run.json');
+  writeFileSync(file, JSON.stringify(change(JSON.parse(readFileSync(file, 'utf8')) as Run)));
+}
+interface Run {
+  readonly result: object;
+  readonly experiment: { readonly optim: object };
+}
+
+beforeAll(() => {
+  linkLibrary(scratch);
+  leave('demo-smoke-0', (run) => run);
+  leave('demo-smoke-1', ({ experiment, ...run }) => ({
+    ...run,
+    seed: 1,
+    experiment: {
+      ...experiment,
+      optim: { ...experiment.optim, momentum: 0.8 },
+      overrides: ['optim.momentum=0.8'],
+    },
+    load: { wallSec: 10, cpuSec: 12, othersSec: 7, cores: 2 },
+  }));
+  leave('demo-smoke-2', ({ result: _, ...run }) => ({
+    ...run,
+    seed: 2,
+    started: '2026-11-28T10:00',
+  }));
+}, long);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe('runs list', () => {
+  test('has a line a run; times of a disturbed run are left out, and it says so', async () => {
+    const { code, stdout } = await cli(['runs']);
+    expect(code).toBe(0);
+    const [titles, ...lines] = stdout.trimEnd().split('\n');
+    expect(titles.split(/ {2,}/)).toEqual(
+      'run,status,epochs,test %,training s,images/s,precision,started,MB,changed'.split(','),
+    );
+    expect(lines.slice(0, 3).map((line) => line.split(/ {2,}/).slice(0, 6))).toEqual([
+      ['demo-smoke-0', 'finished', '2/2', '21.10', '3.2', '640'],
+      ['demo-smoke-1', 'finished', '2/2', '21.10', '-', '-'],
+      ['demo-smoke-2', 'stopped', '2/2', '-', '-', '-'],
+    ]);
+    expect(lines[1]).toMatch(/ optim\.momentum=0\.8$/);
+    expect(lines.at(-1)).toBe(
+      'Times of 1 run are left out, as other programs used more than 5 % of the processor: demo-smoke-1.',
+    );
+  });
+
+  test.each([
+    ['--status stopped', ['demo-smoke-2']],
+    ['--status finished --scale smoke', ['demo-smoke-0', 'demo-smoke-1']],
+    ['--since 2026-11-28', ['demo-smoke-2']],
+    ['--experiment post', []],
+    ['--scale full', []],
+  ])('%s', async (flags, names) => {
+    const { stdout } = await cli(['runs', 'list', ...flags.split(' '), '--json']);
+    const found = JSON.parse(stdout) as { readonly runs: readonly { readonly folder: string }[] };
+    expect(found.runs.map(({ folder }) => folder)).toEqual(names);
+  });
+});
+
+describe('runs compare', () => {
+  test('shows runs side by side, and what their experiments change', async () => {
+    const { code, stdout } = await cli(['runs', 'compare', 'demo-smoke-0', 'demo-smoke-1']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^seed +3 +1$/m);
+    expect(stdout).toMatch(/^test accuracy % +21\.10 +21\.10$/m);
+    expect(stdout).toMatch(/^others % +- +35\.0$/m);
+    expect(stdout).toMatch(/^differs +demo-smoke-0 +demo-smoke-1$/m);
+    expect(stdout).toMatch(/^optim\.momentum +0\.9 +0\.8$/m);
+    expect(stdout).not.toMatch(/^data\.batchSize/m);
+    expect(stdout).toMatch(/^2 +21\.10 +21\.10$/m);
+    expect(stdout).toContain('demo-smoke-1: others used the processor, so its times do not count.');
+    const three = await cli(
+      'runs compare demo-smoke-0 demo-smoke-1 demo-smoke-2 --json'.split(' '),
+    );
+    expect(JSON.parse(three.stdout)).toMatchObject({
+      runs: [{ seed: 3 }, { seed: 1 }, { seed: 2 }],
+      differs: [{ path: 'optim.momentum', values: ['0.9', '0.8', '0.9'] }],
+    });
+  });
+});
+
+describe('a page of a run', () => {
+  const bin = join(scratch, 'bin');
+  const opened = join(scratch, 'opened');
+  beforeAll(() => {
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'xdg-open'), `#!/bin/sh\necho "$1" > ${opened}\n`, { mode: 0o755 });
+  });
+
+  test.each([
+    ['runs open demo-smoke-0', 'runs/demo-smoke-0/report.html'],
+    ['report runs/demo-smoke-0 --open', 'runs/demo-smoke-0/report.html'],
+    ['report runs --open', 'runs/report.html'],
+    ['report runs --open -o elsewhere.html', 'elsewhere.html'],
+  ])('%s writes it and opens it', async (line, page) => {
+    const env = { PATH: `${bin}:${process.env['PATH']}`, BROWSER: '' };
+    const { code } = await cli(line.split(' '), { env });
+    expect(code).toBe(0);
+    expect(readFileSync(opened, 'utf8').trim()).toBe(pathToFileURL(join(scratch, page)).href);
+    expect(readFileSync(join(scratch, page), 'utf8')).toContain('<h2>Test accuracy</h2>');
+  });
+
+  test('where no browser is, says where the page is', async () => {
+    const env = { PATH: '/nowhere', BROWSER: 'no-such-browser' };
+    const { code, stderr } = await cli(['runs', 'open', 'demo-smoke-0'], { env });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: `No browser could be started here. The page: ${pathToFileURL(join(runs, 'demo-smoke-0/report.html')).href}\n`,
+    });
+  });
+});
+
+describe('runs delete', () => {
+  test('only says what it would delete, until --yes', async () => {
+    leave('gone', (run) => run);
+    const asked = await cli(['runs', 'delete', 'gone']);
+    expect(asked).toMatchObject({ code: 2, stdout: 'runs/gone\n' });
+    expect(asked.stderr).toMatch(/nothing was deleted \(1 run, \d+\.\d MB\)\. Add --yes/);
+    expect(existsSync(join(runs, 'gone'))).toBe(true);
+    expect(await cli(['runs', 'delete', 'gone', '--yes'])).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(join(runs, 'gone'))).toBe(false);
+  });
+
+  test('deletes none if one of them cannot be: no run, unfinished, or with foreign files', async () => {
+    leave('whole', (run) => run);
+    mkdirSync(join(scratch, 'thesis'), { recursive: true });
+    writeFileSync(join(scratch, 'thesis/chapter.tex'), 'mine');
+    for (const other of ['thesis', 'demo-smoke-2', '..', '/']) {
+      const before = readdirSync(runs);
+      const { code } = await cli(['runs', 'delete', 'whole', other, '--yes']);
+      expect({ other, code }).toEqual({ other, code: 1 });
+      expect(readdirSync(runs)).toEqual(before);
+    }
+    expect(readFileSync(join(scratch, 'thesis/chapter.tex'), 'utf8')).toBe('mine');
+    const forced = await cli('runs delete demo-smoke-2 whole --unfinished --yes'.split(' '));
+    expect(forced.code).toBe(0);
+    expect(readdirSync(runs)).not.toContain('demo-smoke-2');
+  });
+});
+
+describe('show', () => {
+  test('prints every path that --set takes, with value, unit and meaning', async () => {
+    const { code, stdout } = await cli(['show', 'demo', '--scale', 'full']);
+    expect(code).toBe(0);
+    const lines = stdout.split('\n');
+    for (const { path, meaning } of fieldsOf(findExperiment('demo'))) {
+      const line = lines.find((each) => each.startsWith(`${path} `));
+      expect(line?.endsWith(meaning)).toBe(true);
+    }
+    expect(stdout).toMatch(/^run\.epochs +24 epochs +length of the run; /m);
+    expect(stdout).toMatch(/^optim\.lr +0 → 0\.4 at 5 → 0 at 24 +learning rate/m);
+    expect(stdout).toMatch(/^optim\.ema +- +moving average/m);
+  });
+
+  test('takes a scale, changes and a part', async () => {
+    const line = 'show demo run --scale smoke --epochs 7 --json';
+    const { record, scale, overrides, fields } = JSON.parse(
+      (await cli(line.split(' '))).stdout,
+    ) as {
+      readonly record: string;
+      readonly scale: string;
+      readonly overrides: readonly string[];
+      readonly fields: readonly { readonly path: string; readonly value?: unknown }[];
+    };
+    expect({ record, scale, overrides }).toEqual({
+      record: 'demo',
+      scale: 'smoke',
+      overrides: ['run.epochs=7'],
+    });
+    expect(fields.map(({ path }) => path.split('.')[0])).toEqual(fields.map(() => 'run'));
+    expect(fields.find(({ path }) => path === 'run.epochs')?.value).toBe(7);
+  });
+});
+
+describe('list', () => {
+  test('TEXT keeps what has it in its name, title or notebook', async () => {
+    const { stdout } = await cli(['list', 'Post4-Final', '--json']);
+    const { records, perNotebook } = JSON.parse(stdout) as {
+      readonly records: readonly { readonly name: string }[];
+      readonly perNotebook: object;
+    };
+    expect(records.map(({ name }) => name)).toEqual(
+      [...catalogue.keys()].filter((name) => name.startsWith('post4-final')),
+    );
+    expect(perNotebook).toEqual({ experiments: records.length });
+  });
+
+  test(
+    '--time says how long each takes here: measured, or by the runs of this machine',
+    async () => {
+      const folder = mkdtempSync(join(scratch, 'time-'));
+      const measured = await cli('list post1-baseline --time --scale smoke'.split(' '), {
+        cwd: folder,
+      });
+      expect(measured.code).toBe(0);
+      expect(measured.stdout).toMatch(/; here about \d+:\d\d at smoke scale$/m);
+      const trained = await cli('train post1-baseline --scale smoke --json'.split(' '), {
+        cwd: folder,
+      });
+      expect(trained.code).toBe(0);
+      // As on a quiet machine, whatever this one is doing.
+      const file = join(folder, 'runs/post1-baseline-smoke-0/run.json');
+      const run = JSON.parse(readFileSync(file, 'utf8')) as Run;
+      const load = { wallSec: 10, cpuSec: 19, othersSec: 0, cores: 2 };
+      writeFileSync(
+        file,
+        JSON.stringify({ ...run, load, result: { ...run.result, trainSec: 754.4 } }),
+      );
+      const known = await cli('list post1-baseline --time --scale smoke'.split(' '), {
+        cwd: folder,
+      });
+      expect(known.stdout).toMatch(/; here 12:34 at smoke scale$/m);
+    },
+    long,
+  );
+});
