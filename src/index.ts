@@ -102,6 +102,7 @@ export type { TrainedNetwork } from './runs/trained-network';
 export { findRuns } from './runs/find-runs';
 export type {
   Budget,
+  Continuation,
   Failure,
   FinishedRun,
   PlannedRun,
@@ -110,6 +111,7 @@ export type {
   Run,
   Versions,
 } from './runs/run';
+export type { Load } from './runs/load';
 export { extendRun } from './runs/extend';
 export type { ExtendOptions } from './runs/extend';
 export { resumeRun, trainExperiment } from './runs/train';
