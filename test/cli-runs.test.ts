@@ -47,11 +47,10 @@ beforeAll(() => {
     },
     load: { wallSec: 10, cpuSec: 12, othersSec: 7, cores: 2 },
   }));
-  leave('demo-smoke-2', ({ result: _, ...run }) => ({
-    ...run,
-    seed: 2,
-    started: '2026-11-28T10:00',
-  }));
+  leave('demo-smoke-2', (finished) => {
+    const { result: _, ...run } = finished;
+    return { ...run, seed: 2, started: '2026-11-28T10:00' };
+  });
 }, long);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

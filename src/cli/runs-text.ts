@@ -13,9 +13,8 @@ import { withChanges } from './change-flags';
 /** Runs as a table, a line each, with notes below it. */
 export function listText(stored: readonly StoredRun[]): string {
   const rows = stored.map(({ folder, status, run, bytes }) => {
-    const { result, rows: epochs = [], experiment, load } = run ?? {};
-    const isTimed =
-      result !== undefined && !isDisturbed({ ...(load === undefined ? {} : { load }) });
+    const { result, rows: epochs = [], experiment } = run ?? {};
+    const isTimed = result !== undefined && !isDisturbed(run ?? {});
     return [
       folder,
       status,

@@ -133,5 +133,5 @@ function resumption(given: Given): Start {
       '--inexact is for a run that continues bit by bit; --epochs +N makes a new one. Leave one out.',
     );
   }
-  return ({ onNotice: _, ...options }) => extendRun(folder, { ...options, epochs: Number(more) });
+  return (options) => extendRun(folder, { ...options, epochs: Number(more) });
 }

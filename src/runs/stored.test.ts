@@ -32,7 +32,10 @@ function leave(
   writeFileSync(file, typeof run === 'string' ? run : JSON.stringify(run));
   return path;
 }
-const unfinished = ({ result: _, ...run }: Record<string, unknown>): unknown => run;
+function unfinished(finished: Record<string, unknown>): unknown {
+  const { result: _, ...run } = finished;
+  return run;
+}
 
 beforeEach(() => {
   root = mkdtempSync(join(scratch, 'runs-'));
