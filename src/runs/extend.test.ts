@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -110,41 +110,27 @@ describe('a finished run that is trained further', () => {
     long,
   );
 
-  test(
-    'must be finished, without a budget',
-    async () => {
-      const refused = async (run: Promise<unknown>, message: RegExp): Promise<void> => {
-        await expect(run).rejects.toThrow(RunError);
-        await expect(run).rejects.toThrow(message);
-      };
-      const controller = new AbortController();
-      const open = trainExperiment(small, {
-        data,
-        seed: 4,
-        logDir: root,
-        signal: controller.signal,
-        onEpoch: () => controller.abort(),
-      });
-      await expect(open).rejects.toThrow(/stopped/);
-      await refused(
-        extendRun(join(root, 'demo-smoke-4'), { data, epochs: 1 }),
-        /is not finished, so it cannot be trained further\. Resume it first, without --epochs\./,
-      );
-      const budget = { seconds: 3600, spentSec: 0 };
-      const fitted = await trainExperiment(small, {
-        data,
-        seed: 5,
-        logDir: root,
-        budget,
-        // A clock on which a step takes ten minutes: the run has six of them.
-        clock: (
-          (now) => () =>
-            (now += 300)
-        )(0),
-      });
-      await refused(extendRun(fitted.path ?? '', { data, epochs: 1 }), /was fitted into a budget/);
-      await refused(extendRun(whole.path ?? '', { data, epochs: 0.5 }), /Give a whole number/);
-    },
-    long,
-  );
+  test.each<readonly [what: string, change: object, message: RegExp]>([
+    [
+      'is not finished',
+      { result: undefined },
+      /is not finished, so it cannot be trained further\. Resume it first, without --epochs\./,
+    ],
+    ['had a budget', { budget: { seconds: 60, spentSec: 1 } }, /was fitted into a budget of time/],
+    ['diverged', { failure: { epoch: 2, message: 'NaN' } }, /diverged in epoch 2/],
+  ])('is refused if it %s', async (what, change, message) => {
+    const path = join(root, what);
+    cpSync(whole.path ?? '', path, { recursive: true });
+    const file = join(path, 'run.json');
+    const run = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...run, ...change }));
+    await expect(extendRun(path, { data, epochs: 1 })).rejects.toThrow(RunError);
+    await expect(extendRun(path, { data, epochs: 1 })).rejects.toThrow(message);
+  });
+
+  test('grows by whole epochs only', async () => {
+    await expect(extendRun(whole.path ?? '', { data, epochs: 0.5 })).rejects.toThrow(
+      /was asked for 0\.5 more epochs, so .* Give a whole number of at least 1\./,
+    );
+  });
 });

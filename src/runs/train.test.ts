@@ -314,7 +314,8 @@ describe('a run that was stopped goes on to the same bits', () => {
       const { result, ...file } = fileOf(folder);
       writeFileSync(join(folder, 'run.json'), JSON.stringify(file));
       const run = await resume(folder);
-      expect(run).toEqual({ ...whole, path: folder, resumed: fileOf(folder).resumed });
+      const { resumed, load } = fileOf(folder);
+      expect(run).toEqual({ ...whole, path: folder, resumed, load });
       expect(fileOf(folder).result).toEqual(result);
     },
     long,
