@@ -308,7 +308,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
       } catch (error) {
         note = reasonOf(error, counted(trained, noun));
         draw();
-        throw isStopped ? markShown(error) : error;
+        throw error instanceof InterruptedError ? markShown(error) : error;
       }
     },
   };
