@@ -7,6 +7,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheRoot } from '../dist/base/cache-root.js';
+import { readHardware } from '../dist/index.js';
+import { fastestPrecision } from '../dist/exports/engine.js';
 import { readPeers } from './processes.mjs';
 import { measureInTurns, spread } from './rounds.mjs';
 
@@ -35,18 +37,21 @@ if (peers === undefined) {
 }
 const { stage } = values;
 const data = join(cacheRoot(), 'cifar-10-batches-bin');
+const precision = fastestPrecision(readHardware(), false);
+// A processor without instructions for bf16 emulates them: a step takes minutes.
+const plain =
+  precision === 'bf16' ? ['autocast channels-last', 'bf16 channels-last'] : ['fp32 channels-last'];
 const modes = values.mode ?? [
-  'autocast channels-last',
-  'bf16 channels-last',
-  ...(peers.compiles ? ['autocast channels-last compiled', 'bf16 channels-last compiled'] : []),
+  ...plain,
+  ...(peers.compiles ? plain.map((mode) => `${mode} compiled`) : []),
 ];
 const bytes = 4e9;
 const variants = [
   {
     what: 'cifar10-fast',
-    precision: 'bf16',
+    precision,
     worker: 'airbench',
-    config: { precision: 'bf16', stage, stepsPerTurn, burnIn: stepsPerTurn },
+    config: { precision, stage, stepsPerTurn, burnIn: stepsPerTurn },
     bytes,
   },
   ...modes.map((mode) => ({
