@@ -5,10 +5,13 @@
 
 namespace cifar10_fast {
 
-// A convolution of x [N,H,W,Ci] with k [3,3,Ci,Co] to y [N,OH,OW,Co]. A row and a column of zeros precede the image.
-// OH and OW are H and W; or one less, where the last row or column of outputs is left out (trimmed).
+// A convolution of x [N,H,W,Ci] with k [3,3,Ci,Co] to y [N,OH,OW,Co].
+//
+// Padded, a row and a column of zeros precede the image: OH and OW are H and W; or one less, where the last row or column
+// of outputs is left out (trimmed). Without padding both are two less.
 struct ConvShape {
   int64_t n, h, w, ci, co, oh, ow;
+  bool isPadded() const { return oh != h - 2 || ow != w - 2; }
 };
 
 // Rows and columns of images.

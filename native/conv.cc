@@ -190,8 +190,10 @@ void registerOperation(const char* name, const char* a, const char* b, const cha
 std::vector<std::string> convAlgorithms(Pass pass, bool is_bfloat16, const ConvShape& s) {
   std::vector<std::string> found;
   const auto isNear = [](int64_t extent, int64_t output) { return output == extent || output == extent - 1; };
-  if (s.n < 1 || s.oh < 1 || s.ow < 1 || !isNear(s.h, s.oh) || !isNear(s.w, s.ow)) return found;
+  if (s.n < 1 || s.oh < 1 || s.ow < 1) return found;
+  if (s.isPadded() && (!isNear(s.h, s.oh) || !isNear(s.w, s.ow))) return found;
   if (is_bfloat16) {
+    if (!s.isPadded()) return found;
     if (pass == Pass::kFilter && hasOuterProduct() && fitsOuterProduct(s)) found.push_back("outer-product");
     // Tiles of 4x4 lose too many bits for bf16: an error of 5 % of the largest element was measured.
     if (hasWinogradBf16() && fitsWinogradBf16(s)) {

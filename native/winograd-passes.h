@@ -137,13 +137,13 @@ struct Tiles {
   int64_t down, across, count;
 };
 
-// Reads the M+2 x M+2 pixels that a tile of outputs sees; those off the image are zero.
+// Reads the M+2 x M+2 pixels that a tile of outputs sees; those off the image are zero, `zeros` rows and columns before it.
 template <typename T, int M>
 CIFAR10_FAST_TARGET inline void findPixels(const T* x, const Tiles<M>& tiles, const Extents& s, int64_t channels,
-                                           int64_t tile, const T* nothing, const T** at) {
+                                           int64_t zeros, int64_t tile, const T* nothing, const T** at) {
   constexpr int A = M + 2;
-  const int64_t left = tile % tiles.across * M - 1;
-  const int64_t top = tile / tiles.across % tiles.down * M - 1;
+  const int64_t left = tile % tiles.across * M - zeros;
+  const int64_t top = tile / tiles.across % tiles.down * M - zeros;
   const T* image = x + tile / (tiles.across * tiles.down) * s.h * s.w * channels;
   for (int i = 0; i < A; i++) {
     for (int j = 0; j < A; j++) {
@@ -222,10 +222,11 @@ struct Block {
   size_t productBytes() const { return P * tiles * NR * kWidth * sizeof(float); }
 };
 
-// What a convolution reads and writes: images of the one size and of the other.
+// What a convolution reads and writes: images of the one size, after `zeros` rows and columns, and of the other.
 struct Sides {
   int64_t n;
   Extents from, to;
+  int64_t zeros;
 };
 
 // The convolution of tiles [first, last) with a transformed kernel, from `depth` channels to `columns`.
@@ -233,7 +234,7 @@ template <typename T, int M, int NR>
 CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, int64_t depth, int64_t columns,
                                   int64_t first, int64_t last, const T* nothing, T* v, float* m, T* y) {
   constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
-  const auto& [n, from, s] = sides;
+  const auto& [n, from, s, zeros] = sides;
   const Tiles<M> tiles(n, s);
   const Block<T, M, NR> size(depth);
   const int64_t block = size.tiles, stride = size.stride;
@@ -242,7 +243,7 @@ CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, in
     const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
     for (int64_t t = 0; t < count; t++) {
       const T* at[P];
-      findPixels<T, M>(x, tiles, from, depth, start + t, nothing, at);
+      findPixels<T, M>(x, tiles, from, depth, zeros, start + t, nothing, at);
       for (int64_t c = 0; c < depth; c += kWidth) {
         Vec in[P], out[P];
         for (int p = 0; p < P; p++) in[p] = load(at[p] + c);
@@ -287,7 +288,8 @@ void convolveAll(const T* x, const float* k, const ConvShape& s, bool is_turned,
   const int64_t depth = is_turned ? s.co : s.ci;
   const int64_t columns = is_turned ? s.ci : s.co;
   const Extents image{s.h, s.w}, output{s.oh, s.ow};
-  const Sides sides{s.n, is_turned ? output : image, is_turned ? image : output};
+  const int64_t zeros = s.isPadded() ? 1 : 0;
+  const Sides sides{s.n, is_turned ? output : image, is_turned ? image : output, is_turned ? 2 - zeros : zeros};
   const Block<T, M, NR> block(depth);
   std::vector<size_t> sizes{A * A * s.ci * s.co * sizeof(T), depth * sizeof(T)};
   for (int t = 0; t < threads; t++) {
@@ -383,7 +385,7 @@ CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, 
           for (int i = 0; i < M * M; i++) from[e][i] = nothing;
           continue;
         }
-        findPixels<T, M>(x, tiles, image_extents, s.ci, tile, nothing, at[e]);
+        findPixels<T, M>(x, tiles, image_extents, s.ci, s.isPadded() ? 1 : 0, tile, nothing, at[e]);
         const int64_t left = tile % tiles.across * M;
         const int64_t top = tile / tiles.across % tiles.down * M;
         const T* image = dy + tile / (tiles.across * tiles.down) * s.oh * s.ow * s.co;

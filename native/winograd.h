@@ -1,4 +1,4 @@
-// 3x3 convolutions of stride 1 and padding 1 by Winograd's minimal filtering: a product for every position of a small
+// 3x3 convolutions of stride 1, with padding 1 or none, by Winograd's minimal filtering: a product for every position of a small
 // tile in the place of one for every position of the kernel.
 //
 // For output tiles of 2x2 that takes 16 products where the plain sum takes 36, for 4x4 it takes 36 for 144. What they

@@ -28,13 +28,14 @@ afterAll(() => {
   rmSync(cache, { recursive: true, force: true });
 });
 
-/** Images, height, width, channels in and out; `trimmed` leaves out the last of an odd number of rows or columns. */
+/** Images, height, width, channels in and out; `trimmed` leaves out the last of an odd number of rows or columns, `valid` pads by no zeros. */
 type Sizes = readonly [n: number, h: number, w: number, ci: number, co: number];
-type Extents = Sizes | readonly [...Sizes, 'trimmed'];
+type Extents = Sizes | readonly [...Sizes, 'trimmed' | 'valid'];
 
 /** Rows and columns of outputs. */
-function outputsOf([, h, w, , , trimmed]: Extents): readonly [rows: number, columns: number] {
-  return trimmed === undefined ? [h, w] : [h - (h % 2), w - (w % 2)];
+function outputsOf([, h, w, , , kind]: Extents): readonly [rows: number, columns: number] {
+  if (kind === 'valid') return [h - 2, w - 2];
+  return kind === undefined ? [h, w] : [h - (h % 2), w - (w % 2)];
 }
 type Precision = ConvShape['precision'];
 
@@ -58,11 +59,11 @@ async function convolve(
   pass: ConvPass,
   chosen: Algorithm,
 ): Promise<{ readonly data: ArrayLike<number>; readonly used: readonly AlgorithmRow[] }> {
-  const [n, h, w, ci, co] = extents;
+  const [n, h, w, ci, co, kind] = extents;
   const [rows, columns] = outputsOf(extents);
-  const isTrimmed = rows < h || columns < w;
+  const isWhole = rows === h && columns === w;
   // What is measured are powers of two of images.
-  const images = `${2 ** Math.floor(Math.log2(n))}x${h}x${w}${isTrimmed ? `(${rows}x${columns})` : ''}`;
+  const images = `${2 ** Math.floor(Math.log2(n))}x${h}x${w}${isWhole ? '' : `(${rows}x${columns})`}`;
   const shape = `${precision} ${images} ${ci}->${co}`;
   const known = passes.map((each) => row(each, shape, each === pass ? chosen : 'direct'));
   const session = createSession(
@@ -78,9 +79,14 @@ async function convolve(
       'convolution',
       (state) => {
         const conv = (x: tf.Tensor, kernel: tf.Tensor): tf.Tensor =>
-          isTrimmed
+          kind === 'trimmed' && !isWhole
             ? trimmedConv(x as tf.Tensor4D, kernel as tf.Tensor4D)
-            : tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, 'same');
+            : tf.conv2d(
+                x as tf.Tensor4D,
+                kernel as tf.Tensor4D,
+                1,
+                kind === 'valid' ? 'valid' : 'same',
+              );
         if (pass === 'forward') return { outputs: { result: conv(state.x, state.w) } };
         const [dx, dw] = tf.grads((x, kernel) => conv(x, kernel))([state.x, state.w], state.dy);
         return { outputs: { result: pass === 'input-gradient' ? dx : dw } };
@@ -106,8 +112,9 @@ function random(shape: readonly number[], stream: string): HostTensor {
 
 /** The same in float64, by plain loops. */
 function plainConvolve(extents: Extents, pass: ConvPass): Float64Array {
-  const [n, h, w, ci, co] = extents;
+  const [n, h, w, ci, co, kind] = extents;
   const [rows, columns] = outputsOf(extents);
+  const zeros = kind === 'valid' ? 0 : 1;
   const x = random([n, h, w, ci], 'x').data;
   const kernel = random([3, 3, ci, co], 'w').data;
   const dy = random([n, rows, columns, co], 'dy').data;
@@ -122,8 +129,8 @@ function plainConvolve(extents: Extents, pass: ConvPass): Float64Array {
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
         for (let k = 0; k < 9; k++) {
-          const y = i + Math.floor(k / 3) - 1;
-          const z = j + (k % 3) - 1;
+          const y = i + Math.floor(k / 3) - zeros;
+          const z = j + (k % 3) - zeros;
           if (y < 0 || z < 0 || y >= h || z >= w) continue;
           for (let c = 0; c < ci; c++) {
             const xAt = ((b * h + y) * w + z) * ci + c;
@@ -167,6 +174,14 @@ const winogradShapes: readonly Extents[] = [
   [33, 3, 3, 16, 16, 'trimmed'],
 ];
 
+/** Without padding, where only fp32 has algorithms of its own. */
+const validShapes: readonly Extents[] = [
+  [5, 3, 3, 16, 16, 'valid'],
+  [2, 4, 9, 16, 32, 'valid'],
+  [3, 28, 28, 32, 16, 'valid'],
+  [33, 7, 5, 16, 48, 'valid'],
+];
+
 /** In bf16 channels come in eights; edges of one output, and more tiles than are summed at a time. */
 const bf16Shapes: readonly Extents[] = [
   [2, 7, 7, 24, 64, 'trimmed'],
@@ -191,7 +206,7 @@ describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
   describe.skipIf(!has(precision, 'forward', algorithm)).each(passes)('%s', (pass) => {
     test.each<readonly (number | string)[]>([
       ...winogradShapes,
-      ...(precision === 'bf16' ? bf16Shapes : []),
+      ...(precision === 'bf16' ? bf16Shapes : validShapes),
     ])('equals plain loops for %i images of %ix%i, %i channels to %i', async (...given) => {
       const extents = given as unknown as Extents;
       const { data, used } = await convolve(extents, precision, pass, algorithm);

@@ -33,7 +33,10 @@ export interface AlgorithmRow {
   readonly chosen: Algorithm;
 }
 
-/** A 3x3 convolution of stride 1, with a row and a column of zeros before the image. */
+/**
+ * A 3x3 convolution of stride 1: with a row and a column of zeros before the image, or without zeros, where there are two
+ * rows and columns of outputs less than of pixels.
+ */
 export interface ConvShape {
   readonly precision: 'fp32' | 'bf16';
   readonly images: number;
@@ -41,9 +44,9 @@ export interface ConvShape {
   readonly width: number;
   readonly inputChannels: number;
   readonly outputChannels: number;
-  /** Default: the height. One less where the last row of outputs is left out. */
+  /** Default: the height. One less where the last row of outputs is left out, two less without padding. */
   readonly outputHeight?: number;
-  /** Default: the width. One less where the last column of outputs is left out. */
+  /** Default: the width. One less where the last column of outputs is left out, two less without padding. */
   readonly outputWidth?: number;
 }
 

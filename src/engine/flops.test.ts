@@ -160,16 +160,23 @@ describe('flopsOf', () => {
       output: readonly number[],
     ): number =>
       flopsOf({ id: 0, op, inputs: of.map(value), outputs: [value(output)], attributes: [] });
-    const [x, k, dy] = [
+    const [x, k] = [
       [2, 7, 7, 16],
       [3, 3, 16, 32],
-      [2, 6, 6, 32],
     ];
-    const flops = 2 * productsOf(x, k, trimmedConv);
-    expect(flops).toBe(2 * 2 * (6 * 3 - 1) ** 2 * 16 * 32);
-    expect(count('Cifar10FastConv3x3', [x, k], dy)).toBe(flops);
-    expect(count('Cifar10FastConv3x3BackpropInput', [dy, k], x)).toBe(flops);
-    expect(count('Cifar10FastConv3x3BackpropFilter', [x, dy], k)).toBe(flops);
+    const trimmed = 2 * productsOf(x, k, trimmedConv);
+    expect(trimmed).toBe(2 * 2 * (6 * 3 - 1) ** 2 * 16 * 32);
+    const valid = 2 * productsOf(x, k, (a, b) => tf.conv2d(a, b, 1, 'valid'));
+    expect(valid).toBe(2 * 2 * (5 * 3) ** 2 * 16 * 32);
+    for (const [extent, flops] of [
+      [6, trimmed],
+      [5, valid],
+    ]) {
+      const dy = [2, extent, extent, 32];
+      expect(count('Cifar10FastConv3x3', [x, k], dy)).toBe(flops);
+      expect(count('Cifar10FastConv3x3BackpropInput', [dy, k], x)).toBe(flops);
+      expect(count('Cifar10FastConv3x3BackpropFilter', [x, dy], k)).toBe(flops);
+    }
   });
 
   test('matMul: [3,4] x [4,5], transposed or not, alone or in batches', () => {

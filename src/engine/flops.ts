@@ -82,7 +82,7 @@ function convFlops(
       taps: kernel[index],
       stride: extentOf(attribute(node, 'strides'), axis),
       dilation: extentOf(attribute(node, 'dilations'), axis),
-      before: zerosBefore(node, axis),
+      before: zerosBefore(node, axis, image[axis] - output[axis]),
     });
   });
   const [inputChannels, outputChannels] = kernel.slice(-2);
@@ -117,9 +117,10 @@ function tapsOnImage(along: {
   return pairs;
 }
 
-function zerosBefore(node: GraphEntry, axis: number): number | 'same' {
-  // Own operations pad by one row and one column.
-  if (node.op.startsWith('Cifar10FastConv3x3')) return 1;
+/** @param fewer how many outputs fewer than pixels there are */
+function zerosBefore(node: GraphEntry, axis: number, fewer: number): number | 'same' {
+  // Own operations pad by one row and one column, or by none.
+  if (node.op.startsWith('Cifar10FastConv3x3')) return fewer === 2 ? 0 : 1;
   switch (attribute(node, 'padding')) {
     case 'SAME':
       return 'same';

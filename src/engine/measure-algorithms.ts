@@ -105,16 +105,22 @@ function addCandidates(
     { name: 'strides', type: attributeType.int, value: [1, 1, 1, 1] },
   ];
   const after = [1 - (height - outputHeight), 1 - (width - outputWidth)];
+  const isPadded = after[0] >= 0 || after[1] >= 0;
   const direct = (): Value => {
     const low = graph.cast(kernel, dtype);
-    const same = [...attributes, { name: 'padding', type: attributeType.string, value: 'SAME' }];
+    const padding = isPadded ? 'SAME' : 'VALID';
+    const gradients = [
+      ...attributes,
+      { name: 'padding', type: attributeType.string, value: padding },
+    ];
     switch (pass) {
       case 'forward':
         return graph.add('Conv2D', [x, low], [...attributes, ...paddingFor(after)]).outputs[0];
       case 'input-gradient':
-        return graph.add('Conv2DBackpropInput', [shapeOf(x.shape), low, whole()], same).outputs[0];
+        return graph.add('Conv2DBackpropInput', [shapeOf(x.shape), low, whole()], gradients)
+          .outputs[0];
       case 'kernel-gradient':
-        return graph.add('Conv2DBackpropFilter', [x, shapeOf(kernel.shape), whole()], same)
+        return graph.add('Conv2DBackpropFilter', [x, shapeOf(kernel.shape), whole()], gradients)
           .outputs[0];
       default:
         return pass satisfies never;
@@ -122,7 +128,7 @@ function addCandidates(
   };
   /** The gradient with zeros where outputs were left out, as TensorFlow's gradients of the whole convolution take it. */
   const whole = (): Value => {
-    if (after[0] === 1 && after[1] === 1) return dy;
+    if (!isPadded || (after[0] === 1 && after[1] === 1)) return dy;
     const zeros = [0, 0, 0, 1 - after[0], 0, 1 - after[1], 0, 0];
     const paddings = { dtype: dataType.int32, shape: [4, 2], data: Int32Array.from(zeros) };
     return graph.add(
@@ -143,10 +149,10 @@ function type(name: string, value: number): OpAttribute {
   return { name, type: attributeType.type, value };
 }
 
-/** How `Conv2D` is asked for a row and a column of zeros before the image, and so many after it. */
+/** How `Conv2D` is asked for a row and a column of zeros before the image, and so many after it; or, for -1, for none. */
 function paddingFor([rows, columns]: readonly number[]): OpAttribute[] {
-  if (rows === 1 && columns === 1) {
-    return [{ name: 'padding', type: attributeType.string, value: 'SAME' }];
+  if (rows === columns && rows !== 0) {
+    return [{ name: 'padding', type: attributeType.string, value: rows === 1 ? 'SAME' : 'VALID' }];
   }
   return [
     { name: 'padding', type: attributeType.string, value: 'EXPLICIT' },

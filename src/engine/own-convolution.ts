@@ -11,7 +11,7 @@ const passes: Readonly<Record<string, ConvPass>> = {
 
 /**
  * Adds a convolution by the algorithm that was measured to be the fastest, unless that is TensorFlow's own, or the
- * convolution is not of a 3x3 kernel with stride 1 and padding 1, or trimmed.
+ * convolution is not of a 3x3 kernel with stride 1, and padded by 1, trimmed or not padded.
  *
  * @param cast what TensorFlow's operation would read; `read` what it was given, where kernels have all of their bits
  */
@@ -83,12 +83,16 @@ function withoutZeros(graph: TensorGraph, gradient: Value): Value {
   return isTrimmed ? graph.cast(padded, gradient.dtype) : gradient;
 }
 
-/** How many rows and columns of zeros follow the image, 0 or 1, where one of each precedes it; else nothing. */
+/**
+ * How many rows and columns of zeros follow the image, 0 or 1, where one of each precedes it; -1 of each where there are
+ * none at all, before or after: as many outputs fewer. Undefined for other paddings.
+ */
 function zerosAfter(
   padding: unknown,
   explicit: unknown,
 ): readonly [rows: number, columns: number] | undefined {
   if (padding === 'SAME') return [1, 1];
+  if (padding === 'VALID') return [-1, -1];
   if (padding !== 'EXPLICIT' || !Array.isArray(explicit)) return undefined;
   const [, , above, below, left, right] = explicit as readonly number[];
   const isOne = above === 1 && left === 1 && [below, right].every((zeros) => zeros <= 1);
