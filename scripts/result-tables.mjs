@@ -130,30 +130,33 @@ export function directionsOf(grouped) {
   // One precision and number of threads for both sides of a step: those of most runs.
   const runsOf = (name) =>
     pockets.filter(([{ record }]) => record === name).toSorted((a, b) => b.length - a.length)[0];
-  const rows = steps.flatMap(([before, after]) => {
-    const [from, to] = [runsOf(before), runsOf(after)];
-    if (from === undefined || to === undefined) return [];
+  const run = steps
+    .map(([before, after]) => ({ before, after, from: runsOf(before), to: runsOf(after) }))
+    .filter(({ from, to }) => from !== undefined && to !== undefined);
+  if (run.length === 0) return none;
+  const tested = run.filter(({ from, to }) => from.length > 1 && to.length > 1);
+  const open = run.length - tested.length;
+  const left = `Other steps with a single run on a side, too few to tell: ${open}.`;
+  if (tested.length === 0) return left;
+  const rows = tested.map(({ before, after, from, to }) => {
     const [first, second] = [before, after].map(
       (name) => experiments().get(name).published?.accPercent,
     );
     const published = first === undefined || second === undefined ? undefined : second - first;
     const { difference, interval, p } = welch(to, from);
     return [
-      [
-        `\`${before}\``,
-        `\`${after}\``,
-        published === undefined ? '-' : signed(published),
-        signed(difference),
-        interval === null ? '-' : `${signed(interval.low)} to ${signed(interval.high)}`,
-        `${from.length}, ${to.length}`,
-        directionOf(published, difference, p),
-      ],
+      `\`${before}\``,
+      `\`${after}\``,
+      published === undefined ? '-' : signed(published),
+      signed(difference),
+      `${signed(interval.low)} to ${signed(interval.high)}`,
+      `${from.length}, ${to.length}`,
+      directionOf(published, difference, p),
     ];
   });
-  if (rows.length === 0) return none;
   const titles =
     'from, to, published change % (full), change % (pocket), 95 % interval, runs, direction';
-  return markdownTable(titles.split(', '), rows);
+  return `${markdownTable(titles.split(', '), rows)}\n\n${left}`;
 }
 
 /** Compares accuracies by the library's test; the seeds of the two sides never agree, so nothing is paired. */
@@ -165,7 +168,6 @@ function welch(found, old) {
 }
 
 function directionOf(published, difference, p) {
-  if (p === null) return 'too few runs';
   if (p >= 0.05) return 'within noise';
   if (published === undefined) return '-';
   return Math.sign(published) === Math.sign(difference) ? 'same' : 'other';

@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 import type { Outcome } from './cli-process';
-import { blocksOf, pattern, sectionsOf } from './markdown';
+import { blocksOf, pattern, saidIn, sectionsOf } from './markdown';
 
 /**
  * The command line, as its user meets it: processes with arguments, two streams and an exit code.
@@ -256,9 +256,10 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
 });
 
 const broken = [...sectionsOf(read(root, 'docs/errors.md'))].flatMap(([name, text]) => {
-  const [command, message] = blocksOf(text);
-  const isOurs = command?.language === 'sh' && command.text.startsWith('npx cifar10-fast ');
-  return isOurs ? [{ name, command: command.text.trim(), message: message.text }] : [];
+  const [example] = blocksOf(text);
+  const isOurs = example?.language === 'sh' && example.text.startsWith('npx cifar10-fast ');
+  const [command] = example?.text.split('\n') ?? [];
+  return isOurs ? [{ name, command, message: saidIn(example.text) }] : [];
 });
 
 describe('docs/errors.md', () => {

@@ -10,7 +10,7 @@ import type { Experiment } from '../src/catalogue/experiment';
 import { networkOf } from '../src/catalogue/network';
 import { scaled } from '../src/catalogue/scale';
 import { countTrainable } from '../src/nn/network';
-import { blocksOf, comparing, pattern, sectionsOf } from './markdown';
+import { blocksOf, comparing, pattern, saidIn, sectionsOf } from './markdown';
 
 /** What the documents say is run, looked up or compared here, so that they cannot lag behind. */
 const root = resolve(__dirname, '..');
@@ -77,7 +77,7 @@ const errorSections = sectionsOf(read('docs/errors.md'));
 const examples = [...errorSections].flatMap(([name, text]) => {
   const [broken, repair] = codeOf(text);
   if (broken === undefined) return [];
-  const message = blocksOf(text).find(({ language }) => language === 'text')?.text ?? '';
+  const message = saidIn(broken);
   return {
     name,
     message,

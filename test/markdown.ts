@@ -23,6 +23,11 @@ export function sectionsOf(page: string): ReadonlyMap<string, string> {
   );
 }
 
+/** The error of a broken example, from its comment `// says: …` or `# says: …`; empty if there is none. */
+export function saidIn(code: string): string {
+  return /^(?:\/\/|#) says: (.+)$/m.exec(code)?.[1] ?? '';
+}
+
 /** Text of a page as a pattern: `…` stands for anything within a line. */
 export function pattern(shown: string): RegExp {
   const literal = shown.trim().replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
