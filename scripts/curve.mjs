@@ -56,7 +56,7 @@ const figure = await chart(rows, {
   y: { field: acc, zero: false },
   guides: [{ y: 94, label: '94 %' }],
   width: 680,
-  height: 240,
+  height: 200,
   title,
   subtitle,
 });
