@@ -1,3 +1,5 @@
+import type { Guide } from '../report/guides';
+
 /** A shape that stands for a row, or for several. */
 export type Mark = 'line' | 'point' | 'bar' | 'area' | 'rect' | 'tick' | 'boxplot' | 'rule';
 
@@ -54,6 +56,3 @@ export interface ChartOptions {
   /** What is told where no picture can be shown; made of title and rows where absent. */
   readonly text?: string;
 }
-
-/** A straight line across a chart. */
-export type Guide = ({ readonly x: number } | { readonly y: number }) & { readonly label?: string };

@@ -1,7 +1,8 @@
 import { NotebookError } from '../base/errors';
+import { guideLayers } from '../report/guides';
 import type { FlatRow } from '../text/table';
 import { canonical, channels, encodingOf } from './chart-encoding';
-import type { ChartOptions, Guide } from './chart-options';
+import type { ChartOptions } from './chart-options';
 import { safeColumns, stored } from './chart-rows';
 import { stackingOf } from './chart-stacking';
 import type { Figure } from './figure';
@@ -52,7 +53,7 @@ export function chart(rows: readonly FlatRow[], options: ChartOptions): Promise<
       },
       encoding: { ...inner, ...stacking },
     })),
-    ...guides.flatMap(guideLayers),
+    ...guides.flatMap((guide) => guideLayers(guide)),
   ];
   const { width = plotSize.width, height = plotSize.height } = options;
   const panel = { width, height, layer: layers };
@@ -123,38 +124,6 @@ export async function vegaLite(spec: VegaLiteSpec, text: string): Promise<Figure
     },
     metadata: rasterMetadata(picture),
   };
-}
-
-/** A line across everything, and its text at the end, above or beside it. */
-function guideLayers({ label, ...at }: Guide): object[] {
-  const data = { values: [{}] };
-  const isAcross = 'y' in at;
-  const position = isAcross ? { y: { datum: at.y } } : { x: { datum: at.x } };
-  const line = {
-    data,
-    mark: { type: 'rule', strokeDash: [5, 4], tooltip: false },
-    encoding: position,
-  };
-  if (label === undefined) return [line];
-  const text = isAcross
-    ? { align: 'right', baseline: 'bottom', dx: -2, dy: -3 }
-    : { align: 'left', baseline: 'top', dx: 5, dy: 2 };
-  const end = isAcross ? { x: { value: 'width' } } : { y: { value: 0 } };
-  return [
-    line,
-    {
-      data,
-      mark: {
-        type: 'text',
-        text: label,
-        fontSize: 11.5,
-        color: '#57606a',
-        tooltip: false,
-        ...text,
-      },
-      encoding: { ...position, ...end },
-    },
-  ];
 }
 
 function describeChart(rows: readonly FlatRow[], options: ChartOptions): string {

@@ -102,6 +102,25 @@ function dimensionOf(
   };
 }
 
+/** Axes side by side, each from end to end of the picture, as channels of vega-lite. */
+function placesOf(columns: readonly Required<PlotAxis>[]): readonly [x: object, y: object] {
+  const axis = {
+    labelAngle: 0,
+    orient: 'top',
+    grid: true,
+    gridColor: ink.axis,
+    labelPadding: 14,
+    domain: false,
+    ticks: false,
+  };
+  const sort = columns.map(({ title }) => title);
+  const scale = { type: 'point', padding: 0.4 };
+  return [
+    { field: 'axis', type: 'nominal', sort, title: null, scale, axis },
+    { field: 'at', type: 'quantitative', axis: null, scale: { domain: [0, 1], nice: false } },
+  ];
+}
+
 /** The lines and axes as a picture. */
 function pictureOf(
   columns: readonly Required<PlotAxis>[],
@@ -131,28 +150,7 @@ function pictureOf(
       text: String(Number(value.toPrecision(3))),
     })),
   );
-  const x = {
-    field: 'axis',
-    type: 'nominal',
-    sort: columns.map(({ title: axis }) => axis),
-    title: null,
-    scale: { type: 'point', padding: 0.4 },
-    axis: {
-      labelAngle: 0,
-      orient: 'top',
-      grid: true,
-      gridColor: ink.axis,
-      labelPadding: 14,
-      domain: false,
-      ticks: false,
-    },
-  };
-  const y = {
-    field: 'at',
-    type: 'quantitative',
-    axis: null,
-    scale: { domain: [0, 1], nice: false },
-  };
+  const [x, y] = placesOf(columns);
   const legend = {
     field: 'shade',
     type: 'quantitative',

@@ -1,4 +1,5 @@
 import { colour, fitted, quantity, seriesOf } from './chart-parts';
+import { guideLayers } from './guides';
 
 /** A chart as data: a vega-lite specification, its rows in it. */
 export type ChartSpec = Readonly<Record<string, unknown>>;
@@ -41,6 +42,28 @@ export interface ChartMean {
 /** Runs in the upper part of a strip, what they come to below. */
 const above = { type: 'quantitative', scale: { domain: [-0.6, 1.3] } } as const;
 
+/** Names of series beside their strips. */
+const stripAxis: Readonly<Record<string, unknown>> = {
+  // A long label has two lines.
+  labelExpr:
+    "length(datum.label) > 36 && indexof(datum.label, '@') > 0 ? " +
+    "[slice(datum.label, 0, indexof(datum.label, '@')), slice(datum.label, indexof(datum.label, '@'))] : datum.label",
+  labelLimit: 420,
+  grid: false,
+  domain: false,
+  ticks: false,
+};
+
+/** Diamonds at what was published, if anything was. */
+function publishedLayers(published: readonly ChartMark[], x: object): object[] {
+  const values = published.filter(({ acc }) => acc !== undefined);
+  if (values.length === 0) return [];
+  const mark = { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 };
+  const tooltip = [{ field: 'acc', title: 'published, %' }];
+  const encoding = { x, yOffset: { datum: 0.9, ...above }, tooltip };
+  return [{ data: { values }, mark, encoding }];
+}
+
 /**
  * Accuracies, a strip a series: a point a run, a tick at the mean with a line over its interval, a diamond at what was
  * published, a dashed line at the goal.
@@ -52,7 +75,6 @@ export function stripChart(
   goal?: number,
 ): ChartSpec {
   const order = seriesOf(runs);
-  const known = published.filter(({ acc }) => acc !== undefined);
   const x = quantity('acc', 'test accuracy, %');
   return {
     ...fitted,
@@ -64,37 +86,20 @@ export function stripChart(
         type: 'nominal',
         sort: order,
         title: null,
-        axis: {
-          // A long label has two lines.
-          labelExpr:
-            "length(datum.label) > 36 && indexof(datum.label, '@') > 0 ? " +
-            "[slice(datum.label, 0, indexof(datum.label, '@')), slice(datum.label, indexof(datum.label, '@'))] : datum.label",
-          labelLimit: 420,
-          grid: false,
-          domain: false,
-          ticks: false,
-        },
+        axis: stripAxis,
       },
     },
     layer: [
       ...(goal === undefined
         ? []
-        : [
+        : guideLayers(
+            { x: goal, label: `${goal} %` },
             {
-              data: { values: [{}] },
-              mark: { type: 'rule', strokeDash: [5, 4], tooltip: null },
-              encoding: { x: { datum: goal, type: 'quantitative' }, y: null },
+              inherited: { y: null },
+              axis: { type: 'quantitative' },
+              label: { align: 'right', baseline: 'middle', dx: -4, dy: -4 },
             },
-            {
-              data: { values: [{}] },
-              mark: { type: 'text', align: 'right', dx: -4, dy: -4, tooltip: null },
-              encoding: {
-                x: { datum: goal, type: 'quantitative' },
-                y: { value: 0 },
-                text: { value: `${goal} %` },
-              },
-            },
-          ]),
+          )),
       {
         // Apart by the seed, and so alike in every drawing.
         transform: [{ calculate: '(datum.seed * 0.618034 + 0.5) % 1 - 0.5', as: 'apart' }],
@@ -128,19 +133,7 @@ export function stripChart(
           tooltip: [{ field: 'mean', title: 'mean, %', format: '.3f' }],
         },
       },
-      ...(known.length === 0
-        ? []
-        : [
-            {
-              data: { values: known },
-              mark: { type: 'point', shape: 'diamond', size: 130, filled: false, strokeWidth: 2 },
-              encoding: {
-                x,
-                yOffset: { datum: 0.9, ...above },
-                tooltip: [{ field: 'acc', title: 'published, %' }],
-              },
-            },
-          ]),
+      ...publishedLayers(published, x),
     ],
   };
 }

@@ -1,5 +1,6 @@
 import { colour, dashes, fitted, mostColours, quantity, seriesOf } from './chart-parts';
 import type { ChartPoint, ChartSpec } from './charts';
+import { guideLayers } from './guides';
 import { summarise } from './stats';
 
 /** How a {@link curveChart} is drawn. */
@@ -52,20 +53,6 @@ export function isShared(points: readonly ChartPoint[]): boolean {
   return seriesOf(points).length <= mostColours;
 }
 
-/** A dashed line across at the goal, and what it is. */
-function goalLayers({ value, unit }: NonNullable<CurveOptions['goal']>, scale: object): object[] {
-  const data = { values: [{}] };
-  const y = { datum: value, type: 'quantitative', scale };
-  return [
-    { data, mark: { type: 'rule', strokeDash: [5, 4], tooltip: null }, encoding: { y } },
-    {
-      data,
-      mark: { type: 'text', align: 'left', dx: 4, dy: -7, tooltip: null },
-      encoding: { y, x: { value: 0 }, text: { value: `${value}${unit}` } },
-    },
-  ];
-}
-
 /**
  * A value by epoch: the mean over the runs of a series as a line, mean +- standard deviation as a band around it. Up to
  * seven series share a chart; more have one each, on common scales. Lines of one series are told apart by `of`, as training and test.
@@ -108,7 +95,13 @@ export function curveChart(
   const color = sharesChart ? { color: told } : {};
   const hasDashes = sharesChart ? order.length > 1 : kinds.length > 1;
   const layer = [
-    ...(goal === undefined ? [] : goalLayers(goal, scale)),
+    ...(goal === undefined
+      ? []
+      : guideLayers(
+          { y: goal.value, label: `${goal.value}${goal.unit}` },
+          // Curves end on the right, near the goal.
+          { axis: { type: 'quantitative', scale }, end: 'left', label: { align: 'left', dx: 4 } },
+        )),
     {
       mark: { type: 'area', opacity: 0.22, line: false, tooltip: null },
       encoding: { x, y: y('low'), y2: { field: 'high' }, detail: { field: 'of' }, ...color },

@@ -1,0 +1,39 @@
+/** A straight line across a chart, and what it says. */
+export type Guide = ({ readonly x: number } | { readonly y: number }) & { readonly label?: string };
+
+/** How {@link guideLayers} draws a guide. */
+export interface GuideStyle {
+  /** What the chart gives all its layers and these do not take: `{ y: null }`. */
+  readonly inherited?: Readonly<Record<string, null>>;
+  /** Type and scale of the guide's axis, where the chart's layers set them. */
+  readonly axis?: Readonly<Record<string, unknown>>;
+  /** Where the label stands, as properties of a text mark. Default: at the end, above or beside the line. */
+  readonly label?: Readonly<Record<string, unknown>>;
+  /** The end at which the label stands. Of a line across; default: `right`. */
+  readonly end?: 'left' | 'right';
+}
+
+/** The layers of a guide in vega-lite's words: a dashed line across everything, and its text. */
+export function guideLayers(
+  { label, ...at }: Guide,
+  { inherited = {}, axis = {}, label: style, end }: GuideStyle = {},
+): object[] {
+  const data = { values: [{}] };
+  const isAcross = 'y' in at;
+  const position = isAcross ? { y: { datum: at.y, ...axis } } : { x: { datum: at.x, ...axis } };
+  const line = {
+    data,
+    mark: { type: 'rule', strokeDash: [5, 4], tooltip: false },
+    encoding: { ...inherited, ...position },
+  };
+  if (label === undefined) return [line];
+  const usual = isAcross
+    ? { align: 'right', baseline: 'bottom', dx: -2, dy: -3 }
+    : { align: 'left', baseline: 'top', dx: 5, dy: 2 };
+  const place = isAcross ? { x: { value: end === 'left' ? 0 : 'width' } } : { y: { value: 0 } };
+  const mark = { type: 'text', text: label, fontSize: 11.5, color: '#57606a', tooltip: false };
+  return [
+    line,
+    { data, mark: { ...mark, ...usual, ...style }, encoding: { ...position, ...place } },
+  ];
+}
