@@ -155,6 +155,7 @@ export { claim } from '../report/claim';
 export { compare } from '../report/compare';
 export type { CompareOptions, Comparison, Observation } from '../report/compare';
 export type { PagePart, PageSection } from '../report/page';
+export type { Plot } from '../report/time-plot';
 export { summarise, summary, summaryText } from '../report/stats';
 export type { Summary, SummaryOptions } from '../report/stats';
 export { compareGroups, reportRuns } from '../report/groups';

@@ -7,13 +7,13 @@ import { ink, plotSize, series } from './theme';
  * What each change does to the test accuracy, as a chart: a mark for the difference of the means, a bar for its interval. What
  * has no runs yet stands in a line of its own, with no mark.
  *
- * @param title of the chart
- * @param base the experiment that the changes are of
+ * @param about `title` of the chart, and `base`: the experiment that the changes are of
  */
 export function ablationFigure(
   rows: readonly AblationRow[],
-  { title, base }: { readonly title: string; readonly base: string },
+  about: { readonly title: string; readonly base: string },
 ): Promise<Figure> {
+  const { title, base } = about;
   const values = rows.map(({ name, difference, low, high, verdict, runs, baseRuns }) => ({
     label: `${shortName(name)} (${runs} of ${baseRuns})`,
     verdict: verdict === 'higher' || verdict === 'lower' ? `${verdict}, by the interval` : verdict,

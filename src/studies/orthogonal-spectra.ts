@@ -8,6 +8,7 @@ import type { MuonOptions } from '../optim/muon';
 export interface OrthogonalSpectrum {
   /** 0: the matrix divided by its norm. */
   readonly iterations: number;
+  /** `[n]`: as many as the matrix has columns. */
   readonly values: Float64Array;
 }
 
