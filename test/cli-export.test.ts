@@ -114,7 +114,7 @@ describe('export', () => {
     [['export', run], 2, '--output is missing'],
     [['export', run, '-o', 'x', '--format', 'onnx'], 2, '"onnx" is not one of saved-model, tfjs'],
     [['export', '.', '-o', 'x'], 1, 'has no run.json'],
-    [['export', 'nowhere', '-o', 'x'], 1, 'nowhere cannot be read'],
+    [['export', 'nowhere', '-o', 'x'], 1, 'nowhere does not exist. Name the folder of a run'],
   ])('%j is refused', async (args, code, message) => {
     const found = await cli(args);
     expect(found.code).toBe(code);
