@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# plotly.js 4 puts a button on every figure that sends its data to cloud.plotly.com.
+# plotly.js 4 puts a button "Share chart..." on every figure, which sends its data to cloud.plotly.com once a dialog is confirmed.
 #
-# From version 2 to 3 the button had to be asked for, and no server was set. Since 4.0 `showSendToCloud` is true, and
-# `plotlyServerURL` an address of Plotly's, unless the configuration says otherwise: a page made to work without a network is to
-# set `showSendToCloud: false`. It is not among the changes of the release notes that are marked as breaking.
+# In 3.7 there is no such button unless the configuration asks for it. Since 4.0 `showSendToCloud` is true by default, and
+# `plotlyServerURL` is Plotly's: pages whose data must not leave the machine need `showSendToCloud: false`. The release notes do not
+# mark the change as breaking.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -28,7 +28,7 @@ const { chromium } = require('playwright-core');
       return window.Plotly.version;
     });
     const titles = await page.locator('.modebar-btn').evaluateAll((all) => all.map((one) => one.dataset.title));
-    buttons[version] = titles.filter((title) => /cloud/i.test(title ?? ''));
+    buttons[version] = titles.filter((title) => /share chart/i.test(title ?? ''));
   }
   await browser.close();
   console.log(JSON.stringify(buttons));

@@ -5,12 +5,12 @@
 //
 // --pictures writes a picture of each figure of plotly.js into DIR. Without Chromium on PATH it reports that and tests nothing.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
-import { execute, root } from './notebook-files.mjs';
+import { execute, root, write } from './notebook-files.mjs';
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--pictures');
@@ -33,6 +33,10 @@ async function exported(name) {
   const target = join(scratch, `${name}.ipynb`);
   const { error } = await execute(name, target, environment);
   check(`${name}: every cell runs`, error === undefined ? [] : [error]);
+  // Wall times of the cells are numbers, which nbconvert takes for a fault.
+  const notebook = JSON.parse(readFileSync(target, 'utf8'));
+  for (const { metadata } of notebook.cells) delete metadata.execution;
+  write(target, notebook);
   const options = ['nbconvert', '--to', 'html', '--log-level', 'ERROR', target];
   execFileSync(join(root, '.venv/bin/jupyter'), options, { stdio: 'inherit' });
   return join(scratch, `${name}.html`);

@@ -51,7 +51,7 @@ test('panels are scenes side by side, on one scale of colours', async () => {
   const { data, layout } = figureOf(await surfacePlot(panels, { ...axes, panels: 'network' }));
   expect(data).toMatchObject([{ scene: 'scene' }, { scene: 'scene2', cmin: 0.01, cmax: 1.64 }]);
   expect(layout).toMatchObject({
-    scene: { domain: { x: [0, 0.5] } },
+    scene: { domain: { x: [0, 0.5] }, zaxis: { range: [0.01, 1.64] } },
     scene2: { domain: { x: [0.5, 1] } },
     annotations: [{ text: 'norm' }, { text: 'no norm' }],
   });

@@ -6,6 +6,7 @@ import { canonicalAxis, numbersOf, shortNumber } from './plot-axis';
 import type { AxisOption, PlotAxis } from './plot-axis';
 import { plotly } from './plotly';
 import type { PlotlyLayout, PlotlyTrace } from './plotly';
+import { ink } from './theme';
 
 /** How rows become a {@link surfacePlot}. */
 export interface SurfaceOptions {
@@ -57,7 +58,7 @@ export function surfacePlot(
   const told = `${title}: ${axes.z.title} over ${axes.x.title} and ${axes.y.title}, ${shortNumber(range[0])} to ${shortNumber(range[1])}`;
   return plotly(
     scenes,
-    { title: { text: head }, ...layoutOf(axes, names) },
+    { title: { text: head }, ...layoutOf(axes, names, range) },
     mapOf(rows, axes, { panels, title, subtitle, told }),
   );
 }
@@ -100,27 +101,38 @@ function surfaceOf(
     contours: {
       x: { highlight: false },
       y: { highlight: false },
-      z: { show: true, usecolormap: true, ...(isLog ? {} : { project: { z: true } }) },
+      z: { show: true, color: ink.ground, width: 1 },
     },
     hovertemplate: `${x.title} %{x:.4~g}<br>${y.title} %{y:.4~g}<br>${z.title} %{z:.4~g}<extra></extra>`,
   };
 }
 
-function layoutOf({ x, y, z }: Axes, names: readonly string[]): PlotlyLayout {
+function layoutOf(
+  { x, y, z }: Axes,
+  names: readonly string[],
+  range: readonly number[],
+): PlotlyLayout {
   const axis = ({ title, scale }: Required<PlotAxis>): object => ({
     title: { text: title },
     ...(scale === 'log' ? { type: 'log', dtick: 1, exponentformat: 'none' } : {}),
   });
   const width = 1 / names.length;
+  const isShared = names.length > 1;
+  // Panels compare only on one scale of heights, and are small, so their cubes stand further off.
+  const heights = z.scale === 'log' ? range.map(Math.log10) : [...range];
+  const away = isShared ? 1.6 : 1.15;
   const scenes = names.map((_, index) => [
     index === 0 ? 'scene' : `scene${index + 1}`,
     {
       domain: { x: [index * width, (index + 1) * width] },
       xaxis: axis(x),
       yaxis: axis(y),
-      zaxis: axis(z),
+      zaxis: { ...axis(z), ...(isShared ? { range: heights } : {}) },
       aspectmode: 'cube',
-      camera: { eye: { x: 1.5, y: -1.6, z: 0.9 } },
+      camera: {
+        eye: { x: 1.5 * away, y: -1.6 * away, z: 0.9 * away },
+        center: { x: 0, y: 0, z: -0.12 },
+      },
     },
   ]);
   const labels = names.map((name, index) => ({
@@ -129,11 +141,12 @@ function layoutOf({ x, y, z }: Axes, names: readonly string[]): PlotlyLayout {
     xref: 'paper' as const,
     yref: 'paper' as const,
     x: (index + 0.5) * width,
+    xanchor: 'center' as const,
     y: 1,
   }));
   return {
     ...(Object.fromEntries(scenes) as PlotlyLayout),
-    ...(names.length === 1 ? {} : { annotations: labels, width: 980 }),
+    ...(isShared ? { annotations: labels, width: 980 } : {}),
     margin: { l: 10, r: 10, t: 70, b: 10 },
   };
 }

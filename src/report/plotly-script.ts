@@ -38,7 +38,7 @@ const page = String.raw`(packed) => {
     stage.style.cssText = isFitted ? 'visibility:hidden' : 'position:absolute;visibility:hidden';
     box.append(stage);
     const size = isFitted ? {} : { width: Math.min(layout.width, box.clientWidth || layout.width) };
-    // By default version 4 has a button that sends the figure to Plotly's server.
+    // By default version 4 has a button "Share chart...", which sends the data to Plotly's server.
     const config = { displaylogo: false, showSendToCloud: false, plotlyServerURL: '', responsive: isFitted };
     await plotly.newPlot(stage, data, { ...layout, ...size }, config);
     for (const old of [...box.children]) if (old !== stage) old.remove();
