@@ -8,8 +8,8 @@ import { setUpVenv } from './venv.mjs';
 
 setUpVenv({
   name: 'formats',
-  title: 'NumPy, safetensors, TensorBoard and TensorFlow',
+  title: 'NumPy, safetensors, TensorBoard, TensorFlow, ONNX and onnxruntime',
   leastPython: [3, 10],
   probe:
-    'import numpy, safetensors, tensorboard, tensorflow; print(*(module.__version__ for module in (numpy, safetensors, tensorboard, tensorflow)))',
+    'import numpy as a, safetensors as b, tensorboard as c, tensorflow as d, onnx as e, onnxruntime as f; print(*(module.__version__ for module in (a, b, c, d, e, f)))',
 });

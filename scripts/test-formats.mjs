@@ -178,15 +178,20 @@ try {
 } catch (error) {
   check('a run and its files', [error.message]);
 }
-const exported = spawnSync(process.execPath, [join(root, 'test/formats/saved-model.mjs'), python], {
+const exported = spawnSync(process.execPath, [join(root, 'test/formats/exported.mjs'), python], {
   encoding: 'utf8',
   maxBuffer: 1e9,
 });
 const [tally, ok, bad] = /(\d+) passed, (\d+) failed\s*$/.exec(exported.stdout) ?? [];
 if (tally === undefined) {
-  check('tensorflow reads exported networks', [exported.stdout, exported.stderr.slice(-3000)]);
+  check('tensorflow and onnxruntime read exported networks', [
+    exported.stdout,
+    exported.stderr.slice(-3000),
+  ]);
 } else {
-  console.log(`tensorflow reads exported networks\n${exported.stdout.slice(0, -tally.length)}`);
+  console.log(
+    `tensorflow and onnxruntime read exported networks\n${exported.stdout.slice(0, -tally.length)}`,
+  );
   passed += Number(ok);
   failed += Number(bad);
 }

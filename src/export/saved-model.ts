@@ -1,7 +1,8 @@
-import { Writer } from 'protobufjs/minimal';
 import { graphVersion } from './graph-version';
 import type { FrozenGraph, FrozenValue } from './frozen-graph';
 import type { ElementType, FrozenAttribute, FrozenNode } from './frozen-node';
+import { bytes, encode, entry, float, message, text, varint } from './protobuf';
+import type { Write } from './protobuf';
 
 /** TensorFlow's numbers for element types. */
 const typeNumbers: Readonly<Record<ElementType, number>> = { float32: 1, int32: 3, uint8: 4 };
@@ -33,14 +34,11 @@ export function savedModel({ nodes, inputs, outputs }: FrozenGraph): Uint8Array 
     entry(to, 5, 'serving_default', signature(inputs.images));
     entry(to, 5, 'bytes', signature(inputs.bytes));
   };
-  const file = Writer.create();
-  varint(file, 1, 1);
-  message(file, 2, metaGraph);
-  return file.finish();
+  return encode((file) => {
+    varint(file, 1, 1);
+    message(file, 2, metaGraph);
+  });
 }
-
-/** Writes the fields of a message. */
-type Write = (to: Writer) => void;
 
 function nodeDef({ name, op, inputs, attributes }: FrozenNode): Write {
   return (to) => {
@@ -68,7 +66,7 @@ function attrValue(attribute: FrozenAttribute): Write {
         varint(to, 3, attribute.value);
         break;
       case 'float':
-        to.uint32(tag(4, wire.fixed32)).float(attribute.value);
+        float(to, 4, attribute.value);
         break;
       case 'bool':
         varint(to, 5, attribute.value ? 1 : 0);
@@ -84,8 +82,7 @@ function attrValue(attribute: FrozenAttribute): Write {
         message(to, 8, (tensor) => {
           varint(tensor, 1, typeNumbers[data instanceof Int32Array ? 'int32' : 'float32']);
           message(tensor, 2, tensorShape(shape));
-          const content = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-          tensor.uint32(tag(4, wire.bytes)).bytes(content);
+          bytes(tensor, 4, data);
         });
         break;
       }
@@ -107,33 +104,4 @@ function tensorShape(shape: readonly number[]): Write {
   return (to) => {
     for (const extent of shape) message(to, 2, (dimension) => varint(dimension, 1, extent));
   };
-}
-
-const wire = { varint: 0, bytes: 2, fixed32: 5 } as const;
-
-function tag(field: number, type: number): number {
-  return (field << 3) | type;
-}
-
-function message(to: Writer, field: number, write: Write): void {
-  to.uint32(tag(field, wire.bytes)).fork();
-  write(to);
-  to.ldelim();
-}
-
-function text(to: Writer, field: number, content: string): void {
-  to.uint32(tag(field, wire.bytes)).string(content);
-}
-
-/** A whole number; negative ones take ten bytes, as the format has it. */
-function varint(to: Writer, field: number, value: number): void {
-  to.uint32(tag(field, wire.varint)).int64(value);
-}
-
-/** An entry of a map from texts to messages. */
-function entry(to: Writer, field: number, key: string, value: Write): void {
-  message(to, field, (pair) => {
-    text(pair, 1, key);
-    message(pair, 2, value);
-  });
 }

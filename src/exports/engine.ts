@@ -131,6 +131,7 @@ export { freeze } from '../export/frozen-graph';
 export type { FreezeOptions, FrozenGraph, FrozenValue } from '../export/frozen-graph';
 export type { ElementType, FrozenAttribute, FrozenNode } from '../export/frozen-node';
 export { graphModel } from '../export/graph-model';
+export { onnxModel } from '../export/onnx';
 export { resizeByArea } from '../export/picture';
 export type { DecoderOptions } from '../export/read-picture';
 export type { PredictorOptions } from '../export/predictor';

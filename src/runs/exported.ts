@@ -2,15 +2,22 @@ import { classes } from '../data/cifar10';
 import { mean, std } from '../data/normalise';
 import { writeSafetensors } from '../data/safetensors';
 import { freeze } from '../export/frozen-graph';
+import type { FrozenGraph } from '../export/frozen-graph';
 import { graphModel } from '../export/graph-model';
+import { onnxModel } from '../export/onnx';
 import { savedModel } from '../export/saved-model';
 import type { TrainedNetwork } from './trained-network';
 
 /** What a trained network can be written as. */
-export type ExportFormat = 'saved-model' | 'tfjs' | 'safetensors';
+export type ExportFormat = 'saved-model' | 'tfjs' | 'onnx' | 'safetensors';
 
 /** Every {@link ExportFormat}. */
-export const exportFormats: readonly ExportFormat[] = ['saved-model', 'tfjs', 'safetensors'];
+export const exportFormats: readonly ExportFormat[] = [
+  'saved-model',
+  'tfjs',
+  'onnx',
+  'safetensors',
+];
 
 /** What is chosen about {@link exported}. */
 export interface ExportOptions {
@@ -20,10 +27,11 @@ export interface ExportOptions {
 
 /**
  * A trained network as files for other programs, by name: `saved_model.pb`, or `model.json` and its shards, or
- * `network.safetensors`, weights `[...]` in the shapes of their layers; and `about.json`, which says what it is, its classes, and what goes in and comes out.
+ * `network.onnx`, or `network.safetensors`, weights `[...]` in the shapes of their layers; and `about.json`, which says what
+ * it is, its classes, and what goes in and comes out.
  *
- * SavedModel and graph model take images of 0..255 and normalise them inside; in a safetensors file there are the weights
- * alone. All numbers are float32. Nothing is written to disk.
+ * SavedModel, graph model and ONNX take images of 0..255 and normalise them inside; in a safetensors file there are the
+ * weights alone. All numbers are float32. Nothing is written to disk.
  *
  * @throws ExportError if the variables are not those of the network
  */
@@ -66,14 +74,28 @@ export function exported(
     ]);
   }
   const frozen = freeze(graph, variables, { normalisation: { mean, std }, tta });
-  const files =
-    format === 'saved-model'
-      ? new Map([['saved_model.pb', savedModel(frozen)]])
-      : graphModel(frozen, { ...about, tta });
+  const files = graphFiles(frozen, format, { ...about, tta });
   const { images, bytes } = frozen.inputs;
   const inputs = format === 'saved-model' ? { images, bytes } : { images };
   return new Map<string, string | Uint8Array>([
     ...files,
     ['about.json', text({ format, tta, inputs, outputs: frozen.outputs })],
   ]);
+}
+
+function graphFiles(
+  frozen: FrozenGraph,
+  format: Exclude<ExportFormat, 'safetensors'>,
+  about: object,
+): ReadonlyMap<string, string | Uint8Array> {
+  switch (format) {
+    case 'saved-model':
+      return new Map([['saved_model.pb', savedModel(frozen)]]);
+    case 'tfjs':
+      return graphModel(frozen, about);
+    case 'onnx':
+      return new Map([['network.onnx', onnxModel(frozen, { about: JSON.stringify(about) })]]);
+    default:
+      return format satisfies never;
+  }
 }
