@@ -13,7 +13,7 @@ const alone = [
   'test/parity/faults.test.ts',
   'src/base/interrupt.test.ts',
 ];
-const unit = ['src/**/*.test.ts', 'test/**/*.test.ts'];
+const unit = ['src/**/*.test.ts', 'page/**/*.test.ts', 'test/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -92,6 +92,7 @@ const source = together(
   ['format', script('prettier'), '--check', '--log-level=warn', '.'],
   ['lint', script('oxlint'), '--type-aware', '--max-warnings=0', '--threads=1'],
   ['types', 'node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.check.json'],
+  ['types of the page', 'node_modules/typescript-native/bin/tsc', '-p', 'page/tsconfig.json'],
 );
 const notebooks = [
   one('kept outputs', 'scripts/notebooks.mjs', 'check'),

@@ -15,6 +15,7 @@ import {
 import { join, resolve } from 'node:path';
 
 const root = resolve(__dirname, '..');
+const bundler = 'scripts/build-page.mjs';
 const cache = join(root, 'node_modules/.cache/cifar10-fast');
 
 /**
@@ -23,12 +24,15 @@ const cache = join(root, 'node_modules/.cache/cifar10-fast');
  * runs. The folder is named by a hash of the sources, so all test files of a run share it.
  */
 export function builtLibrary(): string {
-  const names = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-    .map((name) => `src/${name}`)
+  const names = ['src', 'page']
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => /\.(?:ts|html|css)$/.test(name) && !name.endsWith('.test.ts'))
+        .map((name) => `${folder}/${name}`),
+    )
     .toSorted();
   const hash = createHash('sha256');
-  for (const name of [...names, 'tsconfig.json', 'package.json', 'package-lock.json'])
+  for (const name of [...names, bundler, 'tsconfig.json', 'package.json', 'package-lock.json'])
     hash.update(`${name}\0`).update(readFileSync(join(root, name)));
   const done = join(cache, `library-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(done)) return done;
@@ -52,14 +56,16 @@ export function builtLibrary(): string {
   return done;
 }
 
-/** Compiles without looking at types; `npm run types` does. */
+/** Compiles and bundles without looking at types; `npm run types` does. */
 function compile(outDir: string): void {
   const compiler = join(root, 'node_modules/typescript-native/bin/tsc');
   const options = ['-p', root, '--outDir', outDir, '--incremental', 'false', '--noCheck'];
-  const { status, stdout } = spawnSync(process.execPath, [compiler, ...options], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`the library does not compile:\n${stdout}`);
+  const run = (args: string[], fault: string): void => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${fault}:\n${stdout}${stderr}`);
+  };
+  run([compiler, ...options], 'the library does not compile');
+  run([join(root, bundler), outDir], 'the page cannot be bundled');
 }
 
 /** Removes what earlier sources were compiled to, a day after it was last compiled. */

@@ -1,35 +1,13 @@
-import {
-  cpSync,
-  mkdtempSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRng } from '../src/base/rng';
 import { batchFolder } from '../src/data/cache';
-import { findExperiment } from '../src/catalogue/catalogue';
-import { networkOf } from '../src/catalogue/network';
-import { scaled } from '../src/catalogue/scale';
 import { pngOf } from '../src/export/picture';
-import { initNetwork } from '../src/nn/network';
-import { keepCheckpoint } from '../src/runs/checkpoint';
-import type { RunFolder } from '../src/runs/folder';
 import { cliIn, linkLibrary } from './cli-process';
-import type { EpochRow } from '../src/train/training';
+import { keepUntrained } from './untrained-run';
 
 /** `export`, `predict` and the mistakes of `report` as processes, on a run whose network has learnt nothing. */
-function rowsTo(epoch: number): EpochRow[] {
-  const figures = { time: 1, loss: 1.5, acc: 0.5 };
-  return Array.from({ length: epoch }, (_, i) => {
-    return { epoch: i + 1, lr: 0.1, train: figures, valid: figures, 'total time': i + 1 };
-  });
-}
-
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-export-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
@@ -37,28 +15,8 @@ const run = join(scratch, 'runs/demo-smoke-0');
 
 beforeAll(async () => {
   linkLibrary(scratch);
-  mkdirSync(run, { recursive: true });
-  const experiment = scaled(findExperiment('demo'), 'smoke');
-  const weights = initNetwork(networkOf(experiment), createRng(0, 'init'));
-  const learnt = { network: weights, ema: {}, velocity: {}, extra: {} };
-  const snapshot = { epoch: 2, totalSec: 1, learnt };
-  const write = (name: string, content: string | Uint8Array): Promise<void> => {
-    writeFileSync(join(run, name), content);
-    return Promise.resolve();
-  };
-  const folder = { path: run, write } as Partial<RunFolder> as RunFolder;
-  await keepCheckpoint(
-    folder,
-    { snapshot, rows: rowsTo(snapshot.epoch), config: 'of a test' },
-    'all',
-  );
-  const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 2 ** 34, cpuFlags: [], gpus: [] };
   const result = { epochs: 2, accPercent: 10, loss: 2.3, trainSec: 4, imagesPerSec: 512 };
-  const about = { record: 'demo', scale: 'smoke', seed: 0, started: '2026-11-23', mode: 'eager' };
-  writeFileSync(
-    join(run, 'run.json'),
-    JSON.stringify({ ...about, precision: 'fp32', experiment, hardware, result }),
-  );
+  await keepUntrained(run, 'demo', result);
   const data = Uint8Array.from({ length: 50 * 40 * 3 }, (_, i) => (i * 31) % 256);
   writeFileSync(join(scratch, 'photo.png'), pngOf({ width: 50, height: 40, data }));
   writeFileSync(join(scratch, 'notes.txt'), 'no picture');
@@ -66,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('help', () => {
-  test.each(['export', 'predict'])('%s', async (name) => {
+  test.each(['export', 'page', 'predict'])('%s', async (name) => {
     const { code, stdout } = await cli([name, '--help']);
     expect(code).toBe(0);
     await expect(stdout).toMatchFileSnapshot(`output/help-${name}.txt`);
@@ -102,6 +60,7 @@ describe('export', () => {
   test.each([
     ['saved-model', ['about.json', 'saved_model.pb']],
     ['tfjs', ['about.json', 'group1-shard1of1.bin', 'model.json']],
+    ['onnx', ['about.json', 'network.onnx']],
     ['safetensors', ['about.json', 'network.safetensors']],
   ])('%s', async (format, files) => {
     const { code, stdout, stderr } = await cli(['export', run, '-o', format, '--format', format]);
@@ -112,7 +71,7 @@ describe('export', () => {
 
   test.each([
     [['export', run], 2, '--output is missing'],
-    [['export', run, '-o', 'x', '--format', 'onnx'], 2, '"onnx" is not one of saved-model, tfjs'],
+    [['export', run, '-o', 'x', '--format', 'onxn'], 2, '"onxn" is not one of saved-model, tfjs'],
     [['export', '.', '-o', 'x'], 1, 'has no run.json'],
     [['export', 'nowhere', '-o', 'x'], 1, 'nowhere does not exist. Name the folder of a run'],
   ])('%j is refused', async (args, code, message) => {

@@ -1,4 +1,4 @@
-// Step 5: the library, compiled from src/ into dist/.
+// Step 5: the library, compiled from src/ into dist/, and the page of `cifar10-fast page`, bundled from page/.
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -17,6 +17,7 @@ import * as packages from './packages.mjs';
 import { isExecutable } from './venv.mjs';
 
 const program = 'dist/cli/main.js';
+const bundler = 'scripts/build-page.mjs';
 const command = 'node_modules/.bin/cifar10-fast';
 const self = 'node_modules/cifar10-fast';
 
@@ -26,12 +27,14 @@ const filesBelow = (root, folder) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1));
 
-/** What dist/ is compiled from: every source but the tests, and the packages. */
+/** What dist/ is made from: every source but the tests, and the packages. */
 function libraryKey(context) {
   const { root } = context;
-  const sources = filesBelow(root, 'src').filter((path) => !path.endsWith('.test.ts'));
+  const sources = ['src', 'page']
+    .flatMap((folder) => filesBelow(root, folder))
+    .filter((path) => !path.endsWith('.test.ts'));
   const hash = createHash('sha256');
-  const paths = [...sources, 'tsconfig.json', 'package.json'];
+  const paths = [...sources, bundler, 'tsconfig.json', 'package.json'];
   for (const path of paths.map(String).toSorted()) {
     const content = readFileSync(join(root, path));
     hash.update(`${path} ${content.length}\n`).update(content);
@@ -83,6 +86,12 @@ export async function run(context) {
       'the library does not compile:',
       logTail(context, Infinity).split('\n').slice(0, 8).join('\n'),
       'npm run types shows all errors.',
+    );
+  if (!(await runCommand(context, 'node', [bundler])).ok)
+    throw new SetupError(
+      'the page of cifar10-fast page cannot be bundled:',
+      logTail(context, Infinity).split('\n').slice(0, 8).join('\n'),
+      `node ${bundler} shows all errors.`,
     );
   chmodSync(join(root, program), 0o755);
   mkdirSync(join(root, 'node_modules/.bin'), { recursive: true });

@@ -10,6 +10,7 @@ import type { Command } from './flags';
 import { info } from './info';
 import { kernel } from './kernel';
 import { list } from './list';
+import { page } from './page';
 import { predict } from './predict';
 import { report } from './report';
 import { runs } from './runs';
@@ -29,6 +30,7 @@ const commands: ReadonlyMap<string, Command> = new Map(
     report,
     predict,
     exportNetwork,
+    page,
     runs,
     list,
     show,

@@ -82,40 +82,65 @@ async function statsOf(path: string): Promise<Stats | undefined> {
 
 /** The names that an export writes. */
 const exportedName =
-  /^(?:about\.json|saved_model\.pb|model\.json|network\.safetensors|group1-shard\d+of\d+\.bin)$/;
+  /^(?:about\.json|saved_model\.pb|model\.json|network\.(?:onnx|safetensors)|index\.html|group1-shard\d+of\d+\.bin)$/;
+
+/** What is chosen about writing into a folder. */
+export interface FolderOptions {
+  /** The flag that named it, for errors. */
+  readonly flag: string;
+  /** Write into a folder that holds other things, too, which stay. */
+  readonly isForced: boolean;
+}
+
+/**
+ * Looks whether {@link writeFolder} would take a folder: a command that computes for long asks first.
+ *
+ * @param files the names of what would be written
+ * @returns what an earlier export left there
+ * @throws UsageError if it is not a folder, or holds anything but an earlier export
+ */
+export async function checkFolder(
+  folder: string,
+  files: readonly string[],
+  { flag, isForced }: FolderOptions,
+): Promise<readonly string[]> {
+  const found = await statsOf(folder);
+  if (found === undefined) return [];
+  if (!found.isDirectory()) {
+    throw new UsageError(`${flag} ${folder} is ${kindOf(found)}. Name a folder.`);
+  }
+  const names = await readdir(folder);
+  if (await holdsExport(folder, names)) return names;
+  if (names.length > 0 && !isForced) {
+    const some = names.slice(0, 3).map((name) => JSON.stringify(name));
+    const more = names.length > some.length ? ', …' : '';
+    throw new UsageError(
+      `${flag} ${folder} holds other files: ${some.join(', ')}${more}. Name an empty folder, or add --force to write ` +
+        `${files.join(', ')} there.`,
+    );
+  }
+  return [];
+}
 
 /**
  * Writes the files of an export into a folder, which is made if it is not there. Those of an earlier export are replaced
  * or removed.
  *
- * @param isForced write into a folder that holds other things, too, which stay
- * @throws UsageError if it is not a folder, or holds anything but an earlier export
+ * @throws UsageError as {@link checkFolder}
  * @throws RunError if writing fails
  */
 export async function writeFolder(
   folder: string,
   files: ReadonlyMap<string, string | Uint8Array>,
-  { flag, isForced }: { readonly flag: string; readonly isForced: boolean },
+  options: FolderOptions,
 ): Promise<void> {
-  const found = await statsOf(folder);
-  if (found !== undefined && !found.isDirectory()) {
-    throw new UsageError(`${flag} ${folder} is ${kindOf(found)}. Name a folder.`);
+  const earlier = await checkFolder(folder, [...files.keys()], options);
+  if ((await statsOf(folder)) === undefined) {
+    await mkdir(folder, { recursive: true }).catch(() => undefined);
   }
-  const names = found === undefined ? [] : await readdir(folder);
-  const isOurs = await holdsExport(folder, names);
-  if (names.length > 0 && !isOurs && !isForced) {
-    const some = names.slice(0, 3).map((name) => JSON.stringify(name));
-    const more = names.length > some.length ? ', …' : '';
-    throw new UsageError(
-      `${flag} ${folder} holds other files: ${some.join(', ')}${more}. Name an empty folder, or add --force to write ` +
-        `${[...files.keys()].join(', ')} there.`,
-    );
-  }
-  if (found === undefined) await mkdir(folder, { recursive: true }).catch(() => undefined);
-  await makeFolder(folder, flag);
-  for (const [name, content] of files) await writeOutput(join(folder, name), content, flag);
-  if (!isOurs) return;
-  for (const name of names.filter((each) => !files.has(each))) await rm(join(folder, name));
+  await makeFolder(folder, options.flag);
+  for (const [name, content] of files) await writeOutput(join(folder, name), content, options.flag);
+  for (const name of earlier.filter((each) => !files.has(each))) await rm(join(folder, name));
 }
 
 /** Whether a folder holds an export of ours and nothing else. */

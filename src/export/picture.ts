@@ -1,4 +1,5 @@
 import { PNG } from 'pngjs';
+import { middleSquare, resizeSquare } from './resize';
 
 /** A picture in rows of red, green and blue, 0..255. */
 export interface Picture {
@@ -15,40 +16,12 @@ export interface Picture {
  * @returns `[size,size,3]`, a new array
  */
 export function resizeByArea({ width, height, data }: Picture, size = 32): Uint8Array {
-  const side = Math.min(width, height);
-  const [left, top] = [Math.floor((width - side) / 2), Math.floor((height - side) / 2)];
-  const cover = Array.from({ length: size }, (_, i) =>
-    covered((i * side) / size, ((i + 1) * side) / size),
-  );
-  const out = new Uint8Array(size * size * 3);
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      const sums = [0, 0, 0];
-      let weight = 0;
-      for (const [row, part] of cover[y]) {
-        for (const [column, share] of cover[x]) {
-          const from = ((top + row) * width + left + column) * 3;
-          const by = part * share;
-          weight += by;
-          for (let channel = 0; channel < 3; channel++) sums[channel] += by * data[from + channel];
-        }
-      }
-      for (let channel = 0; channel < 3; channel++) {
-        out[(y * size + x) * 3 + channel] = Math.round(sums[channel] / weight);
-      }
-    }
-  }
-  return out;
-}
-
-/** The places that lie between two points, each with the part of it that does. */
-function covered(from: number, to: number): (readonly [place: number, part: number])[] {
-  const found: (readonly [number, number])[] = [];
-  for (let place = Math.floor(from); place < to; place++) {
-    const part = Math.min(to, place + 1) - Math.max(from, place);
-    if (part > 1e-9) found.push([place, part]);
-  }
-  return found;
+  const { left, top, side } = middleSquare(width, height);
+  return resizeSquare(side, size, (from) => ({
+    data: data.subarray(((top + from) * width + left) * 3),
+    rowLength: width * 3,
+    channels: 3,
+  }));
 }
 
 /** Pixels `[height,width,3]` as a PNG file. */

@@ -13,15 +13,17 @@ const pictures = join(__dirname, '../../test/fixtures/pictures');
 const options: DecoderOptions = { program: join(home, 'picture-decoder.js') };
 
 beforeAll(() => {
-  const source = readFileSync(join(__dirname, 'picture-decoder.ts'), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.CommonJS,
-      target: ts.ScriptTarget.ES2022,
-      esModuleInterop: true,
-    },
-  });
-  writeFileSync(join(home, 'picture-decoder.js'), outputText);
+  for (const name of ['picture-decoder', 'picture-format']) {
+    const source = readFileSync(join(__dirname, `${name}.ts`), 'utf8');
+    const { outputText } = ts.transpileModule(source, {
+      compilerOptions: {
+        module: ts.ModuleKind.CommonJS,
+        target: ts.ScriptTarget.ES2022,
+        esModuleInterop: true,
+      },
+    });
+    writeFileSync(join(home, `${name}.js`), outputText);
+  }
   symlinkSync(join(__dirname, '../../node_modules'), join(home, 'node_modules'));
 });
 afterAll(() => rmSync(home, { recursive: true }));

@@ -5,6 +5,7 @@ import { ExportError } from '../base/errors';
 import { readRegularFile } from '../base/read-file';
 import type { Picture } from './picture';
 import { refused } from './picture-decoder';
+import { mostBytes, pictureAdvice, pictureFormat, refusalOf } from './picture-format';
 
 /** How the decoder is run. */
 export interface DecoderOptions {
@@ -15,9 +16,6 @@ export interface DecoderOptions {
   /** Memory that the decoder may allocate; default: 2048. */
   readonly memoryMiB?: number;
 }
-
-/** No camera writes larger files. */
-const mostBytes = 2 ** 28;
 
 /**
  * Reads a PNG, JPEG, WebP or GIF file as {@link readPicture} does.
@@ -30,7 +28,9 @@ export async function readPictureFile(path: string, options?: DecoderOptions): P
     bytes = await readRegularFile(path, mostBytes);
   } catch (cause) {
     const reason = (cause as Error).message.replace(/, \w+(?: '.*)?$/, '');
-    throw new ExportError(`predict: ${path} cannot be read: ${reason}. ${advice}`, { cause });
+    throw new ExportError(`predict: ${path} cannot be read: ${reason}. ${pictureAdvice}`, {
+      cause,
+    });
   }
   return readPicture(bytes, path, options);
 }
@@ -52,11 +52,9 @@ export async function readPicture(
   name: string,
   options: DecoderOptions = {},
 ): Promise<Picture> {
-  const format = formatOf(bytes);
-  if (!readable.has(format)) {
-    const found = format === '' ? 'not a PNG, JPEG, WebP or GIF picture' : format;
-    throw new ExportError(`predict: ${name} is ${bytes.length === 0 ? 'empty' : found}. ${advice}`);
-  }
+  const refusal = refusalOf(bytes);
+  if (refusal !== undefined) throw new ExportError(`predict: ${name} ${refusal}`);
+  const format = pictureFormat(bytes);
   const fail = (reason: string): ExportError =>
     new ExportError(
       `predict: ${name} cannot be decoded as ${format}: ${reason}. Save it again, or take another copy.`,
@@ -69,31 +67,6 @@ export async function readPicture(
     throw fail(`the decoder returned ${data.length} bytes for ${width} x ${height} pixels`);
   }
   return { width, height, data };
-}
-
-const advice = 'Give a .png, .jpg, .webp or .gif file.';
-
-const readable: ReadonlySet<string> = new Set(['PNG', 'JPEG', 'WebP', 'GIF']);
-
-/** Where the first bytes, as Latin-1, have a mark, and the format that it tells. The last ones are named, not read. */
-const marks: readonly (readonly [at: number, mark: string, format: string])[] = [
-  [0, '\x89PNG\r\n\x1a\n', 'PNG'],
-  [0, '\xff\xd8\xff', 'JPEG'],
-  [8, 'WEBP', 'WebP'],
-  [0, 'GIF87a', 'GIF'],
-  [0, 'GIF89a', 'GIF'],
-  [4, 'ftyphei', 'a HEIC picture'],
-  [4, 'ftypmif', 'a HEIC picture'],
-  [4, 'ftypavi', 'an AVIF picture'],
-  [0, 'II*\0', 'a TIFF picture'],
-  [0, 'MM\0*', 'a TIFF picture'],
-  [0, 'BM', 'a BMP picture'],
-  [0, '%PDF', 'a PDF document'],
-];
-
-function formatOf(bytes: Uint8Array): string {
-  const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
-  return marks.find(([at, mark]) => start.startsWith(mark, at))?.[2] ?? '';
 }
 
 async function runDecoder(

@@ -133,6 +133,8 @@ function makeCheckout(): void {
     join(box.checkout, 'setup'),
     join(box.checkout, 'native'),
     join(box.checkout, 'src/cli'),
+    join(box.checkout, 'page'),
+    join(box.checkout, 'scripts'),
   ])
     mkdirSync(folder, { recursive: true });
   for (const name of ['stderr.c', 'graph.cc'])
@@ -152,6 +154,7 @@ function makeCheckout(): void {
   );
   writeFileSync(join(box.checkout, 'setup/lock-jupyter.txt'), lock('jupyterlab==1.0', '00'));
   writeFileSync(join(box.checkout, 'src/cli/main.ts'), 'export {};\n');
+  writeFileSync(join(box.checkout, 'scripts/build-page.mjs'), '');
   writeFileSync(join(box.sandbox, 'cpuinfo'), 'flags\t\t: fpu sse avx avx2\n');
 }
 

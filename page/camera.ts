@@ -1,0 +1,45 @@
+/** A camera that is on. */
+export interface Camera {
+  stop(): void;
+}
+
+/**
+ * Shows the camera in a video element: the one at the back, where there are two.
+ *
+ * @throws Error that says what to do if there is none, or the page may not use it
+ */
+export async function startCamera(video: HTMLVideoElement): Promise<Camera> {
+  // Pages from other places than this machine have it only over HTTPS.
+  const devices = navigator.mediaDevices as MediaDevices | undefined;
+  if (devices === undefined) {
+    throw new Error(
+      'The browser gives this page no camera. Open it as a file, from localhost or over https, or choose a picture: ' +
+        'phones offer to take one.',
+    );
+  }
+  let stream: MediaStream;
+  try {
+    stream = await devices.getUserMedia({
+      audio: false,
+      video: { facingMode: 'environment', width: { ideal: 640 }, height: { ideal: 480 } },
+    });
+  } catch (error) {
+    const { name, message } = error as DOMException;
+    const reason = reasons.get(name) ?? `The camera does not start (${message}).`;
+    throw new Error(`${reason} A picture can be chosen instead.`, { cause: error });
+  }
+  video.srcObject = stream;
+  await video.play();
+  return {
+    stop() {
+      for (const track of stream.getTracks()) track.stop();
+      video.srcObject = null;
+    },
+  };
+}
+
+const reasons: ReadonlyMap<string, string> = new Map([
+  ['NotAllowedError', 'The camera is not allowed. Allow it for this page in the browser.'],
+  ['NotFoundError', 'There is no camera.'],
+  ['NotReadableError', 'Another program uses the camera. Close it first.'],
+]);

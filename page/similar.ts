@@ -1,0 +1,36 @@
+/** An image of a set and how alike it is: the cosine of the angle between features, -1..1. */
+export interface Neighbour {
+  readonly index: number;
+  readonly cosine: number;
+}
+
+/**
+ * The images whose features point most nearly the same way, the nearest first.
+ *
+ * @param features `[C]`
+ * @param set `[N,C]`; each row may have a scale of its own
+ * @param without an image that is left out: the one that is compared
+ */
+export function nearest(
+  features: Float32Array,
+  set: Int8Array,
+  count: number,
+  without?: number,
+): Neighbour[] {
+  const length = features.length;
+  const norm = Math.hypot(...features);
+  const found: Neighbour[] = [];
+  for (let index = 0; index * length < set.length; index++) {
+    if (index === without) continue;
+    let product = 0;
+    let square = 0;
+    for (let i = 0; i < length; i++) {
+      const value = set[index * length + i];
+      product += features[i] * value;
+      square += value * value;
+    }
+    found.push({ index, cosine: product / (norm * Math.sqrt(square) || 1) });
+  }
+  found.sort((a, b) => b.cosine - a.cosine);
+  return found.slice(0, count);
+}
