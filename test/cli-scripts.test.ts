@@ -69,7 +69,8 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
       ]);
       expect(stderr).toMatch(
         new RegExp(
-          `^${name}, smoke scale: about \\d+:\\d\\d for 2 epochs on .+, (fp32|bf16|fp16)\n$`,
+          // A slow machine also prints where it stands.
+          `^${name}, smoke scale: about \\d+:\\d\\d for 2 epochs on .+, (fp32|bf16|fp16)\n(epoch \\d/2 .+\n)*$`,
         ),
       );
       const accuracy = Number(lines.at(-1)?.trim().split(/ +/)[6]);
