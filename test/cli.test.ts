@@ -206,7 +206,7 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['train demo --lr fast', '--lr "fast" is not a number above 0. Give one, as in --lr 0.4.'],
     [
       'train demo --batch-size 1.5',
-      '"data.batchSize" is 1.5; expected a whole number of at least 1',
+      'override: "data.batchSize" is 1.5; expected a whole number of at least 1',
     ],
     [
       'train --resume a --epochs 28',
@@ -217,7 +217,7 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
       '--inexact is for a run that continues bit by bit; --epochs +N makes a new one.',
     ],
     ['train demo --lrr 1', 'train: there is no flag --lrr. Nearest: "--lr".'],
-    ['train demo --no', 'train: there is no flag --no. "cifar10-fast train --help" lists them.'],
+    ['train demo --qq', 'train: there is no flag --qq. "cifar10-fast train --help" lists them.'],
     [
       'train demo --set net.model=dawn',
       'override: "net.model" of experiment "demo" is resnet9 and stays so: other networks have other values.',

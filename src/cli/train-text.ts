@@ -43,7 +43,8 @@ export async function forecast(
         (shortenedFromSec === undefined
           ? ''
           : `, where all ${experiment.run.epochs} would take ${durationText(shortenedFromSec)}`);
-  if (pflop === undefined) return `${before}${time}`;
+  // Below, three decimals would say nothing.
+  if (pflop === undefined || pflop < 5e-4) return `${before}${time}`;
   const cost = `${before}${time}; ${pflop.toFixed(3)} PFLOP`;
   const isOnFrontier =
     scale === 'full' &&
