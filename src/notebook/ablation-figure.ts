@@ -20,6 +20,8 @@ export function ablationFigure(
     ...(difference === undefined ? {} : { difference }),
     ...(low === undefined || high === undefined ? {} : { low, high }),
   }));
+  const compared = values.filter((value) => 'difference' in value);
+  const sure = values.filter((value) => 'low' in value);
   const colours = new Map([
     ['lower, by the interval', series[1]],
     ['higher, by the interval', series[2]],
@@ -38,17 +40,16 @@ export function ablationFigure(
     field: 'label',
     type: 'nominal',
     sort: values.map(({ label }) => label),
-    axis: { title: null, labelLimit: 260 },
+    axis: { title: null, labelLimit: 330 },
   };
   const x = {
     field: 'difference',
     type: 'quantitative',
-    scale: { zero: true },
-    axis: { title: `test accuracy less that of ${base}, percentage points` },
+    scale: compared.length === 0 ? { domain: [-1, 1] } : { zero: true },
+    axis: { title: `test accuracy, points from ${base}`, format: '~g' },
   };
   return vegaLite(
     {
-      data: { values },
       title: {
         text: title,
         subtitle: `in brackets: runs of it, and of ${base}; bars: 95 % interval`,
@@ -56,17 +57,39 @@ export function ablationFigure(
       width: plotSize.width,
       height: { step: 24 },
       layer: [
+        // Keeps a line for what has no runs, and puts 0 on the axis.
+        {
+          data: { values },
+          mark: { type: 'point', opacity: 0, tooltip: false },
+          encoding: {
+            x: { datum: 0, type: 'quantitative', scale: x.scale, axis: x.axis },
+            y,
+            color,
+          },
+        },
         {
           data: { values: [{ at: 0 }] },
-          mark: { type: 'rule', color: ink.axis },
+          mark: { type: 'rule', color: ink.axis, tooltip: false },
           encoding: { x: { field: 'at', type: 'quantitative' } },
         },
-        {
-          transform: [{ filter: 'isValid(datum.low)' }],
-          mark: { type: 'rule', strokeWidth: 2 },
-          encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color },
-        },
-        { mark: { type: 'point', filled: true, size: 80 }, encoding: { x, y, color } },
+        ...(sure.length === 0
+          ? []
+          : [
+              {
+                data: { values: sure },
+                mark: { type: 'rule', strokeWidth: 2 },
+                encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color },
+              },
+            ]),
+        ...(compared.length === 0
+          ? []
+          : [
+              {
+                data: { values: compared },
+                mark: { type: 'point', filled: true, size: 80 },
+                encoding: { x, y, color },
+              },
+            ]),
       ],
     },
     `${title}: ${rows.map(ablationText).join('; ')}`,

@@ -63,11 +63,20 @@ test('an ablation without runs has a line and no mark', async () => {
   expect(bundle['text/plain']).toBe(
     'After one epoch: without-muon -3.77 (-4.60 to -2.90), lower; with-cutout, no run yet',
   );
-  const spec = bundle['application/vnd.vegalite.v5+json'] as { data: { values: object[] } };
-  expect(spec.data.values[1]).toEqual({
-    label: 'with-cutout (0 of 3)',
-    verdict: 'no run yet',
-  });
+  const { layer } = bundle['application/vnd.vegalite.v5+json'] as {
+    layer: { data: { values: { label: string }[] } }[];
+  };
+  const labels = layer.map(({ data }) => data.values.map(({ label }) => label));
+  expect(labels[0]).toEqual(['without-muon (3 of 3)', 'with-cutout (0 of 3)']);
+  expect(labels.slice(2)).toEqual([['without-muon (3 of 3)'], ['without-muon (3 of 3)']]);
+});
+
+test('ablations of which none was run are lines without marks', async () => {
+  const rows: readonly AblationRow[] = [
+    { name: 'speedrun-with-cutout', title: '', runs: 0, baseRuns: 3, verdict: 'no run yet' },
+  ];
+  const { bundle } = await ablationFigure(rows, { title: 'None', base: 'fastest' });
+  expect(bundle['image/png']).toBeInstanceOf(Uint8Array);
 });
 
 test('tables say what may be said, and what is not there yet', () => {

@@ -22,6 +22,8 @@ export interface AccuracyPoint {
   readonly hardware: string;
   /** Seconds of training, with the machine where there are several; absent where the source gives none. */
   readonly seconds?: string;
+  /** Where published figures stand, and what is counted. */
+  readonly source?: string;
 }
 
 /**
@@ -55,7 +57,7 @@ export function accuracyPoints(
     ];
   });
   const published = publishedPoints.map(
-    ({ recipe, pflop, accPercent, runs: count, hardware, timeSec }): AccuracyPoint => ({
+    ({ recipe, pflop, accPercent, runs: count, hardware, timeSec, source }): AccuracyPoint => ({
       from: 'published',
       recipe,
       pflop,
@@ -63,6 +65,7 @@ export function accuracyPoints(
       ...(count === undefined ? {} : { runs: count }),
       hardware,
       ...(timeSec === undefined ? {} : { seconds: `${timeSec} s` }),
+      source,
     }),
   );
   const byWork = (a: AccuracyPoint, b: AccuracyPoint): number => a.pflop - b.pflop;

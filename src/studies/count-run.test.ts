@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { findExperiment } from '../catalogue/catalogue';
 import { scaled } from '../catalogue/scale';
+import { trainerOf } from '../runs/prepare';
+import type { Examples } from '../train/training';
 import { countRun } from './count-run';
 
 const smoke = (name: string): ReturnType<typeof scaled> => scaled(findExperiment(name), 'smoke');
@@ -10,6 +12,18 @@ test('smaller images first take operations away from training, and none from the
   expect(small.evaluation).toBe(plain.evaluation);
   expect(small.train).toBeLessThan(0.9 * plain.train);
   expect(small.train).toBeGreaterThan(0.5 * plain.train);
+});
+
+test('counts what a trainer of all images counts', () => {
+  const experiment = smoke('fastest');
+  const blank = (count: number): Examples => ({
+    images: new Float32Array(count * 3072),
+    labels: new Uint8Array(count),
+  });
+  const trainer = trainerOf(experiment, { train: blank(1024), valid: blank(512) }, 0);
+  const expected = trainer.flops();
+  trainer.dispose();
+  expect(countRun(experiment)).toEqual(expected);
 });
 
 test('views of the unsure quarter cost a quarter of six views, and the plain pass', () => {

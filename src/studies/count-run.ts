@@ -1,4 +1,5 @@
 import type { Experiment } from '../catalogue/experiment';
+import { stretchData, stretchOptim } from '../catalogue/scale';
 import { trainerOf } from '../runs/prepare';
 import type { Examples, RunFlops } from '../train/training';
 
@@ -15,10 +16,29 @@ export function countRun(experiment: Experiment): RunFlops {
     images: new Float32Array(count * 32 * 32 * 3),
     labels: new Uint8Array(count),
   });
-  const trainer = trainerOf(experiment, { train: blank(train), valid: blank(valid) }, 0);
+  const short = oneStepEpochs(experiment, train);
+  const examples = short === undefined ? train : experiment.data.batchSize;
+  const trainer = trainerOf(
+    short ?? experiment,
+    { train: blank(examples), valid: blank(valid) },
+    0,
+  );
   try {
     return trainer.flops();
   } finally {
     trainer.dispose();
   }
+}
+
+/** The same steps as epochs of one step each, which need a batch of images only; undefined where batches differ in size. */
+function oneStepEpochs(experiment: Experiment, train: number): Experiment | undefined {
+  const { data, optim, run } = experiment;
+  if (!data.dropLast || train < data.batchSize) return undefined;
+  const perEpoch = Math.floor(train / data.batchSize);
+  return {
+    ...experiment,
+    data: stretchData(data, perEpoch),
+    optim: stretchOptim(optim, perEpoch),
+    run: { ...run, epochs: Math.ceil(run.epochs * perEpoch - 1e-9) },
+  };
 }

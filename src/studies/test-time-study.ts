@@ -24,19 +24,23 @@ const kinds: readonly Tta[] = [false, true, 'six-views-if-unsure', 'six-views'];
  * and nothing trained.
  *
  * @param run as training left it, with what was learnt
+ * @param images evaluate only so many of the first test images; default: all. Operations are those of all
  * @throws TrainError if the loss is NaN or infinite
  */
 export async function testTimeStudy(
   { experiment, seed, state }: Pick<FinishedRun, 'experiment' | 'seed' | 'state'>,
   data: Cifar10,
-  engine?: SessionOptions,
+  { images, engine }: { readonly images?: number; readonly engine?: SessionOptions } = {},
 ): Promise<TestTimeRow[]> {
   const { trainer } = prepareRun(experiment, data, seed, engine === undefined ? {} : { engine });
   try {
     trainer.session.write(state);
     const rows: TestTimeRow[] = [];
     for (const tta of kinds) {
-      const { acc, loss } = await trainer.evaluate({ tta });
+      const { acc, loss } = await trainer.evaluate({
+        tta,
+        ...(images === undefined ? {} : { images }),
+      });
       const { evaluation } = countRun(overridden(experiment, 'run.tta', tta));
       const views = tta === false ? 'the image' : tta === true ? 'image and mirror' : tta;
       rows.push({ views, accPercent: 100 * acc, loss, tflop: evaluation / 1e12 });
