@@ -57,6 +57,7 @@ const sharedByTests = new Set([
   '../test/layers/perceptron',
   '../test/own-kernel-cases',
   '../test/plotly-figure',
+  '../test/small-run',
   '../test/small-training',
 ]);
 

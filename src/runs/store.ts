@@ -112,14 +112,11 @@ export async function openStore(
 
   const diverged = async (error: DivergedError, load: Load): Promise<unknown> => {
     const { epoch, step, message } = error;
-    await finish({ load, failure: { epoch, ...(step === undefined ? {} : { step }), message } });
+    const at = { epoch, ...(step === undefined ? {} : { step }) };
+    await finish({ load, failure: { ...at, message } });
     if (checkpoint === undefined) return error;
     const text = `${message} The last checkpoint before that: ${join(folder.path, checkpoint)}.`;
-    return new DivergedError(text, {
-      epoch,
-      ...(step === undefined ? {} : { step }),
-      cause: error,
-    });
+    return new DivergedError(text, { ...at, cause: error });
   };
   const interrupted = async (
     error: InterruptedError,

@@ -10,83 +10,30 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { InterruptedError, RunError, TrainError } from '../base/errors';
-import { createRng } from '../base/rng';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
+import { RunError, TrainError } from '../base/errors';
 import { piecewiseLinear } from '../optim/schedule';
 import { readCheckpoint } from './checkpoint';
-import type { EpochRow } from '../train/training';
-import { findExperiment } from '../catalogue/catalogue';
 import type { Experiment } from '../catalogue/experiment';
-import { scaled } from '../catalogue/scale';
 import type { FinishedRun } from './run';
 import { runJson } from './run-file';
-import { resumeRun, trainExperiment } from './train';
-import type { ResumeOptions, TrainOptions } from './train';
-
-/** What the tests change in `run.json`. */
-type RunFile = FinishedRun & { readonly record: string };
+import { trainExperiment } from './train';
+import type { TrainOptions } from './train';
+import {
+  long,
+  data,
+  small,
+  stopAfter,
+  bits,
+  fileOf,
+  rowsOf,
+  namesOf,
+  eventsOf,
+  resume,
+  stoppedRun,
+} from '../../test/small-run';
 
 const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-'));
-const long = 180_000;
-
-function made(count: number): Split {
-  const rng = createRng(count, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: made(48), valid: made(32), classes, source: 'made here' };
-
-/** Three epochs of three batches, and two of validation; everything that a session can hold is in use. */
-const smoke = scaled(findExperiment('demo'), 'smoke');
-const small: Experiment = {
-  ...smoke,
-  data: { ...smoke.data, subset: { train: 48, valid: 32 }, batchSize: 16 },
-  optim: { ...smoke.optim, ema: { momentum: 0.9, updateFreq: 2 } },
-  run: { ...smoke.run, epochs: 3 },
-};
-
-/** Stops after so many batches, of training and of validation. */
-function stopAfter(batches: number): Pick<TrainOptions, 'signal' | 'clock' | 'onProgress'> {
-  let [now, told] = [0, 0];
-  const controller = new AbortController();
-  return {
-    // It ticks when it is read, so that progress is told after each batch.
-    clock: () => ++now,
-    signal: controller.signal,
-    onProgress: () => {
-      told += 1;
-      if (told === batches) controller.abort();
-    },
-  };
-}
-
-/** Rows without times, which no seed gives. */
-const figures = (rows: readonly EpochRow[]): unknown[] =>
-  rows.map(({ epoch, lr, train, valid }) => {
-    return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
-  });
-const bits = ({ rows, state }: FinishedRun): unknown => ({ rows: figures(rows), state });
 const path = (...names: string[]): string => join(root, ...names);
-const fileOf = (folder: string): RunFile =>
-  JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as RunFile;
-const rowsOf = (folder: string): EpochRow[] =>
-  readFileSync(join(folder, 'log.jsonl'), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as EpochRow);
-const namesOf = (folder: string): string[] =>
-  readdirSync(folder).map((name) => (name.startsWith('events.out.') ? 'events' : name));
-/** How many events of a run's first and last tag are there, whatever file they are in. */
-const eventsOf = (folder: string): number =>
-  readdirSync(folder)
-    .filter((name) => name.startsWith('events.out.'))
-    .map((name) => readFileSync(join(folder, name), 'latin1').split('time/total').length - 1)
-    .reduce((sum, count) => sum + count, 0);
 
 let whole: FinishedRun;
 
@@ -96,23 +43,11 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** A run that was stopped after so many batches, and what it said. */
-async function stopped(
+const stopped = (
   logDir: string,
   batches: number,
   more: Partial<TrainOptions> = {},
-): Promise<{ readonly folder: string; readonly said: string }> {
-  const options = { data, seed: 3, logDir: path(logDir), ...stopAfter(batches), ...more };
-  const error = await trainExperiment(small, options).then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(InterruptedError);
-  return { folder: path(logDir, 'demo-smoke-3'), said: (error as Error).message };
-}
-
-const resume = (folder: string, more: Partial<ResumeOptions> = {}): Promise<FinishedRun> =>
-  resumeRun(folder, { data, ...more });
+): ReturnType<typeof stoppedRun> => stoppedRun(path(logDir), batches, more);
 
 describe('a run that came to its end', () => {
   test('is in its folder: what was run, rows, the last checkpoints', () => {
@@ -317,143 +252,6 @@ describe('a run that was stopped goes on to the same bits', () => {
       const { resumed, load } = fileOf(folder);
       expect(run).toEqual({ ...whole, path: folder, resumed, load });
       expect(fileOf(folder).result).toEqual(result);
-    },
-    long,
-  );
-});
-
-describe('resuming is refused', () => {
-  let folder: string;
-
-  beforeAll(async () => {
-    ({ folder } = await stopped('refused', 5));
-  }, long);
-
-  /** A copy of the run with something in its `run.json` changed. */
-  function changed(name: string, change: (file: RunFile) => unknown): string {
-    const copy = path(name);
-    cpSync(folder, copy, { recursive: true });
-    writeFileSync(join(copy, 'run.json'), JSON.stringify(change(fileOf(copy))));
-    return copy;
-  }
-
-  test('without a run', async () => {
-    await expect(resume(path('none'))).rejects.toThrow(/none cannot be read: it is not there/);
-    await expect(resume(root)).rejects.toThrow(
-      `run: ${root} has no run.json. Train the experiment again.`,
-    );
-  });
-
-  test.each([
-    ['text', () => 'text', 'it is "text"; expected an object: a run.'],
-    ['null', () => null, 'it is null; expected an object: a run.'],
-    [
-      'a seed that is a text',
-      (file: RunFile) => ({ ...file, seed: '3' }),
-      '"seed" is "3"; expected a whole number of at least 0.',
-    ],
-    [
-      'an unknown model',
-      (file: RunFile) => ({ ...file, experiment: { ...file.experiment, net: { model: 'x' } } }),
-      '"experiment.net',
-    ],
-  ])('with %s in its run.json', async (what, change, fault) => {
-    const copy = changed(what, change);
-    await expect(resume(copy)).rejects.toThrow(`run: ${join(copy, 'run.json')}: ${fault}`);
-  });
-
-  test('with a run.json of a version that wrote less', async () => {
-    const copy = changed('older', (file) => ({ ...file, environment: undefined }));
-    await expect(resume(copy)).rejects.toThrow(
-      `run: ${join(copy, 'run.json')} lacks "environment", which older versions did not write. Train the experiment again.`,
-    );
-  });
-
-  test('with a run.json that was cut off', async () => {
-    const copy = changed('cut', (file) => file);
-    const text = readFileSync(join(copy, 'run.json'));
-    writeFileSync(join(copy, 'run.json'), text.subarray(0, text.length / 2));
-    await expect(resume(copy)).rejects.toThrow(/run\.json is not JSON/);
-  });
-
-  test('with the checkpoint of another run', async () => {
-    const copy = changed('other', (file) => ({ ...file, seed: 4 }));
-    const before = readdirSync(copy);
-    await expect(resume(copy)).rejects.toThrow(
-      `run: checkpoint-1.safetensors in ${copy} belongs to another run than run.json there. `,
-    );
-    expect(readdirSync(copy)).toEqual(before);
-  });
-
-  test('with no checkpoint that is whole', async () => {
-    const copy = changed('broken', (file) => file);
-    writeFileSync(join(copy, 'checkpoint-1.safetensors'), 'broken');
-    await expect(resume(copy)).rejects.toThrow(/no checkpoint in .* is whole.*Remove them/);
-  });
-
-  test('with other data', async () => {
-    const other = { ...data, valid: made(33) };
-    await expect(resumeRun(folder, { data: other })).rejects.toThrow(
-      /would not give a bit-identical result: the data is [0-9a-f]{64}, was [0-9a-f]{64}\. Undo that/,
-    );
-  });
-
-  test(
-    'twice at the same time',
-    async () => {
-      const copy = changed('twice', (file) => file);
-      const both = await Promise.allSettled([resume(copy), resume(copy)]);
-      const [lost, won] = both.toSorted((a, b) => (a.status > b.status ? -1 : 1));
-      expect(lost).toMatchObject({
-        reason: new RunError(
-          `run: ${copy} is being trained by another process. Wait until it ends, or stop it.`,
-        ),
-      });
-      expect(won.status).toBe('fulfilled');
-    },
-    long,
-  );
-
-  test(
-    'on another machine, unless that is allowed, and then it is recorded',
-    async () => {
-      const copy = changed('elsewhere', (file) => ({
-        ...file,
-        versions: { ...file.versions, tensorflow: '2.9.1' },
-        hardware: { ...file.hardware, cpu: 'Zuse Z3', cores: 99 },
-        environment: { ...file.environment, ONEDNN_MAX_CPU_ISA: 'SSE41' },
-      }));
-      const differences = [
-        `TensorFlow is ${whole.versions.tensorflow}, was 2.9.1`,
-        `the processor is ${whole.hardware.cpu}, was Zuse Z3`,
-        'ONEDNN_MAX_CPU_ISA is nothing, was SSE41',
-      ];
-      await expect(resume(copy)).rejects.toThrow(
-        new RunError(
-          `run: ${copy} would not give a bit-identical result: ${differences.join('; ')}. ` +
-            'Undo that, or resume with --inexact, which run.json records.',
-        ),
-      );
-      const run = await resume(copy, { isInexact: true });
-      expect(run.rows).toHaveLength(3);
-      const file = fileOf(copy);
-      expect(file.resumed).toMatchObject([{ epoch: 1, batches: 0, differences }]);
-      expect(file.versions).toEqual(whole.versions);
-    },
-    long,
-  );
-
-  test(
-    'with another choice of algorithms than the one that can be had here',
-    async () => {
-      const gone = { pass: 'forward', shape: 'bf16 1x1x1 1->1', candidates: [], chosen: 'direct' };
-      const copy = changed('algorithms', (file) => ({
-        ...file,
-        algorithms: [...file.algorithms, gone],
-      }));
-      await expect(resume(copy)).rejects.toThrow(
-        /algorithms are .*, were .*direct for the forward of bf16 1x1x1 1->1\. Undo that/,
-      );
     },
     long,
   );

@@ -1,0 +1,164 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RunError } from '../base/errors';
+import type { FinishedRun } from './run';
+import { resumeRun, trainExperiment } from './train';
+import type { TrainOptions } from './train';
+import { made, long, data, small, fileOf, resume, stoppedRun } from '../../test/small-run';
+import type { RunFile } from '../../test/small-run';
+
+const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-'));
+const path = (...names: string[]): string => join(root, ...names);
+
+let whole: FinishedRun;
+
+beforeAll(async () => {
+  whole = await trainExperiment(small, { data, seed: 3, logDir: path('whole') });
+}, long);
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+const stopped = (
+  logDir: string,
+  batches: number,
+  more: Partial<TrainOptions> = {},
+): ReturnType<typeof stoppedRun> => stoppedRun(path(logDir), batches, more);
+
+describe('resuming is refused', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    ({ folder } = await stopped('refused', 5));
+  }, long);
+
+  /** A copy of the run with something in its `run.json` changed. */
+  function changed(name: string, change: (file: RunFile) => unknown): string {
+    const copy = path(name);
+    cpSync(folder, copy, { recursive: true });
+    writeFileSync(join(copy, 'run.json'), JSON.stringify(change(fileOf(copy))));
+    return copy;
+  }
+
+  test('without a run', async () => {
+    await expect(resume(path('none'))).rejects.toThrow(/none cannot be read: it is not there/);
+    await expect(resume(root)).rejects.toThrow(
+      `run: ${root} has no run.json. Train the experiment again.`,
+    );
+  });
+
+  test.each([
+    ['text', () => 'text', 'it is "text"; expected an object: a run.'],
+    ['null', () => null, 'it is null; expected an object: a run.'],
+    [
+      'a seed that is a text',
+      (file: RunFile) => ({ ...file, seed: '3' }),
+      '"seed" is "3"; expected a whole number of at least 0.',
+    ],
+    [
+      'an unknown model',
+      (file: RunFile) => ({ ...file, experiment: { ...file.experiment, net: { model: 'x' } } }),
+      '"experiment.net',
+    ],
+  ])('with %s in its run.json', async (what, change, fault) => {
+    const copy = changed(what, change);
+    await expect(resume(copy)).rejects.toThrow(`run: ${join(copy, 'run.json')}: ${fault}`);
+  });
+
+  test('with a run.json of a version that wrote less', async () => {
+    const copy = changed('older', (file) => ({ ...file, environment: undefined }));
+    await expect(resume(copy)).rejects.toThrow(
+      `run: ${join(copy, 'run.json')} lacks "environment", which older versions did not write. Train the experiment again.`,
+    );
+  });
+
+  test('with a run.json that was cut off', async () => {
+    const copy = changed('cut', (file) => file);
+    const text = readFileSync(join(copy, 'run.json'));
+    writeFileSync(join(copy, 'run.json'), text.subarray(0, text.length / 2));
+    await expect(resume(copy)).rejects.toThrow(/run\.json is not JSON/);
+  });
+
+  test('with the checkpoint of another run', async () => {
+    const copy = changed('other', (file) => ({ ...file, seed: 4 }));
+    const before = readdirSync(copy);
+    await expect(resume(copy)).rejects.toThrow(
+      `run: checkpoint-1.safetensors in ${copy} belongs to another run than run.json there. `,
+    );
+    expect(readdirSync(copy)).toEqual(before);
+  });
+
+  test('with no checkpoint that is whole', async () => {
+    const copy = changed('broken', (file) => file);
+    writeFileSync(join(copy, 'checkpoint-1.safetensors'), 'broken');
+    await expect(resume(copy)).rejects.toThrow(/no checkpoint in .* is whole.*Remove them/);
+  });
+
+  test('with other data', async () => {
+    const other = { ...data, valid: made(33) };
+    await expect(resumeRun(folder, { data: other })).rejects.toThrow(
+      /would not give a bit-identical result: the data is [0-9a-f]{64}, was [0-9a-f]{64}\. Undo that/,
+    );
+  });
+
+  test(
+    'twice at the same time',
+    async () => {
+      const copy = changed('twice', (file) => file);
+      const both = await Promise.allSettled([resume(copy), resume(copy)]);
+      const [lost, won] = both.toSorted((a, b) => (a.status > b.status ? -1 : 1));
+      expect(lost).toMatchObject({
+        reason: new RunError(
+          `run: ${copy} is being trained by another process. Wait until it ends, or stop it.`,
+        ),
+      });
+      expect(won.status).toBe('fulfilled');
+    },
+    long,
+  );
+
+  test(
+    'on another machine, unless that is allowed, and then it is recorded',
+    async () => {
+      const copy = changed('elsewhere', (file) => ({
+        ...file,
+        versions: { ...file.versions, tensorflow: '2.9.1' },
+        hardware: { ...file.hardware, cpu: 'Zuse Z3', cores: 99 },
+        environment: { ...file.environment, ONEDNN_MAX_CPU_ISA: 'SSE41' },
+      }));
+      const differences = [
+        `TensorFlow is ${whole.versions.tensorflow}, was 2.9.1`,
+        `the processor is ${whole.hardware.cpu}, was Zuse Z3`,
+        'ONEDNN_MAX_CPU_ISA is nothing, was SSE41',
+      ];
+      await expect(resume(copy)).rejects.toThrow(
+        new RunError(
+          `run: ${copy} would not give a bit-identical result: ${differences.join('; ')}. ` +
+            'Undo that, or resume with --inexact, which run.json records.',
+        ),
+      );
+      const run = await resume(copy, { isInexact: true });
+      expect(run.rows).toHaveLength(3);
+      const file = fileOf(copy);
+      expect(file.resumed).toMatchObject([{ epoch: 1, batches: 0, differences }]);
+      expect(file.versions).toEqual(whole.versions);
+    },
+    long,
+  );
+
+  test(
+    'with another choice of algorithms than the one that can be had here',
+    async () => {
+      const gone = { pass: 'forward', shape: 'bf16 1x1x1 1->1', candidates: [], chosen: 'direct' };
+      const copy = changed('algorithms', (file) => ({
+        ...file,
+        algorithms: [...file.algorithms, gone],
+      }));
+      await expect(resume(copy)).rejects.toThrow(
+        /algorithms are .*, were .*direct for the forward of bf16 1x1x1 1->1\. Undo that/,
+      );
+    },
+    long,
+  );
+});
