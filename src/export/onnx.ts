@@ -21,7 +21,7 @@ const int64 = 7;
  *
  * @param metadata kept in the model as texts
  * @throws ExportError for an operation that {@link freeze} does not write
- * @see ONNX, onnx/onnx.proto, for the numbers of the fields, and docs/Operators.md
+ * @see ONNX, onnx/onnx.proto, for the numbers of the fields, and its Operators.md
  */
 export function onnxModel(
   { nodes, inputs: { images, bytes: asBytes }, outputs }: FrozenGraph,
