@@ -30,7 +30,12 @@ export function markShown(error: Error): Error {
 
 /** Whether an error was marked by {@link markShown}, in whichever copy of the library. */
 export function isShown(error: unknown): boolean {
-  return error instanceof Error && (error as { readonly [shown]?: boolean })[shown] === true;
+  try {
+    return error instanceof Error && (error as { readonly [shown]?: boolean })[shown] === true;
+  } catch {
+    // Whatever is thrown may throw when it is looked at, as a revoked proxy does.
+    return false;
+  }
 }
 
 function processSignal(): AbortSignal {

