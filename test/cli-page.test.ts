@@ -150,7 +150,7 @@ describe('page refuses', () => {
     [['page', '-o', 'x'], 2, 'RUN'],
     [['page', 'runs/demo-smoke-0', '-o', 'mine'], 2, 'mine holds other files: "notes.txt"'],
     [['page', 'runs/demo-smoke-0', '-o', 'mine/notes.txt'], 2, 'mine/notes.txt is a file'],
-    [['page', 'nowhere', '-o', 'x'], 1, 'nowhere cannot be read'],
+    [['page', 'nowhere', '-o', 'x'], 1, 'nowhere does not exist'],
     [['page', '.', '-o', 'x'], 1, 'has no run.json'],
     [['page', 'runs/begun', '-o', 'x'], 1, 'has no checkpoint'],
     [['page', 'runs/demo-smoke-0', '-o', 'x', '--data-dir', 'runs'], 1, 'runs'],

@@ -48,7 +48,8 @@ describe('random layers', () => {
     '%s draws afresh in every step, around the same mean',
     async (_name, make, mean, deviation) => {
       const found = await means(make(), 30);
-      expect(new Set(found).size).toBe(30);
+      // Two draws may keep equally many values; the same draw every time would be one mean.
+      expect(new Set(found).size).toBeGreaterThan(20);
       for (const value of found) expect(Math.abs(value - mean)).toBeLessThan(5 * deviation);
       const average = found.reduce((sum, value) => sum + value, 0) / found.length;
       expect(Math.abs(average - mean)).toBeLessThan((5 * deviation) / Math.sqrt(30));
