@@ -239,12 +239,6 @@ export function convForward(
           [padding, padding],
           [0, 0],
         ]);
-  if (size === 1 && stride > 1) {
-    // On processors with AVX2 alone, TensorFlow 2.21's gradient by a 1x1 kernel with a stride is wrong for four input
-    // channels: so the pixels that it reads are picked out first.
-    const picked = tf.avgPool(padded, 1, stride, 'valid');
-    return withBias(layer, tf.conv2d(picked, weight as tf.Tensor4D, 1, 'same'), bias);
-  }
   const y = tf.conv2d(padded, weight as tf.Tensor4D, stride, isSame ? 'same' : 'valid');
   return withBias(layer, y, bias);
 }

@@ -43,6 +43,37 @@ describe('raw kernels', () => {
     }
   });
 
+  test.each([
+    [[8, 8, 8, 4], 8, 2, 'same'],
+    [[2, 7, 6, 4], 5, [2, 3], 'valid'],
+    [[3, 5, 5, 16], 8, 3, 'same'],
+  ] as const)(
+    'gradients of conv2d of %j by a 1x1 kernel to %i, stride %j',
+    (shape, co, stride, pad) => {
+      const [down, across] = typeof stride === 'number' ? [stride, stride] : stride;
+      const [n, h, w, ci] = shape;
+      const x = tf.randomNormal<tf.Rank.R4>([n, h, w, ci], 0, 1, 'float32', 1);
+      const kernel = tf.randomNormal<tf.Rank.R4>([1, 1, ci, co], 0, 1, 'float32', 2);
+      const out = [n, Math.ceil(h / down), Math.ceil(w / across), co];
+      const dy = tf.randomNormal(out, 0, 1, 'float32', 3);
+      const every = (extent: number, step: number): tf.Tensor1D =>
+        tf.range(0, extent, step, 'int32');
+      const [dx, dk] = tf.grads((a, k) =>
+        tf.conv2d(a as tf.Tensor4D, k as tf.Tensor4D, [down, across], pad),
+      )([x, kernel], dy);
+      const plain = tf.grads((a, k) =>
+        tf
+          .matMul(
+            tf.gather(tf.gather(a, every(h, down), 1), every(w, across), 2).reshape([-1, ci]),
+            k.reshape([ci, co]),
+          )
+          .reshape(out),
+      )([x, kernel], dy);
+      expect(largestDifference(dx, plain[0])).toBeLessThan(1e-5);
+      expect(largestDifference(dk, plain[1])).toBeLessThan(1e-5);
+    },
+  );
+
   test('relu: value and gradient, zero at zero', () => {
     const x = tf.tensor1d([-2, -0.5, 0, 0.5, 3]);
     expect([...relu(x).dataSync()]).toEqual([0, 0, 0, 0.5, 3]);

@@ -6,12 +6,14 @@ const batchNormOutputs = 6;
 
 /**
  * Makes TensorFlow's fused kernels that TF.js does not know known to it, each with its gradient: training batch norm
- * and the gradient of ReLU. Called once, when TensorFlow is loaded; the functions in this folder use them.
+ * and the gradient of ReLU, which the functions in this folder use. Replaces two kernels of TF.js, for all code that runs
+ * them. Called once, when TensorFlow is loaded.
  */
 export function registerRawKernels(backend: NodeBackend): void {
   registerBatchNorm(backend);
   registerReluGrad(backend);
   replaceGather(backend);
+  replaceConvFilterGradient(backend);
 }
 
 function registerBatchNorm(backend: NodeBackend): void {
@@ -105,6 +107,36 @@ function replaceGather(backend: NodeBackend): void {
         [x, indices, tf.scalar(Number(axis), 'int32')],
       ),
     );
+  });
+}
+
+/**
+ * TensorFlow 2.21 gives a wrong gradient by a 1x1 kernel with a stride, for four input channels, on processors with AVX2
+ * alone. It is that at stride 1 of the pixels that the convolution reads.
+ */
+function replaceConvFilterGradient(backend: NodeBackend): void {
+  const name = 'Conv2DBackpropFilter';
+  const own = tf.getKernel(name, 'tensorflow');
+  const run = (inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap): tf.TensorInfo =>
+    own.kernelFunc({ inputs, backend, attrs }) as tf.TensorInfo;
+  tf.unregisterKernel(name, 'tensorflow');
+  registerKernel(name, (inputs, attributes) => {
+    const attrs = attributes as tf.NamedAttrMap;
+    const [rows, columns] = attrs['filterShape'] as readonly number[];
+    const [down, across = down] = [attrs['strides']].flat().map(Number);
+    const isHandled =
+      rows === 1 &&
+      columns === 1 &&
+      (down > 1 || across > 1) &&
+      typeof attrs['pad'] === 'string' &&
+      attrs['dataFormat'] === 'NHWC';
+    if (!isHandled) return run(inputs, attrs);
+    const x = tf.avgPool(inputs['x'] as tf.Tensor4D, 1, [down, across], 'valid');
+    try {
+      return run({ ...inputs, x }, { ...attrs, strides: 1 });
+    } finally {
+      x.dispose();
+    }
   });
 }
 
