@@ -12,14 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { codeCells, fileOf, names, read, root } from './notebook-files.mjs';
-
-if (browserPath === undefined) {
-  console.log(
-    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
-  );
-  console.log('0 passed, 0 failed');
-  process.exit(0);
-}
+import { attempt, endTally, expectSame } from './tally.mjs';
 
 const args = process.argv.slice(2);
 const takesPictures = args.includes('--pictures');
@@ -32,25 +25,6 @@ const chosen =
 mkdirSync(join(root, 'runs'), { recursive: true });
 const scratch = mkdtempSync(join(root, 'runs/browser-'));
 const bin = join(root, '.venv/bin');
-
-let passed = 0;
-let failed = 0;
-async function check(what, test) {
-  try {
-    await test();
-    passed += 1;
-    console.log(`  ok   ${what}`);
-  } catch (error) {
-    failed += 1;
-    console.log(
-      `  FAIL ${what}\n       ${String(error.message).split('\n').slice(0, 6).join('\n       ')}`,
-    );
-  }
-}
-function expectSame(found, expected, what) {
-  const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
-  if (a !== b) throw new Error(`${what}: found ${a}, expected ${b}`);
-}
 
 async function freePort() {
   const server = createServer();
@@ -282,7 +256,7 @@ async function lookAtKept(name) {
     const lab = await startLab({ theme, scale: 'smoke' });
     const { page, outside, close } = await openNotebook(lab, name, theme);
     try {
-      await check(
+      await attempt(
         `${name}, kept, ${theme.toLowerCase()}: every output is seen, none is cut off`,
         async () => {
           const cells = await cellsOf(page);
@@ -300,7 +274,7 @@ async function lookAtKept(name) {
           expectSame(faults, [], 'outputs that are not seen whole');
         },
       );
-      await check(
+      await attempt(
         `${name}, kept, ${theme.toLowerCase()}: nothing is fetched from elsewhere`,
         () => {
           expectSame(outside, [], 'requests');
@@ -321,7 +295,7 @@ async function runToTheEnd(name) {
   const lab = await startLab({ theme: 'Light', scale: 'smoke' });
   const { page, outside, close } = await openNotebook(lab, name, 'Light');
   try {
-    await check(`${name}, run at smoke scale: every cell ends, without an error`, async () => {
+    await attempt(`${name}, run at smoke scale: every cell ends, without an error`, async () => {
       await runAll(page);
       // A star is a cell that waits or runs; what is left without a number was called off.
       await sleep(2000);
@@ -342,7 +316,7 @@ async function runToTheEnd(name) {
         'cells that failed, or were not run',
       );
     });
-    await check(
+    await attempt(
       `${name}, run: charts are drawn, drawings are d3-graphviz's and move when they are looked at`,
       async () => {
         const seen = (await cellsOf(page)).flatMap(({ outputs }) =>
@@ -369,7 +343,7 @@ async function runToTheEnd(name) {
         }
       },
     );
-    await check(
+    await attempt(
       `${name}, run: figures of plotly.js are drawn when they are scrolled into view`,
       async () => {
         for (const figure of await page.locator('[data-plotly]').all()) {
@@ -379,7 +353,7 @@ async function runToTheEnd(name) {
         }
       },
     );
-    await check(`${name}, run: nothing is fetched from elsewhere`, () =>
+    await attempt(`${name}, run: nothing is fetched from elsewhere`, () =>
       expectSame(outside, [], 'requests'),
     );
   } finally {
@@ -437,7 +411,7 @@ async function stopTraining(name, id) {
   const cell = page.locator('.jp-Notebook .jp-CodeCell').nth(index);
   const status = cell.locator('[data-live="on"]');
   try {
-    await check(`${name}, training: progress, rate and time left change in place`, async () => {
+    await attempt(`${name}, training: progress, rate and time left change in place`, async () => {
       await runAll(page);
       await status.getByText(/images\/s .* left/).waitFor({ timeout: 240_000 });
       const first = await status.textContent();
@@ -453,7 +427,7 @@ async function stopTraining(name, id) {
       expectSame(await cell.locator('.jp-OutputArea-output').count(), 2, 'outputs of the cell');
       expectSame((await cell.locator('polyline').count()) > 0, true, 'curves');
     });
-    await check(`${name}, training: nothing flickers while it is replaced`, async () => {
+    await attempt(`${name}, training: nothing flickers while it is replaced`, async () => {
       const [updates, falls] = await cell.evaluate(async (box) => {
         let updates = 0;
         const observer = new MutationObserver(() => (updates += 1));
@@ -474,7 +448,7 @@ async function stopTraining(name, id) {
       if (updates < 3) throw new Error(`only ${updates} updates in six seconds`);
       expectSame(falls, [], 'frames in which the output is smaller than before');
     });
-    await check(
+    await attempt(
       `${name}, training: the stop button ends it after the step, and the output says where`,
       async () => {
         await page.locator('[data-jp-item-name="interrupt"]').first().click();
@@ -485,14 +459,14 @@ async function stopTraining(name, id) {
         expectSame(await cell.locator('[data-live="off"]').count(), 1, 'a status that has ended');
       },
     );
-    await check(
+    await attempt(
       `${name}, training: the next cell is answered, with the variables of earlier ones`,
       async () => {
         const answer = await addCell(page, 'console.log(`${classes.length} classes`);');
         await answer.getByText('10 classes').waitFor({ timeout: 15_000 });
       },
     );
-    await check(`${name}, training: resumeLive resumes, and is stopped in turn`, async () => {
+    await attempt(`${name}, training: resumeLive resumes, and is stopped in turn`, async () => {
       const code = "import { resumeLive } from 'cifar10-fast';\nconst more = await resumeLive();";
       const again = await addCell(page, code);
       await again.getByText(/Going on with run 1 of \d+/).waitFor({ timeout: 60_000 });
@@ -521,5 +495,4 @@ try {
   await browser.close();
   rmSync(scratch, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+endTally();

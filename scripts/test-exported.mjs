@@ -11,22 +11,13 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { execute, root, write } from './notebook-files.mjs';
+import { check, endTally } from './tally.mjs';
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--pictures');
 const [, folder] = at === -1 ? [] : args.splice(at, 2);
 const names = args.length > 0 ? args : ['hyperparameters'];
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-exported-'));
-let passed = 0;
-let failed = 0;
-
-function check(what, faults) {
-  if (faults.length === 0) passed += 1;
-  else failed += 1;
-  console.log(`  ${faults.length === 0 ? 'ok  ' : 'FAIL'} ${what}`);
-  for (const fault of faults) console.log(`       ${fault}`);
-}
-
 /** The notebook, executed and with its scripts, as a page. */
 async function exported(name) {
   const environment = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: join(scratch, name) };
@@ -81,19 +72,12 @@ async function look(browser, name, file) {
   await page.close();
 }
 
-if (browserPath === undefined) {
-  console.log(
-    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
-  );
-} else {
-  if (folder !== undefined) mkdirSync(folder, { recursive: true });
-  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
-  try {
-    for (const name of names) await look(browser, name, await exported(name));
-  } finally {
-    await browser.close();
-  }
+if (folder !== undefined) mkdirSync(folder, { recursive: true });
+const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+try {
+  for (const name of names) await look(browser, name, await exported(name));
+} finally {
+  await browser.close();
 }
 rmSync(scratch, { recursive: true, force: true });
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+endTally();

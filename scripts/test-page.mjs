@@ -21,14 +21,8 @@ import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { library, root } from './notebook-files.mjs';
 import { writePictures } from './page-pictures.mjs';
+import { attempt, endTally, expectSame } from './tally.mjs';
 
-if (browserPath === undefined) {
-  console.log(
-    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
-  );
-  console.log('0 passed, 0 failed');
-  process.exit(0);
-}
 const [option, pictured] = process.argv.slice(2);
 if (option !== undefined && (option !== '--pictures' || pictured === undefined)) {
   console.error('usage: node scripts/test-page.mjs [--pictures RUN]');
@@ -37,25 +31,6 @@ if (option !== undefined && (option !== '--pictures' || pictured === undefined))
 const { readPictureFile, resizeByArea } = library();
 mkdirSync(join(root, 'runs'), { recursive: true });
 const scratch = mkdtempSync(join(root, 'runs/page-'));
-
-let passed = 0;
-let failed = 0;
-async function check(what, test) {
-  try {
-    const note = await test();
-    passed += 1;
-    console.log(`  ok   ${what}${note ? `: ${note}` : ''}`);
-  } catch (error) {
-    failed += 1;
-    console.log(
-      `  FAIL ${what}\n       ${String(error.message).split('\n').slice(0, 6).join('\n       ')}`,
-    );
-  }
-}
-function expectSame(found, expected, what) {
-  const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
-  if (a !== b) throw new Error(`${what}: found ${a}, expected ${b}`);
-}
 
 function cli(...args) {
   const program = join(root, 'dist/cli/main.js');
@@ -127,7 +102,7 @@ async function testPictures(browser, subject, pictures, address) {
   const args = ['predict', subject.run, ...pictures.map(({ path }) => path), '--json'];
   const expected = JSON.parse(cli(...args)).pictures;
   for (const [i, { name, path }] of pictures.entries()) {
-    await check(`${subject.name}, ${engine}, ${name}: the scores of predict`, async () => {
+    await attempt(`${subject.name}, ${engine}, ${name}: the scores of predict`, async () => {
       await give(page, path, name);
       const scores = await scoresOf(page);
       const difference = differenceOf(scores, expected[i].probabilities);
@@ -144,7 +119,7 @@ async function testPictures(browser, subject, pictures, address) {
       return `they differ by ${difference.toExponential(1)}, and ${count} of 3072 bytes by 1`;
     });
   }
-  await check(
+  await attempt(
     `${subject.name}, ${engine}, a test image: the scores of predict, and its label`,
     async () => {
       const [{ label, probabilities }] = JSON.parse(
@@ -159,7 +134,7 @@ async function testPictures(browser, subject, pictures, address) {
       return `they differ by ${difference.toExponential(1)}`;
     },
   );
-  await check(`${subject.name}, ${engine}: stages and twelve neighbours are drawn`, async () => {
+  await attempt(`${subject.name}, ${engine}: stages and twelve neighbours are drawn`, async () => {
     const empty = await page.evaluate(
       () =>
         [...document.querySelectorAll('#stages canvas')].filter((canvas) => {
@@ -177,7 +152,7 @@ async function testPictures(browser, subject, pictures, address) {
 
 async function testUse(browser, subject) {
   const { page, faults, requests, close } = await open(browser, pathToFileURL(subject.file).href);
-  await check('from a file: nothing is fetched, and the page may not', async () => {
+  await attempt('from a file: nothing is fetched, and the page may not', async () => {
     expectSame(requests.length, 1, 'requests beside the page itself');
     const reached = await page.evaluate(() =>
       fetch('http://127.0.0.1:9/').then(
@@ -188,7 +163,7 @@ async function testUse(browser, subject) {
     expectSame(reached, 'Failed to fetch', 'a connection');
     expectSame(/Content Security Policy/.test(faults.splice(0).join()), true, 'the policy is why');
   });
-  await check('dropped and pasted pictures are taken', async () => {
+  await attempt('dropped and pasted pictures are taken', async () => {
     for (const kind of ['drop', 'paste']) {
       const base64 = readFileSync(join(scratch, 'exact.png')).toString('base64');
       await page.evaluate(
@@ -209,7 +184,7 @@ async function testUse(browser, subject) {
     const pixels = await sharp(join(scratch, 'exact.png')).removeAlpha().raw().toBuffer();
     expectSame(await cropOf(page), [...pixels], 'pixels of a picture of 32 x 32');
   });
-  await check(
+  await attempt(
     'what is no picture, or cut short, is refused in words, and the next one works',
     async () => {
       const photo = readFileSync(join(scratch, 'baseline.jpg'));
@@ -228,7 +203,7 @@ async function testUse(browser, subject) {
       expectSame(await page.locator('#problem').isVisible(), false, 'a problem is shown');
     },
   );
-  await check('the camera: frames are classified until it is stopped', async () => {
+  await attempt('the camera: frames are classified until it is stopped', async () => {
     await page.locator('#camera').click();
     await page.locator('#truth', { hasText: 'camera' }).waitFor();
     const seen = new Set();
@@ -253,7 +228,7 @@ async function testUse(browser, subject) {
   expectSame(faults, [], 'errors of the page');
   await close();
 
-  await check('a backend whose scores are wrong is not used', async () => {
+  await attempt('a backend whose scores are wrong is not used', async () => {
     const html = readFileSync(subject.file, 'utf8').replace(/"first":\[[^,]+/, '"first":[2');
     const file = join(scratch, 'wrong.html');
     writeFileSync(file, html);
@@ -271,16 +246,19 @@ async function testPhone(browser, subject) {
     isMobile: true,
     hasTouch: true,
   });
-  await check('on a phone: nothing is wider than the screen, buttons can be touched', async () => {
-    await page.locator('#samples button').nth(2).tap();
-    await page.locator('#truth', { hasText: 'test image 2' }).waitFor();
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    expectSame(width, 360, 'width of the page');
-    for (const id of ['choose', 'camera']) {
-      const { height } = await page.locator(`#${id}`).boundingBox();
-      if (height < 44) throw new Error(`#${id} is ${height} px high`);
-    }
-  });
+  await attempt(
+    'on a phone: nothing is wider than the screen, buttons can be touched',
+    async () => {
+      await page.locator('#samples button').nth(2).tap();
+      await page.locator('#truth', { hasText: 'test image 2' }).waitFor();
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      expectSame(width, 360, 'width of the page');
+      for (const id of ['choose', 'camera']) {
+        const { height } = await page.locator(`#${id}`).boundingBox();
+        if (height < 44) throw new Error(`#${id} is ${height} px high`);
+      }
+    },
+  );
   await close();
 }
 
@@ -349,5 +327,4 @@ try {
   server.close();
   rmSync(scratch, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+endTally();

@@ -10,21 +10,12 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { library, root } from './notebook-files.mjs';
+import { check, endTally } from './tally.mjs';
 
 const { findExperiment, findRuns, reportPage, reportRuns } = library();
 const args = process.argv.slice(2);
 const folder = args[0] === '--pictures' ? args[1] : undefined;
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-report-'));
-let passed = 0;
-let failed = 0;
-
-function check(what, faults) {
-  if (faults.length === 0) passed += 1;
-  else failed += 1;
-  console.log(`  ${faults.length === 0 ? 'ok  ' : 'FAIL'} ${what}`);
-  for (const fault of faults) console.log(`       ${fault}`);
-}
-
 /** A made-up run that gets better by epoch. */
 function madeRun(name, seed, machine, factor, overrides = []) {
   const epochs = 24;
@@ -127,29 +118,22 @@ async function look(browser, name, html, width) {
   await page.close();
 }
 
-if (browserPath === undefined) {
-  console.log(
-    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
-  );
-} else {
-  if (folder !== undefined) mkdirSync(folder, { recursive: true });
-  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
-  try {
-    const stored = reportRuns(await findRuns([join(root, 'results')]));
-    const pages = {
-      stored: await reportPage(stored),
-      made: await reportPage(reportRuns([...made, changed]), [
-        'fastest@Intel-Xeon',
-        'post1-baseline@Intel-Xeon',
-      ]),
-    };
-    for (const [name, html] of Object.entries(pages)) {
-      for (const width of [1080, 1920]) await look(browser, name, html, width);
-    }
-  } finally {
-    await browser.close();
+if (folder !== undefined) mkdirSync(folder, { recursive: true });
+const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+try {
+  const stored = reportRuns(await findRuns([join(root, 'results')]));
+  const pages = {
+    stored: await reportPage(stored),
+    made: await reportPage(reportRuns([...made, changed]), [
+      'fastest@Intel-Xeon',
+      'post1-baseline@Intel-Xeon',
+    ]),
+  };
+  for (const [name, html] of Object.entries(pages)) {
+    for (const width of [1080, 1920]) await look(browser, name, html, width);
   }
+} finally {
+  await browser.close();
 }
 rmSync(scratch, { recursive: true, force: true });
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+endTally();
