@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { InterruptedError } from '../src/base/errors';
 import { createRng } from '../src/base/rng';
 import { classes } from '../src/data/cifar10';
@@ -12,6 +13,7 @@ import { scaled } from '../src/catalogue/scale';
 import type { FinishedRun } from '../src/runs/run';
 import { resumeRun, trainExperiment } from '../src/runs/train';
 import type { ResumeOptions, TrainOptions } from '../src/runs/train';
+import { figures, stopAfter } from './small-training';
 
 /** What the tests change in `run.json`. */
 export type RunFile = FinishedRun & { readonly record: string };
@@ -40,28 +42,11 @@ export const small: Experiment = {
   run: { ...smoke.run, epochs: 3 },
 };
 
-/** Stops after so many batches, of training and of validation. */
-export function stopAfter(batches: number): Pick<TrainOptions, 'signal' | 'clock' | 'onProgress'> {
-  let [now, told] = [0, 0];
-  const controller = new AbortController();
-  return {
-    // It ticks when it is read, so that progress is told after each batch.
-    clock: () => ++now,
-    signal: controller.signal,
-    onProgress: () => {
-      told += 1;
-      if (told === batches) controller.abort();
-    },
-  };
-}
-
-/** Rows without times, which no seed gives. */
-export const figures = (rows: readonly EpochRow[]): unknown[] =>
-  rows.map(({ epoch, lr, train, valid }) => {
-    return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
-  });
 /** What two runs of the same seed share. */
-export const bits = ({ rows, state }: FinishedRun): unknown => ({ rows: figures(rows), state });
+export const bits = ({ rows, state }: FinishedRun): unknown => ({
+  rows: rows.map(figures),
+  state,
+});
 /** A run's `run.json`. */
 export const fileOf = (folder: string): RunFile =>
   JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as RunFile;
@@ -98,4 +83,28 @@ export async function stoppedRun(
   );
   expect(error).toBeInstanceOf(InterruptedError);
   return { folder: join(logDir, 'demo-smoke-3'), said: (error as Error).message };
+}
+
+/** Of a test file: a folder for its runs, and a whole run of three epochs in it. */
+export function useRuns(): {
+  readonly path: (...names: string[]) => string;
+  readonly whole: () => FinishedRun;
+  readonly stopped: (
+    logDir: string,
+    batches: number,
+    more?: Partial<TrainOptions>,
+  ) => ReturnType<typeof stoppedRun>;
+} {
+  const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-'));
+  const path = (...names: string[]): string => join(root, ...names);
+  let whole: FinishedRun;
+  beforeAll(async () => {
+    whole = await trainExperiment(small, { data, seed: 3, logDir: path('whole') });
+  }, long);
+  afterAll(() => rmSync(root, { recursive: true }));
+  return {
+    path,
+    whole: () => whole,
+    stopped: (logDir, batches, more) => stoppedRun(path(logDir), batches, more),
+  };
 }

@@ -69,12 +69,19 @@ export const training: Training = {
 };
 
 /** Lends a trainer of {@link training} with changes, and disposes it. */
-export async function using<T>(
+export const using = <T>(
   changes: Partial<Training>,
   watch: Watch,
   use: (trainer: Trainer) => Promise<T>,
+): Promise<T> => lend({ ...training, ...changes }, watch, use);
+
+/** Lends a trainer, and disposes it. */
+export async function lend<T>(
+  given: Training,
+  watch: Watch,
+  use: (trainer: Trainer) => Promise<T>,
 ): Promise<T> {
-  const trainer = createTrainer({ ...training, ...changes }, watch);
+  const trainer = createTrainer(given, watch);
   try {
     return await use(trainer);
   } finally {
@@ -97,4 +104,19 @@ export async function run(
     for (const epoch of epochs) rows.push(figures(await trainer.runEpoch(epoch)));
     return { rows, state: await trainer.session.read('network', 'velocity', 'ema') };
   });
+}
+
+/** Stops after so many batches, of training and of validation. */
+export function stopAfter(batches: number): Pick<Watch, 'signal' | 'clock' | 'onProgress'> {
+  let [now, told] = [0, 0];
+  const controller = new AbortController();
+  return {
+    // It ticks when it is read, so that progress is told after each batch.
+    clock: () => ++now,
+    signal: controller.signal,
+    onProgress: () => {
+      told += 1;
+      if (told === batches) controller.abort();
+    },
+  };
 }

@@ -1,37 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { CaptureError } from '../base/errors';
 import { filled } from '../base/host-tensor';
-import type { HostTensor } from '../base/host-tensor';
-import type { Tree } from '../base/tree';
-import { createSession } from './session';
-import type { Session } from './session';
 import { loadTensorflow } from './tensorflow';
+import { scalar, useSessions, vector } from '../../test/captured-sessions';
 
 beforeAll(() => {
   loadTensorflow();
 });
 
-const open: { dispose(): void }[] = [];
-
-/** A captured session that the end of the test closes. */
-function session<S extends Tree<HostTensor>>(initial: S): Session<S> {
-  const made = createSession(initial, { mode: 'captured' });
-  open.push(made);
-  return made;
-}
-
-afterEach(() => {
-  for (const made of open.splice(0)) made.dispose();
-});
-
-function vector(...numbers: readonly number[]): HostTensor {
-  return { shape: [numbers.length], data: Float32Array.from(numbers) };
-}
-
-function scalar(value: number): HostTensor {
-  return { shape: [], data: new Float32Array([value]) };
-}
+const session = useSessions();
 
 function failing(message: string): never {
   throw new TypeError(message);

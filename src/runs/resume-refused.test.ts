@@ -1,30 +1,12 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
-import type { FinishedRun } from './run';
-import { resumeRun, trainExperiment } from './train';
-import type { TrainOptions } from './train';
-import { made, long, data, small, fileOf, resume, stoppedRun } from '../../test/small-run';
+import { resumeRun } from './train';
+import { made, long, data, fileOf, resume, useRuns } from '../../test/small-run';
 import type { RunFile } from '../../test/small-run';
 
-const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-'));
-const path = (...names: string[]): string => join(root, ...names);
-
-let whole: FinishedRun;
-
-beforeAll(async () => {
-  whole = await trainExperiment(small, { data, seed: 3, logDir: path('whole') });
-}, long);
-
-afterAll(() => rmSync(root, { recursive: true }));
-
-const stopped = (
-  logDir: string,
-  batches: number,
-  more: Partial<TrainOptions> = {},
-): ReturnType<typeof stoppedRun> => stoppedRun(path(logDir), batches, more);
+const { path, whole, stopped } = useRuns();
 
 describe('resuming is refused', () => {
   let folder: string;
@@ -43,8 +25,8 @@ describe('resuming is refused', () => {
 
   test('without a run', async () => {
     await expect(resume(path('none'))).rejects.toThrow(/none cannot be read: it is not there/);
-    await expect(resume(root)).rejects.toThrow(
-      `run: ${root} has no run.json. Train the experiment again.`,
+    await expect(resume(path())).rejects.toThrow(
+      `run: ${path()} has no run.json. Train the experiment again.`,
     );
   });
 
@@ -128,8 +110,8 @@ describe('resuming is refused', () => {
         environment: { ...file.environment, ONEDNN_MAX_CPU_ISA: 'SSE41' },
       }));
       const differences = [
-        `TensorFlow is ${whole.versions.tensorflow}, was 2.9.1`,
-        `the processor is ${whole.hardware.cpu}, was Zuse Z3`,
+        `TensorFlow is ${whole().versions.tensorflow}, was 2.9.1`,
+        `the processor is ${whole().hardware.cpu}, was Zuse Z3`,
         'ONEDNN_MAX_CPU_ISA is nothing, was SSE41',
       ];
       await expect(resume(copy)).rejects.toThrow(
@@ -142,7 +124,7 @@ describe('resuming is refused', () => {
       expect(run.rows).toHaveLength(3);
       const file = fileOf(copy);
       expect(file.resumed).toMatchObject([{ epoch: 1, batches: 0, differences }]);
-      expect(file.versions).toEqual(whole.versions);
+      expect(file.versions).toEqual(whole().versions);
     },
     long,
   );

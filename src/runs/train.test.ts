@@ -1,20 +1,10 @@
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RunError, TrainError } from '../base/errors';
 import { piecewiseLinear } from '../optim/schedule';
 import { readCheckpoint } from './checkpoint';
 import type { Experiment } from '../catalogue/experiment';
-import type { FinishedRun } from './run';
 import { runJson } from './run-file';
 import { trainExperiment } from './train';
 import type { TrainOptions } from './train';
@@ -22,37 +12,22 @@ import {
   long,
   data,
   small,
-  stopAfter,
   bits,
   fileOf,
   rowsOf,
   namesOf,
   eventsOf,
   resume,
-  stoppedRun,
+  useRuns,
 } from '../../test/small-run';
+import { stopAfter } from '../../test/small-training';
 
-const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-train-'));
-const path = (...names: string[]): string => join(root, ...names);
-
-let whole: FinishedRun;
-
-beforeAll(async () => {
-  whole = await trainExperiment(small, { data, seed: 3, logDir: path('whole') });
-}, long);
-
-afterAll(() => rmSync(root, { recursive: true }));
-
-const stopped = (
-  logDir: string,
-  batches: number,
-  more: Partial<TrainOptions> = {},
-): ReturnType<typeof stoppedRun> => stoppedRun(path(logDir), batches, more);
+const { path, whole, stopped } = useRuns();
 
 describe('a run that came to its end', () => {
   test('is in its folder: what was run, rows, the last checkpoints', () => {
     const folder = path('whole', 'demo-smoke-3');
-    expect(whole.path).toBe(folder);
+    expect(whole().path).toBe(folder);
     expect(namesOf(folder).toSorted()).toEqual([
       'checkpoint-2.safetensors',
       'checkpoint-3.safetensors',
@@ -62,10 +37,10 @@ describe('a run that came to its end', () => {
       'net.svg',
       'run.json',
     ]);
-    expect(rowsOf(folder)).toEqual(whole.rows);
-    const { result, rows } = whole;
-    expect(fileOf(folder)).toEqual(JSON.parse(runJson(whole)) as unknown);
-    expect(whole).toMatchObject({
+    expect(rowsOf(folder)).toEqual(whole().rows);
+    const { result, rows } = whole();
+    expect(fileOf(folder)).toEqual(JSON.parse(runJson(whole())) as unknown);
+    expect(whole()).toMatchObject({
       name: 'demo',
       scale: 'smoke',
       seed: 3,
@@ -82,7 +57,7 @@ describe('a run that came to its end', () => {
     expect(snapshot).toEqual({
       epoch: 3,
       totalSec: rows[2]['total time'],
-      learnt: whole.state,
+      learnt: whole().state,
     });
     expect(kept).toEqual(rows);
     expect(eventsOf(folder)).toBe(3);
@@ -92,7 +67,7 @@ describe('a run that came to its end', () => {
     const folder = path('whole', 'demo-smoke-3');
     await expect(resume(folder)).rejects.toThrow(
       new RunError(
-        `run: ${folder} is finished: 3 epochs, ${whole.result.accPercent.toFixed(2)} % test accuracy. ` +
+        `run: ${folder} is finished: 3 epochs, ${whole().result.accPercent.toFixed(2)} % test accuracy. ` +
           'Train it further with --epochs +N, or demo again with another seed.',
       ),
     );
@@ -101,11 +76,11 @@ describe('a run that came to its end', () => {
   test(
     'keeps nothing without a folder, and as many checkpoints as it is told to',
     async () => {
-      const before = readdirSync(root);
+      const before = readdirSync(path());
       const run = await trainExperiment(small, { data, seed: 3 });
-      expect(bits(run)).toEqual(bits(whole));
+      expect(bits(run)).toEqual(bits(whole()));
       expect(run).not.toHaveProperty('path');
-      expect(readdirSync(root)).toEqual(before);
+      expect(readdirSync(path())).toEqual(before);
       const checkpointsOf = async (
         checkpoints: NonNullable<TrainOptions['checkpoints']>,
       ): Promise<string[]> => {
@@ -152,7 +127,7 @@ describe('a run that was stopped goes on to the same bits', () => {
         onStart: ({ rows }) => void starts.push(rows),
         onNotice: (text) => expect(text).toBe(''),
       });
-      expect(bits(run)).toEqual(bits(whole));
+      expect(bits(run)).toEqual(bits(whole()));
       expect(starts).toEqual([before]);
       expect(fileOf(folder).load?.wallSec).toBeGreaterThan(loadBefore?.wallSec ?? Infinity);
       expect(rowsOf(folder)).toEqual(run.rows);
@@ -211,10 +186,10 @@ describe('a run that was stopped goes on to the same bits', () => {
           expect(eventsOf(path('begun'))).toBe(0);
         },
       });
-      expect(bits(anew)).toEqual(bits(whole));
+      expect(bits(anew)).toEqual(bits(whole()));
       cpSync(path('checkpoint-2.kept'), join(folder, 'checkpoint-2.safetensors'));
       writeFileSync(join(folder, 'log.jsonl'), 'nonsense');
-      expect(bits(await resume(folder))).toEqual(bits(whole));
+      expect(bits(await resume(folder))).toEqual(bits(whole()));
       expect(eventsOf(folder)).toBe(3);
     },
     long,
@@ -235,7 +210,7 @@ describe('a run that was stopped goes on to the same bits', () => {
           'holds does not have the SHA-256 with which it was written. Take another one, or another copy. ' +
           'Resuming from checkpoint-2.safetensors.',
       ]);
-      expect(bits(run)).toEqual(bits(whole));
+      expect(bits(run)).toEqual(bits(whole()));
       expect(readdirSync(folder)).toContain('checkpoint-2-1.safetensors.damaged');
     },
     long,
@@ -250,7 +225,7 @@ describe('a run that was stopped goes on to the same bits', () => {
       writeFileSync(join(folder, 'run.json'), JSON.stringify(file));
       const run = await resume(folder);
       const { resumed, load } = fileOf(folder);
-      expect(run).toEqual({ ...whole, path: folder, resumed, load });
+      expect(run).toEqual({ ...whole(), path: folder, resumed, load });
       expect(fileOf(folder).result).toEqual(result);
     },
     long,

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/expect-close';
+import { figures, lend, stopAfter } from '../../test/small-training';
 import { crop } from '../augment/crop';
 import { flipLR } from '../augment/flip';
 import { InterruptedError, TrainError } from '../base/errors';
@@ -108,28 +109,11 @@ const training: Training = {
 /** A lookahead that starts after the run. */
 const never = { decay: 0.7, every: 3, from: 9 };
 
-async function using<T>(
+const using = <T>(
   changes: Partial<Training>,
   watch: Watch,
   use: (trainer: Trainer) => Promise<T>,
-): Promise<T> {
-  const trainer = createTrainer({ ...training, ...changes }, watch);
-  try {
-    return await use(trainer);
-  } finally {
-    trainer.dispose();
-  }
-}
-
-/** Without its times. */
-const figures = ({ epoch, lr, train, valid }: EpochRow): readonly number[] => [
-  epoch,
-  lr,
-  train.loss,
-  train.acc,
-  valid.loss,
-  valid.acc,
-];
+): Promise<T> => lend({ ...training, ...changes }, watch, use);
 
 async function whole(changes: Partial<Training> = {}): Promise<unknown> {
   return using(changes, {}, async (trainer) => {
@@ -174,15 +158,8 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     const expected = await whole({ engine });
     const stops = mode === 'eager' ? [1, 2, 3, 4, 5, 6, 7, 9, 10, 11] : [4, 10];
     for (const stop of stops) {
-      const controller = new AbortController();
-      let [now, reports] = [0, 0];
-      const watch: Watch = {
-        clock: () => ++now,
-        signal: controller.signal,
-        onProgress: () => ++reports === stop && controller.abort(),
-      };
       const rows: EpochRow[] = [];
-      const saved = await using({ engine }, watch, async (trainer) => {
+      const saved = await using({ engine }, stopAfter(stop), async (trainer) => {
         await expect(
           (async () => {
             while (rows.length < 2) rows.push(await trainer.runEpoch(rows.length + 1));

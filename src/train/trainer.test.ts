@@ -15,7 +15,16 @@ import { maxPool } from '../nn/pool';
 import { createTrainer } from './trainer';
 import type { EpochRow, Examples, Snapshot, Training, Watch } from './training';
 import type { FoldStep, Work } from './steps';
-import { side, examples, apart, training, using, figures, run } from '../../test/small-training';
+import {
+  side,
+  examples,
+  apart,
+  training,
+  using,
+  figures,
+  run,
+  stopAfter,
+} from '../../test/small-training';
 
 beforeAll(() => {
   loadTensorflow();
@@ -42,19 +51,6 @@ describe.each(modes)('%s', (mode) => {
         ({ batch, extra }: Work) => ({ extra: { seen: extra['seen'].add(batch.target.sum()) } }),
       ],
     };
-    /** Stops `after` so many times that progress is told, which a clock that ticks when it is read does after each batch. */
-    const stopped = (after: number): Watch => {
-      let [now, told] = [0, 0];
-      const controller = new AbortController();
-      return {
-        clock: () => ++now,
-        signal: controller.signal,
-        onProgress: () => {
-          told += 1;
-          if (told === after) controller.abort();
-        },
-      };
-    };
     /** Three epochs, in as many trainers as `watches`: each goes on, after a warm-up, from what the one before it saved. */
     const inParts = async (...watches: Watch[]): Promise<unknown> => {
       const rows: EpochRow[] = [];
@@ -79,7 +75,7 @@ describe.each(modes)('%s', (mode) => {
       expect(rows[2]['total time']).toBe(saved?.totalSec);
       return { rows: rows.map(figures), learnt: saved?.learnt, places };
     };
-    const whole = (await inParts(stopped(Infinity))) as { readonly places: unknown };
+    const whole = (await inParts(stopAfter(Infinity))) as { readonly places: unknown };
     expect(whole.places).toEqual([[3, undefined]]);
     // Five batches an epoch, three of them of training.
     const between = [
@@ -91,10 +87,10 @@ describe.each(modes)('%s', (mode) => {
       [1, 1],
     ];
     for (const [index, place] of between.entries()) {
-      const parts = await inParts(stopped(index + 1), stopped(Infinity));
+      const parts = await inParts(stopAfter(index + 1), stopAfter(Infinity));
       expect(parts).toEqual({ ...whole, places: [place, [3, undefined]] });
     }
-    const thrice = await inParts(stopped(2), stopped(3), stopped(1), stopped(Infinity));
+    const thrice = await inParts(stopAfter(2), stopAfter(3), stopAfter(1), stopAfter(Infinity));
     expect(thrice).toMatchObject({
       ...whole,
       places: [
