@@ -49,8 +49,9 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((name) => join(src, name));
 const imports = files.flatMap(importsOf);
 
-/** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures, small set-ups. */
+/** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures, sessions, small set-ups. */
 const sharedByTests = new Set([
+  '../test/captured-sessions',
   '../test/expect-close',
   '../test/erf',
   '../test/layers/cases.mjs',

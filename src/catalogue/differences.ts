@@ -26,12 +26,11 @@ export interface Change {
  * ```
  */
 export function changesBetween(before: Experiment, after: Experiment): Change[] {
-  const [old, now] = [before, after].map(told);
-  const paths = [...new Set([...old.keys(), ...now.keys()])];
-  return paths.flatMap((path) => {
-    const change = { path, before: old.get(path) ?? 'none', after: now.get(path) ?? 'none' };
-    return change.before === change.after ? [] : [change];
-  });
+  return differencesAmong([before, after]).map(({ path, values: [old, now] }) => ({
+    path,
+    before: old,
+    after: now,
+  }));
 }
 
 /**

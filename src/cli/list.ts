@@ -5,7 +5,7 @@ import { byNotebook } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
 import type { Experiment, Notebook, Published, Scale } from '../catalogue/experiment';
 import { defaultScale, scaled } from '../catalogue/scale';
-import { findAnyRuns } from '../runs/find-runs';
+import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { storedRuns } from '../runs/stored';
 import { timeHere } from '../runs/time-here';
 import type { TimeOf } from '../runs/time-here';
@@ -15,7 +15,6 @@ import { oneOf } from './flags';
 import type { Command, Given } from './flags';
 import { interruptSignal } from './stop-signals';
 import { displayProgress } from './terminal';
-import { resultsFolder } from './train-start';
 
 const headings: Readonly<Record<Notebook, string>> = {
   demo: 'notebook demo: the network that post 4 ends with',

@@ -11,7 +11,7 @@ import { reportPage } from '../report/report-page';
 import { comparisonText, reportJson, reportText } from '../report/report-text';
 import { stepRows, stepsText } from '../report/step-table';
 import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
-import { findAnyRuns, findRuns } from '../runs/find-runs';
+import { findAnyRuns, findRuns, resultsFolder } from '../runs/find-runs';
 import type { Run } from '../runs/run';
 import { readTrained } from '../runs/trained-network';
 import { subset } from '../data/cifar10';
@@ -72,14 +72,7 @@ export const report: Command = {
     const output =
       given.values.get('output') ?? (isOpened ? await pageBeside(given.positionals[0]) : undefined);
     if (given.switches.has('predictions')) await makePredictions(found, given);
-    if (output !== undefined) {
-      const mistakes = await mistakesOf(found);
-      const sections =
-        mistakes.length === 0
-          ? []
-          : mistakesSections(mistakes, await loadData(given, displayProgress(), {}));
-      await writeOutput(output, await reportPage(found, compared, sections), '--output');
-    }
+    if (output !== undefined) await writePage(output, '--output', found, given, compared);
     if (isOpened && output !== undefined) await openPage(output);
     const comparison = compared === undefined ? undefined : compareGroups(found, ...compared);
     if (given.switches.has('json')) {
@@ -96,6 +89,22 @@ export const report: Command = {
   },
 };
 
+/** Writes the page of a report, with the mistakes of the runs whose predictions are stored. */
+export async function writePage(
+  output: string,
+  flag: string,
+  found: RunReport,
+  given: Given,
+  compared?: readonly [a: string, b: string],
+): Promise<void> {
+  const mistakes = await mistakesOf(found);
+  const sections =
+    mistakes.length === 0
+      ? []
+      : mistakesSections(mistakes, await loadData(given, displayProgress(), {}));
+  await writeOutput(output, await reportPage(found, compared, sections), flag);
+}
+
 /**
  * The runs that are asked for, and a sentence on where they are. Default: those of `runs`; for a comparison also those of `results`,
  * of this folder or else of the package.
@@ -104,12 +113,12 @@ async function chosenRuns(
   paths: readonly string[],
   isComparing: boolean,
 ): Promise<{ readonly runs: readonly Run[]; readonly where: string }> {
-  const stored = join(__dirname, '../../results');
-  const results = existsSync('results') || !existsSync(stored) ? 'results' : relative('.', stored);
   if (!isComparing || paths.length > 0) {
     const asked = paths.length === 0 ? ['runs'] : paths;
     return { runs: await findRuns(asked), where: `Looked at ${asked.join(', ')}.` };
   }
+  const isHere = existsSync('results') || !existsSync(resultsFolder);
+  const results = isHere ? 'results' : relative('.', resultsFolder);
   const searched = await Promise.all(
     ['runs', results].map(async (path) => ({ path, runs: await findAnyRuns(path) })),
   );

@@ -4,7 +4,8 @@ import type { Experiment } from '../catalogue/experiment';
 import { parseOverride } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import { Cifar10FastError } from '../base/errors';
-import { isDisturbed, mostOthers, othersShare } from '../runs/load';
+import { disturbedText } from '../report/report-text';
+import { isDisturbed, othersShare } from '../runs/load';
 import type { Run } from '../runs/run';
 import type { StoredRun } from '../runs/stored';
 import { columnsText } from '../text/columns';
@@ -34,10 +35,7 @@ export function listText(stored: readonly StoredRun[]): string {
   const notes = [
     ...(disturbed.length === 0
       ? []
-      : [
-          `Times of ${disturbed.length} ${disturbed.length === 1 ? 'run' : 'runs'} are left out, as other programs used more than ` +
-            `${100 * mostOthers} % of the processor: ${disturbed.map(({ folder }) => folder).join(', ')}.`,
-        ]),
+      : [disturbedText(disturbed.length, disturbed.map(({ folder }) => folder).join(', '))]),
     ...stored.flatMap(({ problem }) => problem ?? []),
   ];
   return [table, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');

@@ -4,14 +4,15 @@ import { nearestHint } from '../base/nearest';
 import { scales } from '../catalogue/experiment';
 import { differencesAmong } from '../catalogue/differences';
 import { reportRuns } from '../report/groups';
-import { reportPage } from '../report/report-page';
+
 import { findRuns } from '../runs/find-runs';
 import { checkDeletable, deleteRun, runPath, runStatuses, storedRuns } from '../runs/stored';
 import type { StoredRun } from '../runs/stored';
 import { oneOf } from './flags';
 import type { Command, Given } from './flags';
 import { openPage } from './open-page';
-import { writeOutput } from './output';
+import { writePage } from './report';
+
 import { comparisonTable, experimentOf, listText } from './runs-text';
 
 const actions = ['list', 'compare', 'open', 'delete'] as const;
@@ -146,7 +147,7 @@ async function open(given: Given, names: readonly string[]): Promise<number> {
   }
   const path = await runPath(name, logDirOf(given));
   const page = resolve(path, 'report.html');
-  await writeOutput(page, await reportPage(reportRuns(await findRuns([path]))), '--log-dir');
+  await writePage(page, '--log-dir', reportRuns(await findRuns([path])), given);
   process.stdout.write(`${page}\n`);
   await openPage(page);
   return 0;

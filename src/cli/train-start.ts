@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { UsageError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
@@ -7,7 +6,7 @@ import { overridden } from '../catalogue/override';
 import { defaultScale, scaled } from '../catalogue/scale';
 import { parseDuration } from '../runs/budget';
 import { extendRun } from '../runs/extend';
-import { findAnyRuns } from '../runs/find-runs';
+import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { epochsTo, frontierOf } from '../runs/frontier';
 import type { FrontierPoint } from '../runs/frontier';
 import type { FinishedRun } from '../runs/run';
@@ -91,9 +90,6 @@ export async function frontier(name: string): Promise<FrontierPoint[]> {
   const { epochs } = findExperiment(name).run;
   return frontierOf(await findAnyRuns(resultsFolder), { name, epochs });
 }
-
-/** `results/` of the checkout or the package. */
-export const resultsFolder: string = join(__dirname, '../../results');
 
 /** What the run's folder says; `--epochs +N` is the one exception. */
 const decided = [

@@ -1,6 +1,7 @@
 import { networkOf } from '../catalogue/network';
 import { countTrainable } from '../nn/network';
 import { expectedAccPercent } from '../runs/frontier';
+import { lengthOf } from '../runs/full-runs';
 import { mostOthers, isDisturbed, othersShare } from '../runs/load';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import type { Expected } from '../runs/train-to-end';
@@ -46,9 +47,7 @@ export async function forecast(
   // Below, three decimals would say nothing.
   if (pflop === undefined || pflop < 5e-4) return `${before}${time}`;
   const cost = `${before}${time}; ${pflop.toFixed(3)} PFLOP`;
-  const isOnFrontier =
-    scale === 'full' &&
-    (experiment.overrides ?? []).every((change) => /^run\.epochs=[\d.]+$/.test(change));
+  const isOnFrontier = scale === 'full' && lengthOf(experiment.overrides ?? []) !== null;
   const points = isOnFrontier ? await frontier(experiment.name) : [];
   const acc = expectedAccPercent(points, pflop);
   if (acc === undefined) return cost;

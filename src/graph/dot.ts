@@ -1,5 +1,5 @@
-import { clusterTree, outlineDot } from './outline-dot';
-import type { Cluster } from './outline-dot';
+import { ancestors } from './node-path';
+import { outlineDot } from './outline-dot';
 import { outline } from './outline';
 import type { OutlineOptions } from './outline';
 import type { Graph, Layer } from './spec';
@@ -40,7 +40,6 @@ export function dot(graph: Graph<Layer>, options: DotOptions = {}): string {
  */
 export function counts(graph: Graph<Layer>): Counts {
   const edges = [...graph.values()].reduce((sum, { inputs }) => sum + inputs.length, 0);
-  const inner = ({ parts }: Cluster): number =>
-    parts.reduce<number>((sum, part) => sum + (typeof part === 'number' ? 0 : 1 + inner(part)), 0);
-  return { nodes: graph.size, edges, clusters: inner(clusterTree(outline(graph).boxes)) };
+  const clusters = new Set([...graph.keys()].flatMap(ancestors));
+  return { nodes: graph.size, edges, clusters: clusters.size };
 }

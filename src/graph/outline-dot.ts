@@ -26,8 +26,6 @@ export interface OutlineDotOptions {
   readonly places?: Places;
   /** The dictionary that holds everything to be drawn, which gets no cluster. Default: the whole network. */
   readonly root?: string;
-  /** Default: true. */
-  readonly hasLegend?: boolean;
 }
 
 /**
@@ -38,7 +36,7 @@ export interface OutlineDotOptions {
  */
 export function outlineDot(
   { name, boxes, arrows, legend }: Outline,
-  { rankdir = 'LR', places, root = '', hasLegend = true }: OutlineDotOptions = {},
+  { rankdir = 'LR', places, root = '' }: OutlineDotOptions = {},
 ): string {
   const lines: string[] = [];
   const write = (depth: number, text: string): void => {
@@ -78,7 +76,7 @@ export function outlineDot(
     write(1, `${ends}${place === undefined ? '' : ` [${place}]`};`);
   }
   // After the clusters: what stands before them is theirs, too.
-  if (hasLegend && legend.length > 0) {
+  if (legend.length > 0) {
     write(1, `label=<${legendTable(legend)}>; labelloc=b; labeljust=l;`);
   }
   write(0, '}');

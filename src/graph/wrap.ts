@@ -18,7 +18,7 @@ export interface WrappedDrawing {
  * How wide a row may be, in points: with what is around it, and what it gains when it is laid out by itself, 838 px, the
  * column of a README on GitHub.
  */
-export const rowWidth = 572;
+const rowWidth = 572;
 
 /**
  * An outline as Graphviz text that is no wider than a column of text: in one row where it fits, else in rows from top to

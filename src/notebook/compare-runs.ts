@@ -1,16 +1,11 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { findExperiment } from '../catalogue/catalogue';
-import { findRuns } from '../runs/find-runs';
+import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import type { Run } from '../runs/run';
 import { summarise } from '../report/stats';
 import { flatten } from '../text/table';
 import type { FlatRow } from '../text/table';
 import type { Figure } from './figure';
 import { tabulate } from './tabulate';
-
-/** The committed runs of this project; a package that was installed without them has none. */
-const resultsFolder = join(__dirname, '../../results');
 
 /**
  * Runs that were recorded, in every size, on whatever hardware: those of `results/`. None where none are there.
@@ -21,8 +16,7 @@ const resultsFolder = join(__dirname, '../../results');
  */
 export async function recordedRuns(record?: string): Promise<readonly Run[]> {
   const wanted = record === undefined ? undefined : findExperiment(record).name;
-  if (!existsSync(resultsFolder)) return [];
-  const runs = await findRuns([resultsFolder]);
+  const runs = await findAnyRuns(resultsFolder);
   return wanted === undefined ? runs : runs.filter((run) => run.name === wanted);
 }
 
@@ -52,19 +46,19 @@ export async function comparison(
   records: readonly string[] = [],
 ): Promise<Figure> {
   const names = [...new Set([...runs.map(({ name }) => name), ...records])];
-  const rows = await Promise.all(
-    names.map(async (name) => {
-      const own = runs.filter((run) => run.name === name);
-      const recorded = await recordedRuns(name);
-      const others = recorded.filter((run) => !own.some((each) => isSameRun(run, each)));
-      const nothing = { record: name, source: 'recorded', on: 'no run of this record yet' };
-      return [
-        ...grouped(own.flatMap(lineOf), 'this notebook'),
-        ...(recorded.length === 0 ? [nothing] : grouped(others.flatMap(lineOf), 'recorded')),
-        publishedRow(name),
-      ];
-    }),
-  );
+  const everything = await recordedRuns();
+  const rows = names.map((name) => {
+    const own = runs.filter((run) => run.name === name);
+    const { name: full } = findExperiment(name);
+    const recorded = everything.filter((run) => run.name === full);
+    const others = recorded.filter((run) => !own.some((each) => isSameRun(run, each)));
+    const nothing = { record: name, source: 'recorded', on: 'no run of this record yet' };
+    return [
+      ...grouped(own.flatMap(lineOf), 'this notebook'),
+      ...(recorded.length === 0 ? [nothing] : grouped(others.flatMap(lineOf), 'recorded')),
+      publishedRow(name),
+    ];
+  });
   const isSingle = names.length === 1;
   const columns = {
     ...(isSingle ? {} : { record: '' }),

@@ -1,7 +1,7 @@
 import type { Experiment } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
 import { compare } from './compare';
-import { fullRuns, runsOf } from './full-runs';
+import { fullRuns, runsOf } from '../runs/full-runs';
 
 /** What changing one thing about an experiment does to its test accuracy. */
 export interface AblationRow {

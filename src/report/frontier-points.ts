@@ -1,6 +1,6 @@
 import type { Experiment } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
-import { fullRuns, secondsText } from './full-runs';
+import { fullRuns, secondsText } from '../runs/full-runs';
 import { publishedPoints } from './published-points';
 import { summarise } from './stats';
 
@@ -42,6 +42,7 @@ export function accuracyPoints(
       counted.map(({ result }) => result.accPercent),
       { target: null },
     );
+    const seconds = secondsText(counted);
     return [
       {
         from: 'here',
@@ -52,7 +53,7 @@ export function accuracyPoints(
         ...interval,
         runs: counted.length,
         hardware: [...new Set(counted.map(({ machine }) => machine))].join('; '),
-        seconds: secondsText(counted),
+        ...(seconds === undefined ? {} : { seconds }),
       },
     ];
   });

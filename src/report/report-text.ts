@@ -132,12 +132,7 @@ export function notesOf(report: RunReport): string[] {
       () =>
         `Seconds and images/s of different machines do not compare: each machine has rows of its own.`,
     ),
-    ...note(
-      disturbed.length > 0,
-      () =>
-        `Times of ${count(disturbed.length, 'run', 'runs')} are left out, as other programs used more than ${share(mostOthers)} of the ` +
-        `processor: ${paths(disturbed)}.`,
-    ),
+    ...note(disturbed.length > 0, () => disturbedText(disturbed.length, paths(disturbed))),
     ...note(
       threads.length > 0,
       () =>
@@ -187,6 +182,14 @@ function divergedNotes({ groups, diverged }: RunReport): string[] {
       return `${name}: ${runs.length} of ${runs.length} diverged (${runs.map(where).join('; ')}).`;
     }),
   ];
+}
+
+/** That the times of so many runs do not count, which are named. */
+export function disturbedText(runs: number, names: string): string {
+  return (
+    `Times of ${count(runs, 'run', 'runs')} are left out, as other programs used more than ${share(mostOthers)} of the ` +
+    `processor: ${names}.`
+  );
 }
 
 function count(n: number, one: string, many: string): string {

@@ -1,7 +1,7 @@
 import type { Experiment } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
-import { fullRuns, runsOf, secondsText } from './full-runs';
+import { fullRuns, runsOf, secondsText } from '../runs/full-runs';
 import { summarise } from './stats';
 
 /** One step of a study, what full-scale runs of it came to here, and what was published for it. */
@@ -40,13 +40,14 @@ export function stepRows(
     const pflop = own.find(({ result }) => result.pflop !== undefined)?.result.pflop;
     const count = counted[name] ?? pflop;
     const published = publishedText(experiment);
+    const seconds = secondsText(own);
     return {
       step: name,
       title,
       epochs: run.epochs,
       runs: own.length,
       ...accuracyOf(own),
-      ...(own.length === 0 ? {} : { seconds: secondsText(own) }),
+      ...(seconds === undefined ? {} : { seconds }),
       ...(count === undefined ? {} : { pflop: count }),
       ...(published === '' ? {} : { published }),
     };

@@ -11,6 +11,9 @@ import { configOf, planRun } from './run';
 import type { FinishedRun, PlannedRun, Result, Run } from './run';
 import { parseResult, readPlan, readRun } from './run-file';
 
+/** `results/` of the checkout or the package: the committed runs of this project. */
+export const resultsFolder: string = join(__dirname, '../../results');
+
 /**
  * Reads runs. Each path is a run's folder, a folder of such folders, a file as those in `results/`, or a folder of such
  * files. Runs come in the order of the paths, and within a folder by name; one that is found twice comes once.

@@ -1,4 +1,6 @@
 import { RunError } from '../base/errors';
+import { fullRuns } from './full-runs';
+import type { FullRuns } from './full-runs';
 import type { Run } from './run';
 
 /** What an experiment came to at one length: finished full-size runs that differ in their seeds only. */
@@ -15,14 +17,10 @@ export interface FrontierPoint {
   readonly machines: readonly string[];
 }
 
-/** The override that changes the length of a run. */
-const length = /^run\.epochs=(\d+(?:\.\d+)?)$/;
-
 /**
  * The accuracies that an experiment reaches at each length that was run, from few operations to many.
  *
- * Counted are finished runs in full size with the experiment's name, whose only change, if any, is `run.epochs`, and whose
- * operations were counted.
+ * Counted are {@link fullRuns} of the experiment whose operations were counted.
  *
  * @param epochs of the experiment without a change
  */
@@ -30,22 +28,19 @@ export function frontierOf(
   runs: readonly Run[],
   { name, epochs }: { readonly name: string; readonly epochs: number },
 ): FrontierPoint[] {
-  const byLength = new Map<number, Run[]>();
-  for (const run of runs) {
-    const { result, overrides } = run;
-    if (run.name !== name || run.scale !== 'full' || result?.pflop === undefined) continue;
-    const changes = overrides.map((change) => Number(length.exec(change)?.[1] ?? Number.NaN));
-    const trained = changes.length === 0 ? epochs : changes[0];
-    if (changes.length > 1 || Number.isNaN(trained)) continue;
-    byLength.set(trained, [...(byLength.get(trained) ?? []), run]);
+  const mean = (of: readonly number[]): number =>
+    of.reduce((sum, each) => sum + each, 0) / of.length;
+  const counted = runs.filter((run) => run.name === name && run.result?.pflop !== undefined);
+  const byLength = new Map<number, FullRuns['runs']>();
+  for (const group of fullRuns(counted)) {
+    const trained = group.epochs ?? epochs;
+    byLength.set(trained, [...(byLength.get(trained) ?? []), ...group.runs]);
   }
-  const mean = (group: readonly Run[], of: 'pflop' | 'accPercent'): number =>
-    group.reduce((sum, { result }) => sum + (result?.[of] ?? 0), 0) / group.length;
   return [...byLength]
     .map(([trained, group]) => ({
       epochs: trained,
-      pflop: mean(group, 'pflop'),
-      accPercent: mean(group, 'accPercent'),
+      pflop: mean(group.map(({ result }) => result.pflop ?? 0)),
+      accPercent: mean(group.map(({ result }) => result.accPercent)),
       runs: group.length,
       machines: [...new Set(group.map(({ machine }) => machine))],
     }))

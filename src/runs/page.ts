@@ -13,7 +13,7 @@ import { stagesOf } from './stages';
 import type { TrainedNetwork } from './trained-network';
 
 /** Images of the test set that a page shows and compares with. */
-export const pageImages = 1000;
+const pageImages = 1000;
 
 /** The names of what {@link pageOf} returns. */
 export const pageFiles: readonly string[] = ['index.html', 'about.json'];

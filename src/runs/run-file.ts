@@ -5,6 +5,7 @@ import { readText } from '../base/read-file';
 import { plainName, plainNameExpected } from '../base/plain-name';
 import { faultOf } from '../catalogue/fault';
 import { experimentSchema } from '../catalogue/schema';
+import { fromZero, number, truth } from '../catalogue/schema-parts';
 import { hardwareLine, precisions } from '../engine/hardware';
 import type { EpochRow } from '../train/training';
 import type { Load } from './load';
@@ -12,10 +13,7 @@ import type { PlannedRun, Run } from './run';
 
 // The message of each check is what was expected, to be put after "expected".
 const text = z.string('a text');
-const number = z.number('a number');
-const fromZero = z.number('a number of at least 0').min(0, 'a number of at least 0');
 const percent = z.number('a percentage').min(0, 'a percentage').max(100, 'a percentage');
-const truth = z.boolean('true or false');
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER): z.ZodType<number> => {
   const range =
     most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;

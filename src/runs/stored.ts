@@ -61,7 +61,7 @@ export async function storedRuns(folder: string): Promise<StoredRun[]> {
 }
 
 /** The run of a folder; undefined if it has no `run.json`. */
-export async function storedRun(path: string): Promise<StoredRun | undefined> {
+async function storedRun(path: string): Promise<StoredRun | undefined> {
   const folder = basename(resolve(path));
   const bytes = await bytesIn(path);
   try {

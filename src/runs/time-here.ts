@@ -1,8 +1,11 @@
 import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
+import { hardwareLine, readHardware } from '../engine/hardware';
+import type { SessionOptions } from '../engine/session';
+import { checkFeasible } from './feasible';
 import { isDisturbed } from './load';
 import { prepareRun } from './prepare';
-import { inFastestPrecision, planRun } from './run';
+import { inFastestPrecision } from './run';
 import type { Run } from './run';
 
 /** How long an experiment trains on this machine, in its fastest precision. */
@@ -24,14 +27,17 @@ export type TimeOf = (experiment: Experiment) => Promise<TimeHere>;
  */
 export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
   const epochSec = new Map<string, number>();
+  const engine = inFastestPrecision();
+  const machine = hardwareLine(readHardware());
   return async (experiment) => {
-    const { machine, name, scale, precision } = planRun(experiment, data, 0);
+    checkFeasible(experiment, data);
+    const { name, scale = 'full' } = experiment;
     const same = stored.filter(
       (run) =>
         run.machine === machine &&
         run.name === name &&
         run.scale === scale &&
-        run.precision === precision &&
+        run.precision === engine.precision &&
         run.overrides.length === 0 &&
         run.mode === 'captured' &&
         run.result?.divergedIn === undefined &&
@@ -43,15 +49,19 @@ export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
     }
     const { net, loss, data: images, optim, run } = experiment;
     const key = JSON.stringify([net, loss, images, optim.rule, optim.groups, run.tta]);
-    const known = epochSec.get(key) ?? (await measured(experiment, data));
+    const known = epochSec.get(key) ?? (await measured(experiment, data, engine));
     epochSec.set(key, known);
     return { sec: run.epochs * known, runs: 0 };
   };
 }
 
 /** Seconds of an epoch and its evaluation, by the warm-up. */
-async function measured(experiment: Experiment, data: Cifar10): Promise<number> {
-  const { trainer } = prepareRun(experiment, data, 0, { engine: inFastestPrecision() });
+async function measured(
+  experiment: Experiment,
+  data: Cifar10,
+  engine: SessionOptions,
+): Promise<number> {
+  const { trainer } = prepareRun(experiment, data, 0, { engine });
   try {
     const { epochSec } = await trainer.warmUp();
     return epochSec;

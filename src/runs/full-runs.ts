@@ -1,4 +1,5 @@
-import type { Run } from '../runs/run';
+import { isDisturbed } from './load';
+import type { Run } from './run';
 
 /** Finished full-scale runs of one experiment at one length, on whatever machine: their accuracies count together. */
 export interface FullRuns {
@@ -13,15 +14,24 @@ export interface FullRuns {
 /** The override that changes the length of a run. */
 const length = /^run\.epochs=(\d+(?:\.\d+)?)$/;
 
+/**
+ * The epochs of a run that is changed in nothing but its length: undefined if it has the experiment's own, null if something
+ * else is changed.
+ */
+export function lengthOf(overrides: readonly string[]): number | undefined | null {
+  const [change, ...more] = overrides;
+  if (change === undefined) return undefined;
+  const epochs = length.exec(change)?.[1];
+  return epochs === undefined || more.length > 0 ? null : Number(epochs);
+}
+
 /** The full-scale runs that are finished and changed in nothing but their length, by experiment and length. */
 export function fullRuns(runs: readonly Run[]): FullRuns[] {
   const found = new Map<string, FullRuns & { readonly bySeed: Map<string, Run> }>();
   for (const run of runs) {
     const { name, scale, overrides, result, seed, precision, started } = run;
-    const changes = overrides.map((change) => length.exec(change)?.[1]);
-    if (scale !== 'full' || result === undefined || changes.length > 1) continue;
-    if (changes.includes(undefined)) continue;
-    const epochs = changes[0] === undefined ? undefined : Number(changes[0]);
+    const epochs = lengthOf(overrides);
+    if (scale !== 'full' || result === undefined || epochs === null) continue;
     const key = `${name} ${epochs ?? ''}`;
     const group = found.get(key) ?? {
       name,
@@ -49,10 +59,15 @@ export function runsOf(
   return groups.find((group) => group.name === name && group.epochs === epochs)?.runs ?? [];
 }
 
-/** Seconds of training on each kind of machine, which do not compare: `407 s (4 on AMD EPYC, 2 cores)`. */
-export function secondsText(runs: FullRuns['runs']): string {
+/**
+ * Seconds of training on each kind of machine, which do not compare: `407 s (4 on AMD EPYC, 2 cores)`. Runs that were disturbed
+ * have none; undefined if no run is left.
+ */
+export function secondsText(runs: FullRuns['runs']): string | undefined {
+  const timed = runs.filter((run) => !isDisturbed(run));
+  if (timed.length === 0) return undefined;
   const byMachine = new Map<string, number[]>();
-  for (const { machine, precision, result } of runs) {
+  for (const { machine, precision, result } of timed) {
     const place = `${machine}, ${precision}`;
     byMachine.set(place, [...(byMachine.get(place) ?? []), result.trainSec]);
   }
