@@ -111,7 +111,7 @@ function replaceGather(backend: NodeBackend): void {
 }
 
 /**
- * TensorFlow 2.21 gives a wrong gradient by a 1x1 kernel with a stride, for four input channels, on processors with AVX2
+ * TensorFlow 2.21 gives a wrong gradient by a 1x1 kernel with a stride, for fewer than eight input channels, on processors with AVX2
  * alone. It is that at stride 1 of the pixels that the convolution reads.
  */
 function replaceConvFilterGradient(backend: NodeBackend): void {
