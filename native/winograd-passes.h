@@ -327,7 +327,8 @@ void backpropInput(const T* dy, const float* k, const ConvShape& s, int tile, in
   convolveBy<T>(dy, k, s, true, tile, threads, dx);
 }
 
-// s[kRows][stride] += a^T b over `count` groups of tiles.
+// s[kRows][stride] += a^T b over `count` groups of tiles. These are summed by themselves and added as one number: one sum
+// after the other over all tiles of a batch loses 16 times as much as the direct convolution.
 template <typename T, int NR>
 CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t count, float* sums, int64_t stride) {
   constexpr int G = Elements<T>::group, R = kWidth / 2;
@@ -335,7 +336,7 @@ CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++) {
 #pragma GCC unroll 2
-    for (int j = 0; j < NR; j++) acc[i][j] = load(sums + i * stride + j * kWidth);
+    for (int j = 0; j < NR; j++) acc[i][j] = zero();
   }
   for (int64_t k = 0; k < count; k++, a += R * G, b += NR * kWidth * G) {
     typename Elements<T>::Group row[NR];
@@ -351,7 +352,10 @@ CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++) {
 #pragma GCC unroll 2
-    for (int j = 0; j < NR; j++) store(sums + i * stride + j * kWidth, acc[i][j]);
+    for (int j = 0; j < NR; j++) {
+      float* sum = sums + i * stride + j * kWidth;
+      store(sum, add(load(sum), acc[i][j]));
+    }
   }
 }
 
