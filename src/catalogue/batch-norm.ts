@@ -1,4 +1,3 @@
-import { relu, softplus } from '../nn/activation';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import { augmentation, demo, widths } from './bases';
@@ -50,7 +49,7 @@ const rising: Schedule = piecewiseLinear(
 
 const stress = {
   cell: 18,
-  act: relu(),
+  act: { kind: 'relu' },
   loss: { smoothing: 0 },
   epochs: stressEpochs,
   lr: rising,
@@ -59,7 +58,7 @@ const stress = {
 
 /** Ten epochs of a schedule of twenty: the networks are to be looked at while they still learn. */
 const partly = (peak: number): Pick<Choice, 'epochs' | 'lr' | 'act' | 'loss'> => ({
-  act: softplus({ beta: 10, threshold: 2.5 }),
+  act: { kind: 'softplus', beta: 10, threshold: 2.5 },
   loss: { xentWeight: 1, klWeight: 0.5 },
   epochs: 10,
   lr: piecewiseLinear([0, 4, 20], [0, peak, 0]),

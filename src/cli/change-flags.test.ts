@@ -7,7 +7,6 @@ import type { Command } from './flags';
 
 const command: Command = {
   name: 'go',
-  summary: '',
   positionals: [],
   flags: { ...changeFlags },
   examples: [],

@@ -32,7 +32,6 @@ export async function loadData(
 /** `data`: CIFAR-10, fetched and verified. */
 export const data: Command = {
   name: 'data',
-  summary: 'Fetches CIFAR-10 into the cache unless it is there, and verifies it.',
   positionals: [],
   flags: {
     verify: { help: 'only compare the six files with their SHA-256; fetch nothing' },

@@ -20,10 +20,9 @@ import { interruptSignal } from './stop-signals';
 import { disturbanceText } from './train-text';
 
 /** A script of the study as a command: its experiment, its flags, what it prints. */
-function script(name: 'dawn' | 'new-dawn', summary: string): Command {
+function script(name: 'dawn' | 'new-dawn'): Command {
   return {
     name,
-    summary,
     positionals: [],
     flags: {
       'data-dir': {
@@ -122,13 +121,7 @@ function endText(run: DawnbenchRun, log: string | undefined): string[] {
 }
 
 /** `dawn`: the script of post 4. */
-export const dawn: Command = script(
-  'dawn',
-  "The study's script dawn: ResNet-9 in 24 epochs, timed by the rule of DAWNBench.",
-);
+export const dawn: Command = script('dawn');
 
 /** `new-dawn`: the script of post 8. */
-export const newDawn: Command = script(
-  'new-dawn',
-  "The study's script new_dawn: every trick of post 8 in ten epochs, timed by the rule of DAWNBench.",
-);
+export const newDawn: Command = script('new-dawn');

@@ -13,7 +13,6 @@ import { writeOutput } from './output';
 /** `draw`: an experiment's network as a picture. */
 export const draw: Command = {
   name: 'draw',
-  summary: 'The network of an experiment as a drawing: SVG, or DOT text for Graphviz.',
   positionals: ['EXPERIMENT'],
   flags: {
     output: { value: 'FILE', help: 'net.svg or net.dot; the ending decides (default net.svg)' },

@@ -8,7 +8,6 @@ import { writeFolder } from './output';
 /** `export`: a trained network for other programs. */
 export const exportNetwork: Command = {
   name: 'export',
-  summary: 'The network of a run for other programs: SavedModel, TF.js, ONNX, safetensors.',
   positionals: ['RUN'],
   flags: {
     output: {

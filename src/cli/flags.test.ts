@@ -5,7 +5,6 @@ import type { Command, Given } from './flags';
 
 const command: Command = {
   name: 'go',
-  summary: '',
   positionals: ['EXPERIMENT', '[MORE]'],
   flags: {
     'data-dir': { value: 'DIR', help: '' },

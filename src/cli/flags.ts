@@ -19,8 +19,6 @@ export interface Flag {
 /** A command of the command line. */
 export interface Command {
   readonly name: string;
-  /** In one line. */
-  readonly summary: string;
   /**
    * What is expected after the name, as in `EXPERIMENT`; a name in brackets may be left out, and the last one may stand for
    * several, as in `EXPERIMENT…`.
@@ -171,8 +169,8 @@ export function usage(command: Command): string {
   return [command.name, ...command.positionals, '[flags]'].join(' ');
 }
 
-/** The help of one command. */
-export function commandHelp(command: Command): string {
+/** The help of one command, with what it does in a line. */
+export function commandHelp(command: Command, summary: string): string {
   const flags = Object.entries(command.flags).map(
     ([name, { value, short, help }]) =>
       [
@@ -184,7 +182,7 @@ export function commandHelp(command: Command): string {
   return [
     `cifar10-fast ${usage(command)}`,
     '',
-    command.summary,
+    summary,
     '',
     ...flags.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`),
     '',

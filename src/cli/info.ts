@@ -6,7 +6,6 @@ import type { Command } from './flags';
 /** `info`: what this machine is and what the engine would do on it. */
 export const info: Command = {
   name: 'info',
-  summary: 'Hardware, TensorFlow version, threads, and the precision that training would use.',
   positionals: [],
   flags: { json: { help: 'one JSON object, for programs' } },
   examples: ['info', 'info --json'],

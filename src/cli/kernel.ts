@@ -10,7 +10,6 @@ const actions = ['install', 'uninstall', 'run'] as const;
 /** `kernel`: the Jupyter kernel, for a Jupyter that is there already; the one of set-up has it. */
 export const kernel: Command = {
   name: 'kernel',
-  summary: 'The Jupyter kernel for TypeScript: install it into a Jupyter, remove it, or run it.',
   positionals: ['install|uninstall|run', '[CONNECTION_FILE]'],
   flags: {
     user: { help: 'install, uninstall: for you, in every Jupyter that you start' },

@@ -1,20 +1,11 @@
-import { existsSync } from 'node:fs';
 import { UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { byNotebook } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
-import type { Experiment, Notebook, Published, Scale } from '../catalogue/experiment';
-import { defaultScale, scaled } from '../catalogue/scale';
-import { findAnyRuns, resultsFolder } from '../runs/find-runs';
-import { storedRuns } from '../runs/stored';
-import { timeHere } from '../runs/time-here';
-import type { TimeOf } from '../runs/time-here';
+import type { Experiment, Notebook, Published } from '../catalogue/experiment';
 import { durationText } from '../text/progress';
-import { loadData } from './data';
-import { oneOf } from './flags';
-import type { Command, Given } from './flags';
-import { interruptSignal } from './stop-signals';
-import { displayProgress } from './terminal';
+import type { Command } from './flags';
+import type { Timed, Timing } from './list-time';
 
 const headings: Readonly<Record<Notebook, string>> = {
   demo: 'notebook demo: the network that post 4 ends with',
@@ -42,7 +33,6 @@ export function publishedText(published: Published | undefined): string {
 /** `list`: every experiment of the catalogue. */
 export const list: Command = {
   name: 'list',
-  summary: 'Every experiment that can be trained, by notebook, with its published figures.',
   positionals: ['[TEXT]'],
   flags: {
     time: {
@@ -62,7 +52,7 @@ export const list: Command = {
     if (!isTimed && extra !== undefined) {
       throw new UsageError(`list: --${extra} is for --time. Add that, or leave out --${extra}.`);
     }
-    const timed = isTimed ? await timing(given) : undefined;
+    const timed = isTimed ? await (await import('./list-time.js')).timing(given) : undefined;
     try {
       if (given.switches.has('json')) await printJson(groups, timed);
       else await printText(groups, timed);
@@ -91,41 +81,6 @@ function groupsWith(text: string | undefined): Groups {
   throw new UsageError(
     `list: no experiment has "${text}" in its name, title or notebook.${nearestHint(text, names)}`,
   );
-}
-
-/** Tells the time of an experiment on this machine. */
-interface Timing {
-  readonly of: (experiment: Experiment) => Promise<Timed>;
-  readonly release: () => void;
-}
-
-interface Timed {
-  readonly scale: Scale;
-  readonly sec: number;
-  readonly runs: number;
-}
-
-async function timing(given: Given): Promise<Timing> {
-  const scale = given.values.has('scale') ? oneOf(given, 'scale', scales, 'pocket') : undefined;
-  const display = displayProgress();
-  const { signal, release } = interruptSignal((text) => display.note(text));
-  const data = await loadData(given, display, { signal });
-  const stored = [
-    ...(existsSync('runs') ? await storedRuns('runs') : []).flatMap(({ run }) => run ?? []),
-    ...(await findAnyRuns(resultsFolder)),
-  ];
-  const timeOf: TimeOf = timeHere(data, stored);
-  return {
-    release,
-    of: async (experiment) => {
-      signal.throwIfAborted();
-      display.show(`measuring ${experiment.name}`);
-      const at = scale ?? defaultScale(experiment);
-      const found = await timeOf(scaled(experiment, at));
-      display.clear();
-      return { scale: at, ...found };
-    },
-  };
 }
 
 async function printJson(groups: Groups, timed: Timing | undefined): Promise<void> {

@@ -2,52 +2,16 @@
 import { writeSync } from 'node:fs';
 import { Cifar10FastError, ExperimentError, InterruptedError, UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { data } from './data';
-import { draw } from './draw';
-import { commandHelp, parseFlags } from './flags';
-import { exportNetwork } from './export-network';
-import type { Command } from './flags';
-import { info } from './info';
-import { kernel } from './kernel';
-import { list } from './list';
-import { page } from './page';
-import { predict } from './predict';
-import { report } from './report';
-import { runs } from './runs';
-import { show } from './show';
 import { version } from '../base/version';
-import { dawn, newDawn } from './dawn';
-import { sweep } from './sweep';
-import { train } from './train';
-import { worker } from './worker';
-
-const commands: ReadonlyMap<string, Command> = new Map(
-  [
-    train,
-    dawn,
-    newDawn,
-    sweep,
-    report,
-    predict,
-    exportNetwork,
-    page,
-    runs,
-    list,
-    show,
-    draw,
-    data,
-    info,
-    kernel,
-    worker,
-  ].map((command) => [command.name, command]),
-);
+import { commands } from './commands';
+import { commandHelp, parseFlags } from './flags';
 
 function help(): string {
   const width = Math.max(...[...commands.keys()].map((name) => name.length));
   return [
     'cifar10-fast: how fast can a small network learn CIFAR-10?',
     '',
-    ...[...commands.values()].map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    ...[...commands].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
     '',
     '"cifar10-fast COMMAND --help" describes one; "cifar10-fast --version" prints the version.',
     '',
@@ -71,14 +35,15 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   try {
-    const command = commands.get(name);
-    if (command === undefined) {
+    const entry = commands.get(name);
+    if (entry === undefined) {
       throw new UsageError(
         `unknown command "${name}".${nearestHint(name, commands.keys())} "cifar10-fast --help" lists them.`,
       );
     }
+    const command = await entry.load();
     if (rest.includes('--help') || rest.includes('-h')) {
-      process.stdout.write(commandHelp(command));
+      process.stdout.write(commandHelp(command, entry.summary));
       return 0;
     }
     return await command.run(parseFlags(command, rest));

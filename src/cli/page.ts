@@ -10,7 +10,6 @@ import { displayProgress } from './terminal';
 /** `page`: a trained network as a page to play with. */
 export const page: Command = {
   name: 'page',
-  summary: 'A page to play with the network of a run: pictures, camera, no network connection.',
   positionals: ['RUN'],
   flags: {
     output: {

@@ -11,7 +11,6 @@ import type { Command } from './flags';
 /** `predict`: what a trained network takes pictures for. */
 export const predict: Command = {
   name: 'predict',
-  summary: 'What the network of a run takes pictures for: ten probabilities each.',
   positionals: ['RUN', '[PICTURE…]'],
   flags: {
     'test-image': {

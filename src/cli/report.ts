@@ -24,7 +24,6 @@ import { writeOutput } from './output';
 /** `report`: what finished runs came to. */
 export const report: Command = {
   name: 'report',
-  summary: 'Statistics of finished runs beside the published figures, as a table, JSON or a page.',
   positionals: ['[RUNS…]'],
   flags: {
     goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },

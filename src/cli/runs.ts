@@ -1,27 +1,17 @@
-import { basename, resolve } from 'node:path';
 import { UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { scales } from '../catalogue/experiment';
-import { differencesAmong } from '../catalogue/differences';
-import { reportRuns } from '../report/groups';
-
-import { findRuns } from '../runs/find-runs';
 import { checkDeletable, deleteRun, runPath, runStatuses, storedRuns } from '../runs/stored';
 import type { StoredRun } from '../runs/stored';
 import { oneOf } from './flags';
 import type { Command, Given } from './flags';
-import { openPage } from './open-page';
-import { writePage } from './report';
-
-import { comparisonTable, experimentOf, listText } from './runs-text';
+import { listText } from './runs-text';
 
 const actions = ['list', 'compare', 'open', 'delete'] as const;
 
 /** `runs`: the runs that are kept in folders. */
 export const runs: Command = {
   name: 'runs',
-  summary:
-    'Lists the runs of a folder, compares them side by side, opens one as a page, deletes some.',
   positionals: ['[list|compare|open|delete]', '[RUN…]'],
   flags: {
     'log-dir': {
@@ -46,15 +36,19 @@ export const runs: Command = {
     'runs open demo-pocket-0',
     'runs delete demo-smoke-0 demo-smoke-1 --yes',
   ],
-  run: (given) => {
+  run: async (given) => {
     const [action = 'list', ...names] = given.positionals;
     switch (action) {
       case 'list':
         return list(given, names);
-      case 'compare':
-        return compare(given, names);
-      case 'open':
-        return open(given, names);
+      case 'compare': {
+        const { compareRuns } = await import('./runs-compare.js');
+        return compareRuns(names, { logDir: logDirOf(given), isJson: given.switches.has('json') });
+      }
+      case 'open': {
+        const { openRun } = await import('./runs-open.js');
+        return openRun(names, given, logDirOf(given));
+      }
       case 'delete':
         return remove(given, names);
       default:
@@ -108,49 +102,6 @@ function runJson({ folder, path, status, run, problem, bytes }: StoredRun): obje
   const about = { record, scale, seed, overrides, mode, precision, threads, started, machine };
   const epochs = { done: rows.length, planned: experiment?.run.epochs };
   return { folder, path, status, ...about, epochs, result, failure, load, continues, bytes };
-}
-
-async function compare(given: Given, names: readonly string[]): Promise<number> {
-  if (names.length < 2) {
-    throw new UsageError('runs compare: give two runs or more: cifar10-fast runs compare RUN RUN.');
-  }
-  const found = [];
-  for (const name of names) {
-    const runs = await findRuns([await runPath(name, logDirOf(given))]);
-    if (runs.length > 1) {
-      throw new UsageError(`runs compare: ${name} holds ${runs.length} runs. Name one of them.`);
-    }
-    found.push(runs[0]);
-  }
-  if (given.switches.has('json')) {
-    const experiments = found.map(experimentOf).filter((one) => one !== undefined);
-    const isComplete = experiments.length === found.length;
-    const json = {
-      runs: found.map(({ path = '', rows, result, load, name, scale, seed, overrides }) => {
-        const acc = rows.map(({ valid }) => 100 * valid.acc);
-        return { path, record: name, scale, seed, overrides, result, load, accPercentByEpoch: acc };
-      }),
-      ...(isComplete ? { differs: differencesAmong(experiments) } : {}),
-    };
-    process.stdout.write(`${JSON.stringify(json)}\n`);
-    return 0;
-  }
-  const titles = names.map((name) => basename(resolve(name)));
-  process.stdout.write(`${comparisonTable(found, titles)}\n`);
-  return 0;
-}
-
-async function open(given: Given, names: readonly string[]): Promise<number> {
-  const [name, ...more] = names;
-  if (name === undefined || more.length > 0) {
-    throw new UsageError('runs open: give one run: cifar10-fast runs open RUN.');
-  }
-  const path = await runPath(name, logDirOf(given));
-  const page = resolve(path, 'report.html');
-  await writePage(page, '--log-dir', reportRuns(await findRuns([path])), given);
-  process.stdout.write(`${page}\n`);
-  await openPage(page);
-  return 0;
 }
 
 async function remove(given: Given, names: readonly string[]): Promise<number> {

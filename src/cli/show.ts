@@ -1,7 +1,7 @@
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
 import type { Experiment } from '../catalogue/experiment';
-import { scheduleText } from '../catalogue/differences';
+import { scheduleText } from '../catalogue/value-text';
 import { fieldsOf } from '../catalogue/fields';
 import type { Field } from '../catalogue/fields';
 import { defaultScale, scaled } from '../catalogue/scale';
@@ -16,7 +16,6 @@ import { publishedText } from './list';
 /** `show`: the values of an experiment, and what they mean. */
 export const show: Command = {
   name: 'show',
-  summary: 'Every value of an experiment that --set changes: its path, value, unit and meaning.',
   positionals: ['EXPERIMENT', '[PATH]'],
   flags: {
     scale: { value: 'SCALE', help: `${scales.join(', ')} (default: as in train)` },

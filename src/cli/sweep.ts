@@ -26,8 +26,6 @@ const mostRuns = 100_000;
 /** `sweep`: many runs of one or several experiments. */
 export const sweep: Command = {
   name: 'sweep',
-  summary:
-    'Trains experiments with several seeds each, in worker processes, and reports statistics.',
   positionals: ['EXPERIMENT…'],
   flags: {
     runs: { value: 'N', help: 'of each experiment, with consecutive seeds (default 5)' },

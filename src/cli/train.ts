@@ -17,8 +17,6 @@ import { forecast, headline, nextStep, outcome } from './train-text';
 /** `train`: one experiment, from data to a run folder. */
 export const train: Command = {
   name: 'train',
-  summary:
-    'Trains an experiment of the catalogue on CIFAR-10 and keeps the run in a folder; resumes one.',
   positionals: ['[EXPERIMENT]'],
   flags: {
     scale: {

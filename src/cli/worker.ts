@@ -11,8 +11,6 @@ import type { Command } from './flags';
 /** `worker`: one run of a sweep, in a process of its own. */
 export const worker: Command = {
   name: 'worker',
-  summary:
-    'One run of a sweep: a job as JSON on standard input, events as JSON lines. "sweep" starts these.',
   positionals: [],
   flags: {},
   examples: ['worker < job.json'],

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Parser, type ReadEntry } from 'tar';
+import type { ReadEntry } from 'tar';
 import { DataError } from '../base/errors';
 import { checkRegular } from '../base/read-file';
 
@@ -33,6 +33,7 @@ export async function* readEntries(
   mostBytes: (name: string) => number | undefined,
   { signal, onBytes }: ArchiveWatch,
 ): AsyncGenerator<ArchiveEntry> {
+  const { Parser } = await import('tar');
   const ready: ArchiveEntry[] = [];
   let failure: Error | undefined;
   const parser = new Parser();

@@ -1,10 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import sharp from 'sharp';
 import type { Picture } from './picture';
-import { mostPixels } from './picture-format';
-
-/** The exit code for a picture that cannot be decoded; an error of the program itself is 1. */
-export const refused = 3;
+import { mostPixels, refused } from './picture-format';
 
 /**
  * Decodes a PNG, JPEG, WebP or GIF picture: its first frame, turned as its EXIF orientation says, in sRGB, on white, with

@@ -4,6 +4,9 @@ export const mostPixels: number = 2 ** 26;
 /** Bytes of a file. No camera writes larger ones. */
 export const mostBytes: number = 2 ** 28;
 
+/** How the process that decodes a picture ends if it cannot be decoded: the exit code. An error of the program itself is 1. */
+export const refused = 3;
+
 /** What to do about a file that is no such picture. */
 export const pictureAdvice = 'Give a .png, .jpg, .webp or .gif file.';
 

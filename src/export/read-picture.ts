@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { ExportError } from '../base/errors';
 import { readRegularFile } from '../base/read-file';
 import type { Picture } from './picture';
-import { refused } from './picture-decoder';
-import { mostBytes, pictureAdvice, pictureFormat, refusalOf } from './picture-format';
+import { mostBytes, pictureAdvice, pictureFormat, refusalOf, refused } from './picture-format';
 
 /** How the decoder is run. */
 export interface DecoderOptions {

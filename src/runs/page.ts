@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { ExportError } from '../base/errors';
 import { classes } from '../data/cifar10';
 import type { Split } from '../data/cifar10';
@@ -145,6 +144,7 @@ async function sheetOf(images: Uint8Array): Promise<Buffer> {
       sheet.set(row, ((top + y) * width + left) * 3);
     }
   }
+  const { default: sharp } = await import('sharp');
   return sharp(sheet, { raw: { width, height, channels: 3 } })
     .webp({ lossless: true })
     .toBuffer();
