@@ -117,6 +117,7 @@ export function notesOf(report: RunReport): string[] {
   );
   const total = groups.reduce((sum, { runs }) => sum + runs.length, 0);
   const disturbed = groups.flatMap((group) => group.disturbed);
+  const dawnbench = groups.flatMap(({ runs }) => runs.filter(({ timer }) => timer === 'dawnbench'));
   const machines = new Set(groups.map(({ machine }) => machine));
   return [
     `${count(total, 'run', 'runs')} at ${kindsOf(groups)}, on ${[...machines].join('; ')}.`,
@@ -133,6 +134,11 @@ export function notesOf(report: RunReport): string[] {
         `Seconds and images/s of different machines do not compare: each machine has rows of its own.`,
     ),
     ...note(disturbed.length > 0, () => disturbedText(disturbed.length, paths(disturbed))),
+    ...note(
+      dawnbench.length > 0,
+      () =>
+        `Seconds of ${paths(dawnbench)} are by DAWNBench's rule, which counts preprocessing; those of other runs do not.`,
+    ),
     ...note(
       threads.length > 0,
       () =>

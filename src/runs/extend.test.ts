@@ -12,6 +12,7 @@ import { classes } from '../data/cifar10';
 import type { Cifar10, Split } from '../data/cifar10';
 import { valueAt } from '../optim/schedule';
 import { extendRun } from './extend';
+import { planAfter } from './run';
 import type { FinishedRun, Run } from './run';
 import { readRun } from './run-file';
 import { resumeRun, trainExperiment } from './train';
@@ -63,6 +64,14 @@ describe('a finished run that is trained further', () => {
     });
     const seconds = longer.rows.reduce((sum, { train }) => sum + train.time, 0);
     expect(longer.result.trainSec).toBeCloseTo(seconds, 6);
+  });
+
+  test('is executed and timed as the finished run', () => {
+    const { seed, mode, precision, threads, algorithms, preprocessSec, load } = whole;
+    const plan = planAfter({ ...whole, timer: 'dawnbench' }, small, data);
+    const same = { seed, mode, precision, threads, algorithms, preprocessSec, load };
+    expect(plan).toMatchObject({ ...same, timer: 'dawnbench', rows: [] });
+    expect(plan.result).toBeUndefined();
   });
 
   test(

@@ -3,7 +3,7 @@ import { RunError } from '../base/errors';
 import type { Experiment } from '../catalogue/experiment';
 import { overridden } from '../catalogue/override';
 import { readEnd } from './find-runs';
-import { configOf, differences, planRun } from './run';
+import { configOf, differences, planAfter } from './run';
 import type { FinishedRun, PlannedRun } from './run';
 import { readPlan } from './run-file';
 import { createStore } from './store';
@@ -40,19 +40,8 @@ export async function extendRun(
   checkExtensible(folder, before, epochs);
   const { checkpoint, result } = await readEnd(folder, before);
   const { snapshot, rows } = checkpoint;
-  const { seed, mode, precision, xla, threads, algorithms, preprocessSec, load } = before;
-  const plan: PlannedRun = {
-    ...planRun(longer(before.experiment, rows.length, epochs), options.data, seed, {
-      mode,
-      precision,
-      xla,
-      intraOpThreads: threads,
-    }),
-    rows,
-    ...(algorithms === undefined ? {} : { algorithms }),
-    ...(preprocessSec === undefined ? {} : { preprocessSec }),
-    ...(load === undefined ? {} : { load }),
-  };
+  const experiment = longer(before.experiment, rows.length, epochs);
+  const plan = { ...planAfter(before, experiment, options.data), rows };
   const changed = differences(before, plan);
   const continues = {
     run: folder,

@@ -236,6 +236,24 @@ export function planRun(
 }
 
 /**
+ * Plans the rest of a stored run, or more epochs after its end: seed, threads, precision and algorithms are its own, and seconds and
+ * load count on from it.
+ *
+ * @throws EngineError, RunError as {@link planRun}
+ */
+export function planAfter(before: PlannedRun, experiment: Experiment, data: Cifar10): PlannedRun {
+  const { seed, mode, precision, xla, threads, algorithms = [] } = before;
+  const { preprocessSec, load, timer } = before;
+  return {
+    ...planRun(experiment, data, seed, { mode, precision, xla, intraOpThreads: threads }),
+    algorithms,
+    ...(preprocessSec === undefined ? {} : { preprocessSec }),
+    ...(load === undefined ? {} : { load }),
+    ...(timer === undefined ? {} : { timer }),
+  };
+}
+
+/**
  * What makes a run slow for want of instructions of the processor for its precision: a warning, or nothing.
  *
  * On a GPU no precision is warned of.

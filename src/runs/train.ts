@@ -6,7 +6,7 @@ import { lastCheckpoint } from './checkpoint';
 import type { Found } from './checkpoint';
 import { holding, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
-import { configOf, differences, planRun } from './run';
+import { configOf, differences, planAfter, planRun } from './run';
 import type { Budget, FinishedRun, PlannedRun } from './run';
 import { readPlan } from './run-file';
 import { createStore, openStore } from './store';
@@ -92,28 +92,13 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
           `accuracy. Train it further with --epochs +N, or ${before.name} again with another seed.`,
       );
     }
-    const { experiment, seed, mode, precision, xla, threads, algorithms = [] } = before;
-    const engine = { mode, precision, xla, intraOpThreads: threads };
-    const {
-      started,
-      preprocessSec,
-      resumed,
-      continues,
-      checkpoints = 2,
-      budget,
-      load,
-      timer,
-    } = before;
+    const { experiment, started, resumed, continues, checkpoints = 2, budget } = before;
     const plan: PlannedRun = {
-      ...planRun(experiment, options.data, seed, engine),
+      ...planAfter(before, experiment, options.data),
       started,
-      algorithms,
-      ...(preprocessSec === undefined ? {} : { preprocessSec }),
       ...(resumed === undefined ? {} : { resumed }),
       ...(budget === undefined ? {} : { budget }),
-      ...(load === undefined ? {} : { load }),
       ...(continues === undefined ? {} : { continues }),
-      ...(timer === undefined ? {} : { timer }),
       checkpoints: options.checkpoints ?? checkpoints,
       path: folder.path,
     };

@@ -1,0 +1,129 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { RunError } from '../base/errors';
+import { findExperiment } from '../catalogue/catalogue';
+import { scaled } from '../catalogue/scale';
+import type { EpochRow } from '../train/training';
+import { findRuns } from './find-runs';
+
+const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-find-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 24 * 2 ** 30, cpuFlags: [], gpus: [] };
+const row = (epoch: number, acc: number): EpochRow => ({
+  epoch,
+  lr: 0.1,
+  train: { time: 2, loss: 1, acc: 0.5 },
+  valid: { time: 1, loss: 1.5, acc },
+  'total time': 2 * epoch,
+});
+
+/** Leaves a run on disk; without an accuracy it was stopped after its first epoch. */
+function leaveRun(
+  folder: string,
+  name: string,
+  { seed = 0, acc, record = 'demo' }: { seed?: number; acc?: number; record?: string } = {},
+): string {
+  const path = join(folder, name);
+  mkdirSync(path, { recursive: true });
+  const experiment = scaled(findExperiment(record), 'smoke');
+  const about = {
+    record,
+    scale: 'smoke',
+    seed,
+    started: `2026-11-30T0${seed}:00:00.000Z`,
+    mode: 'captured',
+    precision: 'fp32',
+    intraOpThreads: 1,
+    experiment,
+    versions: { node: '20.20.2', tensorflow: '2.21.0' },
+    hardware,
+    algorithms: [],
+  };
+  const rows = acc === undefined ? [row(1, 0.2)] : [row(1, 0.2), row(2, acc / 100)];
+  const result = { epochs: 2, accPercent: acc, loss: 1.5, trainSec: 4, imagesPerSec: 512 };
+  writeFileSync(
+    join(path, 'run.json'),
+    JSON.stringify(acc === undefined ? about : { ...about, result }),
+  );
+  writeFileSync(join(path, 'log.jsonl'), rows.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  return path;
+}
+
+const resultFile = {
+  record: 'demo',
+  scale: 'pocket',
+  seed: 7,
+  accPercent: 81.39,
+  trainSec: 201.75,
+  imagesPerSec: 984.7,
+  precision: 'bf16',
+  hardware: 'AMD EPYC, 2 cores, AVX-512 BF16, 24 GB',
+  tensorflow: '2.21.0',
+  node: '20.20.2',
+  date: '2026-11-23',
+};
+
+describe('findRuns', () => {
+  test('a folder of runs: finished and not, numbers in order, anything else left out', async () => {
+    const folder = join(scratch, 'many');
+    for (const seed of [10, 9, 2])
+      leaveRun(folder, `demo-smoke-${seed}`, { seed: seed % 10, acc: 20 });
+    leaveRun(folder, 'demo-smoke-11');
+    mkdirSync(join(folder, 'notes'));
+    writeFileSync(join(folder, 'sweep.json'), '{}');
+    writeFileSync(join(folder, 'result.json'), JSON.stringify(resultFile));
+    const runs = await findRuns([folder, join(folder, 'demo-smoke-9')]);
+    expect(runs.map(({ path }) => path?.slice(folder.length + 1))).toEqual([
+      'demo-smoke-2',
+      'demo-smoke-9',
+      'demo-smoke-10',
+      'demo-smoke-11',
+      'result.json',
+    ]);
+    expect(runs[0]).toEqual({
+      path: join(folder, 'demo-smoke-2'),
+      name: 'demo',
+      scale: 'smoke',
+      seed: 2,
+      overrides: [],
+      mode: 'captured',
+      precision: 'fp32',
+      xla: false,
+      threads: 1,
+      machine: 'AMD EPYC, 2 cores, 24 GB',
+      hardware,
+      versions: { node: '20.20.2', tensorflow: '2.21.0' },
+      algorithms: [],
+      started: '2026-11-30T02:00:00.000Z',
+      experiment: scaled(findExperiment('demo'), 'smoke'),
+      rows: [row(1, 0.2), row(2, 0.2)],
+      result: { epochs: 2, accPercent: 20, loss: 1.5, trainSec: 4, imagesPerSec: 512 },
+    });
+    expect(runs[3].result).toBeUndefined();
+    expect(runs[4]).toMatchObject({ scale: 'pocket', seed: 7, rows: [], mode: 'captured' });
+    expect(runs[4].result).toEqual({ accPercent: 81.39, trainSec: 201.75, imagesPerSec: 984.7 });
+  });
+
+  test('what is not there, is empty or damaged is told', async () => {
+    const folder = join(scratch, 'bad');
+    mkdirSync(folder);
+    await expect(findRuns([join(folder, 'none')])).rejects.toThrow(
+      new RunError(
+        `report: ${join(folder, 'none')} does not exist. Name the folder of a run, or of several; "cifar10-fast train demo" makes one in runs/.`,
+      ),
+    );
+    await expect(findRuns([folder])).rejects.toThrow(`report: ${folder} has no run`);
+    const torn = leaveRun(folder, 'torn', { acc: 20 });
+    writeFileSync(join(torn, 'log.jsonl'), '{"epoch":1,"valid"');
+    await expect(findRuns([folder])).rejects.toThrow(
+      `line 1 of ${join(torn, 'log.jsonl')} is not JSON`,
+    );
+    writeFileSync(join(torn, 'run.json'), '{"record":"demo"}');
+    await expect(findRuns([torn])).rejects.toThrow(
+      'run.json: "scale" is missing; expected one of smoke, pocket, full. Correct it, or move it away',
+    );
+  });
+});
