@@ -100,7 +100,7 @@ function takenOver(notebook) {
     outputs.map(({ data }) => [data?.['text/html'] ?? ''].flat().join('')),
   );
   const told = texts.flatMap((text) => [
-    ...text.matchAll(/finished before, begun on [^<]*?, ([\d.]+) s of training/g),
+    ...text.matchAll(/finished before, started on [^<]*?, ([\d.]+) s of training/g),
   ]);
   return told.reduce((sum, [, seconds]) => sum + Number(seconds), 0);
 }

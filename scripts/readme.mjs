@@ -1,4 +1,4 @@
-// Writes the generated parts of README.md and docs/: results from the runs in results/, speed from bench/results/step.tsv.
+// Writes the generated parts of README.md and docs/: results from the runs in results/, speed from bench/results/.
 //
 //   node scripts/readme.mjs              writes the pages
 //   node scripts/readme.mjs --check      writes nothing; exit code 1 if a page differs from its sources
@@ -17,6 +17,7 @@ import {
   fullOf,
   groupsOf,
   headlineOf,
+  modelsOf,
   resultsOf,
   sampleOf,
   speedOf,
@@ -49,6 +50,7 @@ const pages = {
   'docs/results.md': { results: resultsOf(grouped), directions: directionsOf(grouped) },
   'docs/fastest.md': { sample: sampleOf(runs) },
   'docs/bench.md': { speed: speedOf(root) },
+  'docs/engine.md': { models: modelsOf(root) },
 };
 for (const [page, sections] of Object.entries(pages)) {
   const file = join(root, page);

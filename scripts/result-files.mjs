@@ -59,20 +59,21 @@ const optionalFields = {
   ],
 };
 
-/**
- * Whether the times of a run count: others used at most 5 % of the processors, or, of an older run, it is known to have been
- * alone.
- */
-export function isTimed({ alone, load }) {
-  if (load?.othersSec === undefined) return alone === true;
-  return load.othersSec <= 0.05 * load.wallSec * load.cores;
-}
-
 /** Prints a message and ends with exit code 1. */
 export function fail(message) {
   console.error(`readme: ${message}`);
   process.exit(1);
 }
+
+/** A module of the compiled library. */
+export function compiled(path) {
+  const file = join(home, 'dist', path);
+  if (!existsSync(file)) fail('the library is not compiled. Run: npm run build');
+  return createRequire(import.meta.url)(file);
+}
+
+/** Whether the times of a run count: the library's rule. */
+export const isTimed = (run) => compiled('runs/load.js').isTimed(run);
 
 function checked(result, file) {
   const known = { ...fields, ...optionalFields };
@@ -129,7 +130,7 @@ function resultOf(run) {
   const about = readJson(join(run, 'run.json'));
   if (about.result === undefined) fail(`${run} is not finished: its run.json has no result.`);
   if (about.mode === 'eager') fail(`${run} ran eagerly; results are of the captured engine.`);
-  const { hardwareLine } = createRequire(import.meta.url)(join(home, 'dist/engine/hardware.js'));
+  const { hardwareLine } = compiled('engine/hardware.js');
   const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop } = about.result;
   const overrides = about.experiment?.overrides;
   const curve = about.scale === 'full' ? curveOf(run) : undefined;

@@ -1,19 +1,9 @@
-// The generated parts of README.md and docs/: statistics of the files in results/, and of bench/results/step.tsv.
+// The generated parts of README.md and docs/: statistics of the files in results/ and bench/results/.
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { fail, isTimed, scales } from './result-files.mjs';
+import { join } from 'node:path';
+import { compiled, fail, isTimed, scales } from './result-files.mjs';
 
-const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const none = '_no committed runs yet_';
-
-/** A module of the compiled library. */
-function compiled(path) {
-  const file = join(home, 'dist', path);
-  if (!existsSync(file)) fail('the library is not compiled. Run: npm run build');
-  return createRequire(import.meta.url)(file);
-}
 
 const experiments = () => compiled('catalogue/catalogue.js').catalogue;
 
@@ -173,33 +163,63 @@ function directionOf(published, difference, p) {
   return Math.sign(published) === Math.sign(difference) ? 'same' : 'other';
 }
 
-/** The newest sitting of each machine in bench/results/step.tsv, a table each. */
-export function speedOf(root) {
-  const file = join(root, 'bench/results/step.tsv');
+/** A file of bench/results/: a table of the newest sitting of each machine; `tableOf` gets its rows. */
+function sittingsOf(root, name, tableOf) {
+  const file = join(root, 'bench/results', name);
   if (!existsSync(file)) return '_not measured yet_';
   const [titles, ...lines] = readFileSync(file, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => line.split('\t'));
-  const rows = lines
-    .map((cells) => Object.fromEntries(titles.map((title, index) => [title, cells[index]])))
-    .filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
+  const rows = lines.map((cells) =>
+    Object.fromEntries(titles.map((title, index) => [title, cells[index]])),
+  );
   const tables = unique(rows.map(({ hardware }) => hardware)).map((hardware) => {
     const all = rows.filter((row) => row.hardware === hardware);
-    const date = all.at(-1).date;
-    const own = all.filter((row) => row.date === date);
+    const { date } = all.at(-1);
+    const table = tableOf(all.filter((row) => row.date === date));
+    return `${hardware}, ${date.slice(0, 10)}\n\n${table}`;
+  });
+  return tables.join('\n\n');
+}
+
+/** Models of tf.layers by `model.fit`, by `accelerate` in its fastest precision and by PyTorch. */
+export function modelsOf(root) {
+  const titles =
+    'model, batch, n, model.fit, accelerate, precision, times faster, PyTorch, peak MB of model.fit, of accelerate';
+  return sittingsOf(root, 'models.tsv', (rows) => {
+    const perSec = (row) => (row === undefined ? '-' : Math.round(row['per second']));
+    const body = unique(column(rows, 'model')).map((name) => {
+      const [fit, own, peer] = ['model.fit', 'accelerate', 'PyTorch'].map(
+        (what) =>
+          rows
+            .filter((row) => row.model === name && row.what === what)
+            .toSorted((a, b) => b['per second'] - a['per second'])[0],
+      );
+      const faster = (own['per second'] / fit['per second']).toFixed(1);
+      const speeds = [perSec(fit), perSec(own), own.precision, faster, perSec(peer)];
+      return [name, fit.batch, fit.n, ...speeds, fit['peak MB'], own['peak MB']];
+    });
+    return markdownTable(titles.split(', '), body);
+  });
+}
+
+/** A training step by this library, TF.js and PyTorch. */
+export function speedOf(root) {
+  return sittingsOf(root, 'step.tsv', (sitting) => {
+    const own = sitting.filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
     const body = own.map((row) => {
       const batch = own.filter((other) => other.batch === row.batch);
       const ours = batch.filter(({ what }) => what === 'captured').map(rate);
       const name = row.what.startsWith('PyTorch') ? row.what : `${row.what} ${row.precision}`;
       const times = Math.max(...ours) / rate(row);
       const flops = Math.round(row['GFLOP/s']);
-      return [row.batch, name, Math.round(rate(row)), flops, times.toFixed(2), row['peak MB']];
+      const speed = [Math.round(rate(row)), flops, times.toFixed(2)];
+      return [row.batch, name, row.n, ...speed, row['peak MB']];
     });
-    const columns = 'batch, training step, images/s, GFLOP/s, times slower than ours, peak MB';
-    return `${hardware}, ${date.slice(0, 10)}\n\n${markdownTable(columns.split(', '), body)}`;
+    const columns = 'batch, training step, n, images/s, GFLOP/s, times slower than ours, peak MB';
+    return markdownTable(columns.split(', '), body);
   });
-  return tables.join('\n\n');
 }
 
 const rate = (row) => Number(row['img/s']);
@@ -242,7 +262,7 @@ export function headlineOf(runs) {
   const note =
     left === 0 || times.length === 0
       ? ''
-      : ` ${left} of the runs shared their machine with other programs; their times are left out.`;
+      : ` Times of ${counted(left)} are left out: other programs used the machine, or it is not known.`;
   const operations = pflopOf(all) === '' ? [] : [`${pflopOf(all)} PFLOP a run`];
   return `${[accuracy, ...parts, ...operations].join('; ')}.${note}`;
 }

@@ -44,6 +44,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   'docs/results.md': ['results', 'directions'],
   'docs/fastest.md': ['sample'],
   'docs/bench.md': ['speed'],
+  'docs/engine.md': ['models'],
 };
 
 /** A checkout with empty pages and these results. */
@@ -96,7 +97,7 @@ test('without runs the pages say so', () => {
   const folder = written([]);
   for (const name of ['headline', 'results', 'directions', 'sample'])
     expect(section(folder, name)).toBe('_no committed runs yet_');
-  expect(section(folder, 'speed')).toBe('_not measured yet_');
+  for (const name of ['speed', 'models']) expect(section(folder, name)).toBe('_not measured yet_');
 });
 
 test('results give mean, spread and number of runs, and times of runs that were alone', () => {
@@ -152,7 +153,7 @@ describe('the headline', () => {
     expect(section(folder, 'headline')).toBe(
       '**94.20 % test accuracy**: the mean of 3 runs; **207 s of training** (one run) on AMD EPYC, 2 cores, ' +
         'AVX-512 BF16, 24 GB, in bf16; **1500 s of training** (one run) on B, in fp32; 0.1845 PFLOP a run. ' +
-        '1 of the runs shared their machine with other programs; their times are left out.',
+        'Times of one run are left out: other programs used the machine, or it is not known.',
     );
     const rows = section(folder, 'full').split('\n');
     expect(rows).toContain(
@@ -202,35 +203,55 @@ test('speed is of the newest sitting on each machine, and how many times slower 
   const folder = checkout([]);
   mkdirSync(join(folder, 'bench/results'), { recursive: true });
   const rows = [
-    ['A', '2026-11-29 10:00', 'captured', '512', 'bf16', '9', '9', '9'],
-    ['A', '2026-11-30 10:00', 'PyTorch bf16 (screening)', '128', 'bf16', '500', '1', ''],
-    ['A', '2026-11-30 10:00', 'TF.js eager', '512', 'fp32', '80', '182.4', '5607'],
-    ['A', '2026-11-30 10:00', 'captured', '512', 'fp32', '160.4', '364.6', '3000'],
-    ['A', '2026-11-30 10:00', 'captured', '512', 'bf16', '240', '547', '2119'],
-    ['A', '2026-11-30 10:00', 'PyTorch autocast', '512', 'bf16', '128', '291', '1991'],
-    ['A', '2026-11-30 10:00', 'captured matmul', '', 'bf16', '', '400', '790'],
-    ['B', '2026-11-28 10:00', 'captured', '128', 'fp32', '50', '114', '1000'],
+    ['A', '2026-11-29 10:00', 'captured', '512', 'bf16', '9', '9', '9', '9'],
+    ['A', '2026-11-30 10:00', 'PyTorch bf16 (screening)', '128', 'bf16', '2', '500', '1', ''],
+    ['A', '2026-11-30 10:00', 'TF.js eager', '512', 'fp32', '6', '80', '182.4', '5607'],
+    ['A', '2026-11-30 10:00', 'captured', '512', 'fp32', '6', '160.4', '364.6', '3000'],
+    ['A', '2026-11-30 10:00', 'captured', '512', 'bf16', '6', '240', '547', '2119'],
+    ['A', '2026-11-30 10:00', 'PyTorch autocast', '512', 'bf16', '5', '128', '291', '1991'],
+    ['A', '2026-11-30 10:00', 'captured matmul', '', 'bf16', '6', '', '400', '790'],
+    ['B', '2026-11-28 10:00', 'captured', '128', 'fp32', '10', '50', '114', '1000'],
   ];
-  const titles = 'hardware,date,what,batch,precision,img/s,GFLOP/s,peak MB'.split(',');
+  const titles = 'hardware,date,what,batch,precision,n,img/s,GFLOP/s,peak MB'.split(',');
   const lines = [titles, ...rows].map((cells) => `${cells.join('\t')}\n`);
   writeFileSync(join(folder, 'bench/results/step.tsv'), lines.join(''));
   expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
   const head = [
-    '| batch | training step | images/s | GFLOP/s | times slower than ours | peak MB |',
-    `|${' --- |'.repeat(6)}`,
+    '| batch | training step | n | images/s | GFLOP/s | times slower than ours | peak MB |',
+    `|${' --- |'.repeat(7)}`,
   ];
   expect(section(folder, 'speed')).toBe(
     [
       'A, 2026-11-30\n',
       ...head,
-      '| 512 | TF.js eager fp32 | 80 | 182 | 3.00 | 5607 |',
-      '| 512 | captured fp32 | 160 | 365 | 1.50 | 3000 |',
-      '| 512 | captured bf16 | 240 | 547 | 1.00 | 2119 |',
-      '| 512 | PyTorch autocast | 128 | 291 | 1.88 | 1991 |',
+      '| 512 | TF.js eager fp32 | 6 | 80 | 182 | 3.00 | 5607 |',
+      '| 512 | captured fp32 | 6 | 160 | 365 | 1.50 | 3000 |',
+      '| 512 | captured bf16 | 6 | 240 | 547 | 1.00 | 2119 |',
+      '| 512 | PyTorch autocast | 5 | 128 | 291 | 1.88 | 1991 |',
       '\nB, 2026-11-28\n',
       ...head,
-      '| 128 | captured fp32 | 50 | 114 | 1.00 | 1000 |',
+      '| 128 | captured fp32 | 10 | 50 | 114 | 1.00 | 1000 |',
     ].join('\n'),
+  );
+});
+
+test('models are of the newest sitting: model.fit beside accelerate in its fastest precision', () => {
+  const folder = checkout([]);
+  mkdirSync(join(folder, 'bench/results'), { recursive: true });
+  const row = (what: string, precision: string, perSec: string, peak: string, day = 30): string =>
+    ['A', `2026-11-${day} 10:00`, 'mnist', what, precision, '512', '5', perSec, peak].join('\t');
+  const lines = [
+    'hardware\tdate\tmodel\twhat\tprecision\tbatch\tn\tper second\tpeak MB',
+    row('model.fit', 'fp32', '10', '1', 29),
+    row('model.fit', 'fp32', '200.4', '1400'),
+    row('accelerate', 'fp32', '500', '800'),
+    row('accelerate', 'bf16', '701.4', '650'),
+  ];
+  writeFileSync(join(folder, 'bench/results/models.tsv'), lines.join('\n'));
+  expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+  expect(section(folder, 'models').split('\n').at(0)).toBe('A, 2026-11-30');
+  expect(section(folder, 'models').split('\n').at(-1)).toBe(
+    '| mnist | 512 | 5 | 200 | 701 | bf16 | 3.5 | - | 1400 | 650 |',
   );
 });
 

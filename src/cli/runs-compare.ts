@@ -6,7 +6,7 @@ import type { Experiment } from '../catalogue/experiment';
 import { parseOverride } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import { findRuns } from '../runs/find-runs';
-import { isDisturbed, othersShare } from '../runs/load';
+import { isTimed, othersShare } from '../runs/load';
 import type { Run } from '../runs/run';
 import { runPath } from '../runs/stored';
 import { columnsText } from '../text/columns';
@@ -72,15 +72,18 @@ function comparisonTable(runs: readonly Run[], names: readonly string[]): string
   const rows = facts
     .map(([title, of]) => [title, ...runs.map(of)])
     .filter(([, ...cells]) => isKnown(cells));
-  const disturbed = names.filter((_, index) => isDisturbed(runs[index]));
+  const untimed = names.filter((_, index) => runs[index].result && !isTimed(runs[index]));
   return [
     columnsText(['', ...names], rows),
     '',
     ...changesText(runs, names),
     ...curveText(runs, names),
-    ...(disturbed.length === 0
+    ...(untimed.length === 0
       ? []
-      : [`${disturbed.join(', ')}: others used the processor, so its times do not count.`, '']),
+      : [
+          `Times of ${untimed.join(', ')} do not count: others used the processor, or it is not known.`,
+          '',
+        ]),
   ]
     .join('\n')
     .trimEnd();

@@ -1,5 +1,5 @@
-import { disturbedText } from '../report/report-text';
-import { isDisturbed } from '../runs/load';
+import { untimedText } from '../report/report-text';
+import { isTimed } from '../runs/load';
 import type { StoredRun } from '../runs/stored';
 import { columnsText } from '../text/columns';
 
@@ -7,14 +7,14 @@ import { columnsText } from '../text/columns';
 export function listText(stored: readonly StoredRun[]): string {
   const rows = stored.map(({ folder, status, run, bytes }) => {
     const { result, rows: epochs = [], experiment } = run ?? {};
-    const isTimed = result !== undefined && !isDisturbed(run ?? {});
+    const hasTimes = result !== undefined && isTimed(run ?? {});
     return [
       folder,
       status,
       run === undefined ? '-' : `${epochs.length}/${experiment?.run.epochs ?? '?'}`,
       accText(result?.accPercent),
-      isTimed ? result.trainSec.toFixed(1) : '-',
-      isTimed ? Math.round(result.imagesPerSec).toLocaleString('en') : '-',
+      hasTimes ? result.trainSec.toFixed(1) : '-',
+      hasTimes ? Math.round(result.imagesPerSec).toLocaleString('en') : '-',
       run?.precision ?? '-',
       run?.started.slice(0, 16).replace('T', ' ') ?? '-',
       (bytes / 1e6).toFixed(1),
@@ -23,11 +23,11 @@ export function listText(stored: readonly StoredRun[]): string {
   });
   const titles = ['run', 'status', 'epochs', 'test %', 'training s', 'images/s', 'precision'];
   const table = columnsText([...titles, 'started', 'MB', 'changed'], rows);
-  const disturbed = stored.filter(({ run }) => run?.result !== undefined && isDisturbed(run));
+  const untimed = stored.filter(({ run }) => run?.result !== undefined && !isTimed(run));
   const notes = [
-    ...(disturbed.length === 0
+    ...(untimed.length === 0
       ? []
-      : [disturbedText(disturbed.length, disturbed.map(({ folder }) => folder).join(', '))]),
+      : [untimedText(untimed.length, untimed.map(({ folder }) => folder).join(', '))]),
     ...stored.flatMap(({ problem }) => problem ?? []),
   ];
   return [table, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');

@@ -2,7 +2,7 @@ import { networkOf } from '../catalogue/network';
 import { countTrainable } from '../nn/network';
 import { expectedAccPercent } from '../runs/frontier';
 import { lengthOf } from '../runs/full-runs';
-import { mostOthers, isDisturbed, othersShare } from '../runs/load';
+import { isTimed, mostOthers, othersShare } from '../runs/load';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import type { Expected } from '../runs/train-to-end';
 import { durationText } from '../text/progress';
@@ -92,12 +92,14 @@ export function outcome({
   ];
 }
 
-/** A line about other programs, if they used so much of the processor that the times of a run do not count. */
+/** A line about other programs, if the times of a run do not count. */
 export function disturbanceText(run: Pick<FinishedRun, 'load'>): string[] {
-  if (!isDisturbed(run)) return [];
-  const percent = (100 * (othersShare(run.load) ?? 0)).toFixed(0);
+  if (isTimed(run)) return [];
+  const others = othersShare(run.load);
   return [
-    `other programs used ${percent} % of the processor meanwhile; above ${100 * mostOthers} %, reports leave out the times of a run`,
+    others === undefined
+      ? 'the system does not say how much of the processor other programs used, so reports leave out the times of this run'
+      : `other programs used ${(100 * others).toFixed(0)} % of the processor meanwhile; above ${100 * mostOthers} %, reports leave out the times of a run`,
   ];
 }
 

@@ -40,10 +40,12 @@ test('runs that were changed have a line of their own, which says how', async ()
     rows: [],
     result: { accPercent, trainSec: 40, imagesPerSec: 1000 },
   });
-  const { bundle } = await comparison([run([], 94.2), run(['run.epochs=1'], 84.5)]);
+  const alone = { ...run([], 94), seed: 2, alone: true as const };
+  const { bundle } = await comparison([run([], 94.2), alone, run(['run.epochs=1'], 84.5)]);
   const text = String(bundle['text/plain']);
-  expect(text).toMatch(/this notebook +full +94\.20/);
-  expect(text).toMatch(/this notebook +full, run\.epochs=1 +84\.50/);
+  // The time of one of two runs counts, and that of the changed one does not.
+  expect(text).toMatch(/this notebook, 2 runs +full +94\.10 ± 0\.14 +40\.0 \(1\) +A, bf16/);
+  expect(text).toMatch(/this notebook +full, run\.epochs=1 +84\.50 +– +A, bf16/);
 });
 
 test('refuses a record that does not exist', async () => {

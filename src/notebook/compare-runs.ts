@@ -1,5 +1,6 @@
 import { findExperiment } from '../catalogue/catalogue';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
+import { isTimed } from '../runs/load';
 import type { Run } from '../runs/run';
 import { summarise } from '../report/stats';
 import { flatten } from '../text/table';
@@ -84,13 +85,17 @@ interface Line {
   /** Hardware, precision and day: runs that share them are one line. */
   readonly on: string;
   readonly accPercent: number;
-  readonly trainSec: number;
+  /** Undefined if the run's times do not count. */
+  readonly trainSec: number | undefined;
 }
 
-function lineOf({ name, scale, machine, precision, started, overrides, result }: Run): Line[] {
+function lineOf(run: Run): Line[] {
+  const { name, scale, machine, precision, started, overrides, result } = run;
   if (result === undefined) return [];
+  const { accPercent } = result;
+  const trainSec = isTimed(run) ? result.trainSec : undefined;
   const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
-  return [{ record: name, size: [scale, ...overrides].join(', '), on, ...result }];
+  return [{ record: name, size: [scale, ...overrides].join(', '), on, accPercent, trainSec }];
 }
 
 /**
@@ -131,13 +136,18 @@ function grouped(lines: readonly Line[], source: string): FlatRow[] {
         group.map(({ accPercent }) => accPercent),
         2,
       ),
-      time: spread(
-        group.map(({ trainSec }) => trainSec),
-        1,
-      ),
+      ...timeOf(group),
       on,
     };
   });
+}
+
+/** Mean and spread of the times that count, and of how many runs they are if not of all. */
+function timeOf(group: readonly Line[]): { readonly time?: string } {
+  const times = group.flatMap(({ trainSec }) => trainSec ?? []);
+  if (times.length === 0) return {};
+  const some = times.length === group.length ? '' : ` (${times.length})`;
+  return { time: `${spread(times, 1)}${some}` };
 }
 
 function spread(values: readonly number[], decimals: number): string {

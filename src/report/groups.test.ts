@@ -15,6 +15,8 @@ const row = (epoch: number, acc: number): EpochRow => ({
   'total time': 2 * epoch,
 });
 
+const busy = { wallSec: 100, cpuSec: 120, othersSec: 60, cores: 2 };
+const quiet = { wallSec: 100, cpuSec: 195, othersSec: 1, cores: 2 };
 const run = (
   record: string,
   seed: number,
@@ -32,6 +34,7 @@ const run = (
   threads: 2,
   machine: 'one machine',
   started: `2026-11-30T0${seed}`,
+  load: quiet,
   experiment: findExperiment(record),
   rows: [row(1, 0.5), row(2, (accPercent ?? 0) / 100)],
   ...(accPercent === undefined
@@ -242,20 +245,19 @@ describe('comparing', () => {
   });
 });
 
-const busy = { wallSec: 100, cpuSec: 120, othersSec: 60, cores: 2 };
-const quiet = { wallSec: 100, cpuSec: 195, othersSec: 1, cores: 2 };
-
 describe('times of runs that shared the processor', () => {
-  const [first, second, third] = demos;
-  const mixed = reportRuns([{ ...first, load: quiet }, { ...second, load: busy }, third]);
+  const [first, second, third, fourth] = demos;
+  const { load: _, ...unknown } = fourth;
+  const mixed = reportRuns([first, { ...second, load: busy }, third, unknown]);
 
-  test('are left out of the means; accuracies count, and so do runs that noted no load', () => {
-    const [{ acc, time, disturbed }] = mixed.groups;
-    expect(acc.count).toBe(3);
+  test('are left out of the means, as are those of runs without a load; accuracies count', () => {
+    const [{ acc, time, untimed }] = mixed.groups;
+    expect(acc.count).toBe(4);
     expect(time).toMatchObject({ count: 2, mean: 71 });
-    expect(disturbed.map(({ path }) => path)).toEqual(['runs/demo-1']);
+    expect(untimed.map(({ path }) => path)).toEqual(['runs/demo-1', 'runs/demo-3']);
     expect(reportText(mixed)).toContain(
-      'Times of 1 run are left out, as other programs used more than 5 % of the processor: runs/demo-1.',
+      'Times of 2 runs are left out, as other programs used more than 5 % of the processor, or it is not known how much: ' +
+        'runs/demo-1, runs/demo-3.',
     );
     expect(reportText(reportRuns(demos))).not.toContain('left out');
   });
@@ -265,12 +267,12 @@ describe('times of runs that shared the processor', () => {
     expect(all.groups[0]).toMatchObject({ time: null, imagesPerSec: null });
     const [, line] = reportText(all).split('\n');
     expect(line).toMatch(/ - +-$/);
-    expect(await reportPage(all)).toContain('All runs met a busy machine');
+    expect(await reportPage(all)).toContain('No run is known to have had the machine to itself');
   });
 
   test('are not in the chart of the page, and the list of all runs says why', async () => {
     const page = await reportPage(mixed);
-    expect(page).toContain('1 run on a busy machine left out.');
+    expect(page).toContain('2 runs left out, whose times do not count.');
     expect(page).toMatch(/<td[^>]*>30\.0<\/td>/);
     expect(page).toMatch(/<td[^>]*>0\.5<\/td>/);
   });
@@ -286,6 +288,7 @@ test('as JSON, without the epochs', () => {
     accPercent: 94.33,
     trainSec: 71,
     imagesPerSec: 100,
+    load: quiet,
     folder: 'runs/demo-1',
   });
 });

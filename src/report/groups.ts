@@ -1,6 +1,6 @@
 import { ReportError } from '../base/errors';
 import type { Published } from '../catalogue/experiment';
-import { isDisturbed } from '../runs/load';
+import { isTimed } from '../runs/load';
 import { publishedOf } from '../runs/run';
 import type { Run } from '../runs/run';
 import { compare } from './compare';
@@ -22,12 +22,12 @@ export interface RunGroup extends Pick<
   readonly diverged: readonly Run[];
   /** Test accuracy in percent, with the number of runs at the goal. */
   readonly acc: Summary;
-  /** Seconds of training, without {@link RunGroup.disturbed}; `null` if that leaves no run. */
+  /** Seconds of training, without {@link RunGroup.untimed}; `null` if that leaves no run. */
   readonly time: Summary | null;
   /** Mean over the same runs. */
   readonly imagesPerSec: number | null;
-  /** Finished runs that shared the processor with others, so that their times do not count; their accuracies do. */
-  readonly disturbed: readonly Run[];
+  /** Finished runs whose times do not count, as others used the processor or it is not known; their accuracies count. */
+  readonly untimed: readonly Run[];
   readonly published?: Published;
 }
 
@@ -121,7 +121,7 @@ function groupOf(
   const runs = kind.filter(isComplete);
   const [{ name, scale, mode, precision, overrides, machine }] = runs;
   const published = publishedOf(runs[0]);
-  const timed = runs.filter((run) => !isDisturbed(run));
+  const timed = runs.filter(isTimed);
   const timesOf = (key: 'trainSec' | 'imagesPerSec'): Summary | null =>
     timed.length === 0
       ? null
@@ -145,7 +145,7 @@ function groupOf(
     ),
     time: timesOf('trainSec'),
     imagesPerSec: timesOf('imagesPerSec')?.mean ?? null,
-    disturbed: runs.filter((run) => isDisturbed(run)),
+    untimed: runs.filter((run) => !isTimed(run)),
     ...(published === undefined ? {} : { published }),
   };
 }

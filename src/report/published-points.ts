@@ -74,7 +74,7 @@ export const publishedPoints: readonly PublishedPoint[] = [
     runs: 200,
     timeSec: 1.828,
     hardware: a100,
-    source: `fulcrumresearch/cifar-10-speedrun at ddec65f (2026), test images 2,000 to 9,999; ${ours}`,
+    source: `fulcrumresearch/cifar-10-speedrun at ddec65f (2026), test images 2,000 to 9,999; seconds without test-time augmentation; ${ours}`,
   },
   {
     recipe: 'airbench95',

@@ -1,4 +1,4 @@
-import { isDisturbed, mostOthers, othersShare } from '../runs/load';
+import { isTimed, mostOthers, othersShare } from '../runs/load';
 import type { Load } from '../runs/load';
 import type { Run } from '../runs/run';
 import { stripChart } from './charts';
@@ -180,15 +180,15 @@ function timeSection(report: RunReport): PageSection {
   const { groups, goal } = report;
   const quiet = groups.map((group) => ({
     ...group,
-    runs: group.runs.filter((run) => !isDisturbed(run)),
+    runs: group.runs.filter(isTimed),
   }));
   const { runs, published } = marksOf({ ...report, groups: quiet });
   const title = 'Accuracy against time';
   if (runs.length === 0) {
-    const text = 'All runs met a busy machine, so their times do not count.';
+    const text = 'No run is known to have had the machine to itself, so no times count.';
     return { title, parts: [{ kind: 'text', text }] };
   }
-  const left = groups.reduce((sum, { disturbed }) => sum + disturbed.length, 0);
+  const left = groups.reduce((sum, { untimed }) => sum + untimed.length, 0);
   const { unlabelled, ...plot } = timePlot(runs, published, goal);
   const timeless = published.filter(({ timeSec }) => timeSec === undefined);
   const names = (series: readonly string[]): string => series.join(', ');
@@ -199,7 +199,9 @@ function timeSection(report: RunReport): PageSection {
       ? []
       : [`No time is published for ${names(timeless.map(({ series }) => series))}.`]),
     ...(unlabelled.length === 0 ? [] : [`Without a name, for want of room: ${names(unlabelled)}.`]),
-    ...(left === 0 ? [] : [`${left} ${left === 1 ? 'run' : 'runs'} on a busy machine left out.`]),
+    ...(left === 0
+      ? []
+      : [`${left} ${left === 1 ? 'run' : 'runs'} left out, whose times do not count.`]),
     ...(new Set(groups.map(({ machine }) => machine)).size > 1
       ? ['Seconds are of several machines: compare groups of one machine only.']
       : []),
@@ -214,7 +216,7 @@ function methodSection(level: number): PageSection {
   return {
     title: 'How these figures are made',
     parts: [
-      `"others" is the share of the processor that other programs used during training; times of runs above ${share(mostOthers)} are left out of means and charts.`,
+      `"others" is the share of the processor that other programs used during training; times of runs above ${share(mostOthers)} are left out of means and charts, as are those of runs where it is not known.`,
       'Accuracy is of the last epoch, on the test images. sd is the standard deviation of the sample (n - 1).',
       `The interval is Student's t: it covers the true mean with ${share(level)} confidence.`,
       'Groups with the same seeds are compared pair by pair, others by Welch’s test; p is two-sided.',

@@ -116,7 +116,7 @@ export function notesOf(report: RunReport): string[] {
     ({ runs }) => new Set(runs.map((run) => run.threads ?? 0)).size > 1,
   );
   const total = groups.reduce((sum, { runs }) => sum + runs.length, 0);
-  const disturbed = groups.flatMap((group) => group.disturbed);
+  const untimed = groups.flatMap((group) => group.untimed);
   const dawnbench = groups.flatMap(({ runs }) => runs.filter(({ timer }) => timer === 'dawnbench'));
   const machines = new Set(groups.map(({ machine }) => machine));
   return [
@@ -133,7 +133,7 @@ export function notesOf(report: RunReport): string[] {
       () =>
         `Seconds and images/s of different machines do not compare: each machine has rows of its own.`,
     ),
-    ...note(disturbed.length > 0, () => disturbedText(disturbed.length, paths(disturbed))),
+    ...note(untimed.length > 0, () => untimedText(untimed.length, paths(untimed))),
     ...note(
       dawnbench.length > 0,
       () =>
@@ -191,10 +191,10 @@ function divergedNotes({ groups, diverged }: RunReport): string[] {
 }
 
 /** That the times of so many runs do not count, which are named. */
-export function disturbedText(runs: number, names: string): string {
+export function untimedText(runs: number, names: string): string {
   return (
     `Times of ${count(runs, 'run', 'runs')} are left out, as other programs used more than ${share(mostOthers)} of the ` +
-    `processor: ${names}.`
+    `processor, or it is not known how much: ${names}.`
   );
 }
 
@@ -208,7 +208,7 @@ export function reportJson(report: RunReport): object {
   return {
     goal: report.goal,
     level: report.level,
-    groups: report.groups.map(({ label, name, runs, diverged, disturbed, machine, ...group }) => ({
+    groups: report.groups.map(({ label, name, runs, diverged, untimed, machine, ...group }) => ({
       label,
       record: name,
       ...group,
@@ -225,7 +225,7 @@ export function reportJson(report: RunReport): object {
         }),
       ),
       diverged: diverged.map(({ seed, path, failure }) => ({ seed, ...failure, folder: path })),
-      disturbed: pathsOf(disturbed),
+      untimed: pathsOf(untimed),
     })),
     unfinished: pathsOf(report.unfinished),
     repeated: pathsOf(report.repeated),

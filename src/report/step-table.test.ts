@@ -25,6 +25,7 @@ function run(
     xla: false,
     started: '2026-11-29',
     machine: 'A, 2 cores',
+    alone: true,
     rows: [],
     result: { accPercent, trainSec: 400, imagesPerSec: 1000, pflop },
     ...rest,

@@ -1,4 +1,4 @@
-import { isDisturbed } from './load';
+import { isTimed } from './load';
 import type { Run } from './run';
 
 /** Finished full-scale runs of one experiment at one length, on whatever machine: their accuracies count together. */
@@ -60,11 +60,11 @@ export function runsOf(
 }
 
 /**
- * Seconds of training on each kind of machine, which do not compare: `407 s (4 on AMD EPYC, 2 cores)`. Runs that were disturbed
- * have none; undefined if no run is left.
+ * Seconds of training on each kind of machine, which do not compare: `407 s (4 on AMD EPYC, 2 cores)`. Runs whose times do not
+ * count have none; undefined if no run is left.
  */
 export function secondsText(runs: FullRuns['runs']): string | undefined {
-  const timed = runs.filter((run) => !isDisturbed(run));
+  const timed = runs.filter(isTimed);
   if (timed.length === 0) return undefined;
   const byMachine = new Map<string, number[]>();
   for (const { machine, precision, result } of timed) {

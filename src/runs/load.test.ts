@@ -3,7 +3,7 @@ import {
   addLoads,
   allowedCores,
   busySeconds,
-  isDisturbed,
+  isTimed,
   loadBetween,
   othersShare,
   readLoadSample,
@@ -46,28 +46,31 @@ describe('the load of a run', () => {
     const load = loadBetween(from, { wallSec: 110, cpuSec: 28, busySec: 520, cores: 2 });
     expect(load).toEqual({ wallSec: 10, cpuSec: 18, othersSec: 2, cores: 2 });
     expect(othersShare(load)).toBe(0.1);
-    expect(isDisturbed({ load })).toBe(true);
+    expect(isTimed({ load })).toBe(false);
   });
 
   test('ticks that are coarser than the seconds of a process are not negative work', () => {
     const load = loadBetween(from, { wallSec: 101, cpuSec: 12, busySec: 501.99, cores: 2 });
     expect(load.othersSec).toBe(0);
-    expect(isDisturbed({ load })).toBe(false);
+    expect(isTimed({ load })).toBe(true);
   });
 
-  test('from 5 % on it disturbs', () => {
+  test('above 5 % for others, times do not count', () => {
     const load = { wallSec: 10, cpuSec: 15, cores: 2 };
-    expect(isDisturbed({ load: { ...load, othersSec: 0.99 } })).toBe(false);
-    expect(isDisturbed({ load: { ...load, othersSec: 1.01 } })).toBe(true);
+    expect(isTimed({ load: { ...load, othersSec: 1 } })).toBe(true);
+    expect(isTimed({ load: { ...load, othersSec: 1.01 } })).toBe(false);
+    expect(isTimed({ load: { ...load, othersSec: 1.01 }, alone: true })).toBe(false);
   });
 
-  test('unknown, it disturbs nothing', () => {
+  test('unknown, times count only of a run that is known to have been alone', () => {
     const { busySec: _, ...unknown } = from;
     const load = loadBetween(unknown, { ...from, wallSec: 110 });
     expect(load).not.toHaveProperty('othersSec');
     expect(othersShare(load)).toBeUndefined();
-    expect(isDisturbed({ load })).toBe(false);
-    expect(isDisturbed({})).toBe(false);
+    expect(isTimed({ load })).toBe(false);
+    expect(isTimed({})).toBe(false);
+    expect(isTimed({ load, alone: true })).toBe(true);
+    expect(isTimed({ alone: true })).toBe(true);
   });
 
   test('of a resumed run is that of both parts', () => {

@@ -107,9 +107,10 @@ export function othersShare(load: Load | undefined): number | undefined {
 }
 
 /**
- * Whether others used so much of the processors that the times of a run do not count: more than {@link mostOthers}. A run
- * whose load is not known counts.
+ * Whether the times of a run count: others used at most {@link mostOthers} of the processors or, where that was not measured,
+ * the run is known to have been alone. Everything that averages, charts or compares times asks this, scripts included.
  */
-export function isDisturbed({ load }: { readonly load?: Load }): boolean {
-  return (othersShare(load) ?? 0) > mostOthers;
+export function isTimed({ load, alone }: { readonly load?: Load; readonly alone?: true }): boolean {
+  const others = othersShare(load);
+  return others === undefined ? alone === true : others <= mostOthers;
 }

@@ -168,6 +168,7 @@ const resultSchema = z.looseObject(
     tensorflow: z.exactOptional(text),
     node: z.exactOptional(text),
     load: z.exactOptional(load),
+    alone: z.exactOptional(z.literal(true, 'true or nothing')),
   },
   'an object: a result',
 );
@@ -287,6 +288,7 @@ export function parseResult(path: string, content: string): Run {
     ...(count === undefined ? {} : { threads: count }),
     ...(node === undefined || tensorflow === undefined ? {} : { versions: { node, tensorflow } }),
     ...(json.load === undefined ? {} : { load: json.load }),
+    ...(json.alone === undefined ? {} : { alone: json.alone }),
     path,
     rows: [],
     result: {

@@ -68,8 +68,10 @@ export interface Run {
   readonly checkpoints?: KeptCheckpoints;
   /** The time that the run may take. */
   readonly budget?: Budget;
-  /** How busy the processors were while it trained; see `isDisturbed`. */
+  /** How busy the processors were while it trained; see `isTimed`. */
   readonly load?: Load;
+  /** That nothing else ran on the machine, of a stored result without `load`. */
+  readonly alone?: true;
   /** Present once the run is finished. */
   readonly result?: Result;
   /** Present if the run diverged before its end. */

@@ -3,7 +3,7 @@ import type { Cifar10 } from '../data/cifar10';
 import { hardwareLine, readHardware } from '../engine/hardware';
 import type { SessionOptions } from '../engine/session';
 import { checkFeasible } from './feasible';
-import { isDisturbed } from './load';
+import { isTimed } from './load';
 import { prepareRun } from './prepare';
 import { inFastestPrecision } from './run';
 import type { Run } from './run';
@@ -41,7 +41,7 @@ export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
         run.overrides.length === 0 &&
         run.mode === 'captured' &&
         run.result?.divergedIn === undefined &&
-        !isDisturbed(run),
+        isTimed(run),
     );
     const times = same.flatMap(({ result }) => (result === undefined ? [] : result.trainSec));
     if (times.length > 0) {
