@@ -73,6 +73,7 @@ async function writeTimes() {
   const spent = (seconds) =>
     `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, '0')}`;
   const rows = [];
+  const here = hardwareLine(readHardware());
   try {
     for (const name of names()) {
       const smoke = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: scratch };
@@ -81,15 +82,18 @@ async function writeTimes() {
       const notebook = read(name);
       const made = notebook.metadata.cifar10_fast;
       const reused = made?.reuse ? `; and ${spent(takenOver(notebook))} of runs taken over` : '';
+      const where = made?.hardware === here ? '' : `, on ${made?.hardware}`;
       const kept =
-        made === undefined ? '-' : `${spent(made.seconds)} (${made.scale}, ${made.date}${reused})`;
+        made === undefined
+          ? '-'
+          : `${spent(made.seconds)} (${made.scale}, ${made.date}${where}${reused})`;
       rows.push(`| \`${name}\` | ${spent(seconds)} | ${kept} |`);
       console.log(rows.at(-1));
     }
   } finally {
     rmSync(scratch, { recursive: true });
   }
-  const head = `On ${hardwareLine(readHardware())}; minutes and seconds.`;
+  const head = `On ${here}; minutes and seconds.`;
   const columns = '| notebook | smoke | its outputs |\n| --- | ---: | --- |';
   await writeSection('docs/notebooks.md', 'times', `${head}\n\n${columns}\n${rows.join('\n')}`);
 }
