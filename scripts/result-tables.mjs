@@ -1,7 +1,7 @@
 // The generated parts of README.md and docs/: statistics of the files in results/ and bench/results/.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compiled, fail, isTimed, scales } from './result-files.mjs';
+import { compiled, isTimed, scales } from './result-files.mjs';
 
 const none = '_no committed runs yet_';
 
