@@ -273,13 +273,14 @@ const compared = ['demo', 'airbench94-muon', 'hiverge', 'fulcrum', 'fastest'];
 /** Full-scale runs beside what was published. */
 export function fullOf(runs) {
   const rows = compared.map((name) => {
-    const { accPercent, timeSec, note = '' } = experiments().get(name).published ?? {};
+    const { accPercent, timeSec, hardware } = experiments().get(name).published ?? {};
     const own = fullRuns(runs, name);
-    const gpu = note.includes('A100') ? 'A100' : 'V100';
-    const times = timesOf(own).map(({ seconds, hardware }) => `${seconds} s (${hardware})`);
+    const times = timesOf(own).map((time) => `${time.seconds} s (${time.hardware})`);
     return [
       `\`${name}\``,
-      accPercent === undefined ? '-' : `${accPercent.toFixed(2)} % in ${timeSec} s, one ${gpu}`,
+      accPercent === undefined
+        ? '-'
+        : `${accPercent.toFixed(2)} % in ${timeSec} s, one ${hardware}`,
       own.length === 0 ? '-' : `${spread(column(own, 'accPercent'), 2)} %`,
       own.length,
       times.join('; ') || '-',

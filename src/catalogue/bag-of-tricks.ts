@@ -89,6 +89,7 @@ function record(recipe: Recipe, { acc, timeSec, runs }: Step): Experiment {
       ? {}
       : {
           published: {
+            hardware: 'V100',
             accPercent: acc,
             ...(timeSec === undefined ? {} : { timeSec }),
             ...(runs === undefined ? {} : { runs }),

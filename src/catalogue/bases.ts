@@ -51,6 +51,7 @@ export const demo: Experiment = {
   },
   run: { epochs: 24, tta: false },
   published: {
+    hardware: 'V100',
     accPercent: 94.08,
     timeSec: 79,
     runs: 50,

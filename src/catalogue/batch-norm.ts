@@ -74,6 +74,7 @@ export const batchNormExperiments: readonly Experiment[] = [
     norm: 'before',
     ...stress,
     published: {
+      hardware: 'V100',
       note: 'one run, training accuracies alone: highest at rates of 0.91 and 1.28 (85.3 %), 55.9 % at 29',
     },
   } as const,
@@ -83,6 +84,7 @@ export const batchNormExperiments: readonly Experiment[] = [
     norm: 'none',
     ...stress,
     published: {
+      hardware: 'V100',
       note: 'one run, training accuracies alone: highest at a rate of 0.113 (66 %), no finite loss from epoch 12 on',
     },
   } as const,
@@ -92,7 +94,7 @@ export const batchNormExperiments: readonly Experiment[] = [
     cell: 61,
     norm: 'before',
     ...partly(5),
-    published: { accPercent: 80.7, runs: 1, note: stored },
+    published: { hardware: 'V100', accPercent: 80.7, runs: 1, note: stored },
   } as const,
   {
     name: 'post7-no-norm',
@@ -100,7 +102,7 @@ export const batchNormExperiments: readonly Experiment[] = [
     cell: 61,
     norm: 'none',
     ...partly(0.2),
-    published: { accPercent: 83.9, runs: 1, note: stored },
+    published: { hardware: 'V100', accPercent: 83.9, runs: 1, note: stored },
   } as const,
   {
     name: 'post7-norm-after',
@@ -108,6 +110,6 @@ export const batchNormExperiments: readonly Experiment[] = [
     cell: 93,
     norm: 'after',
     ...partly(5),
-    published: { accPercent: 85.3, runs: 1, note: stored },
+    published: { hardware: 'V100', accPercent: 85.3, runs: 1, note: stored },
   } as const,
 ].map(record);

@@ -11,6 +11,7 @@ export const scriptExperiments: readonly Experiment[] = [
     name: 'dawn',
     title: 'the script of post 4: ResNet-9 in 24 epochs, timed as DAWNBench asks',
     published: {
+      hardware: 'V100',
       accPercent: 93.95,
       timeSec: 74.7,
       runs: 1,
@@ -23,6 +24,7 @@ export const scriptExperiments: readonly Experiment[] = [
     title: 'the script of post 8: ten epochs with every trick, timed as DAWNBench asks',
     net: { model: 'new-dawn', channels: widths, weight: 1 / 16, splits: 16, alpha: 0.3 },
     published: {
+      hardware: 'V100',
       accPercent: 94.1,
       timeSec: 26,
       note: 'mean of many runs, from the text of the post; time of training',

@@ -93,7 +93,7 @@ export interface RunConfig {
   readonly mayDiverge?: boolean;
 }
 
-/** Published figures of a run, measured on one V100. */
+/** Published figures of a run. */
 export interface Published {
   /** Test accuracy in percent. Absent where only the time is known. */
   readonly accPercent?: number;
@@ -105,6 +105,8 @@ export interface Published {
   readonly runs?: number;
   /** How many of these runs came to 94 % or more. */
   readonly reached?: number;
+  /** The one GPU that it was trained on: `V100` in all posts. */
+  readonly hardware: string;
   /** What the accuracy is of all runs, what the time includes, and where the figures stand. */
   readonly note: string;
 }

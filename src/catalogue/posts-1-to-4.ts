@@ -38,7 +38,13 @@ function record({
     published:
       'note' in published
         ? published
-        : { accPercent: published[0], timeSec: published[1], runs: 1, note: quoted },
+        : {
+            hardware: 'V100',
+            accPercent: published[0],
+            timeSec: published[1],
+            runs: 1,
+            note: quoted,
+          },
   };
 }
 
@@ -109,6 +115,7 @@ export const postExperiments: readonly Experiment[] = [
     epochs: 35,
     lr: kinked(0.44),
     published: {
+      hardware: 'V100',
       accPercent: 93.88,
       timeSec: 256.3,
       runs: 1,
@@ -135,6 +142,7 @@ export const postExperiments: readonly Experiment[] = [
     epochs: 30,
     lr: simple,
     published: {
+      hardware: 'V100',
       accPercent: 94.13,
       timeSec: 161,
       runs: 5,
@@ -153,6 +161,7 @@ export const postExperiments: readonly Experiment[] = [
     epochs: 30,
     lr: piecewiseLinear([0, 8, 30], [0, 0.6, 0]),
     published: {
+      hardware: 'V100',
       accPercent: 94.06,
       timeSec: 154,
       runs: 5,
@@ -253,6 +262,7 @@ export const postExperiments: readonly Experiment[] = [
     epochs: 24,
     lr: piecewiseLinear([0, 5, 24], [0, 0.4, 0]),
     published: {
+      hardware: 'V100',
       accPercent: 94.08,
       timeSec: 79,
       runs: 10,
@@ -273,7 +283,13 @@ export const postOnlyExperiments: readonly Experiment[] = [
     batchSize: 128,
     epochs: 35,
     lr: kinked(0.1),
-    published: { timeSec: 356, runs: 5, reached: 3, note: 'time of training and test' },
+    published: {
+      hardware: 'V100',
+      timeSec: 356,
+      runs: 5,
+      reached: 3,
+      note: 'time of training and test',
+    },
   } as const,
   {
     name: 'post1-no-duplicate',
@@ -284,7 +300,13 @@ export const postOnlyExperiments: readonly Experiment[] = [
     batchSize: 128,
     epochs: 35,
     lr: kinked(0.1),
-    published: { timeSec: 323, runs: 5, reached: 4, note: 'time of training and test' },
+    published: {
+      hardware: 'V100',
+      timeSec: 323,
+      runs: 5,
+      reached: 4,
+      note: 'time of training and test',
+    },
   } as const,
   {
     name: 'post1-prepared-once',
@@ -294,7 +316,7 @@ export const postOnlyExperiments: readonly Experiment[] = [
     batchSize: 128,
     epochs: 35,
     lr: kinked(0.1),
-    published: { timeSec: 308, note: 'one run; time of training and test' },
+    published: { hardware: 'V100', timeSec: 308, note: 'one run; time of training and test' },
   } as const,
   {
     name: 'post3-compressed-30',
@@ -303,7 +325,13 @@ export const postOnlyExperiments: readonly Experiment[] = [
     net: dawn(),
     epochs: 30,
     lr: compressed,
-    published: { timeSec: 161, runs: 5, reached: 0, note: 'time of training and test' },
+    published: {
+      hardware: 'V100',
+      timeSec: 161,
+      runs: 5,
+      reached: 0,
+      note: 'time of training and test',
+    },
   } as const,
   {
     name: 'post3-cutout-35',
@@ -313,7 +341,7 @@ export const postOnlyExperiments: readonly Experiment[] = [
     cutoutSize: 8,
     epochs: 35,
     lr: kinked(0.44),
-    published: { accPercent: 94.3, runs: 5, reached: 5, note: 'median' },
+    published: { hardware: 'V100', accPercent: 94.3, runs: 5, reached: 5, note: 'median' },
   } as const,
   {
     name: 'post3-simple-35',
@@ -323,6 +351,10 @@ export const postOnlyExperiments: readonly Experiment[] = [
     cutoutSize: 8,
     epochs: 35,
     lr: stretch(simple, 35 / 30),
-    published: { accPercent: 94.5, note: 'median of some runs; the post does not give the knots' },
+    published: {
+      hardware: 'V100',
+      accPercent: 94.5,
+      note: 'median of some runs; the post does not give the knots',
+    },
   } as const,
 ].map(record);

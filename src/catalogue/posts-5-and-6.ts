@@ -53,7 +53,14 @@ function searchExperiment({ lr, momentum, weightDecay, tuned }: Trial, run: numb
     },
     ...(accPercent === undefined
       ? {}
-      : { published: { accPercent, runs: 1, note: 'one run, from the table of the post' } }),
+      : {
+          published: {
+            hardware: 'V100',
+            accPercent,
+            runs: 1,
+            note: 'one run, from the table of the post',
+          },
+        }),
   };
 }
 

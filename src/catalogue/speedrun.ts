@@ -104,10 +104,11 @@ export const airbench: Experiment = {
   }),
   run: { epochs: 8, tta: 'six-views', midwayImages },
   published: {
+    hardware: 'A100',
     accPercent: 94.01,
     timeSec: 2.59,
     runs: 200,
-    note: 'KellerJordan/cifar10-airbench, airbench94_muon.py (2024): mean; one A100, training and evaluation',
+    note: 'KellerJordan/cifar10-airbench, airbench94_muon.py (2024): mean; training and evaluation',
   },
 };
 
@@ -153,10 +154,11 @@ export const hiverge: Experiment = {
   optim: optimOf(hivergeRecipe),
   run: { epochs: 7.59, tta: 'six-views-if-unsure', midwayImages },
   published: {
+    hardware: 'A100',
     accPercent: 94.008,
     timeSec: 1.98,
     runs: 2000,
-    note: 'hiverge/cifar10-speedrun at 5cd49b1 (2025): mean; one A100, training and evaluation',
+    note: 'hiverge/cifar10-speedrun at 5cd49b1 (2025): mean; training and evaluation',
   },
 };
 
@@ -186,10 +188,11 @@ export const fulcrum: Experiment = {
   },
   run: { ...hiverge.run, epochs: 8.875 },
   published: {
+    hardware: 'A100',
     accPercent: 94.046,
     timeSec: 1.828,
     runs: 200,
-    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; one A100, training',
+    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; training',
   },
 };
 

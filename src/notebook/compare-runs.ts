@@ -156,16 +156,14 @@ function spread(values: readonly number[], decimals: number): string {
 }
 
 function publishedRow(name: string): FlatRow {
-  const { published, post } = findExperiment(name);
-  const { accPercent, timeSec, note } = published ?? {};
-  // All posts measured on one V100; what came after them names its hardware.
-  const told = note === undefined || post > 8 ? note : `V100; ${note}`;
+  const { published } = findExperiment(name);
+  const { accPercent, timeSec } = published ?? {};
   return {
     record: name,
     source: 'published',
     size: 'full',
     ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
     ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
-    on: told ?? 'no figure',
+    on: published === undefined ? 'no figure' : `${published.hardware}; ${published.note}`,
   };
 }

@@ -1,7 +1,7 @@
 import type { Experiment } from '../catalogue/experiment';
+import { publishedPoints } from '../catalogue/published-points';
 import type { Run } from '../runs/run';
 import { fullRuns, secondsText } from '../runs/full-runs';
-import { publishedPoints } from './published-points';
 import { summarise } from './stats';
 
 /** Accuracy against arithmetic: an experiment at one length as it was run here, or a published recipe. */

@@ -301,7 +301,7 @@ test('as a page: tables, a chart of each kind, every run; published marks for th
   expect([...page.matchAll(/class="beside"/g)]).toHaveLength(2);
   expect([...page.matchAll(/class="plot"/g)]).toHaveLength(1);
   expect(page).toContain('Every run (8)');
-  expect(page).toContain('Diamonds');
+  expect(page).toContain('Diamonds: published figures, on one V100.');
   const small = await reportPage(
     reportRuns(demos.map((one): Run => ({ ...one, scale: 'pocket', rows: [] }))),
   );
@@ -311,4 +311,14 @@ test('as a page: tables, a chart of each kind, every run; published marks for th
     reportRuns([...demos, ...others.map((one) => ({ ...one, rows: [] }))]),
   );
   expect(mixed).toContain('Not drawn, as no epochs of theirs are kept: post8-final.');
+});
+
+test('published figures are said to be of the hardware that they were measured on', async () => {
+  const hiverge = run('hiverge', 0, 94);
+  expect(await reportPage(reportRuns([hiverge]))).toContain('published figures, on one A100.');
+  expect(await reportPage(reportRuns([hiverge, ...demos]))).toContain(
+    'published figures, on one A100 or V100.',
+  );
+  const small = reportText(reportRuns([{ ...hiverge, scale: 'pocket' }]));
+  expect(small).toContain('Published figures are of full scale on one A100;');
 });

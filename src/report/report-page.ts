@@ -1,3 +1,4 @@
+import type { Published } from '../catalogue/experiment';
 import { isTimed, mostOthers, othersShare } from '../runs/load';
 import type { Load } from '../runs/load';
 import type { Run } from '../runs/run';
@@ -10,7 +11,7 @@ import { compareGroups } from './groups';
 import type { RunGroup, RunReport } from './groups';
 import { htmlPage } from './page';
 import type { PagePart, PageSection } from './page';
-import { comparisonText, kindsOf, notesOf, share, summaryTable } from './report-text';
+import { comparisonText, hardwareText, kindsOf, notesOf, share, summaryTable } from './report-text';
 import { timePlot } from './time-plot';
 
 /**
@@ -46,10 +47,13 @@ export function reportPage(
   );
 }
 
+/** A published figure of a group, and what it was measured on. */
+type PublishedMark = ChartMark & Pick<Published, 'hardware'>;
+
 /** Runs, published figures and the goal, as charts show them. */
 function marksOf({ groups, goal }: RunReport): {
   readonly runs: readonly (ChartRun & { readonly machine: string })[];
-  readonly published: readonly ChartMark[];
+  readonly published: readonly PublishedMark[];
   readonly goal: number | undefined;
   /** What a caption says of published figures and the goal. */
   readonly legend: string;
@@ -64,15 +68,20 @@ function marksOf({ groups, goal }: RunReport): {
     })),
   );
   // Published figures are of full scale; beside a smaller one they would only stretch the axis.
-  const published = groups.flatMap(({ label, scale, published }): ChartMark[] => {
+  const published = groups.flatMap(({ label, scale, published }): PublishedMark[] => {
     if (scale !== 'full' || published?.accPercent === undefined) return [];
-    const { accPercent, timeSec } = published;
-    return [{ series: label, acc: accPercent, ...(timeSec === undefined ? {} : { timeSec }) }];
+    const { accPercent, timeSec, hardware } = published;
+    const time = timeSec === undefined ? {} : { timeSec };
+    return [{ series: label, acc: accPercent, hardware, ...time }];
   });
   const isNear = groups.some(({ acc, scale }) => scale === 'full' || acc.max >= goal);
   const dashed = isNear ? ` Dashed: ${goal} %.` : '';
-  const diamonds = published.length === 0 ? '' : ' Diamonds: published figures, on a V100.';
+  const diamonds = published.length === 0 ? '' : ` ${diamondsText(published)}`;
   return { runs, published, goal: isNear ? goal : undefined, legend: dashed + diamonds };
+}
+
+function diamondsText(published: readonly PublishedMark[]): string {
+  return `Diamonds: published figures, on one ${hardwareText(published)}.`;
 }
 
 function accuracySection(report: RunReport): PageSection {
@@ -190,11 +199,12 @@ function timeSection(report: RunReport): PageSection {
   }
   const left = groups.reduce((sum, { untimed }) => sum + untimed.length, 0);
   const { unlabelled, ...plot } = timePlot(runs, published, goal);
+  const timed = published.filter(({ timeSec }) => timeSec !== undefined);
   const timeless = published.filter(({ timeSec }) => timeSec === undefined);
   const names = (series: readonly string[]): string => series.join(', ');
   const caption = [
     `A point a run; seconds of training, without validation. Dashed: ${goal} %. Point at a mark for its run.`,
-    ...(published.length > timeless.length ? ['Diamonds: published figures, on a V100.'] : []),
+    ...(timed.length > 0 ? [diamondsText(timed)] : []),
     ...(timeless.length === 0
       ? []
       : [`No time is published for ${names(timeless.map(({ series }) => series))}.`]),

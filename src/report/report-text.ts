@@ -105,6 +105,11 @@ function publishedText(published: Published | undefined): string {
   return parts.length === 0 ? '-' : parts.join(', ');
 }
 
+/** The GPUs of published figures, each once: `V100`, `V100 or A100`. */
+export function hardwareText(published: readonly Pick<Published, 'hardware'>[]): string {
+  return [...new Set(published.map(({ hardware }) => hardware))].join(' or ');
+}
+
 /** What a reader of the table has to know, a sentence each. */
 export function notesOf(report: RunReport): string[] {
   const { groups, unfinished, repeated } = report;
@@ -125,8 +130,8 @@ export function notesOf(report: RunReport): string[] {
     ...note(
       small.length > 0,
       () =>
-        'Published figures are of full scale on one V100; smaller scales are other, smaller networks in shorter trainings, ' +
-        'so do not compare them.',
+        `Published figures are of full scale on one ${hardwareText(small.flatMap(({ published = [] }) => published))}; smaller ` +
+        'scales are other, smaller networks in shorter trainings, so do not compare them.',
     ),
     ...note(
       machines.size > 1,

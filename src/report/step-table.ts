@@ -95,8 +95,8 @@ function accuracyOf(runs: ReturnType<typeof runsOf>): Pick<StepRow, 'accPercent'
   return { accPercent: mean, ...interval };
 }
 
-function publishedText({ published = { note: '' } }: Experiment): string {
-  const { accPercent, timeSec, runs } = published;
+function publishedText({ published }: Experiment): string {
+  const { accPercent, timeSec, runs } = published ?? {};
   const parts = [
     ...(accPercent === undefined ? [] : [`${accPercent} %`]),
     ...(timeSec === undefined ? [] : [`${timeSec} s`]),

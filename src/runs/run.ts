@@ -274,9 +274,10 @@ export function slowPrecision({
   ];
 }
 
-/** The published figures for a run; none if the experiment was changed or is unknown. */
+/** The catalogue's published figures for a run; none if the experiment was changed or is unknown. */
 export function publishedOf({ name, experiment }: Run): Published | undefined {
-  return (experiment ?? catalogue.get(name))?.published;
+  const isChanged = experiment !== undefined && experiment.published === undefined;
+  return isChanged ? undefined : catalogue.get(name)?.published;
 }
 
 /**

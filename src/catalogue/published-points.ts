@@ -1,21 +1,33 @@
+import type { Experiment, Published } from './experiment';
+import { airbench, fulcrum, hiverge } from './speedrun';
+
 /** A published point of accuracy against arithmetic: one recipe, many runs. */
-export interface PublishedPoint {
+export interface PublishedPoint extends Pick<Published, 'runs' | 'timeSec' | 'hardware'> {
   readonly recipe: string;
   readonly accPercent: number;
   /** 10^15 floating-point operations of a run. */
   readonly pflop: number;
-  /** Runs behind the mean; absent where the source does not say. */
-  readonly runs?: number;
-  /** Seconds; absent where the source gives none. */
-  readonly timeSec?: number;
-  readonly hardware: string;
   /** Where the figures stand, and who counted the operations. */
   readonly source: string;
 }
 
-const a100 = 'one A100';
+const hardware = 'A100';
 const ours =
   'operations by our count, with outputs that a pooling drops and taps on padding, as the script computes them';
+
+/** The figures of a recipe that is in the catalogue, with its operations as its script computes them. */
+function ofCatalogue({ name, published }: Experiment, pflop: number, count = ours): PublishedPoint {
+  const { accPercent = NaN, timeSec, runs, hardware, note } = published as Published;
+  return {
+    recipe: name,
+    accPercent,
+    pflop,
+    ...(runs === undefined ? {} : { runs }),
+    ...(timeSec === undefined ? {} : { timeSec }),
+    hardware,
+    source: `${note}; ${count}`,
+  };
+}
 
 /** hiverge's recipe at other lengths, as fulcrum measured it at full resolution. */
 const lengths: readonly (readonly [epochs: number, accPercent: number])[] = [
@@ -27,7 +39,7 @@ const lengths: readonly (readonly [epochs: number, accPercent: number])[] = [
   [8.125, 94.124],
 ];
 
-/** Operations of hiverge's recipe in its own 7.59 epochs, by our count. */
+/** Operations of hiverge's recipe in its own length, by our count. */
 const hivergePflop = 0.254;
 
 /** What was published about accuracy and arithmetic after the study. */
@@ -38,50 +50,26 @@ export const publishedPoints: readonly PublishedPoint[] = [
     pflop: 0.36,
     runs: 1000,
     timeSec: 3.83,
-    hardware: a100,
+    hardware,
     source: 'Jordan, arXiv:2404.00498 (2024); its own count',
   },
-  {
-    recipe: 'airbench94-muon',
-    accPercent: 94.01,
-    pflop: 0.272,
-    runs: 200,
-    timeSec: 2.59,
-    hardware: a100,
-    source: `KellerJordan/cifar10-airbench (2024), 0.29 PFLOP by its own count; ${ours}`,
-  },
-  {
-    recipe: 'hiverge',
-    accPercent: 94.008,
-    pflop: hivergePflop,
-    runs: 2000,
-    timeSec: 1.98,
-    hardware: a100,
-    source: `hiverge/cifar10-speedrun at 5cd49b1 (2025); ${ours}`,
-  },
+  ofCatalogue(airbench, 0.272, `0.29 PFLOP by its own count; ${ours}`),
+  ofCatalogue(hiverge, hivergePflop),
   ...lengths.map(([epochs, accPercent]) => ({
     recipe: `hiverge, ${epochs} epochs`,
     accPercent,
-    pflop: (hivergePflop * epochs) / 7.59,
+    pflop: (hivergePflop * epochs) / hiverge.run.epochs,
     runs: 200,
-    hardware: a100,
+    hardware,
     source: `fulcrumresearch/cifar-10-speedrun (2026), in proportion to the epochs; ${ours}`,
   })),
-  {
-    recipe: 'fulcrum',
-    accPercent: 94.046,
-    pflop: 0.224,
-    runs: 200,
-    timeSec: 1.828,
-    hardware: a100,
-    source: `fulcrumresearch/cifar-10-speedrun at ddec65f (2026), test images 2,000 to 9,999; seconds without test-time augmentation; ${ours}`,
-  },
+  ofCatalogue(fulcrum, 0.224),
   {
     recipe: 'airbench95',
     accPercent: 95.01,
     pflop: 1.4,
     timeSec: 10.4,
-    hardware: a100,
+    hardware,
     source: 'KellerJordan/cifar10-airbench (2024); its own count',
   },
   {
@@ -89,7 +77,7 @@ export const publishedPoints: readonly PublishedPoint[] = [
     accPercent: 96,
     pflop: 3.1,
     timeSec: 27.3,
-    hardware: a100,
+    hardware,
     source: 'KellerJordan/cifar10-airbench (2024); its own count',
   },
 ];
