@@ -1,6 +1,7 @@
 import { closeBlocks } from './blocks';
 import type { ClosedBlocks } from './blocks';
 import { outline } from './outline';
+import { rowLayout } from './row-layout';
 import type { OutlineOptions } from './outline';
 import type { Graph, Layer } from './spec';
 import { graphviz, svg } from './svg';
@@ -28,7 +29,9 @@ export async function draw(
 ): Promise<string> {
   const layout = await graphviz();
   const whole = outline(graph, options);
-  const shown = closeBlocks(whole, closed ?? readable(whole, layout));
-  const { text, engine } = wrap(shown, layout);
+  const line = closed === undefined ? rowLayout(whole, layout) : undefined;
+  const blocks = closed ?? readable(whole, layout, line);
+  const { text, engine } =
+    blocks.size === 0 ? wrap(whole, layout, line) : wrap(closeBlocks(whole, blocks), layout);
   return svg(text, engine);
 }

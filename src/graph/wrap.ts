@@ -26,9 +26,14 @@ const rowWidth = 572;
  * stands upright.
  *
  * Graphviz lays out each row; the rows are stacked here.
+ *
+ * @param line the outline in one row, if it was laid out before
  */
-export function wrap(whole: Outline, layout: Layout): WrappedDrawing {
-  const line = rowLayout(whole, layout);
+export function wrap(
+  whole: Outline,
+  layout: Layout,
+  line: RowLayout = rowLayout(whole, layout),
+): WrappedDrawing {
   if (line.width <= rowWidth) return { text: outlineDot(whole), engine: 'dot' };
   const stack = breakRows(whole, line, clusterTree(whole.boxes), rowWidth);
   if (stack === undefined) return { text: outlineDot(whole, { rankdir: 'TB' }), engine: 'dot' };
@@ -36,8 +41,12 @@ export function wrap(whole: Outline, layout: Layout): WrappedDrawing {
 }
 
 /** The blocks to close so that a drawing can be read: those that repeat others, unless it fits in one row as it is. */
-export function readable(whole: Outline, layout: Layout): ClosedBlocks {
-  return rowLayout(whole, layout).width <= rowWidth ? new Map() : repeatedBlocks(whole);
+export function readable(
+  whole: Outline,
+  layout: Layout,
+  line: RowLayout = rowLayout(whole, layout),
+): ClosedBlocks {
+  return line.width <= rowWidth ? new Map() : repeatedBlocks(whole);
 }
 
 /** The rows of a dictionary, or undefined where an unbreakable part is wider than a row. */

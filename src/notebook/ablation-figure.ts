@@ -1,4 +1,5 @@
 import type { AblationRow } from '../report/ablation';
+import { intervalText } from '../report/stats';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { ink, plotSize, series } from './theme';
@@ -14,40 +15,7 @@ export function ablationFigure(
   about: { readonly title: string; readonly base: string },
 ): Promise<Figure> {
   const { title, base } = about;
-  const values = rows.map(({ name, difference, low, high, verdict, runs, baseRuns }) => ({
-    label: `${shortName(name)} (${runs} of ${baseRuns})`,
-    verdict: verdict === 'higher' || verdict === 'lower' ? `${verdict}, by the interval` : verdict,
-    ...(difference === undefined ? {} : { difference }),
-    ...(low === undefined || high === undefined ? {} : { low, high }),
-  }));
-  const compared = values.filter((value) => 'difference' in value);
-  const sure = values.filter((value) => 'low' in value);
-  const colours = new Map([
-    ['lower, by the interval', series[1]],
-    ['higher, by the interval', series[2]],
-    ['cannot tell', series[0]],
-    ['n too small', ink.axis],
-    ['no run yet', ink.grid],
-  ]);
-  const domain = [...colours.keys()].filter((key) => values.some(({ verdict }) => verdict === key));
-  const color = {
-    field: 'verdict',
-    type: 'nominal',
-    scale: { domain, range: domain.map((key) => colours.get(key)) },
-    legend: { title: null, orient: 'top' },
-  };
-  const y = {
-    field: 'label',
-    type: 'nominal',
-    sort: values.map(({ label }) => label),
-    axis: { title: null, labelLimit: 330 },
-  };
-  const x = {
-    field: 'difference',
-    type: 'quantitative',
-    scale: compared.length === 0 ? { domain: [-1, 1] } : { zero: true },
-    axis: { title: `test accuracy, points from ${base}`, format: '~g' },
-  };
+  const marks = rows.map(markOf);
   return vegaLite(
     {
       title: {
@@ -56,50 +24,99 @@ export function ablationFigure(
       },
       width: plotSize.width,
       height: { step: 24 },
-      layer: [
-        // Keeps a line for what has no runs, and puts 0 on the axis.
-        {
-          data: { values },
-          mark: { type: 'point', opacity: 0, tooltip: false },
-          encoding: {
-            x: { datum: 0, type: 'quantitative', scale: x.scale, axis: x.axis },
-            y,
-            color,
-          },
-        },
-        {
-          data: { values: [{ at: 0 }] },
-          mark: { type: 'rule', color: ink.axis, tooltip: false },
-          encoding: { x: { field: 'at', type: 'quantitative' } },
-        },
-        ...(sure.length === 0
-          ? []
-          : [
-              {
-                data: { values: sure },
-                mark: { type: 'rule', strokeWidth: 2 },
-                encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color },
-              },
-            ]),
-        ...(compared.length === 0
-          ? []
-          : [
-              {
-                data: { values: compared },
-                mark: { type: 'point', filled: true, size: 80 },
-                encoding: { x, y, color },
-              },
-            ]),
-      ],
+      layer: layersOf(marks, encodingOf(marks, base)),
     },
     `${title}: ${rows.map(ablationText).join('; ')}`,
   );
 }
 
+/** A row as the chart shows it. */
+interface Mark {
+  readonly label: string;
+  readonly verdict: string;
+  readonly difference?: number;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+function markOf({ name, verdict, runs, baseRuns, difference, low, high }: AblationRow): Mark {
+  return {
+    label: `${shortName(name)} (${runs} of ${baseRuns})`,
+    verdict: verdict === 'higher' || verdict === 'lower' ? `${verdict}, by the interval` : verdict,
+    ...(difference === undefined ? {} : { difference }),
+    ...(low === undefined || high === undefined ? {} : { low, high }),
+  };
+}
+
+const colours = new Map([
+  ['lower, by the interval', series[1]],
+  ['higher, by the interval', series[2]],
+  ['cannot tell', series[0]],
+  ['n too small', ink.axis],
+  ['no run yet', ink.grid],
+]);
+
+/** Axes and colours of the chart. */
+function encodingOf(
+  marks: readonly Mark[],
+  base: string,
+): Readonly<Record<'x' | 'y' | 'color', object>> {
+  const domain = [...colours.keys()].filter((key) => marks.some(({ verdict }) => verdict === key));
+  const isEmpty = marks.every(({ difference }) => difference === undefined);
+  return {
+    x: {
+      type: 'quantitative',
+      scale: isEmpty ? { domain: [-1, 1] } : { zero: true },
+      axis: { title: `test accuracy, points from ${base}`, format: '~g' },
+    },
+    y: {
+      field: 'label',
+      type: 'nominal',
+      sort: marks.map(({ label }) => label),
+      axis: { title: null, labelLimit: 330 },
+    },
+    color: {
+      field: 'verdict',
+      type: 'nominal',
+      scale: { domain, range: domain.map((key) => colours.get(key)) },
+      legend: { title: null, orient: 'top' },
+    },
+  };
+}
+
+function layersOf(
+  marks: readonly Mark[],
+  { x, y, color }: Readonly<Record<'x' | 'y' | 'color', object>>,
+): object[] {
+  const compared = marks.filter(({ difference }) => difference !== undefined);
+  const sure = marks.filter(({ low }) => low !== undefined);
+  const layer = (values: readonly Mark[], mark: object, places: object): object[] =>
+    values.length === 0 ? [] : [{ data: { values }, mark, encoding: { ...places, y, color } }];
+  return [
+    // Keeps a line for what has no runs, and puts 0 on the axis.
+    ...layer(marks, { type: 'point', opacity: 0, tooltip: false }, { x: { ...x, datum: 0 } }),
+    {
+      data: { values: [{ at: 0 }] },
+      mark: { type: 'rule', color: ink.axis, tooltip: false },
+      encoding: { x: { field: 'at', type: 'quantitative' } },
+    },
+    ...layer(
+      sure,
+      { type: 'rule', strokeWidth: 2 },
+      { x: { ...x, field: 'low' }, x2: { field: 'high' } },
+    ),
+    ...layer(
+      compared,
+      { type: 'point', filled: true, size: 80 },
+      { x: { ...x, field: 'difference' } },
+    ),
+  ];
+}
+
 /** A row in words: `without-muon -3.10 (-3.40 to -2.80), lower`. */
-function ablationText({ name, difference, low, high, verdict }: AblationRow): string {
-  const interval =
-    low === undefined || high === undefined ? '' : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+function ablationText({ name, difference, verdict, ...row }: AblationRow): string {
+  const ends = intervalText(row);
+  const interval = ends === undefined ? '' : ` (${ends})`;
   const found = difference === undefined ? '' : ` ${difference.toFixed(2)}${interval}`;
   return `${shortName(name)}${found}, ${verdict}`;
 }

@@ -2,7 +2,7 @@ import { findExperiment } from '../catalogue/catalogue';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { isTimed } from '../runs/load';
 import type { Run } from '../runs/run';
-import { summarise } from '../report/stats';
+import { spreadText, summarise } from '../report/stats';
 import { flatten } from '../text/table';
 import type { FlatRow } from '../text/table';
 import type { Figure } from './figure';
@@ -151,8 +151,7 @@ function timeOf(group: readonly Line[]): { readonly time?: string } {
 }
 
 function spread(values: readonly number[], decimals: number): string {
-  const { mean, sd } = summarise(values, { target: null });
-  return mean.toFixed(decimals) + (sd === null ? '' : ` ± ${sd.toFixed(decimals)}`);
+  return spreadText(summarise(values, { target: null }), decimals);
 }
 
 function publishedRow(name: string): FlatRow {

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { counts } from '../graph/dot';
 import { draw } from '../graph/draw';
 import { colourMap, escapeXml } from '../graph/colours';
 import { outline } from '../graph/outline';
 import type { Graph, Layer } from '../graph/spec';
 import type { Figure } from './figure';
+import { liveHtml } from './live-html';
 import { raster, rasterMetadata } from './raster';
 
 /** What can be chosen about a {@link drawing}. */
@@ -50,22 +50,19 @@ export async function drawing(
   const small = await raster(picture);
   const { nodes, edges, clusters } = counts(graph);
   const told = `${name}: ${nodes} nodes, ${edges} edges, ${clusters} clusters`;
-  const spec = JSON.stringify({ now, before });
-  const id = createHash('sha256').update(spec).digest('hex').slice(0, 16);
   return {
     bundle: {
-      'text/html':
-        `<div data-drawing="${id}"><img alt="${escapeXml(told)}" style="max-width:100%" ` +
-        `src="data:image/svg+xml;base64,${Buffer.from(picture).toString('base64')}"></div>\n` +
-        `<script>(window.cifar10FastDrawings ??= []).push(${forScript(`{"id":"${id}",${spec.slice(1)}`)})</script>`,
+      'text/html': liveHtml({
+        kind: 'drawing',
+        queue: 'cifar10FastDrawings',
+        spec: { now, before },
+        alt: told,
+        src: `data:image/svg+xml;base64,${Buffer.from(picture).toString('base64')}`,
+        size: 'style="max-width:100%"',
+      }),
       'image/png': small.png,
       'text/plain': told,
     },
     metadata: rasterMetadata(small),
   };
-}
-
-/** Text that may stand in a script element. */
-function forScript(text: string): string {
-  return text.replaceAll('<', String.raw`\u003c`);
 }

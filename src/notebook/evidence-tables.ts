@@ -1,4 +1,5 @@
 import type { AblationRow } from '../report/ablation';
+import { intervalText } from '../report/stats';
 import { meanText } from '../report/step-table';
 import type { StepRow } from '../report/step-table';
 import type { Figure } from './figure';
@@ -7,13 +8,12 @@ import { tabulate } from './tabulate';
 /** Differences, their intervals and what may be said of them, as a table. */
 export function ablationTable(rows: readonly AblationRow[]): Figure {
   return tabulate(
-    rows.map(({ name, title, runs, baseRuns, difference, low, high, verdict, runsNeeded }) => ({
+    rows.map(({ name, title, runs, baseRuns, difference, verdict, runsNeeded, ...ends }) => ({
       name,
       title,
       runs: `${runs} of ${baseRuns}`,
       difference: difference?.toFixed(2) ?? '–',
-      interval:
-        low === undefined || high === undefined ? '–' : `${low.toFixed(2)} to ${high.toFixed(2)}`,
+      interval: intervalText(ends) ?? '–',
       verdict,
       needed:
         verdict === 'cannot tell' && runsNeeded !== undefined

@@ -1,5 +1,6 @@
 import type { ScatterData } from 'plotly.js-dist';
 import type { AccuracyPoint } from '../report/frontier-points';
+import { intervalText } from '../report/stats';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { plotly } from './plotly';
@@ -87,9 +88,9 @@ export function frontier(points: readonly AccuracyPoint[]): Promise<Figure> {
 
 /** What pointing at a mark reads. */
 function hoverText(point: AccuracyPoint): string {
-  const { recipe, epochs, accPercent, low, high, pflop, runs, hardware, seconds, source } = point;
-  const interval =
-    low === undefined || high === undefined ? '' : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const { recipe, epochs, accPercent, pflop, runs, hardware, seconds, source } = point;
+  const ends = intervalText(point);
+  const interval = ends === undefined ? '' : ` (${ends})`;
   return [
     `<b>${recipe}</b>${epochs === undefined ? '' : `, ${epochs} epoch${epochs === 1 ? '' : 's'}`}`,
     `${accPercent.toFixed(2)} %${interval}, n = ${runs ?? 'not said'}`,

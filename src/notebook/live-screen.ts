@@ -4,7 +4,7 @@ import { countTrainable } from '../nn/network';
 import { localtime } from '../text/localtime';
 import { durationText } from '../text/progress';
 import type { Progress } from '../text/progress';
-import { summarise } from '../report/stats';
+import { spreadText, summarise } from '../report/stats';
 import type { EpochRow } from '../train/training';
 import { curves } from './curves';
 import { display } from './display';
@@ -272,6 +272,6 @@ function summaryOf(runs: readonly FinishedRun[]): string {
   const records = new Set(runs.map(({ name }) => name));
   if (runs.length === 1) return `test accuracy ${runs[0].result.accPercent.toFixed(2)} %, ${time}`;
   if (records.size > 1) return `${runs.length} runs, ${time} in all`;
-  const { mean, sd } = summarise(runs.map(({ result }) => result.accPercent));
-  return `test accuracy ${mean.toFixed(2)} ± ${(sd ?? 0).toFixed(2)} % (mean ± standard deviation of ${runs.length} runs), ${time} in all`;
+  const spread = spreadText(summarise(runs.map(({ result }) => result.accPercent)));
+  return `test accuracy ${spread} % (mean ± standard deviation of ${runs.length} runs), ${time} in all`;
 }

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Data, Layout } from 'plotly.js-dist';
 import { NotebookError } from '../base/errors';
-import { escapeXml } from '../graph/colours';
 import { plotlyScript } from '../report/plotly-script';
 import type { Figure } from './figure';
+import { liveHtml } from './live-html';
 import { fontFamily, ink, plotSize, series, zoom } from './theme';
 
 /** A trace of plotly.js, as its own types describe it: its `type` and what belongs to it. */
@@ -70,18 +69,21 @@ export async function plotly(
   // The header of a PNG begins with its width and height.
   const size = { width: png.readUInt32BE(16) / zoom, height: png.readUInt32BE(20) / zoom };
   const told = bundle['text/plain'] ?? 'plotly figure';
-  const drawn = JSON.stringify({
+  const shape = { width: plotSize.width + 160, height: 460, template };
+  const spec = {
     data: traces.map(rounded),
-    layout: { width: plotSize.width + 160, height: 460, template, ...(rounded(layout) as object) },
-  });
-  const id = createHash('sha256').update(drawn).digest('hex').slice(0, 16);
-  const spec = `{"id":"${id}",${drawn.slice(1)}`.replaceAll('<', String.raw`\u003c`);
+    layout: { ...shape, ...(rounded(layout) as object) },
+  };
   return {
     bundle: {
-      'text/html':
-        `<div data-plotly="${id}"><img alt="${escapeXml(told)}" width="${size.width}" height="${size.height}" ` +
-        `src="data:image/png;base64,${png.toString('base64')}"></div>\n` +
-        `<script>(window.cifar10FastPlots ??= []).push(${spec})</script>`,
+      'text/html': liveHtml({
+        kind: 'plotly',
+        queue: 'cifar10FastPlots',
+        spec,
+        alt: told,
+        src: `data:image/png;base64,${png.toString('base64')}`,
+        size: `width="${size.width}" height="${size.height}"`,
+      }),
       'image/png': png,
       'text/plain': told,
     },

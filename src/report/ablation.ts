@@ -26,9 +26,10 @@ export interface AblationRow {
 export interface AblationOptions {
   /** The length of the runs, as `run.epochs=…` asked for it; default: the experiments' own. */
   readonly epochs?: number;
-  /** Of the intervals, and of the test behind the verdict. Default: 0.95. */
-  readonly level?: number;
 }
+
+/** Of the intervals, and of the test behind the verdict. */
+const level = 0.95;
 
 /** With fewer runs on one side, its own variance is no measure of anything. */
 const fewestRuns = 3;
@@ -41,7 +42,7 @@ export function ablationRows(
   base: Experiment,
   changes: readonly Experiment[],
   runs: readonly Run[],
-  { epochs, level = 0.95 }: AblationOptions = {},
+  { epochs }: AblationOptions = {},
 ): AblationRow[] {
   const groups = fullRuns(runs);
   const observed = (name: string): { readonly seed: number; readonly value: number }[] =>

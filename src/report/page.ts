@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { scriptJson } from '../text/script-json';
 import type { ChartSpec } from './charts';
 import { plotlyScript } from './plotly-script';
 import type { Plot } from './time-plot';
@@ -177,8 +178,7 @@ const colours = {
   dark: ['#4aa3df', '#f0783c', '#2bb68a', '#d990b8', '#e69f00', '#9ad2f5', '#e6edf3'],
 };
 
-const forScript = (value: unknown): string =>
-  JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
+const forScript = (value: unknown): string => scriptJson(JSON.stringify(value));
 
 /** Draws every chart and figure, and again when the reader turns the screen dark or light. */
 function drawing({ charts, plots }: Drawn): string {

@@ -5,7 +5,7 @@ import { columnsText } from '../text/columns';
 import type { Comparison } from './compare';
 import { machineNames } from './group-names';
 import type { RunGroup, RunReport } from './groups';
-import type { Summary } from './stats';
+import { intervalText, spreadText } from './stats';
 
 /** The statistics as a table for a terminal, beside the published figures, with notes. */
 export function reportText(report: RunReport): string {
@@ -69,12 +69,10 @@ export function summaryTable({ groups, goal, level }: RunReport): {
       acc.mean.toFixed(2),
       acc.sd === null ? '-' : acc.sd.toFixed(2),
       acc.median.toFixed(2),
-      acc.interval === null
-        ? '-'
-        : `${acc.interval.low.toFixed(2)} to ${acc.interval.high.toFixed(2)}`,
+      intervalText(acc.interval) ?? '-',
       `${acc.reached}/${acc.count}`,
       publishedText(published),
-      time === null ? '-' : spread(time, 1),
+      time === null ? '-' : spreadText(time, 1),
       imagesPerSec === null ? '-' : Math.round(imagesPerSec).toLocaleString('en'),
     ];
   });
@@ -236,12 +234,6 @@ export function reportJson(report: RunReport): object {
     repeated: pathsOf(report.repeated),
     diverged: pathsOf(report.diverged),
   };
-}
-
-function spread({ mean, sd }: Summary, decimals: number): string {
-  return sd === null
-    ? mean.toFixed(decimals)
-    : `${mean.toFixed(decimals)} ± ${sd.toFixed(decimals)}`;
 }
 
 /** A level in percent. */

@@ -2,7 +2,7 @@ import type { Experiment } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
 import { fullRuns, runsOf, secondsText } from '../runs/full-runs';
-import { summarise } from './stats';
+import { intervalText, summarise } from './stats';
 
 /** One step of a study, what full-scale runs of it came to here, and what was published for it. */
 export interface StepRow {
@@ -55,12 +55,9 @@ export function stepRows(
 }
 
 /** Mean and interval in words: `94.13 (94.03 to 94.23)`; of a single run that there is none. */
-export function meanText({ runs, accPercent, low, high }: StepRow): string {
+export function meanText({ runs, accPercent, ...ends }: StepRow): string {
   if (accPercent === undefined) return 'no run yet';
-  if (low === undefined || high === undefined) {
-    return `${accPercent.toFixed(2)} (${runs} run: no interval)`;
-  }
-  return `${accPercent.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  return `${accPercent.toFixed(2)} (${intervalText(ends) ?? `${runs} run: no interval`})`;
 }
 
 /** The steps as a table for a terminal. */

@@ -25,6 +25,14 @@ export interface ExportOptions {
   readonly tta?: boolean;
 }
 
+/** What a trained network is written as. */
+export interface Exported {
+  /** By name, without `about.json`. */
+  readonly files: ReadonlyMap<string, string | Uint8Array>;
+  /** What `about.json` says. */
+  readonly about: object;
+}
+
 /**
  * A trained network as files for other programs, by name: `saved_model.pb`, or `model.json` and its shards, or
  * `network.onnx`, or `network.safetensors`, weights `[...]` in the shapes of their layers; and `about.json`, which says what
@@ -38,20 +46,50 @@ export interface ExportOptions {
 export function exported(
   trained: TrainedNetwork,
   format: ExportFormat,
-  { tta = trained.tta }: ExportOptions = {},
+  options: ExportOptions = {},
 ): ReadonlyMap<string, string | Uint8Array> {
-  const {
-    graph,
-    variables,
-    name: record,
-    scale,
-    seed,
-    epoch,
-    checkpoint,
-    isEma,
-    accPercent,
-  } = trained;
-  const about = {
+  const { files, about } = exportOf(trained, format, options);
+  return new Map([...files, ['about.json', aboutText(about)]]);
+}
+
+/** The text of an `about.json`. */
+export function aboutText(about: object): string {
+  return `${JSON.stringify(about, null, 2)}\n`;
+}
+
+/**
+ * {@link exported} before `about.json` is a text.
+ *
+ * @throws ExportError if the variables are not those of the network
+ */
+export function exportOf(
+  trained: TrainedNetwork,
+  format: ExportFormat,
+  { tta = trained.tta }: ExportOptions = {},
+): Exported {
+  const { graph, variables } = trained;
+  const about = aboutOf(trained);
+  if (format === 'safetensors') {
+    const tensors = Object.entries(variables).map(([path, { shape, data }]) => {
+      return [path, { dtype: 'F32', shape, data: data as Float32Array }] as const;
+    });
+    const metadata = { format: 'cifar10-fast network 1', about: JSON.stringify(about) };
+    const files = new Map([['network.safetensors', writeSafetensors(tensors, metadata)]]);
+    return { files, about: { ...about, format } };
+  }
+  const frozen = freeze(graph, variables, { normalisation: { mean, std }, tta });
+  const { images, bytes } = frozen.inputs;
+  const inputs = format === 'saved-model' ? { images, bytes } : { images };
+  return {
+    files: graphFiles(frozen, format, { ...about, tta }),
+    about: { ...about, format, tta, inputs, outputs: frozen.outputs },
+  };
+}
+
+/** What a network is, in every format. */
+function aboutOf({ name: record, isEma, accPercent, ...trained }: TrainedNetwork): object {
+  const { scale, seed, epoch, checkpoint } = trained;
+  return {
     record,
     scale,
     seed,
@@ -62,25 +100,6 @@ export function exported(
     classes,
     normalisation: { mean, std },
   };
-  const text = (more: object): string => `${JSON.stringify({ ...about, ...more }, null, 2)}\n`;
-  if (format === 'safetensors') {
-    const tensors = Object.entries(variables).map(([path, { shape, data }]) => {
-      return [path, { dtype: 'F32', shape, data: data as Float32Array }] as const;
-    });
-    const metadata = { format: 'cifar10-fast network 1', about: JSON.stringify(about) };
-    return new Map<string, string | Uint8Array>([
-      ['network.safetensors', writeSafetensors(tensors, metadata)],
-      ['about.json', text({ format })],
-    ]);
-  }
-  const frozen = freeze(graph, variables, { normalisation: { mean, std }, tta });
-  const files = graphFiles(frozen, format, { ...about, tta });
-  const { images, bytes } = frozen.inputs;
-  const inputs = format === 'saved-model' ? { images, bytes } : { images };
-  return new Map<string, string | Uint8Array>([
-    ...files,
-    ['about.json', text({ format, tta, inputs, outputs: frozen.outputs })],
-  ]);
 }
 
 function graphFiles(

@@ -7,7 +7,8 @@ import type { Split } from '../data/cifar10';
 import type { PageAbout } from '../export/page-about';
 import { createPredictor, softmax } from '../export/predictor';
 import { countTrainable } from '../nn/network';
-import { exported } from './exported';
+import { scriptJson } from '../text/script-json';
+import { aboutText, exportOf } from './exported';
 import { stagesOf } from './stages';
 import type { TrainedNetwork } from './trained-network';
 
@@ -42,11 +43,11 @@ export async function pageOf(
     labels: test.labels.subarray(0, count),
   };
   const about = await aboutOf(trained, shown, tta);
-  const files = exported(trained, 'tfjs', { tta });
+  const { files, about: facts } = exportOf(trained, 'tfjs', { tta });
   const shards = [...files].filter(([name]) => name.endsWith('.bin'));
   const blocks: readonly (readonly [id: string, content: string])[] = [
-    ['about', JSON.stringify(about).replaceAll('<', '\\u003c')],
-    ['model', (files.get('model.json') as string).trim().replaceAll('<', '\\u003c')],
+    ['about', scriptJson(JSON.stringify(about))],
+    ['model', scriptJson((files.get('model.json') as string).trim())],
     ['weights', base64(Buffer.concat(shards.map(([, content]) => Buffer.from(content))))],
     ['features', base64(await featuresOf(trained, shown.images))],
     ['sheet', base64(await sheetOf(shown.images))],
@@ -56,10 +57,9 @@ export async function pageOf(
   });
   // A function, as texts of JSON may hold what is special in a replacement.
   const html = template.replace('<!-- data -->', () => text.join('\n'));
-  const facts = JSON.parse(files.get('about.json') as string) as object;
   return new Map([
     ['index.html', html],
-    ['about.json', `${JSON.stringify({ ...facts, format: 'page' }, null, 2)}\n`],
+    ['about.json', aboutText({ ...facts, format: 'page' })],
   ]);
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { findExperiment } from '../catalogue/catalogue';
+import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import { trainerOf } from '../runs/prepare';
 import type { Examples } from '../train/training';
@@ -14,13 +15,13 @@ test('smaller images first take operations away from training, and none from the
   expect(small.train).toBeGreaterThan(0.5 * plain.train);
 });
 
-test('counts what a trainer of all images counts', () => {
-  const experiment = smoke('fastest');
+test.each([512, 500, 100])('counts what a trainer of all %i test images counts', (valid) => {
+  const experiment = overridden(smoke('fastest'), 'data.subset', { train: 1024, valid });
   const blank = (count: number): Examples => ({
     images: new Float32Array(count * 3072),
     labels: new Uint8Array(count),
   });
-  const trainer = trainerOf(experiment, { train: blank(1024), valid: blank(512) }, 0);
+  const trainer = trainerOf(experiment, { train: blank(1024), valid: blank(valid) }, 0);
   const expected = trainer.flops();
   trainer.dispose();
   expect(countRun(experiment)).toEqual(expected);

@@ -6,23 +6,35 @@ import type { Examples, RunFlops } from '../train/training';
 /**
  * Floating-point operations of a whole run of an experiment, counted in the graphs of its steps: exact, without a step of
  * training and without CIFAR-10. Blank images stand in for the 50,000 and 10,000 (or as many as the experiment takes), as
- * what is counted does not depend on what they show.
+ * what is counted does not depend on what they show; no more of them are made than batches of one size need.
  *
  * @throws EngineError if TensorFlow does not load
  */
 export function countRun(experiment: Experiment): RunFlops {
-  const { train = 50_000, valid = 10_000 } = experiment.data.subset ?? {};
+  const { batchSize, validBatchSize = batchSize, subset } = experiment.data;
+  const { train = 50_000, valid = 10_000 } = subset ?? {};
+  const short = oneStepEpochs(experiment, train);
+  const count = (examples: number, validExamples: number): RunFlops =>
+    countWith(short ?? experiment, { train: examples, valid: validExamples });
+  const rest = valid % validBatchSize;
+  const wholeBatches = (valid - rest) / validBatchSize;
+  const examples = short === undefined ? train : batchSize;
+  if (wholeBatches < 2) return count(examples, valid);
+  const once = count(examples, validBatchSize + rest);
+  const batch = rest === 0 ? once : count(batchSize, validBatchSize);
+  return { ...once, evaluation: once.evaluation + (wholeBatches - 1) * batch.evaluation };
+}
+
+/** Operations of a run over so many blank images. */
+function countWith(
+  experiment: Experiment,
+  { train, valid }: { readonly train: number; readonly valid: number },
+): RunFlops {
   const blank = (count: number): Examples => ({
     images: new Float32Array(count * 32 * 32 * 3),
     labels: new Uint8Array(count),
   });
-  const short = oneStepEpochs(experiment, train);
-  const examples = short === undefined ? train : experiment.data.batchSize;
-  const trainer = trainerOf(
-    short ?? experiment,
-    { train: blank(examples), valid: blank(valid) },
-    0,
-  );
+  const trainer = trainerOf(experiment, { train: blank(train), valid: blank(valid) }, 0);
   try {
     return trainer.flops();
   } finally {

@@ -1,6 +1,6 @@
-import { alternatingFlips, flipLR } from '../augment/flip';
-import { plan } from '../augment/plan';
-import { createRng } from '../base/rng';
+import { flipLR } from '../augment/flip';
+import type { ImageShape } from '../augment/window';
+import { drawEpoch } from '../train/epoch-batches';
 
 /** What images were seen as after so many epochs. */
 export type ViewsSeen = {
@@ -24,15 +24,17 @@ export function viewsSeen(
 ): ViewsSeen[] {
   const wasPlain = new Uint8Array(images);
   const wasMirrored = new Uint8Array(images);
+  const padded: ImageShape = [32, 32];
+  const options = {
+    transforms: [flipLR({ isAlternating })],
+    count: images,
+    batchSize: images,
+    padded,
+  };
   let before: Int32Array | undefined;
   return Array.from({ length: epochs }, (_, index) => {
     const epoch = index + 1;
-    const flips = isAlternating
-      ? alternatingFlips(images, epoch, createRng(seed, 'flip'))
-      : plan([flipLR()], [32, 32], images, {
-          scheme: 'per-example',
-          rng: createRng(seed, 'augment', epoch),
-        }).flip;
+    const { flip: flips } = drawEpoch(options, seed, epoch, false).choices;
     let [both, repeated] = [0, 0];
     for (const [image, flip] of flips.entries()) {
       (flip === 1 ? wasMirrored : wasPlain)[image] = 1;
