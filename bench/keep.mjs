@@ -4,11 +4,12 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from '../scripts/options.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const from = join(here, 'measured');
 const to = join(here, 'results');
-const names = process.argv.slice(2);
+const { words: names } = optionsOf(import.meta.url, {}, { mostWords: Infinity });
 const found = existsSync(from) ? readdirSync(from).map((file) => file.replace(/\.tsv$/, '')) : [];
 const missing = names.filter((name) => !found.includes(name));
 if (missing.length > 0) {

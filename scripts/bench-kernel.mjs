@@ -20,11 +20,16 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { wholeNumber } from '../bench/flags.mjs';
 import { root } from './kernel-tools.mjs';
+import { optionsOf } from './options.mjs';
 import { writeSection } from './sections.mjs';
 
-const at = process.argv.indexOf('--rounds');
-const rounds = at < 0 ? 9 : Number(process.argv[at + 1]);
+const { rounds } = optionsOf(
+  import.meta.url,
+  { rounds: { type: 'string', default: '9' } },
+  { read: (given) => ({ rounds: wholeNumber('rounds', given.rounds) }) },
+);
 const deno = '2.9.6';
 const trivialCells = 20;
 

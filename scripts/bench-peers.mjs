@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const venv = join(root, '.venv-peers');
@@ -86,12 +87,8 @@ function tryCompiler() {
   return false;
 }
 
-const args = process.argv.slice(2);
-if (args.length > 1 || (args.length === 1 && args[0] !== '--clean')) {
-  console.error('usage: npm run bench:peers [-- --clean]');
-  process.exit(2);
-}
-if (args[0] === '--clean') {
+const { clean } = optionsOf(import.meta.url, { clean: { type: 'boolean' } });
+if (clean) {
   rmSync(venv, { recursive: true, force: true });
   console.log('.venv-peers is removed');
   process.exit(0);

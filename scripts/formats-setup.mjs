@@ -6,7 +6,7 @@
 // Versions and hashes are those of setup/lock-formats.txt; docs/runs.md says how that file is made.
 import { setUpVenv } from './venv.mjs';
 
-setUpVenv({
+setUpVenv(import.meta.url, {
   name: 'formats',
   title: 'NumPy, safetensors, TensorBoard, TensorFlow, ONNX and onnxruntime',
   leastPython: [3, 10],

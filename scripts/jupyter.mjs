@@ -3,15 +3,20 @@
 //   node scripts/jupyter.mjs lab [NOTEBOOK.ipynb] [--no-browser …]
 //   node scripts/jupyter.mjs notebook
 //
-// It listens on this machine only and asks for a token: Jupyter's defaults.
+// Its own options: .venv/bin/jupyter lab --help-all. It listens on this machine only and asks for a token: Jupyter's defaults.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, '.venv/bin');
 const [program = 'lab', ...args] = process.argv.slice(2);
+// Any other option is Jupyter's.
+if ([program, ...args].includes('--help')) {
+  optionsOf(import.meta.url, {}, { mostWords: Infinity });
+}
 if (!existsSync(join(bin, `jupyter-${program}`))) {
   console.error(`jupyter: ${bin} has no jupyter-${program}. Run: ./kernel-setup.sh`);
   process.exit(1);

@@ -9,9 +9,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startVitest } from 'vitest/node';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const [other, ...more] = process.argv.slice(2);
+const { words } = optionsOf(import.meta.url, {}, { mostWords: 1 });
+const [other] = words;
 // npm runs scripts in the package's folder; a path is meant from where npm was called.
 const folder =
   other === undefined
@@ -19,10 +21,10 @@ const folder =
     : resolve(process.env.INIT_CWD ?? '', other);
 const isFixture = (file) => file.endsWith('.json') || file.endsWith('.safetensors');
 const hasFixture = existsSync(folder) && readdirSync(folder).some(isFixture);
-if (more.length > 0 || !hasFixture) {
+if (!hasFixture) {
   console.error(
-    `parity: ${more.length > 0 ? 'more than one folder was given' : `${folder} holds no fixture`}. ` +
-      'Name one folder with NAME.json and, where the fixture has tensors, NAME.safetensors.',
+    `parity: ${folder} holds no fixture. ` +
+      'Name a folder with NAME.json and, where the fixture has tensors, NAME.safetensors.',
   );
   process.exit(2);
 }

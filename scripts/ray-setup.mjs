@@ -7,7 +7,7 @@
 // have the same version of Ray and the same minor version of Python as its driver, so PYTHON may name which one to use.
 import { setUpVenv } from './venv.mjs';
 
-setUpVenv({
+setUpVenv(import.meta.url, {
   name: 'ray',
   title: 'Ray',
   leastPython: [3, 10],

@@ -4,13 +4,14 @@
 //   node scripts/readme.mjs --check      writes nothing; exit code 1 if a page differs from its sources
 //   node scripts/readme.mjs add FOLDER…  adds finished runs (folders that `train` made) to results/, then writes
 //
-// --root DIR before any of these means another checkout. results/README.md describes the files. Runs are one row of a table
+// --root DIR means another checkout. results/README.md describes the files. Runs are one row of a table
 // if experiment, scale, precision, threads, hardware and TensorFlow agree. Of the benchmark, the newest sitting of each
 // machine is shown.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { optionsOf } from './options.mjs';
 import { addResult, fail, readResults } from './result-files.mjs';
 import {
   directionsOf,
@@ -35,13 +36,22 @@ function filled(page, before, sections) {
   }, before);
 }
 
-const args = process.argv.slice(2);
-const root = args[0] === '--root' ? resolve(args.splice(0, 2)[1]) : home;
-const isCheck = args[0] === '--check';
-if (args[0] === 'add' && args.length > 1) {
-  for (const run of args.slice(1)) addResult(root, resolve(run));
-} else if (args.length > (isCheck ? 1 : 0))
-  fail('usage: node scripts/readme.mjs [--check | add FOLDER…]');
+const given = optionsOf(
+  import.meta.url,
+  { check: { type: 'boolean', default: false }, root: { type: 'string', default: home } },
+  {
+    mostWords: Infinity,
+    read: ({ words: [command, ...folders], ...values }) => {
+      if (command !== undefined && (command !== 'add' || folders.length === 0 || values.check)) {
+        throw new TypeError(`"${command}" is neither --check nor add FOLDER….`);
+      }
+      return { ...values, folders };
+    },
+  },
+);
+const { check: isCheck } = given;
+const root = resolve(given.root);
+for (const folder of given.folders) addResult(root, resolve(folder));
 
 const runs = readResults(root);
 const grouped = groupsOf(runs);

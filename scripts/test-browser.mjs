@@ -4,104 +4,35 @@
 //
 // --kept looks at what they keep and runs nothing. --pictures also takes a picture of each notebook as it is kept, a small
 // one, and of the demo a dark one, too, into docs/pictures/notebooks/. Without Chromium on PATH it reports that and tests nothing.
-import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
+import { startLab } from './jupyter-lab.mjs';
 import { codeCells, fileOf, names, read, root } from './notebook-files.mjs';
+import { takePictures } from './notebook-pictures.mjs';
+import { optionsOf } from './options.mjs';
 import { attempt, endTally, expectSame } from './tally.mjs';
 
-const args = process.argv.slice(2);
-const takesPictures = args.includes('--pictures');
-const onlyLooks = args.includes('--kept');
-const asked = args.filter((arg) => !arg.startsWith('--'));
+const {
+  pictures: takesPictures,
+  kept: onlyLooks,
+  words: asked,
+} = optionsOf(
+  import.meta.url,
+  {
+    kept: { type: 'boolean', default: false },
+    pictures: { type: 'boolean', default: false },
+  },
+  { mostWords: Infinity },
+);
 const chosen =
   asked.length > 0 ? asked : names().filter((name) => ['demo', 'experiments'].includes(name));
 
 // Below the checkout, so that cells find the library; runs/ is no part of the repository.
 mkdirSync(join(root, 'runs'), { recursive: true });
 const scratch = mkdtempSync(join(root, 'runs/browser-'));
-const bin = join(root, '.venv/bin');
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** JupyterLab on the scratch folder; nothing of the user's settings, nothing left behind in them. */
-async function startLab({ theme, scale }) {
-  const home = mkdtempSync(join(scratch, 'home-'));
-  const settings = join(home, 'settings');
-  const set = (extension, name, value) => {
-    mkdirSync(join(settings, '@jupyterlab', extension), { recursive: true });
-    writeFileSync(
-      join(settings, '@jupyterlab', extension, `${name}.jupyterlab-settings`),
-      JSON.stringify(value),
-    );
-  };
-  set('apputils-extension', 'themes', { theme: `JupyterLab ${theme}` });
-  set('apputils-extension', 'notification', { fetchNews: 'false', checkForUpdates: false });
-  // Every cell is in the page, also those out of sight.
-  set('notebook-extension', 'tracker', { windowingMode: 'none' });
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const child = spawn(
-    join(bin, 'jupyter-lab'),
-    [
-      ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
-      '--no-browser',
-      `--port=${port}`,
-      '--IdentityProvider.token=browser',
-      `--LabApp.user_settings_dir=${settings}`,
-      `--LabApp.workspaces_dir=${join(home, 'workspaces')}`,
-      `--ServerApp.root_dir=${scratch}`,
-    ],
-    {
-      detached: true,
-      env: {
-        ...process.env,
-        PATH: `${bin}:${process.env.PATH}`,
-        JUPYTER_CONFIG_DIR: join(home, 'config'),
-        JUPYTER_DATA_DIR: join(home, 'data'),
-        CIFAR10_FAST_SCALE: scale,
-        CIFAR10_FAST_RUNS: join(home, 'runs'),
-      },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  );
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += chunk));
-  for (let tries = 0; ; tries++) {
-    const answer = await fetch(`${url}/api?token=browser`).catch(() => undefined);
-    if (answer?.ok) break;
-    if (tries > 120 || child.exitCode !== null)
-      throw new Error(`JupyterLab does not start:\n${said}`);
-    await sleep(500);
-  }
-  return {
-    open: (name) => `${url}/lab/tree/${name}.ipynb?token=browser`,
-    async stop() {
-      // Kernels first: they outlive a server that gets only a signal.
-      const kernels = await fetch(`${url}/api/kernels?token=browser`).then((answer) =>
-        answer.json(),
-      );
-      for (const { id } of kernels) {
-        await fetch(`${url}/api/kernels/${id}?token=browser`, { method: 'DELETE' }).catch(
-          () => undefined,
-        );
-      }
-      const ended = new Promise((resolve) => child.on('exit', resolve));
-      process.kill(child.pid, 'SIGTERM');
-      await ended;
-    },
-  };
-}
 
 const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
 
@@ -187,73 +118,11 @@ async function until(page, what, timeoutSec, holds) {
   }
 }
 
-/** Pixels of the page that a picture shows; Chromium draws no more than 16,384 at once, and WebP holds no more. */
-const pictureHeight = 12_000;
-
-/** A notebook from its first line to its last, in as many pictures as it takes. */
-async function takePictures(page, name, theme) {
-  const folder = join(root, 'docs/pictures/notebooks');
-  mkdirSync(folder, { recursive: true });
-  const prefix = `${name}-${theme.toLowerCase()}`;
-  for (const old of readdirSync(folder)) {
-    if (new RegExp(`^${prefix}(-\\d+)?\\.webp$`).test(old)) rmSync(join(folder, old));
-  }
-  const notebook = page.locator('.jp-Notebook .jp-WindowedPanel-outer').first();
-  // JupyterLab scrolls beyond the last cell.
-  const lengthOf = () =>
-    notebook.evaluate((panel) => {
-      const bottoms = [...panel.querySelectorAll('.jp-Cell')].map(
-        (cell) => cell.getBoundingClientRect().bottom,
-      );
-      return Math.ceil(
-        Math.max(...bottoms) - panel.getBoundingClientRect().top + panel.scrollTop + 10,
-      );
-    });
-  await page.setViewportSize({
-    width: 1180,
-    height: Math.min(pictureHeight, await lengthOf()) + 160,
-  });
-  await sleep(3000);
-  const length = await lengthOf();
-  const { x, y, width, height } = await notebook.boundingBox();
-  const count = Math.ceil(length / height);
-  const step = Math.ceil(length / count);
-  for (let part = 0; part < count; part++) {
-    const start = part * step;
-    const scrolled = await notebook.evaluate((panel, top) => {
-      panel.scrollTop = top;
-      return panel.scrollTop;
-    }, start);
-    await sleep(1500);
-    // The last part cannot be scrolled to the top.
-    const clip = { x, y: y + start - scrolled, width, height: Math.min(step, length - start) };
-    const webp = await smaller(page, await page.screenshot({ clip }));
-    writeFileSync(join(folder, `${prefix}${count === 1 ? '' : `-${part + 1}`}.webp`), webp);
-  }
-}
-
-/** A screenshot as a WebP of four fifths of its size. */
-async function smaller(page, png) {
-  const blank = await page.context().newPage();
-  const webp = await blank.evaluate(async (base64) => {
-    const bytes = Uint8Array.from(atob(base64), (letter) => letter.codePointAt(0));
-    const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [0.8 * bitmap.width, 0.8 * bitmap.height];
-    const context = canvas.getContext('2d');
-    context.imageSmoothingQuality = 'high';
-    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL('image/webp', 0.5).split(',')[1];
-  }, png.toString('base64'));
-  await blank.close();
-  return Buffer.from(webp, 'base64');
-}
-
 /** What a notebook keeps, as a reader sees it who has just cloned the repository. */
 async function lookAtKept(name) {
   const stored = codeCells(read(name));
   for (const theme of ['Light', 'Dark']) {
-    const lab = await startLab({ theme, scale: 'smoke' });
+    const lab = await startLab(scratch, { theme, scale: 'smoke' });
     const { page, outside, close } = await openNotebook(lab, name, theme);
     try {
       await attempt(
@@ -292,7 +161,7 @@ async function lookAtKept(name) {
 /** A notebook executed from top to bottom in the browser. */
 async function runToTheEnd(name) {
   const stored = codeCells(read(name));
-  const lab = await startLab({ theme: 'Light', scale: 'smoke' });
+  const lab = await startLab(scratch, { theme: 'Light', scale: 'smoke' });
   const { page, outside, close } = await openNotebook(lab, name, 'Light');
   try {
     await attempt(`${name}, run at smoke scale: every cell ends, without an error`, async () => {
@@ -406,7 +275,7 @@ async function addCell(page, code) {
 /** The cell that trains, watched and stopped. */
 async function stopTraining(name, id) {
   const index = codeCells(read(name)).findIndex((cell) => cell.id === id);
-  const lab = await startLab({ theme: 'Light', scale: 'pocket' });
+  const lab = await startLab(scratch, { theme: 'Light', scale: 'pocket' });
   const { page, close } = await openNotebook(lab, name, 'Light');
   const cell = page.locator('.jp-Notebook .jp-CodeCell').nth(index);
   const status = cell.locator('[data-live="on"]');

@@ -11,12 +11,15 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { execute, root, write } from './notebook-files.mjs';
+import { optionsOf } from './options.mjs';
 import { check, endTally } from './tally.mjs';
 
-const args = process.argv.slice(2);
-const at = args.indexOf('--pictures');
-const [, folder] = at === -1 ? [] : args.splice(at, 2);
-const names = args.length > 0 ? args : ['hyperparameters'];
+const { pictures: folder, words } = optionsOf(
+  import.meta.url,
+  { pictures: { type: 'string' } },
+  { mostWords: Infinity },
+);
+const names = words.length > 0 ? words : ['hyperparameters'];
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-exported-'));
 /** The notebook, executed and with its scripts, as a page. */
 async function exported(name) {

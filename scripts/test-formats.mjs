@@ -13,6 +13,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { optionsOf } from './options.mjs';
+
+optionsOf(import.meta.url);
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const python = join(root, '.venv-formats/bin/python');

@@ -11,6 +11,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { installTools, python, root } from './kernel-tools.mjs';
 import { writeSection } from './sections.mjs';
+import { optionsOf } from './options.mjs';
+
+optionsOf(import.meta.url);
 
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-kernel-test-'));
 const conformance = join(scratch, 'conformance.json');

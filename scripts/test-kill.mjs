@@ -13,22 +13,26 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { isDeepStrictEqual } from 'node:util';
+import { wholeNumber } from '../bench/flags.mjs';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const main = join(root, 'dist/cli/main.js');
-const { createRng, readCheckpoint } = createRequire(import.meta.url)(join(root, 'dist/index.js'));
-const { values } = parseArgs({
-  options: {
+const { kills, seed } = optionsOf(
+  import.meta.url,
+  {
     kills: { type: 'string', default: '20' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seed: { type: 'string', default: String(1 + (Date.now() % 1_000_000)) },
   },
-});
-const [kills, seed] = [Number(values.kills), Number(values.seed)];
-if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
-  console.error('test-kill: --kills is a whole number of at least 1, --seed a whole number.');
-  process.exit(2);
-}
+  {
+    read: (given) => ({
+      kills: wholeNumber('kills', given.kills),
+      seed: wholeNumber('seed', given.seed),
+    }),
+  },
+);
+const { createRng, readCheckpoint } = createRequire(import.meta.url)(join(root, 'dist/index.js'));
 const writeKills = Math.ceil(kills / 5);
 const epochs = 6;
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-kill-'));

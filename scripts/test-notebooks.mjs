@@ -9,8 +9,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeCells, execute, names, read, root } from './notebook-files.mjs';
+import { optionsOf } from './options.mjs';
 import { check, endTally } from './tally.mjs';
 
+const { words } = optionsOf(import.meta.url, {}, { mostWords: Infinity });
 const { PNG } = createRequire(import.meta.url)('pngjs');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebooks-'));
 /** The kind of an output: its mime types, or the name of its stream. */
@@ -92,11 +94,10 @@ async function testNotebook(job) {
   check('no picture is empty, none without words', cells.flatMap(emptiness));
 }
 
-const args = process.argv.slice(2);
 // The longest first, so that no kernel has nothing to do at the end.
 const long = ['experiments', 'bag_of_tricks', 'batch_norm'];
 const others = names().filter((name) => !long.includes(name));
-const jobs = args.length > 0 ? args : [...long, ...others, 'stock:demo'];
+const jobs = words.length > 0 ? words : [...long, ...others, 'stock:demo'];
 if (jobs.some((job) => job.startsWith('stock:'))) installStock();
 const work = async () => {
   while (jobs.length > 0) await testNotebook(jobs.shift());

@@ -20,14 +20,11 @@ import sharp from 'sharp';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { library, root } from './notebook-files.mjs';
+import { optionsOf } from './options.mjs';
 import { writePictures } from './page-pictures.mjs';
 import { attempt, endTally, expectSame } from './tally.mjs';
 
-const [option, pictured] = process.argv.slice(2);
-if (option !== undefined && (option !== '--pictures' || pictured === undefined)) {
-  console.error('usage: node scripts/test-page.mjs [--pictures RUN]');
-  process.exit(2);
-}
+const { pictures: pictured } = optionsOf(import.meta.url, { pictures: { type: 'string' } });
 const { readPictureFile, resizeByArea } = library();
 mkdirSync(join(root, 'runs'), { recursive: true });
 const scratch = mkdtempSync(join(root, 'runs/page-'));
@@ -227,7 +224,10 @@ async function testUse(browser, subject) {
   });
   expectSame(faults, [], 'errors of the page');
   await close();
+}
 
+/** Scores that are not those of the network are noticed. */
+async function testWrongScores(browser, subject) {
   await attempt('a backend whose scores are wrong is not used', async () => {
     const html = readFileSync(subject.file, 'utf8').replace(/"first":\[[^,]+/, '"first":[2');
     const file = join(scratch, 'wrong.html');
@@ -311,6 +311,7 @@ try {
   await testPictures(browser, demo, pictures, `${pathToFileURL(demo.file).href}?backend=wasm`);
   await testPictures(browser, fastest, pictures.slice(0, 3), `${server.url}/fastest/index.html`);
   await testUse(browser, demo);
+  await testWrongScores(browser, demo);
   await testPhone(browser, demo);
   if (pictured !== undefined) await takePictures(browser);
   // WebGPU on a processor: the same programs as on a graphics card.

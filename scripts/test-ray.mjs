@@ -19,11 +19,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, '.venv-ray/bin');
 const cli = join(root, 'dist/cli/main.js');
-const isInside = process.argv[2] === '--inside';
+// For this script itself: it starts again within its namespace.
+const { inside: isInside = false } = optionsOf(import.meta.url, { inside: { type: 'boolean' } });
 
 if (!existsSync(join(bin, 'ray'))) {
   console.error('test:ray: Ray is not installed. npm run ray:setup');
@@ -140,13 +142,20 @@ function figures(logDir, seed) {
   );
 }
 
-async function main() {
-  const runs = 6;
+const runs = 6;
+
+/** The sweep that the one through Ray is compared with; returns its folder. */
+async function sweepHere() {
   const local = join(scratch, 'local');
   console.log('local sweep, two workers');
   const here = begin(process.execPath, sweepArgs(local, runs, '--workers', '2'));
   check('the local sweep ends well', (await here.end) === 0, here.stderr);
 
+  return local;
+}
+
+/** A head and two nodes. */
+async function startCluster() {
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const node = (ip, ...args) =>
@@ -175,7 +184,10 @@ async function main() {
     nodes.push(one);
     await until(`node ${ip}`, () => one.stdout.includes('Ray runtime started'));
   }
+  return { address, nodes };
+}
 
+async function testKilledNode({ address, nodes }, local) {
   console.log('the same sweep through Ray; a node is killed once both have a run');
   const remote = join(scratch, 'remote');
   const there = begin(process.execPath, sweepArgs(remote, runs, '--ray', address));
@@ -195,21 +207,8 @@ async function main() {
     60,
   );
   killGroup(nodes[1]);
-  const code = await there.end;
-  check('the sweep ends well although a node was killed', code === 0, there.stderr);
-  const said = code === 0 ? lines(there.stdout) : [];
-  const last = said.at(-1);
-  const seeds = said.slice(0, -1).map(({ seed }) => seed);
-  check(
-    'every run is reported once',
-    JSON.stringify(seeds.toSorted()) === JSON.stringify([...Array(runs).keys()]),
-    seeds,
-  );
-  const folders = readdirSync(remote).toSorted();
-  const wanted = Array.from({ length: runs }, (_, seed) => `demo-smoke-${seed}`);
-  check('and lies in one folder', JSON.stringify(folders) === JSON.stringify(wanted), folders);
-  check('a lost run was started again', /Started again/.test(there.stderr), there.stderr);
-  check('none failed, none is open', last?.failures.length === 0 && last?.open === 0, last);
+  await there.end;
+  checkOutcome(there, remote);
   for (let seed = 0; seed < runs; seed++) {
     const [a, b] = [local, remote].map((folder) => JSON.stringify(figures(folder, seed)));
     check(`seed ${seed} gives the bits of the local sweep`, a === b, [a, b]);
@@ -232,7 +231,28 @@ async function main() {
       ),
     again.stdout,
   );
+}
 
+/** What a sweep that lost a node says and leaves. */
+function checkOutcome(there, remote) {
+  const code = there.child.exitCode;
+  check('the sweep ends well although a node was killed', code === 0, there.stderr);
+  const said = code === 0 ? lines(there.stdout) : [];
+  const last = said.at(-1);
+  const seeds = said.slice(0, -1).map(({ seed }) => seed);
+  check(
+    'every run is reported once',
+    JSON.stringify(seeds.toSorted()) === JSON.stringify([...Array(runs).keys()]),
+    seeds,
+  );
+  const folders = readdirSync(remote).toSorted();
+  const wanted = Array.from({ length: runs }, (_, seed) => `demo-smoke-${seed}`);
+  check('and lies in one folder', JSON.stringify(folders) === JSON.stringify(wanted), folders);
+  check('a lost run was started again', /Started again/.test(there.stderr), there.stderr);
+  check('none failed, none is open', last?.failures.length === 0 && last?.open === 0, last);
+}
+
+async function testInterrupt({ address }) {
   console.log('Ctrl-C in mid-sweep');
   const stopped = join(scratch, 'stopped');
   const sweep = begin(process.execPath, sweepArgs(stopped, 3, '--seed', '50', '--ray', address));
@@ -244,13 +264,16 @@ async function main() {
   check('and says how to go on', /the same command goes on/.test(sweep.stderr), sweep.stderr);
   await until('its workers to end', () => workers().length === 0, 30).catch(() => undefined);
   check('no worker is left behind', workers().length === 0, workers());
+}
 
+async function measureCost({ address, nodes }) {
   console.log('what Ray costs: runs of a worker that does nothing');
   const stub = join(scratch, 'stub');
   mkdirSync(join(stub, 'dist/cli'), { recursive: true });
   writeFileSync(join(stub, 'dist/cli/main.js'), stubWorker);
   writeFileSync(join(stub, 'package.json'), '{}');
-  await stubNode(stub);
+  killGroup(nodes[0]);
+  await stubNode(address, stub);
   const cost = join(scratch, 'cost');
   const timed = async (runs, seed) => {
     const start = Date.now();
@@ -272,27 +295,19 @@ async function main() {
     `     ${few.sec.toFixed(1)} s for 20 runs, ${many.sec.toFixed(1)} s for 120, one after the other: ` +
       `${perRun.toFixed(0)} ms a run, of which ${times.toSorted((a, b) => a - b)[2]} ms are the start of Node`,
   );
+}
 
-  async function stubNode(home) {
-    killGroup(nodes[0]);
-    const one = begin(
-      join(bin, 'ray'),
-      [
-        'start',
-        '--block',
-        '--disable-usage-stats',
-        '--node-ip-address',
-        '127.0.0.4',
-        '--address',
-        address,
-        '--num-cpus',
-        '1',
-      ],
-      { env: { CIFAR10_FAST_HOME: home } },
-    );
-    await until('a node', () => one.stdout.includes('Ray runtime started'));
-  }
+/** A node whose workers come from another folder. */
+async function stubNode(address, home) {
+  const where = ['--node-ip-address', '127.0.0.4', '--address', address, '--num-cpus', '1'];
+  const one = begin(join(bin, 'ray'), ['start', '--block', '--disable-usage-stats', ...where], {
+    env: { CIFAR10_FAST_HOME: home },
+  });
+  await until('a node', () => one.stdout.includes('Ray runtime started'));
+}
 
+async function testFaults({ address }) {
+  const cost = join(scratch, 'cost');
   console.log('what cannot work is reported');
   const dead = begin(
     process.execPath,
@@ -319,6 +334,15 @@ async function main() {
     (await bare.end) === 1 && /has no Ray.*npm run ray:setup/s.test(bare.stderr),
     bare.stderr,
   );
+}
+
+async function main() {
+  const local = await sweepHere();
+  const cluster = await startCluster();
+  await testKilledNode(cluster, local);
+  await testInterrupt(cluster);
+  await measureCost(cluster);
+  await testFaults(cluster);
 }
 
 const stubWorker = `

@@ -8,13 +8,14 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { words } = optionsOf(import.meta.url, {}, { mostWords: Infinity });
 const { catalogue, loadCifar10, trainExperiment } = createRequire(import.meta.url)(
   join(root, 'dist/index.js'),
 );
 
-const words = process.argv.slice(2);
 const records = [...catalogue.values()].filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );

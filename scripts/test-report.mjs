@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { browserPath } from './browser-path.mjs';
 import { library, root } from './notebook-files.mjs';
+import { optionsOf } from './options.mjs';
 import { check, endTally } from './tally.mjs';
 
+const { pictures: folder } = optionsOf(import.meta.url, { pictures: { type: 'string' } });
 const { findExperiment, findRuns, reportPage, reportRuns } = library();
-const args = process.argv.slice(2);
-const folder = args[0] === '--pictures' ? args[1] : undefined;
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-report-'));
 /** A made-up run that gets better by epoch. */
 function madeRun(name, seed, machine, factor, overrides = []) {

@@ -1,7 +1,7 @@
 // Runs suites one after the other and adds up what passed and failed.
 //
 //   node scripts/test.mjs            everything that `npm test` promises
-//   node scripts/test.mjs check      the suites named
+//   node scripts/test.mjs check      the suites named: all, source, check, parity, kernel, notebooks
 //
 // The last line is `N passed, N failed`; the exit code is 1 if anything failed, or if a suite ran no test.
 import { spawn, spawnSync } from 'node:child_process';
@@ -10,10 +10,12 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-test-'));
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
 /** The script that a package puts on the command line, to be run by this very node. */
 function script(name, bin = name) {
@@ -111,14 +113,19 @@ const suites = {
   notebooks,
 };
 
-const named = process.argv.slice(2);
-const unknown = named.find((name) => !(name in suites));
-if (unknown !== undefined) {
-  console.error(
-    `test: there is no suite "${unknown}". Suites are: ${Object.keys(suites).join(', ')}.`,
-  );
-  process.exit(2);
-}
+const { words: named } = optionsOf(
+  import.meta.url,
+  {},
+  {
+    mostWords: Infinity,
+    read: ({ words }) => {
+      const unknown = words.find((name) => !(name in suites));
+      if (unknown === undefined) return { words };
+      const known = Object.keys(suites).join(', ');
+      throw new TypeError(`there is no suite "${unknown}". Suites are: ${known}.`);
+    },
+  },
+);
 
 const rows = [];
 for (const name of named.length > 0 ? named : ['all']) {
@@ -133,8 +140,6 @@ for (const name of named.length > 0 ? named : ['all']) {
     });
   }
 }
-rmSync(scratch, { recursive: true, force: true });
-
 console.log();
 for (const { name, sec, passed, failed } of rows) {
   console.log(

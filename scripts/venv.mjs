@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const run = (command, args, options = {}) =>
@@ -13,12 +14,13 @@ const run = (command, args, options = {}) =>
  * Sets up `.venv-NAME` with exactly what `setup/lock-NAME.txt` says, by version and hash; with `--clean` on the command line
  * removes it. One that is set up, by the same lock, is left alone. Ends the process where that fails.
  *
+ * @param url `import.meta.url` of the script, whose head is its help
  * @param name of the environment, its lock, and its npm script `NAME:setup`
  * @param title what is installed, for people
  * @param leastPython as in [3, 10]; PYTHON may name which one to use
  * @param probe a line of Python that imports it and prints its version
  */
-export function setUpVenv({ name, title, leastPython, probe }) {
+export function setUpVenv(url, { name, title, leastPython, probe }) {
   const venv = join(root, `.venv-${name}`);
   const stamp = join(venv, `${name}.json`);
   const python = join(venv, 'bin/python');
@@ -26,12 +28,8 @@ export function setUpVenv({ name, title, leastPython, probe }) {
     console.error(`${name}-setup: ${message}`);
     process.exit(1);
   };
-  const args = process.argv.slice(2);
-  if (args.length > 1 || (args.length === 1 && args[0] !== '--clean')) {
-    console.error(`usage: npm run ${name}:setup [-- --clean]`);
-    process.exit(2);
-  }
-  if (args[0] === '--clean') {
+  const { clean } = optionsOf(url, { clean: { type: 'boolean' } });
+  if (clean) {
     rmSync(venv, { recursive: true, force: true });
     console.log(`.venv-${name} is removed`);
     process.exit(0);

@@ -1,0 +1,86 @@
+// A JupyterLab for tests: of .venv, on a folder, with settings of its own.
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { root } from './notebook-files.mjs';
+
+const bin = join(root, '.venv/bin');
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** JupyterLab on a folder of notebooks; nothing of the user's settings, nothing left behind in them. */
+export async function startLab(folder, { theme, scale }) {
+  const home = mkdtempSync(join(folder, 'home-'));
+  const settings = join(home, 'settings');
+  const set = (extension, name, value) => {
+    mkdirSync(join(settings, '@jupyterlab', extension), { recursive: true });
+    writeFileSync(
+      join(settings, '@jupyterlab', extension, `${name}.jupyterlab-settings`),
+      JSON.stringify(value),
+    );
+  };
+  set('apputils-extension', 'themes', { theme: `JupyterLab ${theme}` });
+  set('apputils-extension', 'notification', { fetchNews: 'false', checkForUpdates: false });
+  // Every cell is in the page, also those out of sight.
+  set('notebook-extension', 'tracker', { windowingMode: 'none' });
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    join(bin, 'jupyter-lab'),
+    [
+      ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
+      '--no-browser',
+      `--port=${port}`,
+      '--IdentityProvider.token=browser',
+      `--LabApp.user_settings_dir=${settings}`,
+      `--LabApp.workspaces_dir=${join(home, 'workspaces')}`,
+      `--ServerApp.root_dir=${folder}`,
+    ],
+    {
+      detached: true,
+      env: {
+        ...process.env,
+        PATH: `${bin}:${process.env.PATH}`,
+        JUPYTER_CONFIG_DIR: join(home, 'config'),
+        JUPYTER_DATA_DIR: join(home, 'data'),
+        CIFAR10_FAST_SCALE: scale,
+        CIFAR10_FAST_RUNS: join(home, 'runs'),
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  let said = '';
+  child.stderr.on('data', (chunk) => (said += chunk));
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(`${url}/api?token=browser`).catch(() => undefined);
+    if (answer?.ok) break;
+    if (tries > 120 || child.exitCode !== null)
+      throw new Error(`JupyterLab does not start:\n${said}`);
+    await sleep(500);
+  }
+  return {
+    open: (name) => `${url}/lab/tree/${name}.ipynb?token=browser`,
+    async stop() {
+      // Kernels first: they outlive a server that gets only a signal.
+      const kernels = await fetch(`${url}/api/kernels?token=browser`).then((answer) =>
+        answer.json(),
+      );
+      for (const { id } of kernels) {
+        await fetch(`${url}/api/kernels/${id}?token=browser`, { method: 'DELETE' }).catch(
+          () => undefined,
+        );
+      }
+      const ended = new Promise((resolve) => child.on('exit', resolve));
+      process.kill(child.pid, 'SIGTERM');
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = resolve(__dirname, '..');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly scripts: Readonly<Record<string, string>>;
+};
+
+/** The programs of the npm scripts that are ours, with what the npm script gives them first. */
+const programs = Object.values(scripts).flatMap((command) => {
+  const [, program, given = ''] = /node ((?:scripts|bench)\/[\w-]+\.mjs)(.*)$/.exec(command) ?? [];
+  return program === undefined || program.endsWith('build-page.mjs')
+    ? []
+    : [{ program, given: given.split(' ').filter((word) => word !== '') }];
+});
+
+function run(program: string, ...args: readonly string[]): ReturnType<typeof spawnSync> {
+  return spawnSync(process.execPath, [join(root, program), ...args], { encoding: 'utf8' });
+}
+
+describe.each(programs)('$program $given', ({ program, given }) => {
+  test('--help prints what it does and its options, and does nothing', () => {
+    const { status, stdout, stderr } = run(program, ...given, '--help');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/npm run|node (?:scripts|bench)\//);
+  });
+
+  // Other options of jupyter.mjs are Jupyter's.
+  test.skipIf(program === 'scripts/jupyter.mjs')('refuses an option that it does not have', () => {
+    const { status, stdout, stderr } = run(program, ...given, '--no-such-option');
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain('--no-such-option');
+  });
+});
+
+test('an npm script runs one program of ours, which gets all of its options', () => {
+  const several = Object.entries(scripts).filter(
+    ([, command]) => (command.match(/node (?:scripts|bench)\//g) ?? []).length > 1,
+  );
+  expect(several).toEqual([]);
+});
