@@ -71,7 +71,9 @@ export function hashes(name, notebook) {
   const records = [...catalogue.values()].filter(
     (record) => record.notebook === name || quoted.has(record.name),
   );
-  return { code: sha256(code), records: sha256(JSON.stringify(records)) };
+  // The hardware of published figures decides nothing that was computed.
+  const decisive = (key, value) => (key === 'hardware' ? undefined : value);
+  return { code: sha256(code), records: sha256(JSON.stringify(records, decisive)) };
 }
 
 /** The notebook that a page of Markdown describes; see docs/notebooks.md. */

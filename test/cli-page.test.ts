@@ -13,7 +13,7 @@ import { loadCifar10 } from '../src/data/cifar10';
 import { cliIn, linkLibrary } from './cli-process';
 import { keepUntrained } from './untrained-run';
 
-/** `page` as a process. What a browser makes of its page is looked at by `npm run test:browser`. */
+/** `page` as a process. What a browser makes of its page is looked at by `npm run test:page`. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-page-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;

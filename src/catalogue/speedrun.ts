@@ -108,7 +108,7 @@ export const airbench: Experiment = {
     accPercent: 94.01,
     timeSec: 2.59,
     runs: 200,
-    note: 'KellerJordan/cifar10-airbench, airbench94_muon.py (2024): mean; training and evaluation',
+    note: 'KellerJordan/cifar10-airbench, airbench94_muon.py (2024): mean; one A100, training and evaluation',
   },
 };
 
@@ -158,7 +158,7 @@ export const hiverge: Experiment = {
     accPercent: 94.008,
     timeSec: 1.98,
     runs: 2000,
-    note: 'hiverge/cifar10-speedrun at 5cd49b1 (2025): mean; training and evaluation',
+    note: 'hiverge/cifar10-speedrun at 5cd49b1 (2025): mean; one A100, training and evaluation',
   },
 };
 
@@ -192,7 +192,7 @@ export const fulcrum: Experiment = {
     accPercent: 94.046,
     timeSec: 1.828,
     runs: 200,
-    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; training',
+    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; one A100, training',
   },
 };
 

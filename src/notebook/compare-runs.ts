@@ -1,4 +1,5 @@
 import { findExperiment } from '../catalogue/catalogue';
+import type { Published } from '../catalogue/experiment';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { isTimed } from '../runs/load';
 import type { Run } from '../runs/run';
@@ -154,6 +155,11 @@ function spread(values: readonly number[], decimals: number): string {
   return spreadText(summarise(values, { target: null }), decimals);
 }
 
+/** Hardware and note of published figures; some notes name the hardware themselves. */
+function sourceText({ hardware, note }: Published): string {
+  return note.includes(hardware) ? note : `${hardware}; ${note}`;
+}
+
 function publishedRow(name: string): FlatRow {
   const { published } = findExperiment(name);
   const { accPercent, timeSec } = published ?? {};
@@ -163,6 +169,6 @@ function publishedRow(name: string): FlatRow {
     size: 'full',
     ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
     ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
-    on: published === undefined ? 'no figure' : `${published.hardware}; ${published.note}`,
+    on: published === undefined ? 'no figure' : sourceText(published),
   };
 }
