@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { momentGradients } from '../analysis/gradients';
 import type { Sample } from '../analysis/hessian';
+import { lossSurface } from '../analysis/loss-surface';
 import { orthonormalBasis, overlap } from '../analysis/overlap';
+import { randomDirection, vectorLayout } from '../analysis/vector';
 import { InterruptedError, NotebookError } from '../base/errors';
 import { provideKernelHost } from '../base/kernel-host';
 import type { DisplayMessage, KernelHost } from '../base/kernel-host';
@@ -13,7 +15,7 @@ import { conv, linear } from '../nn/conv';
 import { crossEntropyLoss } from '../nn/loss';
 import { initNetwork } from '../nn/network';
 import type { AnyLayer } from '../nn/network';
-import { eigenpairsLive, gradientsLive } from './curvature-live';
+import { eigenpairsLive, gradientsLive, surfacesLive } from './curvature-live';
 
 let seen: DisplayMessage[] = [];
 let controller = new AbortController();
@@ -114,5 +116,34 @@ describe('eigenpairsLive', () => {
     controller.abort();
     await expect(eigenpairsLive(samples, { count: 2 })).rejects.toThrow(InterruptedError);
     await expect(eigenpairsLive({}, { count: 2 })).rejects.toThrow(NotebookError);
+  });
+});
+
+describe('surfacesLive', () => {
+  const { size } = vectorLayout(graph);
+  const plane = (seed: number): readonly [Float32Array, Float32Array] => {
+    const rng = createRng(seed, 'plane');
+    return [randomDirection(size, rng), randomDirection(size, rng)];
+  };
+  const planes = { one: plane(1), other: plane(2) };
+  const grid = { extent: 0.5, points: 3 };
+
+  test('has the places of each plane by its name, and shows how far it is in one place', async () => {
+    const found = await surfacesLive(samples, planes, grid);
+    expect(found.map((place) => place.plane)).toEqual(
+      ['one', 'other'].flatMap((name) => Array.from({ length: 9 }, () => name)),
+    );
+    const alone = await lossSurface(samples.other, planes.other, grid);
+    expect(found.slice(9)).toEqual(alone.map((place) => ({ ...place, plane: 'other' })));
+    expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(1);
+    expect(textOf(seen.at(-1))).toMatch(
+      /^loss around each network\n.*\none +9 of 9 +[\d.]+ *\nother +9 of 9 +[\d.]+/,
+    );
+  });
+
+  test('is stopped, and refuses nothing to look at', async () => {
+    controller.abort();
+    await expect(surfacesLive(samples, planes, grid)).rejects.toThrow(InterruptedError);
+    await expect(surfacesLive({}, {}, grid)).rejects.toThrow(NotebookError);
   });
 });

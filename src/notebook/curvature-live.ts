@@ -4,6 +4,8 @@ import { createHessian } from '../analysis/hessian';
 import type { Sample } from '../analysis/hessian';
 import { lanczos } from '../analysis/lanczos';
 import type { Eigenpairs } from '../analysis/lanczos';
+import { lossSurface } from '../analysis/loss-surface';
+import type { LossPlace, SurfaceGrid } from '../analysis/loss-surface';
 import { NotebookError } from '../base/errors';
 import { interruptSignal } from '../base/interrupt';
 import { createRng } from '../base/rng';
@@ -30,34 +32,45 @@ export async function gradientsLive<N extends string>(
 ): Promise<Record<N, Record<Moment, Float32Array[]>>> {
   const named = entriesOf('gradientsLive', samples);
   const signal = interruptSignal();
-  const draw = inPlace(wallClock);
-  const begun = wallClock();
-  const rows = new Map<string, FlatRow>();
+  const report = openReport(`gradients of each output's ${moments.join(', ')}`, named.length);
   const found: Partial<Record<N, Record<Moment, Float32Array[]>>> = {};
-  let left = NaN;
-  const figure = (): ReturnType<typeof tabulate> =>
-    tabulate([...rows.values()], {
-      title: `gradients of each output's ${moments.join(', ')}${Number.isFinite(left) ? `: ${durationText(left)} left` : ''}`,
-      digits: { seconds: 1 },
-    });
   for (const [index, [network, sample]] of named.entries()) {
-    const start = wallClock();
-    found[network] = await momentGradients({ ...sample, signal }, moments, (done, total) => {
-      const now = wallClock();
-      const isLast = done === total;
-      const share = (index + done / total) / named.length;
-      left = isLast && index === named.length - 1 ? NaN : ((now - begun) * (1 - share)) / share;
-      const { length } = sample.batches;
-      rows.set(network, {
-        network,
-        vectors: `${done} of ${total}`,
-        batches: length,
-        seconds: now - start,
-      });
-      draw(figure, { isLast });
-    });
+    const { length: batches } = sample.batches;
+    const tell = report(index, (vectors) => ({ network, vectors, batches }));
+    found[network] = await momentGradients({ ...sample, signal }, moments, tell);
   }
   return found as Record<N, Record<Moment, Float32Array[]>>;
+}
+
+/** A place of {@link surfacesLive}: a row, as figures and tables take it. */
+export type NamedPlace<N extends string = string> = Pick<LossPlace, keyof LossPlace> & {
+  readonly plane: N;
+};
+
+/**
+ * The loss of several networks, each in a plane of its own around its weights, one after the other, with a table of how far that is; see
+ * {@link lossSurface}. Networks may be the same one in several planes. The stop button ends it after a place of the grid.
+ *
+ * @param planes two directions for each name, `[size]` of the network's `vectorLayout`; their lengths do not matter
+ * @returns rows for `surfacePlot`, plane by plane
+ * @throws NotebookError if there is no network
+ * @throws TrainError, LayerError, InterruptedError as `lossSurface`
+ */
+export async function surfacesLive<N extends string>(
+  samples: Samples<N>,
+  planes: Readonly<Record<N, readonly [Float32Array, Float32Array]>>,
+  grid: SurfaceGrid,
+): Promise<NamedPlace<N>[]> {
+  const named = entriesOf('surfacesLive', samples);
+  const signal = interruptSignal();
+  const report = openReport('loss around each network', named.length);
+  const found: NamedPlace<N>[] = [];
+  for (const [index, [plane, sample]] of named.entries()) {
+    const tell = report(index, (places) => ({ plane, places }));
+    const own = await lossSurface({ ...sample, signal }, planes[plane], grid, tell);
+    found.push(...own.map((place) => ({ ...place, plane })));
+  }
+  return found;
 }
 
 /** What {@link eigenpairsLive} looks for. */
@@ -137,6 +150,28 @@ export async function eigenpairsLive<N extends string>(
     }
   }
   return found as Record<N, Eigenpairs>;
+}
+
+/** A table of several parts, a row each, in place: `report(index, row)` gives what is to be called as part `index` advances. */
+function openReport(
+  title: string,
+  parts: number,
+): (index: number, row: (progress: string) => FlatRow) => (done: number, total: number) => void {
+  const draw = inPlace(wallClock);
+  const begun = wallClock();
+  const rows: FlatRow[] = [];
+  return (index, row) => {
+    const start = wallClock();
+    return (done, total) => {
+      const now = wallClock();
+      const isLast = done === total;
+      const share = (index + done / total) / parts;
+      const left = ((now - begun) * (1 - share)) / share;
+      rows[index] = { ...row(`${done} of ${total}`), seconds: now - start };
+      const heading = share < 1 ? `${title}: ${durationText(left)} left` : title;
+      draw(() => tabulate(rows, { title: heading, digits: { seconds: 1 } }), { isLast });
+    };
+  };
 }
 
 function entriesOf<N extends string>(call: string, samples: Samples<N>): [N, Sample][] {
