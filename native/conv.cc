@@ -90,7 +90,7 @@ void destroyKernel(void* kernel) { delete static_cast<Choice*>(kernel); }
 // Computes a pass of a shape that the algorithm takes.
 template <Pass P>
 void run(const Choice& choice, const ConvShape& s, const float* a, const float* b, float* out) {
-  const WinogradPasses<float>* passes = winogradFloat();
+  const WinogradPasses* passes = winogradFloat();
   const int tile = choice.algorithm == "winograd-4" ? 4 : 2;
   const auto pass = P == Pass::kForward  ? passes->forward
                     : P == Pass::kInput ? passes->backprop_input
@@ -202,7 +202,7 @@ std::vector<std::string> convAlgorithms(Pass pass, bool is_bfloat16, const ConvS
     }
     return found;
   }
-  const WinogradPasses<float>* passes = winogradFloat();
+  const WinogradPasses* passes = winogradFloat();
   if (passes != nullptr && s.ci % passes->multiple == 0 && s.co % passes->multiple == 0) {
     found.push_back("winograd-2");
     found.push_back("winograd-4");

@@ -2,9 +2,9 @@
 //
 //   CIFAR10_FAST_TARGET    the attribute that lets a function use the instructions
 //   Vec, kWidth            a vector of floats and how many it holds
-//   kTiles                 tiles that a product holds in registers at once, for two vectors of output channels
-//   zero, set, add, sub, mulAdd(a, b, c) = a * b + c, load(const T*), store(T*, Vec)
-//   Elements<T>            how many elements of T meet in one product (`group`), and how they are stored and multiplied
+//   kTiles, kRows          tiles and input channels that a product holds in registers, for two vectors of output channels
+//   zero, set, add, sub, mul, mulAdd(a, b, c) = a * b + c, load(const float*), store(float*, Vec)
+//   spread(const float*)   a vector of one number
 //
 // Every product is an outer product of a column and a row, summed in registers:
 //
@@ -108,6 +108,10 @@ struct Transform<4> {
   }
 };
 
+// As many numbers or a few more, an odd number of cache lines: what lies so far apart falls into all sets of the cache. At a
+// power of two it falls into few, and what a transform writes to 36 places drives itself out.
+inline int64_t oddLines(int64_t numbers) { return ((numbers + 15) / 16 | 1) * 16; }
+
 enum class Direction { kInput, kOutput, kGradient, kKernel, kFilter };
 
 // A transform of both dimensions of a square of From x From vectors into To x To.
@@ -138,13 +142,13 @@ struct Tiles {
 };
 
 // Reads the M+2 x M+2 pixels that a tile of outputs sees; those off the image are zero, `zeros` rows and columns before it.
-template <typename T, int M>
-CIFAR10_FAST_TARGET inline void findPixels(const T* x, const Tiles<M>& tiles, const Extents& s, int64_t channels,
-                                           int64_t zeros, int64_t tile, const T* nothing, const T** at) {
+template <int M>
+CIFAR10_FAST_TARGET inline void findPixels(const float* x, const Tiles<M>& tiles, const Extents& s, int64_t channels,
+                                           int64_t zeros, int64_t tile, const float* nothing, const float** at) {
   constexpr int A = M + 2;
   const int64_t left = tile % tiles.across * M - zeros;
   const int64_t top = tile / tiles.across % tiles.down * M - zeros;
-  const T* image = x + tile / (tiles.across * tiles.down) * s.h * s.w * channels;
+  const float* image = x + tile / (tiles.across * tiles.down) * s.h * s.w * channels;
   for (int i = 0; i < A; i++) {
     for (int j = 0; j < A; j++) {
       const int64_t row = top + i, column = left + j;
@@ -154,15 +158,15 @@ CIFAR10_FAST_TARGET inline void findPixels(const T* x, const Tiles<M>& tiles, co
   }
 }
 
-// u [N/(NR kWidth)][position][K/group][NR kWidth][group], where K are the channels that are summed over. Forward these
+// u [N/(NR kWidth)][position][K][NR kWidth], where K are the channels that are summed over. Forward these
 // are the kernel's input channels; for the gradient by the input they are its output channels, and it is turned round.
-template <typename T, int M, int NR>
-CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, bool is_turned, int64_t first, int64_t last,
-                                         T* u) {
-  constexpr int A = M + 2, P = A * A, G = Elements<T>::group, panel = NR * kWidth;
+template <int M, int NR>
+CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, bool is_turned, int64_t first,
+                                         int64_t last, float* u) {
+  constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
   const int64_t depth = is_turned ? s.co : s.ci;
   const auto place = [&](int position, int64_t row, int64_t column) {
-    return (((column / panel * P + position) * (depth / G) + row / G) * panel + column % panel) * G + row % G;
+    return ((column / panel * P + position) * depth + row) * panel + column % panel;
   };
   for (int64_t ci = first; ci < last; ci++) {
     for (int64_t co = 0; co < s.co; co += kWidth) {
@@ -170,7 +174,7 @@ CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, boo
       for (int i = 0; i < 9; i++) kernel[is_turned ? 8 - i : i] = load(k + (i * s.ci + ci) * s.co + co);
       transformSquare<M, Direction::kKernel, 3, A>(kernel, out);
       for (int p = 0; p < P; p++) {
-        alignas(64) T lane[kWidth];
+        alignas(64) float lane[kWidth];
         store(lane, out[p]);
         for (int i = 0; i < kWidth; i++) u[is_turned ? place(p, co + i, ci) : place(p, ci, co + i)] = lane[i];
       }
@@ -179,24 +183,23 @@ CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, boo
 }
 
 // m[tile][NR kWidth] = sum over k of v[tile][k] u[k][NR kWidth], for kTiles tiles, `stride` elements apart.
-template <typename T, int NR>
-CIFAR10_FAST_TARGET inline void multiplyTiles(const T* v, int64_t stride, const T* u, int64_t depth, float* m) {
-  constexpr int G = Elements<T>::group;
+template <int NR>
+CIFAR10_FAST_TARGET inline void multiplyTiles(const float* v, int64_t stride, const float* u, int64_t depth, float* m) {
   Vec sums[kTiles][NR];
 #pragma GCC unroll 16
   for (int i = 0; i < kTiles; i++) {
 #pragma GCC unroll 2
     for (int j = 0; j < NR; j++) sums[i][j] = zero();
   }
-  for (int64_t k = 0; k < depth; k += G, u += NR * kWidth * G) {
-    typename Elements<T>::Group row[NR];
+  for (int64_t k = 0; k < depth; k++, u += NR * kWidth) {
+    Vec row[NR];
 #pragma GCC unroll 2
-    for (int j = 0; j < NR; j++) row[j] = Elements<T>::loadGroup(u + j * kWidth * G);
+    for (int j = 0; j < NR; j++) row[j] = load(u + j * kWidth);
 #pragma GCC unroll 16
     for (int i = 0; i < kTiles; i++) {
-      const auto value = Elements<T>::spread(v + i * stride + k);
+      const Vec value = spread(v + i * stride + k);
 #pragma GCC unroll 2
-      for (int j = 0; j < NR; j++) sums[i][j] = Elements<T>::multiply(value, row[j], sums[i][j]);
+      for (int j = 0; j < NR; j++) sums[i][j] = mulAdd(value, row[j], sums[i][j]);
     }
   }
 #pragma GCC unroll 16
@@ -207,18 +210,18 @@ CIFAR10_FAST_TARGET inline void multiplyTiles(const T* v, int64_t stride, const 
 }
 
 // What a thread works on at a time.
-template <typename T, int M, int NR>
+template <int M, int NR>
 struct Block {
   explicit Block(int64_t depth)
       // Rows of v start in different sets of the cache.
-      : stride(depth + 64 / sizeof(T)) {
+      : stride(depth + 16) {
     // As many tiles as the second-level cache holds, but enough to pay for reading the kernel again.
-    const int64_t fitting = (640 << 10) / (P * (stride * sizeof(T) + NR * kWidth * sizeof(float)));
-    tiles = std::min<int64_t>(256, std::max<int64_t>(48, fitting)) / kTiles * kTiles;
+    const int64_t fitting = (640 << 10) / (P * (stride * sizeof(float) + NR * kWidth * sizeof(float)));
+    tiles = std::min<int64_t>(256, std::max<int64_t>({48, depth / 5, fitting})) / kTiles * kTiles;
   }
   static constexpr int P = (M + 2) * (M + 2);
   int64_t stride, tiles;
-  size_t inputBytes() const { return P * tiles * stride * sizeof(T); }
+  size_t inputBytes() const { return P * tiles * stride * sizeof(float); }
   size_t productBytes() const { return P * tiles * NR * kWidth * sizeof(float); }
 };
 
@@ -230,20 +233,20 @@ struct Sides {
 };
 
 // The convolution of tiles [first, last) with a transformed kernel, from `depth` channels to `columns`.
-template <typename T, int M, int NR>
-CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, int64_t depth, int64_t columns,
-                                  int64_t first, int64_t last, const T* nothing, T* v, float* m, T* y) {
+template <int M, int NR>
+CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const Sides& sides, int64_t depth, int64_t columns,
+                                  int64_t first, int64_t last, const float* nothing, float* v, float* m, float* y) {
   constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
   const auto& [n, from, s, zeros] = sides;
   const Tiles<M> tiles(n, s);
-  const Block<T, M, NR> size(depth);
+  const Block<M, NR> size(depth);
   const int64_t block = size.tiles, stride = size.stride;
   for (int64_t start = first; start < last; start += block) {
     const int64_t count = std::min(block, last - start);
     const int64_t padded = (count + kTiles - 1) / kTiles * kTiles;
     for (int64_t t = 0; t < count; t++) {
-      const T* at[P];
-      findPixels<T, M>(x, tiles, from, depth, zeros, start + t, nothing, at);
+      const float* at[P];
+      findPixels<M>(x, tiles, from, depth, zeros, start + t, nothing, at);
       for (int64_t c = 0; c < depth; c += kWidth) {
         Vec in[P], out[P];
         for (int p = 0; p < P; p++) in[p] = load(at[p] + c);
@@ -252,13 +255,13 @@ CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, in
       }
     }
     for (int64_t t = count; t < padded; t++) {
-      for (int p = 0; p < P; p++) std::memset(v + (p * block + t) * stride, 0, depth * sizeof(T));
+      for (int p = 0; p < P; p++) std::memset(v + (p * block + t) * stride, 0, depth * sizeof(float));
     }
     for (int64_t column = 0; column < columns; column += panel) {
       for (int p = 0; p < P; p++) {
-        const T* row = u + (column / panel * P + p) * depth * panel;
+        const float* row = u + (column / panel * P + p) * depth * panel;
         for (int64_t t = 0; t < padded; t += kTiles) {
-          multiplyTiles<T, NR>(v + (p * block + t) * stride, stride, row, depth,
+          multiplyTiles<NR>(v + (p * block + t) * stride, stride, row, depth,
                                m + (p * block + t) * panel);
         }
       }
@@ -272,7 +275,7 @@ CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, in
           Vec in[P], out[M * M];
           for (int p = 0; p < P; p++) in[p] = load(m + (p * block + t) * panel + j * kWidth);
           transformSquare<M, Direction::kOutput, A, M>(in, out);
-          T* to = y + ((image * s.h + top) * s.w + left) * columns + column + j * kWidth;
+          float* to = y + ((image * s.h + top) * s.w + left) * columns + column + j * kWidth;
           for (int64_t r = 0; r < rows; r++) {
             for (int64_t a = 0; a < across; a++) store(to + (r * s.w + a) * columns, out[r * M + a]);
           }
@@ -282,71 +285,69 @@ CIFAR10_FAST_TARGET void convolve(const T* x, const T* u, const Sides& sides, in
   }
 }
 
-template <typename T, int M, int NR>
-void convolveAll(const T* x, const float* k, const ConvShape& s, bool is_turned, int threads, T* y) {
+template <int M, int NR>
+void convolveAll(const float* x, const float* k, const ConvShape& s, bool is_turned, int threads, float* y) {
   constexpr int A = M + 2;
   const int64_t depth = is_turned ? s.co : s.ci;
   const int64_t columns = is_turned ? s.ci : s.co;
   const Extents image{s.h, s.w}, output{s.oh, s.ow};
   const int64_t zeros = s.isPadded() ? 1 : 0;
   const Sides sides{s.n, is_turned ? output : image, is_turned ? image : output, is_turned ? 2 - zeros : zeros};
-  const Block<T, M, NR> block(depth);
-  std::vector<size_t> sizes{A * A * s.ci * s.co * sizeof(T), depth * sizeof(T)};
+  const Block<M, NR> block(depth);
+  std::vector<size_t> sizes{A * A * s.ci * s.co * sizeof(float), depth * sizeof(float)};
   for (int t = 0; t < threads; t++) {
     sizes.push_back(block.inputBytes());
     sizes.push_back(block.productBytes());
   }
   const Scratch scratch(sizes);
-  T* u = scratch.piece<T>(0);
-  T* nothing = scratch.piece<T>(1);
-  std::memset(nothing, 0, depth * sizeof(T));
+  float* u = scratch.piece<float>(0);
+  float* nothing = scratch.piece<float>(1);
+  std::memset(nothing, 0, depth * sizeof(float));
   parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
-    transformKernel<T, M, NR>(k, s, is_turned, first, last, u);
+    transformKernel<M, NR>(k, s, is_turned, first, last, u);
   });
   parallel(threads, Tiles<M>(s.n, sides.to).count, [&](int t, int64_t first, int64_t last) {
-    convolve<T, M, NR>(x, u, sides, depth, columns, first, last, nothing, scratch.piece<T>(2 + 2 * t),
+    convolve<M, NR>(x, u, sides, depth, columns, first, last, nothing, scratch.piece<float>(2 + 2 * t),
                        scratch.piece<float>(3 + 2 * t), y);
   });
 }
 
-template <typename T>
-void convolveBy(const T* x, const float* k, const ConvShape& s, bool is_turned, int tile, int threads, T* y) {
+void convolveBy(const float* x, const float* k, const ConvShape& s, bool is_turned, int tile, int threads, float* y) {
   const bool is_wide = (is_turned ? s.ci : s.co) % (2 * kWidth) == 0;
-  const auto run = tile == 2 ? (is_wide ? convolveAll<T, 2, 2> : convolveAll<T, 2, 1>)
-                             : (is_wide ? convolveAll<T, 4, 2> : convolveAll<T, 4, 1>);
+  const auto run = tile == 2 ? (is_wide ? convolveAll<2, 2> : convolveAll<2, 1>)
+                             : (is_wide ? convolveAll<4, 2> : convolveAll<4, 1>);
   run(x, k, s, is_turned, threads, y);
 }
 
-template <typename T>
-void forward(const T* x, const float* k, const ConvShape& s, int tile, int threads, T* y) {
-  convolveBy<T>(x, k, s, false, tile, threads, y);
+void forward(const float* x, const float* k, const ConvShape& s, int tile, int threads, float* y) {
+  convolveBy(x, k, s, false, tile, threads, y);
 }
 
-template <typename T>
-void backpropInput(const T* dy, const float* k, const ConvShape& s, int tile, int threads, T* dx) {
-  convolveBy<T>(dy, k, s, true, tile, threads, dx);
+void backpropInput(const float* dy, const float* k, const ConvShape& s, int tile, int threads, float* dx) {
+  convolveBy(dy, k, s, true, tile, threads, dx);
 }
 
-// s[kRows][stride] += a^T b over `count` groups of tiles. These are summed by themselves and added as one number: one sum
-// after the other over all tiles of a batch loses 16 times as much as the direct convolution.
-template <typename T, int NR>
-CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t count, float* sums, int64_t stride) {
-  constexpr int G = Elements<T>::group, R = kWidth / 2;
+// sums [kRows][stride] += a^T b over `count` tiles. These are summed by themselves and added as one number: one sum after
+// the other over all tiles of a batch loses 16 times as much as the direct convolution.
+template <int NR>
+CIFAR10_FAST_TARGET inline void multiplyChannels(const float* a, const float* b, int64_t count, float* sums,
+                                                 int64_t stride) {
+  constexpr int R = kRows;
   Vec acc[R][NR];
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++) {
 #pragma GCC unroll 2
     for (int j = 0; j < NR; j++) acc[i][j] = zero();
   }
-  for (int64_t k = 0; k < count; k++, a += R * G, b += NR * kWidth * G) {
-    typename Elements<T>::Group row[NR];
+  for (int64_t k = 0; k < count; k++, a += kWidth, b += NR * kWidth) {
+    Vec row[NR];
 #pragma GCC unroll 2
-    for (int j = 0; j < NR; j++) row[j] = Elements<T>::loadGroup(b + j * kWidth * G);
+    for (int j = 0; j < NR; j++) row[j] = load(b + j * kWidth);
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++) {
-      const auto value = Elements<T>::spread(a + i * G);
+      const Vec value = spread(a + i);
 #pragma GCC unroll 2
-      for (int j = 0; j < NR; j++) acc[i][j] = Elements<T>::multiply(value, row[j], acc[i][j]);
+      for (int j = 0; j < NR; j++) acc[i][j] = mulAdd(value, row[j], acc[i][j]);
     }
   }
 #pragma GCC unroll 8
@@ -359,76 +360,66 @@ CIFAR10_FAST_TARGET inline void multiplyChannels(const T* a, const T* b, int64_t
   }
 }
 
-// Tiles that a thread sums over at a time: enough to pay for reading the sums again, few enough for a position of them
-// to stay in the cache.
-template <typename T, int M>
-int64_t tilesAtOnce(const ConvShape& s) {
-  const int64_t bytes = (M + 2) * (M + 2) * (s.ci + s.co) * static_cast<int64_t>(sizeof(T));
-  return std::min<int64_t>(1024, std::max<int64_t>(64, (1 << 20) / bytes)) / 2 * 2;
-}
+// What a thread sums over at a time.
+template <int M>
+struct Slice {
+  explicit Slice(const ConvShape& s) {
+    // Enough tiles to pay for reading the sums again, few enough for a position of them to stay in the cache.
+    const int64_t bytes = P * (s.ci + s.co) * static_cast<int64_t>(sizeof(float));
+    tiles = std::min<int64_t>(1024, std::max<int64_t>(64, (1 << 20) / bytes));
+    inputs = oddLines(tiles * s.ci);
+    gradients = oddLines(tiles * s.co);
+  }
+  static constexpr int P = (M + 2) * (M + 2);
+  int64_t tiles;
+  int64_t inputs, gradients;  // numbers from one position to the next
+};
 
 // Adds what tiles [first, last) give to `sums` [position][Ci][Co], by way of
-// v [position][Ci/R][tile/G][R][G] and g [position][Co/panel][tile/G][panel][G].
-template <typename T, int M, int NR>
-CIFAR10_FAST_TARGET void correlate(const T* x, const T* dy, const ConvShape& s, int64_t first, int64_t last,
-                                   const T* nothing, T* v, T* g, float* sums) {
-  constexpr int A = M + 2, P = A * A, G = Elements<T>::group, R = kWidth / 2, panel = NR * kWidth;
+// v [position][Ci/kWidth][tile][kWidth] and g [position][Co/panel][tile][panel].
+template <int M, int NR>
+CIFAR10_FAST_TARGET void correlate(const float* x, const float* dy, const ConvShape& s, int64_t first, int64_t last,
+                                   const float* nothing, float* v, float* g, float* sums) {
+  constexpr int A = M + 2, P = A * A, panel = NR * kWidth;
   const Extents image_extents{s.h, s.w};
   const Tiles<M> tiles(s.n, {s.oh, s.ow});
-  const int64_t block = tilesAtOnce<T, M>(s);
-  for (int64_t start = first; start < last; start += block) {
-    const int64_t count = std::min(block, last - start);
-    const int64_t groups = (count + G - 1) / G;
-    for (int64_t group = 0; group < groups; group++) {
-      const T* at[G][P];
-      const T* from[G][M * M];
-      for (int e = 0; e < G; e++) {
-        const int64_t tile = start + group * G + e;
-        if (tile >= last) {
-          for (int p = 0; p < P; p++) at[e][p] = nothing;
-          for (int i = 0; i < M * M; i++) from[e][i] = nothing;
-          continue;
-        }
-        findPixels<T, M>(x, tiles, image_extents, s.ci, s.isPadded() ? 1 : 0, tile, nothing, at[e]);
-        const int64_t left = tile % tiles.across * M;
-        const int64_t top = tile / tiles.across % tiles.down * M;
-        const T* image = dy + tile / (tiles.across * tiles.down) * s.oh * s.ow * s.co;
-        for (int i = 0; i < M; i++) {
-          for (int j = 0; j < M; j++) {
-            const bool is_inside = top + i < s.oh && left + j < s.ow;
-            from[e][i * M + j] = is_inside ? image + ((top + i) * s.ow + left + j) * s.co : nothing;
-          }
-        }
-      }
+  const Slice<M> slice(s);
+  for (int64_t start = first; start < last; start += slice.tiles) {
+    const int64_t count = std::min(slice.tiles, last - start);
+    for (int64_t t = 0; t < count; t++) {
+      const int64_t tile = start + t;
+      const float* at[P];
+      findPixels<M>(x, tiles, image_extents, s.ci, s.isPadded() ? 1 : 0, tile, nothing, at);
       for (int64_t c = 0; c < s.ci; c += kWidth) {
-        Vec in[P], out[G][P];
-        for (int e = 0; e < G; e++) {
-          for (int p = 0; p < P; p++) in[p] = load(at[e][p] + c);
-          transformSquare<M, Direction::kInput, A, A>(in, out[e]);
-        }
-        for (int p = 0; p < P; p++) {
-          T* to = v + ((p * (s.ci / R) + c / R) * groups + group) * R * G;
-          Elements<T>::storeHalves(to, to + groups * R * G, out[0][p], out[G - 1][p]);
+        Vec in[P], out[P];
+        for (int p = 0; p < P; p++) in[p] = load(at[p] + c);
+        transformSquare<M, Direction::kInput, A, A>(in, out);
+        for (int p = 0; p < P; p++) store(v + p * slice.inputs + (c / kWidth * count + t) * kWidth, out[p]);
+      }
+      const int64_t left = tile % tiles.across * M;
+      const int64_t top = tile / tiles.across % tiles.down * M;
+      const float* image = dy + tile / (tiles.across * tiles.down) * s.oh * s.ow * s.co;
+      const float* from[M * M];
+      for (int i = 0; i < M; i++) {
+        for (int j = 0; j < M; j++) {
+          const bool is_inside = top + i < s.oh && left + j < s.ow;
+          from[i * M + j] = is_inside ? image + ((top + i) * s.ow + left + j) * s.co : nothing;
         }
       }
       for (int64_t c = 0; c < s.co; c += kWidth) {
-        Vec in[M * M], out[G][P];
-        for (int e = 0; e < G; e++) {
-          for (int i = 0; i < M * M; i++) in[i] = load(from[e][i] + c);
-          transformSquare<M, Direction::kGradient, M, A>(in, out[e]);
-        }
-        for (int p = 0; p < P; p++) {
-          T* to = g + ((p * (s.co / panel) + c / panel) * groups + group) * panel * G + c % panel * G;
-          Elements<T>::storeHalves(to, to + R * G, out[0][p], out[G - 1][p]);
-        }
+        Vec in[M * M], out[P];
+        for (int i = 0; i < M * M; i++) in[i] = load(from[i] + c);
+        transformSquare<M, Direction::kGradient, M, A>(in, out);
+        float* to = g + (c / panel * count + t) * panel + c % panel;
+        for (int p = 0; p < P; p++) store(to + p * slice.gradients, out[p]);
       }
     }
     for (int p = 0; p < P; p++) {
       for (int64_t co = 0; co < s.co; co += panel) {
-        const T* b = g + (p * (s.co / panel) + co / panel) * groups * panel * G;
-        for (int64_t ci = 0; ci < s.ci; ci += R) {
-          const T* a = v + (p * (s.ci / R) + ci / R) * groups * R * G;
-          multiplyChannels<T, NR>(a, b, groups, sums + (p * s.ci + ci) * s.co + co, s.co);
+        const float* b = g + p * slice.gradients + co * count;
+        for (int64_t ci = 0; ci < s.ci; ci += kRows) {
+          const float* a = v + p * slice.inputs + ci / kWidth * count * kWidth + ci % kWidth;
+          multiplyChannels<NR>(a, b, count, sums + (p * s.ci + ci) * s.co + co, s.co);
         }
       }
     }
@@ -453,40 +444,39 @@ CIFAR10_FAST_TARGET void transformSums(const float* const* parts, int count, con
   }
 }
 
-template <typename T, int M, int NR>
-void correlateAll(const T* x, const T* dy, const ConvShape& s, int threads, float* dk) {
+template <int M, int NR>
+void correlateAll(const float* x, const float* dy, const ConvShape& s, int threads, float* dk) {
   constexpr int A = M + 2, P = A * A;
   const size_t size = P * s.ci * s.co;
   const size_t channels = std::max(s.ci, s.co);
-  const int64_t block = tilesAtOnce<T, M>(s);
-  std::vector<size_t> sizes{channels * sizeof(T)};
+  const Slice<M> slice(s);
+  std::vector<size_t> sizes{channels * sizeof(float)};
   for (int t = 0; t < threads; t++) {
-    sizes.push_back(P * block * s.ci * sizeof(T));
-    sizes.push_back(P * block * s.co * sizeof(T));
+    sizes.push_back(P * slice.inputs * sizeof(float));
+    sizes.push_back(P * slice.gradients * sizeof(float));
     sizes.push_back(size * sizeof(float));
   }
   const Scratch scratch(sizes);
-  T* nothing = scratch.piece<T>(0);
-  std::memset(nothing, 0, channels * sizeof(T));
+  float* nothing = scratch.piece<float>(0);
+  std::memset(nothing, 0, channels * sizeof(float));
   std::vector<const float*> parts;
   for (int t = 0; t < threads; t++) parts.push_back(scratch.piece<float>(3 + 3 * t));
   parallel(threads, Tiles<M>(s.n, {s.oh, s.ow}).count, [&](int t, int64_t first, int64_t last) {
     float* sums = scratch.piece<float>(3 + 3 * t);
     std::memset(sums, 0, size * sizeof(float));
-    correlate<T, M, NR>(x, dy, s, first, last, nothing, scratch.piece<T>(1 + 3 * t), scratch.piece<T>(2 + 3 * t), sums);
+    correlate<M, NR>(x, dy, s, first, last, nothing, scratch.piece<float>(1 + 3 * t), scratch.piece<float>(2 + 3 * t),
+                     sums);
   });
   parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
     transformSums<M>(parts.data(), threads, s, first, last, dk);
   });
 }
 
-template <typename T>
-void backpropFilter(const T* x, const T* dy, const ConvShape& s, int tile, int threads, float* dk) {
+void backpropFilter(const float* x, const float* dy, const ConvShape& s, int tile, int threads, float* dk) {
   const bool is_wide = s.co % (2 * kWidth) == 0;
-  const auto run = tile == 2 ? (is_wide ? correlateAll<T, 2, 2> : correlateAll<T, 2, 1>)
-                             : (is_wide ? correlateAll<T, 4, 2> : correlateAll<T, 4, 1>);
+  const auto run = tile == 2 ? (is_wide ? correlateAll<2, 2> : correlateAll<2, 1>)
+                             : (is_wide ? correlateAll<4, 2> : correlateAll<4, 1>);
   run(x, dy, s, threads, dk);
 }
 
-template <typename T>
-inline constexpr WinogradPasses<T> passes{forward<T>, backpropInput<T>, backpropFilter<T>, kWidth};
+inline constexpr WinogradPasses passes{forward, backpropInput, backpropFilter, kWidth};

@@ -19,6 +19,7 @@ namespace avx2 {
 using Vec = __m256;
 constexpr int kWidth = 8;
 constexpr int kTiles = 6;
+constexpr int kRows = 4;
 
 CIFAR10_FAST_INLINE Vec zero() { return _mm256_setzero_ps(); }
 CIFAR10_FAST_INLINE Vec set(float value) { return _mm256_set1_ps(value); }
@@ -27,23 +28,8 @@ CIFAR10_FAST_INLINE Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
 CIFAR10_FAST_INLINE Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
 CIFAR10_FAST_INLINE Vec mulAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 CIFAR10_FAST_INLINE Vec load(const float* at) { return _mm256_loadu_ps(at); }
+CIFAR10_FAST_INLINE Vec spread(const float* at) { return _mm256_broadcast_ss(at); }
 CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm256_storeu_ps(at, a); }
-
-template <typename T>
-struct Elements;
-
-template <>
-struct Elements<float> {
-  static constexpr int group = 1;
-  using Group = Vec;
-  CIFAR10_FAST_INLINE Group loadGroup(const float* at) { return _mm256_loadu_ps(at); }
-  CIFAR10_FAST_INLINE Group spread(const float* at) { return _mm256_broadcast_ss(at); }
-  CIFAR10_FAST_INLINE Vec multiply(Group a, Group b, Vec sum) { return _mm256_fmadd_ps(a, b, sum); }
-  CIFAR10_FAST_INLINE void storeHalves(float* low, float* high, Vec a, Vec) {
-    _mm_storeu_ps(low, _mm256_castps256_ps128(a));
-    _mm_storeu_ps(high, _mm256_extractf128_ps(a, 1));
-  }
-};
 
 #include "winograd-passes.h"
 
@@ -61,6 +47,7 @@ namespace vectors512 {
 using Vec = __m512;
 constexpr int kWidth = 16;
 constexpr int kTiles = 12;
+constexpr int kRows = 8;
 
 CIFAR10_FAST_INLINE Vec zero() { return _mm512_setzero_ps(); }
 CIFAR10_FAST_INLINE Vec set(float value) { return _mm512_set1_ps(value); }
@@ -69,6 +56,7 @@ CIFAR10_FAST_INLINE Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
 CIFAR10_FAST_INLINE Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
 CIFAR10_FAST_INLINE Vec mulAdd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 CIFAR10_FAST_INLINE Vec load(const float* at) { return _mm512_loadu_ps(at); }
+CIFAR10_FAST_INLINE Vec spread(const float* at) { return _mm512_set1_ps(*at); }
 CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm512_storeu_ps(at, a); }
 
 }  // namespace vectors512
@@ -76,22 +64,6 @@ CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm512_storeu_ps(at, a); }
 namespace avx512 {
 
 using namespace vectors512;
-
-template <typename T>
-struct Elements;
-
-template <>
-struct Elements<float> {
-  static constexpr int group = 1;
-  using Group = Vec;
-  CIFAR10_FAST_INLINE Group loadGroup(const float* at) { return _mm512_loadu_ps(at); }
-  CIFAR10_FAST_INLINE Group spread(const float* at) { return _mm512_set1_ps(*at); }
-  CIFAR10_FAST_INLINE Vec multiply(Group a, Group b, Vec sum) { return _mm512_fmadd_ps(a, b, sum); }
-  CIFAR10_FAST_INLINE void storeHalves(float* low, float* high, Vec a, Vec) {
-    _mm256_storeu_ps(low, _mm512_castps512_ps256(a));
-    _mm256_storeu_ps(high, _mm512_extractf32x8_ps(a, 1));
-  }
-};
 
 #include "winograd-passes.h"
 
@@ -107,9 +79,9 @@ bool hasAvx512() {
 
 }  // namespace
 
-const WinogradPasses<float>* winogradFloat() {
-  if (hasAvx512()) return &avx512::passes<float>;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::passes<float>;
+const WinogradPasses* winogradFloat() {
+  if (hasAvx512()) return &avx512::passes;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::passes;
   return nullptr;
 }
 

@@ -15,19 +15,18 @@
 namespace cifar10_fast {
 
 // The three passes on one instruction set. `tile` is 2 or 4.
-template <typename T>
 struct WinogradPasses {
   // y [N,OH,OW,Co] = x * k. Ci is a multiple of `multiple`, and Co.
-  void (*forward)(const T* x, const float* k, const ConvShape& shape, int tile, int threads, T* y);
+  void (*forward)(const float* x, const float* k, const ConvShape& shape, int tile, int threads, float* y);
   // dx [N,H,W,Ci], the gradient by x, of dy [N,OH,OW,Co].
-  void (*backprop_input)(const T* dy, const float* k, const ConvShape& shape, int tile, int threads, T* dx);
+  void (*backprop_input)(const float* dy, const float* k, const ConvShape& shape, int tile, int threads, float* dx);
   // dk [3,3,Ci,Co], the gradient by k.
-  void (*backprop_filter)(const T* x, const T* dy, const ConvShape& shape, int tile, int threads, float* dk);
+  void (*backprop_filter)(const float* x, const float* dy, const ConvShape& shape, int tile, int threads, float* dk);
   // Channels come in whole vectors.
   int multiple;
 };
 
 // What this processor can do; null where it cannot.
-const WinogradPasses<float>* winogradFloat();
+const WinogradPasses* winogradFloat();
 
 }  // namespace cifar10_fast
