@@ -192,7 +192,7 @@ export const fulcrum: Experiment = {
     accPercent: 94.046,
     timeSec: 1.828,
     runs: 200,
-    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; one A100, training',
+    note: 'fulcrumresearch/cifar-10-speedrun at ddec65f (2026): mean over test images 2,000 to 9,999; one A100, training without test-time augmentation',
   },
 };
 
