@@ -1,4 +1,4 @@
-// A JupyterLab for tests: of .venv, on a folder, with settings of its own.
+// A JupyterLab or Jupyter Notebook 7 for tests: of .venv, on a folder, with settings of its own.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -16,8 +16,11 @@ async function freePort() {
   return port;
 }
 
-/** JupyterLab on a folder of notebooks; nothing of the user's settings, nothing left behind in them. */
-export async function startLab(folder, { theme, scale }) {
+/** Where each program opens a notebook. */
+const pathOf = { lab: 'lab/tree', notebook: 'notebooks' };
+
+/** Jupyter's `program` on a folder of notebooks; nothing of the user's settings, nothing left behind in them. */
+export async function startJupyter(folder, { program, theme, scale }) {
   const home = mkdtempSync(join(folder, 'home-'));
   const settings = join(home, 'settings');
   const set = (extension, name, value) => {
@@ -34,14 +37,12 @@ export async function startLab(folder, { theme, scale }) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(
-    join(bin, 'jupyter-lab'),
+    join(bin, `jupyter-${program}`),
     [
       ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
       '--no-browser',
       `--port=${port}`,
       '--IdentityProvider.token=browser',
-      `--LabApp.user_settings_dir=${settings}`,
-      `--LabApp.workspaces_dir=${join(home, 'workspaces')}`,
       `--ServerApp.root_dir=${folder}`,
     ],
     {
@@ -51,6 +52,8 @@ export async function startLab(folder, { theme, scale }) {
         PATH: `${bin}:${process.env.PATH}`,
         JUPYTER_CONFIG_DIR: join(home, 'config'),
         JUPYTER_DATA_DIR: join(home, 'data'),
+        JUPYTERLAB_SETTINGS_DIR: settings,
+        JUPYTERLAB_WORKSPACES_DIR: join(home, 'workspaces'),
         CIFAR10_FAST_SCALE: scale,
         CIFAR10_FAST_RUNS: join(home, 'runs'),
       },
@@ -63,11 +66,11 @@ export async function startLab(folder, { theme, scale }) {
     const answer = await fetch(`${url}/api?token=browser`).catch(() => undefined);
     if (answer?.ok) break;
     if (tries > 120 || child.exitCode !== null)
-      throw new Error(`JupyterLab does not start:\n${said}`);
+      throw new Error(`jupyter-${program} does not start:\n${said}`);
     await sleep(500);
   }
   return {
-    open: (name) => `${url}/lab/tree/${name}.ipynb?token=browser`,
+    open: (name) => `${url}/${pathOf[program]}/${name}.ipynb?token=browser`,
     async stop() {
       // Kernels first: they outlive a server that gets only a signal.
       const kernels = await fetch(`${url}/api/kernels?token=browser`).then((answer) =>
