@@ -4,17 +4,17 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError } from './output.mjs';
 
-let current;
+const running = new Set();
 let interruptedBy;
 
 /** Runs a program to its end; never settles once set-up was interrupted, since the handler below ends the process. */
 function start(command, args, options) {
   return new Promise((settle) => {
     const child = spawn(command, args, options);
-    current = child;
+    running.add(child);
     child.on('error', () => settle({ ok: false }));
     child.on('close', (status, signal) => {
-      current = undefined;
+      running.delete(child);
       if (interruptedBy === undefined) settle({ ok: status === 0, status, signal });
     });
   });
@@ -23,7 +23,7 @@ function start(command, args, options) {
 /**
  * Runs a command in the checkout, without input.
  *
- * @param context `root`, and `scratch` for the log
+ * @param context `root`, and `scratch` for the log; commands that run at the same time need one each
  * @param options `env` adds variables; `stdout` is the path of a file for standard output (default: the log)
  * @returns { ok, status, signal }; status is null if a signal ended the command, undefined if it could not start
  */
@@ -47,7 +47,7 @@ export async function run(context, command, args, { env = {}, stdout } = {}) {
 export const flock = (descriptor, ...options) =>
   start('flock', [...options, '3'], { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
 
-/** Calls `end` with the exit code once the running command has ended, after SIGINT, SIGTERM or SIGHUP. */
+/** Calls `end` with the exit code once the running commands have ended, after SIGINT, SIGTERM or SIGHUP. */
 export function onInterrupt(end) {
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -57,9 +57,13 @@ export function onInterrupt(end) {
     process.on(signal, () => {
       if (interruptedBy !== undefined) return;
       interruptedBy = signal;
-      if (current === undefined) end(code);
-      current?.on('close', () => end(code));
-      current?.kill(signal);
+      if (running.size === 0) end(code);
+      for (const child of running) {
+        child.on('close', () => {
+          if (running.size === 0) end(code);
+        });
+        child.kill(signal);
+      }
     });
   }
 }

@@ -9,7 +9,8 @@ import {
   statSync,
   symlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
 import { which } from '../context.mjs';
 import { SetupError, beginStep, complain, endStep } from '../output.mjs';
 import { failureFromLog, logTail, run as runCommand } from '../process.mjs';
@@ -112,9 +113,12 @@ async function build(context) {
   const output = join(tfjs, 'lib/napi-v8');
   for (const path of [folder, output]) mkdirSync(path, { recursive: true });
   const headers = ['-I', join(root, 'node_modules/node-api-headers/include')];
+  let logs = 0;
   const compile = async (...args) => {
-    if (!(await runCommand(context, compiler, args)).ok)
-      throw failureFromLog(context, `${compiler} could not build the addons`, root);
+    const own = { ...context, scratch: join(folder, `log-${logs++}`) };
+    mkdirSync(own.scratch);
+    if (!(await runCommand(own, compiler, args)).ok)
+      throw failureFromLog(own, `${compiler} could not build the addons`, root);
   };
   for (const library of libraries) {
     const empty = join(folder, library.replace(/\.2$/, ''));
@@ -129,25 +133,31 @@ async function build(context) {
       '/dev/null',
     );
   }
+  const flags = ['-O3', '-fPIC', '-std=c++17', '-DNAPI_VERSION=8'];
+  const includes = ['-I', tfjs, '-I', join(tfjs, 'deps/include'), ...headers];
+  const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(tfjs, 'binding', name));
+  const native = filesOf(join(root, 'native'), '.cc');
+  const objectOf = (path) => join(folder, `${basename(path)}.o`);
+  await inParallel([...binding, ...native], (path) =>
+    compile(...flags, ...includes, '-c', path, '-o', objectOf(path)),
+  );
   /** One addon; `way` leads from its folder to TensorFlow. */
-  const addon = (name, way, sources) => {
-    const flags = ['-O3', '-fPIC', '-shared', '-std=c++17', '-DNAPI_VERSION=8'];
-    const includes = ['-I', tfjs, '-I', join(tfjs, 'deps/include'), ...headers];
-    const output = ['-o', join(folder, `${name}.node`)];
-    const libraries = [
+  const link = (name, way, sources) =>
+    compile(
+      '-shared',
+      '-o',
+      join(folder, `${name}.node`),
+      ...sources.map(objectOf),
       '-L',
       folder,
       '-Wl,--no-as-needed',
       '-ltensorflow_cc',
       '-ltensorflow_framework',
-    ];
-    const linking = ['-Wl,-z,now', `-Wl,-rpath,$ORIGIN/${way}`];
-    return compile(...flags, ...includes, ...output, ...sources, ...libraries, ...linking);
-  };
-  const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(tfjs, 'binding', name));
-  await addon('tfjs_binding', '../../deps/lib', binding);
-  const way = '../node_modules/@tensorflow/tfjs-node-gpu/deps/lib';
-  await addon('graph', way, filesOf(join(root, 'native'), '.cc'));
+      '-Wl,-z,now',
+      `-Wl,-rpath,$ORIGIN/${way}`,
+    );
+  await link('tfjs_binding', '../../deps/lib', binding);
+  await link('graph', '../node_modules/@tensorflow/tfjs-node-gpu/deps/lib', native);
   const stderr = join(folder, 'stderr.node');
   const source = join(root, 'native/stderr.c');
   await compile('-O2', '-fPIC', '-shared', ...headers, '-o', stderr, '-x', 'c', source);
@@ -155,6 +165,15 @@ async function build(context) {
   renameSync(join(folder, 'tfjs_binding.node'), join(output, 'tfjs_binding.node'));
   for (const name of ['stderr.node', 'graph.node'])
     renameSync(join(folder, name), join(root, 'native', name));
+}
+
+/** Calls `work` for each item, as many at the same time as there are processors. */
+async function inParallel(items, work) {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
 /** What TensorFlow itself wrote while the self-check had standard error redirected. */
