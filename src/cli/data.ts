@@ -7,7 +7,7 @@ import type { Command, Given } from './flags';
 import { interruptSignal } from './stop-signals';
 
 /** Where fetching or reading stands, in a line; the source comes last, so that a narrow terminal cuts nothing else off. */
-export function dataLine({ phase, source, doneBytes, totalBytes }: DataProgress): string {
+function dataLine({ phase, source, doneBytes, totalBytes }: DataProgress): string {
   const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
   const of = totalBytes === undefined ? '' : ` of ${megabytes(totalBytes)}`;
   return `CIFAR-10: ${phase} ${megabytes(doneBytes)}${of}, ${source}`;

@@ -11,7 +11,7 @@ export const refused = 3;
 export const pictureAdvice = 'Give a .png, .jpg, .webp or .gif file.';
 
 /** The formats that are read. */
-export const readableFormats: ReadonlySet<string> = new Set(['PNG', 'JPEG', 'WebP', 'GIF']);
+const readableFormats: ReadonlySet<string> = new Set(['PNG', 'JPEG', 'WebP', 'GIF']);
 
 /** Where the first bytes, as Latin-1, have a mark, and the format that it belongs to. The last ones are named, not read. */
 const marks: readonly (readonly [at: number, mark: string, format: string])[] = [

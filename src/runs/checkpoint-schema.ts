@@ -15,7 +15,7 @@ const figures = z.strictObject({
 });
 
 /** A row of `log.jsonl`, and of the metadata of a checkpoint. */
-export const epochRow: z.ZodType<EpochRow> = z.strictObject({
+const epochRow: z.ZodType<EpochRow> = z.strictObject({
   epoch: z.int('an integer from 1').min(1, 'an integer from 1'),
   lr: z.number('a finite number'),
   train: figures,

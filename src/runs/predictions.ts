@@ -17,7 +17,7 @@ export interface Predictions {
 }
 
 /** The name of the file in a run's folder. */
-export const predictionsFile = 'predictions.tsv';
+const predictionsFile = 'predictions.tsv';
 
 const heading = 'image\tlabel\tpredicted\tloss';
 

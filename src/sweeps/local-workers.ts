@@ -15,7 +15,7 @@ export interface WorkerOptions {
 }
 
 /** The command line of a worker of this very package, on this very Node. */
-export function workerCommand(): readonly string[] {
+function workerCommand(): readonly string[] {
   return [process.execPath, join(__dirname, '../cli/main.js'), 'worker'];
 }
 
@@ -83,7 +83,7 @@ export async function runInWorker(
 }
 
 /** What a line of a worker says; `undefined` where it says nothing to us, as what a library prints. */
-export function parseEvent(line: string): JobEvent | undefined {
+function parseEvent(line: string): JobEvent | undefined {
   try {
     const event = JSON.parse(line) as Partial<JobEvent> | null;
     return typeof event?.event === 'string' ? (event as JobEvent) : undefined;

@@ -29,7 +29,7 @@ export interface TableOptions {
 }
 
 /** The columns that count something in the reference implementation's tables. */
-export const integerColumns: readonly string[] = ['run', 'epoch', 'step', 'iteration', 'seed', 'n'];
+const integerColumns: readonly string[] = ['run', 'epoch', 'step', 'iteration', 'seed', 'n'];
 
 /**
  * A table that prints itself as it grows, in the reference implementation's layout: columns 12 wide, flush right, one
