@@ -7,6 +7,7 @@ import { builtLibrary } from './built-library';
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
+  /** Without the line of progress that comes every 30 seconds, as on a busy machine. */
   readonly stderr: string;
 }
 
@@ -57,7 +58,9 @@ export function cliIn(folder: string): CliProcess {
     });
     return new Promise((done, fail) => {
       child.on('error', fail);
-      child.on('close', (code) => done({ code, stdout, stderr }));
+      child.on('close', (code) => {
+        done({ code, stdout, stderr: stderr.replaceAll(/^epoch +\d+\/\d+ .+ left\n/gm, '') });
+      });
     });
   };
   return { main, run, cli: (args, how) => run(process.execPath, [main, ...args], how) };
