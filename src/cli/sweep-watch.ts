@@ -1,6 +1,6 @@
 import type { RunJob } from '../sweeps/job';
 import type { ExecutorEvent } from '../sweeps/sweep';
-import { durationText } from '../text/progress';
+import { durationText, epochCount } from '../text/progress';
 import { wallClock } from '../train/timer';
 import { sweepLine } from './sweep-display';
 import type { LinesDisplay } from './sweep-display';
@@ -89,14 +89,14 @@ function standingOf(
     case 'progress': {
       const { done, epoch, epochs, imagesPerSec, acc, leftSec } = event;
       const text =
-        `epoch ${epoch}/${epochs}  ${Math.floor(100 * done)} %  ${imagesPerSec.toFixed(0)} img/s  ` +
+        `epoch ${epoch}/${epochCount(epochs)}  ${Math.floor(100 * done)} %  ${imagesPerSec.toFixed(0)} img/s  ` +
         `acc ${(100 * acc).toFixed(2)} %  ${durationText(leftSec)} left`;
       return { done, text };
     }
     case 'epoch': {
       const { row } = event;
       const { epochs } = job.experiment.run;
-      const text = `epoch ${row.epoch}/${epochs}  test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
+      const text = `epoch ${row.epoch}/${epochCount(epochs)}  test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
       return { done: row.epoch / epochs, text };
     }
     default:

@@ -1,6 +1,6 @@
 import { escapeXml } from '../graph/colours';
 import { fixed } from '../text/fixed';
-import { durationText } from '../text/progress';
+import { durationText, epochCount } from '../text/progress';
 import type { Progress } from '../text/progress';
 import type { EpochRow } from '../train/training';
 import { fontFamily, ink, series } from './theme';
@@ -79,7 +79,7 @@ function progressText(progress: Progress & { readonly leftSec: number }): string
     timeSec > 0 ? (done / timeSec).toLocaleString('en', { maximumFractionDigits: 0 }) : '–';
   const where = phase === 'train' ? `${Math.floor((100 * done) / total)} %` : 'test';
   return [
-    `epoch ${epoch} of ${epochs}, ${where}`,
+    `epoch ${epoch} of ${epochCount(epochs)}, ${where}`,
     `${rate} images/s`,
     `loss ${fixed(loss, 4)}`,
     `accuracy ${fixed(100 * acc, 2)} %`,

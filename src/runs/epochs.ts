@@ -1,5 +1,6 @@
 import { DivergedError } from '../base/errors';
 import { timeLeft } from '../text/time-left';
+import type { EpochEstimate } from '../text/time-left';
 import type { Progress } from '../text/progress';
 import type { EpochRow, Trainer, Watch } from '../train/training';
 import { wallClock } from '../train/timer';
@@ -17,6 +18,8 @@ export interface Pace {
   validSec: number;
   /** When the current epoch started, on the clock. */
   epochStart: number;
+  /** Seconds of an epoch's training steps, where that is known. */
+  trainSecOf?: Trainer['trainSecOf'];
 }
 
 /** A new pace; {@link runEpochs} keeps it up to date. */
@@ -40,10 +43,23 @@ export function watchAt(
       : {
           onProgress: (progress: Progress): void => {
             const elapsedSec = pace.clock() - pace.epochStart;
-            onProgress({ ...progress, leftSec: timeLeft(progress, elapsedSec, pace) });
+            onProgress({
+              ...progress,
+              leftSec: timeLeft(progress, elapsedSec, estimateOf(pace, progress)),
+            });
           },
         }),
   };
+}
+
+/** What is known of the epoch under way and of those after it, which take longer where images grow. */
+function estimateOf(pace: Pace, { epoch, epochs }: Progress): EpochEstimate {
+  const secondsOf = (each: number): number => pace.trainSecOf?.(each) ?? NaN;
+  const now = secondsOf(epoch);
+  if (!(now > 0)) return pace;
+  let all = 0;
+  for (let each = epoch; each < epochs + 1; each++) all += secondsOf(each);
+  return { epochSec: now + pace.validSec, validSec: pace.validSec, epochsLeft: all / now };
 }
 
 /** How {@link runEpochs} trains. */
@@ -72,10 +88,11 @@ export interface TrainedEpochs {
  * @throws InterruptedError if the trainer's signal stops it, and whatever `onEpoch` throws
  */
 export async function runEpochs(
-  trainer: Pick<Trainer, 'runEpoch' | 'epochs'>,
+  trainer: Pick<Trainer, 'runEpoch' | 'epochs'> & Partial<Pick<Trainer, 'trainSecOf'>>,
   { epochs, rows: before = [], unfinishedSec = 0, pace = createPace(), onEpoch }: EpochsOptions,
 ): Promise<TrainedEpochs> {
   const rows = [...before];
+  if (trainer.trainSecOf !== undefined) pace.trainSecOf = trainer.trainSecOf;
   pace.validSec = rows.at(-1)?.valid.time ?? 0;
   pace.epochStart = pace.clock() - unfinishedSec;
   while (rows.length < (epochs ?? trainer.epochs)) {

@@ -53,6 +53,7 @@ describe('progressLine', () => {
   test('without leftSec: training at this pace to the end', () => {
     const { leftSec: _, ...rest } = progress;
     // 16 s for 0.4 of an epoch: 0.6 and 21 more epochs are 864 s.
+    expect(progressLine({ ...rest, epochs: 11 / 6 }, 120)).toContain('/1.83 ');
     expect(progressLine(rest, 120)).toContain('14:24 left');
     expect(progressLine({ ...rest, done: 0, timeSec: 0 }, 120)).toContain('-:-- left');
   });

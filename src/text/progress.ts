@@ -37,12 +37,13 @@ export interface Progress {
 export function progressLine(progress: Progress, width: number): string {
   const { phase, epoch, epochs, done, total, timeSec, loss, acc } = progress;
   const isTraining = phase === 'train';
+  const all = epochCount(epochs);
   const share = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0;
   const fraction = Math.min(1, Math.max(0, (isTraining ? epoch - 1 + share : epoch) / epochs));
   const trainLeftSec = isTraining ? (timeSec / share) * (epochs - epoch + 1 - share) : NaN;
   // `rank` is what it takes to stay: the lowest goes first.
   const parts = [
-    { rank: 6, text: `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}` },
+    { rank: 6, text: `epoch ${String(epoch).padStart(all.length)}/${all}` },
     { rank: 3, text: isTraining ? `${whole(100 * fraction)} %`.padStart(5) : ' test' },
     { rank: 1, text: `${rate(done / timeSec)} img/s` },
     { rank: 2, text: `loss ${fixed(loss, 4)}` },
@@ -64,6 +65,18 @@ export function progressLine(progress: Progress, width: number): string {
     parts.splice(1, 0, { rank: 0, text: bar(fraction, size) });
   }
   return join().slice(0, Math.max(0, width));
+}
+
+/**
+ * A number of epochs, whole or to hundredths: a run on a budget has as many as the time allows.
+ *
+ * @example
+ * ```ts
+ * epochCount(11 / 6); // '1.83'
+ * ```
+ */
+export function epochCount(epochs: number): string {
+  return String(Number(epochs.toFixed(2)));
 }
 
 /**

@@ -15,6 +15,12 @@ describe('timeLeft', () => {
     expect(timeLeft(slow, 30, { epochSec: 110, validSec: 10 })).toBeCloseTo(4 * 310 - 30, 6);
   });
 
+  test('counts epochs to come by how long they take beside this one', () => {
+    const here = { ...at, done: 100, timeSec: 10 };
+    const estimate = { epochSec: 110, validSec: 0, epochsLeft: 7 };
+    expect(timeLeft(here, 10, estimate)).toBeCloseTo(7 * 100 - 10, 6);
+  });
+
   test('in the last epoch counts what is left of training and the validation to come', () => {
     const last = { ...at, epoch: 4, done: 500, timeSec: 50 };
     expect(timeLeft(last, 50, { epochSec: 1, validSec: 10 })).toBeCloseTo(60, 6);

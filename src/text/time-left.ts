@@ -6,6 +6,8 @@ export interface EpochEstimate {
   readonly epochSec: number;
   /** How many of these are validation; 0 where it is not known. */
   readonly validSec: number;
+  /** How many times as long as this epoch it and those after it take; default: as many as they are. */
+  readonly epochsLeft?: number;
 }
 
 /**
@@ -19,12 +21,12 @@ export interface EpochEstimate {
 export function timeLeft(
   { phase, epoch, epochs, done, total, timeSec }: Progress,
   elapsedSec: number,
-  { epochSec, validSec }: EpochEstimate,
+  { epochSec, validSec, epochsLeft = epochs - epoch + 1 }: EpochEstimate,
 ): number {
   const isTraining = phase === 'train';
   const restOfPhase = (timeSec / done) * (total - done);
   const atThisPace = elapsedSec + restOfPhase + (isTraining ? validSec : 0);
   const trust = isTraining ? Math.min(1, (10 * done) / total) : 1;
   const epochEstimate = trust * atThisPace + (1 - trust) * epochSec;
-  return Math.max(0, (epochs - epoch + 1) * epochEstimate - elapsedSec);
+  return Math.max(0, epochsLeft * epochEstimate - elapsedSec);
 }

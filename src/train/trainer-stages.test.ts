@@ -177,6 +177,23 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     }
   });
 
+  test('stages to come are expected to be as much slower than in the warm-up as those before', async () => {
+    let now = 0;
+    let tick = 1;
+    const clock = (): number => (now += tick);
+    await using({ engine }, { clock }, async (trainer) => {
+      expect(trainer.trainSecOf(1)).toBeNaN();
+      await trainer.warmUp();
+      expect([trainer.trainSecOf(1), trainer.trainSecOf(2)]).toEqual([5, 3]);
+      tick = 3;
+      await trainer.runEpoch(1);
+      expect(trainer.trainSecOf(2)).toBeCloseTo(3 * 1.82, 2);
+      // A mean that moves by a tenth from 1 to 3 is at 1.82 after five steps; the three left fit five times into 10.
+      trainer.endIn(10);
+      expect(trainer.steps).toBe(10);
+    });
+  });
+
   test('after its epochs a group stands still, velocity included, while others move', async () => {
     // Steps 3, 4 and 5 are the last of these runs.
     const [three, four, five] = await Promise.all(

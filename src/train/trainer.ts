@@ -20,6 +20,7 @@ import { Pace } from './pace';
 import { nothing, runPhase } from './phase';
 import type { PhaseContext } from './phase';
 import { checkSameTensors } from './snapshot';
+import { StageTimes } from './stage-times';
 import { createStages, stageCounts } from './stages';
 import type { Stage } from './stages';
 import { StepRunner } from './step-runner';
@@ -71,8 +72,7 @@ class SessionTrainer implements Trainer {
   readonly #stageAt: (step: number) => Stage;
   /** The same at the pace of the schedule. */
   readonly #scheduledStageAt: (step: number) => Stage;
-  /** Seconds of a step, by the key of its stage: of the warm-up, then a moving average. */
-  readonly #stageSec = new Map<string, number>();
+  readonly #times = new StageTimes();
   #timer: ReturnType<typeof startTimer>;
   /** The last epoch that is over, and what is done of the one after it. */
   #finished = 0;
@@ -145,16 +145,23 @@ class SessionTrainer implements Trainer {
 
   /** Seconds of a step at a position of the schedule, as measured by the warm-up and since. */
   #stepSecAt(position: number): number {
-    const known = this.#stageSec.get(this.#scheduledStageAt(Math.floor(position) + 1).key);
+    const known = this.#times.get(this.#scheduledStageAt(Math.floor(position) + 1).key);
     if (known !== undefined) return known;
     throw new TrainError(
       'train: endIn() was called before warmUp(), which measures steps. Call that first.',
     );
   }
 
-  readonly endAfter: Trainer['endAfter'] = (steps: number): void => {
-    this.#pace.endAfter(steps, this.#stepsOver());
+  readonly trainSecOf: Trainer['trainSecOf'] = (epoch) => {
+    const first = (epoch - 1) * this.stepsPerEpoch;
+    const last = Math.min(first + this.stepsPerEpoch, this.steps);
+    let seconds = 0;
+    for (let step = first + 1; step <= last; step++)
+      seconds += this.#times.get(this.#stageAt(step).key) ?? NaN;
+    return seconds;
   };
+
+  readonly endAfter: Trainer['endAfter'] = (steps) => this.#pace.endAfter(steps, this.#stepsOver());
 
   /** Steps of training that are over. */
   #stepsOver(): number {
@@ -168,7 +175,7 @@ class SessionTrainer implements Trainer {
     let trainSec = 0;
     for (const { stage, first, steps } of stages) {
       const stepSec = await this.#stepSec(batches, (feeds) => this.#train(feeds, first));
-      this.#stageSec.set(stage.key, stepSec);
+      this.#times.set(stage.key, stepSec);
       trainSec += steps * stepSec;
     }
     const { validStepSec, evaluationSec } = await this.#warmUpEvaluation({});
@@ -210,9 +217,13 @@ class SessionTrainer implements Trainer {
     for (const call of this.stepsPerCall === 1 ? [calls[0]] : kinds.values()) {
       const feeds = feedsOf(call, choices);
       await run(feeds);
-      const start = clock();
-      await run(feeds);
-      seconds += clock() - start;
+      // The first ones after a recording still touch fresh memory: the faster of two.
+      const timed = async (): Promise<number> => {
+        const start = clock();
+        await run(feeds);
+        return clock() - start;
+      };
+      seconds += Math.min(await timed(), await timed());
       steps += call.length;
     }
     return seconds / steps;
@@ -353,15 +364,10 @@ class SessionTrainer implements Trainer {
   /** Runs steps of one stage in one call, and keeps how long one takes; `step` is the first, counted from 1 over the run. */
   async #train(batches: readonly BatchFeed[], step: number): Promise<void> {
     const { key } = this.#stageAt(step);
-    const measured = this.#stageSec.get(key);
-    if (measured === undefined) {
-      await this.#runner.train(batches, step);
-      return;
-    }
+    if (this.#times.get(key) === undefined) return this.#runner.train(batches, step);
     const before = this.#context.clock();
     await this.#runner.train(batches, step);
-    const now = (this.#context.clock() - before) / batches.length;
-    this.#stageSec.set(key, 0.9 * measured + 0.1 * now);
+    this.#times.follow(key, (this.#context.clock() - before) / batches.length);
   }
 
   async #evaluateAll(epoch: number, how: Evaluation): Promise<Omit<Figures, 'time'>> {

@@ -240,6 +240,11 @@ export interface Trainer {
    * @throws TrainError before the first {@link Trainer.warmUp}
    */
   endIn(seconds: number): void;
+  /**
+   * Seconds that the training steps of an epoch, counted from 1, take by the warm-up and the steps since; epochs of larger
+   * images take longer. NaN before the first {@link Trainer.warmUp}.
+   */
+  trainSecOf(epoch: number): number;
   /** The state of the training, after an epoch or when the signal has stopped one. */
   save(): Promise<Snapshot>;
   /**
