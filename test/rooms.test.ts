@@ -56,6 +56,7 @@ const sharedByTests = new Set([
   '../test/erf',
   '../test/layers/cases.mjs',
   '../test/layers/perceptron',
+  '../test/noise-data',
   '../test/own-kernel-cases',
   '../test/plotly-figure',
   '../test/small-run',

@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { InterruptedError } from '../src/base/errors';
-import { createRng } from '../src/base/rng';
-import { classes } from '../src/data/cifar10';
-import type { Cifar10, Split } from '../src/data/cifar10';
+import type { Cifar10 } from '../src/data/cifar10';
 import type { EpochRow } from '../src/train/training';
 import { findExperiment } from '../src/catalogue/catalogue';
 import type { Experiment } from '../src/catalogue/experiment';
@@ -13,6 +11,7 @@ import { scaled } from '../src/catalogue/scale';
 import type { FinishedRun } from '../src/runs/run';
 import { resumeRun, trainExperiment } from '../src/runs/train';
 import type { ResumeOptions, TrainOptions } from '../src/runs/train';
+import { noiseData } from './noise-data';
 import { figures, stopAfter } from './small-training';
 
 /** What the tests change in `run.json`. */
@@ -21,17 +20,8 @@ export type RunFile = FinishedRun & { readonly record: string };
 /** Milliseconds that a test which trains may take. */
 export const long = 180_000;
 
-/** So many images of noise. */
-export function made(count: number): Split {
-  const rng = createRng(count, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
 /** Noise for three batches of training and two of validation. */
-export const data: Cifar10 = { train: made(48), valid: made(32), classes, source: 'made here' };
+export const data: Cifar10 = noiseData(48, 32);
 
 /** Three epochs of three batches, and two of validation; everything that a session can hold is in use. */
 export const smoke = scaled(findExperiment('demo'), 'smoke');

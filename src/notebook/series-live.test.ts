@@ -2,9 +2,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { InterruptedError, NotebookError } from '../base/errors';
 import { provideKernelHost } from '../base/kernel-host';
 import type { DisplayMessage, KernelHost } from '../base/kernel-host';
-import { createRng } from '../base/rng';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
 import {
   hyperparameterMap,
   hyperparameterSearch,
@@ -16,16 +13,9 @@ import type { Scale } from '../catalogue/experiment';
 import { weightDecayStudy } from '../studies/weight-decay-study';
 import * as scale from './notebook-scale';
 import { followLive, trialsLive } from './series-live';
+import { noiseData } from '../../test/noise-data';
 
-function split(count: number, seed: number): Split {
-  const rng = createRng(seed, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: split(128, 0), valid: split(64, 1), classes, source: 'noise' };
+const data = noiseData(128, 64);
 
 let seen: DisplayMessage[] = [];
 let controller = new AbortController();

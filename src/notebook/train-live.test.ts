@@ -5,9 +5,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ExperimentError, InterruptedError, NotebookError } from '../base/errors';
 import { provideKernelHost } from '../base/kernel-host';
 import type { DisplayMessage, KernelHost } from '../base/kernel-host';
-import { createRng } from '../base/rng';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
 import { configOf } from '../runs/run';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
@@ -19,16 +16,9 @@ import { comparison, epochRows, recordedRuns } from './compare-runs';
 import * as scale from './notebook-scale';
 import { isShown } from '../base/interrupt';
 import { resumeLive, trainLive } from './train-live';
+import { noise, noiseData } from '../../test/noise-data';
 
-function split(count: number, seed: number): Split {
-  const rng = createRng(seed, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: split(128, 0), valid: split(32, 1), classes, source: 'noise' };
+const data = noiseData(128, 32);
 
 let seen: DisplayMessage[] = [];
 let controller = new AbortController();
@@ -296,7 +286,7 @@ describe('trainLive', () => {
         return isNew ? 'trained' : 'taken';
       };
       const { optim } = demo;
-      const other = { ...data, valid: split(32, 2) };
+      const other = { ...data, valid: noise(32, 2) };
       expect(await trained('demo')).toBe('taken');
       expect(await trained('demo', { seeds: [2] })).toBe('trained');
       const [about] = await trainLive('demo', wanted);

@@ -1,21 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { createRng } from '../base/rng';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
 import { findExperiment } from '../catalogue/catalogue';
 import { trainDawnbench } from './dawnbench';
 import type { DawnbenchRow } from './dawnbench';
 import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
+import { noiseData } from '../../test/noise-data';
 
-const rng = createRng(0, 'dawnbench');
-
-function split(count: number): Split {
-  const images = Uint8Array.from({ length: count * 32 * 32 * 3 }, () => rng.integer(256));
-  return { images, labels: Uint8Array.from({ length: count }, () => rng.integer(10)) };
-}
-
-const data: Cifar10 = { train: split(128), valid: split(96), classes, source: 'made up' };
+const data = noiseData(128, 96);
 
 describe('training by the rule of DAWNBench', () => {
   test.each(['dawn', 'new-dawn'])(

@@ -3,32 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
-import { createRng } from '../base/rng';
 import { findExperiment } from '../catalogue/catalogue';
 import type { Experiment } from '../catalogue/experiment';
 import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
 import { valueAt } from '../optim/schedule';
 import { extendRun } from './extend';
 import { planAfter } from './run';
 import type { FinishedRun, Run } from './run';
 import { readRun } from './run-file';
 import { resumeRun, trainExperiment } from './train';
+import { noiseData } from '../../test/noise-data';
 
 const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-extend-'));
 const long = 180_000;
 
-function made(count: number): Split {
-  const rng = createRng(count, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: made(48), valid: made(32), classes, source: 'made here' };
+const data = noiseData(48, 32);
 const smoke = scaled(findExperiment('demo'), 'smoke');
 /** Two epochs of three batches. */
 const small: Experiment = {

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
 import { resumeRun } from './train';
-import { made, long, data, fileOf, resume, useRuns } from '../../test/small-run';
+import { long, data, fileOf, resume, useRuns } from '../../test/small-run';
 import type { RunFile } from '../../test/small-run';
+import { noise } from '../../test/noise-data';
 
 const { path, whole, stopped } = useRuns();
 
@@ -78,7 +79,7 @@ describe('resuming is refused', () => {
   });
 
   test('with other data', async () => {
-    const other = { ...data, valid: made(33) };
+    const other = { ...data, valid: noise(33, 1) };
     await expect(resumeRun(folder, { data: other })).rejects.toThrow(
       /would not give a bit-identical result: the data is [0-9a-f]{64}, was [0-9a-f]{64}\. Undo that/,
     );

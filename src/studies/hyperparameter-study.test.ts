@@ -1,8 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { ExperimentError, InterruptedError } from '../base/errors';
-import { createRng } from '../base/rng';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
 import {
   hyperparameterMap,
   hyperparameterSearch,
@@ -13,16 +10,9 @@ import {
 } from './hyperparameter-study';
 import type { HyperparameterResult, HyperparameterTrial, MapAxis } from './hyperparameter-study';
 import { scales } from '../catalogue/experiment';
+import { noiseData } from '../../test/noise-data';
 
-function split(count: number, seed: number): Split {
-  const rng = createRng(seed, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: split(128, 0), valid: split(64, 1), classes, source: 'noise' };
+const data = noiseData(128, 64);
 const axes: readonly MapAxis[] = ['momentum', 'weightDecay', 'batchSize'];
 
 describe('hyperparameterTrial', () => {

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ExperimentError, InterruptedError } from '../base/errors';
 import { createRng } from '../base/rng';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
 import { scales } from '../catalogue/experiment';
@@ -14,16 +12,9 @@ import {
   weightDecayStudy,
 } from './weight-decay-study';
 import type { FollowedPoint, FollowedRun } from './weight-decay-study';
+import { noiseData } from '../../test/noise-data';
 
-function split(count: number, seed: number): Split {
-  const rng = createRng(seed, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: split(64, 0), valid: split(16, 1), classes, source: 'noise' };
+const data = noiseData(64, 16);
 
 /** Small enough for a test: 8 steps. */
 function small(record: Experiment): Experiment {

@@ -1,23 +1,14 @@
 import { expect, test } from 'vitest';
-import { createRng } from '../base/rng';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
-import { classes } from '../data/cifar10';
-import type { Cifar10, Split } from '../data/cifar10';
+import type { Cifar10 } from '../data/cifar10';
 import { loadGraphAddon } from '../engine/native';
 import { prepareRun } from '../runs/prepare';
 import { prepareEngine } from './prepare-engine';
+import { noiseData } from '../../test/noise-data';
 
-function made(count: number): Split {
-  const rng = createRng(count, 'images');
-  return {
-    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
-    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
-  };
-}
-
-const data: Cifar10 = { train: made(32), valid: made(32), classes, source: 'made here' };
+const data = noiseData(32, 32);
 const experiment = ['data.subset', 'data.batchSize'].reduce(
   (before, path) =>
     overridden(before, path, path === 'data.subset' ? { train: 32, valid: 32 } : 16),

@@ -1,0 +1,17 @@
+import { createRng } from '../src/base/rng';
+import { classes } from '../src/data/cifar10';
+import type { Cifar10, Split } from '../src/data/cifar10';
+
+/** So many images of noise, the same for the same seed. */
+export function noise(count: number, seed: number): Split {
+  const rng = createRng(seed, 'images');
+  return {
+    images: Uint8Array.from({ length: count * 3072 }, () => rng.integer(256)),
+    labels: Uint8Array.from({ length: count }, () => rng.integer(10)),
+  };
+}
+
+/** Noise in the place of CIFAR-10, with so many training and test images. */
+export function noiseData(train: number, valid: number): Cifar10 {
+  return { train: noise(train, 0), valid: noise(valid, 1), classes, source: 'noise' };
+}
