@@ -1,5 +1,5 @@
 import type { AblationRow } from '../report/ablation';
-import { intervalText } from '../report/stats';
+import { intervalText } from '../text/spread';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { ink, plotSize, series } from './theme';

@@ -1,5 +1,5 @@
 import type { AblationRow } from '../report/ablation';
-import { intervalText } from '../report/stats';
+import { intervalText } from '../text/spread';
 import { meanText } from '../report/step-table';
 import type { StepRow } from '../report/step-table';
 import type { Figure } from './figure';

@@ -1,6 +1,6 @@
 import type { ScatterData } from 'plotly.js-dist';
 import type { AccuracyPoint } from '../report/frontier-points';
-import { intervalText } from '../report/stats';
+import { intervalText } from '../text/spread';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { plotly } from './plotly';

@@ -5,7 +5,7 @@ import { columnsText } from '../text/columns';
 import type { Comparison } from './compare';
 import { machineNames } from './group-names';
 import type { RunGroup, RunReport } from './groups';
-import { intervalText, spreadText } from './stats';
+import { intervalText, spreadText } from '../text/spread';
 
 /** The statistics as a table for a terminal, beside the published figures, with notes. */
 export function reportText(report: RunReport): string {

@@ -72,21 +72,6 @@ export function summarise(
   };
 }
 
-/** A mean and its standard deviation: `94.17 ± 0.21`; of a single run the value alone. */
-export function spreadText({ mean, sd }: Pick<Summary, 'mean' | 'sd'>, decimals = 2): string {
-  return mean.toFixed(decimals) + (sd === null ? '' : ` ± ${sd.toFixed(decimals)}`);
-}
-
-/** Both ends of an interval: `94.03 to 94.23`; undefined if it is not known. */
-export function intervalText(
-  interval: { readonly low?: number; readonly high?: number } | null,
-): string | undefined {
-  const { low, high } = interval ?? {};
-  return low === undefined || high === undefined
-    ? undefined
-    : `${low.toFixed(2)} to ${high.toFixed(2)}`;
-}
-
 /**
  * Statistics of the last epoch of several runs: of the rows whose `epoch` is the largest, for each of the columns.
  *

@@ -2,7 +2,8 @@ import type { Experiment } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
 import { fullRuns, runsOf, secondsText } from '../runs/full-runs';
-import { intervalText, summarise } from './stats';
+import { summarise } from './stats';
+import { intervalText } from '../text/spread';
 
 /** One step of a study, what full-scale runs of it came to here, and what was published for it. */
 export interface StepRow {

@@ -1,0 +1,17 @@
+/** A mean and its standard deviation: `94.17 ± 0.21`; of a single run the value alone. */
+export function spreadText(
+  { mean, sd }: { readonly mean: number; readonly sd: number | null },
+  decimals = 2,
+): string {
+  return mean.toFixed(decimals) + (sd === null ? '' : ` ± ${sd.toFixed(decimals)}`);
+}
+
+/** Both ends of an interval: `94.03 to 94.23`; undefined if it is not known. */
+export function intervalText(
+  interval: { readonly low?: number; readonly high?: number } | null,
+): string | undefined {
+  const { low, high } = interval ?? {};
+  return low === undefined || high === undefined
+    ? undefined
+    : `${low.toFixed(2)} to ${high.toFixed(2)}`;
+}
