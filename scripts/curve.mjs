@@ -1,9 +1,9 @@
 // node scripts/curve.mjs: draws docs/pictures/curve.png, the picture of README.md, from the full-scale runs of `fastest` in results/:
 // test accuracy after each epoch if a run keeps it (against time if it had its machine to itself), else what runs of different
 // length reach, against their operations.
-import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { chart } from 'cifar10-fast/notebook';
 import { fail, isTimed, readResults } from './result-files.mjs';
 
@@ -61,5 +61,7 @@ const figure = await chart(rows, {
   subtitle,
 });
 const file = join(root, 'docs/pictures/curve.png');
-writeFileSync(file, Buffer.from(figure.bundle['image/png'], 'base64'));
+const margin = { top: 16, bottom: 16, left: 16, right: 16, background: 'white' };
+// Without the empty strip that charts keep for a legend.
+await sharp(Buffer.from(figure.bundle['image/png'], 'base64')).trim().extend(margin).toFile(file);
 console.log(file);
