@@ -72,6 +72,13 @@ describe('keepBudget', () => {
     expect(start).toThrow(UsageError);
     expect(start).toThrow(/--budget 8s is too short: this machine takes 18 s to start, train one/);
   });
+
+  test('what was spent before a run was stopped in its first epoch is told, and not taken for the time of a start', () => {
+    const start = (): unknown => keepBudget({ seconds: 20, spentSec: 14 }, [], scene().options);
+    expect(start).toThrow(
+      /--budget 20s is too short, as 14 s of it went by before the run was stopped: this machine takes 18 s to/,
+    );
+  });
 });
 
 test.each([

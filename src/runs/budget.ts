@@ -50,13 +50,18 @@ export function keepBudget(
     if (forTraining < warmUp.trainStepSec) {
       if (done.length > 0) return trainer.endIn(warmUp.trainStepSec);
       const shortest =
-        now.spentSec +
+        now.spentSec -
+        budget.spentSec +
         reserveSec +
         warmUp.evaluationSec +
         trainer.stepsPerEpoch * warmUp.trainStepSec;
+      const stopped =
+        budget.spentSec > 0
+          ? `, as ${budget.spentSec.toFixed(0)} s of it went by before the run was stopped`
+          : '';
       throw new UsageError(
-        `--budget ${now.seconds.toFixed(0)}s is too short: this machine takes ${Math.ceil(shortest)} s to start, train one ` +
-          'epoch and evaluate. Give at least that.',
+        `--budget ${now.seconds.toFixed(0)}s is too short${stopped}: this machine takes ${Math.ceil(shortest)} s to start, ` +
+          'train one epoch and evaluate. Start a run with at least that.',
       );
     }
     trainer.endIn(forTraining);
