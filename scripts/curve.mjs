@@ -1,23 +1,27 @@
 // node scripts/curve.mjs: draws docs/pictures/curve.png, the picture of README.md, from the full-scale runs of `fastest` in results/:
 // test accuracy after each epoch if a run keeps it (against time if it had its machine to itself), else what runs of different
 // length reach, against their operations.
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import { findExperiment } from 'cifar10-fast';
 import { chart } from 'cifar10-fast/notebook';
 import { fail, isTimed, readResults } from './result-files.mjs';
+
+const { lengthOf } = createRequire(import.meta.url)('../dist/runs/full-runs.js');
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const acc = 'test accuracy %';
 
-/** The epochs of a run of any length; undefined if something else was changed. */
-function epochsOf({ overrides = ['run.epochs=9'] }) {
-  const length = /^run\.epochs=([\d.]+)$/.exec(overrides[0])?.[1];
-  return overrides.length === 1 && length !== undefined ? Number(length) : undefined;
-}
+const { epochs } = findExperiment('fastest').run;
+
+/** The epochs of a run of any length; null if something else was changed. */
+const epochsOf = ({ overrides = [] }) =>
+  lengthOf(overrides) ?? (overrides.length === 0 ? epochs : null);
 
 const runs = readResults(root).filter(
-  (run) => run.record === 'fastest' && run.scale === 'full' && epochsOf(run) !== undefined,
+  (run) => run.record === 'fastest' && run.scale === 'full' && epochsOf(run) !== null,
 );
 
 /** Accuracy while one run trains. */

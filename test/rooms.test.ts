@@ -52,6 +52,7 @@ const imports = files.flatMap(importsOf);
 /** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures, sessions, small set-ups. */
 const sharedByTests = new Set([
   '../test/captured-sessions',
+  '../test/epoch-row',
   '../test/expect-close',
   '../test/erf',
   '../test/layers/cases.mjs',

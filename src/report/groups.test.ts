@@ -1,19 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { ReportError } from '../base/errors';
-import type { EpochRow } from '../train/training';
 import { findExperiment } from '../catalogue/catalogue';
 import { compareGroups, reportRuns } from './groups';
 import { reportPage } from './report-page';
 import { comparisonText, reportJson, reportText } from './report-text';
 import type { Run } from '../runs/run';
-
-const row = (epoch: number, acc: number): EpochRow => ({
-  epoch,
-  lr: 0.1,
-  train: { time: 2, loss: 1, acc: 0.5 },
-  valid: { time: 1, loss: 1.5, acc },
-  'total time': 2 * epoch,
-});
+import { epochRow } from '../../test/epoch-row';
 
 const busy = { wallSec: 100, cpuSec: 120, othersSec: 60, cores: 2 };
 const quiet = { wallSec: 100, cpuSec: 195, othersSec: 1, cores: 2 };
@@ -36,7 +28,7 @@ const run = (
   started: `2026-11-30T0${seed}`,
   load: quiet,
   experiment: findExperiment(record),
-  rows: [row(1, 0.5), row(2, (accPercent ?? 0) / 100)],
+  rows: [epochRow(1, 0.5), epochRow(2, (accPercent ?? 0) / 100)],
   ...(accPercent === undefined
     ? {}
     : { result: { accPercent, trainSec: 70 + seed, imagesPerSec: 100 } }),
@@ -148,7 +140,7 @@ test('the table, with what it leaves out', () => {
     reportRuns([
       ...demos,
       ...others.slice(0, 1),
-      run('demo', 9, undefined, { rows: [row(1, 0.5)] }),
+      run('demo', 9, undefined, { rows: [epochRow(1, 0.5)] }),
     ]),
   );
   expect(text.split('\n')).toEqual([

@@ -5,20 +5,13 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { scaled } from '../catalogue/scale';
-import type { EpochRow } from '../train/training';
 import { findRuns } from './find-runs';
+import { epochRow } from '../../test/epoch-row';
 
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-find-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 24 * 2 ** 30, cpuFlags: [], gpus: [] };
-const row = (epoch: number, acc: number): EpochRow => ({
-  epoch,
-  lr: 0.1,
-  train: { time: 2, loss: 1, acc: 0.5 },
-  valid: { time: 1, loss: 1.5, acc },
-  'total time': 2 * epoch,
-});
 
 /** Leaves a run on disk; without an accuracy it was stopped after its first epoch. */
 function leaveRun(
@@ -42,7 +35,7 @@ function leaveRun(
     hardware,
     algorithms: [],
   };
-  const rows = acc === undefined ? [row(1, 0.2)] : [row(1, 0.2), row(2, acc / 100)];
+  const rows = acc === undefined ? [epochRow(1, 0.2)] : [epochRow(1, 0.2), epochRow(2, acc / 100)];
   const result = { epochs: 2, accPercent: acc, loss: 1.5, trainSec: 4, imagesPerSec: 512 };
   writeFileSync(
     join(path, 'run.json'),
@@ -99,7 +92,7 @@ describe('findRuns', () => {
       algorithms: [],
       started: '2026-11-30T02:00:00.000Z',
       experiment: scaled(findExperiment('demo'), 'smoke'),
-      rows: [row(1, 0.2), row(2, 0.2)],
+      rows: [epochRow(1, 0.2), epochRow(2, 0.2)],
       result: { epochs: 2, accPercent: 20, loss: 1.5, trainSec: 4, imagesPerSec: 512 },
     });
     expect(runs[3].result).toBeUndefined();

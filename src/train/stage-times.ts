@@ -11,6 +11,7 @@ export class StageTimes {
   /** Takes over what the warm-up measured. */
   set(key: string, sec: number): void {
     this.#sec.set(key, sec);
+    this.#trained.delete(key);
   }
 
   /** Follows a step of training. Stages to come are taken to be as much faster or slower than in the warm-up as this one. */

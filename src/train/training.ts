@@ -219,8 +219,8 @@ export interface Trainer {
   /** The most steps that one call of TensorFlow runs, see {@link SessionOptions.stepsPerCall}. */
   readonly stepsPerCall: number;
   /**
-   * Runs each kind of call twice and undoes all of it: the first call is slower than the rest, and the second one predicts
-   * how long an epoch takes, in seconds. Call it between epochs, or not at all.
+   * Runs each kind of call two or three times and undoes all of it: the first call is slower than the rest, and the others
+   * predict how long an epoch takes, in seconds. Call it between epochs, or not at all.
    */
   warmUp(): Promise<WarmUp>;
   /**

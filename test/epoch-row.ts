@@ -1,0 +1,12 @@
+import type { EpochRow } from '../src/train/training';
+
+/** A row of an epoch that differs from others in its test accuracy only. */
+export function epochRow(epoch: number, acc: number): EpochRow {
+  return {
+    epoch,
+    lr: 0.1,
+    train: { time: 2, loss: 1, acc: 0.5 },
+    valid: { time: 1, loss: 1.5, acc },
+    'total time': 2 * epoch,
+  };
+}
