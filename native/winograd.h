@@ -3,6 +3,8 @@
 //
 // For output tiles of 2x2 that takes 16 products where the plain sum takes 36, for 4x4 it takes 36 for 144. What they
 // cost is the transform of each tile into and out of that form, and rounding: the larger the tile, the more of both.
+// Rows and columns that tiles of 4 leave over are computed in tiles of 2 or 3: a map of 7 takes 11 products an axis where two
+// tiles of 4 take 12, one of 3 takes 5 for 6.
 // Here in float32; winograd-bf16.h has tiles of 2x2 in bfloat16.
 //
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015).
@@ -14,7 +16,7 @@
 
 namespace cifar10_fast {
 
-// The three passes on one instruction set. `tile` is 2 or 4.
+// The three passes on one instruction set. `tile` is 2 or 4, the largest tile.
 struct WinogradPasses {
   // y [N,OH,OW,Co] = x * k. Ci is a multiple of `multiple`, and Co.
   void (*forward)(const float* x, const float* k, const ConvShape& shape, int tile, int threads, float* y);

@@ -172,6 +172,11 @@ const winogradShapes: readonly Extents[] = [
   [2, 5, 3, 32, 16, 'trimmed'],
   [2, 6, 7, 16, 16, 'trimmed'],
   [33, 3, 3, 16, 16, 'trimmed'],
+  // Every size of tile that `winograd-4` has beside every other.
+  [2, 7, 6, 16, 16],
+  [3, 5, 5, 16, 32],
+  [2, 9, 11, 16, 16],
+  [2, 6, 13, 16, 32, 'trimmed'],
 ];
 
 /** Without padding, where only fp32 has algorithms of its own. */

@@ -7,7 +7,7 @@ export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
  * How a convolution is computed: `direct` by TensorFlow, the others by operations of our own (`native/conv.h`).
  *
  * - `winograd-2` and `winograd-4`: Winograd's minimal filtering for output tiles of 2x2 and 4x4, which takes 2.25 and 4
- *   times fewer products.
+ *   times fewer products. In fp32, the rows and columns that tiles of 4 leave over are computed in tiles of 2 or 3.
  * - `winograd-2-amx`: the same in bf16, with its products in AMX tiles.
  * - `outer-product`: the kernel's gradient in bf16 as outer products of pixels.
  *
