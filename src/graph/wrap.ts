@@ -3,7 +3,6 @@ import type { ClosedBlocks } from './blocks';
 import { clusterTree, outlineDot } from './outline-dot';
 import type { Cluster } from './outline-dot';
 import type { Outline } from './outline';
-import { rowLayout } from './row-layout';
 import type { Layout, RowLayout } from './row-layout';
 import { inset, stackRows } from './stack-rows';
 import type { Stack } from './stack-rows';
@@ -27,25 +26,22 @@ const rowWidth = 572;
  *
  * Graphviz lays out each row; the rows are stacked here.
  *
- * @param line the outline in one row, if it was laid out before
+ * @param line the outline in one row
  */
-export function wrap(
+export async function wrap(
   whole: Outline,
   layout: Layout,
-  line: RowLayout = rowLayout(whole, layout),
-): WrappedDrawing {
+  line: RowLayout,
+): Promise<WrappedDrawing> {
   if (line.width <= rowWidth) return { text: outlineDot(whole), engine: 'dot' };
   const stack = breakRows(whole, line, clusterTree(whole.boxes), rowWidth);
   if (stack === undefined) return { text: outlineDot(whole, { rankdir: 'TB' }), engine: 'dot' };
-  return { text: outlineDot(whole, { places: stackRows(whole, stack, layout) }), engine: 'nop2' };
+  const places = await stackRows(whole, stack, layout);
+  return { text: outlineDot(whole, { places }), engine: 'nop2' };
 }
 
 /** The blocks to close so that a drawing can be read: those that repeat others, unless it fits in one row as it is. */
-export function readable(
-  whole: Outline,
-  layout: Layout,
-  line: RowLayout = rowLayout(whole, layout),
-): ClosedBlocks {
+export function readable(whole: Outline, line: RowLayout): ClosedBlocks {
   return line.width <= rowWidth ? new Map() : repeatedBlocks(whole);
 }
 
