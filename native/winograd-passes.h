@@ -33,25 +33,41 @@ CIFAR10_FAST_TARGET inline void findPixels(const float* x, const WinogradTile& t
   }
 }
 
-// u [N/(NR kWidth)][position][K][NR kWidth], where K are the channels that are summed over. Forward these
-// are the kernel's input channels; for the gradient by the input they are its output channels, and it is turned round.
+// u [N/(NR kWidth)][position][K][NR kWidth], where K are the channels that are summed over. Forward these are the kernel's input
+// channels; for the gradient by the input they are its output channels, and the kernel is turned round. Of input channels
+// [first, last), in whole vectors.
 template <int R, int C, int NR>
 CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, bool is_turned, int64_t first,
                                          int64_t last, float* u) {
   constexpr int P = (R + 2) * (C + 2), panel = NR * kWidth;
   const int64_t depth = is_turned ? s.co : s.ci;
-  const auto place = [&](int position, int64_t row, int64_t column) {
-    return ((column / panel * P + position) * depth + row) * panel + column % panel;
+  const auto transform = [&](const Vec* kernel, int64_t row, int64_t column) CIFAR10_FAST_TARGET {
+    Vec out[P];
+    transformTile<R, C, Direction::kKernel>(kernel, out);
+    float* to = u + (column / panel * P * depth + row) * panel + column % panel;
+    for (int p = 0; p < P; p++) store(to + p * depth * panel, out[p]);
   };
-  for (int64_t ci = first; ci < last; ci++) {
+  for (int64_t ci = first; ci < last; ci += kWidth) {
     for (int64_t co = 0; co < s.co; co += kWidth) {
-      Vec kernel[9], out[P];
-      for (int i = 0; i < 9; i++) kernel[is_turned ? 8 - i : i] = load(k + (i * s.ci + ci) * s.co + co);
-      transformTile<R, C, Direction::kKernel>(kernel, out);
-      for (int p = 0; p < P; p++) {
-        alignas(64) float lane[kWidth];
-        store(lane, out[p]);
-        for (int i = 0; i < kWidth; i++) u[is_turned ? place(p, co + i, ci) : place(p, ci, co + i)] = lane[i];
+      if (!is_turned) {
+        for (int row = 0; row < kWidth; row++) {
+          Vec kernel[9];
+          for (int i = 0; i < 9; i++) kernel[i] = load(k + (i * s.ci + ci + row) * s.co + co);
+          transform(kernel, ci + row, co);
+        }
+        continue;
+      }
+      alignas(64) float turned[9][kWidth][kWidth];
+      for (int i = 0; i < 9; i++) {
+        for (int column = 0; column < kWidth; column++) {
+          const float* from = k + (i * s.ci + ci + column) * s.co + co;
+          for (int row = 0; row < kWidth; row++) turned[8 - i][row][column] = from[row];
+        }
+      }
+      for (int row = 0; row < kWidth; row++) {
+        Vec kernel[9];
+        for (int i = 0; i < 9; i++) kernel[i] = load(turned[i][row]);
+        transform(kernel, co + row, ci);
       }
     }
   }
@@ -59,7 +75,8 @@ CIFAR10_FAST_TARGET void transformKernel(const float* k, const ConvShape& s, boo
 
 // m[tile][NR kWidth] = sum over k of v[tile][k] u[k][NR kWidth], for kTiles tiles, `stride` elements apart.
 template <int NR>
-CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyTiles(const float* v, int64_t stride, const float* u, int64_t depth, float* m) {
+CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyTiles(const float* v, int64_t stride, const float* u,
+                                                                 int64_t depth, float* m) {
   Vec sums[kTiles][NR];
 #pragma GCC unroll 16
   for (int i = 0; i < kTiles; i++) {
@@ -175,8 +192,8 @@ void convolveRegion(const float* x, const float* k, const WinogradRegion& region
   float* u = scratch.piece<float>(0);
   float* nothing = scratch.piece<float>(1);
   std::memset(nothing, 0, depth * sizeof(float));
-  parallel(threads, s.ci, [&](int, int64_t first, int64_t last) {
-    transformKernel<R, C, NR>(k, s, is_turned, first, last, u);
+  parallel(threads, s.ci / kWidth, [&](int, int64_t first, int64_t last) {
+    transformKernel<R, C, NR>(k, s, is_turned, first * kWidth, last * kWidth, u);
   });
   parallel(threads, s.n * region.tiles(), [&](int t, int64_t first, int64_t last) {
     convolve<R, C, NR>(x, u, region, sides, depth, columns, first, last, nothing, scratch.piece<float>(2 + 2 * t),
@@ -205,8 +222,8 @@ void backpropInput(const float* dy, const float* k, const ConvShape& s, int tile
 // sums [kRows][stride] += a^T b over `count` tiles. These are summed by themselves and added as one number: one sum after
 // the other over all tiles of a batch loses 16 times as much as the direct convolution.
 template <int NR>
-CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyChannels(const float* a, const float* b, int64_t count, float* sums,
-                                                 int64_t stride) {
+CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyChannels(const float* a, const float* b, int64_t count,
+                                                                    float* sums, int64_t stride) {
   constexpr int R = kRows;
   Vec acc[R][NR];
 #pragma GCC unroll 8
