@@ -20,11 +20,26 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { faults } from './faults.mjs';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const left = new Set(['.git', '.setup', '.venv', 'dist', 'runs', 'node_modules', 'native']);
 const linked = ['node_modules', 'native', 'dist', '.venv'];
-const [first = 1, last = faults.length] = process.argv.slice(2).map(Number);
+const [first, last] = optionsOf(
+  import.meta.url,
+  {},
+  {
+    mostWords: 2,
+    read: ({ words: [from = '1', to = `${faults.length}`] }) =>
+      [from, to].map((word) => {
+        const place = Number(word);
+        if (Number.isInteger(place) && place >= 1 && place <= faults.length) return place;
+        throw new TypeError(
+          `"${word}" is no place in the list, which is from 1 to ${faults.length}.`,
+        );
+      }),
+  },
+);
 
 const copy = mkdtempSync(join(tmpdir(), 'cifar10-fast-mutate-'));
 for (const name of readdirSync(root))
@@ -63,7 +78,7 @@ function outcomeOf([file, right, wrong, tests = file.replace(/\.ts$/, '.test.ts'
 let caught = 0;
 let others = 0;
 try {
-  for (let number = first; number <= Math.min(last, faults.length); number++) {
+  for (let number = first; number <= last; number++) {
     const fault = faults[number - 1];
     const outcome = outcomeOf(fault);
     if (outcome === 'caught') caught += 1;

@@ -139,6 +139,13 @@ test('in evaluation running statistics stand in for the batch, with any number o
   expect(running).toBeUndefined();
 });
 
+test('epsilon is 1e-5 by default: a channel of variance 1e-5 gets variance 1/2', () => {
+  const deviation = Math.sqrt(1e-5);
+  const x = tf.tensor4d([-deviation, deviation], [2, 1, 1, 1]);
+  const { output } = batchNormForward(batchNorm(1), x, ones(1), true);
+  expectClose('output', host(output), { shape: [2, 1, 1, 1], data: [-Math.SQRT1_2, Math.SQRT1_2] });
+});
+
 describe('batchNormParameters', () => {
   test('scale and bias are trained or frozen, statistics run; scale 1 by default', () => {
     const roles = (layer: BatchNormLayer): string[] =>
