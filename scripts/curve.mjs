@@ -58,7 +58,7 @@ const figure = await chart(rows, {
   mark: shown === undefined ? 'point' : ['line', 'point'],
   x,
   y: { field: acc, zero: false },
-  guides: [{ y: 94, label: '94 %' }],
+  guides: [{ y: 94, label: '94 %', end: 'left' }],
   width: 680,
   height: 200,
   title,

@@ -253,18 +253,21 @@ export function headlineOf(runs) {
   const all = fullRuns(runs, 'fastest');
   if (all.length === 0) return none;
   const times = timesOf(all);
-  const accuracy = `**${mean(column(all, 'accPercent')).toFixed(2)} % test accuracy**: the mean of ${counted(all.length)}`;
+  const accuracy = `**${mean(column(all, 'accPercent')).toFixed(2)} % test accuracy**, the mean of ${counted(all.length)}`;
   const parts = times.map(
     ({ count, seconds, hardware, precision }) =>
-      `**${seconds} s of training** (${counted(count)}) on ${hardware}, in ${precision}`,
+      `- **${seconds} s of training** on ${hardware}, in ${precision} (${counted(count)})`,
   );
-  const left = all.length - all.filter(isTimed).length;
+  const timed = all.filter(isTimed).length;
+  // Seconds are of runs that no other program disturbed.
   const note =
-    left === 0 || times.length === 0
+    timed === all.length
       ? ''
-      : ` Times of ${counted(left)} are left out: other programs used the machine, or it is not known.`;
-  const operations = pflopOf(all) === '' ? [] : [`${pflopOf(all)} PFLOP a run`];
-  return `${[accuracy, ...parts, ...operations].join('; ')}.${note}`;
+      : `. ${timed} of them are known to have had the machine to themselves`;
+  const operations = pflopOf(all) === '' ? '' : ` (${pflopOf(all)} PFLOP a run)`;
+  return times.length === 0
+    ? `${accuracy}${operations}.`
+    : `${accuracy}${operations}${note}:\n\n${parts.join('\n')}`;
 }
 
 /** What is compared at full scale: the study's network, the records since, and ours. */

@@ -151,9 +151,9 @@ describe('the headline', () => {
       { ...full, accPercent: 10, record: 'fulcrum' },
     ]);
     expect(section(folder, 'headline')).toBe(
-      '**94.20 % test accuracy**: the mean of 3 runs; **207 s of training** (one run) on AMD EPYC, 2 cores, ' +
-        'AVX-512 BF16, 24 GB, in bf16; **1500 s of training** (one run) on B, in fp32; 0.1845 PFLOP a run. ' +
-        'Times of one run are left out: other programs used the machine, or it is not known.',
+      '**94.20 % test accuracy**, the mean of 3 runs (0.1845 PFLOP a run). 2 of them are known to have had the machine to themselves:\n\n' +
+        '- **207 s of training** on AMD EPYC, 2 cores, AVX-512 BF16, 24 GB, in bf16 (one run)\n' +
+        '- **1500 s of training** on B, in fp32 (one run)',
     );
     const rows = section(folder, 'full').split('\n');
     expect(rows).toContain(
@@ -348,6 +348,6 @@ describe('add', () => {
         { epoch: 2, trainSec: 20.1, accPercent: 90 },
       ],
     });
-    expect(section(folder, 'headline')).toContain('**100 s of training** (one run)');
+    expect(section(folder, 'headline')).toContain('- **100 s of training** on ');
   });
 });

@@ -98,9 +98,9 @@ export function curveChart(
     ...(goal === undefined
       ? []
       : guideLayers(
-          { y: goal.value, label: `${goal.value}${goal.unit}` },
           // Curves end on the right, near the goal.
-          { axis: { type: 'quantitative', scale }, end: 'left', label: { align: 'left', dx: 4 } },
+          { y: goal.value, label: `${goal.value}${goal.unit}`, end: 'left' },
+          { axis: { type: 'quantitative', scale } },
         )),
     {
       mark: { type: 'area', opacity: 0.22, line: false, tooltip: null },

@@ -1,5 +1,9 @@
 /** A straight line across a chart, and what it says. */
-export type Guide = ({ readonly x: number } | { readonly y: number }) & { readonly label?: string };
+export type Guide = ({ readonly x: number } | { readonly y: number }) & {
+  readonly label?: string;
+  /** The end at which the label of a line across stands; default: `right`. Curves often end there, near the line. */
+  readonly end?: 'left' | 'right';
+};
 
 /** How {@link guideLayers} draws a guide. */
 export interface GuideStyle {
@@ -9,14 +13,12 @@ export interface GuideStyle {
   readonly axis?: Readonly<Record<string, unknown>>;
   /** Where the label stands, as properties of a text mark. Default: at the end, above or beside the line. */
   readonly label?: Readonly<Record<string, unknown>>;
-  /** The end at which the label stands. Of a line across; default: `right`. */
-  readonly end?: 'left' | 'right';
 }
 
 /** The layers of a guide in vega-lite's words: a dashed line across everything, and its text. */
 export function guideLayers(
-  { label, ...at }: Guide,
-  { inherited = {}, axis = {}, label: style, end }: GuideStyle = {},
+  { label, end = 'right', ...at }: Guide,
+  { inherited = {}, axis = {}, label: style }: GuideStyle = {},
 ): object[] {
   const data = { values: [{}] };
   const isAcross = 'y' in at;
@@ -28,7 +30,7 @@ export function guideLayers(
   };
   if (label === undefined) return [line];
   const usual = isAcross
-    ? { align: 'right', baseline: 'bottom', dx: -2, dy: -3 }
+    ? { align: end, baseline: 'bottom', dx: end === 'left' ? 4 : -2, dy: -3 }
     : { align: 'left', baseline: 'top', dx: 5, dy: 2 };
   const place = isAcross ? { x: { value: end === 'left' ? 0 : 'width' } } : { y: { value: 0 } };
   const mark = { type: 'text', text: label, fontSize: 11.5, color: '#57606a', tooltip: false };
