@@ -1,14 +1,14 @@
 // npm run bench:keep: appends the rows in bench/measured to the files of the same name in bench/results, which are committed.
 //
-//   node bench/keep.mjs [NAME...]     only those files, as in: step convolutions
+//   node scripts/bench-keep.mjs [NAME...]     only those files, as in: step convolutions
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { optionsOf } from '../scripts/options.mjs';
+import { optionsOf } from './options.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const from = join(here, 'measured');
-const to = join(here, 'results');
+const bench = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bench');
+const from = join(bench, 'measured');
+const to = join(bench, 'results');
 const { words: names } = optionsOf(import.meta.url, {}, { mostWords: Infinity });
 const found = existsSync(from) ? readdirSync(from).map((file) => file.replace(/\.tsv$/, '')) : [];
 const missing = names.filter((name) => !found.includes(name));
