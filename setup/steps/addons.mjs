@@ -22,6 +22,9 @@ const BUILD = 1;
 
 const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 
+/** Node's C interface, and the C++ over it: headers only. */
+const headerPackages = ['node-api-headers', 'node-addon-api'];
+
 /** Files of a folder by extension, in the order of their bytes. */
 const filesOf = (folder, ...extensions) =>
   extensions.flatMap((extension) =>
@@ -39,7 +42,7 @@ function addonKey({ root, package: tfjs }) {
   const sources = [
     ...filesOf(join(root, 'native'), '.c', '.cc', '.h'),
     ...filesOf(join(tfjs, 'binding'), ''),
-    join(root, 'node_modules/node-api-headers/package.json'),
+    ...headerPackages.map((name) => join(root, 'node_modules', name, 'package.json')),
   ];
   return `${BUILD} ${hashOf(...sources)}`;
 }
@@ -112,7 +115,10 @@ async function build(context) {
   const folder = join(scratch, 'addon');
   const output = join(tfjs, 'lib/napi-v8');
   for (const path of [folder, output]) mkdirSync(path, { recursive: true });
-  const headers = ['-I', join(root, 'node_modules/node-api-headers/include')];
+  const headers = ['node-api-headers/include', 'node-addon-api'].flatMap((folder) => [
+    '-I',
+    join(root, 'node_modules', folder),
+  ]);
   let logs = 0;
   const compile = async (...args) => {
     const own = { ...context, scratch: join(folder, `log-${logs++}`) };

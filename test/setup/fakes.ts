@@ -25,12 +25,12 @@ export const fakeNpm = `
 echo "npm $*" >>"$CALLS"
 rm -rf node_modules
 package=node_modules/@tensorflow/tfjs-node-gpu
-mkdir -p "$package/binding" node_modules/node-api-headers
+mkdir -p "$package/binding" node_modules/node-api-headers node_modules/node-addon-api
 if [[ \${FAKE_NPM:-} == hang ]]; then touch "$AT_WORK"; sleep 20; fi
 if [[ \${FAKE_NPM:-} == slow ]]; then sleep 1; fi
 if [[ \${FAKE_NPM:-} == network ]]; then echo 'npm error code ENOTFOUND' >&2; exit 1; fi
 touch "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc"
-touch node_modules/node-api-headers/package.json
+touch node_modules/node-api-headers/package.json node_modules/node-addon-api/package.json
 echo 'added 7 packages in 1s'`;
 
 export const fakePython = `
