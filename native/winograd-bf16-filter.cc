@@ -10,7 +10,7 @@
 #include "amx.h"
 #include "parallel.h"
 #include "winograd-bf16.h"
-#include "winograd-regions.h"
+#include "winograd-bf16-regions.h"
 
 namespace cifar10_fast {
 namespace winograd_bf16 {

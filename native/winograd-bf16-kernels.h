@@ -1,7 +1,7 @@
 // How winograd-bf16-convolve.cc transforms kernels.
 #pragma once
 
-#include "winograd-regions.h"
+#include "winograd-bf16-regions.h"
 
 namespace cifar10_fast {
 namespace winograd_bf16 {
