@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
+import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 
 /** The study's two scripts as commands, and records that are changed by hand: processes on CIFAR-10 from the cache. */
@@ -221,7 +222,7 @@ describe('the scripts, when something goes wrong', () => {
       '"data.batchSize" is 0; expected a whole number of at least 1.',
     ],
   ])('%s is wrong usage', async (line, message) => {
-    const { code, stdout, stderr } = await cli(line.split(' '));
+    const { code, stdout, stderr } = await cliHere(line.split(' '), scratch);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 
 /** `sweep`, `worker` and `report` as their user meets them: processes on CIFAR-10 from the cache. */
@@ -148,7 +149,7 @@ describe('sweep', () => {
 
   test('wrong usage', async () => {
     const told = async (...args: string[]): Promise<string> => {
-      const { code, stdout, stderr } = await cli(['sweep', ...args]);
+      const { code, stdout, stderr } = await cliHere(['sweep', ...args], scratch);
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
       return stderr;
     };

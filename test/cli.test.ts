@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
+import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 import type { Outcome } from './cli-process';
 import { blocksOf, pattern, saidIn, sectionsOf } from './markdown';
@@ -119,7 +120,7 @@ describe('help', () => {
       expect.arrayContaining(['train', 'runs', 'show', 'list', 'draw', 'data', 'info']),
     );
     for (const name of names) {
-      const { code, stdout, stderr } = await cli([name, '--help']);
+      const { code, stdout, stderr } = await cliHere([name, '--help'], scratch);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       await expect(stdout).toMatchFileSnapshot(`output/help-${name}.txt`);
     }
@@ -130,7 +131,10 @@ describe('help', () => {
     expect(await cli(['help'])).toEqual({ code: 0, stdout, stderr: '' });
     expect(await cli(['-h'])).toEqual({ code: 0, stdout, stderr: '' });
     expect(await cli([])).toEqual({ code: 2, stdout, stderr: '' });
-    expect((await cli(['list', '-h'])).stdout).toBe((await cli(['list', '--help'])).stdout);
+    const list = await cli(['list', '--help']);
+    expect(list).toMatchObject({ code: 0, stderr: '' });
+    for (const flag of ['--help', '-h'])
+      expect(await cliHere(['list', flag], scratch)).toEqual(list);
   });
 
   test('--version is that of the package', async () => {
@@ -247,12 +251,19 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['info now', 'info: "now" is one argument too many. Usage: cifar10-fast info [flags]'],
   ])('%s', async (line, message) => {
     const cwd = mkdtempSync(join(scratch, 'usage-'));
-    const { code, stdout, stderr } = await cli(line.split(' '), { cwd });
+    const { code, stdout, stderr } = await cliHere(line.split(' '), cwd);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(`cifar10-fast: ${message}`);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(readdirSync(cwd)).toEqual([]);
   });
+});
+
+test('wrong usage ends a process with code 2, too', async () => {
+  const line = ['train', 'dmeo'];
+  const outcome = await cli(line);
+  expect(outcome).toMatchObject({ code: 2, stdout: '' });
+  expect(outcome).toEqual(await cliHere(line, scratch));
 });
 
 const broken = [...sectionsOf(read(root, 'docs/errors.md'))].flatMap(([name, text]) => {
@@ -797,7 +808,7 @@ describe('train', () => {
   test.each(['constructor', 'toString', '__proto__', 'valueOf'])(
     '--%s is not a flag',
     async (name) => {
-      const { code, stderr } = await run(process.execPath, [main, 'list', `--${name}`]);
+      const { code, stderr } = await cliHere(['list', `--${name}`], scratch);
       expect(code).toBe(2);
       expect(stderr).toContain(`there is no flag --${name}.`);
     },
