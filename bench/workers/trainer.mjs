@@ -31,7 +31,8 @@ const trainer = createTrainer({
   maxOptions: data.maxOptions,
   batchSize: config.batch,
   dropLast: true,
-  epochs: 1,
+  // More than are measured: after the last one a trainer has no steps left.
+  epochs: 1e6,
   lr: { knots: [0], vals: [problem.lr] },
   weightDecay: problem.weightDecay,
   momentum: problem.momentum,
