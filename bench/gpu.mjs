@@ -1,14 +1,12 @@
 // npm run bench:gpu: measures training on a GPU, in parts that end in time and go on where they stopped. docs/gpu.md
 // says how to bring it to a machine without a network, and what the numbers mean.
-import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readHardware } from 'cifar10-fast';
 import { summarise } from 'cifar10-fast/studies';
 import { wholeNumber } from './flags.mjs';
+import { measureTorch, openSitting, trainSeeds } from './gpu-sitting.mjs';
 import { figure, table } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -85,29 +83,6 @@ function readFlags() {
   };
 }
 
-/** Runs a process and hands its JSON lines on; ends it by force once `untilMs` on the clock has come. */
-async function follow(command, args, { env = {}, untilMs, onLine }) {
-  const child = spawn(command, args, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    complaint = (complaint + text).slice(-1500);
-  });
-  const closed = new Promise((done) => {
-    child.once('error', (error) => done(error.message));
-    child.once('close', (code, signal) => done(signal ?? code));
-  });
-  const timer = setTimeout(() => child.kill('SIGKILL'), Math.max(0, untilMs - performance.now()));
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line.startsWith('{')) onLine(JSON.parse(line));
-  }
-  const code = await closed;
-  clearTimeout(timer);
-  return { code, complaint };
-}
-
 async function main() {
   let flags;
   try {
@@ -127,161 +102,86 @@ async function main() {
     );
     return 3;
   }
-  const deadline = performance.now() + 1000 * flags.seconds;
-  const { part, tiny } = flags;
-  const known = existsSync(flags.state)
-    ? readFileSync(flags.state, 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line))
-    : [];
-  const isDone = (key) => known.some((row) => row.key === key && row.error === undefined);
-  const keep = (row) => {
-    mkdirSync(dirname(flags.state), { recursive: true });
-    known.push(row);
-    appendFileSync(flags.state, `${JSON.stringify(row)}\n`);
-  };
-  const size = { scale: tiny ? 'smoke' : 'full' };
-  const isGpuNeeded = !tiny;
-
-  /** Trains a record with the seeds that are left; every run is kept as soon as it is over. */
-  const train = async (name, config, env) => {
-    const left = config.seeds.filter((seed) => !isDone(`${name} ${seed}`));
-    if (left.length === 0) return true;
-    console.log(`${part}: ${name}`);
-    const given = JSON.stringify({ ...size, ...config, seeds: left, isGpuNeeded });
-    const count = known.length;
-    const { code, complaint } = await follow(
-      process.execPath,
-      [join(here, 'workers/gpu.mjs'), given],
-      {
-        env,
-        untilMs: deadline,
-        onLine: (row) => {
-          if (row.seed === undefined) return;
-          keep({ key: `${name} ${row.seed}`, part, name, ...row });
-          console.log(
-            `  seed ${row.seed}: ${figure(row.imagesPerSec, 4)} images/s, ${figure(row.trainSec, 4)} s, ` +
-              `${row.accPercent.toFixed(2)} %, warm-up ${figure(row.warmUpSec)} s`,
-          );
-        },
-      },
-    );
-    if (code === 0) return true;
-    if (performance.now() >= deadline) return false;
-    failed += 1;
-    const reason = complaint.trim().split('\n').slice(-4).join('\n');
-    console.error(
-      `bench:gpu: ${name} ended with ${code} after ${known.length - count} runs: ${reason}`,
-    );
-    keep({ key: `${name} failed`, part, name, error: `${code}: ${reason}` });
-    return true;
-  };
-  let failed = 0;
-  const isFinished = { speed, dawn, runs: trainRuns };
-  const isWhole = await isFinished[part]();
+  const sitting = openSitting({ ...flags, isTiny: flags.tiny });
+  const measure = { speed: measureSpeed, dawn: trainDawn, runs: trainRuns };
+  const isWhole = await measure[flags.part](sitting, flags);
   if (!isWhole) console.log(`bench:gpu: time was up; start it again to go on with ${flags.state}.`);
-  return failed > 0 ? 1 : isWhole ? 0 : 4;
+  return sitting.failed() > 0 ? 1 : isWhole ? 0 : 4;
+}
 
-  async function speed() {
-    for (const { name, engine, env } of speedVariants(tiny)) {
-      // A whole epoch a call is the trainer's own choice on a GPU only.
-      const all = tiny && engine.stepsPerCall === undefined ? { stepsPerCall: 4 } : {};
-      const config = { record: 'demo', seeds: [0], epochs: tiny ? 1 : 4 };
-      // Four steps of 16 images: XLA's convolutions in 16 bits are slow beyond use on a processor.
-      if (tiny)
-        config.overrides = { 'data.batchSize': 16, 'data.subset': { train: 64, valid: 32 } };
-      if (performance.now() > deadline) return false;
-      if (!(await train(name, { ...config, engine: { ...engine, ...all } }, env))) return false;
-    }
-    for (const mode of flags['no-peer'] ? [] : torchModes) {
-      const name = `PyTorch ${mode}, channels last`;
-      if (isDone(name)) continue;
-      if (performance.now() > deadline) return false;
-      console.log(`${part}: ${name}`);
-      const { epochs, ...tinyConfig } = tiny
-        ? {
-            epochs: 1,
-            device: 'cpu',
-            steps: 2,
-            batch: 16,
-            widths: { prep: 4, layer1: 8, layer2: 8, layer3: 8 },
-          }
-        : { epochs: 4, steps: 97, batch: 512 };
-      const config = JSON.stringify({ mode, epochs, ...tinyConfig });
-      const { code, complaint } = await follow(
-        process.env.PYTHON ?? 'python3',
-        [join(here, 'peers/resnet9_gpu.py'), config],
-        {
-          untilMs: deadline,
-          onLine: (row) => {
-            keep({ key: name, part, name, ...row });
-            console.log(`  ${row.peer}: ${figure(row.imagesPerSec, 4)} images/s`);
-          },
-        },
-      );
-      if (code !== 0 && performance.now() >= deadline) return false;
-      if (code !== 0) {
-        failed += 1;
-        const reason = complaint.trim().split('\n').at(-1);
-        console.error(
-          `bench:gpu: ${name} ended with ${code}: ${reason}. PYTHON names another Python, --no-peer leaves it out.`,
-        );
-        keep({ key: `${name} failed`, part, name, error: `${code}: ${reason}` });
-      }
-    }
-    const rows = known
-      .filter((row) => row.part === 'speed' && row.imagesPerSec !== undefined)
-      .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec)
-      .map((row) => [
-        row.name,
-        row.peer ?? '',
-        figure(row.imagesPerSec, 5),
-        figure(Math.min(...row.epochSec), 3),
-        figure(row.warmUpSec, 3),
-      ]);
+/** Images a second of every variant, and of PyTorch. @returns whether there was time for all of them */
+async function measureSpeed(sitting, flags) {
+  const { isTiny } = sitting;
+  for (const { name, engine, env } of speedVariants(isTiny)) {
+    // A whole epoch a call is the trainer's own choice on a GPU only.
+    const all = isTiny && engine.stepsPerCall === undefined ? { stepsPerCall: 4 } : {};
+    const config = { record: 'demo', seeds: [0], epochs: isTiny ? 1 : 4 };
+    // Four steps of 16 images: XLA's convolutions in 16 bits are slow beyond use on a processor.
+    if (isTiny)
+      config.overrides = { 'data.batchSize': 16, 'data.subset': { train: 64, valid: 32 } };
+    if (sitting.isLate()) return false;
+    const given = { ...config, engine: { ...engine, ...all } };
+    if (!(await trainSeeds(sitting, name, given, env))) return false;
+  }
+  for (const mode of flags['no-peer'] ? [] : torchModes) {
+    if (!(await measureTorch(sitting, mode))) return false;
+  }
+  printSpeed(sitting.known);
+  return true;
+}
+
+/** All variants that are known, the fastest first. */
+function printSpeed(known) {
+  const rows = known
+    .filter((row) => row.part === 'speed' && row.imagesPerSec !== undefined)
+    .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec)
+    .map((row) => [
+      row.name,
+      row.peer ?? '',
+      figure(row.imagesPerSec, 5),
+      figure(Math.min(...row.epochSec), 3),
+      figure(row.warmUpSec, 3),
+    ]);
+  console.log(
+    `\n${table([['variant', 'peer', 'images/s', 'best epoch s', 'warm-up s'], ...rows])}`,
+  );
+}
+
+/** What was asked for, else the fastest of ours that has learnt; of those that were not measured, half precision with XLA. */
+function fastestEngine({ known }, flags) {
+  if (flags.engine !== undefined) return flags.engine;
+  const [best] = known
+    .filter((row) => row.part === 'speed' && row.engine !== undefined && row.env === undefined)
+    .filter(({ losses }) => losses.every(Number.isFinite))
+    .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec);
+  return best?.engine ?? { precision: 'fp16', xla: true, xlaScope: 'step' };
+}
+
+/** The two scripts of the study over several seeds. @returns whether there was time for both */
+async function trainDawn(sitting, flags) {
+  const engine = fastestEngine(sitting, flags);
+  const seeds = Array.from({ length: sitting.isTiny ? 2 : flags.seeds }, (_, seed) => seed);
+  for (const record of ['dawn', 'new-dawn']) {
+    if (!(await trainSeeds(sitting, record, { record, seeds, engine }))) return false;
+    const done = sitting.known.filter((row) => row.name === record && row.accPercent !== undefined);
+    const acc = summarise(done.map(({ ttaAccPercent, accPercent }) => ttaAccPercent ?? accPercent));
+    const hits = done.filter((row) => (row.ttaAccPercent ?? row.accPercent) >= 94).length;
+    const sec = summarise(done.map(({ trainSec }) => trainSec));
     console.log(
-      `\n${table([['variant', 'peer', 'images/s', 'best epoch s', 'warm-up s'], ...rows])}`,
+      `${record}: mean ${acc.mean.toFixed(2)} %, ${hits} of ${done.length} at 94 %, mean ${figure(sec.mean)} s of training`,
     );
-    return true;
   }
+  return true;
+}
 
-  /** What was asked for, else the fastest of ours that has learnt; of those that were not measured, half precision with XLA. */
-  function fastestEngine() {
-    if (flags.engine !== undefined) return flags.engine;
-    const [best] = known
-      .filter((row) => row.part === 'speed' && row.engine !== undefined && row.env === undefined)
-      .filter(({ losses }) => losses.every(Number.isFinite))
-      .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec);
-    return best?.engine ?? { precision: 'fp16', xla: true, xlaScope: 'step' };
+/** The runs of posts 1 to 4. @returns whether there was time for all of them */
+async function trainRuns(sitting, flags) {
+  const engine = fastestEngine(sitting, flags);
+  for (const record of sitting.isTiny ? runs.slice(0, 2) : runs) {
+    if (sitting.isLate()) return false;
+    if (!(await trainSeeds(sitting, record, { record, seeds: [0], engine }))) return false;
   }
-
-  async function dawn() {
-    const engine = fastestEngine();
-    const seeds = Array.from({ length: tiny ? 2 : flags.seeds }, (_, seed) => seed);
-    for (const record of ['dawn', 'new-dawn']) {
-      if (!(await train(record, { record, seeds, engine }))) return false;
-      const done = known.filter((row) => row.name === record && row.accPercent !== undefined);
-      const acc = summarise(
-        done.map(({ ttaAccPercent, accPercent }) => ttaAccPercent ?? accPercent),
-      );
-      const hits = done.filter((row) => (row.ttaAccPercent ?? row.accPercent) >= 94).length;
-      const sec = summarise(done.map(({ trainSec }) => trainSec));
-      console.log(
-        `${record}: mean ${acc.mean.toFixed(2)} %, ${hits} of ${done.length} at 94 %, mean ${figure(sec.mean)} s of training`,
-      );
-    }
-    return true;
-  }
-
-  async function trainRuns() {
-    const engine = fastestEngine();
-    for (const record of tiny ? runs.slice(0, 2) : runs) {
-      if (performance.now() > deadline) return false;
-      if (!(await train(record, { record, seeds: [0], engine }))) return false;
-    }
-    return true;
-  }
+  return true;
 }
 
 process.once('SIGINT', () => process.exit(130));

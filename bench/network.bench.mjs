@@ -48,19 +48,7 @@ export async function measureNetwork({ quick, batches, rounds = 5 }) {
   const config = { problem, batch, precision, burnIn: 2 };
   console.log(`${context.hardware}\nA training step of ${batch} images of ${size}x${size}, SGD`);
 
-  const build = (what, at) => ({
-    what,
-    precision,
-    worker: 'speedrun',
-    config: { ...config, root: at },
-    bytes: 1e9 + 6e6 * batch,
-  });
-  const variants = [build('this build', root)];
-  if (existsSync(join(earlier.folder, 'dist/index.js'))) {
-    variants.push(build(`build ${earlier.revision}`, earlier.folder));
-  } else {
-    console.log(`Build ${earlier.revision} is left out: node bench/before.mjs makes it.`);
-  }
+  const variants = buildVariants(config);
   if (peers === undefined) console.log('PyTorch is left out: npm run bench:peers installs it.');
   else variants.push(...(await screen(peers, config, say, faults)));
   const start = performance.now();
@@ -72,59 +60,21 @@ export async function measureNetwork({ quick, batches, rounds = 5 }) {
   say.done();
 
   const ours = variants[0].readies[0];
-  const measured = variants.flatMap((variant) => {
-    if (variant.error !== undefined) {
-      faults.push(`${variant.what}: ${variant.error}`);
-      return [];
-    }
-    const times = spread(variant.seconds);
-    const { peakBytes, what, losses } = variant;
-    const gflops = ours?.flops === undefined ? undefined : ours.flops / times.median / 1e9;
-    return [
-      { what, times, peakBytes, gflops, first: losses[0], imagesPerSec: batch / times.median },
-    ];
-  });
+  const measured = outcomesOf(variants, ours, batch, faults);
   faults.push(...comparedLosses(measured));
-  const rows = measured.map(({ what, times, peakBytes, gflops, imagesPerSec }) => ({
-    ...context,
-    what,
-    batch,
-    precision,
-    n: times.n,
-    'median ms': (1000 * times.median).toFixed(1),
-    'min ms': (1000 * times.min).toFixed(1),
-    'max ms': (1000 * times.max).toFixed(1),
-    'img/s': imagesPerSec.toFixed(1),
-    'GFLOP/s': gflops?.toFixed(1),
-    'peak MB': Math.round(peakBytes / 1e6),
-  }));
-  const titles = ['n', 'median ms', 'min ms', 'max ms', 'img/s', 'GFLOP/s', 'peak MB'];
-  console.log(
-    `\n${table([['', ...titles], ...rows.map((row) => [row.what, ...titles.map((title) => String(row[title] ?? '-'))])])}`,
-  );
-  if (!quick) keepRows('speedrun', stepColumns, rows);
-  if (!quick) await measureConvolutions(context, ours?.algorithms ?? [], peers, precision, say);
-  const find = (test) =>
-    measured
-      .filter(({ what }) => test(what))
-      .toSorted((a, b) => a.times.median - b.times.median)[0];
-  const [own, before, torch] = [
-    find((what) => what === 'this build'),
-    find((what) => what.startsWith('build ')),
-    find((what) => what.startsWith('PyTorch')),
-  ];
-  const over = (other) => (own && other ? own.imagesPerSec / other.imagesPerSec : null);
+  const rows = measured.map((one) => rowOf({ ...context, batch, precision }, one));
+  printSteps(rows);
+  if (!quick) {
+    keepRows('speedrun', stepColumns, rows);
+    await measureConvolutions(context, ours?.algorithms ?? [], peers, precision, say);
+  }
   const result = {
     network: 'fastest',
     batch,
     precision,
     quick,
     gflopPerImage: ours?.flops === undefined ? null : ours.flops / batch / 1e9,
-    imagesPerSec: own?.imagesPerSec ?? null,
-    overEarlierBuild: over(before),
-    overPyTorch: over(torch),
-    pyTorchMode: torch?.what ?? null,
-    peakMemoryOverPyTorch: own && torch ? own.peakBytes / torch.peakBytes : null,
+    ...comparisonOf(measured),
     hardware: context.hardware,
   };
   console.log(
@@ -132,6 +82,77 @@ export async function measureNetwork({ quick, batches, rounds = 5 }) {
       `${figure(result.overPyTorch)} times PyTorch's best mode here, memory ${figure(result.peakMemoryOverPyTorch)} of its`,
   );
   return { result, faults };
+}
+
+/** This build, and the earlier one where it has been made. */
+function buildVariants(config) {
+  const build = (what, at) => ({
+    what,
+    precision: config.precision,
+    worker: 'speedrun',
+    config: { ...config, root: at },
+    bytes: 1e9 + 6e6 * config.batch,
+  });
+  const variants = [build('this build', root)];
+  if (existsSync(join(earlier.folder, 'dist/index.js'))) {
+    variants.push(build(`build ${earlier.revision}`, earlier.folder));
+  } else {
+    console.log(`Build ${earlier.revision} is left out: node bench/before.mjs makes it.`);
+  }
+  return variants;
+}
+
+/** What the rounds came to for each variant that ran to the end; the others become faults. */
+function outcomesOf(variants, ours, batch, faults) {
+  return variants.flatMap(({ what, error, seconds, peakBytes, losses }) => {
+    if (error !== undefined) {
+      faults.push(`${what}: ${error}`);
+      return [];
+    }
+    const times = spread(seconds);
+    const gflops = ours?.flops === undefined ? undefined : ours.flops / times.median / 1e9;
+    return [
+      { what, times, peakBytes, gflops, first: losses[0], imagesPerSec: batch / times.median },
+    ];
+  });
+}
+
+const rowOf = (context, { what, times, peakBytes, gflops, imagesPerSec }) => ({
+  ...context,
+  what,
+  n: times.n,
+  'median ms': (1000 * times.median).toFixed(1),
+  'min ms': (1000 * times.min).toFixed(1),
+  'max ms': (1000 * times.max).toFixed(1),
+  'img/s': imagesPerSec.toFixed(1),
+  'GFLOP/s': gflops?.toFixed(1),
+  'peak MB': Math.round(peakBytes / 1e6),
+});
+
+function printSteps(rows) {
+  const titles = ['n', 'median ms', 'min ms', 'max ms', 'img/s', 'GFLOP/s', 'peak MB'];
+  console.log(
+    `\n${table([['', ...titles], ...rows.map((row) => [row.what, ...titles.map((title) => String(row[title] ?? '-'))])])}`,
+  );
+}
+
+/** This build against the earlier one and against PyTorch's fastest mode; null for what was not measured. */
+function comparisonOf(measured) {
+  const fastest = (isMeant) =>
+    measured
+      .filter(({ what }) => isMeant(what))
+      .toSorted((a, b) => a.times.median - b.times.median)[0];
+  const own = fastest((what) => what === 'this build');
+  const before = fastest((what) => what.startsWith('build '));
+  const torch = fastest((what) => what.startsWith('PyTorch'));
+  const over = (other) => (own && other ? own.imagesPerSec / other.imagesPerSec : null);
+  return {
+    imagesPerSec: own?.imagesPerSec ?? null,
+    overEarlierBuild: over(before),
+    overPyTorch: over(torch),
+    pyTorchMode: torch?.what ?? null,
+    peakMemoryOverPyTorch: own && torch ? own.peakBytes / torch.peakBytes : null,
+  };
 }
 
 /** All variants start from the same weights and images: so the first loss is the same, up to the number format. */
