@@ -184,6 +184,88 @@ def connect(address):
     return ray
 
 
+class Sweep:
+    """The jobs that are open on a cluster; `setup` is the first line of standard input."""
+
+    def __init__(self, ray, setup):
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self.ray = ray
+        self.setup = setup
+        self.open = {}
+        self.attempts = {}
+        resources = ray.cluster_resources()
+        self.gpus = setup["gpus"]
+        if self.gpus is None:
+            self.gpus = 1 if resources.get("GPU", 0) > 0 else 0
+        say({
+            "event": "connected", "nodes": sum(node["Alive"] for node in ray.nodes()), "cpus": resources.get("CPU", 0),
+            "gpus": resources.get("GPU", 0), "gpusPerRun": self.gpus, "version": ray.__version__,
+        })
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        self.progress = ray.remote(Progress).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
+        self.task = ray.remote(work)
+
+    def submit(self, job):
+        task = self.task.options(
+            name=job["id"],
+            num_cpus=job["engine"].get("intraOpThreads") or 1,
+            num_gpus=self.gpus,
+            max_retries=self.setup["retries"],
+            retry_exceptions=[WorkerCrashed],
+        )
+        self.open[task.remote(job, {"root": self.setup["root"], "env": self.setup["env"]}, self.progress)] = job
+
+    def cancel(self):
+        """Stops the open jobs, and gives their workers a minute to end."""
+        for ref in self.open:
+            self.ray.cancel(ref)
+        if self.open:
+            self.ray.wait(list(self.open), num_returns=len(self.open), timeout=60)
+
+    def pass_on(self):
+        """Prints what the workers of open jobs have said since the last time."""
+        try:
+            said = self.ray.get(self.progress.take.remote(), timeout=30)
+        except Exception:
+            return  # The actor is being started again; what it held was progress only.
+        running = {job["id"] for job in self.open.values()}
+        for job, message in said:
+            if job not in running:
+                continue
+            if message["event"] == "assigned":
+                self.attempts[job] = self.attempts.get(job, 0) + 1
+                if self.attempts[job] > 1:
+                    say({"job": job, "event": "retried", "attempt": self.attempts[job] - 1, "message": "its worker or node was lost."})
+            say({"job": job, **message})
+
+    def finish(self, ref):
+        """Keeps the run of a job that has ended, and prints its last word."""
+        job = self.open.pop(ref)
+        try:
+            last, files = self.ray.get(ref)
+            if last["event"] == "done":
+                name = os.path.basename(last["folder"])
+                last = {**last, "folder": keep(job["logDir"], name, files)}
+        except OSError as error:
+            last = {"event": "failed", "message": f"sweep: the run came back and could not be kept: {error}"}
+        except Exception as error:
+            cause = getattr(error, "cause", None) or error
+            lines = str(cause).strip().splitlines()
+            last = {"event": "lost", "message": "sweep: given up: " + ("\n".join(lines[:12]) or type(cause).__name__)}
+        say({"job": job["id"], **last})
+
+
+def requests_of(inbox, must_wait):
+    """Requests that have come, None where standard input has ended; waits for the first one if `must_wait`."""
+    try:
+        yield inbox.get(block=must_wait)
+        while True:
+            yield inbox.get_nowait()
+    except queue.Empty:
+        pass
+
+
 def main():
     inbox = queue.Queue()
 
@@ -196,83 +278,20 @@ def main():
     setup = inbox.get()
     if setup is None:
         return
-    ray = connect(setup["address"])
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    resources = ray.cluster_resources()
-    alive = [node for node in ray.nodes() if node["Alive"]]
-    gpus = setup["gpus"]
-    if gpus is None:
-        gpus = 1 if resources.get("GPU", 0) > 0 else 0
-    say({
-        "event": "connected", "nodes": len(alive), "cpus": resources.get("CPU", 0),
-        "gpus": resources.get("GPU", 0), "gpusPerRun": gpus, "version": ray.__version__,
-    })
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    progress = ray.remote(Progress).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
-    task = ray.remote(work)
-
-    def submit(job):
-        return task.options(
-            name=job["id"],
-            num_cpus=job["engine"].get("intraOpThreads") or 1,
-            num_gpus=gpus,
-            max_retries=setup["retries"],
-            retry_exceptions=[WorkerCrashed],
-        ).remote(job, {"root": setup["root"], "env": setup["env"]}, progress)
-
-    open_jobs = {}
-    attempts = {}
-
-    def pass_on():
-        try:
-            said = ray.get(progress.take.remote(), timeout=30)
-        except Exception:
-            return  # The actor is being started again; what it held was progress only.
-        running = {job["id"] for job in open_jobs.values()}
-        for job, message in said:
-            if job not in running:
-                continue
-            if message["event"] == "assigned":
-                attempts[job] = attempts.get(job, 0) + 1
-                if attempts[job] > 1:
-                    say({"job": job, "event": "retried", "attempt": attempts[job] - 1, "message": "its worker or node was lost."})
-            say({"job": job, **message})
-
-    is_closed = False
-    while not (is_closed and not open_jobs):
-        try:
-            while True:
-                request = inbox.get(block=not open_jobs)
-                if request is None:
-                    is_closed = True
-                    break
-                for job in request["jobs"]:
-                    open_jobs[submit(job)] = job
-        except queue.Empty:
-            pass
-        if is_closed:
-            for ref in open_jobs:
-                ray.cancel(ref)
-            if open_jobs:
-                ray.wait(list(open_jobs), num_returns=len(open_jobs), timeout=60)
-            return
-        ready, _ = ray.wait(list(open_jobs), num_returns=1, timeout=0.25)
-        pass_on()
+    sweep = Sweep(connect(setup["address"]), setup)
+    while True:
+        for request in requests_of(inbox, must_wait=not sweep.open):
+            if request is None:
+                sweep.cancel()
+                return
+            for job in request["jobs"]:
+                sweep.submit(job)
+        if not sweep.open:
+            continue
+        ready, _ = sweep.ray.wait(list(sweep.open), num_returns=1, timeout=0.25)
+        sweep.pass_on()
         for ref in ready:
-            job = open_jobs.pop(ref)
-            try:
-                last, files = ray.get(ref)
-                if last["event"] == "done":
-                    name = os.path.basename(last["folder"])
-                    last = {**last, "folder": keep(job["logDir"], name, files)}
-            except OSError as error:
-                last = {"event": "failed", "message": f"sweep: the run came back and could not be kept: {error}"}
-            except Exception as error:
-                cause = getattr(error, "cause", None) or error
-                lines = str(cause).strip().splitlines()
-                last = {"event": "lost", "message": "sweep: given up: " + ("\n".join(lines[:12]) or type(cause).__name__)}
-            say({"job": job["id"], **last})
+            sweep.finish(ref)
 
 
 if __name__ == "__main__":

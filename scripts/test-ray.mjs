@@ -261,7 +261,7 @@ async function testInterrupt({ address }) {
   await until('the next run at work', () => workers().length === 1 || isOver(), 60);
   sweep.child.kill('SIGINT');
   check('it ends with exit code 130', (await sweep.end) === 130, sweep.stderr);
-  check('and says how to go on', /the same command goes on/.test(sweep.stderr), sweep.stderr);
+  check('and says how to go on', /the same command resumes/.test(sweep.stderr), sweep.stderr);
   await until('its workers to end', () => workers().length === 0, 30).catch(() => undefined);
   check('no worker is left behind', workers().length === 0, workers());
 }
