@@ -23,10 +23,15 @@ export const long = 180_000;
 /** Noise for three batches of training and two of validation. */
 export const data: Cifar10 = noiseData(48, 32);
 
-/** Three epochs of three batches, and two of validation; everything that a session can hold is in use. */
 export const smoke = scaled(findExperiment('demo'), 'smoke');
+/** Changes a ResNet-9 to its backbone, which is recorded and optimised in half of the time. */
+export const backbone = <E extends Experiment>(experiment: E): E => ({
+  ...experiment,
+  net: { ...experiment.net, resLayers: [] },
+});
+/** Three epochs of three batches, and two of validation; everything that a session can hold is in use. */
 export const small: Experiment = {
-  ...smoke,
+  ...backbone(smoke),
   data: { ...smoke.data, subset: { train: 48, valid: 32 }, batchSize: 16 },
   optim: { ...smoke.optim, ema: { momentum: 0.9, updateFreq: 2 } },
   run: { ...smoke.run, epochs: 3 },

@@ -3,29 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
-import { findExperiment } from '../catalogue/catalogue';
 import type { Experiment } from '../catalogue/experiment';
 import { overridden } from '../catalogue/override';
-import { scaled } from '../catalogue/scale';
 import { valueAt } from '../optim/schedule';
 import { extendRun } from './extend';
 import { planAfter } from './run';
 import type { FinishedRun, Run } from './run';
 import { readRun } from './run-file';
 import { resumeRun, trainExperiment } from './train';
-import { noiseData } from '../../test/noise-data';
+import { data, long, small as longest } from '../../test/small-run';
 
 const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-extend-'));
-const long = 180_000;
 
-const data = noiseData(48, 32);
-const smoke = scaled(findExperiment('demo'), 'smoke');
 /** Two epochs of three batches. */
-const small: Experiment = {
-  ...smoke,
-  data: { ...smoke.data, subset: { train: 48, valid: 32 }, batchSize: 16 },
-  optim: { ...smoke.optim, ema: { momentum: 0.9, updateFreq: 2 } },
-};
+const small: Experiment = { ...longest, run: { ...longest.run, epochs: 2 } };
 let whole: FinishedRun;
 let longer: FinishedRun;
 
