@@ -2,14 +2,15 @@
 //
 //   npm run bench:peers && node bench/airbench.mjs [--rounds 3] [--steps 2] [--stage frozen] [--mode MODE]...
 //
-// Prints the median seconds of a step and of an epoch of 25. A whole run of PyTorch:
+// Prints the median seconds of a step and of an epoch of 25, and keeps them in bench/measured. A whole run of PyTorch:
 //   .venv-peers/bin/python bench/peers/airbench_torch.py --whole ~/.cache/cifar10-fast/cifar-10-batches-bin
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheRoot } from '../dist/base/cache-root.js';
-import { readHardware } from '../dist/index.js';
+import { hardwareLine, readHardware } from '../dist/index.js';
 import { fastestPrecision } from '../dist/exports/engine.js';
 import { readPeers } from './processes.mjs';
+import { figure, keepRows, now, revision } from './report.mjs';
 import { measureInTurns, spread } from './rounds.mjs';
 
 const { values } = parseArgs({
@@ -73,6 +74,26 @@ function print() {
   }
 }
 
+/** Rows for bench/measured/airbench.tsv; an epoch has 25 steps. */
+function keep() {
+  const columns = 'hardware,date,what,precision,stage,n,median s,min s,max s,s an epoch,revision';
+  const shared = {
+    hardware: hardwareLine(readHardware()),
+    date: now(),
+    stage,
+    revision: revision(),
+  };
+  const rows = variants
+    .filter(({ error }) => error === undefined)
+    .map(({ what, precision, seconds }) => {
+      const { n, median, min, max } = spread(seconds);
+      const times = { 'median s': median, 'min s': min, 'max s': max, 's an epoch': 25 * median };
+      const figures = Object.entries(times).map(([name, value]) => [name, figure(value, 4)]);
+      return { ...shared, what, precision, n, ...Object.fromEntries(figures) };
+    });
+  keepRows('airbench', columns.split(','), rows);
+}
+
 // Stopped early, it prints what is measured so far.
 process.on('SIGTERM', () => {
   print();
@@ -84,4 +105,5 @@ await measureInTurns(variants, {
   say: (line) => process.stderr.write(`${line}\n`),
 });
 print();
+keep();
 process.exitCode = variants.some(({ error }) => error !== undefined) ? 1 : 0;

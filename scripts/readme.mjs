@@ -18,6 +18,8 @@ import {
   fullOf,
   groupsOf,
   headlineOf,
+  airbenchOf,
+  fastestStepOf,
   modelsOf,
   resultsOf,
   sampleOf,
@@ -59,7 +61,11 @@ const pages = {
   'README.md': { headline: headlineOf(runs), full: fullOf(runs) },
   'docs/results.md': { results: resultsOf(grouped), directions: directionsOf(grouped) },
   'docs/fastest.md': { sample: sampleOf(runs) },
-  'docs/bench.md': { speed: speedOf(root) },
+  'docs/bench.md': {
+    speed: speedOf(root),
+    'fastest-step': fastestStepOf(root),
+    airbench: airbenchOf(root),
+  },
   'docs/engine.md': { models: modelsOf(root) },
 };
 for (const [page, sections] of Object.entries(pages)) {

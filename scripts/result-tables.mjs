@@ -204,13 +204,19 @@ export function modelsOf(root) {
   });
 }
 
-/** A training step by this library, TF.js and PyTorch. */
-export function speedOf(root) {
-  return sittingsOf(root, 'step.tsv', (sitting) => {
-    const own = sitting.filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
-    const body = own.map((row) => {
-      const batch = own.filter((other) => other.batch === row.batch);
-      const ours = batch.filter(({ what }) => what === 'captured').map(rate);
+/** A training step of ResNet-9 by this library, TF.js and PyTorch. */
+export const speedOf = (root) => stepsOf(root, 'step.tsv', 'captured');
+
+/** A training step of the network of `fastest` by this library, today and before it was made for this network, and by PyTorch. */
+export const fastestStepOf = (root) => stepsOf(root, 'speedrun.tsv', 'this build');
+
+/** Steps of a file of bench/results/; `own` is how it names this library's. */
+function stepsOf(root, file, own) {
+  return sittingsOf(root, file, (sitting) => {
+    const steps = sitting.filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
+    const body = steps.map((row) => {
+      const batch = steps.filter((other) => other.batch === row.batch);
+      const ours = batch.filter(({ what }) => what === own).map(rate);
       const name = row.what.startsWith('PyTorch') ? row.what : `${row.what} ${row.precision}`;
       const times = Math.max(...ours) / rate(row);
       const flops = Math.round(row['GFLOP/s']);
@@ -223,6 +229,24 @@ export function speedOf(root) {
 }
 
 const rate = (row) => Number(row['img/s']);
+
+/** An epoch of `airbench94-muon` by this library and by PyTorch. */
+export function airbenchOf(root) {
+  return sittingsOf(root, 'airbench.tsv', (rows) => {
+    const epoch = (row) => Number(row['s an epoch']);
+    const ours = Math.min(...rows.filter(({ what }) => what === 'cifar10-fast').map(epoch));
+    const body = rows.map((row) => [
+      `${row.what} ${row.precision}`,
+      row.n,
+      Math.round(epoch(row)),
+      (epoch(row) / ours).toFixed(2),
+    ]);
+    return markdownTable(
+      'airbench94-muon, n, s an epoch, times slower than ours'.split(', '),
+      body,
+    );
+  });
+}
 
 /** Full-scale runs of an experiment without changes, on any machine: accuracy does not depend on it, but for chance. */
 function fullRuns(runs, name) {

@@ -43,7 +43,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['headline', 'full'],
   'docs/results.md': ['results', 'directions'],
   'docs/fastest.md': ['sample'],
-  'docs/bench.md': ['speed'],
+  'docs/bench.md': ['speed', 'fastest-step', 'airbench'],
   'docs/engine.md': ['models'],
 };
 
@@ -97,7 +97,8 @@ test('without runs the pages say so', () => {
   const folder = written([]);
   for (const name of ['headline', 'results', 'directions', 'sample'])
     expect(section(folder, name)).toBe('_no committed runs yet_');
-  for (const name of ['speed', 'models']) expect(section(folder, name)).toBe('_not measured yet_');
+  for (const name of ['speed', 'fastest-step', 'airbench', 'models'])
+    expect(section(folder, name)).toBe('_not measured yet_');
 });
 
 test('results give mean, spread and number of runs, and times of runs that were alone', () => {
@@ -233,6 +234,36 @@ test('speed is of the newest sitting on each machine, and how many times slower 
       '| 128 | captured fp32 | 10 | 50 | 114 | 1.00 | 1000 |',
     ].join('\n'),
   );
+});
+
+test('the step of fastest and an epoch of airbench94-muon say how many times slower the others are', () => {
+  const folder = checkout([]);
+  mkdirSync(join(folder, 'bench/results'), { recursive: true });
+  const write = (file: string, titles: string, rows: readonly (readonly string[])[]) =>
+    writeFileSync(
+      join(folder, 'bench/results', file),
+      [titles.split(','), ...rows].map((cells) => `${cells.join('\t')}\n`).join(''),
+    );
+  write('speedrun.tsv', 'hardware,date,what,batch,precision,n,img/s,GFLOP/s,peak MB', [
+    ['A', '2026-11-30 10:00', 'this build', '1024', 'fp32', '6', '500', '280', '1758'],
+    ['A', '2026-11-30 10:00', 'build 0d90edb', '1024', 'fp32', '6', '400', '224', '3065'],
+    ['A', '2026-11-30 10:00', 'PyTorch fp32', '1024', 'fp32', '6', '200', '112', '2605'],
+  ]);
+  write('airbench.tsv', 'hardware,date,what,precision,stage,n,s an epoch', [
+    ['A', '2026-11-30 10:00', 'cifar10-fast', 'fp32', 'frozen', '4', '100.2'],
+    ['A', '2026-11-30 10:00', 'PyTorch 2.15.0', 'fp32 channels-last', 'frozen', '4', '400.8'],
+  ]);
+  expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+  const body = (name: string) => section(folder, name).split('\n').slice(4);
+  expect(body('fastest-step')).toEqual([
+    '| 1024 | this build fp32 | 6 | 500 | 280 | 1.00 | 1758 |',
+    '| 1024 | build 0d90edb fp32 | 6 | 400 | 224 | 1.25 | 3065 |',
+    '| 1024 | PyTorch fp32 | 6 | 200 | 112 | 2.50 | 2605 |',
+  ]);
+  expect(body('airbench')).toEqual([
+    '| cifar10-fast fp32 | 4 | 100 | 1.00 |',
+    '| PyTorch 2.15.0 fp32 channels-last | 4 | 401 | 4.00 |',
+  ]);
 });
 
 test('models are of the newest sitting: model.fit beside accelerate in its fastest precision', () => {
