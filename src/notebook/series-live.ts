@@ -1,6 +1,5 @@
 import { InterruptedError, NotebookError } from '../base/errors';
 import { interruptSignal, markShown } from '../base/interrupt';
-import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import { hardwareLine, readHardware } from '../engine/hardware';
 import type { SessionOptions } from '../engine/session';
@@ -12,6 +11,7 @@ import type { FollowedRun } from '../studies/weight-decay-study';
 import { durationText } from '../text/progress';
 import type { Progress } from '../text/progress';
 import { wallClock } from '../train/timer';
+import { cellData } from './cell-data';
 import { display } from './display';
 import type { DisplayHandle } from './display';
 import { liveHtml, liveText } from './live-view';
@@ -299,7 +299,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
     },
     async follow(given, work) {
       try {
-        const result = await work({ run: runIn(given ?? (await loadCifar10({ signal }))) });
+        const result = await work({ run: runIn(given ?? (await cellData(signal))) });
         const all = `${counted(trained, noun)} in ${durationText(spentSec)}`;
         note = trained === 0 ? 'nothing to train: all results are there already' : all;
         share = 1;

@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, NotebookError } from '../base/errors';
 import { interruptSignal, markShown } from '../base/interrupt';
-import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { findExperiment } from '../catalogue/catalogue';
@@ -13,6 +12,7 @@ import { findAnyRuns, findFinished } from '../runs/find-runs';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
 import type { Expected } from '../runs/train-to-end';
+import { cellData } from './cell-data';
 import { openLiveScreen } from './live-screen';
 import type { LiveScreen, SeenRun } from './live-screen';
 import { wantedScale } from './notebook-scale';
@@ -147,7 +147,7 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
   const names = series.jobs.map(({ name }) => name);
   const screen = openLiveScreen(names, series.seen);
   try {
-    const data = series.options.data ?? (await loadCifar10({ signal }));
+    const data = series.options.data ?? (await cellData(signal));
     const asked = series.scale ?? series.options.scale ?? wantedScale();
     await withinLimit(
       asked,
