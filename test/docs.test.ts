@@ -10,6 +10,7 @@ import type { Experiment } from '../src/catalogue/experiment';
 import { networkOf } from '../src/catalogue/network';
 import { scaled } from '../src/catalogue/scale';
 import { countTrainable } from '../src/nn/network';
+import { builtLibrary } from './built-library';
 import { blocksOf, comparing, pattern, saidIn, sectionsOf } from './markdown';
 
 /** What the documents say is run, looked up or compared here, so that they cannot lag behind. */
@@ -123,7 +124,11 @@ describe('code in the documents', () => {
         module: ts.ModuleKind.ESNext,
         moduleResolution: ts.ModuleResolutionKind.Bundler,
         configFilePath: join(root, 'tsconfig.json'),
-        paths: { '@tensorflow/*': [join(root, 'node_modules/@tensorflow/*')] },
+        // Declarations are read sooner than sources; `npm run types` finds what is wrong in those.
+        paths: {
+          '@tensorflow/*': [join(root, 'node_modules/@tensorflow/*')],
+          [join(root, 'src/*')]: [join(builtLibrary(), 'dist/*')],
+        },
         rootDir: '/',
         incremental: false,
         declaration: false,
@@ -132,7 +137,6 @@ describe('code in the documents', () => {
         noEmit: true,
       },
     );
-    // Faults of the library itself are for `npm run types` to find.
     const faults = ts.getPreEmitDiagnostics(program).flatMap(({ file, start, messageText }) => {
       if (file !== undefined && !file.fileName.startsWith(scratch)) return [];
       const place = file === undefined ? '' : `${relative(scratch, file.fileName)}:${start}: `;

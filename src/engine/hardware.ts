@@ -29,16 +29,21 @@ export interface Hardware {
 
 const telling = ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_fp16'];
 
-/** Reads the processor, memory and GPUs of this machine. A GPU counts if NVIDIA's driver lists it. */
+/**
+ * Reads the processor, memory and GPUs of this machine. A GPU counts if NVIDIA's driver lists it, which is asked once per
+ * process.
+ */
 export function readHardware(): Hardware {
   return {
     cpu: (cpus()[0]?.model ?? 'unknown processor').replace(/\s+/g, ' ').trim(),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     cpuFlags: readCpuFlags(),
-    gpus: readGpus(),
+    gpus: (gpus ??= readGpus()),
   };
 }
+
+let gpus: readonly Gpu[] | undefined;
 
 function readCpuFlags(): string[] {
   let text: string;

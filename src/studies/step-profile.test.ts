@@ -11,7 +11,7 @@ const sumAt = (
 test("a record's step is timed at each batch size, and its parts are an epoch together", async () => {
   const told: number[] = [];
   const { times, rows } = await profileExperiment(
-    scaled(findExperiment('post3-cutout'), 'smoke'),
+    scaled(findExperiment('post4-backbone'), 'smoke'),
     [8, 16],
     {
       repeats: 1,

@@ -266,11 +266,15 @@ describe('interruptSignal', () => {
   // Set-up brings CIFAR-10; without it there is nothing to train on.
   test.skipIf(!existsSync(cacheRoot()))('ends a training after the present step', async () => {
     const client = await library.start({ env: { CIFAR10_FAST_CACHE: cacheRoot() } });
-    await client.run("import { trainLive } from 'cifar10-fast'; const before = 1;");
-    const { id, done } = client.begin(
-      "const runs = await trainLive('demo', { scale: 'pocket', logDir: 'runs' });",
+    await client.run(
+      "import { findExperiment, overridden, scaled, trainLive } from 'cifar10-fast'; const before = 1;",
     );
-    // It draws its progress anew once a second; the first time before it has begun.
+    // Minutes, of a small network.
+    const { id, done } = client.begin(
+      "const long = overridden(scaled(findExperiment('demo'), 'smoke'), 'run.epochs', 1000);\n" +
+        "const runs = await trainLive(long, { logDir: 'runs' });",
+    );
+    // It draws its progress anew once a second and after each epoch; the first time before it has begun.
     const drawn: Message[] = [];
     await client.seen((message) => {
       const { about, type } = message;
