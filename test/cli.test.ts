@@ -186,7 +186,7 @@ describe('wrong usage ends with code 2, one line that says what to do, and nothi
     ['train demo --seed 0x10', '--seed "0x10" is not a whole number of at least 0.'],
     [
       'train demo --seed 9007199254740993',
-      '--seed "9007199254740993" is not a whole number of at least 0.',
+      '--seed "9007199254740993" is above 2^53 - 1, the largest number that counts exactly.',
     ],
     ['train demo --seed', '--seed needs a value: --seed N.'],
     ['train demo --seed=', '--seed needs a value: --seed N.'],

@@ -196,6 +196,11 @@ export function wholeNumber(given: Given, name: string, least: number, fallback:
   const text = given.values.get(name);
   if (text === undefined) return fallback;
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value > Number.MAX_SAFE_INTEGER) {
+    throw new UsageError(
+      `--${name} "${text}" is above 2^53 - 1, the largest number that counts exactly.`,
+    );
+  }
   if (!Number.isSafeInteger(value) || value < least) {
     throw new UsageError(
       `--${name} "${text}" is not a whole number of at least ${least}. Give one, as in --${name} ${fallback}.`,
