@@ -29,7 +29,7 @@ export async function draw(
 ): Promise<string> {
   const whole = outline(graph, options);
   const line = await rowLayout(whole, layOut);
-  const blocks = closed ?? readable(whole, line);
+  const blocks = closed ?? (await readable(whole, layOut, line));
   const shown = blocks.size === 0 ? whole : closeBlocks(whole, blocks);
   const shownLine = shown === whole ? line : await rowLayout(shown, layOut);
   const { text, engine } = await wrap(shown, layOut, shownLine);

@@ -5,7 +5,11 @@ import type { Outline } from './outline';
 export type Engine = 'dot' | 'nop2';
 
 /** Graphviz: lays text out by an engine, and returns what comes out in a format. */
-export type Layout = (text: string, format: 'json' | 'svg', engine: Engine) => Promise<string>;
+export type Layout = (
+  text: string,
+  format: 'json' | 'svg',
+  engine: Engine,
+) => string | Promise<string>;
 
 /** A rectangle in points; y points up, as in Graphviz. */
 export interface Rectangle {

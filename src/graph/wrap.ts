@@ -3,6 +3,7 @@ import type { ClosedBlocks } from './blocks';
 import { clusterTree, outlineDot } from './outline-dot';
 import type { Cluster } from './outline-dot';
 import type { Outline } from './outline';
+import { rowLayout } from './row-layout';
 import type { Layout, RowLayout } from './row-layout';
 import { inset, stackRows } from './stack-rows';
 import type { Stack } from './stack-rows';
@@ -26,13 +27,14 @@ const rowWidth = 572;
  *
  * Graphviz lays out each row; the rows are stacked here.
  *
- * @param line the outline in one row
+ * @param known the outline in one row, if it was laid out before
  */
 export async function wrap(
   whole: Outline,
   layout: Layout,
-  line: RowLayout,
+  known?: RowLayout,
 ): Promise<WrappedDrawing> {
+  const line = known ?? (await rowLayout(whole, layout));
   if (line.width <= rowWidth) return { text: outlineDot(whole), engine: 'dot' };
   const stack = breakRows(whole, line, clusterTree(whole.boxes), rowWidth);
   if (stack === undefined) return { text: outlineDot(whole, { rankdir: 'TB' }), engine: 'dot' };
@@ -41,7 +43,12 @@ export async function wrap(
 }
 
 /** The blocks to close so that a drawing can be read: those that repeat others, unless it fits in one row as it is. */
-export function readable(whole: Outline, line: RowLayout): ClosedBlocks {
+export async function readable(
+  whole: Outline,
+  layout: Layout,
+  known?: RowLayout,
+): Promise<ClosedBlocks> {
+  const line = known ?? (await rowLayout(whole, layout));
   return line.width <= rowWidth ? new Map() : repeatedBlocks(whole);
 }
 

@@ -56,10 +56,10 @@ export const drawingPage: string = String.raw`(sources) => {
 
   const draw = async (box, { now, before }) => {
     const { viz, show } = await place(box);
-    let closed = readable(now, viz.layoutSync);
+    let closed = await readable(now, viz.layoutSync);
     let isShown = false;
     const render = async (whole, blocks, milliseconds) => {
-      const { text, engine } = wrap(closeBlocks(whole, blocks), viz.layoutSync);
+      const { text, engine } = await wrap(closeBlocks(whole, blocks), viz.layoutSync);
       viz.engine(engine);
       const duration = isStill ? 0 : milliseconds;
       if (isShown) viz.transition(() => transition('move').duration(duration).ease(easeCubicInOut));
@@ -77,7 +77,7 @@ export const drawingPage: string = String.raw`(sources) => {
       }
     };
     const change = async () => {
-      await render(before, readable(before, viz.layoutSync), 0);
+      await render(before, await readable(before, viz.layoutSync), 0);
       viz.resetZoom();
       await render(now, closed, 1800);
       box.dataset.live = 'moved';
@@ -104,7 +104,7 @@ export const drawingPage: string = String.raw`(sources) => {
     }
     bar.append('A click on a block closes or opens it; drag to move.');
 
-    await render(isStill ? now : (before ?? now), before === undefined || isStill ? closed : readable(before, viz.layoutSync), 0);
+    await render(isStill ? now : (before ?? now), before === undefined || isStill ? closed : await readable(before, viz.layoutSync), 0);
     show();
     isShown = true;
     box.append(bar);

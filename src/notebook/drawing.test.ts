@@ -1,14 +1,19 @@
 import { Script } from 'node:vm';
+import { Graphviz } from '@hpcc-js/wasm-graphviz';
 import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
+import * as blocks from '../graph/blocks';
 import { build } from '../graph/build';
 import { colourMap } from '../graph/colours';
 import { draw } from '../graph/draw';
 import { outline } from '../graph/outline';
 import type { Outline } from '../graph/outline';
+import { layOut } from '../graph/svg';
+import * as wrapping from '../graph/wrap';
 import { resnet9 } from '../models/resnet9';
 import { animateDrawings } from './animate';
 import { drawing } from './drawing';
+import { drawingPage } from './drawing-page';
 
 const graph = build(resnet9({ resLayers: [] }));
 const next = build(resnet9());
@@ -63,6 +68,65 @@ describe('drawing', () => {
     const changed = await drawing(wider, { from: next });
     expect(changed.bundle['image/png']).toBeDefined();
   });
+});
+
+/** A page that has one box for drawings, and keeps the texts that d3-graphviz, with the real Graphviz, is given. */
+async function pageWith(asked: Asked): Promise<readonly string[]> {
+  const graphviz = await Graphviz.load();
+  const drawn: string[] = [];
+  const ends: (() => void)[] = [];
+  const viz = {
+    layoutSync: (text: string, format: 'json' | 'svg', engine: 'dot' | 'nop2') =>
+      graphviz.layout(text, format, engine),
+    on: (_event: string, run: () => void) => (ends.push(run), viz),
+    onerror: () => viz,
+    engine: () => viz,
+    zoomBehavior: () => undefined,
+    renderDot: (text: string) => {
+      drawn.push(text);
+      ends.at(-1)?.();
+    },
+  };
+  const element = () => ({ style: {}, dataset: {}, children: [], append() {}, remove() {} });
+  await new Promise<void>((resolve, reject) => {
+    const box = { ...element(), addEventListener: () => resolve() };
+    const globals = {
+      window: { cifar10FastDrawings: [asked] },
+      document: {
+        head: element(),
+        createElement: element,
+        querySelectorAll: () => [box],
+      },
+      matchMedia: () => ({ matches: true }),
+      console: { warn: (_told: string, error: Error) => reject(error) },
+    };
+    const libraries = {
+      'd3-selection': { select: () => ({ graphviz: () => viz }) },
+      'd3-ease': {},
+      'd3-transition': {},
+      'd3-graphviz': {},
+      './blocks': blocks,
+      './wrap': wrapping,
+    };
+    const sources = Object.fromEntries(
+      Object.entries(libraries).map(([name, library]) => [
+        name,
+        (exports: object) => Object.assign(exports, library),
+      ]),
+    );
+    const run = new Script(`(${drawingPage})`).runInNewContext(globals) as (given: object) => void;
+    run(sources);
+  });
+  return drawn;
+}
+
+test('the page lays a drawing out as the picture is', async () => {
+  for (const network of [graph, next]) {
+    const now = outline(network, { name: 'a', colours: colourMap(network) });
+    const shown = blocks.closeBlocks(now, await wrapping.readable(now, layOut));
+    const { text } = await wrapping.wrap(shown, layOut);
+    expect(await pageWith({ id: '1', now })).toEqual([text]);
+  }
 });
 
 describe('animateDrawings', () => {
