@@ -314,6 +314,19 @@ describe('createTrainer refuses', () => {
   });
 });
 
+test('an epoch that the run does not have is refused', async () => {
+  await using({}, {}, async (trainer) => {
+    for (const epoch of [0, trainer.epochs + 1]) {
+      await expect(trainer.runEpoch(epoch)).rejects.toThrow(
+        new TrainError(
+          `train: there is no epoch ${epoch}: the run ends after ${trainer.epochs}. Give the training more epochs.`,
+        ),
+      );
+    }
+    await trainer.runEpoch(trainer.epochs);
+  });
+});
+
 test('a trainer that is disposed leaves no tensor', async () => {
   const before = tf.memory().numTensors;
   await run({ ema: { momentum: 0.9, updateFreq: 2 }, tta: true });

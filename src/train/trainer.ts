@@ -231,14 +231,19 @@ class SessionTrainer implements Trainer {
   }
 
   readonly runEpoch: Trainer['runEpoch'] = async (epoch: number): Promise<EpochRow> => {
+    const offset = (epoch - 1) * this.stepsPerEpoch;
+    if (!(offset >= 0 && offset < this.steps)) {
+      throw new TrainError(
+        `train: there is no epoch ${epoch}: the run ends after ${this.epochs}. Give the training more epochs.`,
+      );
+    }
     const timer = this.#timer;
     timer({ isCounted: false });
     const before = (epoch === this.#finished + 1 ? this.#unfinished : undefined) ?? nothing;
     this.#finished = epoch - 1;
     this.#unfinished = undefined;
     const drawn = this.#source.draw(epoch);
-    const offset = (epoch - 1) * this.stepsPerEpoch;
-    const batches = drawn.batches.slice(0, Math.max(0, this.steps - offset));
+    const batches = drawn.batches.slice(0, this.steps - offset);
     /** Keeps what is done of the epoch, the seconds since it began or continued included. */
     const keep = async (done: number, timeSec: number): Promise<void> => {
       const { totals } = await this.session.read('totals');

@@ -226,6 +226,8 @@ export interface Trainer {
   /**
    * Trains for one epoch, counted from 1, then evaluates. An epoch that the signal stopped, in this trainer or in the
    * one that was saved, continues where it was.
+   *
+   * @throws TrainError if the run has no such epoch
    */
   runEpoch(epoch: number): Promise<EpochRow>;
   /**
