@@ -1,7 +1,5 @@
 #include "conv.h"
 
-#include <tensorflow/c/c_api.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
@@ -10,45 +8,9 @@
 
 #include "amx.h"
 #include "outer-product.h"
+#include "tensorflow-kernels.h"
 #include "winograd-bf16.h"
 #include "winograd.h"
-
-// The C interface for kernels and operations: exported by every TensorFlow since 2.3, its headers not among those that
-// set-up unpacks.
-extern "C" {
-struct TF_OpDefinitionBuilder;
-struct TF_KernelBuilder;
-struct TF_OpKernelConstruction;
-struct TF_OpKernelContext;
-struct TF_ShapeInferenceContext;
-TF_OpDefinitionBuilder* TF_NewOpDefinitionBuilder(const char* name);
-void TF_OpDefinitionBuilderAddInput(TF_OpDefinitionBuilder* builder, const char* spec);
-void TF_OpDefinitionBuilderAddOutput(TF_OpDefinitionBuilder* builder, const char* spec);
-void TF_OpDefinitionBuilderAddAttr(TF_OpDefinitionBuilder* builder, const char* spec);
-void TF_OpDefinitionBuilderSetShapeInferenceFunction(TF_OpDefinitionBuilder* builder,
-                                                     void (*infer)(TF_ShapeInferenceContext*, TF_Status*));
-void TF_ShapeInferenceContextSetUnknownShape(TF_ShapeInferenceContext* context, TF_Status* status);
-void TF_RegisterOpDefinition(TF_OpDefinitionBuilder* builder, TF_Status* status);
-TF_KernelBuilder* TF_NewKernelBuilder(const char* op, const char* device,
-                                      void* (*create)(TF_OpKernelConstruction*),
-                                      void (*compute)(void*, TF_OpKernelContext*), void (*destroy)(void*));
-void TF_KernelBuilder_TypeConstraint(TF_KernelBuilder* builder, const char* attribute, TF_DataType type,
-                                     TF_Status* status);
-void TF_RegisterKernelBuilder(const char* name, TF_KernelBuilder* builder, TF_Status* status);
-void TF_OpKernelConstruction_GetAttrInt64(TF_OpKernelConstruction* construction, const char* attribute, int64_t* value,
-                                          TF_Status* status);
-void TF_OpKernelConstruction_GetAttrInt64List(TF_OpKernelConstruction* construction, const char* attribute,
-                                              int64_t* values, int most, TF_Status* status);
-void TF_OpKernelConstruction_GetAttrSize(TF_OpKernelConstruction* construction, const char* attribute,
-                                         int32_t* list, int32_t* bytes, TF_Status* status);
-void TF_OpKernelConstruction_GetAttrString(TF_OpKernelConstruction* construction, const char* attribute, char* value,
-                                           size_t most, TF_Status* status);
-void TF_OpKernelConstruction_Failure(TF_OpKernelConstruction* construction, TF_Status* status);
-void TF_GetInput(TF_OpKernelContext* context, int index, TF_Tensor** tensor, TF_Status* status);
-TF_Tensor* TF_AllocateOutput(TF_OpKernelContext* context, int index, TF_DataType dtype, const int64_t* dims,
-                             int rank, size_t bytes, TF_Status* status);
-void TF_OpKernelContext_Failure(TF_OpKernelContext* context, TF_Status* status);
-}
 
 namespace cifar10_fast {
 namespace {

@@ -29,6 +29,12 @@ void TF_KernelBuilder_TypeConstraint(TF_KernelBuilder* builder, const char* attr
 void TF_RegisterKernelBuilder(const char* name, TF_KernelBuilder* builder, TF_Status* status);
 void TF_OpKernelConstruction_GetAttrInt64(TF_OpKernelConstruction* construction, const char* attribute, int64_t* value,
                                           TF_Status* status);
+void TF_OpKernelConstruction_GetAttrInt64List(TF_OpKernelConstruction* construction, const char* attribute,
+                                              int64_t* values, int most, TF_Status* status);
+void TF_OpKernelConstruction_GetAttrSize(TF_OpKernelConstruction* construction, const char* attribute,
+                                         int32_t* list, int32_t* bytes, TF_Status* status);
+void TF_OpKernelConstruction_GetAttrString(TF_OpKernelConstruction* construction, const char* attribute, char* value,
+                                           size_t most, TF_Status* status);
 void TF_OpKernelConstruction_GetAttrFloat(TF_OpKernelConstruction* construction, const char* attribute, float* value,
                                           TF_Status* status);
 void TF_OpKernelConstruction_Failure(TF_OpKernelConstruction* construction, TF_Status* status);
