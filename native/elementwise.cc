@@ -13,19 +13,10 @@ namespace {
 
 namespace avx2 {
 
-#define CIFAR10_FAST_TARGET __attribute__((target("avx2,fma")))
-#define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
+#include "vectors-avx2.h"
 
-using Vec = __m256;
 using Mask = __m256;
-constexpr int kWidth = 8;
 
-CIFAR10_FAST_INLINE Vec zero() { return _mm256_setzero_ps(); }
-CIFAR10_FAST_INLINE Vec set(float value) { return _mm256_set1_ps(value); }
-CIFAR10_FAST_INLINE Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
-CIFAR10_FAST_INLINE Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
-CIFAR10_FAST_INLINE Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
-CIFAR10_FAST_INLINE Vec mulAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 CIFAR10_FAST_INLINE Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 CIFAR10_FAST_INLINE Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 CIFAR10_FAST_INLINE Vec absolute(Vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), a); }
@@ -46,8 +37,6 @@ CIFAR10_FAST_INLINE Mask isNan(Vec a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q)
 CIFAR10_FAST_INLINE Mask either(Mask a, Mask b) { return _mm256_or_ps(a, b); }
 CIFAR10_FAST_INLINE Vec choose(Mask mask, Vec yes, Vec no) { return _mm256_blendv_ps(no, yes, mask); }
 
-CIFAR10_FAST_INLINE Vec load(const float* at) { return _mm256_loadu_ps(at); }
-CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm256_storeu_ps(at, a); }
 CIFAR10_FAST_INLINE Vec load(const uint16_t* at) {
   const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
@@ -106,19 +95,10 @@ CIFAR10_FAST_INLINE Mask isPlace(const uint8_t* at, int place, int lanes) {
 // What both kinds of AVX-512 share.
 namespace vectors512 {
 
-#define CIFAR10_FAST_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
-#define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
+#include "vectors-avx512.h"
 
-using Vec = __m512;
 using Mask = __mmask16;
-constexpr int kWidth = 16;
 
-CIFAR10_FAST_INLINE Vec zero() { return _mm512_setzero_ps(); }
-CIFAR10_FAST_INLINE Vec set(float value) { return _mm512_set1_ps(value); }
-CIFAR10_FAST_INLINE Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
-CIFAR10_FAST_INLINE Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
-CIFAR10_FAST_INLINE Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
-CIFAR10_FAST_INLINE Vec mulAdd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 CIFAR10_FAST_INLINE Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 CIFAR10_FAST_INLINE Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 CIFAR10_FAST_INLINE Vec absolute(Vec a) { return _mm512_abs_ps(a); }
@@ -141,8 +121,6 @@ CIFAR10_FAST_INLINE Mask first(int lanes) { return static_cast<Mask>((1u << lane
 CIFAR10_FAST_INLINE Vec widen(__m256i bits) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
-CIFAR10_FAST_INLINE Vec load(const float* at) { return _mm512_loadu_ps(at); }
-CIFAR10_FAST_INLINE void store(float* at, Vec a) { _mm512_storeu_ps(at, a); }
 CIFAR10_FAST_INLINE Vec load(const uint16_t* at) {
   return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 }

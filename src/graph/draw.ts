@@ -31,7 +31,6 @@ export async function draw(
   const line = await rowLayout(whole, layOut);
   const blocks = closed ?? (await readable(whole, layOut, line));
   const shown = blocks.size === 0 ? whole : closeBlocks(whole, blocks);
-  const shownLine = shown === whole ? line : await rowLayout(shown, layOut);
-  const { text, engine } = await wrap(shown, layOut, shownLine);
+  const { text, engine } = await wrap(shown, layOut, shown === whole ? line : undefined);
   return svg(text, engine);
 }
