@@ -21,6 +21,7 @@ struct WinogradRegion {
   int64_t top, left;     // of the region
   int64_t down, across;  // tiles
   int64_t tiles() const { return down * across; }
+  int products() const { return (rows + 2) * (columns + 2); }  // of a tile, for each pair of channels
   WinogradTile at(int64_t tile) const {
     return {tile / tiles(), top + tile / across % down * rows, left + tile % across * columns};
   }
@@ -32,15 +33,32 @@ struct WinogradStretch {
   int64_t start, tiles;
 };
 
-// Tiles of 4, and what they leave over in one of 2 or 3: it takes fewer products than another of 4 over the edge.
+// The stretches that take the fewest products along an axis, of tiles of 2, 3, 4 and 6 up to `tile`. A last tile may reach over the edge where that takes fewer than one that fits.
 inline std::vector<WinogradStretch> winogradStretches(int64_t outputs, int tile) {
-  if (tile == 2) return {{2, 0, (outputs + 1) / 2}};
-  if (outputs == 5) return {{3, 0, 1}, {2, 3, 1}};
-  std::vector<WinogradStretch> found;
-  if (outputs >= 4) found.push_back({4, 0, outputs / 4});
-  const int rest = static_cast<int>(outputs % 4);
-  if (rest > 0) found.push_back({std::max(2, rest), outputs - rest, 1});
-  return found;
+  const auto products = [](const std::vector<WinogradStretch>& stretches) {
+    int64_t sum = 0;
+    for (const auto& stretch : stretches) sum += (stretch.size + 2) * stretch.tiles;
+    return sum;
+  };
+  std::vector<WinogradStretch> best;
+  // Larger tiles first: as many as fit, one fewer, or one more, over the edge.
+  const auto search = [&](auto&& self, std::vector<WinogradStretch> found, int64_t start, int largest) -> void {
+    if (start >= outputs) {
+      if (best.empty() || products(found) < products(best)) best = found;
+      return;
+    }
+    for (int size : {6, 4, 3, 2}) {
+      if (size > largest) continue;
+      const int64_t left = outputs - start;
+      for (int64_t tiles = (left + size - 1) / size; tiles >= std::max<int64_t>(1, left / size - 1); tiles--) {
+        auto longer = found;
+        longer.push_back({size, start, tiles});
+        if (best.empty() || products(longer) < products(best)) self(self, longer, start + size * tiles, size - 1);
+      }
+    }
+  };
+  search(search, {}, 0, tile);
+  return best;
 }
 
 inline std::vector<WinogradRegion> winogradRegions(const Extents& outputs, int tile) {
@@ -53,18 +71,20 @@ inline std::vector<WinogradRegion> winogradRegions(const Extents& outputs, int t
   return regions;
 }
 
+// Products of an image, for each pair of channels.
+inline int64_t winogradProducts(const std::vector<WinogradRegion>& regions) {
+  int64_t sum = 0;
+  for (const auto& region : regions) sum += region.tiles() * region.products();
+  return sum;
+}
+
 // Calls run with `size` as a constant of the compiler.
 template <typename Run>
 void withSize(int size, const Run& run) {
   if (size == 2) return run(std::integral_constant<int, 2>{});
   if (size == 3) return run(std::integral_constant<int, 3>{});
-  run(std::integral_constant<int, 4>{});
-}
-
-// Calls run(rows, columns) with the size of a region's tiles, as constants of the compiler.
-template <typename Run>
-void withTile(const WinogradRegion& region, const Run& run) {
-  withSize(region.rows, [&](auto rows) { withSize(region.columns, [&](auto columns) { run(rows, columns); }); });
+  if (size == 4) return run(std::integral_constant<int, 4>{});
+  run(std::integral_constant<int, 6>{});
 }
 
 }  // namespace cifar10_fast

@@ -1,6 +1,7 @@
 // Transforms of Winograd's minimal filtering by kernels of 3, read by winograd-passes.h once for each instruction set.
 //
-// Lavin and Gray, arXiv:1509.09308; the points of a tile of M outputs are the first M of 0, 1, -1, 2, -2, and infinity.
+// Lavin and Gray, arXiv:1509.09308; the points of a tile of M outputs are the first M + 1 of 0, 1, -1, 2, -2, 1/2, -1/2, and
+// infinity.
 
 // Transforms of one dimension, from `in` to `out`, both `step` vectors apart.
 template <int M>
@@ -13,6 +14,14 @@ struct Transform<2> {
     out[step] = add(d[step], d[2 * step]);
     out[2 * step] = sub(d[2 * step], d[step]);
     out[3 * step] = sub(d[step], d[3 * step]);
+  }
+  // The transpose of `input`.
+  CIFAR10_FAST_TARGET static inline void inputGradient(const Vec* v, int step, Vec* out) {
+    const Vec v0 = v[0], v1 = v[step], v2 = v[2 * step], v3 = v[3 * step];
+    out[0] = v0;
+    out[step] = add(sub(v1, v2), v3);
+    out[2 * step] = sub(add(v1, v2), v0);
+    out[3 * step] = sub(zero(), v3);
   }
   CIFAR10_FAST_TARGET static inline void output(const Vec* m, int step, Vec* out) {
     out[0] = add(add(m[0], m[step]), m[2 * step]);
@@ -56,6 +65,15 @@ struct Transform<3> {
     out[2 * step] = mulAdd(two, d1, mulAdd(minus_three, d2, d3));
     out[3 * step] = a;
     out[4 * step] = mulAdd(minus_two, a, sub(d4, d2));
+  }
+  CIFAR10_FAST_TARGET static inline void inputGradient(const Vec* v, int step, Vec* out) {
+    const Vec v0 = v[0], v1 = v[step], v2 = v[2 * step], v3 = v[3 * step], v4 = v[4 * step];
+    const Vec two = set(2.0f), minus_two = set(-2.0f), a = add(v0, v3);
+    out[0] = mul(two, v0);
+    out[step] = mulAdd(two, add(sub(v2, v1), v4), sub(zero(), a));
+    out[2 * step] = mulAdd(minus_two, v0, mulAdd(set(-3.0f), v2, sub(sub(zero(), v1), v4)));
+    out[3 * step] = mulAdd(minus_two, v4, add(a, add(v1, v2)));
+    out[4 * step] = v4;
   }
   CIFAR10_FAST_TARGET static inline void output(const Vec* m, int step, Vec* out) {
     const Vec a = add(m[step], m[2 * step]), b = sub(m[step], m[2 * step]);
@@ -104,6 +122,18 @@ struct Transform<4> {
     out[4 * step] = sub(c, e);
     out[5 * step] = mulAdd(four, d1, mulAdd(five, d3, d5));
   }
+  CIFAR10_FAST_TARGET static inline void inputGradient(const Vec* v, int step, Vec* out) {
+    const Vec v0 = v[0], v5 = v[5 * step];
+    const Vec a = add(v[step], v[2 * step]), b = sub(v[step], v[2 * step]);
+    const Vec c = add(v[3 * step], v[4 * step]), e = sub(v[3 * step], v[4 * step]);
+    const Vec four = set(4.0f), five = set(-5.0f);
+    out[0] = mul(four, v0);
+    out[step] = mulAdd(four, sub(v5, b), mul(set(-2.0f), e));
+    out[2 * step] = mulAdd(five, v0, mulAdd(set(-4.0f), a, sub(zero(), c)));
+    out[3 * step] = mulAdd(five, v5, mulAdd(set(2.0f), e, b));
+    out[4 * step] = add(v0, add(a, c));
+    out[5 * step] = v5;
+  }
   CIFAR10_FAST_TARGET static inline void output(const Vec* m, int step, Vec* out) {
     const Vec a = add(m[step], m[2 * step]), b = sub(m[step], m[2 * step]);
     const Vec c = add(m[3 * step], m[4 * step]), e = sub(m[3 * step], m[4 * step]);
@@ -142,7 +172,93 @@ struct Transform<4> {
   }
 };
 
-enum class Direction { kInput, kOutput, kGradient, kKernel, kFilter };
+// Points 0, 1, -1, 2, -2, 1/2, -1/2.
+template <>
+struct Transform<6> {
+  CIFAR10_FAST_TARGET static inline void input(const Vec* d, int step, Vec* out) {
+    const Vec d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+    const Vec d4 = d[4 * step], d5 = d[5 * step], d6 = d[6 * step], d7 = d[7 * step];
+    const Vec half = set(0.5f), two = set(2.0f), outer = set(5.25f), inner = set(-4.25f);
+    const Vec a = mulAdd(inner, d4, add(d2, d6)), b = mulAdd(inner, d3, add(d1, d5));
+    const Vec c = mulAdd(set(0.25f), d2, mulAdd(set(-1.25f), d4, d6));
+    const Vec e = mulAdd(half, d1, mulAdd(set(-2.5f), d3, mul(two, d5)));
+    const Vec f = mulAdd(set(4.0f), d2, mulAdd(set(-5.0f), d4, d6));
+    const Vec g = mulAdd(two, d1, mulAdd(set(-2.5f), d3, mul(half, d5)));
+    out[0] = mulAdd(outer, sub(d4, d2), sub(d0, d6));
+    out[step] = add(a, b);
+    out[2 * step] = sub(a, b);
+    out[3 * step] = add(c, e);
+    out[4 * step] = sub(c, e);
+    out[5 * step] = add(f, g);
+    out[6 * step] = sub(f, g);
+    out[7 * step] = mulAdd(outer, sub(d3, d5), sub(d7, d1));
+  }
+  CIFAR10_FAST_TARGET static inline void inputGradient(const Vec* v, int step, Vec* out) {
+    const Vec v0 = v[0], v7 = v[7 * step];
+    const Vec a = add(v[step], v[2 * step]), b = sub(v[step], v[2 * step]);
+    const Vec c = add(v[3 * step], v[4 * step]), e = sub(v[3 * step], v[4 * step]);
+    const Vec f = add(v[5 * step], v[6 * step]), g = sub(v[5 * step], v[6 * step]);
+    const Vec half = set(0.5f), two = set(2.0f), outer = set(5.25f), minus_outer = set(-5.25f), inner = set(-4.25f);
+    out[0] = v0;
+    out[step] = mulAdd(half, e, mulAdd(two, g, sub(b, v7)));
+    out[2 * step] = mulAdd(minus_outer, v0, mulAdd(set(0.25f), c, mulAdd(set(4.0f), f, a)));
+    out[3 * step] = mulAdd(outer, v7, mulAdd(inner, b, mul(set(-2.5f), add(e, g))));
+    out[4 * step] = mulAdd(outer, v0, mulAdd(inner, a, mulAdd(set(-1.25f), c, mul(set(-5.0f), f))));
+    out[5 * step] = mulAdd(minus_outer, v7, mulAdd(two, e, mulAdd(half, g, b)));
+    out[6 * step] = sub(add(a, add(c, f)), v0);
+    out[7 * step] = v7;
+  }
+  CIFAR10_FAST_TARGET static inline void output(const Vec* m, int step, Vec* out) {
+    const Vec a = add(m[step], m[2 * step]), b = sub(m[step], m[2 * step]);
+    const Vec c = add(m[3 * step], m[4 * step]), e = sub(m[3 * step], m[4 * step]);
+    const Vec f = add(m[5 * step], m[6 * step]), g = sub(m[5 * step], m[6 * step]);
+    out[0] = add(add(m[0], a), add(c, f));
+    out[step] = mulAdd(set(2.0f), e, mulAdd(set(0.5f), g, b));
+    out[2 * step] = mulAdd(set(4.0f), c, mulAdd(set(0.25f), f, a));
+    out[3 * step] = mulAdd(set(8.0f), e, mulAdd(set(0.125f), g, b));
+    out[4 * step] = mulAdd(set(16.0f), c, mulAdd(set(0.0625f), f, a));
+    out[5 * step] = mulAdd(set(32.0f), e, mulAdd(set(0.03125f), g, add(m[7 * step], b)));
+  }
+  CIFAR10_FAST_TARGET static inline void gradient(const Vec* g, int step, Vec* out) {
+    const Vec g0 = g[0], g1 = g[step], g2 = g[2 * step], g3 = g[3 * step], g4 = g[4 * step], g5 = g[5 * step];
+    const Vec a = add(add(g0, g2), g4), b = add(add(g1, g3), g5);
+    const Vec c = mulAdd(set(16.0f), g4, mulAdd(set(4.0f), g2, g0));
+    const Vec e = mulAdd(set(32.0f), g5, mulAdd(set(8.0f), g3, add(g1, g1)));
+    const Vec f = mulAdd(set(0.0625f), g4, mulAdd(set(0.25f), g2, g0));
+    const Vec h = mulAdd(set(0.03125f), g5, mulAdd(set(0.125f), g3, mul(set(0.5f), g1)));
+    out[0] = g0;
+    out[step] = add(a, b);
+    out[2 * step] = sub(a, b);
+    out[3 * step] = add(c, e);
+    out[4 * step] = sub(c, e);
+    out[5 * step] = add(f, h);
+    out[6 * step] = sub(f, h);
+    out[7 * step] = g5;
+  }
+  CIFAR10_FAST_TARGET static inline void kernel(const Vec* k, int step, Vec* out) {
+    const Vec ninth = set(-2.0f / 9), a = mul(ninth, add(k[0], k[2 * step])), b = mul(ninth, k[step]);
+    const Vec c = mulAdd(set(1.0f / 90), k[0], mul(set(2.0f / 45), k[2 * step])), e = mul(set(1.0f / 45), k[step]);
+    const Vec f = mulAdd(set(32.0f / 45), k[0], mul(set(8.0f / 45), k[2 * step])), g = mul(set(16.0f / 45), k[step]);
+    out[0] = k[0];
+    out[step] = add(a, b);
+    out[2 * step] = sub(a, b);
+    out[3 * step] = add(c, e);
+    out[4 * step] = sub(c, e);
+    out[5 * step] = add(f, g);
+    out[6 * step] = sub(f, g);
+    out[7 * step] = k[2 * step];
+  }
+  CIFAR10_FAST_TARGET static inline void filter(const Vec* s, int step, Vec* out) {
+    const Vec ninth = set(-2.0f / 9), a = mul(ninth, add(s[step], s[2 * step])), b = mul(ninth, sub(s[step], s[2 * step]));
+    const Vec c = add(s[3 * step], s[4 * step]), e = sub(s[3 * step], s[4 * step]);
+    const Vec f = add(s[5 * step], s[6 * step]), g = sub(s[5 * step], s[6 * step]);
+    out[0] = mulAdd(set(32.0f / 45), f, mulAdd(set(1.0f / 90), c, add(s[0], a)));
+    out[step] = mulAdd(set(16.0f / 45), g, mulAdd(set(1.0f / 45), e, b));
+    out[2 * step] = mulAdd(set(8.0f / 45), f, mulAdd(set(2.0f / 45), c, add(s[7 * step], a)));
+  }
+};
+
+enum class Direction { kInput, kInputGradient, kOutput, kGradient, kKernel, kFilter };
 
 // How many numbers a transform takes along an axis of M outputs, and gives.
 constexpr int sizeBefore(Direction d, int m) {
@@ -155,22 +271,47 @@ constexpr int sizeAfter(Direction d, int m) {
 template <int M, Direction D>
 CIFAR10_FAST_TARGET inline void transformAxis(const Vec* in, int step, Vec* out) {
   if constexpr (D == Direction::kInput) Transform<M>::input(in, step, out);
+  if constexpr (D == Direction::kInputGradient) Transform<M>::inputGradient(in, step, out);
   if constexpr (D == Direction::kOutput) Transform<M>::output(in, step, out);
   if constexpr (D == Direction::kGradient) Transform<M>::gradient(in, step, out);
   if constexpr (D == Direction::kKernel) Transform<M>::kernel(in, step, out);
   if constexpr (D == Direction::kFilter) Transform<M>::filter(in, step, out);
 }
 
-// A transform of both dimensions, of a tile of R x C outputs; `in` and `out` row by row.
-template <int R, int C, Direction D>
-CIFAR10_FAST_TARGET __attribute__((noinline)) void transformTile(const Vec* in, Vec* out) {
-  constexpr int width = sizeBefore(D, C), height = sizeAfter(D, R), to = sizeAfter(D, C);
-  Vec half[height * width];
-  for (int column = 0; column < width; column++) transformAxis<R, D>(in + column, width, half + column);
-  // Rows of `half` are `width` vectors wide, rows of `out` `to`: so each row through a copy of its own.
+// Of `width` columns of a tile, row by row.
+template <int M, Direction D>
+CIFAR10_FAST_TARGET void transformColumns(const Vec* in, int width, Vec* out) {
+  for (int column = 0; column < width; column++) transformAxis<M, D>(in + column, width, out + column);
+}
+
+// Of `height` rows.
+template <int M, Direction D>
+CIFAR10_FAST_TARGET void transformRows(const Vec* in, int height, Vec* out) {
   for (int row = 0; row < height; row++) {
-    Vec line[to];
-    transformAxis<C, D>(half + row * width, 1, line);
-    for (int i = 0; i < to; i++) out[row * to + i] = line[i];
+    transformAxis<M, D>(in + row * sizeBefore(D, M), 1, out + row * sizeAfter(D, M));
   }
 }
+
+// The most numbers that a tile has in any form.
+constexpr int kMostNumbers = 64;
+
+// A transform of both dimensions, of tiles of rows x columns outputs; `in` and `out` row by row.
+template <Direction D>
+class TileTransform {
+ public:
+  TileTransform(int rows, int columns)
+      : height_(sizeAfter(D, rows)), width_(sizeBefore(D, columns)) {
+    withSize(rows, [this](auto size) { columns_ = transformColumns<size, D>; });
+    withSize(columns, [this](auto size) { rows_ = transformRows<size, D>; });
+  }
+  CIFAR10_FAST_TARGET void operator()(const Vec* in, Vec* out) const {
+    Vec half[kMostNumbers];
+    columns_(in, width_, half);
+    rows_(half, height_, out);
+  }
+
+ private:
+  int height_, width_;
+  void (*columns_)(const Vec*, int, Vec*);
+  void (*rows_)(const Vec*, int, Vec*);
+};

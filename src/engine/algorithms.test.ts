@@ -172,11 +172,18 @@ const winogradShapes: readonly Extents[] = [
   [2, 5, 3, 32, 16, 'trimmed'],
   [2, 6, 7, 16, 16, 'trimmed'],
   [33, 3, 3, 16, 16, 'trimmed'],
-  // Every size of tile that `winograd-4` has beside every other.
+  // Every size of tile beside every other, and one that reaches over the edge.
   [2, 7, 6, 16, 16],
   [3, 5, 5, 16, 32],
   [2, 9, 11, 16, 16],
   [2, 6, 13, 16, 32, 'trimmed'],
+  [2, 13, 15, 16, 32],
+  [2, 14, 10, 16, 16],
+  // The gradient by the input from whole tiles of the outputs: one, and several that share pixels.
+  [33, 7, 7, 32, 16, 'trimmed'],
+  [3, 15, 11, 16, 48, 'trimmed'],
+  // Many channels from few, in groups.
+  [2, 12, 12, 16, 96],
 ];
 
 /** Without padding, where only fp32 has algorithms of its own. */
@@ -201,8 +208,8 @@ const bf16Shapes: readonly Extents[] = [
 
 /** Relative to the largest element; a bf16 number is off by 2^-9 of itself. */
 const tolerances: readonly (readonly [Precision, Algorithm, number])[] = [
-  ['fp32', 'winograd-2', 2e-6],
   ['fp32', 'winograd-4', 2e-5],
+  ['fp32', 'winograd-6', 2e-5],
   ['bf16', 'winograd-2', 1e-2],
   ['bf16', 'winograd-2-amx', 1e-2],
 ];
@@ -232,8 +239,8 @@ test.skipIf(!has('fp32', 'kernel-gradient', 'winograd-4'))(
     const exact = plainConvolve(extents, 'kernel-gradient');
     // Summed one tile after the other they are off by 2.5e-6 and 1.8e-5.
     for (const [algorithm, bar] of [
-      ['winograd-2', 1e-6],
       ['winograd-4', 1e-5],
+      ['winograd-6', 1e-5],
     ] as const) {
       const { data } = await convolve(extents, 'fp32', 'kernel-gradient', algorithm);
       expect(worstError(data, exact)).toBeLessThan(bar);
@@ -287,8 +294,8 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
     expect(measured).toMatchObject({ pass: 'forward', shape: 'fp32 512x4x4 32->32', chosen });
     expect(measured.candidates.map(({ algorithm }) => algorithm)).toEqual([
       'direct',
-      'winograd-2',
       'winograd-4',
+      'winograd-6',
     ]);
     expect(measured.candidates[0].difference).toBe(0);
     for (const { ms, difference } of measured.candidates) {
@@ -312,7 +319,7 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
     writeFileSync(blocked, '');
     process.env['CIFAR10_FAST_CACHE'] = join(blocked, 'below');
     try {
-      expect(['direct', 'winograd-2', 'winograd-4']).toContain(
+      expect(['direct', 'winograd-4', 'winograd-6']).toContain(
         createAlgorithms().choose('input-gradient', conv),
       );
       const [{ message }] = (await warning) as [Error];
@@ -350,7 +357,7 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
   });
 
   test('that is known from a run before is not measured anew', () => {
-    for (const chosen of ['direct', 'winograd-2'] as const) {
+    for (const chosen of ['direct', 'winograd-4'] as const) {
       const known = row('forward', 'fp32 512x8x8 16->16', chosen);
       const algorithms = createAlgorithms([known]);
       const shape = { ...conv, height: 8, width: 8, inputChannels: 16, outputChannels: 16 };

@@ -6,14 +6,16 @@ export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
 /**
  * How a convolution is computed: `direct` by TensorFlow, the others by operations of our own (`native/conv.h`).
  *
- * - `winograd-2` and `winograd-4`: Winograd's minimal filtering for output tiles of 2x2 and 4x4, which takes 2.25 and 4
- *   times fewer products. In fp32, the rows and columns that tiles of 4 leave over are computed in tiles of 2 or 3.
- * - `winograd-2-amx`: the same in bf16, with its products in AMX tiles.
+ * - `winograd-4` and `winograd-6`: Winograd's minimal filtering in fp32 for output tiles of 4x4 and 6x6, which takes 4 and 5
+ *   times fewer products; what these leave over is computed in smaller tiles.
+ * - `winograd-2`: the same in bf16 for tiles of 2x2, which takes 2.25 times fewer; `winograd-2-amx`: its products in AMX
+ *   tiles.
  * - `outer-product`: the kernel's gradient in bf16 as outer products of pixels.
  *
  * @see Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015)
  */
-export type Algorithm = 'direct' | 'outer-product' | 'winograd-2' | 'winograd-2-amx' | 'winograd-4';
+export type Algorithm =
+  'direct' | 'outer-product' | 'winograd-2' | 'winograd-2-amx' | 'winograd-4' | 'winograd-6';
 
 /** What one algorithm was measured to do. */
 export interface Candidate {
