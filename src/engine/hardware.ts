@@ -35,25 +35,41 @@ const telling = ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf
  */
 export function readHardware(): Hardware {
   return {
-    cpu: (cpus()[0]?.model ?? 'unknown processor').replace(/\s+/g, ' ').trim(),
+    cpu: processorName(cpus()[0]?.model ?? 'unknown processor', readCpuInfo()),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    cpuFlags: readCpuFlags(),
+    cpuFlags: cpuFlagsIn(readCpuInfo()),
     gpus: (gpus ??= readGpus()),
   };
 }
 
 let gpus: readonly Gpu[] | undefined;
 
-function readCpuFlags(): string[] {
-  let text: string;
+/** What Linux says of the processors; empty on other systems: no flags are known, and nothing faster than fp32 is chosen. */
+function readCpuInfo(): string {
   try {
-    text = readFileSync('/proc/cpuinfo', 'utf8');
+    return readFileSync('/proc/cpuinfo', 'utf8');
   } catch {
-    return []; // Not Linux: no flags are known, and nothing faster than fp32 is chosen.
+    return '';
   }
-  const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(text)?.[1].split(' '));
+}
+
+function cpuFlagsIn(cpuInfo: string): string[] {
+  const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(cpuInfo)?.[1].split(' '));
   return telling.filter((flag) => flags.has(flag));
+}
+
+/**
+ * The processor's name, with family and model where it has no number: a virtual machine may call the first and the third
+ * generation of a processor the same, of which one trains twice as fast.
+ */
+export function processorName(name: string, cpuInfo: string): string {
+  const plain = name.replace(/\s+/g, ' ').trim();
+  const [family, model] = ['cpu family', 'model'].map(
+    (key) => new RegExp(`^${key}\\s*:\\s*(\\d+)$`, 'm').exec(cpuInfo)?.[1],
+  );
+  const isTelling = /\d/.test(plain) || family === undefined || model === undefined;
+  return isTelling ? plain : `${plain} (family ${family}, model ${model})`;
 }
 
 function readGpus(): Gpu[] {
@@ -103,7 +119,7 @@ export function fastestPrecision(hardware: Hardware, usesGpu: boolean): Precisio
   return hasBf16 ? 'bf16' : 'fp32';
 }
 
-/** One line that says what was measured on, as in `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`. */
+/** One line that says what was measured on, as in `AMD EPYC (family 25, model 17), 2 cores, AVX-512 BF16, 24 GB`. */
 export function hardwareLine(hardware: Hardware): string {
   const names: readonly (readonly [flag: string, name: string])[] = [
     ['amx_bf16', 'AMX BF16'],
