@@ -95,7 +95,7 @@ async function testNotebook(job) {
 }
 
 // The longest first, so that no kernel has nothing to do at the end.
-const long = ['experiments', 'bag_of_tricks', 'batch_norm'];
+const long = ['experiments', 'engine', 'batch_norm', 'bag_of_tricks'];
 const others = names().filter((name) => !long.includes(name));
 const jobs = words.length > 0 ? words : [...long, ...others, 'stock:demo'];
 if (jobs.some((job) => job.startsWith('stock:'))) installStock();
