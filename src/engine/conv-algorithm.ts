@@ -20,7 +20,10 @@ export type Algorithm =
 /** What one algorithm was measured to do. */
 export interface Candidate {
   readonly algorithm: Algorithm;
-  /** Milliseconds for the same images, the least of five, taken in turn: what else runs on a machine only adds. */
+  /**
+   * Milliseconds for the same images, the least of five, taken in turn: what else runs on a machine only adds. Of two, if
+   * these were far from the fastest.
+   */
   readonly ms: number;
   /** Root mean square of its difference from `direct`, relative to that of the result. */
   readonly difference: number;
