@@ -69,14 +69,21 @@ export async function startJupyter(folder, { program, theme, scale }) {
       throw new Error(`jupyter-${program} does not start:\n${said}`);
     await sleep(500);
   }
+  const kernels = () => fetch(`${url}/api/kernels?token=browser`).then((answer) => answer.json());
   return {
     open: (name) => `${url}/${pathOf[program]}/${name}.ipynb?token=browser`,
+    /** Waits for the kernel of the notebook that was opened. Until a page is connected to it, "Run All Cells" runs none. */
+    async kernelIsReady() {
+      const isReady = ({ connections, execution_state: state }) =>
+        connections > 0 && state === 'idle';
+      for (let tries = 0; !(await kernels()).some(isReady); tries++) {
+        if (tries > 240) throw new Error('the kernel is not ready after two minutes');
+        await sleep(500);
+      }
+    },
     async stop() {
       // Kernels first: they outlive a server that gets only a signal.
-      const kernels = await fetch(`${url}/api/kernels?token=browser`).then((answer) =>
-        answer.json(),
-      );
-      for (const { id } of kernels) {
+      for (const { id } of await kernels()) {
         await fetch(`${url}/api/kernels/${id}?token=browser`, { method: 'DELETE' }).catch(
           () => undefined,
         );

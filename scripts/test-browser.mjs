@@ -55,11 +55,7 @@ async function openNotebook(jupyter, name, theme) {
   });
   await page.goto(jupyter.open(name));
   await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor({ timeout: 60_000 });
-  // The kernel is there when it is idle.
-  await page
-    .locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-    .first()
-    .waitFor({ timeout: 60_000 });
+  await jupyter.kernelIsReady();
   if (!isNotebook7) {
     // A narrow window, without the list of files.
     await page.keyboard.press('Escape');
