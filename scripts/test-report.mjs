@@ -42,6 +42,8 @@ function madeRun(name, seed, machine, factor, overrides = []) {
     started: `2026-11-2${seed}T10:00:00.000Z`,
     machine,
     threads: 2,
+    // Times count.
+    alone: true,
     path: `runs/${name}-${seed}`,
     experiment: findExperiment(name),
     rows,
