@@ -82,6 +82,21 @@ describe.each(names)('notebook %s', (name) => {
     // A script that is only of use in a page which runs it has no place in the repository.
     expect(JSON.stringify(outputs)).not.toMatch(/data-(?:drawing|plotly)-runtime/);
   });
+
+  // GitHub shows no chart of Vega-Lite and runs no script; VS Code shows charts only with an extension.
+  test('keeps a picture beside every output that needs a script or an extension, and words beside all', () => {
+    const faults = cells.flatMap(({ id, outputs = [] }) =>
+      outputs.flatMap(({ output_type: type, data = {} }) => {
+        if (type === 'stream') return [];
+        const page = JSON.stringify({ ...data, 'image/png': '' });
+        const isLive = /"application\/|<script/.test(page);
+        const hasPicture =
+          'image/png' in data && (!page.includes('<script') || page.includes('<img'));
+        return 'text/plain' in data && (!isLive || hasPicture) ? [] : [id];
+      }),
+    );
+    expect(faults).toEqual([]);
+  });
 });
 
 test('cells that pages refer to exist, and show something', () => {
