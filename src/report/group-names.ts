@@ -35,14 +35,15 @@ function qualifiers(
   return [scale, precision, mode, changed, machines.get(machine) ?? machine];
 }
 
-/** The experiment's name; if it has several groups, also what tells this one from each of them. */
+/** The experiment's name; what was changed about it; if it has several groups, also what tells this one from each of them. */
 export function labelOf(run: RunKind, kinds: readonly RunKind[]): string {
   const machines = machineNames(kinds.map(({ machine }) => machine));
   const others = kinds
     .filter(({ name }) => name === run.name)
     .map((other) => qualifiers(other, machines));
-  const own = qualifiers(run, machines).filter((part, index) =>
-    others.some((other) => other[index] !== part),
+  const changed = run.overrides.join(',');
+  const own = qualifiers(run, machines).filter(
+    (part, index) => part === changed || others.some((other) => other[index] !== part),
   );
   return [run.name, ...own].join('@');
 }

@@ -50,6 +50,11 @@ describe('reportRuns', () => {
     expect(reportRuns(demos, { goal: 94.3 }).groups[0].acc.reached).toBe(2);
   });
 
+  test('runs that were changed say so, also where all were changed alike', () => {
+    const changed = demos.map((each) => ({ ...each, overrides: ['run.epochs=1'] }));
+    expect(reportRuns(changed).groups.map(({ label }) => label)).toEqual(['demo@run.epochs=1']);
+  });
+
   test('the same seed again is the same run: the last one counts', () => {
     const again = run('demo', 1, 94.5, { path: 'runs/demo-1-2', started: '2026-12-01' });
     const { groups, repeated } = reportRuns([again, ...demos]);
@@ -252,6 +257,13 @@ describe('times of runs that shared the processor', () => {
         'runs/demo-1, runs/demo-3.',
     );
     expect(reportText(reportRuns(demos))).not.toContain('left out');
+  });
+
+  test('are named as far as a sentence can hold them', () => {
+    const many = Array.from({ length: 9 }, (_, seed) => run('demo', seed, 94, { load: busy }));
+    expect(reportText(reportRuns(many))).toContain(
+      'how much: runs/demo-0, runs/demo-1, runs/demo-2 and 6 more.',
+    );
   });
 
   test('of which nothing is left, are a dash', async () => {

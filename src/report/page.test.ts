@@ -41,6 +41,19 @@ test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fet
   expect(page.includes('sourceMappingURL')).toBe(false);
 });
 
+test('columns of words begin at the left, columns of numbers end at the right', async () => {
+  const rows = [
+    ['demo', 'full', '94.08', '-', 'runs/demo-0'],
+    ['demo', '-', '94.1', '-', '/runs/demo-1'],
+  ];
+  const titles = ['experiment', 'scale', 'mean %', 'sd', 'kept in'];
+  const page = await htmlPage('Runs', '', [
+    { title: 'One', parts: [{ kind: 'table', titles, rows }] },
+  ]);
+  const words = [...page.matchAll(/<th class="words">([^<]*)/g)].map(([, title]) => title);
+  expect(words).toEqual(['experiment', 'scale', 'kept in']);
+});
+
 test('pictures: in the page itself, with what they are told to be', async () => {
   const pictures = [{ png: Uint8Array.of(1, 2, 3), lines: ['<cat>', 'as dog'] }];
   const page = await htmlPage('Runs', '', [

@@ -115,8 +115,11 @@ function partHtml(part: PagePart, drawn: Drawn): string {
     case 'text':
       return `<p>${escape(part.text)}</p>`;
     case 'table': {
+      const sides = part.titles.map((_, index) =>
+        isOfWords(part.rows, index) ? ' class="words"' : '',
+      );
       const line = (cells: readonly string[], tag: string): string =>
-        `<tr>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join('')}</tr>`;
+        `<tr>${cells.map((cell, index) => `<${tag}${sides[index]}>${escape(cell)}</${tag}>`).join('')}</tr>`;
       return [
         '<div class="table"><table>',
         `<thead>${line(part.titles, 'th')}</thead>`,
@@ -152,6 +155,12 @@ function partHtml(part: PagePart, drawn: Drawn): string {
     default:
       return part satisfies never;
   }
+}
+
+/** Whether a column holds words, which begin at the left, rather than numbers. */
+function isOfWords(rows: readonly (readonly string[])[], column: number): boolean {
+  const cells = rows.map((row) => row[column]).filter((cell) => cell !== '-');
+  return cells.length > 0 && cells.every((cell) => /^[\p{L}./~]/u.test(cell));
 }
 
 function escape(text: string): string {
@@ -249,7 +258,8 @@ p, figcaption { max-width: 110ch; overflow-wrap: anywhere; }
 .table th:first-child, .table td:first-child { position: sticky; left: 0; background: var(--ground); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { padding: 5px 12px; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { padding-left: 0; text-align: left; }
+th:first-child, td:first-child { padding-left: 0; }
+th:first-child, td:first-child, .words { text-align: left; }
 th { border-bottom-color: var(--line); font-weight: 600; }
 .pictures { display: flex; flex-wrap: wrap; gap: 8px 14px; }
 .pictures figure { width: 112px; }

@@ -108,11 +108,21 @@ export function hardwareText(published: readonly Pick<Published, 'hardware'>[]):
   return [...new Set(published.map(({ hardware }) => hardware))].join(' or ');
 }
 
+/** Most runs that a note names; of more, it names a few. */
+const mostNamed = 5;
+
+/** Where runs are kept; of many only the first, as the page lists every run and `--json` has each path. */
+function paths(runs: readonly Run[]): string {
+  const all = runs.map(({ path = '-' }) => path);
+  if (all.length <= mostNamed) return all.join(', ');
+  const few = all.slice(0, 3);
+  return `${few.join(', ')} and ${all.length - few.length} more`;
+}
+
 /** What a reader of the table has to know, a sentence each. */
 export function notesOf(report: RunReport): string[] {
   const { groups, unfinished, repeated } = report;
   const labels = (some: readonly RunGroup[]): string => some.map(({ label }) => label).join(', ');
-  const paths = (some: readonly Run[]): string => some.map(({ path = '-' }) => path).join(', ');
   const note = (isShown: boolean, text: () => string): string[] => (isShown ? [text()] : []);
   const small = groups.filter(({ scale, published }) => scale !== 'full' && published);
   const threads = groups.filter(
