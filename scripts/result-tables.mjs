@@ -287,7 +287,7 @@ export function headlineOf(runs) {
   const note =
     timed === all.length
       ? ''
-      : `. ${timed} of them are known to have had the machine to themselves`;
+      : `. Times of the ${timed} that are known to have had the machine to themselves`;
   const operations = pflopOf(all) === '' ? '' : ` (${pflopOf(all)} PFLOP a run)`;
   return times.length === 0
     ? `${accuracy}${operations}.`

@@ -152,7 +152,7 @@ describe('the headline', () => {
       { ...full, accPercent: 10, record: 'fulcrum' },
     ]);
     expect(section(folder, 'headline')).toBe(
-      '**94.20 % test accuracy**, the mean of 3 runs (0.1845 PFLOP a run). 2 of them are known to have had the machine to themselves:\n\n' +
+      '**94.20 % test accuracy**, the mean of 3 runs (0.1845 PFLOP a run). Times of the 2 that are known to have had the machine to themselves:\n\n' +
         '- **207 s of training** on AMD EPYC, 2 cores, AVX-512 BF16, 24 GB, in bf16 (one run)\n' +
         '- **1500 s of training** on B, in fp32 (one run)',
     );
