@@ -1,3 +1,4 @@
+import { escapeXml } from '../graph/colours';
 import type { AblationRow } from '../report/ablation';
 import { intervalText } from '../text/spread';
 import { vegaLite } from './chart';
@@ -6,16 +7,20 @@ import { ink, plotSize, series } from './theme';
 
 /**
  * What each change does to the test accuracy, as a chart: a mark for the difference of the means, a bar for its interval. What
- * has no runs yet stands in a line of its own, with no mark.
+ * has no runs yet is left out; where nothing has, a sentence takes the place of the chart.
  *
  * @param about `title` of the chart, and `base`: the experiment that the changes are of
  */
-export function ablationFigure(
+export async function ablationFigure(
   rows: readonly AblationRow[],
   about: { readonly title: string; readonly base: string },
 ): Promise<Figure> {
   const { title, base } = about;
-  const marks = rows.map(markOf);
+  const marks = rows.filter(({ verdict }) => verdict !== 'no run yet').map(markOf);
+  if (marks.length === 0) {
+    const text = `${title}: none of the ${rows.length} has a run yet.`;
+    return { bundle: { 'text/html': `<p>${escapeXml(text)}</p>`, 'text/plain': text } };
+  }
   return vegaLite(
     {
       title: {
@@ -53,7 +58,6 @@ const colours = new Map([
   ['higher, by the interval', series[2]],
   ['cannot tell', series[0]],
   ['n too small', ink.axis],
-  ['no run yet', ink.grid],
 ]);
 
 /** Axes and colours of the chart. */
@@ -62,12 +66,11 @@ function encodingOf(
   base: string,
 ): Readonly<Record<'x' | 'y' | 'color', object>> {
   const domain = [...colours.keys()].filter((key) => marks.some(({ verdict }) => verdict === key));
-  const isEmpty = marks.every(({ difference }) => difference === undefined);
   return {
     x: {
       type: 'quantitative',
-      scale: isEmpty ? { domain: [-1, 1] } : { zero: true },
-      axis: { title: `test accuracy, points from ${base}`, format: '~g' },
+      scale: { zero: true },
+      axis: { title: `test accuracy, points from ${base}` },
     },
     y: {
       field: 'label',
@@ -88,13 +91,10 @@ function layersOf(
   marks: readonly Mark[],
   { x, y, color }: Readonly<Record<'x' | 'y' | 'color', object>>,
 ): object[] {
-  const compared = marks.filter(({ difference }) => difference !== undefined);
   const sure = marks.filter(({ low }) => low !== undefined);
   const layer = (values: readonly Mark[], mark: object, places: object): object[] =>
     values.length === 0 ? [] : [{ data: { values }, mark, encoding: { ...places, y, color } }];
   return [
-    // Keeps a line for what has no runs, and puts 0 on the axis.
-    ...layer(marks, { type: 'point', opacity: 0, tooltip: false }, { x: { ...x, datum: 0 } }),
     {
       data: { values: [{ at: 0 }] },
       mark: { type: 'rule', color: ink.axis, tooltip: false },
@@ -106,7 +106,7 @@ function layersOf(
       { x: { ...x, field: 'low' }, x2: { field: 'high' } },
     ),
     ...layer(
-      compared,
+      marks,
       { type: 'point', filled: true, size: 80 },
       { x: { ...x, field: 'difference' } },
     ),

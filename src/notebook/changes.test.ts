@@ -16,6 +16,13 @@ test('what a record changes is a table of both values', () => {
   expect(bundle['text/html']).toContain('<td');
 });
 
+test('a quotient of many digits is rounded', () => {
+  const text = String(changes('speedrun-network', 'speedrun-sgd').bundle['text/plain']);
+  expect(text).toMatch(/optim\.weightDecay +0\.0005 +0\.0013304\n/);
+  const whole = changes('post8-final', 'speedrun-network').bundle['text/plain'];
+  expect(whole).toMatch(/net\.weight +0\.0625 +0\.11111\n/);
+});
+
 test('a record that changes nothing says so', () => {
   const text = changes('post1-baseline', 'post1-main-thread').bundle['text/plain'];
   expect(text).toContain('nothing but the seed');

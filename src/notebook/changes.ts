@@ -20,8 +20,18 @@ export function changes(before: ExperimentOrName, after: ExperimentOrName): Figu
   );
   const found = changesBetween(old, now);
   const nothing = { path: 'nothing but the seed', before: '', after: '' };
-  return tabulate(found.length === 0 ? [nothing] : found.map((change) => ({ ...change })), {
+  const rows = found.map(({ path, before, after }) => ({
+    path,
+    before: shortened(before),
+    after: shortened(after),
+  }));
+  return tabulate(found.length === 0 ? [nothing] : rows, {
     title: `from ${old.name} to ${now.name}`,
     columns: { path: 'changes', before: 'from', after: 'to' },
   });
+}
+
+/** A number of many digits, such as a quotient, with five; anything else as it is. */
+function shortened(text: string): string {
+  return /^-?\d*\.\d{7,}$/.test(text) ? String(Number(Number(text).toPrecision(5))) : text;
 }

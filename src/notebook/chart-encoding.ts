@@ -88,6 +88,12 @@ function encode(
     ...(typeof colours === 'string' ? { scheme: colours } : {}),
     ...(Array.isArray(colours) ? { range: colours } : {}),
   };
+  const axis = {
+    ...(isAxis && format !== undefined ? { format } : {}),
+    // Words and categories below an axis lie flat; where numbers have no room, some are left out.
+    ...(name === 'x' && type === 'nominal' && format === undefined ? { labelAngle: 0 } : {}),
+    ...(name === 'x' && type === 'ordinal' ? { labelAngle: 0, labelOverlap: true } : {}),
+  };
   return {
     ...(field === undefined ? {} : { field }),
     type,
@@ -96,10 +102,7 @@ function encode(
     ...(stat === undefined ? {} : { aggregate: stat }),
     ...(Object.keys(scaling).length === 0 ? {} : { scale: scaling }),
     ...(isQuantity ? {} : { sort: order ?? null }),
-    ...(isAxis && format !== undefined ? { axis: { format } } : {}),
-    ...(isAxis && type === 'nominal' && name === 'x' && format === undefined
-      ? { axis: { labelAngle: 0 } }
-      : {}),
+    ...(Object.keys(axis).length === 0 ? {} : { axis }),
     ...(isLegend && format !== undefined ? { legend: { format } } : {}),
   };
 }

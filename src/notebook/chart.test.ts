@@ -91,6 +91,16 @@ describe('chart', () => {
     expect(spec.layer[0].encoding['color']['type']).toBe('ordinal');
   });
 
+  test('numbers that are categories stand upright below their axis', async () => {
+    const sizes = [16, 20].map((size) => ({ size, cost: size }));
+    const { layer } = await specOf(sizes, {
+      mark: 'bar',
+      x: { field: 'size', scale: 'categories' },
+      y: 'cost',
+    });
+    expect(layer[0].encoding['x']).toMatchObject({ axis: { labelAngle: 0, labelOverlap: true } });
+  });
+
   test('stacks in the order of the rows, which is that of the legend', async () => {
     const parts = ['conv', 'batch norm'].map((part, index) => ({
       part,

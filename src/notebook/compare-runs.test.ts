@@ -9,7 +9,13 @@ const textOf = async (...records: readonly string[]): Promise<string> =>
 test('a record that was not run stands with what was published, and says so', async () => {
   const text = await textOf('post8-converge-final-40');
   expect(text).toMatch(/published +full +95\.39 +102\.9/);
-  expect(text).toContain('no run of this record yet');
+  expect(text).toContain('no run of this experiment yet');
+});
+
+test('an experiment that was neither run nor published has one line', async () => {
+  const lines = (await textOf('speedrun-network')).split('\n');
+  expect(lines).toHaveLength(3);
+  expect(lines[2]).toMatch(/^recorded +no run of this experiment yet$/);
 });
 
 test('a published figure names the hardware that it was measured on', async () => {
@@ -44,7 +50,7 @@ test('runs that were changed have a line of their own, which says how', async ()
   const { bundle } = await comparison([run([], 94.2), alone, run(['run.epochs=1'], 84.5)]);
   const text = String(bundle['text/plain']);
   // The time of one of two runs counts, and that of the changed one does not.
-  expect(text).toMatch(/this notebook, 2 runs +full +94\.10 ± 0\.14 +40\.0 \(1\) +A, bf16/);
+  expect(text).toMatch(/this notebook, 2 runs +full +94\.10 ± 0\.14 +40\.0 \(1 of 2\) +A, bf16/);
   expect(text).toMatch(/this notebook +full, run\.epochs=1 +84\.50 +– +A, bf16/);
 });
 

@@ -35,7 +35,7 @@ export function epochRows(runs: readonly Run[]): FlatRow[] {
 
 /**
  * What runs came to, as a table: those of this notebook, other ones that were recorded (with hardware, size and day), and
- * what was published. Where nothing was recorded it says so.
+ * what was published. Where an experiment was never run it says so.
  *
  * @param records records that are told of even where they were not run
  * @throws ExperimentError if there is no such record
@@ -55,16 +55,17 @@ export async function comparison(
     const { name: full } = findExperiment(name);
     const recorded = everything.filter((run) => run.name === full);
     const others = recorded.filter((run) => !own.some((each) => isSameRun(run, each)));
-    const nothing = { record: name, source: 'recorded', on: 'no run of this record yet' };
+    const nothing = { record: name, source: 'recorded', on: 'no run of this experiment yet' };
     return [
       ...grouped(own.flatMap(lineOf), 'this notebook'),
-      ...(recorded.length === 0 ? [nothing] : grouped(others.flatMap(lineOf), 'recorded')),
-      publishedRow(name),
+      ...(own.length + recorded.length === 0 ? [nothing] : []),
+      ...grouped(others.flatMap(lineOf), 'recorded'),
+      ...publishedRows(name),
     ];
   });
   const isSingle = names.length === 1;
   const columns = {
-    ...(isSingle ? {} : { record: '' }),
+    ...(isSingle ? {} : { record: 'experiment' }),
     source: '',
     size: '',
     accuracy: 'test accuracy %',
@@ -148,7 +149,7 @@ function grouped(lines: readonly Line[], source: string): FlatRow[] {
 function timeOf(group: readonly Line[]): { readonly time?: string } {
   const times = group.flatMap(({ trainSec }) => trainSec ?? []);
   if (times.length === 0) return {};
-  const some = times.length === group.length ? '' : ` (${times.length})`;
+  const some = times.length === group.length ? '' : ` (${times.length} of ${group.length})`;
   return { time: `${spread(times, 1)}${some}` };
 }
 
@@ -161,15 +162,18 @@ function sourceText({ hardware, note }: Published): string {
   return note.includes(hardware) ? note : `${hardware}; ${note}`;
 }
 
-function publishedRow(name: string): FlatRow {
+function publishedRows(name: string): FlatRow[] {
   const { published } = findExperiment(name);
-  const { accPercent, timeSec } = published ?? {};
-  return {
-    record: name,
-    source: 'published',
-    size: 'full',
-    ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
-    ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
-    on: published === undefined ? 'no figure' : sourceText(published),
-  };
+  if (published === undefined) return [];
+  const { accPercent, timeSec } = published;
+  return [
+    {
+      record: name,
+      source: 'published',
+      size: 'full',
+      ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
+      ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
+      on: sourceText(published),
+    },
+  ];
 }

@@ -42,8 +42,9 @@ export function curves(
         field,
         type: 'quantitative',
         title: null,
-        axis: { format },
-        scale: field === 'acc' ? { domain: [0, 1] } : { zero: true },
+        axis: { format, tickCount: 5 },
+        // Both axes end in a label, so that the names above them stand at one height.
+        scale: field === 'acc' ? { domain: [0, 1] } : { zero: true, nice: 5 },
       },
       color: {
         field: 'run',

@@ -1,3 +1,4 @@
+import { escapeXml } from '../graph/colours';
 import type { AblationRow } from '../report/ablation';
 import { intervalText } from '../text/spread';
 import { meanText } from '../report/step-table';
@@ -5,8 +6,22 @@ import type { StepRow } from '../report/step-table';
 import type { Figure } from './figure';
 import { tabulate } from './tabulate';
 
-/** Differences, their intervals and what may be said of them, as a table. */
+/** Differences, their intervals and what may be said of them, as a table; below it, what has no run yet. */
 export function ablationTable(rows: readonly AblationRow[]): Figure {
+  const waiting = rows.filter(({ verdict }) => verdict === 'no run yet');
+  const run = rows.filter((row) => !waiting.includes(row));
+  const note = `No run yet: ${waiting.map(({ name }) => name).join(', ')}.`;
+  const { bundle } = run.length === 0 ? { bundle: {} } : comparedTable(run);
+  if (waiting.length === 0) return { bundle };
+  return {
+    bundle: {
+      'text/html': `${bundle['text/html'] ?? ''}<p>${escapeXml(note)}</p>`,
+      'text/plain': [bundle['text/plain'] ?? [], note].flat().join('\n'),
+    },
+  };
+}
+
+function comparedTable(rows: readonly AblationRow[]): Figure {
   return tabulate(
     rows.map(({ name, title, runs, baseRuns, difference, verdict, runsNeeded, ...ends }) => ({
       name,

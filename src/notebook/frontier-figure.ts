@@ -10,6 +10,9 @@ import { ink, plotSize, series } from './theme';
 /** Accuracies that the axis names, in percent. */
 const named = [70, 80, 85, 90, 92, 93, 94, 95, 96];
 
+/** Operations that the axis of the interactive figure names, in PFLOP. */
+const work = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+
 /** What the traces of {@link frontierFigure} have in common: the recipe whose lengths are joined by a line. */
 const line = 'fastest';
 
@@ -57,8 +60,10 @@ export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure
       error_y: {
         type: 'data',
         symmetric: false,
-        array: own.map(({ accPercent, low }) => (low === undefined ? 0 : accPercent - low)),
-        arrayminus: own.map(({ accPercent, high }) => (high === undefined ? 0 : high - accPercent)),
+        array: own.map(({ accPercent, low }) => (low === undefined ? null : accPercent - low)),
+        arrayminus: own.map(({ accPercent, high }) =>
+          high === undefined ? null : high - accPercent,
+        ),
         thickness: 1.2,
         width: 3,
       },
@@ -67,7 +72,13 @@ export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure
     })),
     layout: {
       title: { text: title },
-      xaxis: { type: 'log', title: { text: workTitle } },
+      // By itself plotly.js labels a logarithmic axis "2 3 4 5", without their powers of ten.
+      xaxis: {
+        type: 'log',
+        title: { text: workTitle },
+        tickvals: [...work],
+        ticktext: work.map(String),
+      },
       yaxis: {
         type: 'log',
         autorange: 'reversed',

@@ -241,8 +241,9 @@ function describe({ experiment, scale }: PlannedRun, count: number): string {
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   const runs = count === 1 ? '' : `${count} runs, `;
+  const epochs = `${run.epochs} ${run.epochs === 1 ? 'epoch' : 'epochs'}`;
   return (
-    `${experiment.name}, ${scale} size: ${runs}${run.epochs} epochs of ${images} images, batch ${data.batchSize}, ` +
+    `${experiment.name}, ${scale} size: ${runs}${epochs} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters`
   );
 }

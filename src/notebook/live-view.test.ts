@@ -37,6 +37,12 @@ const state: LiveState = {
   },
 };
 
+test('names of runs begin at the left, numbers end at the right', () => {
+  const html = liveHtml({ ...state, runs: [run('seed 0', 3, 2), run('seed 1', 3, 1)] });
+  expect(html).toMatch(/text-align:left[^>]*>seed 1</);
+  expect(html).toMatch(/text-align:right[^>]*>0\.1000</);
+});
+
 describe('liveText', () => {
   test('says where it stands, and how long it will take', () => {
     expect(liveText(state).split('\n')).toEqual([

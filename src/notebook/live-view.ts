@@ -127,15 +127,18 @@ function tableRows(runs: readonly LiveRun[]): string[][] {
 
 function tableHtml([head, ...body]: readonly string[][]): string {
   if (head === undefined) return '';
-  const cell = (tag: string, text: string, more = ''): string =>
-    `<${tag} style="text-align:right;padding:1px 10px;font-weight:normal;${more}">${escapeXml(text)}</${tag}>`;
-  const heading = head
-    .map((text) => cell('th', text, `border-bottom:1px solid ${ink.axis};`))
-    .join('');
-  const rows = body
-    .map((cells) => `<tr>${cells.map((text) => cell('td', text)).join('')}</tr>`)
-    .join('');
-  return `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0 4px -10px"><thead><tr>${heading}</tr></thead><tbody>${rows}</tbody></table>`;
+  // Names of runs are words; all else are numbers.
+  const sides = head.map((title) => (title === 'run' ? 'left' : 'right'));
+  const line = (tag: string, cells: readonly string[], more = ''): string => {
+    const made = cells.map(
+      (text, index) =>
+        `<${tag} style="text-align:${sides[index]};padding:1px 10px;font-weight:normal;${more}">${escapeXml(text)}</${tag}>`,
+    );
+    return `<tr>${made.join('')}</tr>`;
+  };
+  const heading = line('th', head, `border-bottom:1px solid ${ink.axis};`);
+  const rows = body.map((cells) => line('td', cells)).join('');
+  return `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0 4px -10px"><thead>${heading}</thead><tbody>${rows}</tbody></table>`;
 }
 
 /**

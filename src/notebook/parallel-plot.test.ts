@@ -30,6 +30,14 @@ test('an axis a column, a line a row; logarithmic axes name their values', async
   );
 });
 
+test('the title stands at the top, above the names of the axes', async () => {
+  const { layout } = figureOf(await parallelPlot(rows, { axes, subtitle: 'seed 0' }));
+  expect(layout).toMatchObject({
+    margin: { t: 120 },
+    template: { layout: { title: { y: 1, yanchor: 'top' } } },
+  });
+});
+
 test('another axis may give the colours', async () => {
   const { data } = figureOf(await parallelPlot(rows, { axes, colour: 'rate' }));
   expect(data).toMatchObject([{ line: { color: [-1, 0] } }]);

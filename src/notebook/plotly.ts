@@ -18,7 +18,8 @@ const template = {
   ),
   layout: {
     font: { family: fontFamily, size: 12, color: ink.text },
-    title: { x: 0.02, xanchor: 'left', font: { size: 15 } },
+    // At the top, away from what stands in the margin: titles of parallel axes, a legend.
+    title: { x: 0.02, xanchor: 'left', y: 1, yanchor: 'top', pad: { t: 14 }, font: { size: 15 } },
     colorway: series,
     paper_bgcolor: ink.ground,
     plot_bgcolor: ink.ground,

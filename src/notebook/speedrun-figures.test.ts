@@ -31,7 +31,9 @@ test('the frontier is a line of one recipe, marks of others and of published one
     ['published', [0.25], [6]],
   ]);
   // Up is better: the axis of errors is turned over, so the bar towards less error points up.
-  expect(traces[0].error_y).toMatchObject({ array: [0.5, 0], arrayminus: [0.5, 0] });
+  // A point without an interval has no bar, of length 0 either, which plotly.js draws as a dash.
+  expect(traces[0].error_y).toMatchObject({ array: [0.5, null], arrayminus: [0.5, null] });
+  expect(layout.xaxis?.ticktext).toEqual([...(layout.xaxis?.tickvals ?? [])].map(String));
   const { tickvals, ticktext } = layout.yaxis ?? {};
   expect([...(tickvals ?? [])].map((error) => String(100 - Number(error)))).toEqual(ticktext);
   expect((traces[0].text ?? [])[0]).toBe(
@@ -45,7 +47,7 @@ test('the frontier has a picture and words for pages without scripts', async () 
   expect(bundle['text/plain']).toContain('fastest (9 epochs) 94.00 % with 0.180 PFLOP');
 });
 
-test('an ablation without runs has a line and no mark', async () => {
+test('an ablation without runs is named in words, and has no line', async () => {
   const rows: readonly AblationRow[] = [
     {
       name: 'speedrun-without-muon',
@@ -67,16 +69,32 @@ test('an ablation without runs has a line and no mark', async () => {
     layer: { data: { values: { label: string }[] } }[];
   };
   const labels = layer.map(({ data }) => data.values.map(({ label }) => label));
-  expect(labels[0]).toEqual(['without-muon (3 of 3)', 'with-cutout (0 of 3)']);
-  expect(labels.slice(2)).toEqual([['without-muon (3 of 3)'], ['without-muon (3 of 3)']]);
+  expect(labels.slice(1)).toEqual([['without-muon (3 of 3)'], ['without-muon (3 of 3)']]);
 });
 
-test('ablations of which none was run are lines without marks', async () => {
+test('ablations of which none was run are a sentence', async () => {
   const rows: readonly AblationRow[] = [
     { name: 'speedrun-with-cutout', title: '', runs: 0, baseRuns: 3, verdict: 'no run yet' },
   ];
-  const { bundle } = await ablationFigure(rows, { title: 'None', base: 'fastest' });
-  expect(bundle['image/png']).toBeInstanceOf(Uint8Array);
+  const { bundle } = await ablationFigure(rows, { title: 'A whole run', base: 'fastest' });
+  expect(bundle).toEqual({
+    'text/html': '<p>A whole run: none of the 1 has a run yet.</p>',
+    'text/plain': 'A whole run: none of the 1 has a run yet.',
+  });
+  expect(ablationTable(rows).bundle).toEqual({
+    'text/html': '<p>No run yet: speedrun-with-cutout.</p>',
+    'text/plain': 'No run yet: speedrun-with-cutout.',
+  });
+});
+
+test('no label of the axis of an ablation is in powers of ten', async () => {
+  const row = { name: 'speedrun-without-muon', title: '', runs: 1, baseRuns: 1 };
+  const { bundle } = await ablationFigure([{ ...row, difference: -10.5, verdict: 'n too small' }], {
+    title: 'One',
+    base: 'fastest',
+  });
+  const svg = JSON.stringify(bundle['application/vnd.vegalite.v5+json']);
+  expect(svg).not.toContain('~g');
 });
 
 test('tables say what may be said, and what is not there yet', () => {
@@ -87,7 +105,7 @@ test('tables say what may be said, and what is not there yet', () => {
   ]);
   const text = String(told.bundle['text/plain']);
   expect(text).toMatch(/cutout +3 of 4 +-0\.05 +-0\.40 to 0\.30 +cannot tell +1,200/);
-  expect(text).toMatch(/cutout +0 of 4 +– +– +no run yet +–/);
+  expect(text).toMatch(/\nNo run yet: speedrun-with-cutout\.$/);
   const steps = stepTable([
     { step: 'fastest', title: 't', epochs: 9, runs: 0, pflop: 0.18446 },
     { step: 'hiverge', title: 't', epochs: 7.59, runs: 1, accPercent: 94, published: '94 %' },

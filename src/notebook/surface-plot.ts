@@ -120,7 +120,9 @@ function layoutOf(
   const isShared = names.length > 1;
   // Panels compare only on one scale of heights, and are small, so their cubes stand further off.
   const heights = z.scale === 'log' ? range.map(Math.log10) : [...range];
-  const away = isShared ? 1.6 : 1.15;
+  const away = isShared ? 1.4 : 1.15;
+  // A little to the right, as the title of the heights stands at the left.
+  const aside = isShared ? -0.1 : 0;
   const scenes = names.map((_, index) => [
     index === 0 ? 'scene' : `scene${index + 1}`,
     {
@@ -131,7 +133,7 @@ function layoutOf(
       aspectmode: 'cube',
       camera: {
         eye: { x: 1.5 * away, y: -1.6 * away, z: 0.9 * away },
-        center: { x: 0, y: 0, z: -0.12 },
+        center: { x: aside, y: aside, z: -0.12 },
       },
     },
   ]);
@@ -146,7 +148,7 @@ function layoutOf(
   }));
   return {
     ...(Object.fromEntries(scenes) as PlotlyLayout),
-    ...(isShared ? { annotations: labels, width: 980 } : {}),
+    ...(isShared ? { annotations: labels, width: 980, height: 390 } : {}),
     margin: { l: 10, r: 10, t: 70, b: 10 },
   };
 }

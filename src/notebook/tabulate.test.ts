@@ -31,6 +31,21 @@ describe('tabulate', () => {
     );
   });
 
+  test('keeps titles, names, short texts and a unit on one line', () => {
+    const long = { what: 'speedrun-without-alternating', on: 'AMD EPYC, 2 cores, AVX2, 24 GB' };
+    const { bundle } = tabulate([{ ...long, verdict: 'n too small', acc: 94 }], {
+      title: 'from one to another',
+      columns: { what: '', on: '', verdict: '', acc: 'test accuracy %' },
+    });
+    const html = String(bundle['text/html']);
+    const isWhole = (text: string): boolean =>
+      new RegExp(`white-space:nowrap">${text}<`).test(html);
+    expect(
+      [long.what, long.on, 'n too small', 'from one to another'].map((text) => isWhole(text)),
+    ).toEqual([true, false, true, true]);
+    expect(html).toContain('test accuracy\u00A0%<');
+  });
+
   test('refuses what it cannot show', () => {
     expect(() => tabulate([])).toThrow(NotebookError);
     expect(() => tabulate(rows, { columns: { recrod: '' } })).toThrow(/Nearest: "record"/);

@@ -45,23 +45,31 @@ export function tabulate(
   }));
   const style = (isNumeric: boolean, isHead = false): string =>
     `text-align:${isNumeric ? 'right' : 'left'};padding:3px 12px;${isHead ? 'border-bottom:1px solid #8c959f;' : ''}`;
+  // A unit stays beside what it is of.
   const head = table.map(
-    ({ heading, isNumeric }) => `<th style="${style(isNumeric, true)}">${escapeXml(heading)}</th>`,
+    ({ heading, isNumeric }) =>
+      `<th style="${style(isNumeric, true)}">${escapeXml(heading.replace(/ (%|s)$/, '\u00A0$1'))}</th>`,
   );
   const body = rows.map(
     (_, index) =>
-      `<tr>${table.map(({ cells, isNumeric }) => `<td style="${style(isNumeric)}">${escapeXml(cells[index])}</td>`).join('')}</tr>`,
+      `<tr>${table.map(({ cells, isNumeric }) => `<td style="${style(isNumeric)}${keptWhole(cells[index])}">${escapeXml(cells[index])}</td>`).join('')}</tr>`,
   );
   const caption =
     title === undefined
       ? ''
-      : `<caption style="text-align:left;font-weight:600;padding:3px 12px">${escapeXml(title)}</caption>`;
+      : `<caption style="text-align:left;font-weight:600;padding:3px 12px;white-space:nowrap">${escapeXml(title)}</caption>`;
   return {
     bundle: {
       'text/html': `<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">${caption}<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table>`,
       'text/plain': plain(table, title),
     },
   };
+}
+
+/** Names and short texts stay on one line: a browser would break names at their dashes. */
+function keptWhole(text: string): string {
+  const most = text.includes(' ') ? 16 : 32;
+  return text.length <= most ? 'white-space:nowrap' : '';
 }
 
 interface Column {

@@ -362,6 +362,6 @@ test('recorded runs are those of the record', async () => {
 
 test('a comparison says where nothing was recorded', async () => {
   const { bundle } = await comparison([], ['post1-own', 'demo']);
-  expect(bundle['text/plain']).toMatch(/^post1-own +recorded .*no run of this record yet/m);
+  expect(bundle['text/plain']).toMatch(/^post1-own +recorded .*no run of this experiment yet/m);
   expect(bundle['text/plain']).toMatch(/^demo +recorded, \d+ runs +pocket/m);
 });
