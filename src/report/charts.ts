@@ -48,7 +48,7 @@ const stripAxis: Readonly<Record<string, unknown>> = {
   labelExpr:
     "length(datum.label) > 36 && indexof(datum.label, '@') > 0 ? " +
     "[slice(datum.label, 0, indexof(datum.label, '@')), slice(datum.label, indexof(datum.label, '@'))] : datum.label",
-  labelLimit: 420,
+  labelLimit: 560,
   grid: false,
   domain: false,
   ticks: false,
