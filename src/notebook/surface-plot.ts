@@ -112,12 +112,14 @@ function layoutOf(
   names: readonly string[],
   range: readonly number[],
 ): PlotlyLayout {
-  const axis = ({ title, scale }: Required<PlotAxis>): object => ({
-    title: { text: title },
-    ...(scale === 'log' ? { type: 'log', dtick: 1, exponentformat: 'none' } : {}),
-  });
   const width = 1 / names.length;
   const isShared = names.length > 1;
+  const axis = ({ title, scale }: Required<PlotAxis>): object => ({
+    title: { text: title },
+    // In a small panel more numbers lie on each other.
+    ...(isShared ? { nticks: 5 } : {}),
+    ...(scale === 'log' ? { type: 'log', dtick: 1, exponentformat: 'none' } : {}),
+  });
   // Panels compare only on one scale of heights, and are small, so their cubes stand further off.
   const heights = z.scale === 'log' ? range.map(Math.log10) : [...range];
   const away = isShared ? 1.4 : 1.15;
