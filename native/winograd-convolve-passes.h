@@ -98,7 +98,6 @@ struct Block {
 // What a convolution reads and writes, from `depth` channels to `columns`; a tile of outputs at (top, left) is of pixels from
 // (top - before, left - before) and gives pixels from (top - after, left - after).
 struct Sides {
-  int64_t n;
   Extents from, to;
   int64_t depth, columns, before, after;
 };
@@ -106,8 +105,8 @@ struct Sides {
 inline Sides sidesOf(const ConvShape& s, Way way) {
   const int64_t zeros = s.isPadded() ? 1 : 0;
   const Extents image{s.h, s.w}, output{s.oh, s.ow};
-  if (way == Way::kForward) return {s.n, image, output, s.ci, s.co, zeros, 0};
-  return {s.n, output, image, s.co, s.ci, way == Way::kTurned ? 2 - zeros : 0, way == Way::kTurned ? 0 : zeros};
+  if (way == Way::kForward) return {image, output, s.ci, s.co, zeros, 0};
+  return {output, image, s.co, s.ci, way == Way::kTurned ? 2 - zeros : 0, way == Way::kTurned ? 0 : zeros};
 }
 
 // The convolution of tiles [first, last) of a region with a transformed kernel.
@@ -122,7 +121,7 @@ CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const Winograd
   const TileTransform<is_adjoint ? Direction::kGradient : Direction::kInput> inputTransform(region.rows, region.columns);
   const TileTransform<is_adjoint ? Direction::kInputGradient : Direction::kOutput> outputTransform(region.rows,
                                                                                                   region.columns);
-  const auto& [n, from, to, depth, columns, before, after] = sides;
+  const auto& [from, to, depth, columns, before, after] = sides;
   const Block block(positions, depth, columns);
   for (int64_t start = first; start < last; start += block.tiles) {
     const int64_t count = std::min(block.tiles, last - start);

@@ -16,7 +16,7 @@
 #include "winograd-transforms.h"
 
 // As many numbers or a few more, an odd number of cache lines: what lies so far apart falls into all sets of the cache. At a
-// power of two it falls into few, and what a transform writes to 36 places drives itself out.
+// power of two it falls into few, and what a transform writes to 64 places drives itself out.
 inline int64_t oddLines(int64_t numbers) { return ((numbers + 15) / 16 | 1) * 16; }
 
 // Pixels of an image, row by row from (top, left).

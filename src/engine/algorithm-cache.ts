@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { cacheRoot } from '../base/cache-root';
 import { readRegularFileSync } from '../base/read-file';
 import type { AlgorithmRow } from './conv-algorithm';
-import { readHardware } from './hardware';
+import { readProcessor } from './hardware';
 import { loadTensorflow } from './tensorflow';
 
 /** Counted up when a kernel of `native/` or the way of measuring changes. */
@@ -46,7 +46,7 @@ function cacheFile(): string {
 /** What the numbers hold for: another processor, thread count, TensorFlow or edition of the kernels measures again. */
 function machine(): string {
   const { intraOpThreads, version } = loadTensorflow();
-  return [readHardware().cpu, intraOpThreads, version, edition].join(' | ');
+  return [readProcessor(), intraOpThreads, version, edition].join(' | ');
 }
 
 /** What was read last, and of which file: each of the dozens of shapes of a network asks. */

@@ -35,15 +35,21 @@ const telling = ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf
  */
 export function readHardware(): Hardware {
   return {
-    cpu: processorName(cpus()[0]?.model ?? 'unknown processor', readCpuInfo()),
+    cpu: readProcessor(),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    cpuFlags: cpuFlagsIn(readCpuInfo()),
+    cpuFlags: cpuFlagsIn((cpuInfo ??= readCpuInfo())),
     gpus: (gpus ??= readGpus()),
   };
 }
 
+/** The processor as {@link readHardware} names it, without asking for GPUs. */
+export function readProcessor(): string {
+  return processorName(cpus()[0]?.model ?? 'unknown processor', (cpuInfo ??= readCpuInfo()));
+}
+
 let gpus: readonly Gpu[] | undefined;
+let cpuInfo: string | undefined;
 
 /** What Linux says of the processors; empty on other systems: no flags are known, and nothing faster than fp32 is chosen. */
 function readCpuInfo(): string {
@@ -54,19 +60,21 @@ function readCpuInfo(): string {
   }
 }
 
-function cpuFlagsIn(cpuInfo: string): string[] {
-  const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(cpuInfo)?.[1].split(' '));
+function cpuFlagsIn(text: string): string[] {
+  const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(text)?.[1].split(' '));
   return telling.filter((flag) => flags.has(flag));
 }
 
 /**
  * The processor's name, with family and model where it has no number: a virtual machine may call the first and the third
  * generation of a processor the same, of which one trains twice as fast.
+ *
+ * @param text of /proc/cpuinfo
  */
-export function processorName(name: string, cpuInfo: string): string {
+export function processorName(name: string, text: string): string {
   const plain = name.replace(/\s+/g, ' ').trim();
   const [family, model] = ['cpu family', 'model'].map(
-    (key) => new RegExp(`^${key}\\s*:\\s*(\\d+)$`, 'm').exec(cpuInfo)?.[1],
+    (key) => new RegExp(`^${key}\\s*:\\s*(\\d+)$`, 'm').exec(text)?.[1],
   );
   const isTelling = /\d/.test(plain) || family === undefined || model === undefined;
   return isTelling ? plain : `${plain} (family ${family}, model ${model})`;

@@ -1,7 +1,7 @@
-import { escapeXml } from '../graph/colours';
 import type { AblationRow } from '../report/ablation';
 import { intervalText } from '../text/spread';
 import { vegaLite } from './chart';
+import { sentence } from './figure';
 import type { Figure } from './figure';
 import { ink, plotSize, series } from './theme';
 
@@ -18,8 +18,7 @@ export async function ablationFigure(
   const { title, base } = about;
   const marks = rows.filter(({ verdict }) => verdict !== 'no run yet').map(markOf);
   if (marks.length === 0) {
-    const text = `${title}: none of the ${rows.length} has a run yet.`;
-    return { bundle: { 'text/html': `<p>${escapeXml(text)}</p>`, 'text/plain': text } };
+    return sentence(`${title}: none of the ${rows.length} has a run yet.`);
   }
   return vegaLite(
     {

@@ -1,8 +1,9 @@
 import { counts } from '../graph/dot';
 import { draw } from '../graph/draw';
-import { colourMap, escapeXml } from '../graph/colours';
+import { colourMap } from '../graph/colours';
 import { outline } from '../graph/outline';
 import type { Graph, Layer } from '../graph/spec';
+import { sentence } from './figure';
 import type { Figure } from './figure';
 import { liveHtml } from './live-html';
 import { raster, rasterMetadata } from './raster';
@@ -43,8 +44,9 @@ export async function drawing(
   const now = outline(graph, options);
   const before = from === undefined ? undefined : outline(from, options);
   if (JSON.stringify(now) === JSON.stringify(before)) {
-    const text = `${name}: the network is the one before, layer by layer, so it is not drawn again.`;
-    return { bundle: { 'text/html': `<p>${escapeXml(text)}</p>`, 'text/plain': text } };
+    return sentence(
+      `${name}: the network is the one before, layer by layer, so it is not drawn again.`,
+    );
   }
   const picture = await draw(graph, options);
   const small = await raster(picture);

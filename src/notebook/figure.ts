@@ -1,4 +1,5 @@
 import type { MimeBundle } from '../base/kernel-host';
+import { escapeXml } from '../graph/colours';
 import { display } from './display';
 import type { DisplayOptions } from './display';
 
@@ -7,6 +8,11 @@ export interface Figure {
   readonly bundle: MimeBundle;
   /** By mime type, as in `{'image/png': {width: 640}}`. */
   readonly metadata?: Readonly<Record<string, object>>;
+}
+
+/** A sentence in the place of a figure: why there is nothing to draw. */
+export function sentence(text: string): Figure {
+  return { bundle: { 'text/html': `<p>${escapeXml(text)}</p>`, 'text/plain': text } };
 }
 
 /**
