@@ -13,11 +13,12 @@ const here = dirname(fileURLToPath(import.meta.url));
  *
  * @param part `speed`, `dawn` or `runs`
  * @param seconds nothing is begun after so many
+ * @param each seconds after which a process is ended and counts as failed
  * @param isTiny smoke size, also without a GPU
  * @returns `known`, the rows so far; `isDone(key)`; `isLate()`; `begin(name)`, which prints what is measured next;
  *   `keep(row)`; `fail(name, code, reason)` and `failed()`, how many have failed
  */
-export function openSitting({ part, state, seconds, isTiny }) {
+export function openSitting({ part, state, seconds, each, isTiny }) {
   const deadline = performance.now() + 1000 * seconds;
   const known = existsSync(state)
     ? readFileSync(state, 'utf8')
@@ -35,6 +36,7 @@ export function openSitting({ part, state, seconds, isTiny }) {
     part,
     isTiny,
     deadline,
+    untilMs: () => Math.min(deadline, performance.now() + 1000 * each),
     known,
     keep,
     isDone: (key) => known.some((row) => row.key === key && row.error === undefined),
@@ -77,7 +79,7 @@ async function follow(command, args, { env = {}, untilMs, onLine }) {
  * @returns whether there was time for it
  */
 export async function trainSeeds(sitting, name, config, env) {
-  const { part, isTiny, known, deadline } = sitting;
+  const { part, isTiny, known } = sitting;
   const left = config.seeds.filter((seed) => !sitting.isDone(`${name} ${seed}`));
   if (left.length === 0) return true;
   sitting.begin(name);
@@ -95,7 +97,7 @@ export async function trainSeeds(sitting, name, config, env) {
   const worker = [join(here, 'workers/gpu.mjs'), given];
   const { code, complaint } = await follow(process.execPath, worker, {
     env,
-    untilMs: deadline,
+    untilMs: sitting.untilMs(),
     onLine,
   });
   if (code === 0) return true;
@@ -108,14 +110,17 @@ export async function trainSeeds(sitting, name, config, env) {
   return true;
 }
 
+/** What a mode of PyTorch is called in a table. */
+export const torchName = (mode) => `PyTorch ${mode}, channels last`;
+
 /**
  * Measures PyTorch in one of its modes, unless that is known.
  *
  * @returns whether there was time for it
  */
 export async function measureTorch(sitting, mode) {
-  const { part, isTiny, deadline } = sitting;
-  const name = `PyTorch ${mode}, channels last`;
+  const { part, isTiny } = sitting;
+  const name = torchName(mode);
   if (sitting.isDone(name)) return true;
   if (sitting.isLate()) return false;
   sitting.begin(name);
@@ -133,7 +138,7 @@ export async function measureTorch(sitting, mode) {
     console.log(`  ${row.peer}: ${figure(row.imagesPerSec, 4)} images/s`);
   };
   const python = process.env.PYTHON ?? 'python3';
-  const { code, complaint } = await follow(python, peer, { untilMs: deadline, onLine });
+  const { code, complaint } = await follow(python, peer, { untilMs: sitting.untilMs(), onLine });
   if (code === 0) return true;
   if (sitting.isLate()) return false;
   const reason = complaint.trim().split('\n').at(-1);

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { readHardware } from 'cifar10-fast';
 import { summarise } from 'cifar10-fast/studies';
 import { wholeNumber } from './flags.mjs';
-import { measureTorch, openSitting, trainSeeds } from './gpu-sitting.mjs';
+import { measureTorch, openSitting, torchName, trainSeeds } from './gpu-sitting.mjs';
 import { figure, table } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -17,6 +17,8 @@ const usage = `usage: npm run bench:gpu -- --part speed|dawn|runs [options]
   --seconds N    begin nothing that would not end within N seconds (default 440); start it again to go on
   --seeds N      of dawn (default 10)
   --engine JSON  of dawn and runs, as in '{"precision":"bf16","xla":true}' (default: the fastest that speed has found)
+  --only TEXT    of speed: measure only variants whose name contains TEXT; may be repeated, as in --only bf16 --only PyTorch
+  --each N       of speed: give up on a variant after N seconds (default: what is left of --seconds)
   --no-peer      of speed: leave PyTorch out
   --state FILE   where results are kept, and looked for (default results/gpu.jsonl)
   --tiny         smoke size; also where there is no GPU
@@ -65,6 +67,8 @@ function readFlags() {
       seconds: { type: 'string', default: '440' },
       seeds: { type: 'string', default: '10' },
       engine: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
+      each: { type: 'string' },
       'no-peer': { type: 'boolean', default: false },
       state: { type: 'string' },
       tiny: { type: 'boolean', default: false },
@@ -78,6 +82,7 @@ function readFlags() {
     ...values,
     seconds: wholeNumber('seconds', values.seconds),
     seeds: wholeNumber('seeds', values.seeds),
+    each: values.each === undefined ? Infinity : wholeNumber('each', values.each),
     engine: values.engine === undefined ? undefined : JSON.parse(values.engine),
     state: resolve(values.state ?? join(dirname(here), 'results/gpu.jsonl')),
   };
@@ -112,7 +117,10 @@ async function main() {
 /** Images a second of every variant, and of PyTorch. @returns whether there was time for all of them */
 async function measureSpeed(sitting, flags) {
   const { isTiny } = sitting;
+  const isWanted = (name) =>
+    flags.only.length === 0 || flags.only.some((text) => name.includes(text));
   for (const { name, engine, env } of speedVariants(isTiny)) {
+    if (!isWanted(name)) continue;
     // A whole epoch a call is the trainer's own choice on a GPU only.
     const all = isTiny && engine.stepsPerCall === undefined ? { stepsPerCall: 4 } : {};
     const config = { record: 'demo', seeds: [0], epochs: isTiny ? 1 : 4 };
@@ -124,6 +132,7 @@ async function measureSpeed(sitting, flags) {
     if (!(await trainSeeds(sitting, name, given, env))) return false;
   }
   for (const mode of flags['no-peer'] ? [] : torchModes) {
+    if (!isWanted(torchName(mode))) continue;
     if (!(await measureTorch(sitting, mode))) return false;
   }
   printSpeed(sitting.known);

@@ -1,5 +1,5 @@
-// npm run pack:gpu: everything that bench:gpu needs on a machine with a GPU and without a network, in parts that are small
-// enough to travel one by one. docs/gpu.md says how they get there and what is done with them.
+// npm run pack:gpu: everything that bench:gpu, `train` and `sweep` need on a machine with a GPU and without a network, in
+// parts that are small enough to travel one by one. docs/gpu.md says how they get there and what is done with them.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -26,6 +26,7 @@ const usage = `usage: npm run pack:gpu -- [options]
   --out DIR      where the parts are written (default pack-gpu)
   --part-mb N    how large a part is at most, 1 to 60 (default 44: with a clone of this project less than 64 MiB)
   --no-nvidia    leave NVIDIA's libraries out, for a machine whose own ones serve
+  --capability C blank TensorFlow's machine code for GPUs of other compute capabilities than C, as in 9.0
   --level N      of xz, 0 to 9 (default 6)
   --help         this text
 `;
@@ -46,6 +47,7 @@ function readFlags() {
         out: { type: 'string', default: 'pack-gpu' },
         'part-mb': { type: 'string', default: '44' },
         'no-nvidia': { type: 'boolean', default: false },
+        capability: { type: 'string' },
         level: { type: 'string', default: '6' },
         help: { type: 'boolean', default: false },
       },
@@ -57,6 +59,12 @@ function readFlags() {
     }
     if (!Number.isInteger(level) || level < 0 || level > 9) {
       throw new TypeError(`--level "${values.level}" is not a whole number from 0 to 9.`);
+    }
+    const { capability } = values;
+    if (capability !== undefined && !/^\d+\.\d$/.test(capability)) {
+      throw new TypeError(
+        `--capability "${capability}" is no compute capability, as 7.0 or 9.0 is.`,
+      );
     }
     return { ...values, partMb, level };
   } catch (error) {
@@ -111,10 +119,13 @@ function link(to, target) {
   symlinkSync(target, path);
 }
 
-/** The files that the benchmark's processes load, by asking one of them, with the manifests that lead to them. */
+/** The files that these commands and the benchmark load, by asking, with the manifests that lead to them. */
 function loadedFiles() {
   const script = `
     const { loadTensorflow } = require(${JSON.stringify(root)});
+    for (const name of ['exports/all', 'cli/train', 'cli/sweep', 'cli/worker', 'cli/info', 'cli/report']) {
+      require(${JSON.stringify(join(root, 'dist'))} + '/' + name);
+    }
     loadTensorflow();
     process.stdout.write(JSON.stringify(Object.keys(require.cache)));`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
@@ -133,14 +144,56 @@ function loadedFiles() {
   return [...files].filter((file) => file.startsWith(root));
 }
 
+/**
+ * Puts a copy of a library in whose fat binaries the machine code for other capabilities is zeros, which compress to
+ * nothing; headers, lengths and PTX stay. The driver reads only the code for its own GPU.
+ *
+ * A fat binary is a header of 16 bytes, a magic number first, and entries: kind (2 is machine code) as 16 bits at 0, length of
+ * the header at 4, of the code at 8 (64 bits), capability at 28.
+ */
+function putBlanked(from, to, capability) {
+  const bytes = readFileSync(from);
+  const wanted = Number(capability.replace('.', ''));
+  const magic = Buffer.from([0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0]);
+  let blanked = 0;
+  for (let at = bytes.indexOf(magic); at !== -1;) {
+    const end = at + 16 + Number(bytes.readBigUInt64LE(at + 8));
+    if (end > bytes.length) fail(`${from} holds a fat binary that ends behind the file.`);
+    for (let entry = at + 16; entry < end;) {
+      const code = entry + bytes.readUInt32LE(entry + 4);
+      const next = code + Number(bytes.readBigUInt64LE(entry + 8));
+      if (bytes.readUInt16LE(entry) === 2 && bytes.readUInt32LE(entry + 28) !== wanted) {
+        bytes.fill(0, code, next);
+        blanked += next - code;
+      }
+      entry = next;
+    }
+    at = bytes.indexOf(magic, end);
+  }
+  if (blanked === 0)
+    fail(`${from} holds no machine code for other capabilities than ${capability}.`);
+  const target = join(stage, to);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, bytes);
+  console.log(`${to}: ${Math.round(blanked / 1e6)} MB for other GPUs are blank`);
+}
+
 const app = 'cifar10-fast';
 for (const file of loadedFiles()) put(file, join(app, relative(root, file)));
-for (const name of ['dist', 'bench', 'native/graph.node', 'native/stderr.node']) {
+const graphviz = 'node_modules/@hpcc-js/wasm-graphviz';
+for (const name of ['dist', 'results', graphviz, 'native/graph.node', 'native/stderr.node']) {
   put(join(root, name), join(app, name));
+}
+// Not builds and figures of this machine.
+for (const name of readdirSync(join(root, 'bench'))) {
+  if (name.startsWith('.') || name === 'measured') continue;
+  put(join(root, 'bench', name), join(app, 'bench', name));
 }
 const deps = `${app}/node_modules/@tensorflow/tfjs-node-gpu/deps`;
 for (const name of ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']) {
-  put(join(site, 'tensorflow', name), `tensorflow/${name}`);
+  const library = join(site, 'tensorflow', name);
+  if (flags.capability === undefined) put(library, `tensorflow/${name}`);
+  else putBlanked(library, `tensorflow/${name}`, flags.capability);
   link(`${deps}/lib/${name}`, `../../../../../../tensorflow/${name}`);
 }
 link(`${deps}/nvidia`, '../../../../../nvidia');
