@@ -3,7 +3,7 @@
 //   node scripts/bench-peers.mjs            what is set up already is left alone
 //   node scripts/bench-peers.mjs --clean    removes it
 //
-// Versions and hashes are those of setup/lock-peers.txt; docs/bench.md says how that file is made. The registry has
+// Versions and hashes are those of setup/lock-peers.txt; docs/setup.md says how that file is made. The registry has
 // PyTorch for Linux only with CUDA, whose libraries it will not load without: 5.5 GB on disk.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

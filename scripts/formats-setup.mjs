@@ -3,7 +3,7 @@
 //   node scripts/formats-setup.mjs            what is set up already is left alone
 //   node scripts/formats-setup.mjs --clean    removes it
 //
-// Versions and hashes are those of setup/lock-formats.txt; docs/runs.md says how that file is made.
+// Versions and hashes are those of setup/lock-formats.txt; docs/setup.md says how that file is made.
 import { setUpVenv } from './venv.mjs';
 
 setUpVenv(import.meta.url, {
