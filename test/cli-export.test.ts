@@ -137,7 +137,7 @@ test(
     expect(page).toMatch('What demo gets wrong');
     expect(page.match(/<img alt="/g)).toHaveLength(40);
     const rows = readFileSync(join(run, 'predictions.tsv'), 'utf8').trimEnd().split('\n');
-    expect(rows).toHaveLength(513);
+    expect(rows).toHaveLength(129);
   },
   long,
 );

@@ -253,7 +253,7 @@ describe('train --set', () => {
       expect(code).toBe(0);
       const [headline, changed] = stdout.split('\n');
       expect(headline).toMatch(
-        /^post7-no-norm, smoke scale: 1 epoch of 1,024 images, batch 128, widths 6\/8\/16\/32, /,
+        /^post7-no-norm, smoke scale: 1 epoch of 256 images, batch 128, widths 6\/8\/16\/32, /,
       );
       expect(changed).toBe(`changed: ${overrides.join(', ')}`);
       expect(stdout).toMatch(/^test accuracy \d+\.\d\d % \(\d+\.\d\d % with mirror images\), /m);

@@ -498,7 +498,7 @@ describe('train', () => {
       accPercent: 100 * two.valid.acc,
       trainSec: two['total time'],
       evaluationSec: two.valid.time,
-      imagesPerSec: expect.closeTo((2 * 1024) / two['total time'], 6) as number,
+      imagesPerSec: expect.closeTo((2 * 256) / two['total time'], 6) as number,
       pflop: expect.any(Number) as number,
       preprocessSec: expect.any(Number) as number,
       load: expect.objectContaining({ cores: expect.any(Number) as number }) as object,
@@ -519,7 +519,7 @@ describe('train', () => {
     const line = (texts: readonly string[]): string =>
       texts.map((text) => text.padStart(12)).join(' ');
     expect(lines).toEqual([
-      'demo, smoke scale: 2 epochs of 1,024 images, batch 64, widths 4/8/16/32, 26,340 parameters',
+      'demo, smoke scale: 2 epochs of 256 images, batch 64, widths 4/8/16/32, 26,340 parameters',
       expect.stringMatching(/^on .+ cores?, .+; TensorFlow 2\.\d+\.\d+, .+, seed 0$/),
       expect.stringMatching(/^about \d+:\d\d on this machine$/),
       '',
@@ -557,7 +557,7 @@ describe('train', () => {
       experiment: {
         name: 'demo',
         run: { epochs: 2 },
-        data: { subset: { train: 1024, valid: 512 } },
+        data: { subset: { train: 256, valid: 128 } },
       },
       versions: { node: process.versions.node, tensorflow: expect.any(String) as string },
       hardware: { cores: expect.any(Number) as number },

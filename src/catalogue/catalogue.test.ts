@@ -368,7 +368,7 @@ describe('sizes', () => {
   test('smoke is small in every way, full changes nothing', () => {
     for (const record of records) {
       const smoke = scaled(record, 'smoke');
-      expect(smoke.data.subset).toEqual({ train: 1024, valid: 512 });
+      expect(smoke.data.subset).toEqual({ train: 256, valid: 128 });
       expect(smoke.data.batchSize).toBe(64);
       expect(smoke.run.epochs).toBe(2);
       expect(countTrainable(networkOf(smoke))).toBeLessThan(countTrainable(networkOf(record)) / 50);

@@ -8,7 +8,7 @@ import type { DataConfig, Experiment, NetConfig, OptimConfig, Scale } from './ex
  * - `full`: as published.
  * - `pocket`: all images, a quarter of every width, a sixth of the epochs (rounded, at least one), the schedule and
  *   the reach of an average of the weights scaled with them; all else equal. Shows which way an ablation points, in minutes.
- * - `smoke`: the first 1,024 training and 512 test images, a sixteenth of every width, batches of at most 64, two epochs.
+ * - `smoke`: the first 256 training and 128 test images, a sixteenth of every width, batches of at most 64, two epochs.
  *   Tests the machinery and nothing else; what was published says nothing about it.
  *
  * @throws ExperimentError if the record is in another size than `full` already, or was changed by `overridden`
@@ -37,7 +37,7 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
         ...small,
         data: {
           ...small.data,
-          subset: { train: 1024, valid: 512 },
+          subset: { train: 256, valid: 128 },
           batchSize: Math.min(64, small.data.batchSize),
         },
       };

@@ -40,7 +40,7 @@ export async function forecast(
   const before = rows.length === 0 ? '' : `${rows.length} epochs are finished; `;
   const time =
     budget === undefined
-      ? `about ${durationText(left * epochSec)} on this machine`
+      ? `about ${durationText(Math.max(1, left * epochSec))} on this machine`
       : `${epochs.toFixed(2)} epochs fit into ${durationText(budget.seconds)} on this machine` +
         (shortenedFromSec === undefined
           ? ''

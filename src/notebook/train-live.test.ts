@@ -209,7 +209,7 @@ describe('trainLive', () => {
       expect(charted()).toEqual(chart);
       const lines = textOf(screen()[0]).split('\n');
       const { trainSec } = live[1].result;
-      expect(lines[0]).toMatch(/^demo, smoke size: 2 runs, 2 epochs of 1,024 images/);
+      expect(lines[0]).toMatch(/^demo, smoke size: 2 runs, 2 epochs of 256 images/);
       expect(lines[1]).toBe('nothing to train: all of it was finished before');
       expect(lines[2]).toMatch(
         /^seed 0: finished before, started on \d{4}-\d\d-\d\d \(.*, \d+ cores?, .*, \d+ threads?\), [\d.]+ s of training$/,
