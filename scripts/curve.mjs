@@ -21,7 +21,11 @@ const epochsOf = ({ overrides = [] }) =>
   lengthOf(overrides) ?? (overrides.length === 0 ? epochs : null);
 
 const runs = readResults(root).filter(
-  (run) => run.record === 'fastest' && run.scale === 'full' && epochsOf(run) !== null,
+  (run) =>
+    run.record === 'fastest' &&
+    run.scale === 'full' &&
+    run.budgetSec === undefined &&
+    epochsOf(run) !== null,
 );
 
 /** Accuracy while one run trains. */

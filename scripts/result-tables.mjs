@@ -7,14 +7,20 @@ const none = '_no committed runs yet_';
 
 const experiments = () => compiled('catalogue/catalogue.js').catalogue;
 
+/** What a run changes about its experiment, its time included. */
+export const changesIn = ({ overrides = [], budgetSec }) => [
+  ...overrides,
+  ...(budgetSec === undefined ? [] : [`budget=${budgetSec}`]),
+];
+
 /** Runs that differ in nothing but seed, day and Node: in the order of the catalogue, the largest scale first. */
 export function groupsOf(runs) {
   const order = [...experiments().keys()];
   const found = new Map();
   for (const run of runs) {
-    const { record, scale, precision, threads, hardware, tensorflow, overrides = [] } = run;
+    const { record, scale, precision, threads, hardware, tensorflow } = run;
     const place = order.includes(record) ? order.indexOf(record) : order.length;
-    const decisive = [record, overrides, precision, hardware, tensorflow];
+    const decisive = [record, changesIn(run), precision, hardware, tensorflow];
     const parts = decisive.map((part) => JSON.stringify(part));
     const key = [
       String(place).padStart(4, '0'),
@@ -67,9 +73,9 @@ export function resultsOf(grouped) {
     const own = grouped.filter((group) => machineOf(group) === machine);
     const nodes = unique(column(own.flat(), 'node')).toSorted(byText).join(', ');
     const rows = own.map((group) => {
-      const [{ record, scale, precision, threads, overrides = [] }] = group;
+      const [{ record, scale, precision, threads }] = group;
       return [
-        [`\`${record}\``, ...overrides.map((change) => `\`${change}\``)].join(' '),
+        [`\`${record}\``, ...changesIn(group[0]).map((change) => `\`${change}\``)].join(' '),
         publishedOf(record),
         scale,
         group.length,
@@ -251,8 +257,7 @@ export function airbenchOf(root) {
 /** Full-scale runs of an experiment without changes, on any machine: accuracy does not depend on it, but for chance. */
 function fullRuns(runs, name) {
   return runs.filter(
-    ({ record, scale, overrides }) =>
-      record === name && scale === 'full' && overrides === undefined,
+    (run) => run.record === name && run.scale === 'full' && changesIn(run).length === 0,
   );
 }
 

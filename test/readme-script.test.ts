@@ -116,6 +116,7 @@ test('results give mean, spread and number of runs, and times of runs that were 
     { ...result, threads: 1, accPercent: 81, trainSec: 200 },
     { ...result, record: 'post1-baseline', accPercent: 83, hardware: 'B' },
     { ...result, record: 'one of mine', overrides: ['run.epochs=3'] },
+    { ...result, record: 'one of mine', accPercent: 70, budgetSec: 600 },
     { ...result, scale: 'smoke', accPercent: 20, trainSec: 2 },
   ]);
   const published = findExperiment('post1-baseline').published?.accPercent?.toFixed(2);
@@ -131,6 +132,7 @@ test('results give mean, spread and number of runs, and times of runs that were 
       '| `demo` | 94.08 | pocket | 3 | 82.00 ± 0.50 | 102.0 ± 2.8 | bf16 | 2 |',
       '| `demo` | 94.08 | pocket | 1 | 80.13 | - | fp32 | 2 |',
       '| `demo` | 94.08 | smoke | 1 | 20.00 | - | bf16 | 2 |',
+      '| `one of mine` `budget=600` | - | pocket | 1 | 70.00 | - | bf16 | 2 |',
       '| `one of mine` `run.epochs=3` | - | pocket | 1 | 81.50 | - | bf16 | 2 |',
       '\nB; TensorFlow 2.21.0, Node 20.20.2\n',
       ...head,
@@ -148,6 +150,7 @@ describe('the headline', () => {
       { ...full, accPercent: 94.2, trainSec: 400, seed: 1 },
       { ...full, accPercent: 94.4, trainSec: 1500, hardware: 'B', precision: 'fp32', alone: true },
       { ...full, accPercent: 10, overrides: ['run.epochs=1'] },
+      { ...full, accPercent: 10, budgetSec: 600 },
       { ...full, accPercent: 10, scale: 'pocket' },
       { ...full, accPercent: 10, record: 'fulcrum' },
     ]);

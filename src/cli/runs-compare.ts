@@ -33,9 +33,10 @@ export async function compareRuns(
     const experiments = found.map(experimentOf).filter((one) => one !== undefined);
     const isComplete = experiments.length === found.length;
     const json = {
-      runs: found.map(({ path = '', rows, result, load, name, scale, seed, overrides }) => {
-        const acc = rows.map(({ valid }) => 100 * valid.acc);
-        return { path, record: name, scale, seed, overrides, result, load, accPercentByEpoch: acc };
+      runs: found.map(({ path = '', rows, name: record, ...run }) => {
+        const { scale, seed, overrides, budget, result, load } = run;
+        const about = { path, record, scale, seed, overrides, budget, result, load };
+        return { ...about, accPercentByEpoch: rows.map(({ valid }) => 100 * valid.acc) };
       }),
       ...(isComplete ? { differs: differencesAmong(experiments) } : {}),
     };
@@ -58,6 +59,7 @@ function comparisonTable(runs: readonly Run[], names: readonly string[]): string
     ['machine', ({ machine }) => machine],
     ['TensorFlow', ({ versions }) => versions?.tensorflow ?? '-'],
     ['started', ({ started }) => started.slice(0, 16).replace('T', ' ')],
+    ['budget s', ({ budget }) => String(budget?.seconds ?? '-')],
     ['epochs', ({ rows, experiment }) => epochsText(rows.length, experiment)],
     ['test accuracy %', ({ result }) => accText(result?.accPercent)],
     ['with mirror images %', ({ result }) => accText(result?.tta?.accPercent)],

@@ -1,5 +1,6 @@
 import { untimedText } from '../report/report-text';
 import { isTimed } from '../runs/load';
+import { runChanges } from '../runs/run';
 import type { StoredRun } from '../runs/stored';
 import { columnsText } from '../text/columns';
 
@@ -18,7 +19,7 @@ export function listText(stored: readonly StoredRun[]): string {
       run?.precision ?? '-',
       run?.started.slice(0, 16).replace('T', ' ') ?? '-',
       (bytes / 1e6).toFixed(1),
-      run?.overrides.join(', ') ?? '',
+      run === undefined ? '' : runChanges(run).join(', '),
     ];
   });
   const titles = ['run', 'status', 'epochs', 'test %', 'training s', 'images/s', 'precision'];

@@ -98,10 +98,11 @@ function filterOf(given: Given): (stored: StoredRun) => boolean {
 function runJson({ folder, path, status, run, problem, bytes }: StoredRun): object {
   if (run === undefined) return { folder, path, status, problem, bytes };
   const { name: record, scale, seed, overrides, mode, precision, threads, started, machine } = run;
-  const { rows, experiment, result, failure, load, continues } = run;
+  const { rows, experiment, budget, result, failure, load, continues } = run;
   const about = { record, scale, seed, overrides, mode, precision, threads, started, machine };
   const epochs = { done: rows.length, planned: experiment?.run.epochs };
-  return { folder, path, status, ...about, epochs, result, failure, load, continues, bytes };
+  const became = { budget, result, failure, load, continues };
+  return { folder, path, status, ...about, epochs, ...became, bytes };
 }
 
 async function remove(given: Given, names: readonly string[]): Promise<number> {

@@ -2,6 +2,7 @@ import { findExperiment } from '../catalogue/catalogue';
 import type { Published } from '../catalogue/experiment';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { isTimed } from '../runs/load';
+import { runChanges } from '../runs/run';
 import type { Run } from '../runs/run';
 import { summarise } from '../report/stats';
 import { spreadText } from '../text/spread';
@@ -93,12 +94,12 @@ interface Line {
 }
 
 function lineOf(run: Run): Line[] {
-  const { name, scale, machine, precision, started, overrides, result } = run;
+  const { name, scale, machine, precision, started, result } = run;
   if (result === undefined) return [];
   const { accPercent } = result;
   const trainSec = isTimed(run) ? result.trainSec : undefined;
   const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
-  return [{ record: name, size: [scale, ...overrides].join(', '), on, accPercent, trainSec }];
+  return [{ record: name, size: [scale, ...runChanges(run)].join(', '), on, accPercent, trainSec }];
 }
 
 /**
@@ -112,7 +113,7 @@ export function isSameRun(recorded: Run, run: Run): boolean {
     recorded.seed === run.seed &&
     recorded.machine === run.machine &&
     recorded.precision === run.precision &&
-    String(recorded.overrides) === String(run.overrides) &&
+    String(runChanges(recorded)) === String(runChanges(run)) &&
     recorded.started.slice(0, 10) === run.started.slice(0, 10) &&
     a !== undefined &&
     b !== undefined &&

@@ -1,9 +1,13 @@
 import { ReportError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
+import { runChanges } from '../runs/run';
 import type { Run } from '../runs/run';
 
 /** What tells runs of one experiment apart, besides the seed. */
-export type RunKind = Pick<Run, 'name' | 'scale' | 'precision' | 'mode' | 'overrides' | 'machine'>;
+export type RunKind = Pick<
+  Run,
+  'name' | 'scale' | 'precision' | 'mode' | 'overrides' | 'budget' | 'machine'
+>;
 
 /**
  * Short names of machines: as many parts of the hardware line as tell each from the others, `AMD-EPYC-2-cores` of
@@ -27,11 +31,9 @@ export function machineNames(machines: readonly string[]): ReadonlyMap<string, s
 }
 
 /** What can stand behind an `@` in a label, in this order. */
-function qualifiers(
-  { scale, precision, mode, overrides, machine }: RunKind,
-  machines: ReadonlyMap<string, string>,
-): string[] {
-  const changed = overrides.join(',') || 'as-published';
+function qualifiers(run: RunKind, machines: ReadonlyMap<string, string>): string[] {
+  const { scale, precision, mode, machine } = run;
+  const changed = runChanges(run).join(',') || 'as-published';
   return [scale, precision, mode, changed, machines.get(machine) ?? machine];
 }
 
@@ -41,7 +43,7 @@ export function labelOf(run: RunKind, kinds: readonly RunKind[]): string {
   const others = kinds
     .filter(({ name }) => name === run.name)
     .map((other) => qualifiers(other, machines));
-  const changed = run.overrides.join(',');
+  const changed = runChanges(run).join(',');
   const own = qualifiers(run, machines).filter(
     (part, index) => part === changed || others.some((other) => other[index] !== part),
   );
@@ -63,7 +65,7 @@ export function findGroup<T extends RunKind & { readonly label: string }>(
   const machines = machineNames(groups.map(({ machine }) => machine));
   const [name, ...wanted] = text.split('@');
   const fitting = groups.filter((group) => {
-    const known = [...qualifiers(group, machines), ...group.overrides];
+    const known = [...qualifiers(group, machines), ...runChanges(group)];
     return group.name === name && wanted.every((part) => known.includes(part));
   });
   const [only] = fitting;

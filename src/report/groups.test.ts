@@ -55,6 +55,15 @@ describe('reportRuns', () => {
     expect(reportRuns(changed).groups.map(({ label }) => label)).toEqual(['demo@run.epochs=1']);
   });
 
+  test('a run that was fitted into a budget is no run of the whole length', () => {
+    const short = run('demo', 9, 92, { budget: { seconds: 600, spentSec: 40 } });
+    const groups = reportRuns([...demos, short]).groups.map(({ label, acc }) => [label, acc.count]);
+    expect(groups).toEqual([
+      ['demo@as-published', 4],
+      ['demo@budget=600', 1],
+    ]);
+  });
+
   test('the same seed again is the same run: the last one counts', () => {
     const again = run('demo', 1, 94.5, { path: 'runs/demo-1-2', started: '2026-12-01' });
     const { groups, repeated } = reportRuns([again, ...demos]);

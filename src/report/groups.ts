@@ -1,7 +1,7 @@
 import { ReportError } from '../base/errors';
 import type { Published } from '../catalogue/experiment';
 import { isTimed } from '../runs/load';
-import { publishedOf } from '../runs/run';
+import { publishedOf, runChanges } from '../runs/run';
 import type { Run } from '../runs/run';
 import { compare } from './compare';
 import type { Comparison } from './compare';
@@ -12,7 +12,7 @@ import type { Summary } from './stats';
 /** Runs of one machine that differ only in their seed, and in when they were made. */
 export interface RunGroup extends Pick<
   Run,
-  'name' | 'scale' | 'mode' | 'precision' | 'overrides' | 'machine'
+  'name' | 'scale' | 'mode' | 'precision' | 'overrides' | 'budget' | 'machine'
 > {
   /** The experiment, and behind each `@` what tells it from other groups: `demo`, `demo@pocket`, `demo@fp32`. */
   readonly label: string;
@@ -53,7 +53,7 @@ export interface ReportOptions {
 }
 
 /**
- * Groups runs of one experiment, scale, mode, precision, overrides and machine, and computes their statistics. Seconds of different
+ * Groups runs of one experiment, scale, mode, precision, overrides, budget and machine, and computes their statistics. Seconds of different
  * machines do not compare, so no group has runs of two.
  *
  * Of several runs with one seed in a group the latest counts. Diverged runs are counted, and left out of the statistics.
@@ -70,8 +70,8 @@ export function reportRuns(
   const repeated: Run[] = [];
   const byKind = new Map<string, Run[]>();
   for (const run of runs.filter(isOver)) {
-    const { name, scale, mode, precision, overrides, machine } = run;
-    const key = JSON.stringify([name, scale, mode, precision, overrides, machine]);
+    const { name, scale, mode, precision, machine } = run;
+    const key = JSON.stringify([name, scale, mode, precision, runChanges(run), machine]);
     byKind.set(key, [...(byKind.get(key) ?? []), run]);
   }
   const kinds = [...byKind.values()].map((kind) => latestBySeed(kind, repeated));
@@ -119,7 +119,7 @@ function groupOf(
   { goal, level }: Required<ReportOptions>,
 ): RunGroup {
   const runs = kind.filter(isComplete);
-  const [{ name, scale, mode, precision, overrides, machine }] = runs;
+  const [{ name, scale, mode, precision, overrides, budget, machine }] = runs;
   const published = publishedOf(runs[0]);
   const timed = runs.filter(isTimed);
   const timesOf = (key: 'trainSec' | 'imagesPerSec'): Summary | null =>
@@ -136,6 +136,7 @@ function groupOf(
     mode,
     precision,
     overrides,
+    ...(budget === undefined ? {} : { budget }),
     machine,
     runs,
     diverged: kind.filter((run) => !isComplete(run)),

@@ -45,6 +45,7 @@ describe('frontierOf', () => {
       run(94, { scale: 'pocket' }),
       run(94, { overrides: ['optim.momentum=0.5'] }),
       run(94, { overrides: ['run.epochs=4', 'optim.momentum=0.5'] }),
+      run(92, { budget: { seconds: 600, spentSec: 40 }, pflop: 0.08 }),
       run(94, { result: { accPercent: 94, trainSec: 1, imagesPerSec: 1 } }),
       unfinished,
     ];

@@ -29,8 +29,10 @@ export function lengthOf(overrides: readonly string[]): number | undefined | nul
 export function fullRuns(runs: readonly Run[]): FullRuns[] {
   const found = new Map<string, FullRuns & { readonly bySeed: Map<string, Run> }>();
   for (const run of runs) {
-    const { name, scale, overrides, result, seed, precision, started } = run;
+    const { name, scale, overrides, budget, result, seed, precision, started } = run;
     const epochs = lengthOf(overrides);
+    // How far a budget reaches depends on the machine.
+    if (budget !== undefined) continue;
     if (scale !== 'full' || result === undefined || epochs === null) continue;
     const key = `${name} ${epochs ?? ''}`;
     const group = found.get(key) ?? {

@@ -5,7 +5,7 @@ import type { SessionOptions } from '../engine/session';
 import { checkFeasible } from './feasible';
 import { isTimed } from './load';
 import { prepareRun } from './prepare';
-import { inFastestPrecision } from './run';
+import { inFastestPrecision, runChanges } from './run';
 import type { Run } from './run';
 
 /** How long an experiment trains on this machine, in its fastest precision. */
@@ -38,7 +38,7 @@ export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
         run.name === name &&
         run.scale === scale &&
         run.precision === engine.precision &&
-        run.overrides.length === 0 &&
+        runChanges(run).length === 0 &&
         run.mode === 'captured' &&
         run.result?.divergedIn === undefined &&
         isTimed(run),
