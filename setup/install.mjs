@@ -15,6 +15,7 @@ import { TENSORFLOW } from './context.mjs';
 import { directorySize } from './disk.mjs';
 import { takeLock } from './lock.mjs';
 import { SetupError, print, secondsSince } from './output.mjs';
+import { endChildren } from './process.mjs';
 import { readStamp, writeStamp } from './stamps.mjs';
 import * as addons from './steps/addons.mjs';
 import * as data from './steps/data.mjs';
@@ -59,7 +60,7 @@ function makeStamps({ root, stamps }) {
 /** Sets up what is missing. Each step leaves its stamp as its last act, so set-up may be killed at any time. */
 export async function install(context) {
   const start = performance.now();
-  const { root, stamps, scratch, decision } = context;
+  const { root, stamps, scratch, decision, options } = context;
   if (missingOf(context).length === 0) {
     if (readStamp(context, 'variant') !== decision) writeStamp(context, 'variant', decision);
     print(`set up: ${summary(context)}; nothing to do`);
@@ -73,8 +74,17 @@ export async function install(context) {
   packages.adopt(context);
   tools.run(context);
   writeStamp(context, 'variant', decision);
-  // Each looks again: another set-up may have done its work meanwhile.
-  for (const step of stepsOf(context)) if (!step.isDone(context)) await step.run(context);
+  try {
+    for (const step of stepsOf(context)) {
+      // From here on nothing else needs .venv, and pip has time until the last step.
+      if (step === addons && options.jupyter && !jupyter.isDone(context)) jupyter.begin(context);
+      // Each looks again: another set-up may have done its work meanwhile.
+      if (!step.isDone(context)) await step.run(context);
+    }
+  } catch (error) {
+    await endChildren();
+    throw error;
+  }
   print(`set up: ${summary(context)}, in ${secondsSince(start)} s`);
 }
 

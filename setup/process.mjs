@@ -6,9 +6,11 @@ import { SetupError } from './output.mjs';
 
 const running = new Set();
 let interruptedBy;
+let isEnding = false;
 
 /** Runs a program to its end; never settles once set-up was interrupted, since the handler below ends the process. */
 function start(command, args, options) {
+  if (isEnding) return Promise.resolve({ ok: false });
   return new Promise((settle) => {
     const child = spawn(command, args, options);
     running.add(child);
@@ -46,6 +48,17 @@ export async function run(context, command, args, { env = {}, stdout } = {}) {
 /** Locks an open file with flock(1), as its descriptor 3; the arguments are flock's options. */
 export const flock = (descriptor, ...options) =>
   start('flock', [...options, '3'], { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
+
+/** Ends what still runs, and waits for it; nothing starts any more. */
+export async function endChildren() {
+  isEnding = true;
+  await Promise.all(
+    [...running].map((child) => {
+      child.kill();
+      return new Promise((settle) => child.on('close', settle));
+    }),
+  );
+}
 
 /** Calls `end` with the exit code once the running commands have ended, after SIGINT, SIGTERM or SIGHUP. */
 export function onInterrupt(end) {

@@ -46,10 +46,22 @@ async function install(context) {
     throw failureFromLog(context, 'pip could not install Jupyter', root);
 }
 
+/**
+ * Starts the installation, unless it is done. It goes on beside the steps from the compiler's on; `run` waits for it, and
+ * throws if it failed.
+ */
+export function begin(context) {
+  if (isInstalled(context)) return;
+  const scratch = join(context.scratch, 'jupyter');
+  mkdirSync(scratch);
+  context.jupyter = install({ ...context, scratch });
+  context.jupyter.catch(() => {});
+}
+
 export async function run(context) {
   const { root, venv, kernelspec } = context;
   beginStep(7, 'Jupyter', venv);
-  if (!isInstalled(context)) await install(context);
+  await context.jupyter;
   mkdirSync(kernelspec, { recursive: true });
   const logos = readdirSync(join(root, 'setup/kernel')).filter((name) => name.startsWith('logo-'));
   for (const name of logos) copyFileSync(join(root, 'setup/kernel', name), join(kernelspec, name));

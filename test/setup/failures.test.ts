@@ -169,6 +169,19 @@ describe('a step that fails', () => {
     expect(existsSync(join(box.checkout, 'native/graph.node'))).toBe(true);
   });
 
+  it('a step that fails ends the installation of Jupyter beside it', () => {
+    // Longer than set-up may take here.
+    const slow = fakePython.replace("' install '*)", "' install '*) exec sleep 60;");
+    program('python3', slow);
+    writeFileSync(join(box.checkout, 'src/cli/main.ts'), 'FAULT');
+    const { code, stderr } = setup();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^kernel-setup: the library does not compile:\n.*FAULT\n.*\n$/);
+    program('python3', fakePython);
+    writeFileSync(join(box.checkout, 'src/cli/main.ts'), 'export {};\n');
+    expect(setup().stdout).toMatch(/\n7\/7 Jupyter .*\nset up/);
+  });
+
   it('the compiler of the library: shows the first errors', () => {
     writeFileSync(join(box.checkout, 'src/cli/main.ts'), 'FAULT');
     const { code, stderr } = setup();
