@@ -1,6 +1,6 @@
 import { untimedText } from '../report/report-text';
 import { isTimed } from '../runs/load';
-import { runChanges } from '../runs/run';
+import { runChanges } from '../runs/run-changes';
 import type { StoredRun } from '../runs/stored';
 import { columnsText } from '../text/columns';
 

@@ -2,7 +2,7 @@ import { findExperiment } from '../catalogue/catalogue';
 import type { Published } from '../catalogue/experiment';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { isTimed } from '../runs/load';
-import { runChanges } from '../runs/run';
+import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
 import { summarise } from '../report/stats';
 import { spreadText } from '../text/spread';

@@ -1,6 +1,6 @@
 import { ReportError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { runChanges } from '../runs/run';
+import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
 
 /** What tells runs of one experiment apart, besides the seed. */

@@ -1,7 +1,8 @@
 import { ReportError } from '../base/errors';
 import type { Published } from '../catalogue/experiment';
 import { isTimed } from '../runs/load';
-import { publishedOf, runChanges } from '../runs/run';
+import { publishedOf } from '../runs/run';
+import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
 import { compare } from './compare';
 import type { Comparison } from './compare';

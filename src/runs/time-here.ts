@@ -5,7 +5,8 @@ import type { SessionOptions } from '../engine/session';
 import { checkFeasible } from './feasible';
 import { isTimed } from './load';
 import { prepareRun } from './prepare';
-import { inFastestPrecision, runChanges } from './run';
+import { inFastestPrecision } from './run';
+import { runChanges } from './run-changes';
 import type { Run } from './run';
 
 /** How long an experiment trains on this machine, in its fastest precision. */
