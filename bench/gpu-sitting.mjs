@@ -15,8 +15,9 @@ const here = dirname(fileURLToPath(import.meta.url));
  * @param seconds nothing is begun after so many
  * @param each seconds after which a process is ended and counts as failed
  * @param isTiny smoke size, also without a GPU
- * @returns `known`, the rows so far; `isDone(key)`; `isLate()`; `begin(name)`, which prints what is measured next;
- *   `keep(row)`; `fail(name, code, reason)` and `failed()`, how many have failed
+ * @returns `known`, the rows so far; `isDone(key)`; `isLate()`; `untilMs()`, when a process that starts now is ended;
+ *   `begin(name)`, which prints what is measured next; `keep(row)`; `fail(name, code, reason)` and `failed()`, how many have
+ *   failed
  */
 export function openSitting({ part, state, seconds, each, isTiny }) {
   const deadline = performance.now() + 1000 * seconds;
@@ -35,7 +36,6 @@ export function openSitting({ part, state, seconds, each, isTiny }) {
   return {
     part,
     isTiny,
-    deadline,
     untilMs: () => Math.min(deadline, performance.now() + 1000 * each),
     known,
     keep,

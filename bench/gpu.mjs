@@ -78,6 +78,14 @@ function readFlags() {
   if (!values.help && !['speed', 'dawn', 'runs'].includes(values.part)) {
     throw new TypeError(`--part is "${values.part ?? ''}". Give speed, dawn or runs.`);
   }
+  const names = [
+    ...speedVariants(values.tiny).map(({ name }) => name),
+    ...torchModes.map(torchName),
+  ];
+  const stray = values.only.find((text) => !names.some((name) => name.includes(text)));
+  if (stray !== undefined) {
+    throw new TypeError(`--only "${stray}" fits no variant. There are: ${names.join('; ')}.`);
+  }
   return {
     ...values,
     seconds: wholeNumber('seconds', values.seconds),

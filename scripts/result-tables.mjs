@@ -7,11 +7,12 @@ const none = '_no committed runs yet_';
 
 const experiments = () => compiled('catalogue/catalogue.js').catalogue;
 
-/** What a run changes about its experiment, its time included. */
-export const changesIn = ({ overrides = [], budgetSec }) => [
-  ...overrides,
-  ...(budgetSec === undefined ? [] : [`budget=${budgetSec}`]),
-];
+/** What a run changes about its experiment, its time included: the library's words. */
+const changesIn = ({ overrides = [], budgetSec }) =>
+  compiled('runs/run-changes.js').runChanges({
+    overrides,
+    ...(budgetSec === undefined ? {} : { budget: { seconds: budgetSec } }),
+  });
 
 /** Runs that differ in nothing but seed, day and Node: in the order of the catalogue, the largest scale first. */
 export function groupsOf(runs) {
