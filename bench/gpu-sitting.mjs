@@ -4,7 +4,8 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { figure } from './report.mjs';
+import { hardwareLine, readHardware } from 'cifar10-fast';
+import { figure, now } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -28,7 +29,9 @@ export function openSitting({ part, state, seconds, each, isTiny }) {
         .map((line) => JSON.parse(line))
     : [];
   let failed = 0;
-  const keep = (row) => {
+  const context = { date: now(), hardware: hardwareLine(readHardware()) };
+  const keep = (found) => {
+    const row = { ...context, ...found };
     mkdirSync(dirname(state), { recursive: true });
     known.push(row);
     appendFileSync(state, `${JSON.stringify(row)}\n`);

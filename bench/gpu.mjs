@@ -7,7 +7,8 @@ import { readHardware } from 'cifar10-fast';
 import { summarise } from 'cifar10-fast/studies';
 import { wholeNumber } from './flags.mjs';
 import { measureTorch, openSitting, torchName, trainSeeds } from './gpu-sitting.mjs';
-import { figure, table } from './report.mjs';
+import { figure, keepRows, table } from './report.mjs';
+import { spread } from './rounds.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const usage = `usage: npm run bench:gpu -- --part speed|dawn|runs [options]
@@ -20,7 +21,7 @@ const usage = `usage: npm run bench:gpu -- --part speed|dawn|runs [options]
   --only TEXT    of speed: measure only variants whose name contains TEXT; may be repeated, as in --only bf16 --only PyTorch
   --each N       of speed: give up on a variant after N seconds (default: what is left of --seconds)
   --no-peer      of speed: leave PyTorch out
-  --state FILE   where results are kept, and looked for (default results/gpu.jsonl)
+  --state FILE   where results are kept, and looked for (default bench/measured/gpu.jsonl)
   --tiny         smoke size; also where there is no GPU
   --help         this text
 
@@ -92,7 +93,7 @@ function readFlags() {
     seeds: wholeNumber('seeds', values.seeds),
     each: values.each === undefined ? Infinity : wholeNumber('each', values.each),
     engine: values.engine === undefined ? undefined : JSON.parse(values.engine),
-    state: resolve(values.state ?? join(dirname(here), 'results/gpu.jsonl')),
+    state: resolve(values.state ?? join(here, 'measured/gpu.jsonl')),
   };
 }
 
@@ -144,24 +145,50 @@ async function measureSpeed(sitting, flags) {
     if (!(await measureTorch(sitting, mode))) return false;
   }
   printSpeed(sitting.known);
+  const kept = sitting.known.filter(isMeasured).map(speedRow);
+  if (!isTiny) console.log(`kept in ${keepRows('gpu', speedColumns, kept)}`);
   return true;
 }
 
 /** All variants that are known, the fastest first. */
 function printSpeed(known) {
   const rows = known
-    .filter((row) => row.part === 'speed' && row.imagesPerSec !== undefined)
-    .toSorted((a, b) => b.imagesPerSec - a.imagesPerSec)
-    .map((row) => [
-      row.name,
-      row.peer ?? '',
-      figure(row.imagesPerSec, 5),
-      figure(Math.min(...row.epochSec), 3),
-      figure(row.warmUpSec, 3),
-    ]);
-  console.log(
-    `\n${table([['variant', 'peer', 'images/s', 'best epoch s', 'warm-up s'], ...rows])}`,
-  );
+    .filter(isMeasured)
+    .map(speedRow)
+    .toSorted((a, b) => b['images/s'] - a['images/s'])
+    .map((row) => speedColumns.slice(2).map((column) => row[column]));
+  console.log(`\n${table([speedColumns.slice(2), ...rows])}`);
+}
+
+const isMeasured = (row) => row.part === 'speed' && row.imagesPerSec !== undefined;
+
+const speedColumns =
+  'date,hardware,variant,peer,n,images/s,median epoch s,best epoch s,warm-up s'.split(',');
+
+/** A variant as it is printed and kept in bench/results: of its epochs the one in the middle counts. */
+function speedRow({
+  date,
+  hardware,
+  name,
+  peer = '',
+  tensorflow,
+  epochSec,
+  imagesPerSec,
+  warmUpSec,
+}) {
+  const seconds = epochSec.reduce((sum, sec) => sum + sec, 0);
+  const { median: middle } = spread(epochSec);
+  return {
+    date,
+    hardware,
+    variant: name,
+    peer: peer === '' ? `TensorFlow ${tensorflow}` : peer,
+    n: String(epochSec.length),
+    'images/s': figure((imagesPerSec * seconds) / epochSec.length / middle, 4),
+    'median epoch s': figure(middle, 3),
+    'best epoch s': figure(Math.min(...epochSec), 3),
+    'warm-up s': figure(warmUpSec, 3),
+  };
 }
 
 /** What was asked for, else the fastest of ours that has learnt; of those that were not measured, half precision with XLA. */

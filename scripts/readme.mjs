@@ -15,6 +15,7 @@ import { optionsOf } from './options.mjs';
 import { addResult, fail, readResults } from './result-files.mjs';
 import {
   directionsOf,
+  gpuOf,
   fullOf,
   groupsOf,
   headlineOf,
@@ -67,6 +68,7 @@ const pages = {
     airbench: airbenchOf(root),
   },
   'docs/engine.md': { models: modelsOf(root) },
+  'docs/gpu.md': { gpu: gpuOf(root) },
 };
 for (const [page, sections] of Object.entries(pages)) {
   const file = join(root, page);

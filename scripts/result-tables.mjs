@@ -255,6 +255,17 @@ export function airbenchOf(root) {
   });
 }
 
+/** Epochs of ResNet-9 on a GPU by this library and by PyTorch. */
+export function gpuOf(root) {
+  return sittingsOf(root, 'gpu.tsv', (rows) => {
+    const columns = ['variant', 'n', 'images/s', 'median epoch s', 'best epoch s', 'warm-up s'];
+    const fastest = rows.toSorted((a, b) => b['images/s'] - a['images/s']);
+    const body = fastest.map((row) => columns.map((name) => row[name]));
+    const versions = unique(column(rows, 'peer')).join(', ');
+    return `${versions}\n\n${markdownTable(columns, body)}`;
+  });
+}
+
 /** Full-scale runs of an experiment without changes, on any machine: accuracy does not depend on it, but for chance. */
 function fullRuns(runs, name) {
   return runs.filter(
@@ -269,13 +280,19 @@ function timesOf(runs) {
     return {
       count: group.length,
       seconds: spread(column(group, 'trainSec'), 0),
-      hardware,
+      // The GPUs alone where there are any: they do the work.
+      hardware: /(?:\d+ x )?NVIDIA [^(]*/.exec(hardware)?.[0].trim() ?? hardware,
       precision,
     };
   });
 }
 
-const pflopOf = (runs) => unique(column(runs, 'pflop').filter(Boolean)).join(', ');
+/** As in `0.1845`, or from the least to the most where machines do not compute the same. */
+function pflopOf(runs) {
+  const counts = unique(column(runs, 'pflop').filter(Boolean)).toSorted((a, b) => a - b);
+  return counts.length > 1 ? `${counts[0]} to ${counts.at(-1)}` : counts.join('');
+}
+
 const counted = (count) => (count === 1 ? 'one run' : `${count} runs`);
 
 /** The result that stands first: accuracy of all full runs of `fastest`, and the times of those that were alone. */

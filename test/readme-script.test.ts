@@ -45,6 +45,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   'docs/fastest.md': ['sample'],
   'docs/bench.md': ['speed', 'fastest-step', 'airbench'],
   'docs/engine.md': ['models'],
+  'docs/gpu.md': ['gpu'],
 };
 
 /** A checkout with empty pages and these results. */
@@ -97,7 +98,7 @@ test('without runs the pages say so', () => {
   const folder = written([]);
   for (const name of ['headline', 'results', 'directions', 'sample'])
     expect(section(folder, name)).toBe('_no committed runs yet_');
-  for (const name of ['speed', 'fastest-step', 'airbench', 'models'])
+  for (const name of ['speed', 'fastest-step', 'airbench', 'models', 'gpu'])
     expect(section(folder, name)).toBe('_not measured yet_');
 });
 
@@ -149,19 +150,28 @@ describe('the headline', () => {
       { ...full, accPercent: 94, trainSec: 207, alone: true },
       { ...full, accPercent: 94.2, trainSec: 400, seed: 1 },
       { ...full, accPercent: 94.4, trainSec: 1500, hardware: 'B', precision: 'fp32', alone: true },
+      {
+        ...full,
+        accPercent: 94.2,
+        trainSec: 13,
+        hardware: 'C, 16 cores, AMX BF16, 126 GB, NVIDIA H200 (driver 580.1)',
+        pflop: 0.1937,
+        alone: true,
+      },
       { ...full, accPercent: 10, overrides: ['run.epochs=1'] },
       { ...full, accPercent: 10, budgetSec: 600 },
       { ...full, accPercent: 10, scale: 'pocket' },
       { ...full, accPercent: 10, record: 'fulcrum' },
     ]);
     expect(section(folder, 'headline')).toBe(
-      '**94.20 % test accuracy**, the mean of 3 runs (0.1845 PFLOP a run). Times of the 2 that are known to have had the machine to themselves:\n\n' +
+      '**94.20 % test accuracy**, the mean of 4 runs (0.1845 to 0.1937 PFLOP a run). Times of the 3 that are known to have had the machine to themselves:\n\n' +
         '- **207 s of training** on AMD EPYC, 2 cores, AVX-512 BF16, 24 GB, in bf16 (one run)\n' +
+        '- **13 s of training** on NVIDIA H200, in bf16 (one run)\n' +
         '- **1500 s of training** on B, in fp32 (one run)',
     );
     const rows = section(folder, 'full').split('\n');
     expect(rows).toContain(
-      '| `fastest` | - | 94.20 ± 0.20 % | 3 | 207 s (AMD EPYC, 2 cores, AVX-512 BF16, 24 GB); 1500 s (B) |',
+      '| `fastest` | - | 94.20 ± 0.16 % | 4 | 207 s (AMD EPYC, 2 cores, AVX-512 BF16, 24 GB); 13 s (NVIDIA H200); 1500 s (B) |',
     );
     expect(rows).toContain('| `demo` | 94.08 % in 79 s, one V100 | - | 0 | - |');
   });
@@ -287,6 +297,26 @@ test('models are of the newest sitting: model.fit beside accelerate in its faste
   expect(section(folder, 'models').split('\n').at(-1)).toBe(
     '| mnist | 512 | 5 | 200 | 701 | bf16 | 3.5 | - | 1400 | 650 |',
   );
+});
+
+test('epochs on a GPU stand in a table of the newest sitting, the fastest variant first', () => {
+  const folder = checkout([]);
+  mkdirSync(join(folder, 'bench/results'), { recursive: true });
+  const row = (day: number, variant: string, peer: string, perSec: number): string =>
+    ['A', `2026-11-${day} 10:00`, variant, peer, 4, perSec, 0.5, 0.4, 30].join('\t');
+  const lines = [
+    'hardware\tdate\tvariant\tpeer\tn\timages/s\tmedian epoch s\tbest epoch s\twarm-up s',
+    row(29, 'old', 'TensorFlow 2', 900),
+    row(30, 'PyTorch bf16', 'PyTorch 2.11', 99_000),
+    row(30, 'bf16, XLA', 'TensorFlow 2.21.0', 100_000),
+  ];
+  writeFileSync(join(folder, 'bench/results/gpu.tsv'), lines.join('\n'));
+  expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+  expect(section(folder, 'gpu')).toContain('A, 2026-11-30\n\nPyTorch 2.11, TensorFlow 2.21.0');
+  expect(section(folder, 'gpu').split('\n').slice(-2)).toEqual([
+    '| bf16, XLA | 4 | 100000 | 0.5 | 0.4 | 30 |',
+    '| PyTorch bf16 | 4 | 99000 | 0.5 | 0.4 | 30 |',
+  ]);
 });
 
 test.each([

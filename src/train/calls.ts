@@ -3,6 +3,7 @@ import { stackFeeds } from '../engine/step';
 import type { OnDevice, StepResult } from '../engine/step';
 import type { GroupedHyperFeed } from '../optim/hyper';
 import type { BatchFeed } from './batches';
+import type { Stage } from './stages';
 import type { TrainingState } from './training';
 
 /** What a step is fed. */
@@ -74,4 +75,56 @@ export function callsOf(
     else calls.push([batch]);
   }
   return calls;
+}
+
+/** A call of training, the step that it begins with, from 1, and how many steps of the run are made in calls like it. */
+export interface CallKind {
+  readonly call: readonly Int32Array[];
+  readonly first: number;
+  readonly steps: number;
+}
+
+/**
+ * The calls that a run will make, by stage: one of each length and batch size, as each is a recording of its own. Of single
+ * batches the first one of a stage stands for all.
+ *
+ * @param batches of an epoch
+ */
+export function callKinds(
+  batches: readonly Int32Array[],
+  run: {
+    readonly stageAt: (step: number) => Stage;
+    readonly endsCall: (step: number) => boolean;
+    readonly stepsPerCall: number;
+    readonly stepsPerEpoch: number;
+    /** Of the whole run. */
+    readonly steps: number;
+  },
+): Map<Stage, Map<string, CallKind>> {
+  const { stageAt, endsCall, stepsPerCall, stepsPerEpoch, steps } = run;
+  const stages = new Map<Stage, Map<string, CallKind>>();
+  for (let offset = 0; offset < steps; offset += stepsPerEpoch) {
+    let first = offset + 1;
+    const own = batches.slice(0, steps - offset);
+    for (const call of callsOf(own, stepsPerCall, (index) => endsCall(offset + index + 1))) {
+      const stage = stageAt(first);
+      const kinds = stages.get(stage) ?? new Map<string, CallKind>();
+      stages.set(stage, kinds);
+      const kind = stepsPerCall === 1 ? '' : kindOf(call);
+      const found = kinds.get(kind) ?? { call, first, steps: 0 };
+      kinds.set(kind, { ...found, steps: found.steps + call.length });
+      first += call.length;
+    }
+  }
+  return stages;
+}
+
+/** One call of each kind. */
+export function distinctCalls(calls: readonly Int32Array[][]): Iterable<readonly Int32Array[]> {
+  return new Map(calls.map((call) => [kindOf(call), call])).values();
+}
+
+/** Calls of a stage are alike if they have as many batches, of the same size. */
+function kindOf(call: readonly Int32Array[]): string {
+  return `${call.length} ${call[0].length}`;
 }

@@ -95,8 +95,8 @@ test('a warm-up of calls changes nothing, and its seconds are those of a step', 
     const before = (await trainer.save()).learnt;
     const { trainStepSec } = await trainer.warmUp();
     expect((await trainer.save()).learnt).toEqual(before);
-    // Calls of four steps, of one step and of one smaller step, each a tick.
-    expect(trainStepSec).toBeCloseTo(3 / 6, 9);
+    // An epoch is two calls of four steps, one of one step and one of a smaller step, each a tick.
+    expect(trainStepSec).toBeCloseTo(4 / 10, 9);
     expect(trainer.stepsPerCall).toBe(4);
   } finally {
     trainer.dispose();

@@ -369,3 +369,21 @@ test('a trainer with all of it leaves no tensor', async () => {
   await whole();
   expect(tf.memory().numTensors).toBe(before);
 });
+
+test('a warm-up records every call that a run makes: none is recorded while epochs are timed', async () => {
+  const several = { mode: 'captured', precision: 'fp32', stepsPerCall: 4 } as const;
+  await using({ epochs: 1.5, engine: several }, {}, async (trainer) => {
+    await trainer.warmUp();
+    const recorded = trainer.session.recordings.map(({ name }) => name);
+    await trainer.runEpoch(1);
+    await trainer.runEpoch(2);
+    expect(trainer.session.recordings.map(({ name }) => name)).toEqual(recorded);
+    expect(recorded).toEqual(
+      expect.arrayContaining([
+        'train, 8 px [4] x 2',
+        'train, 8 px [4]',
+        'train, 10 px, whiten/bias frozen [4] x 2',
+      ]),
+    );
+  });
+});

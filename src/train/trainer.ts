@@ -12,9 +12,8 @@ import { initVelocity } from '../optim/optimiser';
 import { valueAt } from '../optim/schedule';
 import { residentTables } from './batches';
 import type { BatchFeed } from './batches';
-import { callsOf } from './calls';
+import { callKinds, callsOf, distinctCalls } from './calls';
 import { feedsOf } from './epoch-batches';
-import type { EpochBatches } from './epoch-batches';
 import { EpochSource } from './epoch-source';
 import { Pace } from './pace';
 import { nothing, runPhase } from './phase';
@@ -170,13 +169,19 @@ class SessionTrainer implements Trainer {
 
   readonly warmUp: Trainer['warmUp'] = async (): Promise<WarmUp> => {
     const learnt = await this.#readLearnt();
-    const batches = this.#source.plainTraining();
-    const stages = stageCounts(this.#stageAt, this.steps);
+    const plain = this.#source.plainTraining();
     let trainSec = 0;
-    for (const { stage, first, steps } of stages) {
-      const stepSec = await this.#stepSec(batches, (feeds) => this.#train(feeds, first));
-      this.#times.set(stage.key, stepSec);
-      trainSec += steps * stepSec;
+    for (const [{ key }, kinds] of this.#trainCalls(plain.batches)) {
+      let stageSec = 0;
+      let stageSteps = 0;
+      for (const { call, first, steps } of kinds.values()) {
+        const feeds = feedsOf(call, plain);
+        const seconds = await this.#callSec(() => this.#runner.train(feeds, first));
+        stageSec += (steps * seconds) / call.length;
+        stageSteps += steps;
+      }
+      this.#times.set(key, stageSec / stageSteps);
+      trainSec += stageSec;
     }
     const { validStepSec, evaluationSec } = await this.#warmUpEvaluation({});
     const midway = this.#midway();
@@ -188,13 +193,27 @@ class SessionTrainer implements Trainer {
     return { epochSec, trainStepSec, validStepSec, evaluationSec, midwaySec };
   };
 
+  #trainCalls(batches: readonly Int32Array[]): ReturnType<typeof callKinds> {
+    const { stepsPerCall, stepsPerEpoch, steps } = this;
+    const stageAt = this.#stageAt;
+    const endsCall = (step: number): boolean => this.#runner.endsCall(step);
+    return callKinds(batches, { stageAt, endsCall, stepsPerCall, stepsPerEpoch, steps });
+  }
+
   async #warmUpEvaluation(
     how: Evaluation,
   ): Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
     const validation = this.#source.validation(how.images);
-    const validStepSec = await this.#stepSec(validation, (feeds) =>
-      this.#runner.evaluate(feeds, how),
-    );
+    let seconds = 0;
+    let steps = 0;
+    for (const call of distinctCalls(callsOf(validation.batches, this.stepsPerCall))) {
+      const feeds = feedsOf(call, validation);
+      seconds += await this.#callSec(() => this.#runner.evaluate(feeds, how));
+      steps += call.length;
+      // Of single batches the first one stands for all.
+      if (this.stepsPerCall === 1) break;
+    }
+    const validStepSec = seconds / steps;
     return { validStepSec, evaluationSec: validation.batches.length * validStepSec };
   }
 
@@ -204,30 +223,18 @@ class SessionTrainer implements Trainer {
     return midwayImages === undefined ? undefined : { images: midwayImages, tta: false };
   }
 
-  /** Seconds that a batch takes in calls of this kind, as a mean; of single batches the first one stands for all. */
-  async #stepSec(
-    { batches, ...choices }: EpochBatches,
-    run: (feeds: readonly BatchFeed[]) => Promise<unknown>,
-  ): Promise<number> {
+  /** Seconds of a call, once it is recorded. */
+  async #callSec(run: () => Promise<unknown>): Promise<number> {
     const { clock } = this.#context;
-    const calls = callsOf(batches, this.stepsPerCall);
-    const kinds = new Map(calls.map((call) => [`${call.length} ${call[0].length}`, call]));
-    let seconds = 0;
-    let steps = 0;
-    for (const call of this.stepsPerCall === 1 ? [calls[0]] : kinds.values()) {
-      const feeds = feedsOf(call, choices);
-      await run(feeds);
-      // The first ones after a recording still touch fresh memory: the faster of two, where that costs little.
-      const timed = async (): Promise<number> => {
-        const start = clock();
-        await run(feeds);
-        return clock() - start;
-      };
-      const first = await timed();
-      seconds += first < 0.5 ? Math.min(first, await timed()) : first;
-      steps += call.length;
-    }
-    return seconds / steps;
+    await run();
+    // The first ones after a recording still touch fresh memory: the faster of two, where that costs little.
+    const timed = async (): Promise<number> => {
+      const start = clock();
+      await run();
+      return clock() - start;
+    };
+    const first = await timed();
+    return first < 0.5 ? Math.min(first, await timed()) : first;
   }
 
   readonly runEpoch: Trainer['runEpoch'] = async (epoch: number): Promise<EpochRow> => {
