@@ -103,10 +103,11 @@ def work(job, setup, progress):
                         continue
                     if event in ENDS:
                         last = message
+                        # It would wait for another job.
+                        break
                     elif event != "progress" or time.monotonic() - told >= 2:
                         told = time.monotonic()
                         tell(message)
-                child.wait()
             finally:
                 # Cancelled, or anything else: let the step end, then insist.
                 child.stdin.close()

@@ -1,14 +1,16 @@
 import { createInterface } from 'node:readline';
 import { Cifar10FastError, InterruptedError, RunError, UsageError } from '../base/errors';
 import { loadCifar10 } from '../data/cifar10';
+import type { Cifar10 } from '../data/cifar10';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
 import type { FinishedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
 import type { RunOptions } from '../runs/train-to-end';
+import { TrainerCache } from '../runs/trainer-cache';
 import { prepareEngine } from '../sweeps/prepare-engine';
 import type { Command } from './flags';
 
-/** `worker`: one run of a sweep, in a process of its own. */
+/** `worker`: runs of a sweep, one after the other, in a process of its own. */
 export const worker: Command = {
   name: 'worker',
   positionals: [],
@@ -21,34 +23,59 @@ export const worker: Command = {
     process.on('SIGINT', ignore);
     const controller = new AbortController();
     const lines = createInterface({ input: process.stdin });
-    const first = new Promise<string | undefined>((resolve) => {
-      lines.once('line', resolve);
-      lines.once('close', () => resolve(undefined));
-    });
     lines.once('close', () => controller.abort(new InterruptedError('Interrupted.')));
-    const tell = (event: JobEvent): void => {
-      process.stdout.write(`${JSON.stringify(event)}\n`);
+    const desk: Desk = {
+      signal: controller.signal,
+      trainers: new TrainerCache(),
+      load: keptData(controller.signal),
+      tell: (event) => {
+        process.stdout.write(`${JSON.stringify(event)}\n`);
+      },
     };
     try {
-      const text = await first;
-      const job = text === undefined ? undefined : readJob(text);
-      if (job === undefined) throw new UsageError('worker: standard input has no job.');
-      if (job.kind === 'prepare') await prepare(job, controller.signal, tell);
-      else await train(job, controller.signal, tell);
+      let jobs = 0;
+      for await (const text of lines) {
+        jobs += 1;
+        const job = readJob(text);
+        if (job.kind === 'prepare') await prepare(job, desk);
+        else await train(job, desk);
+      }
+      if (jobs === 0) throw new UsageError('worker: standard input has no job.');
       return 0;
     } catch (error) {
       if (error instanceof UsageError || !(error instanceof Cifar10FastError)) throw error;
       const isStopped = error instanceof InterruptedError;
-      tell({ event: isStopped ? 'stopped' : 'failed', message: error.message });
+      desk.tell({ event: isStopped ? 'stopped' : 'failed', message: error.message });
       return isStopped ? 130 : 1;
     } finally {
       process.off('SIGINT', ignore);
+      desk.trainers.dispose();
       lines.close();
       // Otherwise an open pipe keeps the process alive.
       process.stdin.destroy();
     }
   },
 };
+
+/** What the jobs of a worker share. */
+interface Desk {
+  readonly signal: AbortSignal;
+  readonly trainers: TrainerCache;
+  /** Gives the images of a folder, by default those of the cache. */
+  readonly load: (dataDir: string | undefined) => Promise<Cifar10>;
+  readonly tell: (event: JobEvent) => void;
+}
+
+/** Reads the images once for all jobs that take them from the same folder. */
+function keptData(signal: AbortSignal): Desk['load'] {
+  let kept: { readonly dataDir: string | undefined; readonly data: Cifar10 } | undefined;
+  return async (dataDir) => {
+    if (kept === undefined || kept.dataDir !== dataDir) {
+      kept = { dataDir, data: await loadCifar10({ dataDir, signal }) };
+    }
+    return kept.data;
+  };
+}
 
 function readJob(text: string): Job {
   let job: Partial<Job> | null;
@@ -63,28 +90,20 @@ function readJob(text: string): Job {
   return job as Job;
 }
 
-async function prepare(
-  job: PrepareJob,
-  signal: AbortSignal,
-  tell: (event: JobEvent) => void,
-): Promise<void> {
-  const { dataDir } = job;
-  tell({
-    event: 'prepared',
-    engine: await prepareEngine(job, () => loadCifar10({ dataDir, signal }), signal),
-  });
+async function prepare(job: PrepareJob, { signal, load, tell }: Desk): Promise<void> {
+  tell({ event: 'prepared', engine: await prepareEngine(job, () => load(job.dataDir), signal) });
 }
 
 async function train(
   { experiment, seed, engine, dataDir, logDir, resume, checkpoints }: RunJob,
-  signal: AbortSignal,
-  tell: (event: JobEvent) => void,
+  { signal, trainers, load, tell }: Desk,
 ): Promise<void> {
   const { epochs } = experiment.run;
   let isBegun = false;
   const options: RunOptions = {
-    data: await loadCifar10({ dataDir, signal }),
+    data: await load(dataDir),
     signal,
+    trainers,
     ...(checkpoints === undefined ? {} : { checkpoints }),
     onStart: ({ path = logDir }) => {
       isBegun = true;

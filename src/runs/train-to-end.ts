@@ -7,9 +7,10 @@ import type { RunProgress, TrainedEpochs } from './epochs';
 import { checkDuration } from './feasible';
 import { addLoads, loadBetween, readLoadSample } from './load';
 import type { Load } from './load';
-import { prepareRun, resultOf } from './prepare';
+import { resultOf } from './prepare';
 import type { Budget, FinishedRun, PlannedRun, Result } from './run';
 import type { RunStore } from './store';
+import { TrainerCache } from './trainer-cache';
 
 /** Options that change nothing about a run's result. */
 export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
@@ -19,6 +20,8 @@ export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
    * Default: 2; of a resumed run, as before.
    */
   readonly checkpoints?: KeptCheckpoints;
+  /** Keeps the trainer for the next run, and lends that of the last one. Default: none is kept. A run with a budget takes none. */
+  readonly trainers?: TrainerCache;
   /** Called before anything is put on the device. */
   readonly onPrepare?: (run: PlannedRun) => void;
   /** Called when training starts or resumes, with what is expected of it. */
@@ -54,26 +57,29 @@ export async function trainToEnd(
     onStart,
     onEpoch,
     atMostSec,
+    trainers: lent,
     ...watch
   }: RunOptions & { readonly atMostSec?: number },
   open: (run: PlannedRun) => Promise<RunStore | undefined>,
   from?: Checkpoint,
 ): Promise<FinishedRun> {
   onPrepare?.(plan);
-  const { experiment, seed, mode, precision, xla } = plan;
+  const { experiment } = plan;
   const pace = createPace(watch.clock);
   const startedAt = pace.clock();
-  const given = plan.algorithms === undefined ? {} : { algorithms: plan.algorithms };
-  const { trainer, imagesPerEpoch, ...prepared } = prepareRun(experiment, data, seed, {
-    engine: { mode, precision, xla, ...given },
+  const hasBudget = plan.budget !== undefined || atMostSec !== undefined;
+  const trainers = hasBudget || lent === undefined ? new TrainerCache() : lent;
+  if (trainers !== lent) lent?.dispose();
+  const { trainer, warmUp, imagesPerEpoch, ...prepared } = await trainers.ready(plan, {
+    data,
+    ...(from === undefined ? {} : { from: from.snapshot }),
     ...watchAt(pace, watch),
   });
+  let isOver = false;
   let store: RunStore | undefined;
   let sample = readLoadSample();
   const loadSoFar = (): Load => addLoads(plan.load, loadBetween(sample, readLoadSample()));
   try {
-    if (from !== undefined) await trainer.restore(from.snapshot);
-    const warmUp = await trainer.warmUp();
     pace.epochSec = warmUp.epochSec;
     const algorithms = [...trainer.session.algorithms];
     const { preprocessSec = prepared.preprocessSec } = plan;
@@ -118,12 +124,13 @@ export async function trainToEnd(
     const result = await endOf(run, trained, trainer, imagesPerEpoch);
     const { learnt: state } = await trainer.save();
     await store?.finish({ result, load });
+    isOver = true;
     return { ...run, algorithms, preprocessSec, rows: trained.rows, result, load, state };
   } catch (error) {
     throw store === undefined ? error : await store.fail(error, trainer, loadSoFar());
   } finally {
     store?.close();
-    trainer.dispose();
+    if (trainers !== lent || !isOver) trainers.dispose();
   }
 }
 

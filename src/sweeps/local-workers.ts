@@ -22,64 +22,131 @@ function workerCommand(): readonly string[] {
 /** The last event of a job: how it ended. */
 export type JobEnd = Extract<JobEvent, { event: 'prepared' | 'done' | 'stopped' | 'failed' }>;
 
-/**
- * Gives a job to a worker, a process of its own, and waits for its end.
- *
- * @param onEvent called with every event but the last
- * @returns the worker's last word; `undefined` where it ended without one and the signal had been given
- * @throws RunError if the worker ended without a last word, by a crash: says what it wrote on standard error
- */
-export async function runInWorker(
-  job: Job,
-  onEvent: (event: JobEvent) => void,
-  { command = workerCommand(), env = {}, signal }: WorkerOptions = {},
-): Promise<JobEnd | undefined> {
-  const [program, ...args] = command;
+/** A worker: a process that does one job after the other. */
+export interface Worker {
+  /**
+   * Gives it a job and waits for its end. The process is started where there is none, or where it ended after its last job.
+   *
+   * @param onEvent called with every event but the last
+   * @returns the worker's last word; `undefined` where it ended without one and the signal had been given
+   * @throws RunError if the worker ended without a last word, by a crash: says what it wrote on standard error
+   */
+  run(job: Job, onEvent: (event: JobEvent) => void): Promise<JobEnd | undefined>;
+  /** Ends the process, if there is one, and waits for that. */
+  close(): Promise<void>;
+}
+
+/** A worker of its own for every caller; no process is started before there is a job. */
+export function createWorker({
+  command = workerCommand(),
+  env = {},
+  signal,
+}: WorkerOptions = {}): Worker {
+  let live: WorkerProcess | undefined;
+  const current = (): WorkerProcess => {
+    if (live?.isUsable() !== true) live = startWorker(command, env);
+    return live;
+  };
+  return {
+    async run(job, onEvent) {
+      const child = current();
+      const { stop } = child;
+      signal?.addEventListener('abort', stop, { once: true });
+      try {
+        const answer = child.ask(job, onEvent);
+        if (signal?.aborted === true) stop();
+        const { end, how } = await answer;
+        if (end !== undefined || signal?.aborted === true) return end;
+        const memory = how === 'signal SIGKILL' ? ', as where memory runs out' : '';
+        const words = child.said();
+        throw new RunError(
+          `sweep: a worker crashed: ${how}${memory}.${words === '' ? '' : `\n${words}`}`,
+        );
+      } finally {
+        signal?.removeEventListener('abort', stop);
+      }
+    },
+    async close() {
+      live?.stop();
+      await live?.closed;
+    },
+  };
+}
+
+/** The process of a worker. */
+interface WorkerProcess {
+  /** Writes a job to it. @returns its last word of that, or how the process ended without one */
+  ask(job: Job, onEvent: (event: JobEvent) => void): Promise<Answer>;
+  /** Whether it takes another job. */
+  isUsable(): boolean;
+  /** Ends its standard input, after which it stops. */
+  readonly stop: () => void;
+  /** How it ended. Rejects if it could not be started. */
+  readonly closed: Promise<string>;
+  /** What it last wrote on standard error. */
+  said(): string;
+}
+
+interface Answer {
+  readonly end?: JobEnd;
+  readonly how?: string;
+}
+
+function startWorker(
+  [program, ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): WorkerProcess {
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const { stdin, stdout, stderr } = child;
-  // A worker that has ended reads no more; its end is reported below.
+  // A worker that has ended reads no more; its end is reported by `closed`.
   stdin.on('error', () => undefined);
-  stdin.write(`${JSON.stringify(job)}\n`);
-  const stop = (): void => {
-    stdin.end();
-  };
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted === true) stop();
-
-  let end: JobEnd | undefined;
-  createInterface({ input: stdout }).on('line', (line) => {
-    const event = parseEvent(line);
-    if (event === undefined) return;
-    if (!isEnd(event)) {
-      onEvent(event);
-      return;
-    }
-    end = event;
-    stop();
-  });
   let said = '';
   stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2000);
   });
-  try {
-    const how = await new Promise<string>((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', (code, signalName) =>
-        resolve(signalName === null ? `exit code ${code}` : `signal ${signalName}`),
-      );
-    });
-    if (end !== undefined || signal?.aborted === true) return end;
-    const memory = how === 'signal SIGKILL' ? ', as where memory runs out' : '';
-    const words = said.trim();
-    throw new RunError(
-      `sweep: a worker crashed: ${how}${memory}.${words === '' ? '' : `\n${words}`}`,
+  let hear: (event: JobEvent) => void = () => undefined;
+  createInterface({ input: stdout }).on('line', (line) => {
+    const event = parseEvent(line);
+    if (event !== undefined) hear(event);
+  });
+  const closed = new Promise<string>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signalName) =>
+      resolve(signalName === null ? `exit code ${code}` : `signal ${signalName}`),
     );
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
+  });
+  // Whoever waits for it hears of it.
+  closed.catch(() => undefined);
+  const stop = (): void => {
+    stdin.end();
+  };
+  return {
+    stop,
+    closed,
+    said: () => said.trim(),
+    isUsable: () => stdin.writable && child.exitCode === null && child.signalCode === null,
+    ask(job, onEvent) {
+      said = '';
+      let end: JobEnd | undefined;
+      const done = new Promise<Answer>((resolve) => {
+        hear = (event) => {
+          if (!isEnd(event)) return onEvent(event);
+          end = event;
+          if (event.event === 'done' || event.event === 'prepared') return resolve({ end });
+          // It ends by itself, or is made to.
+          return stop();
+        };
+      });
+      stdin.write(`${JSON.stringify(job)}\n`);
+      return Promise.race([
+        done,
+        closed.then((how) => (end === undefined ? { how } : { end, how })),
+      ]);
+    },
+  };
 }
 
 /** What a line of a worker says; `undefined` where it says nothing to us, as what a library prints. */

@@ -34,7 +34,7 @@ const { join } = require('node:path');
 const how = JSON.parse(process.argv[2]);
 const say = (event) => process.stdout.write(JSON.stringify(event) + '\\n');
 const lines = require('node:readline').createInterface({ input: process.stdin });
-lines.once('line', (line) => {
+lines.on('line', (line) => {
   const job = JSON.parse(line);
   if (job.kind === 'prepare') {
     if (how.prepare === 'fail') say({ event: 'failed', message: 'no data' });
@@ -62,7 +62,6 @@ lines.once('line', (line) => {
   const result = { epochs: 1, accPercent: 90 + seed, loss: 1, trainSec: 2, imagesPerSec: 3 };
   leave(does.torn ? { result, seed: 'two' } : { result });
   say({ event: 'done', folder, result });
-  lines.close();
 });
 `,
 );
@@ -116,7 +115,7 @@ function isAlive(pid: number): boolean {
 }
 
 describe('a sweep', () => {
-  test('runs every record with every seed, each in a process of its own, in the order of the plan', async () => {
+  test('runs every record with every seed, in as many processes as there are workers, in the order of the plan', async () => {
     const { plan, log, executor } = prepared();
     const experiments = [...plan.experiments, scaled(findExperiment('post8-final'), 'smoke')];
     const told: number[] = [];
@@ -136,7 +135,9 @@ describe('a sweep', () => {
     });
     expect(told.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
     const pids = [0, 1, 2, 3].flatMap((seed) => attemptsOf(log, seed).map(({ pid }) => pid));
-    expect(new Set(pids).size).toBe(8);
+    expect(pids).toHaveLength(8);
+    expect(new Set(pids).size).toBe(2);
+    expect(pids.some(isAlive)).toBe(false);
   });
 
   test('takes finished runs as they are, if they agree in all that decides bits', async () => {

@@ -4,8 +4,8 @@ import { kernelHost } from '../base/kernel-host';
 import type { Precision } from '../engine/hardware';
 import type { SessionMode } from '../engine/session';
 import type { JobEngine, JobEvent, PrepareJob, RunJob } from './job';
-import { runInWorker } from './local-workers';
-import type { WorkerOptions } from './local-workers';
+import { createWorker } from './local-workers';
+import type { Worker, WorkerOptions } from './local-workers';
 import type { Experiment } from '../catalogue/experiment';
 import { findAnyRuns, isSameRun } from '../runs/find-runs';
 import type { Run } from '../runs/run';
@@ -80,7 +80,7 @@ export interface SweepWatch {
 }
 
 /**
- * Runs experiments with several seeds each, every run in a process of its own.
+ * Runs experiments with several seeds each, in processes of their own.
  *
  * Results depend on experiment, seed, precision, threads and the table of algorithms. These are fixed before the first run
  * and shared by all, so neither the number of workers nor the order of runs nor an interruption changes a result. Runs in
@@ -218,7 +218,10 @@ export interface LocalOptions extends Pick<WorkerOptions, 'command'> {
   readonly gpus?: readonly string[];
 }
 
-/** Runs jobs in worker processes on this machine: a process a run, so that a crash loses one run and no more. */
+/**
+ * Runs jobs in worker processes on this machine. A process takes one run after the other: of runs that differ in their seed
+ * only, the first records and compiles for all. A crash loses the epoch of one run.
+ */
 export function localExecutor({ workers, retries, command, gpus = [] }: LocalOptions): Executor {
   const options = (worker: number, signal: AbortSignal | undefined): WorkerOptions => ({
     ...(command === undefined ? {} : { command }),
@@ -227,18 +230,27 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
   });
   return {
     async prepare(job, signal) {
-      return preparedEngine(await runInWorker(job, () => undefined, options(0, signal)));
+      const worker = createWorker(options(0, signal));
+      try {
+        return preparedEngine(await worker.run(job, () => undefined));
+      } finally {
+        await worker.close();
+      }
     },
     async run(jobs, tell, signal) {
       const queue = [...jobs];
-      const work = async (worker: number): Promise<void> => {
-        for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-          if (signal?.aborted === true) return;
-          await runOne(job, worker);
+      const work = async (place: number): Promise<void> => {
+        const worker = createWorker(options(place, signal));
+        try {
+          for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+            if (signal?.aborted === true) return;
+            await runOne(job, worker, String(place + 1));
+          }
+        } finally {
+          await worker.close();
         }
       };
-      const runOne = async (job: RunJob, worker: number): Promise<void> => {
-        const name = String(worker + 1);
+      const runOne = async (job: RunJob, worker: Worker, name: string): Promise<void> => {
         let given = job;
         for (let attempt = 1; ; attempt++) {
           if (signal?.aborted === true) return;
@@ -248,7 +260,7 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
               if (event.event === 'started') given = { ...job, resume: event.folder };
               tell(job, { ...event, worker: name });
             };
-            const end = await runInWorker(given, onEvent, options(worker, signal));
+            const end = await worker.run(given, onEvent);
             if (end !== undefined) tell(job, { ...end, worker: name });
             return;
           } catch (error) {
@@ -263,7 +275,7 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
         }
       };
       await Promise.all(
-        Array.from({ length: Math.min(workers, jobs.length) }, (_, worker) => work(worker)),
+        Array.from({ length: Math.min(workers, jobs.length) }, (_, place) => work(place)),
       );
     },
   };
