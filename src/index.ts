@@ -117,8 +117,6 @@ export type { ExtendOptions } from './runs/extend';
 export { resumeRun, trainExperiment } from './runs/train';
 export type { ResumeOptions, TrainOptions } from './runs/train';
 export type { Expected, RunOptions } from './runs/train-to-end';
-export { TrainerCache } from './runs/trainer-cache';
-export type { ReadyRun } from './runs/trainer-cache';
 
 // Export and prediction.
 export type { Picture } from './export/picture';
