@@ -1,7 +1,7 @@
 import type { Experiment } from '../catalogue/experiment';
 import { publishedPoints } from '../catalogue/published-points';
 import type { Run } from '../runs/run';
-import { fullRuns, secondsText } from '../runs/full-runs';
+import { fullRuns, pflopOf, secondsText } from '../runs/full-runs';
 import { summarise } from './stats';
 
 /** Accuracy against arithmetic: an experiment at one length as it was run here, or a published recipe. */
@@ -48,7 +48,7 @@ export function accuracyPoints(
         from: 'here',
         recipe: name,
         epochs: length,
-        pflop: counted[0].result.pflop ?? 0,
+        pflop: pflopOf(counted) ?? 0,
         accPercent: mean,
         ...interval,
         runs: counted.length,

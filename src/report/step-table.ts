@@ -1,7 +1,7 @@
 import type { Experiment } from '../catalogue/experiment';
 import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
-import { fullRuns, runsOf, secondsText } from '../runs/full-runs';
+import { fullRuns, pflopOf, runsOf, secondsText } from '../runs/full-runs';
 import { summarise } from './stats';
 import { intervalText } from '../text/spread';
 
@@ -38,8 +38,7 @@ export function stepRows(
   return experiments.map((experiment) => {
     const { name, title, run } = experiment;
     const own = runsOf(groups, name);
-    const pflop = own.find(({ result }) => result.pflop !== undefined)?.result.pflop;
-    const count = counted[name] ?? pflop;
+    const count = counted[name] ?? pflopOf(own);
     const published = publishedText(experiment);
     const seconds = secondsText(own);
     return {

@@ -38,6 +38,13 @@ describe('frontierOf', () => {
     ]);
   });
 
+  test('takes the least operations of a length, and a seed on each kind of machine', () => {
+    const elsewhere = { machine: 'a GPU', pflop: 0.21, started: '2027' };
+    expect(frontierOf([run(94), run(94.4, elsewhere)], of)).toEqual([
+      { epochs: 8, pflop: 0.2, accPercent: 94.2, runs: 2, machines: ['a machine', 'a GPU'] },
+    ]);
+  });
+
   test('counts no other experiment, scale or change, and no run that is unfinished or uncounted', () => {
     const { result: _result, ...unfinished } = run(94);
     const others = [

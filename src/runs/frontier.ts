@@ -1,5 +1,5 @@
 import { RunError } from '../base/errors';
-import { fullRuns } from './full-runs';
+import { fullRuns, pflopOf } from './full-runs';
 import type { FullRuns } from './full-runs';
 import type { Run } from './run';
 
@@ -39,7 +39,7 @@ export function frontierOf(
   return [...byLength]
     .map(([trained, group]) => ({
       epochs: trained,
-      pflop: mean(group.map(({ result }) => result.pflop ?? 0)),
+      pflop: pflopOf(group) ?? 0,
       accPercent: mean(group.map(({ result }) => result.accPercent)),
       runs: group.length,
       machines: [...new Set(group.map(({ machine }) => machine))],

@@ -7,7 +7,7 @@ export interface FullRuns {
   readonly name: string;
   /** Epochs that were asked for by `run.epochs=…`; absent where the length is the experiment's own. */
   readonly epochs?: number;
-  /** Of one seed and precision the latest counts, the others add no evidence. */
+  /** Of one seed and precision on one kind of machine the latest counts, the others add no evidence. */
   readonly runs: readonly (Run & Required<Pick<Run, 'result'>>)[];
 }
 
@@ -29,7 +29,7 @@ export function lengthOf(overrides: readonly string[]): number | undefined | nul
 export function fullRuns(runs: readonly Run[]): FullRuns[] {
   const found = new Map<string, FullRuns & { readonly bySeed: Map<string, Run> }>();
   for (const run of runs) {
-    const { name, scale, overrides, budget, result, seed, precision, started } = run;
+    const { name, scale, overrides, budget, result, seed, precision, machine, started } = run;
     const epochs = lengthOf(overrides);
     // How far a budget reaches depends on the machine.
     if (budget !== undefined) continue;
@@ -42,7 +42,7 @@ export function fullRuns(runs: readonly Run[]): FullRuns[] {
       bySeed: new Map<string, Run>(),
     };
     found.set(key, group);
-    const place = `${seed} ${precision}`;
+    const place = `${seed} ${precision} ${machine}`;
     const before = group.bySeed.get(place);
     if (before === undefined || before.started <= started) group.bySeed.set(place, run);
   }
@@ -59,6 +59,15 @@ export function runsOf(
   epochs?: number,
 ): FullRuns['runs'] {
   return groups.find((group) => group.name === name && group.epochs === epochs)?.runs ?? [];
+}
+
+/**
+ * Operations of one of these runs, in PFLOP; undefined if none was counted. The least counts: where gradients are TensorFlow's, as
+ * on a GPU, they include those of outputs that a pooling drops.
+ */
+export function pflopOf(runs: FullRuns['runs']): number | undefined {
+  const counts = runs.flatMap(({ result }) => result.pflop ?? []);
+  return counts.length === 0 ? undefined : Math.min(...counts);
 }
 
 /**
