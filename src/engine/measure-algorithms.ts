@@ -9,6 +9,7 @@ import type {
   ConvPass,
   ConvShape,
 } from './conv-algorithm';
+import { addConvolution } from './direct-convolution';
 import { attributeType, dataType, openGraph } from './graph';
 import type { TensorGraph, Value } from './graph';
 import { addVariable, assignVariable, readVariable } from './variable';
@@ -119,13 +120,21 @@ function addCandidates(
     ];
     switch (pass) {
       case 'forward':
-        return graph.add('Conv2D', [x, low], [...attributes, ...paddingFor(after)]).outputs[0];
+        return addConvolution(graph, 'Conv2D', [x, low], [...attributes, ...paddingFor(after)]);
       case 'input-gradient':
-        return graph.add('Conv2DBackpropInput', [shapeOf(x.shape), low, whole()], gradients)
-          .outputs[0];
+        return addConvolution(
+          graph,
+          'Conv2DBackpropInput',
+          [shapeOf(x.shape), low, whole()],
+          gradients,
+        );
       case 'kernel-gradient':
-        return graph.add('Conv2DBackpropFilter', [x, shapeOf(kernel.shape), whole()], gradients)
-          .outputs[0];
+        return addConvolution(
+          graph,
+          'Conv2DBackpropFilter',
+          [x, shapeOf(kernel.shape), whole()],
+          gradients,
+        );
       default:
         return pass satisfies never;
     }

@@ -311,41 +311,75 @@ describe.each([
       expect(Math.abs(half.loss / full.loss - 1)).toBeLessThan(bar / 4);
     },
   );
-
-  test('computes in few bits, casts each kernel once, and keeps state and loss in fp32', async () => {
-    const { nodes, reads, writes } = (await train(precision)).recording;
-    const of = (...ops: string[]): GraphEntry[] => nodes.filter(({ op }) => ops.includes(op));
-    const computing = ['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'BatchMatMulV2'];
-    const activations = ['Relu', 'ReluGrad', 'MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad'];
-    const normalised = ['FusedBatchNormV3', 'FusedBatchNormGradV3'];
-    for (const { op, outputs } of of(...computing, ...activations, ...normalised)) {
-      expect([op, outputs[0].dtype]).toEqual([op, low]);
-    }
-    expect(of(...computing)).toHaveLength(2 + 1 + 2 + 3);
-    for (const { outputs } of of(...normalised)) {
-      expect(outputs.slice(1, 3).map(({ dtype }) => dtype)).toEqual([float32, float32]);
-    }
-    for (const { op, outputs } of of('Exp', 'Log', 'Sum', 'Max')) {
-      expect([op, outputs[0].dtype]).toEqual([op, float32]);
-    }
-
-    const castOf = new Map<string, number>();
-    for (const { inputs } of of('Cast')) {
-      const read = reads.find(({ value }) => value.ref.join() === inputs[0].ref.join());
-      if (read !== undefined) castOf.set(read.path, (castOf.get(read.path) ?? 0) + 1);
-    }
-    expect(Object.fromEntries(castOf)).toEqual({ conv1: 1, conv2: 1, linear: 1 });
-
-    // The optimiser's arithmetic is all in fp32.
-    const byId = new Map(nodes.map((node) => [node.id, node]));
-    expect(writes).toHaveLength(7);
-    for (const { path, value } of writes) {
-      const subtraction = byId.get(value.ref[0]);
-      const product = byId.get(subtraction?.inputs[1].ref[0] ?? -1);
-      expect([path, subtraction?.op, product?.op]).toEqual([path, 'Sub', 'Mul']);
-      for (const node of [subtraction, product]) {
-        expect(node?.inputs.map(({ dtype }) => dtype)).toEqual([float32, float32]);
-      }
-    }
-  });
 });
+
+// In bf16 the convolutions are recorded as the processor has them.
+test('computes in few bits, casts each kernel once, and keeps state and loss in fp32', async () => {
+  const { nodes, reads, writes } = (await train('fp16')).recording;
+  const of = (...ops: string[]): GraphEntry[] => nodes.filter(({ op }) => ops.includes(op));
+  const computing = ['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'BatchMatMulV2'];
+  const activations = ['Relu', 'ReluGrad', 'MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad'];
+  const normalised = ['FusedBatchNormV3', 'FusedBatchNormGradV3'];
+  for (const { op, outputs } of of(...computing, ...activations, ...normalised)) {
+    expect([op, outputs[0].dtype]).toEqual([op, dataType.float16]);
+  }
+  expect(of(...computing)).toHaveLength(2 + 1 + 2 + 3);
+  for (const { outputs } of of(...normalised)) {
+    expect(outputs.slice(1, 3).map(({ dtype }) => dtype)).toEqual([float32, float32]);
+  }
+  for (const { op, outputs } of of('Exp', 'Log', 'Sum', 'Max')) {
+    expect([op, outputs[0].dtype]).toEqual([op, float32]);
+  }
+
+  const castOf = new Map<string, number>();
+  for (const { inputs } of of('Cast')) {
+    const read = reads.find(({ value }) => value.ref.join() === inputs[0].ref.join());
+    if (read !== undefined) castOf.set(read.path, (castOf.get(read.path) ?? 0) + 1);
+  }
+  expect(Object.fromEntries(castOf)).toEqual({ conv1: 1, conv2: 1, linear: 1 });
+
+  // The optimiser's arithmetic is all in fp32.
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  expect(writes).toHaveLength(7);
+  for (const { path, value } of writes) {
+    const subtraction = byId.get(value.ref[0]);
+    const product = byId.get(subtraction?.inputs[1].ref[0] ?? -1);
+    expect([path, subtraction?.op, product?.op]).toEqual([path, 'Sub', 'Mul']);
+    for (const node of [subtraction, product]) {
+      expect(node?.inputs.map(({ dtype }) => dtype)).toEqual([float32, float32]);
+    }
+  }
+});
+
+test.each([1, 3, 5])(
+  'in bf16 the gradient of a %ix%i kernel adds up in fp32: 4,096 ones are 4,096',
+  async (size) => {
+    const ones = (...shape: number[]): HostTensor => filled(shape, 1);
+    const shape = [size, size, 4, 4];
+    const session = createSession(
+      { kernel: ones(...shape), gradient: ones(...shape) },
+      { precision: 'bf16' },
+    );
+    try {
+      const images = ones(16, 16, 16, 4);
+      const run = session.capture(
+        'gradient',
+        ({ kernel }, { x }) => {
+          const sum = (k: tf.Tensor): tf.Scalar =>
+            tf.conv2d(x as tf.Tensor4D, k as tf.Tensor4D, 1, 'same').sum();
+          return { state: { gradient: tf.grad(sum)(kernel) } };
+        },
+        { x: images },
+      );
+      await run({ x: images });
+      const { gradient } = await session.read('gradient');
+      const middle = (size * size - 1) / 2;
+      // Only the tap in the middle lies on every image's every pixel.
+      expect([...gradient.data.subarray(16 * middle, 16 * (middle + 1))]).toEqual(
+        Array.from({ length: 16 }, () => 4096),
+      );
+    } finally {
+      session.dispose();
+    }
+  },
+);

@@ -6,6 +6,7 @@ import type { TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { withOwnKernels } from './raw/own-kernels';
 import { ownOperations } from './raw/own-operations';
+import { addConvolution, isConvolution } from './direct-convolution';
 import { castOperation } from './precision';
 import type { CastOperation } from './precision';
 import { addOwnConvolution } from './own-convolution';
@@ -186,6 +187,7 @@ function addOperation(
   const own = addOwnConvolution(graph, algorithms, op, cast, read);
   if (own !== undefined) return [own];
   try {
+    if (isConvolution(op)) return [addConvolution(graph, op, cast.inputs, cast.attributes)];
     return graph.add(op, cast.inputs, cast.attributes, [], ownShapes(op, cast)).outputs;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
