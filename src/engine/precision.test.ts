@@ -4,7 +4,6 @@ import { filled, sizeOf } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import { attributeType, dataType, openGraph } from './graph';
 import type { GraphEntry, TensorGraph, Value } from './graph';
-import { fastestPrecision, readHardware } from './hardware';
 import type { Precision } from './hardware';
 import { castOperation } from './precision';
 import { batchNormTraining } from './raw/batch-norm';
@@ -282,20 +281,12 @@ function distance({ data: a }: HostTensor, { data: b }: HostTensor): number {
  * 0.5 %. Where ReLU and max pooling decide, rounding changes some of the decisions, each by the whole of an element:
  * up to 6 % and 3.5 % in the first layer, whatever the arithmetic.
  */
-const hasBf16 = fastestPrecision(readHardware(), false) === 'bf16';
-
 const bars = {
-  // Without instructions for bf16 TensorFlow's kernels round sums more often: 0.026 and 0.13 were measured on AVX2.
-  bf16: hasBf16
-    ? { 'ELU, average pooling': 0.02, 'ReLU, max pooling': 0.1 }
-    : { 'ELU, average pooling': 0.04, 'ReLU, max pooling': 0.2 },
+  bf16: { 'ELU, average pooling': 0.02, 'ReLU, max pooling': 0.1 },
   fp16: { 'ELU, average pooling': 0.01, 'ReLU, max pooling': 0.06 },
 } as const;
 
-describe.each([
-  ['bf16', dataType.bfloat16],
-  ['fp16', dataType.float16],
-] as const)('a step of a small network in %s', (precision, low) => {
+describe.each(['bf16', 'fp16'] as const)('a step of a small network in %s', (precision) => {
   test.each(['ELU, average pooling', 'ReLU, max pooling'] as const)(
     'has gradients near those of fp32: %s',
     async (kind) => {
