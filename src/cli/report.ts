@@ -20,6 +20,7 @@ import { displayProgress } from './terminal';
 import type { Command, Given } from './flags';
 import { openPage } from './open-page';
 import { writeOutput } from './output';
+import { counted } from '../text/counted';
 
 /** `report`: what finished runs came to. */
 export const report: Command = {
@@ -121,9 +122,7 @@ async function chosenRuns(
   const searched = await Promise.all(
     ['runs', results].map(async (path) => ({ path, runs: await findAnyRuns(path) })),
   );
-  const told = searched.map(
-    ({ path, runs }) => `${path} (${runs.length} ${runs.length === 1 ? 'run' : 'runs'})`,
-  );
+  const told = searched.map(({ path, runs }) => `${path} (${counted(runs.length, 'run')})`);
   const where = `Looked at ${told.join(' and ')}.`;
   const runs = searched.flatMap((one) => one.runs);
   if (runs.length === 0) {

@@ -6,6 +6,7 @@ import type { StoredRun } from '../runs/stored';
 import { oneOf } from './flags';
 import type { Command, Given } from './flags';
 import { listText } from './runs-text';
+import { counted } from '../text/counted';
 
 const actions = ['list', 'compare', 'open', 'delete'] as const;
 
@@ -116,7 +117,7 @@ async function remove(given: Given, names: readonly string[]): Promise<number> {
     found.push(await checkDeletable(await runPath(name, logDirOf(given)), options));
   }
   const megabytes = found.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
-  const what = `${found.length} run${found.length === 1 ? '' : 's'}, ${megabytes.toFixed(1)} MB`;
+  const what = `${counted(found.length, 'run')}, ${megabytes.toFixed(1)} MB`;
   if (!given.switches.has('yes')) {
     process.stdout.write(`${found.map(({ path }) => path).join('\n')}\n`);
     throw new UsageError(`runs delete: nothing was deleted (${what}). Add --yes to delete it.`);

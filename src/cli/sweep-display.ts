@@ -1,4 +1,5 @@
 import { durationText } from '../text/progress';
+import { counted } from '../text/counted';
 
 /** Lines on standard error that are updated in place on a terminal; nothing elsewhere. */
 export interface LinesDisplay {
@@ -45,5 +46,5 @@ export function sweepLine(
   elapsedSec: number,
 ): string {
   const leftSec = share > 0 ? (elapsedSec * (1 - share)) / share : NaN;
-  return `${finished} of ${total} run${total === 1 ? '' : 's'}, ${Math.floor(100 * share + 1e-9)} %, ${durationText(leftSec)} left`;
+  return `${finished} of ${counted(total, 'run')}, ${Math.floor(100 * share + 1e-9)} %, ${durationText(leftSec)} left`;
 }

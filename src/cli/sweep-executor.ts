@@ -5,6 +5,7 @@ import { localExecutor } from '../sweeps/sweep';
 import type { Executor } from '../sweeps/sweep';
 import { wholeNumber } from './flags';
 import type { Given } from './flags';
+import { counted } from '../text/counted';
 
 /** Memory that a worker is assumed to need. */
 const workerBytes = 4 * 2 ** 30;
@@ -45,7 +46,7 @@ export async function chooseExecutor(given: Given): Promise<Chosen> {
   return {
     executor: localExecutor({ workers, retries, gpus: names }),
     threads,
-    workers: `${workers} worker${workers === 1 ? '' : 's'}`,
+    workers: counted(workers, 'worker'),
     close: () => Promise.resolve(),
   };
 }
@@ -70,7 +71,7 @@ async function chooseRay(given: Given, address: string, retries: number): Promis
   return {
     executor: cluster.executor,
     threads: threadsOf(given, cluster.gpusPerRun > 0),
-    workers: `Ray at ${address}, ${nodes} node${nodes === 1 ? '' : 's'}, ${cpus} CPUs`,
+    workers: `Ray at ${address}, ${counted(nodes, 'node')}, ${cpus} CPUs`,
     close: () => cluster.close(),
   };
 }

@@ -19,6 +19,7 @@ import { interruptSignal } from './stop-signals';
 import { displayLines } from './sweep-display';
 import { chooseExecutor } from './sweep-executor';
 import { watchSweep } from './sweep-watch';
+import { counted } from '../text/counted';
 
 /** At ten seconds a run, eleven days. */
 const mostRuns = 100_000;
@@ -144,7 +145,7 @@ function engineText({ precision, xla }: JobEngine): string {
 }
 
 function threadsText({ intraOpThreads: count }: JobEngine): string {
-  return count === undefined ? '' : `, ${count} thread${count === 1 ? '' : 's'} each`;
+  return count === undefined ? '' : `, ${counted(count, 'thread')} each`;
 }
 
 function reportOf({ runs, diverged }: SweepOutcome, goal: number): RunReport | undefined {

@@ -8,6 +8,7 @@ import type { FinishedRun, PlannedRun } from '../runs/run';
 import type { Expected } from '../runs/train-to-end';
 import { durationText } from '../text/progress';
 import { frontier } from './train-start';
+import { counted } from '../text/counted';
 
 /** What is trained, and on what. */
 export function headline({
@@ -24,7 +25,7 @@ export function headline({
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   return (
-    `${name}, ${scale} scale: ${run.epochs} epoch${run.epochs === 1 ? '' : 's'} of ${images} images, batch ${data.batchSize}, ` +
+    `${name}, ${scale} scale: ${counted(run.epochs, 'epoch')} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters\n` +
     changes +
     `on ${machine}; TensorFlow ${versions.tensorflow}, ${precision}${xla ? ', XLA' : ''}, seed ${seed}`

@@ -8,6 +8,7 @@ import { stackingOf } from './chart-stacking';
 import type { Figure } from './figure';
 import { raster, rasterMetadata } from './raster';
 import { plotSize, vegaConfig } from './theme';
+import { counted } from '../text/counted';
 
 /** A vega-lite specification, version 5. */
 export type VegaLiteSpec = Readonly<Record<string, unknown>>;
@@ -132,7 +133,7 @@ function describeChart(rows: readonly FlatRow[], options: ChartOptions): string 
     return field === undefined ? [] : [`${name} ${title ?? field}`];
   });
   const what = options.title ?? 'chart';
-  return `${what} (${told.join(', ')}; ${rows.length} row${rows.length === 1 ? '' : 's'})`;
+  return `${what} (${told.join(', ')}; ${counted(rows.length, 'row')})`;
 }
 
 /** What vega and vega-lite have to say, in place of the console. */

@@ -6,6 +6,7 @@ import type { Figure } from './figure';
 import { plotly } from './plotly';
 import type { PlotlyLayout } from './plotly';
 import { ink, plotSize, series } from './theme';
+import { counted } from '../text/counted';
 
 /** Accuracies that the axis names, in percent. */
 const named = [70, 80, 85, 90, 92, 93, 94, 95, 96];
@@ -103,7 +104,7 @@ function hoverText(point: AccuracyPoint): string {
   const ends = intervalText(point);
   const interval = ends === undefined ? '' : ` (${ends})`;
   return [
-    `<b>${recipe}</b>${epochs === undefined ? '' : `, ${epochs} epoch${epochs === 1 ? '' : 's'}`}`,
+    `<b>${recipe}</b>${epochs === undefined ? '' : `, ${counted(epochs, 'epoch')}`}`,
     `${accPercent.toFixed(2)} %${interval}, n = ${runs ?? 'not said'}`,
     `${pflop.toPrecision(3)} PFLOP`,
     hardware,
@@ -114,7 +115,7 @@ function hoverText(point: AccuracyPoint): string {
 
 /** What stands beside a mark of the picture. Published recipes near 94 % lie too close for words. */
 function labelOf(from: AccuracyPoint['from'], recipe: string, epochs: number): string {
-  if (from === 'here' && recipe === line) return epochs === 1 ? '1 epoch' : `${epochs} epochs`;
+  if (from === 'here' && recipe === line) return counted(epochs, 'epoch');
   if (from === 'here') return recipe.replace('speedrun-', '');
   return /^airbench9\d(, filtered)?$/.test(recipe) ? recipe : '';
 }

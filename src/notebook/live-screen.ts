@@ -13,6 +13,7 @@ import type { DisplayHandle } from './display';
 import { show } from './figure';
 import { liveCurves, liveHtml, liveText } from './live-view';
 import type { LiveRun, LiveState, TracePoint } from './live-view';
+import { counted } from '../text/counted';
 
 /** Callbacks of one run, for `trainExperiment`. */
 export interface RunWatch {
@@ -241,7 +242,7 @@ function describe({ experiment, scale }: PlannedRun, count: number): string {
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   const parameters = countTrainable(networkOf(experiment)).toLocaleString('en');
   const runs = count === 1 ? '' : `${count} runs, `;
-  const epochs = `${run.epochs} ${run.epochs === 1 ? 'epoch' : 'epochs'}`;
+  const epochs = counted(run.epochs, 'epoch');
   return (
     `${experiment.name}, ${scale} size: ${runs}${epochs} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters`
@@ -249,7 +250,7 @@ function describe({ experiment, scale }: PlannedRun, count: number): string {
 }
 
 function finishedBefore({ started, machine, threads, result }: FinishedRun): string {
-  const count = `${threads} thread${threads === 1 ? '' : 's'}`;
+  const count = counted(threads, 'thread');
   return (
     `finished before, started on ${started.slice(0, 10)} (${machine}, ${count}), ` +
     `${result.trainSec.toFixed(1)} s of training`

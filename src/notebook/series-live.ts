@@ -17,6 +17,7 @@ import type { DisplayHandle } from './display';
 import { liveHtml, liveText } from './live-view';
 import { wantedScale } from './notebook-scale';
 import { TooLong, withinLimit } from './size-limit';
+import { counted } from '../text/counted';
 
 /** How many short runs are trained in a cell. */
 export interface TrialsOptions {
@@ -326,10 +327,6 @@ function describe(
     `widths ${Object.values(net.channels).join('/')}\n` +
     `about ${durationText(totalSec)} on ${hardwareLine(readHardware())}`
   );
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Why a series ended early, and what was trained before it was stopped. */

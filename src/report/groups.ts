@@ -9,6 +9,7 @@ import type { Comparison } from './compare';
 import { findGroup, labelOf } from './group-names';
 import { summarise } from './stats';
 import type { Summary } from './stats';
+import { counted } from '../text/counted';
 
 /** Runs of one machine that differ only in their seed, and in when they were made. */
 export interface RunGroup extends Pick<
@@ -81,7 +82,7 @@ export function reportRuns(
     const failed = kinds.flat().length;
     const [open] = unfinished;
     throw new ReportError(
-      `report: none of ${runs.length} run${runs.length === 1 ? '' : 's'} is finished` +
+      `report: none of ${counted(runs.length, 'run')} is finished` +
         `${failed === 0 ? '' : `, ${failed} diverged`}. ` +
         (open?.path === undefined
           ? 'Train one to its end first.'

@@ -6,6 +6,7 @@ import type { PageSection } from './page';
 import { readPredictions } from '../runs/predictions';
 import type { Predictions } from '../runs/predictions';
 import type { RunReport } from './groups';
+import { counted } from '../text/counted';
 
 /** What a group of runs gets wrong. */
 export interface Mistakes {
@@ -97,7 +98,7 @@ export function mistakesSections(
         kind: 'chart',
         chart: confusionChart(confusion, classes),
         caption:
-          `Percent of the test images of a class, over ${runs} run${runs === 1 ? '' : 's'}; the darker, the more of them ` +
+          `Percent of the test images of a class, over ${counted(runs, 'run')}; the darker, the more of them ` +
           'are taken for another.',
       },
       {

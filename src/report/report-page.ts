@@ -13,6 +13,7 @@ import { htmlPage } from './page';
 import type { PagePart, PageSection } from './page';
 import { comparisonText, hardwareText, kindsOf, notesOf, share, summaryTable } from './report-text';
 import { timePlot } from './time-plot';
+import { counted } from '../text/counted';
 
 /**
  * The report as one HTML page that opens without a network: tables, accuracies of each group, curves with bands, accuracy
@@ -41,7 +42,7 @@ export function reportPage(
   const count = groups.reduce((sum, { runs }) => sum + runs.length, 0);
   return htmlPage(
     'CIFAR-10 training runs',
-    `${count} runs in ${groups.length} ${groups.length === 1 ? 'group' : 'groups'}, ${kindsOf(groups)}; ` +
+    `${count} runs in ${counted(groups.length, 'group')}, ${kindsOf(groups)}; ` +
       `${from === to ? from : `${from} to ${to}`}.`,
     sections,
   );
@@ -209,9 +210,7 @@ function timeSection(report: RunReport): PageSection {
       ? []
       : [`No time is published for ${names(timeless.map(({ series }) => series))}.`]),
     ...(unlabelled.length === 0 ? [] : [`Without a name, for want of room: ${names(unlabelled)}.`]),
-    ...(left === 0
-      ? []
-      : [`${left} ${left === 1 ? 'run' : 'runs'} left out, whose times do not count.`]),
+    ...(left === 0 ? [] : [`${counted(left, 'run')} left out, whose times do not count.`]),
     ...(new Set(groups.map(({ machine }) => machine)).size > 1
       ? ['Seconds are of several machines: compare groups of one machine only.']
       : []),

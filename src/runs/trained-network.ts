@@ -10,6 +10,7 @@ import type { Experiment, Scale } from '../catalogue/experiment';
 import { networkOf } from '../catalogue/network';
 import type { Run } from './run';
 import { readRun } from './run-file';
+import { counted } from '../text/counted';
 
 /** A trained network as a run left it: what was evaluated, and how. */
 export interface TrainedNetwork {
@@ -109,8 +110,8 @@ function warningOf(
   { epoch, steps }: Pick<TrainedNetwork, 'epoch' | 'steps'>,
 ): string | undefined {
   const after = [
-    ...(epoch > 0 || steps === 0 ? [count(epoch, 'epoch')] : []),
-    ...(steps > 0 ? [count(steps, 'step')] : []),
+    ...(epoch > 0 || steps === 0 ? [counted(epoch, 'epoch')] : []),
+    ...(steps > 0 ? [counted(steps, 'step')] : []),
   ].join(' and ');
   if (failure !== undefined) {
     return `${path} diverged in epoch ${failure.epoch}; its network is that of before, after ${after}.`;
@@ -118,13 +119,9 @@ function warningOf(
   if (result !== undefined || experiment === undefined) return undefined;
   const planned = experiment.run.epochs;
   return (
-    `${path} is not finished: its network was trained for ${after} (planned: ${count(planned, 'epoch')}). ` +
+    `${path} is not finished: its network was trained for ${after} (planned: ${counted(planned, 'epoch')}). ` +
     `Resume it with: npx cifar10-fast train --resume ${path}`
   );
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** The tensors of one part of a checkpoint that a network owns, and the epochs that they were trained for. */
