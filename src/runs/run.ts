@@ -269,8 +269,8 @@ export function slowPrecision({
   const fastest = fastestPrecision(hardware, false);
   if (precision === fastest) return [];
   return [
-    `${precision} is slow on this processor, which has no instructions for it that TensorFlow uses: training can take many times ` +
-      `as long as in ${fastest}. Leave out --precision to train in ${fastest}.`,
+    `${precision} is slow on this processor, which has no instructions for it that TensorFlow uses: training can take ` +
+      `${precision === 'bf16' ? 'twice' : 'many times'} as long as in ${fastest}. Leave out --precision to train in ${fastest}.`,
   ];
 }
 
