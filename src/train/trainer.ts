@@ -12,7 +12,7 @@ import { initVelocity } from '../optim/optimiser';
 import { valueAt } from '../optim/schedule';
 import { residentTables } from './batches';
 import type { BatchFeed } from './batches';
-import { callKinds, callsOf, distinctCalls } from './calls';
+import { callKinds, callsOf, distinctCalls, recordedSec } from './calls';
 import { feedsOf } from './epoch-batches';
 import { EpochSource } from './epoch-source';
 import { Pace } from './pace';
@@ -170,13 +170,14 @@ class SessionTrainer implements Trainer {
   readonly warmUp: Trainer['warmUp'] = async (): Promise<WarmUp> => {
     const learnt = await this.#readLearnt();
     const plain = this.#source.plainTraining();
+    const { clock } = this.#context;
     let trainSec = 0;
     for (const [{ key }, kinds] of this.#trainCalls(plain.batches)) {
       let stageSec = 0;
       let stageSteps = 0;
       for (const { call, first, steps } of kinds.values()) {
         const feeds = feedsOf(call, plain);
-        const seconds = await this.#callSec(() => this.#runner.train(feeds, first));
+        const seconds = await recordedSec(() => this.#runner.train(feeds, first), clock);
         stageSec += (steps * seconds) / call.length;
         stageSteps += steps;
       }
@@ -208,7 +209,7 @@ class SessionTrainer implements Trainer {
     let steps = 0;
     for (const call of distinctCalls(callsOf(validation.batches, this.stepsPerCall))) {
       const feeds = feedsOf(call, validation);
-      seconds += await this.#callSec(() => this.#runner.evaluate(feeds, how));
+      seconds += await recordedSec(() => this.#runner.evaluate(feeds, how), this.#context.clock);
       steps += call.length;
       // Of single batches the first one stands for all.
       if (this.stepsPerCall === 1) break;
@@ -221,20 +222,6 @@ class SessionTrainer implements Trainer {
   #midway(): Evaluation | undefined {
     const { midwayImages } = this.#training;
     return midwayImages === undefined ? undefined : { images: midwayImages, tta: false };
-  }
-
-  /** Seconds of a call, once it is recorded. */
-  async #callSec(run: () => Promise<unknown>): Promise<number> {
-    const { clock } = this.#context;
-    await run();
-    // The first ones after a recording still touch fresh memory: the faster of two, where that costs little.
-    const timed = async (): Promise<number> => {
-      const start = clock();
-      await run();
-      return clock() - start;
-    };
-    const first = await timed();
-    return first < 0.5 ? Math.min(first, await timed()) : first;
   }
 
   readonly runEpoch: Trainer['runEpoch'] = async (epoch: number): Promise<EpochRow> => {
