@@ -29,7 +29,8 @@ export function openSitting({ part, state, seconds, each, isTiny }) {
         .map((line) => JSON.parse(line))
     : [];
   let failed = 0;
-  const context = { date: now(), hardware: hardwareLine(readHardware()) };
+  // One date for a sitting, however often it was started: docs show the rows of the newest.
+  const context = { date: known[0]?.date ?? now(), hardware: hardwareLine(readHardware()) };
   const keep = (found) => {
     const row = { ...context, ...found };
     mkdirSync(dirname(state), { recursive: true });

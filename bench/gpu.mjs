@@ -118,7 +118,12 @@ async function main() {
   }
   const sitting = openSitting({ ...flags, isTiny: flags.tiny });
   const measure = { speed: measureSpeed, dawn: trainDawn, runs: trainRuns };
+  const before = sitting.known.length;
   const isWhole = await measure[flags.part](sitting, flags);
+  // What earlier starts measured is kept already.
+  const found = sitting.known.slice(before).filter(isMeasured).map(speedRow);
+  if (found.length > 0 && !flags.tiny)
+    console.log(`kept in ${keepRows('gpu', speedColumns, found)}`);
   if (!isWhole) console.log(`bench:gpu: time was up; start it again to go on with ${flags.state}.`);
   return sitting.failed() > 0 ? 1 : isWhole ? 0 : 4;
 }
@@ -145,8 +150,6 @@ async function measureSpeed(sitting, flags) {
     if (!(await measureTorch(sitting, mode))) return false;
   }
   printSpeed(sitting.known);
-  const kept = sitting.known.filter(isMeasured).map(speedRow);
-  if (!isTiny) console.log(`kept in ${keepRows('gpu', speedColumns, kept)}`);
   return true;
 }
 
@@ -166,23 +169,16 @@ const speedColumns =
   'date,hardware,variant,peer,n,images/s,median epoch s,best epoch s,warm-up s'.split(',');
 
 /** A variant as it is printed and kept in bench/results: of its epochs the one in the middle counts. */
-function speedRow({
-  date,
-  hardware,
-  name,
-  peer = '',
-  tensorflow,
-  epochSec,
-  imagesPerSec,
-  warmUpSec,
-}) {
+function speedRow(row) {
+  const { date, hardware, name, tensorflow, epochSec, imagesPerSec, warmUpSec } = row;
+  const { peer = `TensorFlow ${tensorflow}` } = row;
   const seconds = epochSec.reduce((sum, sec) => sum + sec, 0);
   const { median: middle } = spread(epochSec);
   return {
     date,
     hardware,
     variant: name,
-    peer: peer === '' ? `TensorFlow ${tensorflow}` : peer,
+    peer,
     n: String(epochSec.length),
     'images/s': figure((imagesPerSec * seconds) / epochSec.length / middle, 4),
     'median epoch s': figure(middle, 3),

@@ -281,7 +281,7 @@ function timesOf(runs) {
       count: group.length,
       seconds: spread(column(group, 'trainSec'), 0),
       // The GPUs alone where there are any: they do the work.
-      hardware: /(?:\d+ x )?NVIDIA [^(]*/.exec(hardware)?.[0].trim() ?? hardware,
+      hardware: /NVIDIA [^(]*/.exec(hardware)?.[0].trim() ?? hardware,
       precision,
     };
   });
