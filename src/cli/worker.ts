@@ -7,7 +7,7 @@ import type { FinishedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
 import type { RunOptions } from '../runs/train-to-end';
 import { TrainerCache } from '../runs/trainer-cache';
-import { prepareEngine } from '../sweeps/prepare-engine';
+import { prepareEngine, workerThreads } from '../sweeps/prepare-engine';
 import type { Command } from './flags';
 
 /** `worker`: runs of a sweep, one after the other, in a process of its own. */
@@ -90,8 +90,9 @@ function readJob(text: string): Job {
   return job as Job;
 }
 
-async function prepare(job: PrepareJob, { signal, load, tell }: Desk): Promise<void> {
-  tell({ event: 'prepared', engine: await prepareEngine(job, () => load(job.dataDir), signal) });
+async function prepare(job: PrepareJob, { signal, trainers, load, tell }: Desk): Promise<void> {
+  const engine = await prepareEngine(job, () => load(job.dataDir), trainers, signal);
+  tell({ event: 'prepared', engine });
 }
 
 async function train(
@@ -116,8 +117,7 @@ async function train(
     },
     onEpoch: (row) => tell({ event: 'epoch', row }),
   };
-  // What one thread does not need for operations at the same time belongs to the workers beside it.
-  const threads = engine.intraOpThreads === undefined ? {} : { interOpThreads: 1 };
+  const threads = workerThreads(engine.intraOpThreads);
   const start = (): Promise<FinishedRun> =>
     trainExperiment(experiment, { ...options, seed, engine: { ...engine, ...threads }, logDir });
   const continued = async (folder: string): Promise<FinishedRun> => {

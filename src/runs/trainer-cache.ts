@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import type { Progress } from '../text/progress';
@@ -11,8 +12,14 @@ export interface ReadyRun extends PreparedRun {
   readonly warmUp: WarmUp;
 }
 
+/** What decides a trainer. */
+export type TrainerPlan = Pick<
+  PlannedRun,
+  'experiment' | 'seed' | 'mode' | 'precision' | 'xla' | 'algorithms'
+>;
+
 interface Kept extends ReadyRun {
-  readonly key: string;
+  readonly plan: TrainerPlan;
   readonly data: Cifar10;
   readonly watch: Watch;
 }
@@ -27,16 +34,16 @@ export class TrainerCache {
 
   /** A trainer for a run, at its start or at a snapshot. It belongs to the cache, and serves until the next call. */
   async ready(
-    plan: PlannedRun,
+    plan: TrainerPlan,
     { data, from, ...watch }: Watch & { readonly data: Cifar10; readonly from?: Snapshot },
   ): Promise<ReadyRun> {
-    const { experiment, seed, mode, precision, xla, algorithms } = plan;
+    const { seed, mode, precision, xla, algorithms } = plan;
     const engine = { mode, precision, xla, ...(algorithms === undefined ? {} : { algorithms }) };
-    const key = JSON.stringify({ experiment, engine });
     this.#onProgress = watch.onProgress;
     const kept = this.#kept;
     const serves =
-      kept?.key === key &&
+      kept !== undefined &&
+      isSameTrainer(kept, plan) &&
       kept.data === data &&
       kept.watch.signal === watch.signal &&
       kept.watch.clock === watch.clock &&
@@ -51,7 +58,7 @@ export class TrainerCache {
     try {
       if (from !== undefined) await prepared.trainer.restore(from);
       const warmUp = await prepared.trainer.warmUp();
-      this.#kept = { ...prepared, warmUp, key, data, watch };
+      this.#kept = { ...prepared, warmUp, plan, data, watch };
       return this.#kept;
     } catch (error) {
       prepared.trainer.dispose();
@@ -60,7 +67,7 @@ export class TrainerCache {
   }
 
   #prepare(
-    { experiment, seed }: PlannedRun,
+    { experiment, seed }: TrainerPlan,
     data: Cifar10,
     engine: SessionOptions,
     { onProgress, ...watch }: Watch,
@@ -79,4 +86,24 @@ export class TrainerCache {
     this.#kept?.trainer.dispose();
     this.#kept = undefined;
   }
+}
+
+/** Whether a trainer for `plan` would be the kept one, apart from its seed. */
+function isSameTrainer({ plan: kept, trainer }: Kept, plan: TrainerPlan): boolean {
+  const decided = ({ experiment, mode, precision, xla }: TrainerPlan): object => ({
+    experiment,
+    mode,
+    precision,
+    xla,
+  });
+  if (!isDeepStrictEqual(decided(kept), decided(plan))) return false;
+  const { algorithms } = plan;
+  if (isDeepStrictEqual(kept.algorithms, algorithms)) return true;
+  // A table that has what the kept one measured prescribes the same algorithms.
+  return (
+    algorithms !== undefined &&
+    trainer.session.algorithms.every((row) =>
+      algorithms.some((given) => isDeepStrictEqual(given, row)),
+    )
+  );
 }

@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import type { Cifar10 } from '../data/cifar10';
 import { loadGraphAddon } from '../engine/native';
 import { prepareRun } from '../runs/prepare';
+import { TrainerCache } from '../runs/trainer-cache';
+import * as training from '../train/trainer';
 import { prepareEngine } from './prepare-engine';
 import { noiseData } from '../../test/noise-data';
 
@@ -23,7 +25,15 @@ test.each(hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const))(
   async (precision) => {
     const engine = { mode: 'captured', xla: false, precision } as const;
     const job = { experiments: [experiment, { ...experiment, name: 'again' }], engine };
-    const { algorithms } = await prepareEngine(job, () => Promise.resolve(data));
+    const trainers = new TrainerCache();
+    const { algorithms } = await prepareEngine(job, () => Promise.resolve(data), trainers);
+    // The first of its runs starts with the trainer that has measured.
+    const created = vi.spyOn(training, 'createTrainer');
+    const plan = { ...engine, experiment, seed: 1, algorithms };
+    await trainers.ready(plan, { data, onProgress: () => undefined });
+    expect(created).not.toHaveBeenCalled();
+    trainers.dispose();
+    created.mockRestore();
     const { trainer } = prepareRun(experiment, data, 0, { engine: { ...engine, algorithms } });
     try {
       await trainer.warmUp();
@@ -43,7 +53,9 @@ test.each(hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const))(
 test('where nothing is chosen, no images are read', async () => {
   const engine = { mode: 'eager', xla: false } as const;
   const load = (): Promise<Cifar10> => Promise.reject(new Error('not needed'));
-  expect(await prepareEngine({ experiments: [experiment], engine }, load)).toEqual({
+  expect(
+    await prepareEngine({ experiments: [experiment], engine }, load, new TrainerCache()),
+  ).toEqual({
     ...engine,
     precision: 'fp32',
     algorithms: [],

@@ -2,7 +2,8 @@ import type { Cifar10 } from '../data/cifar10';
 import type { AlgorithmRow } from '../engine/conv-algorithm';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import { loadTensorflow } from '../engine/tensorflow';
-import { prepareRun } from '../runs/prepare';
+import type { ThreadOptions } from '../engine/tensorflow';
+import type { TrainerCache } from '../runs/trainer-cache';
 import type { JobEngine, PrepareJob } from './job';
 
 /**
@@ -10,39 +11,44 @@ import type { JobEngine, PrepareJob } from './job';
  * measured once. Runs that share it give the same results on every worker.
  *
  * @param load gives the images; called only if there is something to measure
+ * @param trainers keeps the trainer of the first experiment, for its runs
  * @throws InterruptedError if the signal stops it
  */
 export async function prepareEngine(
   { experiments, engine }: Pick<PrepareJob, 'experiments' | 'engine'>,
   load: () => Promise<Cifar10>,
+  trainers: TrainerCache,
   signal?: AbortSignal,
 ): Promise<JobEngine> {
   const { mode, xla, intraOpThreads } = engine;
   const threads = intraOpThreads === undefined ? {} : { intraOpThreads };
-  const { gpu } = loadTensorflow(threads);
+  const { gpu } = loadTensorflow(workerThreads(intraOpThreads));
   const fastest = mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
   const { precision = fastest } = engine;
   const algorithms = new Map<string, AlgorithmRow>();
   // On a GPU cuDNN chooses, in fp16 and in an eager session there is one algorithm.
   if (mode === 'captured' && precision !== 'fp16' && !gpu) {
     const data = await load();
-    for (const experiment of experiments) {
+    // The runs of the first come first.
+    for (const experiment of experiments.toReversed()) {
       signal?.throwIfAborted();
       const known = [...algorithms.values()];
-      const { trainer } = prepareRun(experiment, data, 0, {
-        engine: { mode, precision, xla, algorithms: known, ...threads },
+      const plan = { experiment, seed: 0, mode, precision, xla, algorithms: known };
+      const { trainer } = await trainers.ready(plan, {
+        data,
+        onProgress: () => undefined,
         ...(signal === undefined ? {} : { signal }),
       });
-      try {
-        await trainer.warmUp();
-        // A convolution has three passes of one shape, each with an algorithm of its own.
-        for (const row of trainer.session.algorithms) {
-          algorithms.set(`${row.pass} ${row.shape}`, row);
-        }
-      } finally {
-        trainer.dispose();
+      // A convolution has three passes of one shape, each with an algorithm of its own.
+      for (const row of trainer.session.algorithms) {
+        algorithms.set(`${row.pass} ${row.shape}`, row);
       }
     }
   }
   return { mode, precision, xla, algorithms: [...algorithms.values()], ...threads };
+}
+
+/** Threads of a worker: what a run on a fixed number does not need for operations at the same time belongs to its neighbours. */
+export function workerThreads(intraOpThreads: number | undefined): ThreadOptions {
+  return intraOpThreads === undefined ? {} : { intraOpThreads, interOpThreads: 1 };
 }

@@ -37,9 +37,9 @@ const lines = require('node:readline').createInterface({ input: process.stdin })
 lines.on('line', (line) => {
   const job = JSON.parse(line);
   if (job.kind === 'prepare') {
-    if (how.prepare === 'fail') say({ event: 'failed', message: 'no data' });
-    else say({ event: 'prepared', engine: { precision: 'fp32', algorithms: [], ...job.engine } });
-    return lines.close();
+    appendFileSync(join(how.log, 'prepare'), process.pid + '\\n');
+    if (how.prepare === 'fail') { say({ event: 'failed', message: 'no data' }); return lines.close(); }
+    return say({ event: 'prepared', engine: { precision: 'fp32', algorithms: [], ...job.engine } });
   }
   const log = join(how.log, String(job.seed));
   appendFileSync(log, JSON.stringify({ pid: process.pid, gpu: process.env.CUDA_VISIBLE_DEVICES, resume: job.resume }) + '\\n');
@@ -138,6 +138,12 @@ describe('a sweep', () => {
     expect(pids).toHaveLength(8);
     expect(new Set(pids).size).toBe(2);
     expect(pids.some(isAlive)).toBe(false);
+    // The process that prepares trains, too; where nothing is left to train, it ends.
+    await sweep({ ...plan, seeds: [0] }, executor);
+    const preparing = readFileSync(join(log, 'prepare'), 'utf8').trim().split('\n').map(Number);
+    expect(preparing).toHaveLength(2);
+    expect(pids).toContain(preparing[0]);
+    expect(preparing.some(isAlive)).toBe(false);
   });
 
   test('takes finished runs as they are, if they agree in all that decides bits', async () => {

@@ -39,6 +39,8 @@ export interface Executor {
     tell: (job: RunJob, event: ExecutorEvent) => void,
     signal: AbortSignal | undefined,
   ): Promise<void>;
+  /** Ends what `prepare` has left for `run`; the executor can be used again. */
+  release?(): Promise<void>;
 }
 
 /** Events of a job: those of its worker, and those of the worker itself. */
@@ -91,7 +93,19 @@ export interface SweepWatch {
 export async function sweep(
   plan: SweepPlan,
   executor: Executor,
-  { signal: given, onPlan, onEvent, onRun }: SweepWatch = {},
+  watch: SweepWatch = {},
+): Promise<SweepOutcome> {
+  try {
+    return await execute(plan, executor, watch);
+  } finally {
+    await executor.release?.();
+  }
+}
+
+async function execute(
+  plan: SweepPlan,
+  executor: Executor,
+  { signal: given, onPlan, onEvent, onRun }: SweepWatch,
 ): Promise<SweepOutcome> {
   // In a cell the stop button is for the workers, too.
   const signal = given ?? kernelHost()?.interruptSignal();
@@ -220,7 +234,8 @@ export interface LocalOptions extends Pick<WorkerOptions, 'command'> {
 
 /**
  * Runs jobs in worker processes on this machine. A process takes one run after the other: of runs that differ in their seed
- * only, the first records and compiles for all. A crash loses the epoch of one run.
+ * only, the first records and compiles for all. The process that prepared a sweep is the first to train, with what it has
+ * recorded. A crash loses the epoch of one run.
  */
 export function localExecutor({ workers, retries, command, gpus = [] }: LocalOptions): Executor {
   const options = (worker: number, signal: AbortSignal | undefined): WorkerOptions => ({
@@ -228,19 +243,23 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
     ...(signal === undefined ? {} : { signal }),
     ...(gpus.length === 0 ? {} : { env: { CUDA_VISIBLE_DEVICES: gpus[worker % gpus.length] } }),
   });
+  let first: Worker | undefined;
+  const release = async (): Promise<void> => {
+    await first?.close();
+    first = undefined;
+  };
   return {
+    release,
     async prepare(job, signal) {
-      const worker = createWorker(options(0, signal));
-      try {
-        return preparedEngine(await worker.run(job, () => undefined));
-      } finally {
-        await worker.close();
-      }
+      await release();
+      first = createWorker(options(0, signal));
+      return preparedEngine(await first.run(job, () => undefined));
     },
     async run(jobs, tell, signal) {
       const queue = [...jobs];
       const work = async (place: number): Promise<void> => {
-        const worker = createWorker(options(place, signal));
+        const prepared = place === 0 ? first : undefined;
+        const worker = prepared ?? createWorker(options(place, signal));
         try {
           for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
             if (signal?.aborted === true) return;
