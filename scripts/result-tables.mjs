@@ -66,31 +66,50 @@ function markdownTable(titles, rows) {
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** A table for each machine: a row for each group of runs. */
+/** Runs that are alone in their group, below full scale and without a time: too little for a row each. */
+const isSingle = (group) =>
+  group.length === 1 && group[0].scale !== 'full' && secondsOf(group) === '-';
+
+/** How many groups stand in no row, by scale, and the command that prints them. */
+function singlesOf(groups) {
+  if (groups.length === 0) return [];
+  const counts = unique(groups.map(([{ scale }]) => scale)).map((scale) => {
+    const count = groups.filter(([run]) => run.scale === scale).length;
+    return `${count} at ${scale} scale`;
+  });
+  return [
+    `Not shown, as one run says little: ${counts.join(', ')}. \`npx cifar10-fast report results\` has them.`,
+  ];
+}
+
+/** For each machine a table with a row for each group of runs, and how many single runs there are besides. */
 export function resultsOf(grouped) {
   if (grouped.length === 0) return none;
   const machineOf = ([{ hardware, tensorflow }]) => `${hardware}; TensorFlow ${tensorflow}`;
-  const tables = unique(grouped.map(machineOf)).map((machine) => {
+  const titles =
+    'experiment, published % (full), scale, runs, test accuracy %, training s, precision, threads';
+  const parts = unique(grouped.map(machineOf)).map((machine) => {
     const own = grouped.filter((group) => machineOf(group) === machine);
     const nodes = unique(column(own.flat(), 'node')).toSorted(byText).join(', ');
-    const rows = own.map((group) => {
-      const [{ record, scale, precision, threads }] = group;
-      return [
-        [`\`${record}\``, ...changesIn(group[0]).map((change) => `\`${change}\``)].join(' '),
-        publishedOf(record),
-        scale,
-        group.length,
-        spread(column(group, 'accPercent'), 2),
-        secondsOf(group),
-        precision,
-        threads,
-      ];
-    });
-    const titles =
-      'experiment, published % (full), scale, runs, test accuracy %, training s, precision, threads';
-    return `${machine}, Node ${nodes}\n\n${markdownTable(titles.split(', '), rows)}`;
+    const rows = own
+      .filter((group) => !isSingle(group))
+      .map((group) => {
+        const [{ record, scale, precision, threads }] = group;
+        return [
+          [`\`${record}\``, ...changesIn(group[0]).map((change) => `\`${change}\``)].join(' '),
+          publishedOf(record),
+          scale,
+          group.length,
+          spread(column(group, 'accPercent'), 2),
+          secondsOf(group),
+          precision,
+          threads,
+        ];
+      });
+    const table = rows.length === 0 ? [] : [markdownTable(titles.split(', '), rows)];
+    return [`${machine}, Node ${nodes}`, ...table, ...singlesOf(own.filter(isSingle))].join('\n\n');
   });
-  return tables.join('\n\n');
+  return parts.join('\n\n');
 }
 
 /** Experiments that differ by one of the study's steps: before and after. */
