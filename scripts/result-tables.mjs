@@ -78,7 +78,7 @@ function singlesOf(groups) {
     return `${count} at ${scale} scale`;
   });
   return [
-    `Not shown, as one run says little: ${counts.join(', ')}. \`npx cifar10-fast report results\` has them.`,
+    `Single runs say little and are not shown: ${counts.join(', ')}. \`npx cifar10-fast report results\` prints them.`,
   ];
 }
 

@@ -119,7 +119,7 @@ test('results give mean, spread and number of runs, times of runs that were alon
     { ...result, record: 'one of mine', accPercent: 70, budgetSec: 600 },
     { ...result, scale: 'smoke', accPercent: 20, trainSec: 2 },
   ]);
-  const others = '`npx cifar10-fast report results` has them.';
+  const others = '`npx cifar10-fast report results` prints them.';
   const head = [
     '| experiment | published % (full) | scale | runs | test accuracy % | training s | precision | threads |',
     `|${' --- |'.repeat(8)}`,
@@ -130,9 +130,9 @@ test('results give mean, spread and number of runs, times of runs that were alon
       ...head,
       '| `demo` | 94.08 | pocket | 3 | 82.00 ± 0.50 | 102.0 ± 2.8 | bf16 | 2 |',
       '| `one of mine` `run.epochs=3` | - | full | 1 | 81.50 | - | bf16 | 2 |',
-      `\nNot shown, as one run says little: 3 at pocket scale, 1 at smoke scale. ${others}\n`,
+      `\nSingle runs say little and are not shown: 3 at pocket scale, 1 at smoke scale. ${others}\n`,
       'B; TensorFlow 2.21.0, Node 20.20.2\n',
-      `Not shown, as one run says little: 1 at pocket scale. ${others}`,
+      `Single runs say little and are not shown: 1 at pocket scale. ${others}`,
     ].join('\n'),
   );
 });
@@ -377,7 +377,7 @@ describe('add', () => {
       imagesPerSec: 1986.5,
       hardware: 'AMD EPYC, 2 cores, AVX2, 24 GB',
     });
-    expect(section(folder, 'results')).toContain('one run says little: 1 at pocket scale.');
+    expect(section(folder, 'results')).toContain('are not shown: 1 at pocket scale.');
     expect(readmeScript('--root', folder, 'add', run).stderr).toBe(
       `readme: ${run} is in results/ already.\n`,
     );
