@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CaptureError } from '../base/errors';
 import { filled } from '../base/host-tensor';
+import { summariseGraph } from './print';
 import { loadTensorflow } from './tensorflow';
 import { scalar, useSessions, vector } from '../../test/captured-sessions';
 
@@ -291,7 +292,8 @@ describe('constants of a step', () => {
 
   test('of one value may be large: TF.js multiplies by ones in the gradient of a sum', async () => {
     const size = 600 * 600;
-    const run = session({}).capture(
+    const state = session({});
+    const run = state.capture(
       'gradient',
       (_state, { x }) => ({
         outputs: {
@@ -299,15 +301,29 @@ describe('constants of a step', () => {
             .grad((t) => t.square().mean())(x)
             .sum(),
           ones: tf.ones([600, 600]).mul(x).sum(),
+          row: x
+            .max(0)
+            .mul(tf.ones([600, 600]))
+            .sum(),
+          taller: x.mul(tf.ones([2, 600, 600])).sum(),
+          threes: x.mul(tf.fill([600, 600], 3)).sum(),
           counts: tf.zeros([600, 600], 'int32').add(tf.scalar(2, 'int32')).sum(),
           truths: tf.ones([600, 600], 'bool').all(),
         },
       }),
       { x: filled([600, 600], 3) },
     );
-    const { sum, ones, counts, truths } = await run({ x: filled([600, 600], 3) });
+    const { sum, ones, row, taller, threes, counts, truths } = await run({
+      x: filled([600, 600], 3),
+    });
     expect(sum.data[0]).toBeCloseTo(6, 4);
     expect(ones.data[0]).toBe(3 * size);
+    expect([row, taller, threes].map(({ data }) => data[0])).toEqual(
+      [3, 6, 9].map((n) => n * size),
+    );
+    // A product with ones is recorded as a copy in their shape, or as nothing; three others remain.
+    const { byOp } = summariseGraph(state.recordings[0]);
+    expect([byOp.get('Mul'), byOp.get('BroadcastTo')]).toEqual([3, 3]);
     expect(counts).toEqual({ shape: [], data: new Int32Array([2 * size]) });
     expect(truths).toEqual({ shape: [], data: new Uint8Array([1]) });
   });

@@ -15,12 +15,6 @@ import type { Slot } from './slot';
 import { checkCount, isFeed, isHost, toHostTensor } from './step';
 import type { Feed, Recording, Run, Session } from './step';
 
-/** How captured steps are run. */
-export interface CapturedOptions extends GraphOptions {
-  /** Has XLA make one program of each step, and of all steps of a loop. */
-  readonly isCompiled?: boolean;
-}
-
 /** A state on the device: its variables, and runs on them in the order of their calls. */
 interface DeviceState {
   readonly graph: TensorGraph;
@@ -45,7 +39,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
   initial: S,
   precision: Precision,
   algorithms: Algorithms,
-  { isCompiled = false, ...options }: CapturedOptions,
+  options: GraphOptions,
 ): Session<S> {
   const device = openDeviceState(initial, options);
   const { graph, held, slots } = device;
@@ -57,6 +51,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
     recordings.push(found.recording);
     return runOf(name, found, device);
   };
+  const { isCompiled = false } = options;
   const captureOne = isCompiled ? captureCompiled : captureInline;
 
   return {

@@ -6,6 +6,7 @@ import { parseRunMetadata } from './profile';
 import type { NodeTime } from './profile';
 import type { GraphAddon, NativeFeed, NativeGraph, OutputRef } from './native';
 import type { OpAttribute } from './backend';
+import { loadTensorflow } from './tensorflow';
 
 /** TensorFlow's numbers for the element types that the engine meets. */
 export const dataType = {
@@ -52,6 +53,8 @@ export interface GraphEntry {
 export interface GraphOptions {
   /** Lets XLA compile the regions that it can, when they first run; convolutions of our own stay outside. */
   readonly xla?: boolean;
+  /** Has XLA make one program of each step, and of all steps of a loop: they are functions. */
+  readonly isCompiled?: boolean;
 }
 
 /** A TensorFlow graph that grows, and the session that runs it. */
@@ -116,9 +119,9 @@ export function dataTypeName(dtype: number): string {
 const natives = new WeakMap<TensorGraph, NativeGraph>();
 
 /** Opens an empty graph. Close it; its memory is the addon's. */
-export function openGraph({ xla = false }: GraphOptions = {}): TensorGraph {
+export function openGraph({ xla = false, isCompiled = false }: GraphOptions = {}): TensorGraph {
   const addon = loadGraphAddon();
-  const native = addon.create(sessionConfig(xla));
+  const native = addon.create(sessionConfig(xla, isCompiled));
   const entries: GraphEntry[] = [];
   let functions = 0;
   const graph: TensorGraph = {
@@ -336,15 +339,22 @@ function toHostArray(dtype: number, data: ArrayBuffer): HostArray {
 
 /**
  * A serialised ConfigProto, field numbers as in tensorflow/core/protobuf/config.proto and rewriter_config.proto:
- * gpu_options.allow_growth, so that a GPU's memory is taken as it is needed; graph_options.rewrite_options with
- * meta_optimizer_iterations = ONE, as a second pass of TensorFlow's graph optimiser makes no recording faster and costs a tenth
- * of a start; with XLA graph_options.optimizer_options.global_jit_level = ON_1.
+ * gpu_options.allow_growth, so that a GPU's memory is taken as it is needed; graph_options.rewrite_options for TensorFlow's
+ * graph optimiser: off on a CPU, where it makes no recording faster and takes up to a quarter of a start
+ * (disable_meta_optimizer); one pass on a GPU, and for functions that XLA compiles, from which it takes what is
+ * not used (meta_optimizer_iterations = ONE); with XLA graph_options.optimizer_options.global_jit_level = ON_1.
  */
-function sessionConfig(xla: boolean): Uint8Array {
-  const growth = [(6 << 3) | 2, 2, 4 << 3, 1];
-  const once = [(10 << 3) | 2, 4, (10 << 3) | 2, 2, 12 << 3, 1];
-  const jit = [(10 << 3) | 2, 4, (3 << 3) | 2, 2, 5 << 3, 1];
-  return Uint8Array.from([...growth, ...once, ...(xla ? jit : [])]);
+function sessionConfig(xla: boolean, isCompiled: boolean): Uint8Array {
+  const message = (field: number, content: readonly number[]): readonly number[] => [
+    (field << 3) | 2,
+    content.length,
+    ...content,
+  ];
+  const growth = message(6, [4 << 3, 1]);
+  // The number of the field that turns it off takes two bytes.
+  const rewrites = isCompiled || loadTensorflow().gpu ? [12 << 3, 1] : [0x98, 0x01, 1];
+  const jit = xla ? message(10, message(3, [5 << 3, 1])) : [];
+  return Uint8Array.from([...growth, ...message(10, message(10, rewrites)), ...jit]);
 }
 
 /** Bytes that a value takes. */

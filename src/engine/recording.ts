@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
 import type { Algorithms } from './conv-algorithm';
@@ -75,6 +76,7 @@ export function record<T>(
       op,
       attributes,
       inputs.map(recorded.value),
+      recorded.areOnes,
     ),
   );
   // TF.js seeds its own random tensors from here.
@@ -97,6 +99,8 @@ export function record<T>(
 interface RecordedValues extends Recorder {
   /** Takes note of a tensor that the step makes of numbers. */
   readonly note: (dataId: object) => void;
+  /** Whether a value is a large constant of ones. */
+  readonly areOnes: (value: Value) => boolean;
 }
 
 function createValues(
@@ -106,7 +110,9 @@ function createValues(
 ): RecordedValues {
   const values = new WeakMap<object, Value>();
   const written = new WeakSet<object>();
+  const ones = new WeakSet<Value>();
   return {
+    areOnes: (value) => ones.has(value),
     note: (dataId) => void written.add(dataId),
     tensor(value) {
       // In JavaScript low precision is float32, as TF.js has no other floating type.
@@ -126,6 +132,7 @@ function createValues(
       const isOwn = written.has(info.dataId) && tensorMap.has(info.dataId);
       const stored = isOwn ? tensorMap.get(info.dataId) : undefined;
       const constant = addConstant(graph, name, info, stored);
+      if (isFill(graph, constant) && Number(stored?.values?.[0]) === 1) ones.add(constant);
       values.set(info.dataId, constant);
       return constant;
     },
@@ -182,7 +189,13 @@ function addOperation(
   op: string,
   attributes: readonly OpAttribute[],
   read: readonly Value[],
+  areOnes: (value: Value) => boolean,
 ): readonly Value[] {
+  if (op === 'Mul') {
+    for (const [ones, other] of [read, [read[1], read[0]]]) {
+      if (areOnes(ones) && fits(other.shape, ones.shape)) return [broadcast(graph, other, ones)];
+    }
+  }
   const cast = castOperation(graph, precision, op, read, attributes);
   const own = addOwnConvolution(graph, algorithms, op, cast, read);
   if (own !== undefined) return [own];
@@ -254,6 +267,30 @@ function ownShapes(
     inputs.map(({ shape }) => shape),
     (name) => Number(attributes.find((attribute) => attribute.name === name)?.value),
   );
+}
+
+/** Whether TensorFlow broadcasts a shape to another. */
+function fits(shape: readonly number[], to: readonly number[]): boolean {
+  const skipped = to.length - shape.length;
+  return skipped >= 0 && shape.every((extent, at) => extent === 1 || extent === to[skipped + at]);
+}
+
+/** A value in the shape of another. */
+function broadcast(graph: TensorGraph, value: Value, { shape }: Pick<Value, 'shape'>): Value {
+  if (isDeepStrictEqual(value.shape, shape)) return value;
+  const dims = { dtype: dataType.int32, shape: [shape.length], data: Int32Array.from(shape) };
+  return graph.add(
+    'BroadcastTo',
+    [value, graph.constant(dims)],
+    [
+      { name: 'T', type: attributeType.type, value: value.dtype },
+      { name: 'Tidx', type: attributeType.type, value: dataType.int32 },
+    ],
+  ).outputs[0];
+}
+
+function isFill(graph: TensorGraph, { ref: [id] }: Value): boolean {
+  return graph.entries[id].op === 'Fill';
 }
 
 /** A tensor of one value. */
