@@ -306,7 +306,7 @@ describe('constants of a step', () => {
             .mul(tf.ones([600, 600]))
             .sum(),
           taller: x.mul(tf.ones([2, 600, 600])).sum(),
-          threes: x.mul(tf.fill([600, 600], 3)).sum(),
+          threes: x.mul(tf.tensor2d(new Float32Array(size).fill(3), [600, 600])).sum(),
           counts: tf.zeros([600, 600], 'int32').add(tf.scalar(2, 'int32')).sum(),
           truths: tf.ones([600, 600], 'bool').all(),
         },
