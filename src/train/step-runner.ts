@@ -1,5 +1,6 @@
 import type { GatherTables } from '../augment/gather';
 import { TrainError } from '../base/errors';
+import { countFlops } from '../engine/flops';
 import type { Session } from '../engine/session';
 import { isEmaStep, updateEma } from '../optim/ema';
 import type { GroupedHyperFeed } from '../optim/hyper';
@@ -53,19 +54,10 @@ export class StepRunner {
 
   /** Runs training steps of one stage in one call; `step` is the first. */
   async train(batches: readonly BatchFeed[], step: number): Promise<void> {
-    const { ema } = this.#training;
-    const feeds = batches.map((batch, index) => this.#trainFeed(batch, step + index));
-    const steps = this.#trainFor(this.#schedule.stageAt(step));
-    const isDue = (index: number): boolean =>
-      ema !== undefined && isEmaStep(ema, (step - 1 + index) % this.#schedule.stepsPerEpoch);
     if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
-    if (feeds.length === 1 || ema === undefined) {
-      await steps.run(feeds);
-      if (isDue(0)) await this.#runEma?.();
-    } else {
-      await steps.run(feeds.map((feed, index) => ({ ...feed, isAveraged: isDue(index) ? 1 : 0 })));
-    }
-    const action = this.#lookaheadAfter(step + feeds.length - 1);
+    await this.#trainFor(this.#schedule.stageAt(step)).run(this.#trainFeeds(batches, step));
+    if (batches.length === 1 && this.#isAverageDue(step)) await this.#runEma?.();
+    const action = this.#lookaheadAfter(step + batches.length - 1);
     if (action !== 'nothing') await this.#lookahead?.[action]();
   }
 
@@ -78,15 +70,26 @@ export class StepRunner {
     await this.#validFor(how).run(validFeeds(batches));
   }
 
-  /** Captures a training step for a batch of this size, without running it, and returns the recording's name. */
-  recordTrain(batch: BatchFeed, step: number): string {
+  /** Captures what {@link train} would run on batches of these sizes, and returns the recording's name. */
+  recordTrain(batches: readonly BatchFeed[], step: number): string {
     const steps = this.#trainFor(this.#schedule.stageAt(step));
-    return steps.record([this.#trainFeed(batch, step)]);
+    return steps.record(this.#trainFeeds(batches, step));
   }
 
-  /** Captures an evaluation as {@link recordTrain} does a training step. */
-  recordEvaluation(batch: BatchFeed, how: Evaluation): string {
-    return this.#validFor(how).record(validFeeds([batch]));
+  /** Captures what {@link evaluate} would run on batches of these sizes, and returns the recording's name. */
+  recordEvaluation(batches: readonly BatchFeed[], how: Evaluation): string {
+    return this.#validFor(how).record(validFeeds(batches));
+  }
+
+  /** FLOP of the recording of this name. @throws TrainError in eager mode, which records nothing */
+  flopsOf(name: string): number {
+    const recording = this.#session.recordings.find((each) => each.name === name);
+    if (recording === undefined) {
+      throw new TrainError(
+        'train: flops() counts a recorded graph, and eager mode has none. Capture the steps.',
+      );
+    }
+    return countFlops(recording);
   }
 
   /** Whether a call must end with this step. */
@@ -95,8 +98,19 @@ export class StepRunner {
     return stageAt(step) !== stageAt(step + 1) || this.#lookaheadAfter(step) !== 'nothing';
   }
 
-  #trainFeed(batch: BatchFeed, step: number): StepFeed {
-    return { batch, hyper: this.#schedule.hyperAt(step), step };
+  /** Feeds of a call. A loop averages within itself; after a single step that is a call of its own. */
+  #trainFeeds(batches: readonly BatchFeed[], first: number): StepFeed[] {
+    const averages = batches.length > 1 && this.#training.ema !== undefined;
+    return batches.map((batch, index) => {
+      const step = first + index;
+      const feed = { batch, hyper: this.#schedule.hyperAt(step), step };
+      return averages ? { ...feed, isAveraged: this.#isAverageDue(step) ? 1 : 0 } : feed;
+    });
+  }
+
+  #isAverageDue(step: number): boolean {
+    const { ema } = this.#training;
+    return ema !== undefined && isEmaStep(ema, (step - 1) % this.#schedule.stepsPerEpoch);
   }
 
   #trainFor(stage: Stage): Steps {

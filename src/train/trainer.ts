@@ -2,7 +2,6 @@ import { gatherTables } from '../augment/gather';
 import { DivergedError, TrainError } from '../base/errors';
 import { firstNotFinite } from '../base/host-tensor';
 import { createRng } from '../base/rng';
-import { countFlops } from '../engine/flops';
 import { createSession } from '../engine/session';
 import type { Session } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
@@ -171,6 +170,13 @@ class SessionTrainer implements Trainer {
     const learnt = await this.#readLearnt();
     const plain = this.#source.plainTraining();
     const { clock } = this.#context;
+    const midway = this.#midway();
+    // First all of them: before the run that follows a recording TensorFlow prepares its whole graph again.
+    for (const kinds of this.#trainCalls(plain.batches).values())
+      for (const { call, first } of kinds.values())
+        this.#runner.recordTrain(feedsOf(call, plain), first);
+    for (const how of [{}, ...(midway === undefined ? [] : [midway])])
+      for (const feeds of this.#evaluationCalls(how)) this.#runner.recordEvaluation(feeds, how);
     let trainSec = 0;
     for (const [{ key }, kinds] of this.#trainCalls(plain.batches)) {
       let stageSec = 0;
@@ -185,7 +191,6 @@ class SessionTrainer implements Trainer {
       trainSec += stageSec;
     }
     const { validStepSec, evaluationSec } = await this.#warmUpEvaluation({});
-    const midway = this.#midway();
     const midwaySec =
       midway === undefined ? evaluationSec : (await this.#warmUpEvaluation(midway)).evaluationSec;
     this.session.write(learnt);
@@ -204,18 +209,23 @@ class SessionTrainer implements Trainer {
   async #warmUpEvaluation(
     how: Evaluation,
   ): Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
-    const validation = this.#source.validation(how.images);
     let seconds = 0;
     let steps = 0;
-    for (const call of distinctCalls(callsOf(validation.batches, this.stepsPerCall))) {
-      const feeds = feedsOf(call, validation);
+    for (const feeds of this.#evaluationCalls(how)) {
       seconds += await recordedSec(() => this.#runner.evaluate(feeds, how), this.#context.clock);
-      steps += call.length;
-      // Of single batches the first one stands for all.
-      if (this.stepsPerCall === 1) break;
+      steps += feeds.length;
     }
     const validStepSec = seconds / steps;
-    return { validStepSec, evaluationSec: validation.batches.length * validStepSec };
+    const { batches } = this.#source.validation(how.images);
+    return { validStepSec, evaluationSec: batches.length * validStepSec };
+  }
+
+  /** Feeds of one evaluating call of each kind; of single batches the first one stands for all. */
+  #evaluationCalls({ images }: Evaluation): BatchFeed[][] {
+    const validation = this.#source.validation(images);
+    const calls = [...distinctCalls(callsOf(validation.batches, this.stepsPerCall))];
+    const chosen = this.stepsPerCall === 1 ? calls.slice(0, 1) : calls;
+    return chosen.map((call) => feedsOf(call, validation));
   }
 
   /** How test images are evaluated after every epoch but the last; undefined if as after the last. */
@@ -315,25 +325,16 @@ class SessionTrainer implements Trainer {
   };
 
   readonly flops: Trainer['flops'] = (): RunFlops => {
-    const flopsOfName = (name: string): number => {
-      const recording = this.session.recordings.find((each) => each.name === name);
-      if (recording === undefined) {
-        throw new TrainError(
-          'train: flops() counts a recorded graph, and eager mode has none. Capture the steps.',
-        );
-      }
-      return countFlops(recording);
-    };
     const plain = this.#source.plainTraining();
-    const [feed] = feedsOf(plain.batches.slice(0, 1), plain);
+    const feeds = feedsOf(plain.batches.slice(0, 1), plain);
     let train = 0;
     for (const { first, steps } of stageCounts(this.#stageAt, this.steps)) {
-      train += steps * flopsOfName(this.#runner.recordTrain(feed, first));
+      train += steps * this.#runner.flopsOf(this.#runner.recordTrain(feeds, first));
     }
     const validation = this.#source.validation();
     const evaluation = validation.batches.reduce((sum, batch) => {
-      const [validFeed] = feedsOf([batch], validation);
-      return sum + flopsOfName(this.#runner.recordEvaluation(validFeed, {}));
+      const name = this.#runner.recordEvaluation(feedsOf([batch], validation), {});
+      return sum + this.#runner.flopsOf(name);
     }, 0);
     return { train, evaluation };
   };
