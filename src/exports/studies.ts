@@ -131,7 +131,7 @@ export type {
 export { connectRay } from '../sweeps/ray';
 export type { RayCluster, RayOptions } from '../sweeps/ray';
 export { TrainerCache } from '../runs/trainer-cache';
-export type { ReadyRun } from '../runs/trainer-cache';
+export type { ReadyRun, TrainerPlan } from '../runs/trainer-cache';
 export { localExecutor, sweep } from '../sweeps/sweep';
 export type {
   Executor,

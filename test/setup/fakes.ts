@@ -21,26 +21,38 @@ case $1 in
     touch data_batch_{1..5}.bin test_batch.bin ;;
 esac`;
 
-export const fakeNpm = `
+/**
+ * Shows $AT_WORK that it is at work, and then is for 20 s. The trap is there before that: between two commands a shell would
+ * otherwise let a Ctrl-C pass.
+ */
+const hang = `
+hang() {
+  trap 'kill $!; exit 130' INT
+  sleep 20 >/dev/null 2>&1 &
+  touch "$AT_WORK"
+  wait
+}`;
+
+export const fakeNpm = `${hang}
 echo "npm $*" >>"$CALLS"
 rm -rf node_modules
 package=node_modules/@tensorflow/tfjs-node-gpu
 mkdir -p "$package/binding" node_modules/node-api-headers node_modules/node-addon-api
-if [[ \${FAKE_NPM:-} == hang ]]; then touch "$AT_WORK"; sleep 20; fi
+if [[ \${FAKE_NPM:-} == hang ]]; then hang; fi
 if [[ \${FAKE_NPM:-} == slow ]]; then sleep 1; fi
 if [[ \${FAKE_NPM:-} == network ]]; then echo 'npm error code ENOTFOUND' >&2; exit 1; fi
 touch "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc"
 touch node_modules/node-api-headers/package.json node_modules/node-addon-api/package.json
 echo 'added 7 packages in 1s'`;
 
-export const fakePython = `
+export const fakePython = `${hang}
 echo "python $*" >>"$CALLS"
 case "$*" in
   '-I -c '*) echo "\${FAKE_PYTHON:-3.11.7 ok}" ;;
   '-m venv '*)
     mkdir -p "\${*: -1}/bin"; cp "\${BASH_SOURCE[0]}" "\${*: -1}/bin/python" ;;
   *'-m pip '*' download '*)
-    if [[ \${FAKE_PIP:-} == hang ]]; then touch "$AT_WORK"; sleep 20; fi
+    if [[ \${FAKE_PIP:-} == hang ]]; then hang; fi
     if [[ \${FAKE_PIP:-} == network ]]; then
       echo 'WARNING: Retrying: NewConnectionError: Temporary failure in name resolution' >&2
       echo 'ERROR: No matching distribution found for tensorflow-cpu' >&2; exit 1
