@@ -45,7 +45,7 @@ export const train: Command = {
     'log-dir': { value: 'DIR', help: 'where the run folder is made (default runs)' },
     checkpoints: {
       value: 'N',
-      help: 'how many checkpoints to keep, one per epoch: the last N (default 2), or all',
+      help: 'how many checkpoints to keep, one per epoch: the last N (default 2; 0 for none), or all',
     },
     resume: {
       value: 'FOLDER',
