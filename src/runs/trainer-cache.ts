@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import type { Progress } from '../text/progress';
+import { wallClock } from '../train/timer';
 import type { Snapshot, WarmUp, Watch } from '../train/training';
 import { prepareRun } from './prepare';
 import type { PreparedRun } from './prepare';
@@ -35,8 +36,14 @@ export class TrainerCache {
   /** A trainer for a run, at its start or at a snapshot. It belongs to the cache, and serves until the next call. */
   async ready(
     plan: TrainerPlan,
-    { data, from, ...watch }: Watch & { readonly data: Cifar10; readonly from?: Snapshot },
+    {
+      data,
+      from,
+      clock = wallClock,
+      ...others
+    }: Watch & { readonly data: Cifar10; readonly from?: Snapshot },
   ): Promise<ReadyRun> {
+    const watch = { clock, ...others };
     const { seed, mode, precision, xla, algorithms } = plan;
     const engine = { mode, precision, xla, ...(algorithms === undefined ? {} : { algorithms }) };
     this.#onProgress = watch.onProgress;

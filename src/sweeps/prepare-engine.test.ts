@@ -5,8 +5,10 @@ import { scaled } from '../catalogue/scale';
 import type { Cifar10 } from '../data/cifar10';
 import { loadGraphAddon } from '../engine/native';
 import { prepareRun } from '../runs/prepare';
+import { trainExperiment } from '../runs/train';
 import { TrainerCache } from '../runs/trainer-cache';
 import * as training from '../train/trainer';
+import type { RunJob } from './job';
 import { prepareEngine } from './prepare-engine';
 import { noiseData } from '../../test/noise-data';
 
@@ -29,8 +31,17 @@ test.each(hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const))(
     const { algorithms } = await prepareEngine(job, () => Promise.resolve(data), trainers);
     // The first of its runs starts with the trainer that has measured.
     const created = vi.spyOn(training, 'createTrainer');
-    const plan = { ...engine, experiment, seed: 1, algorithms };
-    await trainers.ready(plan, { data, onProgress: () => undefined });
+    const given = JSON.parse(
+      JSON.stringify({ experiment, engine: { ...engine, algorithms } }),
+    ) as Pick<RunJob, 'experiment' | 'engine'>;
+    const onProgress = (): void => undefined;
+    await trainExperiment(given.experiment, {
+      data,
+      seed: 1,
+      engine: given.engine,
+      trainers,
+      onProgress,
+    });
     expect(created).not.toHaveBeenCalled();
     trainers.dispose();
     created.mockRestore();
