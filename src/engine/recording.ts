@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
 import type { Algorithms } from './conv-algorithm';
 import { attributeType, dataType } from './graph';
@@ -132,7 +132,8 @@ function createValues(
       const isOwn = written.has(info.dataId) && tensorMap.has(info.dataId);
       const stored = isOwn ? tensorMap.get(info.dataId) : undefined;
       const constant = addConstant(graph, name, info, stored);
-      if (isFill(graph, constant) && Number(stored?.values?.[0]) === 1) ones.add(constant);
+      const isFill = graph.entries[constant.ref[0]].op === 'Fill';
+      if (isFill && Number(stored?.values?.[0]) === 1) ones.add(constant);
       values.set(info.dataId, constant);
       return constant;
     },
@@ -193,7 +194,8 @@ function addOperation(
 ): readonly Value[] {
   if (op === 'Mul') {
     for (const [ones, other] of [read, [read[1], read[0]]]) {
-      if (areOnes(ones) && fits(other.shape, ones.shape)) return [broadcast(graph, other, ones)];
+      const product = areOnes(ones) ? productWithOnes(graph, other, ones) : undefined;
+      if (product !== undefined) return [product];
     }
   }
   const cast = castOperation(graph, precision, op, read, attributes);
@@ -269,19 +271,15 @@ function ownShapes(
   );
 }
 
-/** Whether TensorFlow broadcasts a shape to another. */
-function fits(shape: readonly number[], to: readonly number[]): boolean {
-  const skipped = to.length - shape.length;
-  return skipped >= 0 && shape.every((extent, at) => extent === 1 || extent === to[skipped + at]);
-}
-
-/** A value in the shape of another. */
-function broadcast(graph: TensorGraph, value: Value, { shape }: Pick<Value, 'shape'>): Value {
-  if (isDeepStrictEqual(value.shape, shape)) return value;
-  const dims = { dtype: dataType.int32, shape: [shape.length], data: Int32Array.from(shape) };
+/** The product of a value and ones, without multiplying; undefined if it has the shape of neither. */
+function productWithOnes(graph: TensorGraph, value: Value, ones: Value): Value | undefined {
+  const [from, to] = [value.shape, ones.shape].map((shape) => [...shape]);
+  const product = tf.broadcast_util.assertAndGetBroadcastShape(from, to);
+  if (isDeepStrictEqual(product, from)) return value;
+  if (!isDeepStrictEqual(product, to)) return undefined;
   return graph.add(
     'BroadcastTo',
-    [value, graph.constant(dims)],
+    [value, shapeConstant(graph, to)],
     [
       { name: 'T', type: attributeType.type, value: value.dtype },
       { name: 'Tidx', type: attributeType.type, value: dataType.int32 },
@@ -289,8 +287,9 @@ function broadcast(graph: TensorGraph, value: Value, { shape }: Pick<Value, 'sha
   ).outputs[0];
 }
 
-function isFill(graph: TensorGraph, { ref: [id] }: Value): boolean {
-  return graph.entries[id].op === 'Fill';
+function shapeConstant(graph: TensorGraph, shape: readonly number[]): Value {
+  const data = Int32Array.from(shape);
+  return graph.constant({ dtype: dataType.int32, shape: [shape.length], data });
 }
 
 /** A tensor of one value. */
@@ -299,10 +298,9 @@ function fill(
   { dtype, shape }: Pick<Stored, 'dtype' | 'shape'>,
   value: tf.TypedArray,
 ): Value {
-  const dims = { dtype: dataType.int32, shape: [shape.length], data: Int32Array.from(shape) };
   return graph.add(
     'Fill',
-    [graph.constant(dims), graph.constant({ dtype, shape: [], data: value })],
+    [shapeConstant(graph, shape), graph.constant({ dtype, shape: [], data: value })],
     [
       { name: 'T', type: attributeType.type, value: dtype },
       { name: 'index_type', type: attributeType.type, value: dataType.int32 },

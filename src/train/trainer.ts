@@ -170,15 +170,16 @@ class SessionTrainer implements Trainer {
     const learnt = await this.#readLearnt();
     const plain = this.#source.plainTraining();
     const { clock } = this.#context;
+    const stages = this.#trainCalls(plain.batches);
     const midway = this.#midway();
     // First all of them: before the run that follows a recording TensorFlow prepares its whole graph again.
-    for (const kinds of this.#trainCalls(plain.batches).values())
+    for (const kinds of stages.values())
       for (const { call, first } of kinds.values())
         this.#runner.recordTrain(feedsOf(call, plain), first);
-    for (const how of [{}, ...(midway === undefined ? [] : [midway])])
-      for (const feeds of this.#evaluationCalls(how)) this.#runner.recordEvaluation(feeds, how);
+    const timeEvaluation = this.#recordEvaluation({});
+    const timeMidway = midway === undefined ? undefined : this.#recordEvaluation(midway);
     let trainSec = 0;
-    for (const [{ key }, kinds] of this.#trainCalls(plain.batches)) {
+    for (const [{ key }, kinds] of stages) {
       let stageSec = 0;
       let stageSteps = 0;
       for (const { call, first, steps } of kinds.values()) {
@@ -190,9 +191,8 @@ class SessionTrainer implements Trainer {
       this.#times.set(key, stageSec / stageSteps);
       trainSec += stageSec;
     }
-    const { validStepSec, evaluationSec } = await this.#warmUpEvaluation({});
-    const midwaySec =
-      midway === undefined ? evaluationSec : (await this.#warmUpEvaluation(midway)).evaluationSec;
+    const { validStepSec, evaluationSec } = await timeEvaluation();
+    const midwaySec = (await timeMidway?.())?.evaluationSec ?? evaluationSec;
     this.session.write(learnt);
     const trainStepSec = trainSec / this.steps;
     const epochSec = this.stepsPerEpoch * trainStepSec + midwaySec;
@@ -206,26 +206,27 @@ class SessionTrainer implements Trainer {
     return callKinds(batches, { stageAt, endsCall, stepsPerCall, stepsPerEpoch, steps });
   }
 
-  async #warmUpEvaluation(
+  /** Captures one call of each kind that an evaluation makes, and returns what times them. */
+  #recordEvaluation(
     how: Evaluation,
-  ): Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
-    let seconds = 0;
-    let steps = 0;
-    for (const feeds of this.#evaluationCalls(how)) {
-      seconds += await recordedSec(() => this.#runner.evaluate(feeds, how), this.#context.clock);
-      steps += feeds.length;
-    }
-    const validStepSec = seconds / steps;
-    const { batches } = this.#source.validation(how.images);
-    return { validStepSec, evaluationSec: batches.length * validStepSec };
-  }
-
-  /** Feeds of one evaluating call of each kind; of single batches the first one stands for all. */
-  #evaluationCalls({ images }: Evaluation): BatchFeed[][] {
-    const validation = this.#source.validation(images);
-    const calls = [...distinctCalls(callsOf(validation.batches, this.stepsPerCall))];
-    const chosen = this.stepsPerCall === 1 ? calls.slice(0, 1) : calls;
-    return chosen.map((call) => feedsOf(call, validation));
+  ): () => Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
+    const validation = this.#source.validation(how.images);
+    const kinds = [...distinctCalls(callsOf(validation.batches, this.stepsPerCall))];
+    // Of single batches the first one stands for all.
+    const calls = (this.stepsPerCall === 1 ? kinds.slice(0, 1) : kinds).map((call) =>
+      feedsOf(call, validation),
+    );
+    for (const feeds of calls) this.#runner.recordEvaluation(feeds, how);
+    return async () => {
+      let seconds = 0;
+      let steps = 0;
+      for (const feeds of calls) {
+        seconds += await recordedSec(() => this.#runner.evaluate(feeds, how), this.#context.clock);
+        steps += feeds.length;
+      }
+      const validStepSec = seconds / steps;
+      return { validStepSec, evaluationSec: validation.batches.length * validStepSec };
+    };
   }
 
   /** How test images are evaluated after every epoch but the last; undefined if as after the last. */
