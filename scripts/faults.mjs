@@ -128,7 +128,7 @@ export const faults = [
     'src/kernel/history.ts',
     'if (size <= mostBytes) return',
     'if (size > mostBytes) return',
-    'src/kernel test/kernel/protocol.test.ts',
+    'src/kernel test/kernel/lifetime.test.ts',
   ],
   // setup
   [

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
+import { figuresOf, rowsIn } from './cli-training';
 
 /** `sweep`, `worker` and `report` as their user meets them: processes on CIFAR-10 from the cache. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-sweep-'));
@@ -44,16 +45,7 @@ const sweepOf = (logDir: string, runs: number, ...more: string[]): string[] => [
 ];
 
 /** Everything that the same seed must give again, to the last bit. */
-const figures = (folder: string): unknown[] =>
-  jsonLines(readFileSync(join(folder, 'log.jsonl'), 'utf8')).map((line) => {
-    const { epoch, lr, train, valid } = line as {
-      epoch: number;
-      lr: number;
-      train: Record<string, number>;
-      valid: Record<string, number>;
-    };
-    return [epoch, lr, train['loss'], train['acc'], valid['loss'], valid['acc']];
-  });
+const figuresIn = (folder: string): unknown[] => figuresOf(rowsIn(folder));
 
 describe('sweep', () => {
   test(
@@ -77,7 +69,9 @@ describe('sweep', () => {
       }
       for (const seed of [0, 1]) {
         const name = `demo-smoke-${seed}`;
-        expect(figures(join(scratch, 'two', name))).toEqual(figures(join(scratch, 'one', name)));
+        expect(figuresIn(join(scratch, 'two', name))).toEqual(
+          figuresIn(join(scratch, 'one', name)),
+        );
       }
     },
     long,
@@ -102,7 +96,7 @@ describe('sweep', () => {
       expect(runs.filter((line) => line.finishedBefore).map(({ seed }) => seed)).toEqual([0]);
       expect(statSync(join(scratch, 'stopped/demo-smoke-0/run.json')).mtimeMs).toBe(before);
       for (const { seed, folder } of runs) {
-        expect(figures(folder)).toEqual(figures(join(scratch, `one/demo-smoke-${seed}`)));
+        expect(figuresIn(folder)).toEqual(figuresIn(join(scratch, `one/demo-smoke-${seed}`)));
       }
       const text = (await cli(sweepOf('stopped', 2))).stdout;
       expect(text).toMatch(/^0 of 2 runs to do, 2 finished before; smoke scale, /);
@@ -122,8 +116,8 @@ describe('sweep', () => {
       );
       expect(code).toBe(0);
       expect(readdirSync(join(scratch, 'killed'))).toEqual(['demo-smoke-1']);
-      expect(figures(join(scratch, 'killed/demo-smoke-1'))).toEqual(
-        figures(join(scratch, 'one/demo-smoke-1')),
+      expect(figuresIn(join(scratch, 'killed/demo-smoke-1'))).toEqual(
+        figuresIn(join(scratch, 'one/demo-smoke-1')),
       );
     },
     long,

@@ -12,7 +12,8 @@ import type { FinishedRun } from '../src/runs/run';
 import { resumeRun, trainExperiment } from '../src/runs/train';
 import type { ResumeOptions, TrainOptions } from '../src/runs/train';
 import { noiseData } from './noise-data';
-import { figures, stopAfter } from './small-training';
+import { figures } from './epoch-row';
+import { stopAfter } from './small-training';
 
 /** What the tests change in `run.json`. */
 export type RunFile = FinishedRun & { readonly record: string };

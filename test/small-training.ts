@@ -11,8 +11,9 @@ import { crossEntropyLoss } from '../src/nn/loss';
 import type { AnyLayer } from '../src/nn/network';
 import { maxPool } from '../src/nn/pool';
 import { createTrainer } from '../src/train/trainer';
-import type { EpochRow, Examples, Trainer, Training, Watch } from '../src/train/training';
+import type { Examples, Trainer, Training, Watch } from '../src/train/training';
 import type { Model } from '../src/train/steps';
+import { figures } from './epoch-row';
 
 /** Pixels of each side of the images. */
 export const side = 8;
@@ -87,11 +88,6 @@ export async function lend<T>(
   } finally {
     trainer.dispose();
   }
-}
-
-/** A row without its times, which no seed gives. */
-export function figures({ epoch, lr, train, valid }: EpochRow): readonly number[] {
-  return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
 }
 
 /** Rows and final state of some epochs. */

@@ -368,3 +368,9 @@ export function byteSizeOf({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): nu
   };
   return (width[dtype] ?? 1) * sizeOf(shape);
 }
+
+/** A shape as TensorFlow's operations take it: one int32 an axis. */
+export function shapeConstant(graph: TensorGraph, shape: readonly number[]): Value {
+  const data = Int32Array.from(shape);
+  return graph.constant({ dtype: dataType.int32, shape: [shape.length], data });
+}

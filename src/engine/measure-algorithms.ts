@@ -10,7 +10,7 @@ import type {
   ConvShape,
 } from './conv-algorithm';
 import { addConvolution } from './direct-convolution';
-import { attributeType, dataType, openGraph } from './graph';
+import { attributeType, dataType, openGraph, shapeConstant } from './graph';
 import type { TensorGraph, Value } from './graph';
 import { addVariable, assignVariable, readVariable } from './variable';
 
@@ -79,18 +79,11 @@ function addCandidates(
   conv: ConvShape,
 ): { readonly inits: number[]; readonly results: Value[] } {
   const { precision, images, height, width, inputChannels, outputChannels } = conv;
-  const [outputHeight, outputWidth] = outputExtents(conv);
   const inits: number[] = [];
-  const shapeOf = (extents: readonly number[]): Value =>
-    graph.constant({
-      dtype: dataType.int32,
-      shape: [extents.length],
-      data: Int32Array.from(extents),
-    });
   const filled = (extents: readonly number[], dtype: number): Value => {
     const random = graph.add(
       'RandomStandardNormal',
-      [shapeOf(extents)],
+      [shapeConstant(graph, extents)],
       [
         type('dtype', dataType.float32),
         { name: 'seed', type: attributeType.int, value: extents.length },
@@ -103,42 +96,38 @@ function addCandidates(
   };
   const dtype = precision === 'bf16' ? dataType.bfloat16 : dataType.float32;
   const x = filled([images, height, width, inputChannels], dtype);
-  const dy = filled([images, outputHeight, outputWidth, outputChannels], dtype);
+  const dy = filled([images, ...outputExtents(conv), outputChannels], dtype);
   const kernel = filled([3, 3, inputChannels, outputChannels], dataType.float32);
+  const a = pass === 'input-gradient' ? dy : x;
+  const b = pass === 'kernel-gradient' ? dy : kernel;
+  const results = offered.map((algorithm) =>
+    algorithm === 'direct'
+      ? addDirect(graph, pass, conv, { x, dy, kernel })
+      : algorithms.add(graph, pass, algorithm, conv, a, b),
+  );
+  return { inits, results };
+}
+
+/** TensorFlow's own convolution of `x` or `dy` (in the convolution's precision) and `kernel` (in fp32), or its gradient. */
+function addDirect(
+  graph: TensorGraph,
+  pass: ConvPass,
+  conv: ConvShape,
+  { x, dy, kernel }: Readonly<Record<'x' | 'dy' | 'kernel', Value>>,
+): Value {
+  const { dtype } = x;
+  const [outputHeight, outputWidth] = outputExtents(conv);
+  const after = [1 - (conv.height - outputHeight), 1 - (conv.width - outputWidth)];
+  const isPadded = after[0] >= 0 || after[1] >= 0;
+  const low = graph.cast(kernel, dtype);
   const attributes = [
     type('T', dtype),
     { name: 'strides', type: attributeType.int, value: [1, 1, 1, 1] },
   ];
-  const after = [1 - (height - outputHeight), 1 - (width - outputWidth)];
-  const isPadded = after[0] >= 0 || after[1] >= 0;
-  const direct = (): Value => {
-    const low = graph.cast(kernel, dtype);
-    const padding = isPadded ? 'SAME' : 'VALID';
-    const gradients = [
-      ...attributes,
-      { name: 'padding', type: attributeType.string, value: padding },
-    ];
-    switch (pass) {
-      case 'forward':
-        return addConvolution(graph, 'Conv2D', [x, low], [...attributes, ...paddingFor(after)]);
-      case 'input-gradient':
-        return addConvolution(
-          graph,
-          'Conv2DBackpropInput',
-          [shapeOf(x.shape), low, whole()],
-          gradients,
-        );
-      case 'kernel-gradient':
-        return addConvolution(
-          graph,
-          'Conv2DBackpropFilter',
-          [x, shapeOf(kernel.shape), whole()],
-          gradients,
-        );
-      default:
-        return pass satisfies never;
-    }
-  };
+  const gradients = [
+    ...attributes,
+    { name: 'padding', type: attributeType.string, value: isPadded ? 'SAME' : 'VALID' },
+  ];
   /** The gradient with zeros where outputs were left out, as TensorFlow's gradients of the whole convolution take it. */
   const whole = (): Value => {
     if (!isPadded || (after[0] === 1 && after[1] === 1)) return dy;
@@ -150,12 +139,22 @@ function addCandidates(
       [type('T', dtype), type('Tpaddings', dataType.int32)],
     ).outputs[0];
   };
-  const a = pass === 'input-gradient' ? dy : x;
-  const b = pass === 'kernel-gradient' ? dy : kernel;
-  const results = offered.map((algorithm) =>
-    algorithm === 'direct' ? direct() : algorithms.add(graph, pass, algorithm, conv, a, b),
-  );
-  return { inits, results };
+  const shapeOf = ({ shape }: Value): Value => shapeConstant(graph, shape);
+  switch (pass) {
+    case 'forward':
+      return addConvolution(graph, 'Conv2D', [x, low], [...attributes, ...paddingFor(after)]);
+    case 'input-gradient':
+      return addConvolution(graph, 'Conv2DBackpropInput', [shapeOf(x), low, whole()], gradients);
+    case 'kernel-gradient':
+      return addConvolution(
+        graph,
+        'Conv2DBackpropFilter',
+        [x, shapeOf(kernel), whole()],
+        gradients,
+      );
+    default:
+      return pass satisfies never;
+  }
 }
 
 function type(name: string, value: number): OpAttribute {

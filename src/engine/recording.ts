@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { CaptureError } from '../base/errors';
 import type { Algorithms } from './conv-algorithm';
-import { attributeType, dataType } from './graph';
+import { attributeType, dataType, shapeConstant } from './graph';
 import type { TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { withOwnKernels } from './raw/own-kernels';
@@ -285,11 +285,6 @@ function productWithOnes(graph: TensorGraph, value: Value, ones: Value): Value |
       { name: 'Tidx', type: attributeType.type, value: dataType.int32 },
     ],
   ).outputs[0];
-}
-
-function shapeConstant(graph: TensorGraph, shape: readonly number[]): Value {
-  const data = Int32Array.from(shape);
-  return graph.constant({ dtype: dataType.int32, shape: [shape.length], data });
 }
 
 /** A tensor of one value. */

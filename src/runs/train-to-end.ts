@@ -87,17 +87,10 @@ export async function trainToEnd(
     const rows = from?.rows ?? [];
     const wanted = plan.budget ?? limitOf(atMostSec, pace.epochSec * trainer.epochs);
     const keeper =
-      wanted === undefined
-        ? undefined
-        : keepBudget(wanted, rows, {
-            trainer,
-            warmUp,
-            clock: pace.clock,
-            startedAt,
-            unfinishedSec,
-          });
+      wanted &&
+      keepBudget(wanted, rows, { trainer, warmUp, clock: pace.clock, startedAt, unfinishedSec });
     checkDuration(pace.epochSec * (trainer.epochs - rows.length));
-    const budget = keeper === undefined ? {} : { budget: keeper.budget };
+    const budget = keeper && { budget: keeper.budget };
     const ready = { ...plan, algorithms, preprocessSec, rows, ...budget };
     store = await open(ready);
     const run = { ...ready, ...store?.run };

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/expect-close';
-import { figures, lend, stopAfter } from '../../test/small-training';
+import { figures } from '../../test/epoch-row';
+import { lend, stopAfter } from '../../test/small-training';
 import { crop } from '../augment/crop';
 import { flipLR } from '../augment/flip';
 import { InterruptedError, TrainError } from '../base/errors';

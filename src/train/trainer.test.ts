@@ -15,16 +15,8 @@ import { maxPool } from '../nn/pool';
 import { createTrainer } from './trainer';
 import type { EpochRow, Examples, Snapshot, Training, Watch } from './training';
 import type { FoldStep, Work } from './steps';
-import {
-  side,
-  examples,
-  apart,
-  training,
-  using,
-  figures,
-  run,
-  stopAfter,
-} from '../../test/small-training';
+import { figures } from '../../test/epoch-row';
+import { side, examples, apart, training, using, run, stopAfter } from '../../test/small-training';
 
 beforeAll(() => {
   loadTensorflow();
