@@ -13,12 +13,13 @@ import type { FinishedRun, PlannedRun } from '../runs/run';
 import { keepCheckpoint, readCheckpoint } from '../runs/checkpoint';
 import { openRunFolder } from '../runs/folder';
 import { comparison, epochRows, recordedRuns } from './compare-runs';
+import * as preparation from '../runs/prepare';
 import * as trainings from '../runs/train';
 import * as scale from './notebook-scale';
 import { isShown } from '../base/interrupt';
 import { resumeLive, trainLive } from './train-live';
 import { noise, noiseData } from '../../test/noise-data';
-import { backbone } from '../../test/small-run';
+import { backbone, bits } from '../../test/small-run';
 
 const data = noiseData(128, 32);
 /** A network that is soon recorded. */
@@ -95,6 +96,15 @@ describe('trainLive', () => {
     expect(table).toMatch(/^demo\n.*test accuracy %/);
     expect(table).toMatch(/this notebook, 2 runs +smoke +[\d.]+ ± [\d.]+/);
     expect(table).toMatch(/published +full +94.08 +79.0 +V100; /);
+  });
+
+  test('prepares a trainer once for all seeds of an experiment', async () => {
+    const prepare = vi.spyOn(preparation, 'prepareRun');
+    const shared = await trainLive(demo, { seeds: [0, 1], scale: 'smoke', data, logDir });
+    expect(prepare).toHaveBeenCalledTimes(1);
+    const alone = await trainLive(demo, { seeds: [1], scale: 'smoke', data, logDir });
+    expect(prepare).toHaveBeenCalledTimes(2);
+    expect(bits(shared[1])).toEqual(bits(alone[0]));
   });
 
   test('says of a run that diverged where it did, and tells long names apart by their ends', async () => {

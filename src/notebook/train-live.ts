@@ -11,6 +11,7 @@ import { scaled } from '../catalogue/scale';
 import { findAnyRuns, findFinished } from '../runs/find-runs';
 import type { FinishedRun, PlannedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
+import { TrainerCache } from '../runs/trainer-cache';
 import type { Expected } from '../runs/train-to-end';
 import { cellData } from './cell-data';
 import { openLiveScreen } from './live-screen';
@@ -221,34 +222,41 @@ async function trainAll(
     series.runs = found.map(({ run }) => run);
     screen.take(found);
   }
-  for (const [index, { experiment, ...how }] of planned.entries()) {
-    if (series.runs[index] !== undefined) continue;
-    const before = series.folder;
-    const { onStart, ...watch } = screen.begin(index, experiment.run.epochs);
-    const followed = {
-      data,
-      signal,
-      ...watch,
-      onStart: (run: PlannedRun, { epochSec }: Expected): void => {
-        if (run.path !== undefined) series.folder = run.path;
-        const totalSec = onStart(run, epochSec);
-        if (series.scale === undefined && totalSec > limitSec) throw new TooLong(totalSec);
-        series.scale = scale;
-      },
-    };
-    try {
-      series.runs[index] =
-        before === undefined
-          ? await trainExperiment(experiment, { logDir, ...how, ...followed })
-          : await resumeRun(before, followed);
-      delete series.folder;
-    } catch (error) {
-      if (error instanceof TooLong && series.folder !== undefined) {
-        // Nothing was trained yet: the folder that was made for it goes again.
-        await rm(series.folder, { recursive: true });
+  // Seeds of one experiment share what is recorded and measured.
+  const trainers = new TrainerCache();
+  try {
+    for (const [index, { experiment, ...how }] of planned.entries()) {
+      if (series.runs[index] !== undefined) continue;
+      const before = series.folder;
+      const { onStart, ...watch } = screen.begin(index, experiment.run.epochs);
+      const followed = {
+        data,
+        signal,
+        trainers,
+        ...watch,
+        onStart: (run: PlannedRun, { epochSec }: Expected): void => {
+          if (run.path !== undefined) series.folder = run.path;
+          const totalSec = onStart(run, epochSec);
+          if (series.scale === undefined && totalSec > limitSec) throw new TooLong(totalSec);
+          series.scale = scale;
+        },
+      };
+      try {
+        series.runs[index] =
+          before === undefined
+            ? await trainExperiment(experiment, { logDir, ...how, ...followed })
+            : await resumeRun(before, followed);
         delete series.folder;
+      } catch (error) {
+        if (error instanceof TooLong && series.folder !== undefined) {
+          // Nothing was trained yet: the folder that was made for it goes again.
+          await rm(series.folder, { recursive: true });
+          delete series.folder;
+        }
+        throw error;
       }
-      throw error;
     }
+  } finally {
+    trainers.dispose();
   }
 }
