@@ -15,7 +15,7 @@ const command: Command = {
 const changes = (line: string): unknown => changesOf(parseFlags(command, line.split(' ')));
 
 describe('changesOf', () => {
-  test('short flags are overrides, before those of --set', () => {
+  test('short flags become overrides, before those of --set', () => {
     expect(changes('--set optim.momentum=0.8 --lr 0.6 --epochs 8 --batch-size=128')).toEqual([
       { path: 'run.epochs', value: 8 },
       { path: 'data.batchSize', value: 128 },

@@ -3,7 +3,7 @@ import type { Experiment } from '../catalogue/experiment';
 import { overridden, parseOverride } from '../catalogue/override';
 import type { Flag, Given } from './flags';
 
-/** Flags that change an experiment, which {@link changesOf} reads. */
+/** Flags that change an experiment, read by {@link changesOf}. */
 export const changeFlags: Readonly<Record<'epochs' | 'lr' | 'batch-size' | 'set', Flag>> = {
   epochs: { value: 'N', help: 'length of the run: short for --set run.epochs=N' },
   lr: { value: 'RATE', help: 'highest learning rate: short for --set optim.lr=RATE' },
@@ -31,9 +31,9 @@ const short = [
 ] as const;
 
 /**
- * The changes that the flags ask for: the short ones first, then `--set` in the order in which it is given.
+ * The changes that the flags request: the short flags first, then each `--set` in order.
  *
- * @throws UsageError if a short flag has no number, or a value is given by both
+ * @throws UsageError if the value of a short flag is not a positive number, or `--set` changes the same value
  * @throws ExperimentError if `--set` is not PATH=VALUE
  */
 export function changesOf({ values, lists }: Given): Change[] {
@@ -60,7 +60,7 @@ export function changesOf({ values, lists }: Given): Change[] {
   return [...changes, ...set];
 }
 
-/** @throws ExperimentError if a path does not exist, or its value does not fit */
+/** @throws ExperimentError if a path does not exist, or its value is invalid */
 export function withChanges(experiment: Experiment, changes: readonly Change[]): Experiment {
   return changes.reduce((now, { path, value }) => overridden(now, path, value), experiment);
 }

@@ -2,9 +2,9 @@ import type { Command } from './flags';
 
 /** A command as the help lists it, before its module is loaded. */
 export interface CommandEntry {
-  /** In one line. */
+  /** One line. */
   readonly summary: string;
-  /** Loads the command with what it needs: up to half a second for those that train. */
+  /** Loads the command and its dependencies, which takes up to half a second for those that train. */
   readonly load: () => Promise<Command>;
 }
 

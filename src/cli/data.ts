@@ -6,14 +6,14 @@ import type { Display } from './terminal';
 import type { Command, Given } from './flags';
 import { interruptSignal } from './stop-signals';
 
-/** Where fetching or reading stands, in a line; the source comes last, so that a narrow terminal cuts nothing else off. */
+/** Progress of fetching or reading, on one line. The source comes last, so that a narrow terminal cuts off nothing else. */
 function dataLine({ phase, source, doneBytes, totalBytes }: DataProgress): string {
   const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
   const of = totalBytes === undefined ? '' : ` of ${megabytes(totalBytes)}`;
   return `CIFAR-10: ${phase} ${megabytes(doneBytes)}${of}, ${source}`;
 }
 
-/** CIFAR-10 from where `--data-dir` says, or as {@link loadCifar10} finds it, with its progress on the display. */
+/** Loads CIFAR-10 from `--data-dir`, or as {@link loadCifar10} finds it, and shows progress on the display. */
 export async function loadData(
   given: Given,
   display: Display,

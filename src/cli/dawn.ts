@@ -19,7 +19,7 @@ import { writeOutput } from './output';
 import { interruptSignal } from './stop-signals';
 import { disturbanceText } from './train-text';
 
-/** A script of the study as a command: its experiment, its flags, what it prints. */
+/** A script of the study as a command: its experiment, its flags, its output. */
 function script(name: 'dawn' | 'new-dawn'): Command {
   return {
     name,
@@ -56,7 +56,7 @@ function script(name: 'dawn' | 'new-dawn'): Command {
       const { signal, release } = interruptSignal((text) => display.note(text));
       const rows: DawnbenchRow[] = [];
       try {
-        // First of all: a folder that cannot be written is an error at once.
+        // Comes first, so that a folder that cannot be written fails immediately.
         await makeFolder(logDir, '--log-dir');
         const log = given.values.has('log-dir') ? await freeLog(logDir) : undefined;
         say('Loading CIFAR-10');
@@ -96,7 +96,7 @@ function script(name: 'dawn' | 'new-dawn'): Command {
   };
 }
 
-/** `logs.tsv` of a folder, or `logs-2.tsv` and so on if that is taken: an earlier log stays. */
+/** `logs.tsv` in a folder, or `logs-2.tsv` and so on if that exists: earlier logs are kept. */
 async function freeLog(folder: string): Promise<string> {
   for (let attempt = 1; ; attempt++) {
     const path = join(folder, attempt === 1 ? 'logs.tsv' : `logs-${attempt}.tsv`);

@@ -10,7 +10,7 @@ import { oneOf } from './flags';
 import type { Command } from './flags';
 import { writeOutput } from './output';
 
-/** `draw`: an experiment's network as a picture. */
+/** `draw`: draws an experiment's network. */
 export const draw: Command = {
   name: 'draw',
   positionals: ['EXPERIMENT'],

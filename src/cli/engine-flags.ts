@@ -4,7 +4,7 @@ import type { SessionOptions } from '../engine/session';
 import { oneOf } from './flags';
 import type { Flag, Given } from './flags';
 
-/** Flags that say how steps are executed, which {@link engineOf} reads. */
+/** Flags for how steps are executed, read by {@link engineOf}. */
 export const engineFlags: Readonly<Record<'precision' | 'eager' | 'xla', Flag>> = {
   precision: {
     value: 'P',
@@ -15,9 +15,9 @@ export const engineFlags: Readonly<Record<'precision' | 'eager' | 'xla', Flag>> 
 };
 
 /**
- * How the flags say that steps are executed; a precision is left out where the hardware decides.
+ * How steps are executed according to the flags. `precision` is absent if the hardware decides.
  *
- * @throws UsageError if they contradict each other
+ * @throws UsageError if the flags contradict each other
  */
 export function engineOf(
   given: Given,

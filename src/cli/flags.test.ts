@@ -32,7 +32,7 @@ describe('parseFlags', () => {
     expect([...given.switches]).toEqual(['json']);
   });
 
-  test('a flag of two words takes two arguments, and leaves the next', () => {
+  test('a flag with two words takes two arguments, and not the next', () => {
     const given = parsed('--compare', 'one', 'two', 'three');
     expect(given.values.get('compare')).toBe('one two');
     expect(given.positionals).toEqual(['three']);
@@ -47,7 +47,7 @@ describe('parseFlags', () => {
     expect(parsed('a', '--', '--data_dir').positionals).toEqual(['a', '--data_dir']);
   });
 
-  test('a value may begin with dashes behind an equals sign', () => {
+  test('a value may start with dashes after an equals sign', () => {
     expect(parsed('a', '--output=--x').values.get('output')).toBe('--x');
   });
 

@@ -5,14 +5,14 @@ import { nearest, nearestHint } from '../base/nearest';
 /** One flag of a command. */
 export interface Flag {
   /**
-   * The name of the value in the help; a flag without it takes no value. Several words, as in `A B`, take as many arguments,
-   * which are joined by spaces, and also kept apart in {@link Given.lists}.
+   * The name of the value in the help; a flag without it takes no value. With several words, as in `A B`, the flag takes as
+   * many arguments. They are joined by spaces, and also available separately in {@link Given.lists}.
    */
   readonly value?: string;
-  /** One letter that may stand for it behind a single dash. */
+  /** A single letter as its short form, as in `-o`. */
   readonly short?: string;
   readonly help: string;
-  /** May be given more than once; every value is kept, in order. */
+  /** Accepts several occurrences and keeps every value, in order. */
   readonly isRepeatable?: boolean;
 }
 
@@ -20,8 +20,8 @@ export interface Flag {
 export interface Command {
   readonly name: string;
   /**
-   * What is expected after the name, as in `EXPERIMENT`; a name in brackets may be left out, and the last one may stand for
-   * several, as in `EXPERIMENT…`.
+   * The positional arguments, as in `EXPERIMENT`. One in brackets is optional, and the last one may be repeatable, as in
+   * `EXPERIMENT…`.
    */
   readonly positionals: readonly string[];
   readonly flags: Readonly<Record<string, Flag>>;
@@ -30,20 +30,20 @@ export interface Command {
   readonly run: (given: Given) => Promise<number>;
 }
 
-/** What the user gave a command. */
+/** The parsed arguments of a command. */
 export interface Given {
   readonly positionals: readonly string[];
   readonly values: ReadonlyMap<string, string>;
-  /** By flag: the values of one that may be repeated, the words of one that takes several. */
+  /** By flag: the values of a repeatable flag, or the words of a flag that takes several. */
   readonly lists: ReadonlyMap<string, readonly string[]>;
   readonly switches: ReadonlySet<string>;
 }
 
 /**
- * Reads the arguments of a command with Node's `parseArgs`. Flags are `--name value` or `--name=value`; `_` may stand for `-`
- * in a name, so the reference's `--data_dir` works. Everything after `--` is positional.
+ * Parses the arguments of a command with Node's `parseArgs`. Flags are `--name value` or `--name=value`; names also accept `_`
+ * for `-`, so the reference's `--data_dir` works. Everything after `--` is positional.
  *
- * @throws UsageError for an unknown flag (naming the nearest), a value that is missing or not wanted, a flag given twice, or
+ * @throws UsageError for an unknown flag (naming the nearest), a missing or unexpected value, a flag given twice, or
  *   too many or too few positionals
  */
 export function parseFlags(command: Command, args: readonly string[]): Given {
@@ -113,8 +113,8 @@ function tokensOf(flags: ReadonlyMap<string, Flag>, args: readonly string[]): To
 }
 
 /**
- * The words of an option's value; those after the first are taken from the queue. None if
- * one is missing: a word that looks like a flag is one, unless it is written as `--name=--value`.
+ * The words of an option's value; those after the first are taken from the queue. Undefined if one is missing. A word that
+ * looks like a flag counts as a flag, unless it is written as `--name=--value`.
  */
 function valueOf(
   { value, inlineValue }: OptionToken,
@@ -138,7 +138,7 @@ function valueOf(
 function unknownFlag(command: Command, arg: string): UsageError {
   const name = arg.replace(/^-+/, '').replaceAll('_', '-');
   const isLong = arg.startsWith('--');
-  // Without the dashes, which all flags share: they would make any two short names alike.
+  // Compares without dashes, which all flags share: they would make any two short names similar.
   const found = nearest(name, Object.keys(command.flags));
   const hint = found === undefined ? '' : ` Nearest: "--${found}".`;
   return new UsageError(
@@ -169,7 +169,7 @@ export function usage(command: Command): string {
   return [command.name, ...command.positionals, '[flags]'].join(' ');
 }
 
-/** The help of one command, with what it does in a line. */
+/** The help of one command, with its one-line summary. */
 export function commandHelp(command: Command, summary: string): string {
   const flags = Object.entries(command.flags).map(
     ([name, { value, short, help }]) =>
@@ -191,7 +191,7 @@ export function commandHelp(command: Command, summary: string): string {
   ].join('\n');
 }
 
-/** A whole number of at least `least` given for a flag, or `fallback`. */
+/** The integer given for a flag, at least `least`, or `fallback`. */
 export function wholeNumber(given: Given, name: string, least: number, fallback: number): number {
   const text = given.values.get(name);
   if (text === undefined) return fallback;
@@ -209,7 +209,7 @@ export function wholeNumber(given: Given, name: string, least: number, fallback:
   return value;
 }
 
-/** One of a few words given for a flag, or `fallback`. */
+/** The word given for a flag, one of several allowed, or `fallback`. */
 export function oneOf<T extends string>(
   given: Given,
   name: string,

@@ -3,7 +3,7 @@ import { loadGraphAddon } from '../engine/native';
 import { loadTensorflow } from '../engine/tensorflow';
 import type { Command } from './flags';
 
-/** `info`: what this machine is and what the engine would do on it. */
+/** `info`: describes this machine and what the engine would do on it. */
 export const info: Command = {
   name: 'info',
   positionals: [],

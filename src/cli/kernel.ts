@@ -7,7 +7,7 @@ import type { Command, Given } from './flags';
 
 const actions = ['install', 'uninstall', 'run'] as const;
 
-/** `kernel`: the Jupyter kernel, for a Jupyter that is there already; the one of set-up has it. */
+/** `kernel`: the Jupyter kernel, for an existing Jupyter; the one that set-up installs has it. */
 export const kernel: Command = {
   name: 'kernel',
   positionals: ['install|uninstall|run', '[CONNECTION_FILE]'],
@@ -38,7 +38,7 @@ export const kernel: Command = {
           );
         }
         startKernel(file);
-        // The kernel ends the process.
+        // The kernel exits the process.
         return new Promise(() => undefined);
       default:
         throw new UsageError(

@@ -10,20 +10,20 @@ import type { Given } from './flags';
 import { interruptSignal } from './stop-signals';
 import { displayProgress } from './terminal';
 
-/** Tells the time of an experiment on this machine. */
+/** Estimates training times on this machine. */
 export interface Timing {
   readonly of: (experiment: Experiment) => Promise<Timed>;
   readonly release: () => void;
 }
 
-/** How long an experiment trains at a scale; by how many finished runs, 0 if it was measured. */
+/** Training time of an experiment at a scale, and the number of finished runs it comes from, 0 if it was measured. */
 export interface Timed {
   readonly scale: Scale;
   readonly sec: number;
   readonly runs: number;
 }
 
-/** Opens the clock of `list --time`, which loads what trains. Release it at the end. */
+/** Prepares `list --time`, which loads the training code. The caller releases it. */
 export async function timing(given: Given): Promise<Timing> {
   const scale = given.values.has('scale') ? oneOf(given, 'scale', scales, 'pocket') : undefined;
   const display = displayProgress();

@@ -17,7 +17,7 @@ const headings: Readonly<Record<Notebook, string>> = {
   speedrun: 'notebook speedrun: what was published after the posts',
 };
 
-/** What was published, in brackets; nothing where no figure was. */
+/** The published figures, in brackets; empty without any. */
 export function publishedText(published: Published | undefined): string {
   const { accPercent, ttaAccPercent, timeSec, runs, reached } = published ?? {};
   const of = (reached: number): string => `${reached} of ${runs} runs at 94 %`;
@@ -30,7 +30,7 @@ export function publishedText(published: Published | undefined): string {
   return figures.length === 0 ? '' : ` (published: ${figures.join(', ')})`;
 }
 
-/** `list`: every experiment of the catalogue. */
+/** `list`: lists every experiment of the catalogue. */
 export const list: Command = {
   name: 'list',
   positionals: ['[TEXT]'],
@@ -65,7 +65,7 @@ export const list: Command = {
 
 type Groups = readonly (readonly [notebook: Notebook, group: readonly Experiment[]])[];
 
-/** The experiments with a text in their name, title or notebook; all without one. @throws UsageError if there are none */
+/** The experiments with `text` in their name, title or notebook. Default: all. @throws UsageError if none match */
 function groupsWith(text: string | undefined): Groups {
   const all = [...byNotebook()];
   if (text === undefined) return all;

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { runProgram } from './program';
 
-// A reader that has seen enough (`| head`) ends the program as SIGPIPE does: without a word, and not as if all was done.
+// A reader that closes the pipe early (`| head`) ends the program as SIGPIPE does: silently, and with an error status.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(141);
@@ -10,7 +10,7 @@ for (const stream of [process.stdout, process.stderr]) {
     try {
       writeSync(2, `cifar10-fast: standard ${name} cannot be written: ${error.message}\n`);
     } catch {
-      // There is nowhere left to say it.
+      // There is nowhere left to report it.
     }
     process.exit(1);
   });

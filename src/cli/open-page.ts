@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 
-/** How long a program that shows a page has to say that it cannot. */
+/** How long to wait for a browser program to fail. */
 const patienceMs = 1500;
 
 /**
- * Opens a page in the browser of the desktop: `$BROWSER`, or the program that the system has for it. Where there is none, as
- * on a server, says so and where the page is.
+ * Opens a page in the desktop's browser: `$BROWSER`, or the system's opener. If neither works, as on a server, prints that and
+ * the page's address.
  */
 export async function openPage(path: string): Promise<void> {
   const address = pathToFileURL(resolve(path)).href;
@@ -21,7 +21,7 @@ export async function openPage(path: string): Promise<void> {
   process.stderr.write(`No browser could be started here. The page: ${address}\n`);
 }
 
-/** Whether a program starts and does not fail at once. It may run on after this one has ended. */
+/** Whether a program starts and does not fail immediately. It may outlive this process. */
 function starts(program: string, address: string): Promise<boolean> {
   return new Promise((done) => {
     const child = spawn(program, [address], { detached: true, stdio: 'ignore' });

@@ -32,7 +32,7 @@ afterAll(() => rmSync(home, { recursive: true }));
 const at = (name: string): string => join(folder, name);
 
 describe('writeOutput', () => {
-  test('a new file, and one that is replaced and keeps its permissions', async () => {
+  test('creates a file, and replaces one but keeps its permissions', async () => {
     await writeOutput(at('page.html'), 'one', '--output');
     chmodSync(at('page.html'), 0o640);
     await writeOutput(at('page.html'), 'two', '--output');
@@ -41,7 +41,7 @@ describe('writeOutput', () => {
     expect(readdirSync(folder)).toEqual(['page.html']);
   });
 
-  test('a link stays a link', async () => {
+  test('keeps a link', async () => {
     writeFileSync(at('page.html'), 'old');
     symlinkSync('page.html', at('link.html'));
     await writeOutput(at('link.html'), 'new', '--output');
@@ -49,17 +49,17 @@ describe('writeOutput', () => {
     expect(readFileSync(at('page.html'), 'utf8')).toBe('new');
   });
 
-  test('a device stays a device', async () => {
+  test('keeps a device', async () => {
     await writeOutput('/dev/null', 'gone', '--output');
     expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
     await expect(writeOutput('/dev/full', 'no room', '--output')).rejects.toThrow(RunError);
     expect(statSync('/dev/full').isCharacterDevice()).toBe(true);
   });
 
-  test('a named pipe takes the content', async () => {
+  test('writes to a named pipe', async () => {
     execFileSync('mkfifo', [at('pipe')]);
     const reader = spawn('cat', [at('pipe')], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const heard = text(reader.stdout);
+    const received = text(reader.stdout);
     // Until `cat` has opened the pipe, nobody reads from it.
     for (let attempt = 0; ; attempt++) {
       const error: unknown = await writeOutput(at('pipe'), 'through', '--output').catch(
@@ -69,7 +69,7 @@ describe('writeOutput', () => {
       if (attempt === 100) throw error as Error;
       await new Promise((done) => setTimeout(done, 50));
     }
-    expect(await heard).toBe('through');
+    expect(await received).toBe('through');
     expect(lstatSync(at('pipe')).isFIFO()).toBe(true);
     await expect(writeOutput(at('pipe'), 'x', '--output')).rejects.toThrow(
       'is a named pipe that nobody reads from. Name a file.',
@@ -79,7 +79,7 @@ describe('writeOutput', () => {
   test.each([
     ['a folder', () => mkdirSync(at('it')), 'it is a folder. Name a file.'],
     ['a link to nothing', () => symlinkSync('gone', at('it')), 'it is a link that leads nowhere.'],
-  ])('refuses %s', async (_, make, message) => {
+  ])('rejects %s', async (_, make, message) => {
     make();
     await expect(writeOutput(at('it'), 'x', '--output')).rejects.toThrow(UsageError);
     await expect(writeOutput(at('it'), 'x', '--output')).rejects.toThrow(message);
@@ -102,7 +102,7 @@ describe('writeFolder', () => {
   const write = (files: ReadonlyMap<string, string>, isForced = false): Promise<void> =>
     writeFolder(at('out'), files, { flag: '--output', isForced });
 
-  test('a new folder, and another export in its place', async () => {
+  test('creates a folder, and replaces an earlier export', async () => {
     await write(first);
     expect(readdirSync(at('out')).toSorted()).toEqual([...first.keys()].toSorted());
     await write(second);
@@ -112,7 +112,7 @@ describe('writeFolder', () => {
   test.each([
     ['a model of somebody else', 'model.json', '{}'],
     ['notes beside an earlier export', 'notes.txt', 'mine'],
-  ])('refuses %s, unless it is forced', async (_, name, content) => {
+  ])('rejects %s, unless forced', async (_, name, content) => {
     if (name === 'notes.txt') await write(first);
     mkdirSync(at('out'), { recursive: true });
     writeFileSync(join(at('out'), name), content);
@@ -124,7 +124,7 @@ describe('writeFolder', () => {
     expect(existsSync(join(at('out'), 'saved_model.pb'))).toBe(true);
   });
 
-  test('a file and a device in the place of the folder', async () => {
+  test('rejects a file or a device instead of a folder', async () => {
     writeFileSync(at('out'), 'x');
     await expect(write(first)).rejects.toThrow(`--output ${at('out')} is a file. Name a folder.`);
     await expect(

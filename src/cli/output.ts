@@ -7,13 +7,12 @@ import { kindOf } from '../base/read-file';
 import { cannotWrite, makeFolder, writeWhole } from '../runs/folder';
 
 /**
- * Writes what a flag such as `--output` asked for, and never puts a file in the place of something else.
+ * Writes the output of a flag such as `--output`, and never replaces anything but a regular file.
  *
- * A regular file is replaced as a whole and keeps its permissions. A link stays, and the file that it leads to is
- * replaced. To a named pipe or a terminal the content is written. A folder, a disk, a socket, or a link that leads
- * nowhere is refused.
+ * A regular file is replaced as a whole and keeps its permissions. For a link, its target is replaced. Named pipes and
+ * terminals receive the content. A folder, a disk, a socket or a dangling link is rejected.
  *
- * @throws UsageError if it cannot be written to, or nobody reads from a pipe
+ * @throws UsageError if the path is rejected, or nobody reads from a pipe
  * @throws RunError if writing fails
  */
 export async function writeOutput(
@@ -53,7 +52,7 @@ export async function writeOutput(
   }
 }
 
-/** A file that another process has open, as `/dev/stdout` can be: a new file in its place would not reach it. */
+/** A file that another process may have open, such as `/dev/stdout`: that process would not see a replacement. */
 function isOpenFile(path: string): boolean {
   return /^\/(?:dev|proc)\//.test(resolve(path));
 }
@@ -63,7 +62,7 @@ async function writeThrough(
   found: Stats,
   content: string | Uint8Array,
 ): Promise<void> {
-  // Opened without waiting first: a pipe without a reader would block for ever.
+  // Opened in non-blocking mode first: a pipe without a reader would block forever.
   const probe = found.isFIFO()
     ? await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
     : undefined;
@@ -80,24 +79,24 @@ async function statsOf(path: string): Promise<Stats | undefined> {
   return stat(path).catch(() => undefined);
 }
 
-/** The names that an export writes. */
+/** The file names that exports write. */
 const exportedName =
   /^(?:about\.json|saved_model\.pb|model\.json|network\.(?:onnx|safetensors)|index\.html|group1-shard\d+of\d+\.bin)$/;
 
-/** What is chosen about writing into a folder. */
+/** Options of {@link writeFolder}. */
 export interface FolderOptions {
-  /** The flag that named it, for errors. */
+  /** The flag that named the folder, for errors. */
   readonly flag: string;
-  /** Write into a folder that holds other things, too, which stay. */
+  /** Also writes into a folder with other files, which are kept. */
   readonly isForced: boolean;
 }
 
 /**
- * Looks whether {@link writeFolder} would take a folder: a command that computes for long asks first.
+ * Checks whether {@link writeFolder} would accept a folder, for commands that compute for a long time before they write.
  *
- * @param files the names of what would be written
- * @returns what an earlier export left there
- * @throws UsageError if it is not a folder, or holds anything but an earlier export
+ * @param files names of the files to write
+ * @returns names of the files of an earlier export
+ * @throws UsageError if it is not a folder, or contains anything but an earlier export
  */
 export async function checkFolder(
   folder: string,
@@ -123,10 +122,10 @@ export async function checkFolder(
 }
 
 /**
- * Writes the files of an export into a folder, which is made if it is not there. Those of an earlier export are replaced
- * or removed.
+ * Writes the files of an export into a folder, and creates the folder if necessary. Replaces or removes the files of an
+ * earlier export.
  *
- * @throws UsageError as {@link checkFolder}
+ * @throws UsageError as {@link checkFolder} does
  * @throws RunError if writing fails
  */
 export async function writeFolder(
@@ -143,7 +142,7 @@ export async function writeFolder(
   for (const name of earlier.filter((each) => !files.has(each))) await rm(join(folder, name));
 }
 
-/** Whether a folder holds an export of ours and nothing else. */
+/** Whether a folder contains one of our exports and nothing else. */
 async function holdsExport(folder: string, names: readonly string[]): Promise<boolean> {
   if (!names.includes('about.json') || !names.every((name) => exportedName.test(name)))
     return false;

@@ -5,7 +5,7 @@ import type { Command } from './flags';
 import { displayProgress } from './terminal';
 import { exportFlags, folderFlags, writeExport } from './write-export';
 
-/** `page`: a trained network as a page to play with. */
+/** `page`: writes a web page to try out a trained network. */
 export const page: Command = {
   name: 'page',
   positionals: ['RUN'],

@@ -8,7 +8,7 @@ import { loadData } from './data';
 import { displayProgress } from './terminal';
 import type { Command } from './flags';
 
-/** `predict`: what a trained network takes pictures for. */
+/** `predict`: classifies pictures with a trained network. */
 export const predict: Command = {
   name: 'predict',
   positionals: ['RUN', '[PICTURE…]'],
@@ -87,7 +87,7 @@ export const predict: Command = {
   },
 };
 
-/** Ten bars, the longest first, with the name of the picture above them. */
+/** The picture's name, with ten bars below it, the longest first. */
 function barsText({
   picture,
   label,

@@ -60,7 +60,7 @@ function tell(error: unknown): number {
     return 2;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  // What a user can act on is said first and without a stack; the stack of anything else is what a report needs.
+  // An error that the user can act on is printed without a stack; for any other, a bug report needs the stack.
   process.stderr.write(
     error instanceof Cifar10FastError ? `cifar10-fast: ${error.message}\n` : `${text}\n`,
   );

@@ -22,7 +22,7 @@ import { openPage } from './open-page';
 import { writeOutput } from './output';
 import { counted } from '../text/counted';
 
-/** `report`: what finished runs came to. */
+/** `report`: statistics of finished runs. */
 export const report: Command = {
   name: 'report',
   positionals: ['[RUNS…]'],
@@ -106,8 +106,8 @@ export async function writePage(
 }
 
 /**
- * The runs that are asked for, and a sentence on where they are. Default: those of `runs`; for a comparison also those of `results`,
- * of this folder or else of the package.
+ * The requested runs, and a sentence on where they are. Default: those in `runs`; for a comparison also those in `results`, of
+ * this folder or else of the package.
  */
 async function chosenRuns(
   paths: readonly string[],
@@ -131,7 +131,7 @@ async function chosenRuns(
   return { runs, where };
 }
 
-/** The labels of two groups, by the names that were typed. */
+/** The labels of two groups, from the names on the command line. */
 function namedPair(
   { groups }: RunReport,
   [a, b]: readonly string[],
@@ -145,7 +145,7 @@ function namedPair(
   }
 }
 
-/** Where the page of runs goes unless a flag says it: into their folder. */
+/** The default path of the page: in the folder of the runs. */
 async function pageBeside(path = 'runs'): Promise<string> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
@@ -154,12 +154,12 @@ async function pageBeside(path = 'runs'): Promise<string> {
   return join(isFolder ? path : dirname(path), 'report.html');
 }
 
-/** Classifies the test images by every run of a report that has a checkpoint, unless it was done before. */
+/** Classifies the test images with every run of a report that has a checkpoint and no predictions yet. */
 async function makePredictions({ groups }: RunReport, given: Given): Promise<void> {
   const display = displayProgress();
   const missing: string[] = [];
   for (const { path = '', experiment } of groups.flatMap(({ runs }) => runs)) {
-    // A file of results/ has no network.
+    // A file in results/ has no network.
     if (experiment !== undefined && (await readPredictions(path)) === undefined) missing.push(path);
   }
   if (missing.length === 0) return;
@@ -172,14 +172,14 @@ async function makePredictions({ groups }: RunReport, given: Given): Promise<voi
       await writePredictions(path, await predictSplit(trained, subset(valid, count)));
     } catch (error) {
       if (!(error instanceof RunError)) throw error;
-      // Other runs may well have theirs; the page is made of those.
+      // Other runs may have predictions, and the page uses those.
       display.note(error.message);
     }
   }
   display.clear();
 }
 
-/** A percentage given for a flag, or `fallback`. */
+/** The percentage given for a flag, or `fallback`. */
 export function percentage(given: Given, name: string, fallback: number): number {
   const text = given.values.get(name);
   if (text === undefined) return fallback;

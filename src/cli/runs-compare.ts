@@ -13,7 +13,7 @@ import { columnsText } from '../text/columns';
 import { withChanges } from './change-flags';
 import { accText } from './runs-text';
 
-/** `runs compare`: runs side by side, as a table or as JSON. */
+/** `runs compare`: compares runs side by side, as a table or as JSON. */
 export async function compareRuns(
   names: readonly string[],
   { logDir, isJson }: { readonly logDir: string; readonly isJson: boolean },
@@ -48,7 +48,7 @@ export async function compareRuns(
   return 0;
 }
 
-/** Runs side by side: what they are, what they came to, every value that is not the same, and test accuracy by epoch. */
+/** Runs side by side: their settings and results, every value that differs, and test accuracy by epoch. */
 function comparisonTable(runs: readonly Run[], names: readonly string[]): string {
   const facts: readonly (readonly [title: string, of: (run: Run) => string])[] = [
     ['experiment', ({ name }) => name],
@@ -103,7 +103,7 @@ function changesText(runs: readonly Run[], names: readonly string[]): string[] {
   return [columnsText(['differs', ...names], rows), ''];
 }
 
-/** At most 40 characters. */
+/** Truncates to 40 characters. */
 function shortened(text: string): string {
   return text.length <= 40 ? text : `${text.slice(0, 39)}…`;
 }
@@ -118,7 +118,7 @@ function curveText(runs: readonly Run[], names: readonly string[]): string[] {
   return [columnsText(['test % after epoch', ...names], rows), ''];
 }
 
-/** The experiment of a run; that of a file of `results/` is made again. Undefined if that cannot be. */
+/** The experiment of a run, rebuilt from the catalogue for a file in `results/`. Undefined if that fails. */
 function experimentOf({ experiment, name, scale, overrides }: Run): Experiment | undefined {
   const base = catalogue.get(name);
   if (experiment !== undefined || base === undefined) return experiment;

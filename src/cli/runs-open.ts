@@ -7,7 +7,7 @@ import type { Given } from './flags';
 import { openPage } from './open-page';
 import { writePage } from './report';
 
-/** `runs open`: the page of one run, in the browser. */
+/** `runs open`: opens the page of one run in the browser. */
 export async function openRun(
   names: readonly string[],
   given: Given,

@@ -4,7 +4,7 @@ import { runChanges } from '../runs/run-changes';
 import type { StoredRun } from '../runs/stored';
 import { columnsText } from '../text/columns';
 
-/** Runs as a table, a line each, with notes below it. */
+/** Runs as a table, one line each, with notes below it. */
 export function listText(stored: readonly StoredRun[]): string {
   const rows = stored.map(({ folder, status, run, bytes }) => {
     const { result, rows: epochs = [], experiment } = run ?? {};
@@ -34,7 +34,7 @@ export function listText(stored: readonly StoredRun[]): string {
   return [table, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
 }
 
-/** Percent with two decimals; `-` if it is not known. */
+/** Percent with two decimals; `-` if unknown. */
 export function accText(percent: number | undefined): string {
   return percent === undefined ? '-' : percent.toFixed(2);
 }

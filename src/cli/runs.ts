@@ -10,7 +10,7 @@ import { counted } from '../text/counted';
 
 const actions = ['list', 'compare', 'open', 'delete'] as const;
 
-/** `runs`: the runs that are kept in folders. */
+/** `runs`: manages the runs stored in folders. */
 export const runs: Command = {
   name: 'runs',
   positionals: ['[list|compare|open|delete]', '[RUN…]'],
@@ -79,7 +79,7 @@ async function list(given: Given, names: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Which runs the flags ask for. @throws UsageError if a flag has a value that it cannot have */
+/** The filter that the flags request. @throws UsageError if the value of a flag is invalid */
 function filterOf(given: Given): (stored: StoredRun) => boolean {
   const { values } = given;
   const experiment = values.get('experiment');
@@ -112,7 +112,7 @@ async function remove(given: Given, names: readonly string[]): Promise<number> {
   }
   const options = { isUnfinishedToo: given.switches.has('unfinished') };
   const found: StoredRun[] = [];
-  // All of them are checked before one is deleted.
+  // All are checked before any is deleted.
   for (const name of new Set(names)) {
     found.push(await checkDeletable(await runPath(name, logDirOf(given)), options));
   }

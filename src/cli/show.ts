@@ -13,7 +13,7 @@ import { oneOf } from './flags';
 import type { Command } from './flags';
 import { publishedText } from './list';
 
-/** `show`: the values of an experiment, and what they mean. */
+/** `show`: prints the values of an experiment and their meaning. */
 export const show: Command = {
   name: 'show',
   positionals: ['EXPERIMENT', '[PATH]'],
@@ -47,7 +47,7 @@ export const show: Command = {
   },
 };
 
-/** The fields of a path and those below it; all without one. @throws UsageError if there is no such path */
+/** The fields at a path and below it. Default: all. @throws UsageError if there is no such path */
 function fieldsAt(experiment: Experiment, prefix: string | undefined): Field[] {
   const all = fieldsOf(experiment);
   if (prefix === undefined) return all;
@@ -62,7 +62,7 @@ function fieldsAt(experiment: Experiment, prefix: string | undefined): Field[] {
 
 const widest = 34;
 
-/** A line a field, in columns. */
+/** One line per field, in columns. */
 function fieldsText(fields: readonly Field[]): string {
   const rows = fields.map(({ path, value, unit, meaning }) => {
     const text = valueText(value);
@@ -81,7 +81,7 @@ function fieldsText(fields: readonly Field[]): string {
     .join('\n');
 }
 
-/** A value on one line; of a long list or object the beginning, of numbers six digits. */
+/** A value on one line: long lists and objects are truncated, numbers have six digits. */
 function valueText(value: unknown): string {
   if (value === undefined) return '-';
   if (typeof value === 'string') return value === '' ? '""' : value;

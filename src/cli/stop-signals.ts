@@ -1,10 +1,10 @@
 import { InterruptedError } from '../base/errors';
 
 /**
- * A signal that the first Ctrl-C (or a polite kill) sets off, so that work can finish its step and save; a second one
- * ends the process at once. `release` puts things back as they were.
+ * A signal that the first Ctrl-C (or SIGTERM) aborts, so that work can finish its step and save. A second one exits
+ * immediately. `release` removes the handlers.
  *
- * @param say tells the user what happens, without tearing a live line: {@link Display.note}
+ * @param say prints a message to the user without disrupting a live line: {@link Display.note}
  */
 export function interruptSignal(say: (text: string) => void): {
   readonly signal: AbortSignal;

@@ -1,19 +1,19 @@
 import { durationText } from '../text/progress';
 import { counted } from '../text/counted';
 
-/** Lines on standard error that are updated in place on a terminal; nothing elsewhere. */
+/** Lines on standard error, updated in place on a terminal; not shown elsewhere. */
 export interface LinesDisplay {
-  /** Replaces the lines by these. */
+  /** Replaces the lines with these. */
   show(lines: readonly string[]): void;
-  /** Says something that stays, above the lines. */
+  /** Prints a permanent line above the lines. */
   note(text: string): void;
-  /** Takes the lines away. */
+  /** Removes the lines. */
   clear(): void;
-  /** Whether anybody sees the lines. */
+  /** Whether the lines are shown. */
   readonly isLive: boolean;
 }
 
-/** Opens a display of several lines. Lines that do not fit are cut; more than the terminal has rows are left out. */
+/** Opens a display of several lines. Long lines are truncated; lines beyond the terminal's rows are dropped. */
 export function displayLines(stream: NodeJS.WriteStream = process.stderr): LinesDisplay {
   let shown = 0;
   const clear = (): void => {
@@ -38,7 +38,7 @@ export function displayLines(stream: NodeJS.WriteStream = process.stderr): Lines
   };
 }
 
-/** How far a sweep has come: `5 of 12 runs, 43 %, 2:10 left`. */
+/** Progress of a sweep: `5 of 12 runs, 43 %, 2:10 left`. */
 export function sweepLine(
   finished: number,
   total: number,

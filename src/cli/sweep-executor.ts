@@ -7,10 +7,10 @@ import { wholeNumber } from './flags';
 import type { Given } from './flags';
 import { counted } from '../text/counted';
 
-/** Memory that a worker is assumed to need. */
+/** Estimated memory of a worker. */
 const workerBytes = 4 * 2 ** 30;
 
-/** What executes the runs of a sweep, and how the headline describes it. */
+/** The executor of a sweep, and its description in the headline. */
 export interface Chosen {
   readonly executor: Executor;
   readonly threads: number | undefined;
@@ -19,8 +19,8 @@ export interface Chosen {
 }
 
 /**
- * Chooses workers on this machine, or a cluster. The threads of a run never depend on the number of workers, as they change
- * results.
+ * Chooses workers on this machine or a cluster. The number of threads per run never depends on the number of workers, as it
+ * changes results.
  */
 export async function chooseExecutor(given: Given): Promise<Chosen> {
   const retries = wholeNumber(given, 'retries', 0, 2);
@@ -76,7 +76,7 @@ async function chooseRay(given: Given, address: string, retries: number): Promis
   };
 }
 
-/** One on a CPU, where runs side by side use the cores better than one run does; TensorFlow's own choice on a GPU. */
+/** Default: 1 on a CPU, where parallel runs use the cores better than one run does; TensorFlow's choice on a GPU. */
 function threadsOf(given: Given, usesGpu: boolean): number | undefined {
   return given.values.has('threads') || !usesGpu ? wholeNumber(given, 'threads', 1, 1) : undefined;
 }

@@ -5,7 +5,7 @@ import { wallClock } from '../train/timer';
 import { sweepLine } from './sweep-display';
 import type { LinesDisplay } from './sweep-display';
 
-/** Where a run stands. */
+/** Progress of a run. */
 interface Standing {
   readonly worker: string;
   readonly id: string;
@@ -13,15 +13,15 @@ interface Standing {
   readonly text: string;
 }
 
-/** Shows how a sweep proceeds. */
+/** Shows the progress of a sweep. */
 export interface SweepWatch {
-  /** Shows a headline, and from then on the progress of so many jobs. */
+  /** Shows a headline, and from then on the progress of `total` jobs. */
   begin(total: number, headline: string): void;
   readonly event: (job: RunJob, event: ExecutorEvent) => void;
   end(): void;
 }
 
-/** Shows a sweep: a line per worker on a terminal, a line per event elsewhere. */
+/** Shows a sweep: one line per worker on a terminal, one line per event elsewhere. */
 export function watchSweep(display: LinesDisplay, say: (line: string) => void): SweepWatch {
   const standings = new Map<string, Standing>();
   let [total, over, start] = [0, 0, 0];
@@ -78,7 +78,7 @@ export function watchSweep(display: LinesDisplay, say: (line: string) => void): 
   };
 }
 
-/** Where a job stands after an event; undefined if the event does not say it. */
+/** Progress of a job after an event; undefined if the event has none. */
 function standingOf(
   job: RunJob,
   event: ExecutorEvent,

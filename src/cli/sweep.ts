@@ -21,10 +21,10 @@ import { chooseExecutor } from './sweep-executor';
 import { watchSweep } from './sweep-watch';
 import { counted } from '../text/counted';
 
-/** At ten seconds a run, eleven days. */
+/** Eleven days, at ten seconds per run. */
 const mostRuns = 100_000;
 
-/** `sweep`: many runs of one or several experiments. */
+/** `sweep`: many runs of one or more experiments. */
 export const sweep: Command = {
   name: 'sweep',
   positionals: ['EXPERIMENT…'],
@@ -116,7 +116,7 @@ export const sweep: Command = {
   },
 };
 
-/** What the flags ask for. @throws UsageError, ExperimentError */
+/** The sweep that the flags request. @throws UsageError, ExperimentError */
 function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan } {
   const scale = oneOf(given, 'scale', scales, 'pocket');
   const changes = changesOf(given);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { displayProgress } from './terminal';
 import type { Display } from './terminal';
 
-/** A display on a stream that is or is not a terminal, and what it wrote there. */
+/** A display on a stream that may be a terminal, and what it wrote there. */
 function opened(terminal: { isTTY?: boolean; columns?: number }): {
   readonly display: Display;
   readonly written: string[];
@@ -13,7 +13,7 @@ function opened(terminal: { isTTY?: boolean; columns?: number }): {
 }
 
 describe('on a terminal', () => {
-  test('each line takes the place of the one before, and the last one can be taken away', () => {
+  test('each line replaces the previous one, and the last one can be cleared', () => {
     const { display, written } = opened({ isTTY: true, columns: 80 });
     display.show('one');
     display.show('two');
@@ -34,7 +34,7 @@ describe('on a terminal', () => {
     [10, 9],
     [0, 79],
     [undefined, 79],
-  ])('of %s columns shows %i characters, so that no line wraps', (columns, width) => {
+  ])('with %s columns shows %i characters, so that no line wraps', (columns, width) => {
     const { display, written } = opened({
       isTTY: true,
       ...(columns === undefined ? {} : { columns }),
@@ -49,7 +49,7 @@ describe('elsewhere', () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  test('a plain line every 30 seconds, the first after 30, and notes at once', () => {
+  test('a plain line every 30 seconds, the first after 30, and notes immediately', () => {
     const { display, written } = opened({});
     for (let sec = 0; sec <= 65; sec++) {
       display.show(`at ${sec}`);

@@ -1,12 +1,12 @@
-/** A line on standard error that is updated in place on a terminal; elsewhere a plain line now and then. */
+/** A line on standard error, updated in place on a terminal; elsewhere, an occasional plain line. */
 export interface Display {
-  /** Shows where the work stands. */
+  /** Shows progress. */
   show(text: string): void;
-  /** Says something that stays. */
+  /** Prints a permanent line. */
   note(text: string): void;
-  /** Takes the line away. */
+  /** Removes the line. */
   clear(): void;
-  /** Characters that the line has room for. */
+  /** Number of characters that fit on the line. */
   readonly width: number;
 }
 
@@ -15,8 +15,8 @@ const plainEveryMs = 30_000;
 /** Opens a display on standard error: one live line on a terminal, a line every 30 seconds elsewhere. */
 export function displayProgress(stream: NodeJS.WriteStream = process.stderr): Display {
   let isShown = false;
-  let toldAt = Date.now();
-  // A terminal of unknown size says 0. The last column stays free: some terminals wrap as soon as it is written.
+  let printedAt = Date.now();
+  // A terminal of unknown size reports 0. The last column stays free: some terminals wrap as soon as it is written.
   const width = (): number => (stream.columns || 80) - 1;
   const clear = (): void => {
     if (isShown) stream.write('\r\x1b[2K');
@@ -27,8 +27,8 @@ export function displayProgress(stream: NodeJS.WriteStream = process.stderr): Di
       if (stream.isTTY) {
         stream.write(`\r\x1b[2K${text.slice(0, width())}`);
         isShown = true;
-      } else if (Date.now() - toldAt >= plainEveryMs) {
-        toldAt = Date.now();
+      } else if (Date.now() - printedAt >= plainEveryMs) {
+        printedAt = Date.now();
         stream.write(`${text}\n`);
       }
     },

@@ -17,15 +17,14 @@ import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Given } from './flags';
 
-/** Trains, resumes, or trains further. */
+/** Trains, resumes or extends a run. */
 export type Start = (options: Omit<ResumeOptions, 'isInexact'>) => Promise<FinishedRun>;
 
 /**
- * What `train` is asked to do.
+ * The action that the flags of `train` request.
  *
- * @param usage of the command, for an error
- * @throws UsageError, ExperimentError for flags that contradict each other, or an experiment that does not exist or cannot be
- *   changed as asked
+ * @param usage the command's usage, for an error
+ * @throws UsageError, ExperimentError for contradictory flags, an experiment that does not exist, or invalid changes
  */
 export function startOf(given: Given, usage: string): Start {
   return given.values.has('resume') ? resumption(given) : beginning(given, usage);
@@ -63,7 +62,7 @@ function beginning(given: Given, usage: string): Start {
       seed,
       engine,
       logDir,
-      // What this process has used so far counts.
+      // The time that this process has used so far counts.
       ...(seconds === undefined ? {} : { budget: { seconds, spentSec: performance.now() / 1000 } }),
       ...limit,
     });
@@ -77,7 +76,7 @@ function percentage(text: string): number {
   throw new UsageError(`--to "${text}" is not a percentage. Give one, as in --to 94.`);
 }
 
-/** The experiment at the length that an accuracy takes. @throws RunError if the frontier does not reach it */
+/** The experiment at the length needed for an accuracy. @throws RunError if the frontier does not reach it */
 async function reaching(experiment: Experiment, accPercent: number): Promise<Experiment> {
   const epochs = epochsTo(await frontier(experiment.name), accPercent);
   return epochs === experiment.run.epochs
@@ -85,13 +84,13 @@ async function reaching(experiment: Experiment, accPercent: number): Promise<Exp
     : overridden(experiment, 'run.epochs', epochs);
 }
 
-/** The committed runs of an experiment of the catalogue by their length. */
+/** The committed runs of a catalogue experiment, by length. */
 export async function frontier(name: string): Promise<FrontierPoint[]> {
   const { epochs } = findExperiment(name).run;
   return frontierOf(await findAnyRuns(resultsFolder), { name, epochs });
 }
 
-/** What the run's folder says; `--epochs +N` is the one exception. */
+/** Flags that conflict with `--resume`, as the run's folder determines them; `--epochs +N` is the one exception. */
 const decided = [
   'scale',
   'seed',

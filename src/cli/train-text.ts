@@ -10,7 +10,7 @@ import { durationText } from '../text/progress';
 import { frontier } from './train-start';
 import { counted } from '../text/counted';
 
-/** What is trained, and on what. */
+/** The experiment, and the machine it trains on. */
 export function headline({
   experiment,
   scale,
@@ -32,7 +32,7 @@ export function headline({
   );
 }
 
-/** What is known before training: time, operations and, of an experiment with a frontier, accuracy. */
+/** Estimates before training: time, operations and, for an experiment with a frontier, accuracy. */
 export async function forecast(
   { rows, budget, experiment, machine, scale }: PlannedRun,
   { epochSec, epochs, pflop, shortenedFromSec }: Expected,
@@ -46,7 +46,7 @@ export async function forecast(
         (shortenedFromSec === undefined
           ? ''
           : `, where all ${experiment.run.epochs} would take ${durationText(shortenedFromSec)}`);
-  // Below, three decimals would say nothing.
+  // Below this, three decimals would show 0.
   if (pflop === undefined || pflop < 5e-4) return `${before}${time}`;
   const cost = `${before}${time}; ${pflop.toFixed(3)} PFLOP`;
   const isOnFrontier = scale === 'full' && lengthOf(experiment.overrides ?? []) !== null;
@@ -59,7 +59,7 @@ export async function forecast(
   return `${cost}, about ${acc.toFixed(1)} % test accuracy${elsewhere}`;
 }
 
-/** What became of a run: a line each. */
+/** The outcome of a run, one line per fact. */
 export function outcome({
   experiment,
   scale,
@@ -93,7 +93,7 @@ export function outcome({
   ];
 }
 
-/** Seconds of the study's two records and of the newest published result, as the catalogue has them. */
+/** Seconds of the study's two records and of the newest published result, from the catalogue. */
 function publishedTimes(): string {
   const [post4, post8, newest] = ['demo', 'post8-final', 'fulcrum'].map((name) => {
     const { timeSec = NaN, hardware } = findExperiment(name).published ?? {};
@@ -105,7 +105,7 @@ function publishedTimes(): string {
   );
 }
 
-/** A line about other programs, if the times of a run do not count. */
+/** A line about other programs if the times of a run do not count; otherwise empty. */
 export function disturbanceText(run: Pick<FinishedRun, 'load'>): string[] {
   if (isTimed(run)) return [];
   const others = othersShare(run.load);
@@ -116,7 +116,7 @@ export function disturbanceText(run: Pick<FinishedRun, 'load'>): string[] {
   ];
 }
 
-/** A command to go on with. */
+/** A suggested next command. */
 export function nextStep({ experiment, scale, seed, continues, path }: FinishedRun): string {
   const { name, published, overrides = [] } = experiment;
   const train = `npx cifar10-fast train ${name} --scale`;
@@ -128,7 +128,7 @@ export function nextStep({ experiment, scale, seed, continues, path }: FinishedR
     return `next: ${train} full${changes} --seed ${seed + 1}`;
   }
   if (overrides.length > 0) {
-    // What suits a small network in a short run would only spoil the full one.
+    // Overrides that suit a small network in a short run would harm the full one.
     return `next: ${train} ${scale} --seed ${seed} trains it unchanged, to compare with`;
   }
   const { accPercent } = published ?? {};

@@ -14,7 +14,7 @@ import { interruptSignal } from './stop-signals';
 import { startOf } from './train-start';
 import { forecast, headline, nextStep, outcome } from './train-text';
 
-/** `train`: one experiment, from data to a run folder. */
+/** `train`: trains one experiment and stores the run in a folder. */
 export const train: Command = {
   name: 'train',
   positionals: ['[EXPERIMENT]'],

@@ -10,15 +10,15 @@ import { TrainerCache } from '../runs/trainer-cache';
 import { prepareEngine, workerThreads } from '../sweeps/prepare-engine';
 import type { Command } from './flags';
 
-/** `worker`: runs of a sweep, one after the other, in a process of its own. */
+/** `worker`: executes runs of a sweep, one after another, in a separate process. */
 export const worker: Command = {
   name: 'worker',
   positionals: [],
   flags: {},
   examples: ['worker < job.json'],
   run: async () => {
-    // Whoever started this process stops it by closing its standard input, and by ending: no worker outlives its sweep.
-    // A Ctrl-C on the terminal reaches every process there; what follows from it is the sweep's to say.
+    // The parent stops this process by closing its standard input, also by exiting: no worker outlives its sweep.
+    // Ctrl-C in the terminal reaches every process there; the sweep decides how to react.
     const ignore = (): void => undefined;
     process.on('SIGINT', ignore);
     const controller = new AbortController();
@@ -51,22 +51,22 @@ export const worker: Command = {
       process.off('SIGINT', ignore);
       desk.trainers.dispose();
       lines.close();
-      // Otherwise an open pipe keeps the process alive.
+      // Otherwise, an open pipe keeps the process alive.
       process.stdin.destroy();
     }
   },
 };
 
-/** What the jobs of a worker share. */
+/** State shared by the jobs of a worker. */
 interface Desk {
   readonly signal: AbortSignal;
   readonly trainers: TrainerCache;
-  /** Gives the images of a folder, by default those of the cache. */
+  /** Loads the images from a folder. Default: the cache. */
   readonly load: (dataDir: string | undefined) => Promise<Cifar10>;
   readonly tell: (event: JobEvent) => void;
 }
 
-/** Reads the images once for all jobs that take them from the same folder. */
+/** Loads the images once for consecutive jobs with the same folder. */
 function keptData(signal: AbortSignal): Desk['load'] {
   let kept: { readonly dataDir: string | undefined; readonly data: Cifar10 } | undefined;
   return async (dataDir) => {
@@ -124,7 +124,7 @@ async function train(
     try {
       return await resumeRun(folder, options);
     } catch (error) {
-      // Its checkpoints are damaged, or the machine changed: the run starts again, in a folder of its own.
+      // The checkpoints are damaged or the machine has changed: the run starts again in a new folder.
       if (!(error instanceof RunError) || isBegun) throw error;
       return start();
     }

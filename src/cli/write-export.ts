@@ -4,7 +4,7 @@ import type { TrainedNetwork } from '../runs/trained-network';
 import type { Command, Given } from './flags';
 import { checkFolder, writeFolder } from './output';
 
-/** The flags of a command that writes a trained network into a folder; `earlier`: what the folder may hold from an earlier call. */
+/** The flags of a command that writes a trained network into a folder. `earlier` names what an earlier call left there. */
 export function folderFlags(earlier: string): Pick<Command['flags'], 'output' | 'force'> {
   return {
     output: {
@@ -16,7 +16,7 @@ export function folderFlags(earlier: string): Pick<Command['flags'], 'output' | 
   };
 }
 
-/** Flags of what is written and printed. */
+/** Flags for what is written and printed. */
 export const exportFlags: Pick<Command['flags'], 'plain' | 'json'> = {
   plain: { help: 'of the image alone, if the experiment also evaluates its mirror image' },
   json: { help: 'what was written as one JSON object, for programs' },
@@ -25,20 +25,20 @@ export const exportFlags: Pick<Command['flags'], 'plain' | 'json'> = {
 /** A command that writes a trained network into a folder. */
 export interface FolderCommand {
   readonly name: string;
-  /** Files that it writes: the folder is checked before they are computed. Default: it is checked when they are there. */
+  /** Names of the files, to check the folder before computing them. Default: checked after computing. */
   readonly expected?: readonly string[];
   /** The files by name. */
   readonly files: (
     trained: TrainedNetwork,
     tta: boolean,
   ) => ReadonlyMap<string, string | Uint8Array> | Promise<ReadonlyMap<string, string | Uint8Array>>;
-  /** What its JSON says besides run, folder and files. */
+  /** Fields of the JSON output besides run, folder and files. */
   readonly facts: (tta: boolean) => object;
-  /** Where the files are, in words. */
+  /** Describes where the files are. */
   readonly where: (folder: string, names: readonly string[]) => string;
 }
 
-/** Reads the network of the run that is named, writes its files, and prints what was written, as a line or as JSON. */
+/** Reads the network of the named run, writes its files, and prints what was written, as a line or as JSON. */
 export async function writeExport(
   given: Given,
   { name: command, expected, files: filesOf, facts, where }: FolderCommand,

@@ -44,7 +44,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Starting weights, with running statistics that a mix-up would show. */
+/** Initial weights, with random running statistics so that mixed-up variables change the result. */
 function weightsOf(graph: Graph<AnyLayer>): HostVariables {
   const rng = createRng(1, 'init');
   return Object.fromEntries(
@@ -57,7 +57,7 @@ function weightsOf(graph: Graph<AnyLayer>): HostVariables {
   );
 }
 
-/** Layers and options that no network of the study has together. */
+/** Combines layers and options that no single network of the study has. */
 const mixed = build<AnyLayer>({
   input: [null, []],
   first: [conv(3, 4, { stride: 2, padding: 1, hasBias: true }), ['input']],
@@ -134,30 +134,27 @@ async function savedModelLogits(bytes: Uint8Array, name: string): Promise<NamedT
 }
 
 describe.each(networks)('%s', (_, graph) => {
-  test.each([false, true])(
-    'gives the logits that evaluation gives, mirror images %s',
-    async (tta) => {
-      const variables = weightsOf(graph);
-      const predictor = createPredictor(graph, variables, { tta, batchSize: 2 });
-      const expected = await predictor.logits(images);
-      predictor.dispose();
-      const spread = Math.max(...expected) - Math.min(...expected);
-      expect(spread).toBeGreaterThan(0.01);
+  test.each([false, true])('gives the same logits as evaluation, mirror images %s', async (tta) => {
+    const variables = weightsOf(graph);
+    const predictor = createPredictor(graph, variables, { tta, batchSize: 2 });
+    const expected = await predictor.logits(images);
+    predictor.dispose();
+    const spread = Math.max(...expected) - Math.min(...expected);
+    expect(spread).toBeGreaterThan(0.01);
 
-      const frozen = freeze(graph, variables, { normalisation, tta });
-      const [logits, probabilities] = await graphModelLogits(graphModel(frozen));
-      const shape = [3, 10];
-      expectClose('graph model', { shape, data: logits }, { shape, data: expected });
-      expectClose(
-        'probabilities',
-        { shape, data: probabilities },
-        { shape, data: softmax(expected) },
-      );
-      const named = await savedModelLogits(savedModel(frozen), 'serving_default');
-      const data = await named['logits'].data<'float32'>();
-      expectClose('SavedModel', { shape, data }, { shape, data: expected });
-    },
-  );
+    const frozen = freeze(graph, variables, { normalisation, tta });
+    const [logits, probabilities] = await graphModelLogits(graphModel(frozen));
+    const shape = [3, 10];
+    expectClose('graph model', { shape, data: logits }, { shape, data: expected });
+    expectClose(
+      'probabilities',
+      { shape, data: probabilities },
+      { shape, data: softmax(expected) },
+    );
+    const named = await savedModelLogits(savedModel(frozen), 'serving_default');
+    const data = await named['logits'].data<'float32'>();
+    expectClose('SavedModel', { shape, data }, { shape, data: expected });
+  });
 });
 
 test('a mirror image changes the logits', async () => {
@@ -170,7 +167,7 @@ test('a mirror image changes the logits', async () => {
   expect(Math.max(...plain.map((value, i) => Math.abs(value - both[i])))).toBeGreaterThan(1e-4);
 });
 
-test('weights are cut into shards that add up', () => {
+test('splits the weights into shards that add up', () => {
   const graph = build(resnet9());
   const files = graphModel(
     freeze(graph, initNetwork(graph, createRng(0, 'init')), { normalisation }),
@@ -185,14 +182,14 @@ describe('refuses', () => {
   const graph = build<AnyLayer>(resnet9({ channels }));
   const variables = initNetwork(graph, createRng(0, 'init'));
 
-  test('a variable that is missing, naming the nearest', () => {
+  test('a missing variable, and suggests the nearest name', () => {
     const { 'prep/conv/weight': weight, ...rest } = variables;
     expect(() =>
       freeze(graph, { ...rest, 'prep/conv/weights': weight }, { normalisation }),
     ).toThrow('there is no variable "prep/conv/weight". Nearest: "prep/conv/weights".');
   });
 
-  test('one of another shape', () => {
+  test('a variable of the wrong shape', () => {
     const wrong = { ...variables, 'prep/conv/weight': variables['layer1/conv/weight'] };
     expect(() => freeze(graph, wrong, { normalisation })).toThrow(
       '"prep/conv/weight" has shape [3,3,4,4]; its layer expects [3,3,3,4]',
@@ -205,7 +202,7 @@ describe('refuses', () => {
     );
   });
 
-  test('pixels that are no whole number of images', async () => {
+  test('pixels that are not a whole number of images', async () => {
     const predictor = createPredictor(graph, variables);
     await expect(predictor.logits(new Uint8Array(100))).rejects.toThrow(
       '100 bytes are no whole number of images [32,32,3]',
@@ -213,7 +210,7 @@ describe('refuses', () => {
     predictor.dispose();
   });
 
-  // On a CPU max pooling makes -3.4e38 of NaN, and the logits are finite.
+  // On a CPU, max pooling turns NaN into -3.4e38, and the logits are finite.
   test.each(['freeze', 'createPredictor'] as const)('NaN in a variable: %s', (by) => {
     const damaged = { ...variables, 'prep/bn/bias': nanAt(variables['prep/bn/bias'], 2) };
     const make = {
@@ -224,25 +221,22 @@ describe('refuses', () => {
     expect(make).toThrow('number 2 of "prep/bn/bias" is NaN. Training diverged');
   });
 
-  test.each([false, true])(
-    'logits that are NaN though all variables are finite, tta %s',
-    async (tta) => {
-      const negative = variables['layer1/bn/running_var'].data.map(() => -1) as Float32Array;
-      const damaged = {
-        ...variables,
-        'layer1/bn/running_var': { ...variables['layer1/bn/running_var'], data: negative },
-        'layer3/bn/running_var': {
-          ...variables['layer3/bn/running_var'],
-          data: variables['layer3/bn/running_var'].data.map(() => -1) as Float32Array,
-        },
-      };
-      const predictor = createPredictor(graph, damaged, { tta, batchSize: 2 });
-      await expect(predictor.logits(new Uint8Array(3 * 3072).fill(9))).rejects.toThrow(
-        /predict: for image 0 of its batch number \d+ of "layer1\/bn" is NaN, though all variables are finite/,
-      );
-      predictor.dispose();
-    },
-  );
+  test.each([false, true])('NaN logits although all variables are finite, tta %s', async (tta) => {
+    const negative = variables['layer1/bn/running_var'].data.map(() => -1) as Float32Array;
+    const damaged = {
+      ...variables,
+      'layer1/bn/running_var': { ...variables['layer1/bn/running_var'], data: negative },
+      'layer3/bn/running_var': {
+        ...variables['layer3/bn/running_var'],
+        data: variables['layer3/bn/running_var'].data.map(() => -1) as Float32Array,
+      },
+    };
+    const predictor = createPredictor(graph, damaged, { tta, batchSize: 2 });
+    await expect(predictor.logits(new Uint8Array(3 * 3072).fill(9))).rejects.toThrow(
+      /predict: for image 0 of its batch number \d+ of "layer1\/bn" is NaN, though all variables are finite/,
+    );
+    predictor.dispose();
+  });
 });
 
 function nanAt({ shape, data }: HostTensor, index: number): HostTensor {

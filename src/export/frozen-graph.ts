@@ -10,9 +10,9 @@ import { constant, emitLayer, float, integers, type } from './frozen-layers';
 import type { Emit, Placed } from './frozen-layers';
 import type { ElementType, FrozenNode } from './frozen-node';
 
-/** A value that goes in or comes out. */
+/** An input or output of a graph. */
 export interface FrozenValue {
-  /** Of the node whose first output it is. */
+  /** The name of the node whose first output this is. */
   readonly name: string;
   readonly dtype: ElementType;
   /** -1 for the number of images. */
@@ -21,33 +21,33 @@ export interface FrozenValue {
 
 /** A trained network as one TensorFlow graph without variables; see {@link freeze}. */
 export interface FrozenGraph {
-  /** Each after those that it reads. */
+  /** In topological order. */
   readonly nodes: readonly FrozenNode[];
-  /** The same images in either type: feed one of them. `images` needs nothing of `bytes`. */
+  /** The same images in either type: feed one of them. Feeding `images` bypasses `bytes`. */
   readonly inputs: { readonly images: FrozenValue; readonly bytes: FrozenValue };
   readonly outputs: { readonly logits: FrozenValue; readonly probabilities: FrozenValue };
 }
 
-/** What is put around a network that is frozen. */
+/** Options of {@link freeze}. */
 export interface FreezeOptions {
-  /** Mean and standard deviation by channel that images are normalised by, on the scale 0..255. */
+  /** Mean and standard deviation per channel for normalising images, on the scale 0..255. */
   readonly normalisation: { readonly mean: Rgb; readonly std: Rgb };
-  /** The logits are the mean over the image and its mirror image; of the image alone where absent. */
+  /** Averages the logits over the image and its mirror image. Default: false. */
   readonly tta?: boolean;
-  /** `[H,W,C]` of an image; `[32,32,3]` where absent. */
+  /** `[H,W,C]` of an image. Default: `[32,32,3]`. */
   readonly imageShape?: readonly [height: number, width: number, channels: number];
 }
 
 /**
- * Writes a network in evaluation as a graph of TensorFlow's own operations, its weights as constants in it.
+ * Writes a network in evaluation mode as a graph of standard TensorFlow operations, with its weights as constants.
  *
- * Images `[N,H,W,C]` of 0..255, any N, go in as `images` (float32) or `bytes` (uint8); normalisation is inside. `logits`
- * and `probabilities`, `[N,classes]`, come out. All is float32, whatever precision it was trained in. Nodes are called
- * after the network's paths: `network/layer1/conv`, their constants `network/layer1/conv/weight`.
+ * The input is images `[N,H,W,C]` of 0..255, any N, as `images` (float32) or `bytes` (uint8); the graph normalises them. The
+ * outputs are `logits` and `probabilities`, `[N,classes]`. The graph computes in float32, whatever the training precision.
+ * Nodes are named by the network's paths: `network/layer1/conv`, their constants `network/layer1/conv/weight`.
  *
  * @param variables all tensors that the network's layers own, by path; the arrays are not copied
- * @throws ExportError if a variable is missing, has another shape than its layer, or holds NaN or infinity, or a layer is
- *   of a loss
+ * @throws ExportError if a variable is missing, has a different shape from its layer's, or holds NaN or infinity, or if the
+ *   network contains a loss layer
  */
 export function freeze(
   graph: Graph<AnyLayer>,
@@ -122,7 +122,7 @@ function checkVariables(graph: Graph<AnyLayer>, variables: HostVariables): void 
   }
 }
 
-/** Adds every node of a network, called `<prefix>/<path>`; returns the last one. */
+/** Adds every node of a network, named `<prefix>/<path>`; returns the last one. */
 function emitNetwork(
   emit: Emit,
   prefix: string,

@@ -13,7 +13,7 @@ export type Emit = (
   attributes?: FrozenNode['attributes'],
 ) => string;
 
-/** A node's first output; its shape without the number of images. */
+/** A node's first output; `shape` excludes the batch axis. */
 export interface Placed {
   readonly name: string;
   readonly shape: readonly number[];
@@ -27,7 +27,7 @@ export function type(value: ElementType): FrozenAttribute {
 /** The type of everything but indices. */
 export const float: FrozenAttribute = type('float32');
 
-/** Whole numbers, as a vector unless a shape is given. */
+/** An int32 tensor, a vector by default. */
 export function integers(
   values: readonly number[],
   shape: readonly number[] = [values.length],
@@ -41,22 +41,22 @@ export function constant(emit: Emit, name: string, value: HostTensor): string {
   return emit(name, 'Const', [], { dtype, value: { kind: 'tensor', value } });
 }
 
-/** Where a layer's operations go: its name, what it reads, and its weights as constants of the graph. */
+/** Where a layer's operations go: its name, its inputs, and its weights as constants of the graph. */
 export interface LayerPlace {
   readonly emit: Emit;
-  /** Of its last operation. */
+  /** The name of its last operation. */
   readonly name: string;
   readonly inputs: readonly Placed[];
-  /** The constant that holds one of its weights. */
+  /** Returns the name of the constant that holds one of its weights. */
   readonly weight: (name: string) => string;
 }
 
 const T = { T: float };
 
 /**
- * Adds the operations of a layer in evaluation.
+ * Adds the operations of a layer in evaluation mode.
  *
- * @throws ExportError for a layer of a loss
+ * @throws ExportError for a loss layer
  */
 export function emitLayer(layer: AnyLayer, place: LayerPlace): Placed {
   const { emit, name, inputs, weight } = place;
@@ -134,7 +134,7 @@ function scalar({ emit, name }: LayerPlace, key: string, value: number): string 
   return constant(emit, `${name}/${key}`, { shape: [], data: Float32Array.of(value) });
 }
 
-/** A product, and its bias if it has one. */
+/** A convolution or matrix product, with its bias if it has one. */
 function withBias(
   { hasBias }: { readonly hasBias: boolean },
   { emit, name, weight }: LayerPlace,
@@ -174,7 +174,7 @@ type Activation = LayerOfKind<
   'relu' | 'celu' | 'softplus' | 'shift-scale-relu' | 'gelu' | 'silu'
 >;
 
-/** Adds an activation, value by value, and returns its name. */
+/** Adds an element-wise activation and returns its name. */
 function emitActivation(layer: Activation, place: LayerPlace): string {
   const { emit, name, inputs } = place;
   const [{ name: x }] = inputs;

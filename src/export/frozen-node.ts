@@ -1,9 +1,9 @@
 import type { HostTensor } from '../base/host-tensor';
 
-/** Element types that an exported graph has. */
+/** Element types used in exported graphs. */
 export type ElementType = 'float32' | 'int32' | 'uint8';
 
-/** An attribute of a node, as TensorFlow's `AttrValue` has them. */
+/** An attribute of a node, as in TensorFlow's `AttrValue`. */
 export type FrozenAttribute =
   | { readonly kind: 'type'; readonly value: ElementType }
   | { readonly kind: 'string'; readonly value: string }
@@ -11,7 +11,7 @@ export type FrozenAttribute =
   | { readonly kind: 'ints'; readonly value: readonly number[] }
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'bool'; readonly value: boolean }
-  /** -1 for an extent that is known only when the graph runs. */
+  /** -1 for a dimension known only when the graph runs. */
   | { readonly kind: 'shape'; readonly value: readonly number[] }
   | {
       readonly kind: 'tensor';
@@ -19,7 +19,7 @@ export type FrozenAttribute =
       readonly value: HostTensor;
     };
 
-/** A node of a TensorFlow graph: `inputs` are names of nodes, whose first output is read. */
+/** A node of a TensorFlow graph. It reads the first output of each node named in `inputs`. */
 export interface FrozenNode {
   readonly name: string;
   readonly op: string;

@@ -8,17 +8,17 @@ const typeNames: Readonly<Record<ElementType, string>> = {
   uint8: 'DT_UINT8',
 };
 
-/** Bytes of weights in one file, as TF.js's own converter has it: browsers load several at a time, and cache each. */
+/** Bytes of weights per file, as in TF.js's own converter: browsers load several files at a time and cache each. */
 const shardBytes = 4 * 1024 * 1024;
 
 /**
- * A frozen graph as a TF.js graph model: files by name, `model.json` with the graph and `group1-shardKofN.bin` with the
- * weights, for `tf.loadGraphModel`.
+ * Converts a frozen graph to a TF.js graph model for `tf.loadGraphModel`. Returns files by name: `model.json` with the
+ * graph and `group1-shardKofN.bin` with the weights.
  *
- * It takes `images` as float32 `[N,H,W,C]` of 0..255; TF.js has no uint8. `logits` and `probabilities` come out, in this
- * order from `predict`.
+ * The input is `images` as float32 `[N,H,W,C]` of 0..255; TF.js has no uint8. `predict` returns `logits` and
+ * `probabilities`, in this order.
  *
- * @param metadata kept in `model.json` as `userDefinedMetadata`
+ * @param metadata stored in `model.json` as `userDefinedMetadata`
  */
 export function graphModel(
   { nodes, inputs: { images, bytes }, outputs }: FrozenGraph,
@@ -68,7 +68,7 @@ export function graphModel(
   };
   return new Map<string, string | Uint8Array>([
     ...shards.map(({ name, content }) => [name, content] as const),
-    // Last, so that a reader who finds it finds the weights.
+    // Last, so that once this file exists, the weights exist too.
     ['model.json', `${JSON.stringify(model)}\n`],
   ]);
 }
@@ -94,7 +94,7 @@ function nodeJson({ name, op, inputs, attributes }: FrozenNode): object {
   };
 }
 
-/** As protocol buffers are written in JSON: whole numbers of 64 bits and bytes as texts, the latter in base64. */
+/** The JSON mapping of protocol buffers: 64-bit integers and bytes are strings, bytes in base64. */
 function attributeJson(attribute: Exclude<FrozenAttribute, { kind: 'tensor' }>): object {
   switch (attribute.kind) {
     case 'ints':

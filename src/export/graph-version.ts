@@ -1,2 +1,2 @@
-/** The version of TensorFlow's graphs that ours are written for: one that every TensorFlow 2 reads. */
+/** The TensorFlow graph version of exported graphs, which every TensorFlow 2 reads. */
 export const graphVersion = 440;

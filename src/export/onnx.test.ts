@@ -15,14 +15,14 @@ import type { FrozenGraph } from './frozen-graph';
 import type { FrozenNode } from './frozen-node';
 import { onnxModel } from './onnx';
 
-/** What onnxruntime computes from such files is compared by `npm run test:formats`; here, that they say what they should. */
+/** These tests check the content of the files; `npm run test:formats` compares what onnxruntime computes from them. */
 const normalisation = { mean: [1, 2, 3], std: [4, 5, 6] } as const;
 
 function frozenOf(graph: Graph<AnyLayer>, tta = false): FrozenGraph {
   return freeze(graph, initNetwork(graph, createRng(0, 'init')), { normalisation, tta });
 }
 
-/** The fields of a message of protocol buffers: numbers, or bytes. */
+/** The fields of a protobuf message: numbers or bytes. */
 function fieldsOf(message: Uint8Array): [field: number, value: number | Buffer][] {
   const found: [number, number | Buffer][] = [];
   let at = 0;
@@ -83,7 +83,7 @@ describe('onnxModel', () => {
     logits: identity(),
   });
 
-  test('every operation, channels first', () => {
+  test('writes every operation, channels first', () => {
     const { nodes } = read(onnxModel(frozenOf(graph)));
     const ops = [...nodes].map(([name, { op }]) => `${name.replace('network/', '')} ${op}`);
     expect(ops).toEqual([
@@ -117,7 +117,7 @@ describe('onnxModel', () => {
     expect(nodes.get('normalise/sub')?.inputs).toEqual(['images/nchw', 'normalise/mean']);
   });
 
-  test('kernels are [cout,cin,kh,kw], and what is given by channel broadcasts over [N,C,H,W]', () => {
+  test('kernels are [cout,cin,kh,kw], and per-channel constants broadcast over [N,C,H,W]', () => {
     const frozen = frozenOf(graph);
     const { tensors } = read(onnxModel(frozen));
     const kernel = tensors.get('network/first/weight') as Buffer;
@@ -134,7 +134,7 @@ describe('onnxModel', () => {
     expect(shapeOf(tensors.get('network/bn/weight') as Buffer)).toEqual([4]);
   });
 
-  test('weights are there once, also where mirror images are classified', () => {
+  test('stores weights once, even with mirror images', () => {
     const { nodes, tensors } = read(onnxModel(frozenOf(graph, true)));
     expect(nodes.get('mirror')?.op).toBe('Slice');
     expect(nodes.get('mirrored/first/product')?.inputs[1]).toBe('network/first/weight');
@@ -144,7 +144,7 @@ describe('onnxModel', () => {
     );
   });
 
-  test('an operation that it does not know is refused by name', () => {
+  test('rejects an unknown operation by name', () => {
     const frozen = frozenOf(graph);
     const odd = { name: 'odd', op: 'Cumsum', inputs: ['logits'], attributes: {} };
     expect(() => onnxModel({ ...frozen, nodes: [...frozen.nodes, odd] })).toThrow(

@@ -5,7 +5,7 @@ import type { FrozenAttribute, FrozenNode } from './frozen-node';
 import { bytes, encode, float, integersOf, message, text, varint } from './protobuf';
 import type { Write } from './protobuf';
 
-/** The versions of the format and of its operations: those of 2022, which every runtime since reads. */
+/** The versions of the format and of its operations, from 2022, which every later runtime reads. */
 const irVersion = 8;
 const opset = 17;
 
@@ -14,12 +14,12 @@ const float32 = 1;
 const int64 = 7;
 
 /**
- * A frozen graph as the bytes of an ONNX model.
+ * Converts a frozen graph to the bytes of an ONNX model.
  *
- * It takes `images` as float32 `[N,H,W,C]` of 0..255 and gives `logits` and `probabilities`, as the graph model does.
- * Inside, activations are `[N,C,H,W]` and kernels `[cout,cin,kh,kw]`, as ONNX's operations want them.
+ * The input is `images` as float32 `[N,H,W,C]` of 0..255; the outputs are `logits` and `probabilities`, as in the graph
+ * model. Inside, activations are `[N,C,H,W]` and kernels `[cout,cin,kh,kw]`, as ONNX's operations require.
  *
- * @param metadata kept in the model as texts
+ * @param metadata stored in the model as strings
  * @throws ExportError for an operation that {@link freeze} does not write
  * @see ONNX, onnx/onnx.proto, for the numbers of the fields, and its Operators.md
  */
@@ -59,25 +59,25 @@ export function onnxModel(
   });
 }
 
-/** Attributes of a node; `float` marks one that is no whole number. */
+/** Attributes of a node; plain numbers are integers, `float` marks a float. */
 type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
 
 /** Collects the parts of a graph; see {@link createWriter}. */
 interface Writer {
   readonly nodes: Write[];
   readonly initialisers: Write[];
-  /** Adds a node and returns the name of its output, which is its own. */
+  /** Adds a node and returns the name of its output, which is the node's name. */
   node(op: string, name: string, inputs: readonly string[], attributes?: Attributes): string;
-  /** Says the rank of a value of the frozen graph, and what it is called here. */
+  /** Sets the rank of a value of the frozen graph, and its name in the ONNX graph. */
   value(name: string, rank: number, here?: string): void;
   constant(name: string, tensor: HostTensor): void;
-  /** The constant of this name, which is not written. */
+  /** Returns the constant of this name without writing it. */
   constantOf(name: string): HostTensor;
   /** Writes a tensor and returns its name. */
   initialiser(name: string, tensor: HostTensor): string;
-  /** Writes whole numbers `[N]` and returns their name. */
+  /** Writes integers `[N]` and returns the name of the tensor. */
   integers(name: string, values: readonly number[]): string;
-  /** What a value is called here; a constant is written, so shaped that it broadcasts over a value of this rank. */
+  /** The name of a value in the ONNX graph. Writes a constant, shaped to broadcast over a value of this rank. */
   input(name: string, rank?: number): string;
   rankOf(name: string): number | undefined;
 }
@@ -148,7 +148,7 @@ function createWriter(): Writer {
   };
 }
 
-/** Operations that take and give the same shape, or broadcast, and what ONNX calls them. */
+/** Operations that preserve the shape or broadcast, and their ONNX names. */
 const elementwise: ReadonlyMap<string, string> = new Map([
   ['Sub', 'Sub'],
   ['RealDiv', 'Div'],
@@ -206,7 +206,7 @@ function writeNode(writer: Writer, { name, op, inputs, attributes }: FrozenNode)
       });
       break;
     case 'Pad': {
-      // Pairs before and after, an axis each, in NHWC.
+      // A pair (before, after) per axis, in NHWC.
       const [before, after] = [0, 1].map((at) => {
         const pairs = writer.constantOf(inputs[1]).data;
         return [0, 3, 1, 2].map((axis) => pairs[2 * axis + at]);
@@ -217,7 +217,7 @@ function writeNode(writer: Writer, { name, op, inputs, attributes }: FrozenNode)
     case 'ReverseV2': {
       const of = (key: string, value: number): string => writer.integers(`${name}/${key}`, [value]);
       const [axis] = writer.constantOf(inputs[1]).data;
-      // The end is cut to the axis: it stands before its first place.
+      // ONNX clamps the end to -1, the position before the first element.
       const bounds = [of('start', -1), of('end', -(2 ** 31)), of('axis', fromNhwc(axis))];
       writer.node('Slice', name, [x, ...bounds, of('step', -1)]);
       break;
@@ -243,7 +243,7 @@ function writeNode(writer: Writer, { name, op, inputs, attributes }: FrozenNode)
   writer.value(name, rank);
 }
 
-/** The place of an axis of `[N,H,W,C]` in `[N,C,H,W]`. */
+/** The index in `[N,C,H,W]` of an axis of `[N,H,W,C]`. */
 function fromNhwc(axis: number): number {
   return [0, 2, 3, 1][axis];
 }
@@ -297,7 +297,7 @@ function attribute(name: string, value: Attributes[string]): Write {
   };
 }
 
-/** An input or output; an extent of -1 is called N. */
+/** An input or output; a dimension of -1 is named N. */
 function valueInfo({ name, shape }: FrozenValue): Write {
   const dimensions: Write = (to) => {
     for (const extent of shape) {

@@ -10,7 +10,7 @@ const read = (name: string): Buffer => readFileSync(join(folder, name));
 type Colour = readonly [red: number, green: number, blue: number];
 type Colours = (x: number, y: number) => Colour;
 
-/** What `make_pictures.py` draws. */
+/** The pictures that `make_pictures.py` draws. */
 const ramp: Colours = (x, y) => [x * 20, y * 30, x * 5 + y * 7];
 const grey: Colours = (x) => [x * 20, x * 20, x * 20];
 const quarters: Colours = (x, y) =>
@@ -84,14 +84,14 @@ describe('decodePicture', () => {
     expect(Math.max(...off)).toBeLessThanOrEqual(tolerance);
   });
 
-  /** The colours in the corners of a picture of 32 x 16. */
+  /** The colours in the corners of a 32 x 16 picture. */
   async function corners(name: string): Promise<readonly Uint8Array[]> {
     const { data } = await decodePicture(read(name));
     return [0, 31, 480, 511].map((pixel) => data.subarray(3 * pixel, 3 * pixel + 3));
   }
   const drawn = [quarters(0, 0), quarters(31, 0), quarters(0, 15), quarters(31, 15)];
 
-  // Both keep colours at half the resolution, which shows at the borders only.
+  // Both store colour at half the resolution, which shows only at the borders.
   test.each(['lossy.webp', 'subsampled.jpg'])('%s', async (name) => {
     const off = (await corners(name)).flatMap((found, i) =>
       drawn[i].map((value, channel) => Math.abs(value - found[channel])),
@@ -99,8 +99,8 @@ describe('decodePicture', () => {
     expect(Math.max(...off)).toBeLessThanOrEqual(2);
   });
 
-  // Inks without a profile: libvips takes a common one, so red, green, blue and yellow are those of a print. Pillow and
-  // browsers take the complement of each ink, which gives the colours drawn.
+  // CMYK without a profile: libvips assumes a common one, so red, green, blue and yellow look as printed. Pillow and browsers
+  // take the complement of each ink, which gives the colours drawn.
   test('cmyk.jpg', async () => {
     expect((await corners('cmyk.jpg')).map((colour) => [...colour])).toEqual([
       [212, 42, 36],
@@ -112,19 +112,19 @@ describe('decodePicture', () => {
 
   const names = readdirSync(folder).filter((name) => !name.endsWith('.py'));
 
-  test.each(names)('%s, cut short anywhere, is refused or whole', async (name) => {
+  test.each(names)('%s, truncated anywhere, is rejected or decodes completely', async (name) => {
     const bytes = read(name);
     const { data } = await decodePicture(bytes);
     const wrong: number[] = [];
     for (let length = 0; length < bytes.length; length += length < 200 ? 1 : 13) {
-      // What is cut off is then the end mark, or a frame that is not read.
+      // If it decodes, only the end marker or an unused frame is missing.
       const found = await decodePicture(bytes.subarray(0, length)).catch(() => undefined);
       if (found !== undefined && Buffer.compare(found.data, data) !== 0) wrong.push(length);
     }
     expect(wrong).toEqual([]);
   });
 
-  test('bytes that a camera leaves between the parts of a JPEG do no harm', async () => {
+  test('accepts bytes that a camera leaves between the segments of a JPEG', async () => {
     const bytes = read('orientation-1.jpg');
     const tables = bytes.indexOf(Buffer.of(0xff, 0xc4));
     const stuffed = Buffer.concat([
@@ -136,13 +136,13 @@ describe('decodePicture', () => {
     expect(data).toEqual((await decodePicture(bytes)).data);
   });
 
-  test('a wrong code in a JPEG is refused', async () => {
+  test('rejects an invalid code in a JPEG', async () => {
     const bytes = Buffer.from(read('progressive.jpg'));
     bytes.fill(0x7f, bytes.length - 60, bytes.length - 2);
     await expect(decodePicture(bytes)).rejects.toThrow(/premature end|Huffman/);
   });
 
-  test('a header of more pixels than are decoded is refused', async () => {
+  test('rejects a header with more pixels than the limit', async () => {
     const bytes = Buffer.from(read('rgb.png'));
     bytes.writeUInt32BE(8192, 16);
     bytes.writeUInt32BE(8193, 20);

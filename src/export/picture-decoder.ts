@@ -4,16 +4,16 @@ import type { Picture } from './picture';
 import { mostPixels, refused } from './picture-format';
 
 /**
- * Decodes a PNG, JPEG, WebP or GIF picture: its first frame, turned as its EXIF orientation says, in sRGB, on white, with
- * the upper 8 of 16 bits.
+ * Decodes the first frame of a PNG, JPEG, WebP or GIF picture: rotated by its EXIF orientation, in sRGB, on white, with the
+ * upper 8 of 16 bits.
  *
- * @throws Error if a byte of a pixel is missing or damaged, or there are more than {@link mostPixels}
+ * @throws Error if pixel data is missing or damaged, or there are more than {@link mostPixels} pixels
  */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   try {
     return await decode(bytes, 'warning');
   } catch (error) {
-    // The bytes of the pixels are all there and right; cameras write such files.
+    // The pixel data is complete and intact; cameras write such files.
     if (reasons(error).every((line) => harmless.test(line))) return decode(bytes, 'error');
     throw new Error(reasons(error).join('; '), { cause: error });
   }
@@ -31,7 +31,7 @@ async function decode(bytes: Uint8Array, failOn: 'warning' | 'error'): Promise<P
   return { width: info.width, height: info.height, data };
 }
 
-/** The lines of an error of libvips, each once and without the names of its functions. */
+/** The distinct lines of a libvips error, without the names of its functions. */
 function reasons(error: unknown): string[] {
   const lines = (error as Error).message.split('\n').map((line) => {
     return line
@@ -47,13 +47,14 @@ function reasons(error: unknown): string[] {
 }
 
 /**
- * The program of the process that decodes one picture: bytes of the file on standard input; width and height as uint32
- * and rows of RGB on standard output. Ends with {@link refused} and the reason on standard error if it cannot be decoded.
+ * The program of the process that decodes one picture. It reads the file from standard input and writes width and height as
+ * uint32, then rows of RGB, to standard output. If decoding fails, it exits with {@link refused} and writes the reason to
+ * standard error.
  */
 async function main(): Promise<void> {
   sharp.cache(false);
   sharp.concurrency(1);
-  // Whatever the first bytes claim, no other reader of libvips is reached.
+  // No other libvips loader can run, whatever the first bytes claim.
   sharp.block({ operation: ['VipsForeignLoad'] });
   sharp.unblock({
     operation: ['Png', 'Jpeg', 'Webp', 'Nsgif'].map((kind) => `VipsForeignLoad${kind}`),

@@ -1,19 +1,19 @@
-/** More pixels are refused before anything is decoded: a photo of 64 megapixels fits. */
+/** The most pixels of a picture; more are rejected before decoding. A 64-megapixel photo fits. */
 export const mostPixels: number = 2 ** 26;
 
-/** Bytes of a file. No camera writes larger ones. */
+/** The largest file, in bytes. No camera writes larger ones. */
 export const mostBytes: number = 2 ** 28;
 
-/** How the process that decodes a picture ends if it cannot be decoded: the exit code. An error of the program itself is 1. */
+/** Exit code of the decoder process for a picture that cannot be decoded. An error of the program itself is 1. */
 export const refused = 3;
 
-/** What to do about a file that is no such picture. */
+/** Advice for a file in another format. */
 export const pictureAdvice = 'Give a .png, .jpg, .webp or .gif file.';
 
-/** The formats that are read. */
+/** The supported formats. */
 const readableFormats: ReadonlySet<string> = new Set(['PNG', 'JPEG', 'WebP', 'GIF']);
 
-/** Where the first bytes, as Latin-1, have a mark, and the format that it belongs to. The last ones are named, not read. */
+/** Magic bytes as Latin-1, their offset and their format. The last formats are recognised but not supported. */
 const marks: readonly (readonly [at: number, mark: string, format: string])[] = [
   [0, '\x89PNG\r\n\x1a\n', 'PNG'],
   [0, '\xff\xd8\xff', 'JPEG'],
@@ -30,15 +30,15 @@ const marks: readonly (readonly [at: number, mark: string, format: string])[] = 
 ];
 
 /**
- * The format of a picture by its first 16 bytes, whatever its name: a member of {@link readableFormats}, or words such as
- * `a HEIC picture`; `''` for any other.
+ * The format of a picture from its first 16 bytes, whatever its file name: a member of {@link readableFormats}, a phrase such
+ * as `a HEIC picture`, or `''` if unknown.
  */
 export function pictureFormat(bytes: Uint8Array): string {
   const start = String.fromCharCode(...bytes.subarray(0, 16));
   return marks.find(([at, mark]) => start.startsWith(mark, at))?.[2] ?? '';
 }
 
-/** What is wrong with the first bytes of a file, in words that follow its name; `undefined` if it is a picture that is read. */
+/** Why a file is not supported, worded to follow its name; `undefined` for a supported file. */
 export function refusalOf(bytes: Uint8Array): string | undefined {
   const format = pictureFormat(bytes);
   if (readableFormats.has(format)) return undefined;

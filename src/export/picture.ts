@@ -10,8 +10,8 @@ export interface Picture {
 }
 
 /**
- * The middle square of a picture, brought to `size` x `size` pixels: each is the mean of the area that it covers, parts of
- * pixels by their part. A picture of that size comes out as it is.
+ * The centre square of a picture, resized to `size` x `size` pixels. Each pixel is the mean of the area it covers, with partly
+ * covered pixels weighted by the covered fraction. A picture of that size is unchanged.
  *
  * @returns `[size,size,3]`, a new array
  */
@@ -24,7 +24,7 @@ export function resizeByArea({ width, height, data }: Picture, size = 32): Uint8
   }));
 }
 
-/** Pixels `[height,width,3]` as a PNG file. */
+/** Encodes pixels `[height,width,3]` as a PNG file. */
 export function pngOf({ width, height, data }: Picture): Uint8Array {
   const png = new PNG({ width, height });
   for (let i = 0; i < width * height; i++) {

@@ -13,11 +13,11 @@ import type { AnyLayer, HostVariables } from '../nn/network';
 
 /** How images are classified. */
 export interface PredictorOptions {
-  /** The logits are the mean over the image and its mirror image; of the image alone where absent. */
+  /** Averages the logits over the image and its mirror image. Default: false. */
   readonly tta?: boolean;
-  /** Images that are classified at a time; 250 where absent. */
+  /** Images per batch. Default: 250. */
   readonly batchSize?: number;
-  /** How the network is executed; eagerly, in fp32, where absent: nothing is recorded or measured for a few images. */
+  /** How the network runs. Default: eagerly, in fp32, which spares a few images the cost of recording and measuring. */
   readonly engine?: SessionOptions;
 }
 
@@ -25,23 +25,23 @@ export interface PredictorOptions {
 export interface Predictor {
   readonly classes: number;
   /**
-   * The logits `[N,classes]` of images `[N,32,32,3]` of 0..255; the result is new.
+   * The logits `[N,classes]` of images `[N,32,32,3]` of 0..255, in a new array.
    *
-   * @throws ExportError if `images` has another length, or a logit is NaN or infinite; names the first node whose output is
+   * @throws ExportError if `images` has the wrong length, or a logit is NaN or infinite; names the first node whose output is
    */
   logits(images: Uint8Array): Promise<Float32Array>;
-  /** Frees what is on the device. */
+  /** Frees the device memory. */
   dispose(): void;
 }
 
 const imageLength = 32 * 32 * 3;
 
 /**
- * Puts a trained network on the device, to classify images of CIFAR-10's size. Dispose it after.
+ * Loads a trained network onto the device to classify images of CIFAR-10's size. The caller disposes it.
  *
  * @param variables all tensors that the network's layers own, by path
  * @throws EngineError if TensorFlow does not load
- * @throws ExportError if a variable holds NaN or infinity; later, as {@link Predictor.logits}
+ * @throws ExportError if a variable holds NaN or infinity; later, see {@link Predictor.logits}
  */
 export function createPredictor(
   graph: Graph<AnyLayer>,
@@ -71,7 +71,7 @@ export function createPredictor(
     runs.set(count, captured);
     return (await captured({ input })).logits;
   };
-  /** Runs the network on the first image whose logits are not finite, node by node. */
+  /** Runs the network node by node on the first image whose logits are not finite. */
   const firstBadNode = async (images: Uint8Array, logits: HostTensor): Promise<string> => {
     const index = Math.floor(logits.data.findIndex((x) => !Number.isFinite(x)) / 10);
     const image = images.subarray(index * imageLength, (index + 1) * imageLength);

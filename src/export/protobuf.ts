@@ -1,6 +1,6 @@
 import { Writer } from 'protobufjs/minimal';
 
-/** Writes the fields of a message of protocol buffers. */
+/** Writes the fields of a protobuf message. */
 export type Write = (to: Writer) => void;
 
 /** The bytes of a message. */
@@ -16,24 +16,24 @@ function tag(field: number, type: number): number {
   return (field << 3) | type;
 }
 
-/** A field that is a message. */
+/** Writes a message field. */
 export function message(to: Writer, field: number, write: Write): void {
   to.uint32(tag(field, wire.bytes)).fork();
   write(to);
   to.ldelim();
 }
 
-/** A field that is a text. */
+/** Writes a string field. */
 export function text(to: Writer, field: number, content: string): void {
   to.uint32(tag(field, wire.bytes)).string(content);
 }
 
-/** A whole number; negative ones take ten bytes, as the format has it. */
+/** Writes an integer field. Negative numbers take ten bytes, as the format requires. */
 export function varint(to: Writer, field: number, value: number): void {
   to.uint32(tag(field, wire.varint)).int64(value);
 }
 
-/** An entry of a map from texts to messages. */
+/** Writes an entry of a map from strings to messages. */
 export function entry(to: Writer, field: number, key: string, value: Write): void {
   message(to, field, (pair) => {
     text(pair, 1, key);
@@ -41,18 +41,18 @@ export function entry(to: Writer, field: number, key: string, value: Write): voi
   });
 }
 
-/** A number as float32. */
+/** Writes a float32 field. */
 export function float(to: Writer, field: number, value: number): void {
   to.uint32(tag(field, wire.fixed32)).float(value);
 }
 
-/** The bytes of an array. */
+/** Writes the bytes of an array. */
 export function bytes(to: Writer, field: number, data: ArrayBufferView): void {
   const content = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   to.uint32(tag(field, wire.bytes)).bytes(content);
 }
 
-/** A repeated field of whole numbers, packed. */
+/** Writes a packed repeated field of integers. */
 export function integersOf(to: Writer, field: number, values: readonly number[]): void {
   message(to, field, (list) => {
     for (const value of values) list.int64(value);

@@ -28,7 +28,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** A program in the place of the decoder. */
+/** A program that stands in for the decoder. */
 function decoder(name: string, source: string): string {
   const path = join(home, name);
   writeFileSync(path, source);
@@ -41,7 +41,7 @@ describe('readPictureFile', () => {
     expect([width, height, data.length]).toEqual([12, 8, 288]);
   });
 
-  test('a JPEG is turned as its orientation says', async () => {
+  test('rotates a JPEG by its EXIF orientation', async () => {
     const found = await readPictureFile(join(pictures, 'orientation-6.jpg'), options);
     expect([found.width, found.height]).toEqual([16, 32]);
     expect([...found.data.subarray(0, 3)]).toEqual([30, 41, 221]);
@@ -86,14 +86,14 @@ describe('readPicture refuses', () => {
 
   const png = readFileSync(join(pictures, 'rgb.png'));
 
-  test('what takes too long', async () => {
+  test('a picture that takes too long', async () => {
     const program = decoder('slow.js', 'setInterval(() => undefined, 1000)');
     await expect(readPicture(png, 'x', { program, timeoutSec: 0.5 })).rejects.toThrow(
       'x cannot be decoded as PNG: it took longer than 0.5 s.',
     );
   });
 
-  test('what takes too much memory', async () => {
+  test('a picture that takes too much memory', async () => {
     const program = decoder(
       'large.js',
       'const all = []; for (;;) all.push(Buffer.alloc(2 ** 24, 1));',
@@ -103,7 +103,7 @@ describe('readPicture refuses', () => {
     );
   });
 
-  test('fewer bytes than its size takes', async () => {
+  test('decoder output with too few bytes', async () => {
     const program = decoder(
       'short.js',
       'process.stdout.write(Buffer.of(2, 0, 0, 0, 2, 0, 0, 0, 9))',

@@ -6,20 +6,20 @@ import { readRegularFile } from '../base/read-file';
 import type { Picture } from './picture';
 import { mostBytes, pictureAdvice, pictureFormat, refusalOf, refused } from './picture-format';
 
-/** How the decoder is run. */
+/** How the decoder runs. */
 export interface DecoderOptions {
-  /** The decoder's program; default: this package's own. */
+  /** The decoder program. Default: this package's own. */
   readonly program?: string;
-  /** After this long the decoder is stopped; default: 30. */
+  /** Time limit of the decoder. Default: 30. */
   readonly timeoutSec?: number;
-  /** Memory that the decoder may allocate; default: 2048. */
+  /** Memory that the decoder may allocate. Default: 2048. */
   readonly memoryMiB?: number;
 }
 
 /**
  * Reads a PNG, JPEG, WebP or GIF file as {@link readPicture} does.
  *
- * @throws ExportError if there is no such file, it is larger than 256 MiB, or is not such a picture
+ * @throws ExportError if the file does not exist, is larger than 256 MiB, or is not such a picture
  */
 export async function readPictureFile(path: string, options?: DecoderOptions): Promise<Picture> {
   let bytes: Buffer;
@@ -35,16 +35,16 @@ export async function readPictureFile(path: string, options?: DecoderOptions): P
 }
 
 /**
- * Decodes a PNG, JPEG, WebP or GIF picture: its first frame, turned as its EXIF orientation says, converted to sRGB by its
+ * Decodes the first frame of a PNG, JPEG, WebP or GIF picture: rotated by its EXIF orientation, converted to sRGB by its
  * colour profile, on white where it is transparent, with the upper 8 of 16 bits.
  *
- * A process of its own decodes it, which ends after `timeoutSec` and cannot take more than `memoryMiB`: a picture that
- * crashes the decoder does not take this process with it.
+ * A separate process decodes it, limited to `timeoutSec` and `memoryMiB`, so that a picture that crashes the decoder does
+ * not crash this process.
  *
  * @param bytes of the file
  * @param name of the file, for errors
- * @throws ExportError if it is in another format, a byte of a pixel is missing or damaged, it has more than 2^26 pixels,
- *   or takes too long
+ * @throws ExportError if the format is unsupported, pixel data is missing or damaged, it has more than 2^26 pixels, or
+ *   decoding takes too long
  */
 export async function readPicture(
   bytes: Uint8Array,
@@ -84,7 +84,7 @@ async function runDecoder(
     ],
     { env, stdio: ['pipe', 'pipe', 'pipe'], timeout: timeoutSec * 1000, killSignal: 'SIGKILL' },
   );
-  // A decoder that has ended reads no more; how it ended says why.
+  // A decoder that has exited stops reading; its exit status gives the reason.
   child.stdin.on('error', () => undefined);
   child.stdin.end(bytes);
   const parts: Buffer[] = [];
@@ -109,7 +109,7 @@ async function runDecoder(
   return { output, problem };
 }
 
-/** The compiled decoder; tests run the sources, where it is not beside this file. */
+/** The compiled decoder. Tests run from the sources, where it is not next to this file. */
 function ownProgram(): string {
   const beside = join(__dirname, 'picture-decoder.js');
   return existsSync(beside) ? beside : join(__dirname, '../../dist/export/picture-decoder.js');

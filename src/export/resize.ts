@@ -1,34 +1,34 @@
-/** Rows of pixels, 0..255. A pixel is `channels` bytes, of which red, green and blue are the first. */
+/** Rows of pixels, 0..255. A pixel is `channels` bytes and starts with red, green and blue. */
 export interface PixelRows {
-  /** Starts with the first row's first pixel. */
+  /** Starts at the first pixel of the first row. */
   readonly data: ArrayLike<number>;
   /** Bytes from one row to the next. */
   readonly rowLength: number;
   readonly channels: number;
 }
 
-/** Where the middle square of a picture lies, in pixels. */
+/** The position of a square in a picture, in pixels. */
 export interface Square {
   readonly left: number;
   readonly top: number;
   readonly side: number;
 }
 
-/** The largest square in the middle of a picture: what a network is shown of it. */
+/** The largest centred square of a picture: the crop that a network sees. */
 export function middleSquare(width: number, height: number): Square {
   const side = Math.min(width, height);
   return { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side };
 }
 
 /**
- * A square of `side` pixels brought to `size` x `size`: each pixel is the mean of the area that it covers, parts of pixels by
- * their part, rounded. A square of that size comes out as it is.
+ * Resizes a square of `side` pixels to `size` x `size`. Each pixel is the rounded mean of the area it covers, with partly
+ * covered pixels weighted by the covered fraction. A square of that size is unchanged.
  *
- * `predict` and the page of `cifar10-fast page` both call it, so both show a network the same bytes of the same pixels. It
- * imports nothing: it is bundled for browsers.
+ * `predict` and the page of `cifar10-fast page` both call it, so the network sees the same bytes in both. This file imports
+ * nothing: it is bundled for browsers.
  *
- * @param read rows `from` up to `to` of the square; it is called once for each row of the result, so a picture too large
- *   for one canvas is read in bands
+ * @param read returns rows `from` up to `to` of the square. It is called once for each row of the result, so that a picture
+ *   too large for one canvas is read in bands.
  * @returns `[size,size,3]`, a new array
  */
 export function resizeSquare(
@@ -62,7 +62,7 @@ export function resizeSquare(
   return out;
 }
 
-/** The places that lie between two points, each with the part of it that does. */
+/** The pixels between two coordinates, each with the fraction of it that lies between them. */
 function covered(from: number, to: number): (readonly [place: number, part: number])[] {
   const found: (readonly [number, number])[] = [];
   for (let place = Math.floor(from); place < to; place++) {

@@ -8,11 +8,11 @@ import type { Write } from './protobuf';
 const typeNumbers: Readonly<Record<ElementType, number>> = { float32: 1, int32: 3, uint8: 4 };
 
 /**
- * A frozen graph as the bytes of `saved_model.pb`. A folder that holds this file alone is a SavedModel: the weights are
- * constants of the graph, so there are no variables beside it.
+ * Converts a frozen graph to the bytes of `saved_model.pb`. A folder with only this file is a complete SavedModel: the
+ * weights are constants of the graph, so there is no `variables` folder.
  *
- * Its signatures are `serving_default`, which takes `images` as float32, and `bytes`, which takes them as uint8; both are
- * `[N,H,W,C]` of 0..255 and give `logits` and `probabilities`. The tag is `serve`.
+ * Its signatures are `serving_default`, which takes float32 `images`, and `bytes`, which takes uint8. Both take
+ * `[N,H,W,C]` of 0..255 and return `logits` and `probabilities`. The tag is `serve`.
  *
  * @see TensorFlow, tensorflow/core/protobuf/saved_model.proto and meta_graph.proto, for the numbers of the fields
  */

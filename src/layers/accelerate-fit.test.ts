@@ -19,7 +19,7 @@ beforeAll(() => {
 const { layers } = tfl;
 
 describe('fit', () => {
-  test('shuffles, validates a split and takes a smaller last batch as TF.js does', async () => {
+  test('shuffles, splits off validation data and handles a smaller last batch as TF.js does', async () => {
     await expectSameFit(() => perceptron(), examples(50), {
       epochs: 3,
       batchSize: 16,
@@ -27,7 +27,7 @@ describe('fit', () => {
     });
   });
 
-  test('validates given data and weighs classes', async () => {
+  test('accepts validationData and classWeight', async () => {
     const { x, y } = examples(20);
     await expectSameFit(() => perceptron('adam'), examples(32), {
       epochs: 2,
@@ -37,7 +37,7 @@ describe('fit', () => {
     });
   });
 
-  test('a weight of 2 counts an example twice, with and without weights of classes', async () => {
+  test('a sample weight of 2 counts an example twice, with and without class weights', async () => {
     const { x, y } = examples(6);
     const sampleWeight = tf.tensor1d([2, 0, 1, 1, 2, 0]);
     const chosen = tf.tensor1d([0, 0, 2, 3, 4, 4], 'int32');
@@ -53,7 +53,7 @@ describe('fit', () => {
     expectSameWeights(weighted, doubled);
   });
 
-  test('several inputs and outputs, each with a loss and metrics of its own', async () => {
+  test('trains several inputs and outputs, each output with its own loss and metrics', async () => {
     const make = (): tfl.LayersModel => {
       const [a, b] = [tfl.input({ shape: [3], name: 'a' }), tfl.input({ shape: [3], name: 'b' })];
       const both = layers.concatenate().apply([a, b]) as tfl.SymbolicTensor;
@@ -85,7 +85,7 @@ describe('fit', () => {
     );
   });
 
-  test('callbacks come in the order and with the logs of TF.js, and can stop the training', async () => {
+  test('callbacks run in TF.js order with TF.js logs, and can stop training', async () => {
     const calls = async (isFast: boolean): Promise<string[]> => {
       const model = perceptron();
       const { x, y } = examples(20);
@@ -120,7 +120,7 @@ describe('fit', () => {
     expect(found.filter((call) => call.startsWith('epochBegin'))).toHaveLength(3);
   });
 
-  test('early stopping stops, and the model holds the weights of each epoch', async () => {
+  test('early stopping works, and the model holds the current weights after each epoch', async () => {
     const model = perceptron();
     const { x, y } = examples(20);
     const seen: number[] = [];
@@ -160,7 +160,7 @@ describe('fit', () => {
   });
 
   test.each(['sgd', 'adam', 'rmsprop', 'adamax', 'adagrad', 'adadelta'])(
-    'TF.js goes on with the state of %s, and the other way round',
+    'TF.js resumes from the state of %s, and vice versa',
     async (optimizer) => {
       const [plain, mixed] = [perceptron(optimizer), perceptron(optimizer)];
       const { x, y } = examples(16);
@@ -175,7 +175,7 @@ describe('fit', () => {
     },
   );
 
-  test('weights that are assigned between two calls are used', async () => {
+  test('picks up weights assigned between two calls', async () => {
     const { x, y } = examples(16);
     const model = perceptron();
     const fast = accelerate(model);
@@ -188,7 +188,7 @@ describe('fit', () => {
     expect(weightsOf(model)).toEqual(once);
   });
 
-  test('frozen layers stay as they are, and a model may be compiled again', async () => {
+  test('leaves frozen layers unchanged, and supports recompiling the model', async () => {
     const { x, y } = examples(16);
     const model = perceptron();
     const fast = accelerate(model);
@@ -205,7 +205,7 @@ describe('fit', () => {
     expect(Object.keys(history.history)).toEqual(['loss']);
   });
 
-  test('leaves no tensors behind', async () => {
+  test('leaks no tensors', async () => {
     const { x, y } = examples(20);
     const model = perceptron('adam');
     const fast = accelerate(model);
@@ -216,7 +216,7 @@ describe('fit', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test('one call a step: two recordings for an epoch of two shapes', async () => {
+  test('makes one recording per batch shape', async () => {
     const { x, y } = examples(20);
     const fast = accelerate(perceptron());
     await fast.fit(x, y, { epochs: 3, batchSize: 8, verbose: 0 });

@@ -62,7 +62,7 @@ describe('the other methods', () => {
     }
   });
 
-  test('evaluate, predict and trainOnBatch give what TF.js gives', async () => {
+  test('evaluate, predict and trainOnBatch match TF.js', async () => {
     const { x, y } = examples(21);
     const [plain, model] = [perceptron(), perceptron()];
     const fast = accelerate(model);
@@ -84,7 +84,7 @@ describe('the other methods', () => {
     expect(difference.dataSync()[0]).toBeLessThan(1e-5);
   });
 
-  test('predicts with a model that is not compiled, and compiles one with its options', async () => {
+  test('predicts with an uncompiled model, and compiles it when given an optimizer and a loss', async () => {
     const { x, y } = examples(8);
     const model = tfl.sequential({ layers: [layers.dense({ units: 2, inputShape: [3] })] });
     const outputs = (await accelerate(model).predict(x)) as tf.Tensor;
@@ -99,7 +99,7 @@ describe('the other methods', () => {
 });
 
 describe('options', () => {
-  test('enforceConstraints holds weights in their bounds, which TF.js does not', async () => {
+  test('enforceConstraints keeps weights within their constraints, unlike TF.js', async () => {
     const make = (): tfl.Sequential => {
       const model = tfl.sequential({
         layers: [
@@ -137,7 +137,7 @@ describe('options', () => {
     expect(fast.recordings[0].writes.every(({ value }) => value.dtype === 1)).toBe(true);
   });
 
-  test('fused layers learn in bf16 as they do in fp32', async () => {
+  test('fused layers learn as well in bf16 as in fp32', async () => {
     const make = (): tfl.Sequential => {
       const glorot = tfl.initializers.glorotNormal({ seed: 5 });
       const model = tfl.sequential({
@@ -190,7 +190,7 @@ describe('options', () => {
 });
 
 describe('errors', () => {
-  test('what is not a model, not compiled or not of TF.js says so', async () => {
+  test('rejects a non-model, an uncompiled model and data of the wrong shape', async () => {
     expect(() => accelerate({} as tfl.LayersModel)).toThrow(/not a tf.LayersModel/);
     const { x, y } = examples(4);
     const model = tfl.sequential({ layers: [layers.dense({ units: 2, inputShape: [3] })] });
@@ -198,7 +198,7 @@ describe('errors', () => {
     await expect(accelerate(perceptron()).fit(y, y, { verbose: 0 })).rejects.toThrow(/shape/);
   });
 
-  /** A layer that reads its input. */
+  /** A layer that reads its input on the host, which cannot be recorded. */
   class Peek extends layers.Layer {
     override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
       const x = Array.isArray(inputs) ? inputs[0] : inputs;
@@ -226,7 +226,7 @@ describe('errors', () => {
     return model;
   }
 
-  test('a layer that cannot be recorded is named, and trained eagerly with fallback', async () => {
+  test('names a layer that cannot be recorded, and trains it eagerly with fallback', async () => {
     const { x, y } = examples(8);
     const args = { epochs: 2, verbose: 0, shuffle: false };
     await expect(accelerate(peeking()).fit(x, y, args)).rejects.toThrow(CaptureError);
@@ -240,7 +240,7 @@ describe('errors', () => {
     expectSameWeights(fast, plain);
   });
 
-  test('a stateful recurrent layer is named', async () => {
+  test('names a stateful recurrent layer', async () => {
     const model = tfl.sequential({
       layers: [
         layers.lstm({ units: 2, stateful: true, batchInputShape: [4, 3, 2], name: 'memory' }),

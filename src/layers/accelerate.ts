@@ -36,79 +36,79 @@ export interface PredictArgs {
 export interface AccelerateOptions
   extends Partial<ModelCompileArgs>, Omit<SessionOptions, 'mode' | 'precision' | 'stepsPerCall'> {
   /**
-   * Number format of convolutions, matrix products and what lies between them; weights stay in float32. `best` is what
-   * this machine computes fastest. Default: `fp32`.
+   * Number format of convolutions, matrix products and the operations between them; weights stay in float32. `best` is
+   * the format that runs fastest on this machine. Default: `fp32`.
    */
   readonly precision?: Precision | 'best';
-  /** Trains eagerly, as TF.js does, what cannot be recorded, instead of throwing. Default: false. */
+  /** If the model cannot be recorded, runs it eagerly, as TF.js does, instead of throwing. Default: false. */
   readonly fallback?: boolean;
-  /** Of dropout and noise. Default: another one each time. */
+  /** Seed of dropout and noise. Default: a random one for each call of {@link accelerate}. */
   readonly seed?: number;
-  /** Decoupled weight decay: a step shrinks each weight by learning rate times this. With Adam that is AdamW. Default: 0. */
+  /** Decoupled weight decay: a step shrinks each weight by learning rate times this. With Adam this is AdamW. Default: 0. */
   readonly weightDecay?: number;
   /**
-   * Applies the constraints of the layers to the weights after each step, as Keras does. TF.js applies them to no weight
-   * that an optimiser changes. Default: false, as in TF.js.
+   * Applies the constraints of the layers to the weights after each step, as Keras does. TF.js does not apply them to
+   * weights that an optimiser updates. Default: false, as in TF.js.
    */
   readonly enforceConstraints?: boolean;
 }
 
-/** Arguments of `fit`: those of `tf.LayersModel.fit`, and weights of examples, which TF.js refuses. */
+/** Arguments of `fit`: those of `tf.LayersModel.fit`, and `sampleWeight`, which TF.js rejects. */
 export interface AcceleratedFitArgs extends Omit<ModelFitArgs, 'sampleWeight' | 'verbose'> {
-  /** 0 shows no progress bar. Default: 1. */
+  /** 0 hides the progress bar. Default: 1. */
   readonly verbose?: number | undefined;
-  /** A factor `[examples]` of each example's loss; for several outputs a list. */
+  /** A factor for each example's loss, `[examples]`; a list if the model has several outputs. */
   readonly sampleWeight?: tf.Tensor | (tf.Tensor | null)[] | undefined;
 }
 
-/** A model that is trained and evaluated by recordings. Its arguments and results are those of `tf.LayersModel`. */
+/** A model that trains and evaluates by replaying recordings. Arguments and results are those of `tf.LayersModel`. */
 export interface AcceleratedModel {
-  /** The model that was given. It holds the weights after each call, and after each epoch. */
+  /** The model passed to {@link accelerate}. It holds the current weights after each call and after each epoch. */
   readonly model: LayersModel;
-  /** As `fit` of the model: trains on arrays or tensors. */
+  /** Like `model.fit`: trains on tensors. */
   fit(x: ModelData, y: ModelData, args?: AcceleratedFitArgs): Promise<History>;
-  /** As `fitDataset` of the model: trains on batches. */
+  /** Like `model.fitDataset`: trains on the batches of a data set. */
   fitDataset(dataset: BatchDataset, args: FitDatasetArgs): Promise<History>;
-  /** Loss and metrics; dispose them. */
+  /** Loss and metrics; the caller disposes them. */
   evaluate(x: ModelData, y: ModelData, args?: ModelEvaluateArgs): Promise<tf.Scalar | tf.Scalar[]>;
-  /** Loss and metrics over batches; dispose them. */
+  /** Loss and metrics over batches; the caller disposes them. */
   evaluateDataset(
     dataset: BatchDataset,
     args?: { readonly batches?: number },
   ): Promise<tf.Scalar | tf.Scalar[]>;
-  /** The outputs; dispose them. */
+  /** The outputs; the caller disposes them. */
   predict(x: ModelData, args?: PredictArgs): Promise<tf.Tensor | tf.Tensor[]>;
   /** Loss and metrics of one step on one batch. */
   trainOnBatch(x: ModelData, y: ModelData): Promise<number | number[]>;
-  /** Gives the model's optimiser its state; `fit` does so itself, `trainOnBatch` does not. */
+  /** Copies the optimiser state back to the model's optimiser. `fit` does this itself; `trainOnBatch` does not. */
   syncOptimizer(): Promise<void>;
   /**
-   * Times every operation of the steps that run until `action` has ended, which slows them a little; `summariseProfile`
-   * adds them up.
+   * Times every operation of the steps that run until `action` has ended, which slows them slightly. `summariseProfile`
+   * adds up the times.
    */
   profile<T>(action: () => Promise<T>): Promise<{ readonly result: T; readonly nodes: NodeTime[] }>;
-  /** The graphs that were recorded so far, for `printGraph` and `summariseGraph`. */
+  /** The graphs recorded so far, for `printGraph` and `summariseGraph`. */
   readonly recordings: readonly Recording[];
-  /** Frees the copy of the model on the device and the recordings. The model lives on; later calls record again. */
+  /** Frees the device copy of the model and the recordings. The model stays usable; later calls record again. */
   dispose(): void;
 }
 
 /**
- * Trains a TF.js model several times faster: each step is recorded once as a TensorFlow graph, and then one call.
+ * Trains a TF.js model several times faster: each step is recorded once as a TensorFlow graph and then runs as one call.
  *
- * The layers, the losses and the metrics are TF.js's own, run once while recording; update rules are those of its
- * optimisers. A recording holds for one shape of a batch; a smaller last batch is a second one.
+ * The layers, the losses and the metrics are TF.js's own, run once while recording; the update rules are those of its
+ * optimisers. A recording is valid for one batch shape; a smaller last batch needs a second recording.
  *
  * @example
  * const fast = accelerate(model);
  * await fast.fit(xs, ys, { epochs: 10, batchSize: 128 });
  * await model.save('file://trained');
  *
- * @param model sequential or functional, compiled or not; `optimizer`, `loss` and `metrics` compile it
- * @throws LayerError if the model is not of this installation's TF.js, or is not compiled when it is trained
+ * @param model sequential or functional, compiled or not; passing `optimizer`, `loss` and `metrics` compiles it
+ * @throws LayerError if the model comes from another copy of TF.js, or is not compiled when it is trained
  * @throws CaptureError from its methods, for a layer that cannot be recorded, unless `fallback` is set
  * @throws OptimError for an optimiser that is not one of TF.js's, unless `fallback` is set
- * @throws TrainError from its methods, for arguments or data that do not fit the model
+ * @throws TrainError from its methods, for arguments or data that do not match the model
  */
 export function accelerate(model: LayersModel, options: AccelerateOptions = {}): AcceleratedModel {
   const { optimizer, loss, metrics, precision = 'fp32', fallback = false, ...rest } = options;
@@ -131,7 +131,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
   const chosen = precision === 'best' ? fastestPrecision(readHardware(), gpu) : precision;
   let opened: ModelSession | undefined;
   const open = (): Opened => {
-    // A sequential model wraps another one each time that it is compiled.
+    // A sequential model wraps a new model each time it is compiled.
     const inner = innerModel(model);
     if (opened !== undefined && !opened.isCurrent(inner)) {
       opened.dispose();
@@ -161,14 +161,14 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
   };
 }
 
-/** Runs by recordings or, where that cannot be and the caller allows it, eagerly. */
+/** Runs `recorded`; if recording fails and the caller allows it, runs `eager` instead. */
 type RunEither = <T>(
   kind: 'train' | 'test' | 'predict',
   recorded: () => Promise<T>,
   eager: () => T | Promise<T>,
 ) => Promise<T>;
 
-/** What cannot be recorded once is not tried again. */
+/** A kind of step that could not be recorded once runs eagerly from then on. */
 function createRun(fallback: boolean): RunEither {
   const eagerKinds = new Set<string>();
   return async (kind, recorded, eager) => {
@@ -263,7 +263,7 @@ function fitArguments(args: AcceleratedFitArgs): ModelFitArgs {
   return others as never;
 }
 
-/** A model and what is on the device of it. */
+/** A model and its session on the device. */
 interface Opened {
   readonly inner: ModelInternals;
   readonly session: ModelSession;

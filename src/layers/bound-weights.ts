@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Weight } from './internals';
 
 /**
- * Runs `action` with a model's weights standing for `values`: layers read these, and what they assign replaces them.
+ * Runs `action` with a model's weights bound to `values`: layers read these, and assignments replace them.
  *
- * @param kept takes the variables that were made for it; dispose them when the recording has ended
+ * @param kept receives the variables created here; dispose them when the recording has ended
  * @returns the result of `action`, and the values of the weights after it
  */
 export function withWeights<T>(

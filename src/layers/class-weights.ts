@@ -2,12 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 
-/** A factor of the loss for each class, by its number. */
+/** A factor for the loss of each class, by class number. */
 export type ClassWeights = Readonly<Record<number, number>>;
 
 /**
- * The weight of each example of a batch by its class, for each output that has weights, else null. `fit` leaves this to
- * TF.js; for data sets TF.js does it inside of a loop that cannot be called.
+ * The weight of each example of a batch according to its class, or null for an output without class weights. `fit` leaves
+ * this to TF.js; `fitDataset` cannot, as TF.js does it inside its own loop over the data set.
  *
  * @throws TrainError for a class without a weight, or targets that are neither classes nor one-hot
  */

@@ -11,7 +11,7 @@ import { toTensor } from './optimiser-state';
 import { batchBounds, rowsOf } from './rows';
 import type { Rows } from './rows';
 
-/** Losses and metrics of a data set, as `evaluate` averages them: over examples, batch by batch. */
+/** Losses and metrics of a data set, computed batch by batch and averaged over examples, as `evaluate` does. */
 export async function evaluateRows(
   session: ModelSession,
   rows: readonly Rows[],
@@ -33,7 +33,7 @@ export function scalars(values: readonly number[]): tf.Scalar | tf.Scalar[] {
   return tensors.length === 1 ? tensors[0] : tensors;
 }
 
-/** Inputs and targets as TF.js checks them for `evaluate`, on the host. */
+/** Inputs and targets on the host, checked as TF.js's `evaluate` checks them. */
 export function evaluationRows(
   model: ModelInternals,
   x: ModelData,
@@ -43,7 +43,7 @@ export function evaluationRows(
   let rows: Rows[] = [];
   let size = 0;
   const view = viewOf(model, {
-    // In the place of the loop over the batches: what TF.js made of its arguments is disposed when this returns.
+    // Replaces the loop over the batches. TF.js disposes the tensors made from its arguments when this returns.
     testLoop: (_test: unknown, ins: readonly tf.Tensor[], batchSize: number) => {
       rows = ins.map(rowsOf);
       size = batchSize;
@@ -79,7 +79,7 @@ export async function predict(
   return outputs.length === 1 ? outputs[0] : outputs;
 }
 
-/** Batches behind each other, as one tensor. */
+/** Concatenates batches into one tensor. */
 function joined(parts: readonly HostTensor[]): tf.Tensor {
   if (parts.length === 1) return toTensor(parts[0]);
   return tf.tidy(() => tf.concat(parts.map(toTensor), 0));

@@ -6,24 +6,24 @@ import { readOptimiser, toTensor, writeOptimiser } from './optimiser-state';
 import type { ModelState } from './steps';
 import type { UpdateRule } from './update-rules';
 
-/** An optimiser of TF.js, its rule, and the weights that it trains with their numbers in the model. */
+/** A TF.js optimiser, its update rule, and the weights that it trains with their indices in the model. */
 export interface TrainedBy {
   readonly optimizer: OptimizerInternals;
   readonly rule: UpdateRule;
   readonly trained: readonly (readonly [index: number, weight: Weight])[];
 }
 
-/** Keeps a model and its copy on the device alike. */
+/** Keeps a model and its copy on the device in sync. */
 export interface Exchange {
-  /** Takes over what was assigned to the model's weights or its optimiser since the last call. */
+  /** Copies to the device what was assigned to the model's weights or its optimiser since the last call. */
   push(): void;
-  /** Gives the model the weights as they are now. */
+  /** Copies the current weights to the model. */
   pullWeights(): Promise<void>;
-  /** Gives the model's optimiser its state as it is now, after so many steps more. */
+  /** Copies the current optimiser state to the model's optimiser, and adds `steps` to its iterations. */
   pullOptimiser(steps: number): Promise<void>;
 }
 
-/** What a session holds of an optimiser: nothing of a model that is not compiled. */
+/** The optimiser state that a session holds; empty for a model that is not compiled. */
 export function optimiserState(
   trainedBy: TrainedBy | undefined,
 ): Pick<ModelState, 'slots' | 'counters'> {
@@ -32,12 +32,12 @@ export function optimiserState(
     : readOptimiser(trainedBy.optimizer, trainedBy.rule, trainedBy.trained);
 }
 
-/** A weight's numbers, which TF.js may hold as well. */
+/** A weight's numbers, in an array that TF.js may share. */
 export function hostOf({ val }: Weight): HostTensor {
   return { shape: val.shape, data: val.dataSync() as Float32Array };
 }
 
-/** Starts with the model and the session alike. A value that was assigned is known by its new `dataId`. */
+/** Expects a model and a session that are in sync. A newly assigned value shows by its new `dataId`. */
 export function createExchange(
   session: Session<ModelState>,
   weights: readonly Weight[],
@@ -63,7 +63,7 @@ export function createExchange(
       const { weights: values } = await session.read('weights');
       for (const [index, weight] of weights.entries()) {
         const value = toTensor(values[index]);
-        // Past the constraint, as TF.js's optimisers assign.
+        // Bypasses the constraint, as TF.js's optimisers do.
         weight.val.assign(value);
         value.dispose();
       }

@@ -14,7 +14,7 @@ import type { ModelData } from './model-data';
 import type { BatchData, ModelSession } from './model-session';
 import { rowsOf } from './rows';
 
-/** The part of an iterator of `tf.data` that is used. */
+/** The part of a `tf.data` iterator that is used. */
 export interface BatchIterator {
   /** The next batch; `done` after the last one. */
   next(): Promise<{ readonly done: boolean; readonly value: unknown }>;
@@ -38,16 +38,16 @@ export interface FitDatasetArgs {
   readonly classWeight?: ClassWeights | ClassWeights[] | Record<string, ClassWeights> | undefined;
   /** Batches, or inputs and targets. */
   readonly validationData?: BatchDataset | readonly [x: ModelData, y: ModelData] | undefined;
-  /** Batches of a data set to validate on. Default: all. */
+  /** Number of batches to validate on, if `validationData` is a data set. Default: all. */
   readonly validationBatches?: number | undefined;
-  /** For inputs and targets. Default: 32, as in TF.js. */
+  /** Batch size, if `validationData` is inputs and targets. Default: 32, as in TF.js. */
   readonly validationBatchSize?: number | undefined;
 }
 
 /** Averages of losses and metrics over a data set, in the order of `evaluate`. */
 export type Validate = () => Promise<number[]>;
 
-/** Callbacks as `fit` and `fitDataset` take them: objects of TF.js, or of functions, one or a list. */
+/** Callbacks as `fit` and `fitDataset` take them: TF.js callbacks or objects of functions, one or a list. */
 export function toCallbacks(given: unknown, yieldEvery: unknown): BaseCallback[] {
   const list = (Array.isArray(given) ? given : [given ?? {}]) as unknown[];
   return list.map((callback) =>
@@ -155,7 +155,7 @@ export async function evaluateDataset(
   return totals.map((total) => total / seen);
 }
 
-/** A batch on the host: inputs, targets, weights of classes. The tensors that the data set gave are disposed. */
+/** Reads a batch to the host: inputs, targets, class weights. Disposes the tensors of the data set. */
 async function readBatch(
   model: ModelInternals,
   value: unknown,
@@ -214,7 +214,7 @@ function warnTooFew(batch: number, { batchesPerEpoch = 0, epochs }: FitDatasetAr
   );
 }
 
-/** Validation of `fitDataset`: by tensors or by another data set. */
+/** Validation of `fitDataset`: on tensors or on another data set. */
 export function validationOf(
   model: ModelInternals,
   session: ModelSession,

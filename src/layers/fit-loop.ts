@@ -11,10 +11,10 @@ import type { BatchData, ModelSession } from './model-session';
 import { batchBounds, rowsOf } from './rows';
 import type { Rows } from './rows';
 
-/** Numbers by name, as callbacks get them. */
+/** Numbers by name, as callbacks receive them. */
 export type Logs = Record<string, number>;
 
-/** The callbacks of a training as TF.js orders them: progress bar, the user's, history. */
+/** The callbacks of a training run, ordered as in TF.js: progress bar, the user's, history. */
 export function openCallbacks(
   model: ModelInternals,
   callbacks: readonly BaseCallback[],
@@ -30,10 +30,10 @@ export function openCallbacks(
   return { list, history };
 }
 
-/** The mean of what batches computed, each with the number of its examples as its weight. */
+/** Means of the figures of batches, each batch weighted by its number of examples. */
 export function createMeans(labels: readonly string[]): {
   add(figures: ArrayLike<number>, examples: number): void;
-  /** By label; nothing before the first batch. */
+  /** By label; empty before the first batch. */
   means(): Logs;
 } {
   const totals = labels.map(() => 0);
@@ -50,16 +50,16 @@ export function createMeans(labels: readonly string[]): {
   };
 }
 
-/** The figures of a batch by label, where two labels that are the same have one entry. */
+/** The figures of a batch by label; duplicate labels share one entry. */
 export function logsOf(labels: readonly string[], figures: ArrayLike<number>): Logs {
   return Object.fromEntries(labels.map((label, index) => [label, figures[index]]));
 }
 
 /**
- * The loop of `LayersModel.fit`: epochs, shuffled batches, validation behind the last batch, callbacks in their order. It
- * takes random numbers for shuffling in the same order too.
+ * The loop of `LayersModel.fit`: epochs, shuffled batches, validation after the last batch, callbacks in the same order.
+ * Shuffling draws its random numbers in the same order too.
  *
- * @param sampleWeights for each output or null; multiplied with the weights of the classes
+ * @param sampleWeights one per output, or null; multiplied by the class weights
  */
 export function createFitLoop(
   model: ModelInternals,
@@ -112,7 +112,7 @@ export function createFitLoop(
         await session.pullWeights();
         await list.onEpochEnd(epoch, logs);
       } catch (error) {
-        // A callback that throws ends the training with the weights as they are.
+        // If a callback throws, the model keeps the weights trained so far.
         await session.pullWeights();
         throw error;
       }
@@ -125,7 +125,7 @@ export function createFitLoop(
   };
 }
 
-/** The examples of a training, in batches. */
+/** The examples of a training run, in batches. */
 interface Batches {
   readonly rows: readonly (Rows | null)[];
   readonly bounds: readonly (readonly [start: number, end: number])[];
@@ -133,7 +133,7 @@ interface Batches {
   readonly batchSize: number;
 }
 
-/** Records the steps for all shapes of batches, so that what cannot be recorded fails before anything is trained. */
+/** Records the steps for all batch shapes, so that a model that cannot be recorded fails before training starts. */
 function prepareSteps(
   session: ModelSession,
   { rows, bounds, validation, batchSize }: Batches,
@@ -148,7 +148,7 @@ function prepareSteps(
   }
 }
 
-/** What an epoch takes. */
+/** What {@link runEpoch} needs. */
 interface EpochRun extends Batches {
   readonly model: ModelInternals;
   readonly session: ModelSession;
@@ -158,7 +158,7 @@ interface EpochRun extends Batches {
   readonly indices: readonly number[];
 }
 
-/** Trains on every batch and validates behind the last one. Returns the logs of the epoch. */
+/** Trains on every batch and validates after the last one. Returns the logs of the epoch. */
 async function runEpoch(run: EpochRun): Promise<Logs> {
   const { model, session, list, labels, rows, bounds, indices, validation, batchSize } = run;
   const logs: Logs = {};
@@ -172,7 +172,7 @@ async function runEpoch(run: EpochRun): Promise<Logs> {
     const batchLogs: Logs = {};
     await list.onBatchBegin(batch, batchLogs);
     const running = session.train(next);
-    // The next batch is put together while this one is computed: what was fed is copied.
+    // Gathers the next batch while this one is computed: the inputs of this one have already been copied.
     if (batch + 1 < bounds.length) next = pick(bounds[batch + 1]);
     const figures = await running;
     means.add(figures, end - start);
@@ -191,7 +191,7 @@ function rowsOrNull(tensor: tf.Tensor | null): Rows | null {
   return tensor === null ? null : rowsOf(tensor);
 }
 
-/** Weights of examples behind inputs and targets: those of the classes, of the examples, or their product. */
+/** Appends the weights of the examples to inputs and targets: class weights, sample weights, or their product. */
 function withSampleWeights(
   rows: readonly (Rows | null)[],
   model: ModelInternals,

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { runKernel } from '../engine/raw/register';
 import { loadTensorflow } from '../engine/tensorflow';
 
-/** Gradients that TensorFlow computes in one operation from the output, and TF.js in several. */
+/** Gradients that TensorFlow computes from the output in one operation, and TF.js in several. */
 const fromOutput: Readonly<Record<string, (dy: tf.Tensor, y: tf.Tensor) => tf.Tensor>> = {
   Relu: (dy, y) => runKernel('ReluGrad', { dy, y })[0],
   Sigmoid: (dy, y) => execute('SigmoidGrad', y, dy),
@@ -16,7 +16,7 @@ function execute(op: string, a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   return backend.executeSingleOutput(op, [{ name: 'T', type, value }], [a, b]);
 }
 
-/** Runs `action` with gradients of one operation in the place of TF.js's own. */
+/** Runs `action` with single-operation gradients in place of TF.js's own. */
 export function withFusedGradients<T>(action: () => T): T {
   const before = Object.keys(fromOutput).map((kernelName): tf.GradConfig => {
     const gradient = tf.getGradient(kernelName);

@@ -5,7 +5,7 @@ import { ownMaxPool } from '../engine/raw/max-pool';
 import { hasOwnKernels } from '../engine/raw/own-kernels';
 import type { LayerInternals, Weight } from './internals';
 
-/** What a layer computes in training from its one input; nothing for an input that its operations do not fit. */
+/** A layer's output in training for its one input; undefined for an input that the fused operations do not support. */
 export type FusedCall = (x: tf.Tensor) => tf.Tensor | undefined;
 
 interface WeightAccess extends Weight {
@@ -51,15 +51,15 @@ interface MaxPooling2D extends LayerInternals {
   readonly dataFormat: string;
 }
 
-/** The largest window of our own pooling. */
+/** The largest window of our own pooling kernel. */
 const largestWindow = 16;
 
 /**
- * Layers that have operations of TensorFlow or of our own for what TF.js does in many: batch norm, alone or with the ReLU
- * behind it; convolutions and dense layers with a bias; max pooling.
+ * Layers for which TensorFlow or our own kernels have one operation where TF.js runs several: batch norm, alone or with the
+ * ReLU after it; convolutions and dense layers with a bias; max pooling.
  *
- * @param isBeforeRelu whether nothing but a ReLU reads a layer
- * @returns what the layer does in training, where it is such a layer
+ * @param isBeforeRelu whether a layer's output goes only to a ReLU
+ * @returns the layer's fused call in training, or undefined for any other layer
  */
 export function fusedCall(
   layer: LayerInternals,
@@ -142,7 +142,7 @@ function maxPool(layer: MaxPooling2D, x: tf.Tensor): tf.Tensor | undefined {
   return ownMaxPool(x as tf.Tensor4D, size);
 }
 
-/** A layer that was called once, by one layer. */
+/** A layer with its connections to other layers. */
 interface Connected extends LayerInternals {
   readonly inboundNodes: readonly unknown[];
   readonly outboundNodes: readonly { readonly outboundLayer: LayerInternals }[];
@@ -150,8 +150,7 @@ interface Connected extends LayerInternals {
 }
 
 /**
- * Finds the layers of which nothing but a ReLU reads the output. ReLU of what is a ReLU already changes nothing, so the
- * layer behind stays as it is.
+ * Finds the layers whose output goes only to a ReLU. Applying ReLU twice changes nothing, so the ReLU layer stays in place.
  */
 export function readByRelu(
   layers: readonly LayerInternals[],

@@ -18,7 +18,7 @@ export interface Weight {
   val: tf.Variable;
 }
 
-/** Arguments that a layer gets besides its inputs. */
+/** Arguments passed to a layer besides its inputs. */
 export type CallArguments = Readonly<Record<string, unknown>>;
 
 /** A layer, or the cell of a recurrent layer. */
@@ -33,7 +33,7 @@ export interface LayerInternals {
 /** Computes a batch: inputs, targets, and a weight per example or null for each output. Returns the loss, then the metrics. */
 export type BatchFunction = (data: readonly (tf.Tensor | null)[]) => tf.Scalar[];
 
-/** The arguments with which `fit` calls its loop, after it has checked the user's. */
+/** The loop that `fit` calls once it has checked the user's arguments. */
 export type FitLoop = (
   train: BatchFunction,
   ins: readonly (tf.Tensor | null)[],
@@ -49,7 +49,7 @@ export type FitLoop = (
   initialEpoch: number | undefined,
 ) => Promise<unknown>;
 
-/** The optimiser of a model, as far as all of TF.js's have it in common. */
+/** The members that all TF.js optimisers have in common. */
 export interface OptimizerInternals {
   readonly learningRate: number;
   readonly iterations: number;
@@ -57,7 +57,7 @@ export interface OptimizerInternals {
   getConfig(): Readonly<Record<string, unknown>>;
 }
 
-/** A model that is not sequential, or what a sequential one wraps. */
+/** A functional model, or the model that a sequential one wraps. */
 export interface ModelInternals {
   readonly inputs: readonly { readonly shape: readonly (number | null)[] }[];
   readonly outputs: readonly unknown[];
@@ -87,7 +87,7 @@ export interface ModelInternals {
 }
 
 /**
- * The model that computes: a sequential model wraps one, which it builds when it is compiled or first called.
+ * The model that does the computing. A sequential model wraps one, which it builds when it is compiled or first called.
  *
  * @throws LayerError if `model` is not a `tf.LayersModel` of this installation, or has no layers
  */
@@ -101,7 +101,7 @@ export function innerModel(model: LayersModel): ModelInternals {
   }
   const outer = model as unknown as { model?: ModelInternals; build?: () => void };
   if (outer.model !== undefined) return outer.model;
-  // LayersModel itself has no build of its own that would make a model to wrap.
+  // Only Sequential has a build() that creates a model to wrap.
   if (model.getClassName() === 'Sequential') {
     outer.build?.();
     if (outer.model !== undefined) return outer.model;
@@ -109,10 +109,10 @@ export function innerModel(model: LayersModel): ModelInternals {
   return model as unknown as ModelInternals;
 }
 
-/** An object that reads as the model does, with some members replaced; what is assigned to it stays with it. */
+/** A view of the model with some members replaced; assignments to the view do not reach the model. */
 export function viewOf(model: ModelInternals, members: object): ModelInternals {
   const view = Object.create(model) as ModelInternals;
-  // These belong to the model, whoever sets them.
+  // Except for these members, which are always set on the model.
   const own = model as unknown as Record<string, unknown>;
   for (const name of ['isTraining', 'stopTraining_', 'history']) {
     Object.defineProperty(view, name, {
@@ -128,7 +128,7 @@ export function viewOf(model: ModelInternals, members: object): ModelInternals {
   return view;
 }
 
-/** All layers that a model calls: nested models, the layers inside wrappers and the cells of recurrent layers included. */
+/** All layers that a model calls, including nested models, layers inside wrappers and the cells of recurrent layers. */
 export function layersOf(model: ModelInternals): LayerInternals[] {
   const found = new Set<LayerInternals>();
   const visit = (value: unknown): void => {

@@ -1,9 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** Tensors of examples `[examples,…]`: one, a list, or by the names of the model's inputs or outputs. */
+/** Tensors of examples `[examples,…]`: one, a list, or an object keyed by the names of the model's inputs or outputs. */
 export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.Tensor };
 
-/** Something alone or in a list, as a list. */
+/** Wraps a single value in a list; undefined becomes an empty list. */
 export function toList<T>(given: T | T[] | undefined): T[] {
   if (given === undefined) return [];
   return Array.isArray(given) ? given : [given];

@@ -12,34 +12,34 @@ import { listed, numbered, predictStep, testStep, trainStep } from './steps';
 import type { ModelState, Numbered } from './steps';
 import { withWeightDecay } from './update-rules';
 
-/** How a model is trained, beyond what it was compiled with. */
+/** How a model is trained, in addition to what `compile` sets. */
 export interface TrainingOptions {
   readonly weightDecay: number;
   readonly enforceConstraints: boolean;
   readonly seed: number;
 }
 
-/** Inputs, targets and weights of the examples of a batch; an output without weights has no entry. */
+/** Inputs, targets and sample weights of a batch; null for an output without sample weights. */
 export type BatchData = readonly (HostTensor | null)[];
 
-/** A model on the device: its weights and optimiser, and the steps that were recorded for it. */
+/** A model on the device: its weights, its optimiser state and its recorded steps. */
 export interface ModelSession {
   readonly recordings: readonly Recording[];
-  /** Whether a model is the one that this was opened for, compiled as it was then, with the same weights and settings. */
+  /** Whether `model` is the one this session was opened for, still compiled with the same settings and weights. */
   isCurrent(model: ModelInternals): boolean;
-  /** Records the training step of a batch of this shape, if it is not recorded. */
+  /** Records the training step for batches of this shape, unless it is already recorded. */
   prepareTraining(data: BatchData): void;
-  /** Trains on a batch. Returns the loss and the metrics, in the order of the model's. */
+  /** Trains on a batch. Returns the loss and the metrics, in the model's order. */
   train(data: BatchData): Promise<Float32Array>;
-  /** Records the evaluation of a batch of this shape, if it is not recorded. */
+  /** Records the evaluation step for batches of this shape, unless it is already recorded. */
   prepareTest(data: BatchData): void;
   test(data: BatchData): Promise<Float32Array>;
   predict(data: BatchData): Promise<HostTensor[]>;
-  /** Takes over what was assigned to the model's weights or its optimiser since the last call. */
+  /** Copies to the device what was assigned to the model's weights or its optimiser since the last call. */
   push(): void;
-  /** Gives the model the weights as they are now. */
+  /** Copies the current weights to the model. */
   pullWeights(): Promise<void>;
-  /** Gives the model's optimiser its state as it is now. */
+  /** Copies the current optimiser state to the model's optimiser. */
   pullOptimiser(): Promise<void>;
   /** Times every operation of the steps that run until `action` has ended. */
   profile: Session<ModelState>['profile'];
@@ -123,7 +123,7 @@ export function openModelSession(
   };
 }
 
-/** What trains a compiled model. */
+/** The optimiser of a compiled model and the weights it trains. */
 function trainedByOf(model: ModelInternals, weights: readonly Weight[]): TrainedBy | undefined {
   const { optimizer, collectedTrainableWeights = [] } = model;
   if (optimizer === undefined) return undefined;
@@ -133,7 +133,7 @@ function trainedByOf(model: ModelInternals, weights: readonly Weight[]): Trained
   return { optimizer, rule: ruleOf(optimizer), trained };
 }
 
-/** Keeps the runs of steps by their kind and the shapes of a batch; each is recorded when it is first asked for. */
+/** Caches recorded steps by kind and batch shapes, and records each on first use. */
 function createRecorder(): <T>(
   kind: string,
   data: BatchData,
@@ -169,7 +169,7 @@ function notCompiled(): LayerError {
   );
 }
 
-/** Everything of a model that a recording is made of: another part needs another session. */
+/** All parts of a model that a recording depends on: if one changes, a new session is needed. */
 function compiledParts(model: ModelInternals): readonly unknown[] {
   return [
     model,
@@ -184,7 +184,7 @@ function compiledParts(model: ModelInternals): readonly unknown[] {
   ];
 }
 
-/** What is fed of a batch: a data set without weights of its examples has none. */
+/** The tensors of a batch that are fed, without the entries that are null. */
 function present(data: BatchData): Numbered<HostTensor> {
   return Object.fromEntries(
     data.flatMap((value, index) => (value === null ? [] : [[String(index), value] as const])),

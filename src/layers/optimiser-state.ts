@@ -6,7 +6,7 @@ import type { ModelState, Numbered } from './steps';
 import { updateRule } from './update-rules';
 import type { Settings, UpdateRule } from './update-rules';
 
-/** A tensor that an optimiser of TF.js keeps for a weight. */
+/** A tensor that a TF.js optimiser keeps for a weight. */
 interface Entry {
   readonly originalName: string;
   readonly variable: tf.Variable;
@@ -23,7 +23,7 @@ export function learningRateOf(optimizer: OptimizerInternals): number {
   return c === undefined ? optimizer.learningRate : -c.dataSync()[0];
 }
 
-/** The rule of an optimiser of TF.js, with its present settings. */
+/** The update rule of a TF.js optimiser with its current settings. */
 export function ruleOf(optimizer: OptimizerInternals): UpdateRule {
   return updateRule(optimizer.getClassName(), settingsOf(optimizer));
 }
@@ -31,12 +31,12 @@ export function ruleOf(optimizer: OptimizerInternals): UpdateRule {
 /** The settings that are constants of a recording. */
 export function settingsOf(optimizer: OptimizerInternals): Settings {
   const { learningRate: _fed, ...settings } = optimizer.getConfig();
-  // Momentum multiplies by a tensor, which `setMomentum` leaves as it is.
+  // Momentum multiplies by a tensor that `setMomentum` does not update.
   const { m } = optimizer as unknown as { readonly m?: tf.Scalar };
   return { ...settings, ...(m === undefined ? {} : { momentum: m.dataSync()[0] }) };
 }
 
-/** What an optimiser has kept so far for the weights that it trains, or what it starts with. */
+/** The current state of an optimiser for the weights that it trains, or its initial state. */
 export function readOptimiser(
   optimizer: OptimizerInternals,
   rule: UpdateRule,
@@ -62,7 +62,7 @@ export function readOptimiser(
   return { slots: Object.fromEntries(slots), counters: Object.fromEntries(counters) };
 }
 
-/** Gives an optimiser what a session has kept for it, as if it had made `steps` more steps itself. */
+/** Writes a session's state to an optimiser, as if the optimiser had taken `steps` more steps itself. */
 export function writeOptimiser(
   optimizer: OptimizerInternals,
   rule: UpdateRule,
@@ -95,7 +95,7 @@ export function writeOptimiser(
   Object.assign(optimizer, { iterations_: optimizer.iterations + steps });
 }
 
-/** A tensor of TF.js with these numbers, which it holds without copying them. */
+/** A TF.js tensor that holds these numbers without copying them. */
 export function toTensor({ data, shape }: HostTensor): tf.Tensor {
   const dtype =
     data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'bool';

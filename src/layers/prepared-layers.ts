@@ -5,12 +5,12 @@ import { layersOf } from './internals';
 import type { CallArguments, LayerInternals, ModelInternals } from './internals';
 import { isTraining, randomCall, useRandomMasks } from './random-layers';
 
-/** A layer that cannot be recorded; its message names the layer and says what to do. */
+/** Thrown for a layer that cannot be recorded; its message names the layer and says what to do. */
 class LayerCaptureError extends CaptureError {}
 
 /**
- * Runs `action` with a model's layers so that they can be recorded: random layers draw from `random`, batch norm is fused, and an operation
- * that cannot be recorded is an error that names its layer. The layers are as before afterwards.
+ * Runs `action` with a model's layers prepared for recording: random layers draw from `random`, batch norm is fused, and an
+ * operation that cannot be recorded throws an error that names its layer. Restores the layers afterwards.
  *
  * @throws CaptureError naming the layer that cannot be recorded
  */
@@ -59,7 +59,7 @@ function prepared(
   };
 }
 
-/** An error of a recording with the name of the innermost layer that it comes from. Other errors stay as they are. */
+/** Adds to a capture error the name of the innermost layer that it comes from. Returns other errors unchanged. */
 function named(layer: LayerInternals, cause: unknown): unknown {
   if (!(cause instanceof CaptureError) || cause instanceof LayerCaptureError) return cause;
   return new LayerCaptureError(

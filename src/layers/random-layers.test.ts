@@ -11,9 +11,9 @@ beforeAll(() => {
 const { layers } = tfl;
 const width = 4000;
 
-/** The mean of what a layer makes of ones, in each of `steps` training steps. */
+/** The mean of a layer's output for an input of ones, in each of `steps` training steps. */
 async function means(layer: tfl.layers.Layer, steps: number, seed = 1): Promise<number[]> {
-  // The dense layer takes the mean, and a rate of zero leaves it so.
+  // The dense layer computes the mean; a learning rate of 0 keeps its weights.
   const model = tfl.sequential({ layers: [layer, layers.dense({ units: 1, useBias: false })] });
   model.compile({
     optimizer: tf.train.sgd(0),
@@ -45,10 +45,10 @@ describe('random layers', () => {
       1 / Math.sqrt(width),
     ],
   ])(
-    '%s draws afresh in every step, around the same mean',
+    '%s draws new numbers in every step, around the same mean',
     async (_name, make, mean, deviation) => {
       const found = await means(make(), 30);
-      // Two draws may keep equally many values; the same draw every time would be one mean.
+      // Two draws may keep the same number of values; identical draws would give a single mean.
       expect(new Set(found).size).toBeGreaterThan(20);
       for (const value of found) expect(Math.abs(value - mean)).toBeLessThan(5 * deviation);
       const average = found.reduce((sum, value) => sum + value, 0) / found.length;
@@ -61,7 +61,7 @@ describe('random layers', () => {
     },
   );
 
-  test('alphaDropout has the mean and the mean square of TF.js, which are not those of the paper', async () => {
+  test('alphaDropout has the mean and the mean square of TF.js, not those of the paper', async () => {
     const make = (): tfl.Sequential => {
       const model = tfl.sequential({
         layers: [
@@ -85,7 +85,7 @@ describe('random layers', () => {
     expect(found[0]).toBeGreaterThan(0.85);
   });
 
-  test('the seed decides the draws', async () => {
+  test('the seed determines the draws', async () => {
     const make = (): tfl.layers.Layer => layers.dropout({ rate: 0.5, inputShape: [width] });
     const [one, same, other] = [
       await means(make(), 3, 1),
@@ -96,12 +96,12 @@ describe('random layers', () => {
     expect(other).not.toEqual(one);
   });
 
-  test('a dropout layer with a seed of its own drops the same in every step, as in TF.js', async () => {
+  test('a dropout layer with its own seed drops the same elements in every step, as in TF.js', async () => {
     const found = await means(layers.dropout({ rate: 0.5, seed: 4, inputShape: [width] }), 3);
     expect(new Set(found).size).toBe(1);
   });
 
-  test('dropout of recurrent cells draws afresh in every step', async () => {
+  test('dropout of recurrent cells draws new masks in every step', async () => {
     const model = tfl.sequential({
       layers: [
         layers.lstm({ units: 8, dropout: 0.5, recurrentDropout: 0.5, inputShape: [4, 8] }),
@@ -115,7 +115,7 @@ describe('random layers', () => {
       losses.add((await fast.trainOnBatch(tf.ones([2, 4, 8]), tf.ones([2, 1]))) as number);
     }
     expect(losses.size).toBe(5);
-    // The layer is as before: TF.js trains it too.
+    // The layer is restored: TF.js trains it too.
     await expect(model.trainOnBatch(tf.ones([2, 4, 8]), tf.ones([2, 1]))).resolves.toBeGreaterThan(
       0,
     );

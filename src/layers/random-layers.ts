@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { RandomSource } from '../engine/random';
 import type { CallArguments, LayerInternals } from './internals';
 
-/** What a layer computes in training from its one input. */
+/** A layer's output in training for its one input. */
 type Call = (input: tf.Tensor) => tf.Tensor;
 
 interface Noise {
@@ -13,7 +13,7 @@ interface Noise {
   getNoiseShape(input: tf.Tensor): number[] | null | undefined;
 }
 
-/** Zeroes a share `rate` of the elements and scales the others to the same mean. */
+/** Zeroes a fraction `rate` of the elements and scales the others to preserve the mean. */
 export function dropout(
   x: tf.Tensor,
   rate: number,
@@ -25,12 +25,12 @@ export function dropout(
 }
 
 /**
- * The random layers of TF.js with draws that a recording repeats afresh: the same formulas, other random numbers.
+ * The random layers of TF.js, changed so that a recording draws new numbers in each step: same formulas, other numbers.
  *
- * A `Dropout` layer with a seed of its own drops the same elements in every step in TF.js; a recording keeps that, as the
+ * In TF.js, a `Dropout` layer with its own seed drops the same elements in every step. So does a recording, where the
  * numbers are constants.
  *
- * @returns what the layer does in training; nothing if it draws no random numbers, or always the same
+ * @returns the layer's call in training; undefined if it draws no random numbers, or the same in every step
  */
 export function randomCall(layer: LayerInternals, random: RandomSource): Call | undefined {
   const { rate, stddev, seed, noiseShape } = layer as unknown as Noise;
@@ -56,7 +56,7 @@ export function randomCall(layer: LayerInternals, random: RandomSource): Call | 
 }
 
 /**
- * As TF.js computes it: dropped elements become +1.758 a + b where the paper has -1.758 a + b, so that the mean of the output
+ * As TF.js computes it: dropped elements become +1.758 a + b where the paper has -1.758 a + b, so the mean of the output
  * moves by 2 * 1.758 * a * rate.
  *
  * @param uniform draws from U[0, 1)
@@ -79,9 +79,9 @@ interface DropoutCell {
 }
 
 /**
- * Gives a recurrent cell draws from `random`, and no mask of an earlier sequence.
+ * Makes the dropout of a recurrent cell draw from `random`, and discards the masks of an earlier sequence.
  *
- * @returns a function that puts the cell back as it was, or nothing if the layer is not such a cell
+ * @returns a function that restores the cell, or undefined if the layer is not a recurrent cell
  */
 export function useRandomMasks(
   layer: LayerInternals,
@@ -103,7 +103,7 @@ export function useRandomMasks(
   };
 }
 
-/** Whether a layer is called in training. */
+/** Whether a layer is called in training mode. */
 export function isTraining(kwargs: CallArguments | undefined): boolean {
   return kwargs?.['training'] === true;
 }

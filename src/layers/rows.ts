@@ -6,7 +6,7 @@ import type { HostArray, HostTensor } from '../base/host-tensor';
 /** The examples of a tensor, on the host. */
 export interface Rows {
   readonly count: number;
-  /** Examples in the order of `indices`. The array is used again by the next call for as many. */
+  /** Examples in the order of `indices`. The next call for the same number of examples reuses the array. */
   gather(indices: ArrayLike<number>): HostTensor;
   /** Examples from `start` up to `end`, without a copy. */
   slice(start: number, end: number): HostTensor;
@@ -15,7 +15,7 @@ export interface Rows {
 /**
  * The examples of a tensor `[examples,…]`. Numbers that TF.js still has on the host are not copied.
  *
- * @throws DataError for strings
+ * @throws DataError for strings and complex numbers
  */
 export function rowsOf(tensor: tf.Tensor): Rows {
   if (tensor.dtype === 'string' || tensor.dtype === 'complex64') {
@@ -47,7 +47,7 @@ export function rowsOf(tensor: tf.Tensor): Rows {
   };
 }
 
-/** What `dataSync` returns is typed as the tensor is, but for booleans that were made of a JavaScript array. */
+/** `dataSync` returns an array of the tensor's type, except for booleans created from a JavaScript array. */
 function toArray(data: ArrayLike<number>, dtype: string): HostArray {
   if (data instanceof Float32Array || data instanceof Int32Array) return data;
   if (dtype === 'bool') return data instanceof Uint8Array ? data : Uint8Array.from(data);
@@ -58,7 +58,7 @@ function emptyLike(data: HostArray, length: number): HostArray {
   return new (data.constructor as new (length: number) => HostArray)(length);
 }
 
-/** The bounds of the batches of so many examples; the last one may be smaller. */
+/** The bounds of the batches of `count` examples; the last batch may be smaller. */
 export function batchBounds(
   count: number,
   batchSize: number,

@@ -10,23 +10,23 @@ import type { ModelInternals, Weight } from './internals';
 import { withPreparedLayers } from './prepared-layers';
 import type { UpdateRule } from './update-rules';
 
-/** Tensors by a number as key: trees have no lists. */
+/** Tensors keyed by number, as trees have no lists. */
 export type Numbered<T> = Readonly<Record<string, T>>;
 
-/** What a session holds of a model. */
+/** The state of a model that a session holds. */
 export type ModelState = {
   readonly weights: Numbered<HostTensor>;
-  /** By the optimiser's member, then by the number of the weight. */
+  /** By member of the optimiser, then by number of the weight. */
   readonly slots: Readonly<Record<string, Numbered<HostTensor>>>;
   readonly counters: Readonly<Record<string, HostTensor>>;
 };
 
-/** What a training step is fed. */
+/** The inputs of a training step. */
 export type TrainInputs = {
   /** Inputs, targets and, for outputs that have them, a weight for each example. */
   readonly data: Numbered<HostTensor>;
   readonly lr: number;
-  /** int32 `[2]`: the seed of the training, and the number of the step. */
+  /** int32 `[2]`: the training seed and the step number. */
   readonly seed: Int32Array;
 };
 
@@ -36,7 +36,7 @@ export type BatchFigures = {
   readonly figures: tf.Tensor;
 };
 
-/** A list as a record by number, and back. */
+/** Converts a list to an object keyed by number; {@link listed} converts it back. */
 export function numbered<T>(list: readonly T[]): Numbered<T> {
   return Object.fromEntries(list.map((value, index) => [String(index), value]));
 }
@@ -47,23 +47,23 @@ export function listed<T>(record: Numbered<T>): T[] {
     .map((key) => record[key]);
 }
 
-/** The tensors of a batch with null for what a data set does not have: weights of the examples of an output. */
+/** The tensors of a batch, with null for missing sample weights. */
 function withGaps(data: Numbered<tf.Tensor>, count: number): (tf.Tensor | null)[] {
   return Array.from({ length: count }, (_, index) => data[index] ?? null);
 }
 
-/** One number for each tensor, as a vector. */
+/** Stacks tensors of one number each into a vector. */
 function stacked(values: readonly tf.Tensor[]): tf.Tensor {
   return tf.stack(values.map((value) => tf.reshape(value, [])));
 }
 
-/** What steps of a model share. Tensors that outlive a recording's scope are put into `kept`, for the caller to dispose. */
+/** What steps of a model share. Tensors that outlive a recording's scope go into `kept`; the caller disposes them. */
 export interface StepContext {
   readonly model: ModelInternals;
   readonly kept: tf.Tensor[];
 }
 
-/** A training step: forward, loss, gradients, update and metrics, with the functions that TF.js made of the model. */
+/** A training step: forward, loss, gradients, update and metrics, with the functions that TF.js builds from the model. */
 export function trainStep(
   { model, kept }: StepContext,
   rule: UpdateRule,
@@ -147,7 +147,7 @@ function inference<T>(
   weights: Numbered<tf.Tensor>,
   action: () => T,
 ): { readonly result: T } {
-  // A layer may draw random numbers outside of training too; then it has to be an error.
+  // A layer that draws random numbers outside of training must throw.
   const noRandom = {
     uniform: refuseRandom,
     normal: refuseRandom,

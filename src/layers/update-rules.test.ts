@@ -13,13 +13,13 @@ beforeAll(() => {
 });
 
 const start = [0.5, -1.5, 2, -0.001, 0];
-/** Gradients of five steps; none is so small that TF.js's centered RMSProp makes it NaN. */
+/** Gradients of five steps; none is small enough to make TF.js's centered RMSProp return NaN. */
 const gradients = [0, 1, 2, 3, 4].map((step) =>
   start.map((_, index) => Math.sin(1 + step * 5 + index) * 10 ** (index - 2)),
 );
 
 describe('updateRule', () => {
-  test.each(optimiserCases)('%s takes the steps of TF.js', async (_name, make) => {
+  test.each(optimiserCases)('%s takes the same steps as TF.js', async (_name, make) => {
     const variable = tf.variable(tf.tensor1d(start), true);
     const optimizer = make();
     const internals = optimizer as unknown as OptimizerInternals;
@@ -50,13 +50,13 @@ describe('updateRule', () => {
     ).toBeGreaterThan(1e-3);
   });
 
-  test('an optimiser of somebody else is named, with those that exist', () => {
+  test('rejects an unknown optimiser by name and lists the known ones', () => {
     expect(() => updateRule('Lion', {})).toThrow(OptimError);
     expect(() => updateRule('Lion', {})).toThrow(/"Lion" .* known are SGD, Momentum/);
   });
 });
 
-test('withWeightDecay shrinks the weight beside the step of Adam, as AdamW does', () => {
+test('withWeightDecay shrinks the weight in addition to the Adam step, as AdamW does', () => {
   const [lr, decay, beta1, beta2, epsilon] = [0.1, 0.05, 0.9, 0.999, 1e-7];
   const rule = withWeightDecay(updateRule('Adam', { beta1, beta2, epsilon }), decay);
   const [weight, gradient] = [2, 0.25];

@@ -11,32 +11,32 @@ export type Tensors = Readonly<Record<string, tf.Tensor>>;
 export interface Slot {
   /** The member of TF.js's optimiser that holds these tensors, a list in the order of the weights. */
   readonly member: string;
-  /** What its tensor is called after the name of the weight. */
+  /** Suffix of the tensor's name, after the name of the weight. */
   readonly suffix: string;
   readonly initial: number;
 }
 
-/** A number that an optimiser keeps for all weights, and changes in every step. */
+/** A number that an optimiser keeps for all weights and updates in every step. */
 export interface Counter {
   /** The member of TF.js's optimiser that holds it, a scalar. */
   readonly member: string;
   readonly initial: number;
 }
 
-/** The new value of a weight and of its slots, by their members. */
+/** The new value of a weight, and those of its slots by member. */
 export interface Update {
   readonly weight: tf.Tensor;
   readonly slots: Tensors;
 }
 
 /**
- * How an optimiser of TF.js 4.22 changes a weight, as functions without state: the same operations in the same order, so
- * that float32 rounds alike.
+ * How a TF.js 4.22 optimiser updates a weight, as pure functions: the same operations in the same order, so that float32
+ * rounds identically.
  */
 export interface UpdateRule {
   readonly slots: readonly Slot[];
   readonly counters: readonly Counter[];
-  /** The step of one weight. `lr` is a scalar; weight, gradient and slots have one shape. */
+  /** The step of one weight. `lr` is a scalar; weight, gradient and slots have the same shape. */
   update(
     weight: tf.Tensor,
     gradient: tf.Tensor,
@@ -89,7 +89,7 @@ const adagrad: MakeRule = ({ initialAccumulatorValue }) => ({
   advance: unchanged,
 });
 
-/** TF.js divides by the average of squared gradients *before* this step, other than Zeiler's paper and Keras. */
+/** TF.js divides by the average of squared gradients *before* this step, unlike Zeiler's paper and Keras. */
 const adadelta: MakeRule = ({ rho: decay, epsilon: given }) => {
   const [rho, epsilon] = [Number(decay), Number(given)];
   return {
@@ -240,7 +240,7 @@ const adamax: MakeRule = (settings) => {
   };
 };
 
-/** By the class names of TF.js. */
+/** By TF.js class name. */
 const rules: Readonly<Record<string, MakeRule>> = {
   SGD: sgd,
   Momentum: momentum,
@@ -252,7 +252,7 @@ const rules: Readonly<Record<string, MakeRule>> = {
 };
 
 /**
- * The rule of an optimiser class of TF.js.
+ * The update rule of a TF.js optimiser class.
  *
  * @param className as `getClassName()` gives it
  * @param settings as `getConfig()` gives them
@@ -270,8 +270,8 @@ export function updateRule(className: string, settings: Settings): UpdateRule {
 }
 
 /**
- * Adds decoupled weight decay to a rule: the weight shrinks by lr * decay, and its gradient does not see it. With Adam
- * that is AdamW.
+ * Adds decoupled weight decay to a rule: the weight shrinks by lr * decay, and the gradient is not affected. With Adam
+ * this is AdamW.
  *
  * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101 (2019)
  */

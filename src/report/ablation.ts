@@ -8,35 +8,35 @@ export interface AblationRow {
   /** The changed experiment. */
   readonly name: string;
   readonly title: string;
-  /** Runs of the changed experiment and of the one that it is compared with. */
+  /** Number of runs of the changed experiment and of the base experiment. */
   readonly runs: number;
   readonly baseRuns: number;
-  /** Mean accuracy of the changed runs less that of the others, percentage points; absent without runs. */
+  /** Mean accuracy of the changed runs minus that of the base, in percentage points; absent without runs. */
   readonly difference?: number;
-  /** Ends of the interval of the difference; absent where one side has fewer than two runs. */
+  /** Ends of the interval of the difference; absent if one side has fewer than two runs. */
   readonly low?: number;
   readonly high?: number;
-  /** `lower` or `higher` only if the interval does not hold 0. */
+  /** `lower` or `higher` only if the interval excludes 0. */
   readonly verdict: 'lower' | 'higher' | 'cannot tell' | 'n too small' | 'no run yet';
-  /** Runs of each that would tell, four times out of five, if difference and spread are the true ones. */
+  /** Runs per side for a power of 0.8, if the observed difference and spread are the true ones. */
   readonly runsNeeded?: number;
 }
 
-/** What can be chosen about {@link ablationRows}. */
+/** Options of {@link ablationRows}. */
 export interface AblationOptions {
-  /** The length of the runs, as `run.epochs=…` asked for it; default: the experiments' own. */
+  /** The length of the runs, as set by `run.epochs=…`. Default: the experiments' own. */
   readonly epochs?: number;
 }
 
-/** Of the intervals, and of the test behind the verdict. */
+/** Confidence level of the intervals and of the test behind the verdict. */
 const level = 0.95;
 
-/** With fewer runs on one side, its own variance is no measure of anything. */
+/** With fewer runs on one side, its variance is not a usable estimate. */
 const fewestRuns = 3;
 
 /**
- * What each change of an experiment does, by full-scale runs of one length: Welch's test, each side judged by the variance of
- * its own runs.
+ * The effect of each change to an experiment, from full-scale runs of the same length: Welch's test, with each side's own
+ * variance.
  */
 export function ablationRows(
   base: Experiment,

@@ -1,15 +1,15 @@
-// What the report's charts of vega-lite share.
-/** Colours tell so many series apart; more of them get a chart each. */
+// Parts shared by the report's vega-lite charts.
+/** The most series that colours distinguish; with more, each series has its own chart. */
 export const mostColours: number = 7;
 
-/** Every series, in the order in which they come. */
+/** Every series, in order of appearance. */
 export function seriesOf(rows: readonly { readonly series: string }[]): string[] {
   return [...new Set(rows.map(({ series }) => series))];
 }
 
 /** The channel that colours series. */
 export function colour(order: readonly string[], legend: object = {}): object {
-  // One series needs no colour to be told from others, nor does a legend say more than a title.
+  // A single series needs no legend.
   return {
     field: 'series',
     type: 'nominal',
@@ -22,7 +22,7 @@ export function colour(order: readonly string[], legend: object = {}): object {
   };
 }
 
-/** Lines of the series, beside their colours: for readers who see few of them. */
+/** Dash patterns that distinguish series in addition to colour, for colour-blind readers. */
 export const dashes: readonly (readonly number[])[] = [
   [1, 0],
   [9, 4],
@@ -33,13 +33,13 @@ export const dashes: readonly (readonly number[])[] = [
   [14, 6],
 ];
 
-/** As wide as what the chart stands in. */
+/** As wide as its container. */
 export const fitted: Readonly<Record<string, unknown>> = {
   width: 'container',
   autosize: { type: 'fit-x', contains: 'padding' },
 };
 
-/** A channel of numbers, whose axis does not begin at 0. */
+/** A quantitative channel whose axis does not start at 0. */
 export const quantity = (field: string, title: string): object => ({
   field,
   title,

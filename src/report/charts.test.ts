@@ -5,7 +5,7 @@ import { confusionChart, stripChart } from './charts';
 import { curveChart, curveDomain } from './curve-chart';
 import type { ChartPoint, ChartRun, ChartSpec } from './charts';
 
-/** A chart as SVG, drawn by vega; what vega-lite finds wrong with it fails the test. */
+/** Renders a chart to SVG with vega. Warnings from vega-lite fail the test. */
 async function drawn(chart: ChartSpec): Promise<string> {
   const warnings: string[] = [];
   const logger: Record<string, (...texts: readonly unknown[]) => unknown> = {
@@ -16,7 +16,7 @@ async function drawn(chart: ChartSpec): Promise<string> {
     level: () => logger,
   };
   const { spec } = compile(chart as never, { logger: logger as never });
-  // A step for each strip and a height that fits its container are both wanted, and vega-lite says so.
+  // The chart needs both a step per strip and a fitted size, which vega-lite warns about.
   expect(warnings.filter((text) => !text.startsWith('Dropping "fit-y"'))).toEqual([]);
   return new View(parse(spec), { renderer: 'none' }).width(600).toSVG();
 }
@@ -35,7 +35,7 @@ const curves = (series: readonly string[], seeds = 2, epochs = 4): ChartPoint[] 
     })),
   );
 
-test('a strip has a point for each run, a tick and a line for each mean, a diamond for what was published', async () => {
+test('a strip has a point for each run, a tick and a line for each mean, a diamond for the published figure', async () => {
   const means = [
     { series: 'a', mean: 94, low: 93.8, high: 94.2 },
     { series: 'b', mean: 95 },
@@ -50,18 +50,18 @@ test('a strip has a point for each run, a tick and a line for each mean, a diamo
   expect(count(bare, /stroke-dasharray="5,4"/g)).toBe(0);
 });
 
-test('a curve is the mean of the runs at each epoch, its band a standard deviation to each side', () => {
+test('a curve is the mean of the runs at each epoch, its band one standard deviation to each side', () => {
   const { data } = curveChart(curves(['a']), { title: 'test loss' }) as {
     data: { values: { epoch: number; mean: number; low: number; high: number; runs: number }[] };
   };
   expect(data.values).toHaveLength(4);
-  // Two runs, 20 and 21 after the second epoch: mean 20.5, standard deviation the root of a half.
+  // Two runs, 20 and 21 after the second epoch: mean 20.5, standard deviation sqrt(1/2).
   expect(data.values[1]).toMatchObject({ epoch: 2, mean: 20.5, runs: 2 });
   expect(data.values[1].high - 20.5).toBeCloseTo(Math.SQRT1_2, 12);
   expect(20.5 - data.values[1].low).toBeCloseTo(Math.SQRT1_2, 12);
 });
 
-test('up to seven series share a chart, told apart by colour and dashes; more have one each', async () => {
+test('up to seven series share a chart, distinguished by colour and dashes; with more, each has its own', async () => {
   const names = (size: number): string[] => Array.from({ length: size }, (_, at) => `series ${at}`);
   const shared = await drawn(curveChart(curves(names(7)), { title: 'test loss' }));
   expect(count(shared, /aria-roledescription="line mark"/g)).toBe(7);
@@ -73,13 +73,13 @@ test('up to seven series share a chart, told apart by colour and dashes; more ha
   expect(count(apart, />series \d</g)).toBe(8);
 });
 
-test('one series has no legend; one run no band to speak of', async () => {
+test('a single series has no legend, and a single run still draws a line', async () => {
   const one = await drawn(curveChart(curves(['a'], 1, 2), { title: 'test loss' }));
   expect(one).not.toContain('legend');
   expect(one).toContain('aria-roledescription="line mark"');
 });
 
-test('training and test of many series are lines of one chart, dashed and solid; the goal is a line with its value', async () => {
+test('with many series, training and test share a chart with different dashes; the goal is a labelled line', async () => {
   const names = Array.from({ length: 8 }, (_, at) => `series ${at}`);
   const both = ['training', 'test'].flatMap((of) =>
     curves(names).map((point) => ({ ...point, of })),
@@ -92,16 +92,16 @@ test('training and test of many series are lines of one chart, dashed and solid;
   expect(count(picture, />94 %</g)).toBe(8);
 });
 
-test('the domain of curves holds their bands and the goal', () => {
+test('the domain of curves includes their bands and the goal', () => {
   const [low, high] = curveDomain(curves(['a'], 2, 2), [94]);
-  // Epoch 1 has 10 and 11: the band begins at 10.5 - sqrt(1/2).
+  // Epoch 1 has 10 and 11: the band starts at 10.5 - sqrt(1/2).
   expect(low).toBeLessThan(10.5 - Math.SQRT1_2);
   expect(low).toBeGreaterThan(0);
   expect(high).toBeGreaterThan(94);
   expect(high).toBeLessThan(100);
 });
 
-test('confusion: shares of a row in percent; mistakes are the darker, the more there are; the diagonal is plain', async () => {
+test('confusion: percentages of each row; more frequent mistakes are darker; the diagonal is plain', async () => {
   const counts = [
     [8, 2, 0],
     [5, 15, 0],

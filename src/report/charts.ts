@@ -1,12 +1,12 @@
 import { colour, fitted, quantity, seriesOf } from './chart-parts';
 import { guideLayers } from './guides';
 
-/** A chart as data: a vega-lite specification, its rows in it. */
+/** A chart as data: a vega-lite specification that includes its rows. */
 export type ChartSpec = Readonly<Record<string, unknown>>;
 
-/** A figure of one run. */
+/** The figures of one run. */
 export interface ChartRun {
-  /** What it is a run of; runs of one series have one colour. */
+  /** The series it belongs to; runs of one series share a colour. */
   readonly series: string;
   readonly seed: number;
   /** Test accuracy, percent. */
@@ -18,20 +18,20 @@ export interface ChartRun {
 /** A value of one run after one epoch. */
 export interface ChartPoint {
   readonly series: string;
-  /** Which of the lines of the series, where it has several: `training`, `test`. */
+  /** Which line of the series, if it has several: `training`, `test`. */
   readonly of?: string;
   readonly epoch: number;
   readonly value: number;
 }
 
-/** What was published for a series, in percent and seconds. */
+/** The published figures of a series, in percent and seconds. */
 export interface ChartMark {
   readonly series: string;
   readonly acc?: number;
   readonly timeSec?: number;
 }
 
-/** Where the mean of endless runs of a series lies. */
+/** The mean of a series, with its confidence interval. */
 export interface ChartMean {
   readonly series: string;
   readonly mean: number;
@@ -39,12 +39,12 @@ export interface ChartMean {
   readonly high?: number;
 }
 
-/** Runs in the upper part of a strip, what they come to below. */
+/** Places runs in the upper part of a strip and their mean below. */
 const above = { type: 'quantitative', scale: { domain: [-0.6, 1.3] } } as const;
 
-/** Names of series beside their strips. */
+/** Axis with the names of the series. */
 const stripAxis: Readonly<Record<string, unknown>> = {
-  // A long label has two lines.
+  // Splits a long label into two lines.
   labelExpr:
     "length(datum.label) > 36 && indexof(datum.label, '@') > 0 ? " +
     "[slice(datum.label, 0, indexof(datum.label, '@')), slice(datum.label, indexof(datum.label, '@'))] : datum.label",
@@ -54,7 +54,7 @@ const stripAxis: Readonly<Record<string, unknown>> = {
   ticks: false,
 };
 
-/** Diamonds at what was published, if anything was. */
+/** Diamonds at the published figures, if there are any. */
 function publishedLayers(published: readonly ChartMark[], x: object): object[] {
   const values = published.filter(({ acc }) => acc !== undefined);
   if (values.length === 0) return [];
@@ -65,8 +65,8 @@ function publishedLayers(published: readonly ChartMark[], x: object): object[] {
 }
 
 /**
- * Accuracies, a strip a series: a point a run, a tick at the mean with a line over its interval, a diamond at what was
- * published, a dashed line at the goal.
+ * Accuracies, one strip per series: a point per run, a tick at the mean with a line over its interval, a diamond at the
+ * published figure, a dashed line at the goal.
  */
 export function stripChart(
   runs: readonly ChartRun[],
@@ -101,7 +101,7 @@ export function stripChart(
             },
           )),
       {
-        // Apart by the seed, and so alike in every drawing.
+        // The jitter depends on the seed only, so that every drawing looks the same.
         transform: [{ calculate: '(datum.seed * 0.618034 + 0.5) % 1 - 0.5', as: 'apart' }],
         mark: { type: 'circle', size: 60, opacity: 0.8 },
         encoding: {
@@ -139,10 +139,10 @@ export function stripChart(
 }
 
 /**
- * A confusion matrix: a row a true class, a column a predicted one, in each cell the share of the row's images in percent.
- * Mistakes are coloured by that share; the diagonal, which would outshine them, is left plain.
+ * A confusion matrix with true classes as rows and predicted classes as columns. Each cell shows its percentage of the row's
+ * images. Mistakes are coloured by that percentage; the diagonal, which would dominate, is left plain.
  *
- * @param counts of images, by true class and predicted class
+ * @param counts number of images, by true class and predicted class
  */
 export function confusionChart(
   counts: readonly (readonly number[])[],

@@ -10,8 +10,8 @@ const seeded = (values: readonly number[], from = 0): Observation[] =>
 const first = [81.39, 81.26, 81.75, 81.5, 81.02];
 const second = [81.1, 81.31, 81.22, 81.37, 80.95];
 
-describe('the same seeds', () => {
-  test('are paired, whatever their order', () => {
+describe('with the same seeds', () => {
+  test('pairs runs in any order', () => {
     const result = compare(seeded(first), seeded(second).toReversed());
     // scipy.stats.ttest_rel (SciPy 1.17.1) and its confidence_interval(0.95); the number of runs is the smallest n for which
     // the power by scipy.stats.nct reaches 0.8 (statsmodels 0.15.0, TTestPower().solve_power: 12.54).
@@ -24,12 +24,12 @@ describe('the same seeds', () => {
     expect(result.interval?.high).toBeCloseTo(0.472420829819557, 7);
   });
 
-  test('a seed that comes twice makes no pair', () => {
+  test('a duplicate seed makes no pair', () => {
     const twice = [...seeded(second).slice(1), { seed: 4, value: 81 }];
     expect(compare(seeded(first), twice).test).toBe('welch');
   });
 
-  test('differences without any spread', () => {
+  test('handles differences without any spread', () => {
     const raised = first.map((value) => value + 1);
     expect(compare(seeded(raised), seeded(first))).toMatchObject({ t: null, p: 0, runsNeeded: 2 });
     expect(compare(seeded(first), seeded(first))).toEqual({
@@ -46,19 +46,19 @@ describe('the same seeds', () => {
   });
 });
 
-describe('the same seeds, but Welch is asked for', () => {
-  test('are compared as those of other seeds are', () => {
+describe('with the same seeds, but Welch requested', () => {
+  test('compares runs like those with different seeds', () => {
     const asked = compare(seeded(first), seeded(second), { test: 'welch' });
     expect(asked).toEqual(compare(seeded(first), seeded(second, 100)));
     expect(asked.test).toBe('welch');
   });
 });
 
-describe('other seeds', () => {
+describe('with different seeds', () => {
   const seven = [94.1, 94.3, 94.0, 93.9, 94.25, 94.05, 94.12];
   const four = [93.9, 94.2, 93.7, 94.4];
 
-  test('are compared as two samples of unequal variance', () => {
+  test('compares runs as two samples of unequal variance', () => {
     const result = compare(seeded(seven), seeded(four, 100));
     // scipy.stats.ttest_ind(equal_var=False), SciPy 1.17.1; the number of runs as above, with Welch's degrees of freedom.
     expect(result).toMatchObject({ test: 'welch', counts: [7, 4], runsNeeded: 327 });
@@ -70,14 +70,14 @@ describe('other seeds', () => {
     expect(result.sd).toBeCloseTo(0.2407181715102498, 10);
   });
 
-  test('half a standard deviation takes 64 runs each, as every textbook has it', () => {
+  test('half a standard deviation takes 64 runs each, as in the textbooks', () => {
     // Cohen, Statistical Power Analysis (1988), table 2.4.1: d = .50, power .80, two-sided .05. statsmodels: 63.77.
     const spread = (mean: number): number[] => [mean - Math.SQRT1_2, mean + Math.SQRT1_2];
     expect(compare(seeded(spread(0.5)), seeded(spread(0), 9)).runsNeeded).toBe(64);
     expect(compare(seeded(spread(0.5)), seeded(spread(0), 9), { power: 0.9 }).runsNeeded).toBe(86);
   });
 
-  test('one run shows no spread', () => {
+  test('a single run has no spread', () => {
     for (const runs of [seeded([94]), seeded([94], 7)]) {
       expect(compare(runs, seeded([93]))).toMatchObject({
         difference: 1,
@@ -90,7 +90,7 @@ describe('other seeds', () => {
   });
 });
 
-test('turned round, only signs change', () => {
+test('swapping the series only changes signs', () => {
   const series = fc.array(fc.double({ min: 80, max: 95, noNaN: true }), {
     minLength: 2,
     maxLength: 8,
@@ -103,7 +103,7 @@ test('turned round, only signs change', () => {
       expect(back.runsNeeded).toBe(there.runsNeeded);
       expect(there.p).toBeGreaterThanOrEqual(0);
       expect(there.p).toBeLessThanOrEqual(1);
-      // The interval leaves 0 out exactly when the test is significant at its level.
+      // The interval excludes 0 exactly when the test is significant at its level.
       const { low = 0, high = 0 } = there.interval ?? {};
       const isOnTheEdge = there.t === null || Math.abs((there.p as number) - 0.05) < 1e-6;
       expect(isOnTheEdge || (low > 0 || high < 0) === (there.p as number) < 0.05).toBe(true);
@@ -112,7 +112,7 @@ test('turned round, only signs change', () => {
   );
 });
 
-test('refuses what cannot be compared', () => {
+test('rejects series that cannot be compared, and an invalid power', () => {
   expect(() => compare([], seeded([1]))).toThrow('no values to summarise');
   expect(() => compare(seeded([NaN]), seeded([1]))).toThrow('value 1 of 1 is NaN');
   expect(() => compare(seeded([1]), seeded([1]), { power: 80 })).toThrow(

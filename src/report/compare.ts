@@ -1,58 +1,58 @@
 import { ReportError } from '../base/errors';
 import { studentP, studentPower, studentT, summarise } from './stats';
 
-/** One run's figure, and the seed that it began with. */
+/** One run's figure, and its seed. */
 export interface Observation {
   readonly seed: number;
   readonly value: number;
 }
 
-/** What can be chosen about {@link compare}. */
+/** Options of {@link compare}. */
 export interface CompareOptions {
-  /** Level of the interval, and one minus the level of the test; 0.95 by default. */
+  /** Confidence level of the interval, and one minus the significance level of the test. Default: 0.95. */
   readonly level?: number;
-  /** How surely {@link Comparison.runsNeeded} would tell the two apart; 0.8 by default. */
+  /** The power that {@link Comparison.runsNeeded} is computed for. Default: 0.8. */
   readonly power?: number;
-  /** `welch`: judge each series by the variance of its own runs, also where the seeds are the same. Default: as {@link compare} says. */
+  /** `welch`: use each series' own variance even if the seeds are the same. Default: see {@link compare}. */
   readonly test?: 'welch';
 }
 
-/** How two series of runs differ, and how sure that is. */
+/** How two series of runs differ, and how certain that is. */
 export interface Comparison {
-  /** `paired` where both series have the same seeds, each once; else `welch`. */
+  /** `paired` if both series have the same seeds, each once; otherwise `welch`. */
   readonly test: 'paired' | 'welch';
   /** Runs of the first and of the second series. */
   readonly counts: readonly [first: number, second: number];
-  /** Mean of the first series less the mean of the second. */
+  /** Mean of the first series minus the mean of the second. */
   readonly difference: number;
   /**
-   * Standard deviation that the difference is judged by: paired, of the differences of a seed; else the root of the mean
-   * of both variances. `null` where there are too few runs.
+   * Standard deviation that the difference is judged by. Paired: that of the differences per seed; otherwise: the square root
+   * of the mean of both variances. `null` if there are too few runs.
    */
   readonly sd: number | null;
-  /** Where the difference of endless runs lies; `null` where there are too few runs. */
+  /** Confidence interval of the true difference; `null` if there are too few runs. */
   readonly interval: { readonly low: number; readonly high: number } | null;
-  /** Student's t and its degrees of freedom; t is `null` where there is no spread to divide by, both where there are too few runs. */
+  /** Student's t and its degrees of freedom. t is `null` if there is no spread; both are if there are too few runs. */
   readonly t: number | null;
   readonly freedom: number | null;
-  /** Two-sided: how often a difference as large would come of chance alone. `null` where there are too few runs. */
+  /** Two-sided p-value: how often chance alone gives a difference this large. `null` if there are too few runs. */
   readonly p: number | null;
   /**
-   * Runs of each series (at least 2) with which a difference and spread like these would be found significant with the
-   * probability that was asked for. `null` where there is no difference to be found, or too few runs to judge.
+   * Runs of each series (at least 2) with which a difference and spread like these would be significant with probability
+   * `power`. `null` if there is no difference, or too few runs.
    */
   readonly runsNeeded: number | null;
 }
 
-/** More runs than this nobody will make; the difference is as good as none. */
+/** More runs than anyone would make; the difference is negligible. */
 const mostRuns = 1e9;
 
 /**
- * Compares two series of runs by one figure: Student's paired t-test where both have the same seeds (each seed once, so
- * that each pair began with the same order of images), Welch's test for unequal variances otherwise.
+ * Compares two series of runs by one figure: Student's paired t-test if both have the same seeds (each seed once, so that
+ * each pair started with the same order of images), otherwise Welch's test for unequal variances.
  *
  * `runsNeeded` is the smallest n for which the test's power, by the noncentral t distribution, reaches `power` if the true
- * difference and spread are those that were seen. It plans the next series; it says nothing more about this one.
+ * difference and spread are those observed. Use it to plan the next series; it adds no evidence about this one.
  *
  * @throws ReportError if a series is empty or a value is NaN or infinite, or `level` or `power` is not between 0 and 1
  * @see Student, The probable error of a mean, Biometrika 6 (1908); Welch, The generalization of "Student's" problem when
@@ -120,21 +120,21 @@ export function compare(
   };
 }
 
-/** How the error of a difference and its degrees of freedom follow from the number of runs of each series. */
+/** The standard error of a difference and its degrees of freedom, as functions of the number of runs of each series. */
 interface Spread {
   readonly sd: number;
   readonly errorOf: (n: number) => number;
   readonly freedomOf: (n: number) => number;
 }
 
-/** Degrees of freedom of a sum of two estimated variances, after Welch and Satterthwaite; without spread, of a pooled one. */
+/** Degrees of freedom of a sum of two estimated variances, by Welch and Satterthwaite; without spread, of a pooled one. */
 function welch(va: number, vb: number, freedomA: number, freedomB: number): number {
   const total = va + vb;
   if (total === 0) return freedomA + freedomB;
   return total ** 2 / (va ** 2 / freedomA + vb ** 2 / freedomB);
 }
 
-/** Differences of the values of each seed, if both series have the same seeds and none twice. */
+/** Differences of the values per seed, if both series have the same seeds without duplicates. */
 function pairsOf(
   first: readonly Observation[],
   second: readonly Observation[],
@@ -170,7 +170,7 @@ function judge(
   };
 }
 
-/** The smallest n whose power is enough, found by doubling and halving: power grows with n. */
+/** The smallest n with enough power, found by doubling and bisection, as power grows with n. */
 function runsNeeded(
   difference: number,
   { errorOf, freedomOf }: Spread,

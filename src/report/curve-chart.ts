@@ -7,9 +7,9 @@ import { summarise } from './stats';
 export interface CurveOptions {
   /** Title of the vertical axis. */
   readonly title: string;
-  /** A dashed line across, with its value and `unit` beside it. */
+  /** A dashed horizontal line, labelled with its value and `unit`. */
   readonly goal?: { readonly value: number; readonly unit: string };
-  /** Range of the vertical axis, so that two charts compare. */
+  /** Range of the vertical axis, so that two charts are comparable. */
   readonly domain?: readonly [low: number, high: number];
 }
 
@@ -37,7 +37,7 @@ interface CurveBand {
   readonly runs: number;
 }
 
-/** The range that holds all bands of points, and `more`. */
+/** The range that includes all bands of points, and `more`. */
 export function curveDomain(
   points: readonly ChartPoint[],
   more: readonly number[] = [],
@@ -48,14 +48,15 @@ export function curveDomain(
   return [low - room, high + room];
 }
 
-/** Whether as many series are told apart in one chart; more have a chart each. */
+/** Whether all series fit in one chart; otherwise each has its own. */
 export function isShared(points: readonly ChartPoint[]): boolean {
   return seriesOf(points).length <= mostColours;
 }
 
 /**
- * A value by epoch: the mean over the runs of a series as a line, mean +- standard deviation as a band around it. Up to
- * seven series share a chart; more have one each, on common scales. Lines of one series are told apart by `of`, as training and test.
+ * A value by epoch: the mean over the runs of a series as a line, mean +- standard deviation as a band around it. Up to seven
+ * series share a chart; with more, each has its own, on common scales. `of` distinguishes the lines of one series, such as
+ * training and test.
  */
 export function curveChart(
   points: readonly ChartPoint[],
@@ -74,9 +75,9 @@ export function curveChart(
   };
   const scale = domain === undefined ? { zero: false } : { domain, nice: false };
   const y = (field: string): object => ({ ...quantity(field, title), scale });
-  // Below the chart, and in as many columns as the longest name leaves room for in half a page.
+  // Below the chart, in as many columns as the longest name allows on half a page.
   const longest = Math.max(...order.map((name) => name.length));
-  const told = colour(order, {
+  const coloured = colour(order, {
     orient: 'bottom',
     columns: longest > 28 ? 1 : 2,
     labelLimit: 420,
@@ -91,8 +92,8 @@ export function curveChart(
     scale: { domain: kinds, range: dashes.slice(0, kinds.length) },
     legend: { title: null, orient: 'top', symbolType: 'stroke', symbolSize: 300 },
   };
-  const bySeries = { ...told, scale: { domain: order, range: dashes.slice(0, order.length) } };
-  const color = sharesChart ? { color: told } : {};
+  const bySeries = { ...coloured, scale: { domain: order, range: dashes.slice(0, order.length) } };
+  const color = sharesChart ? { color: coloured } : {};
   const hasDashes = sharesChart ? order.length > 1 : kinds.length > 1;
   const layer = [
     ...(goal === undefined

@@ -4,31 +4,31 @@ import type { Run } from '../runs/run';
 import { fullRuns, pflopOf, secondsText } from '../runs/full-runs';
 import { summarise } from './stats';
 
-/** Accuracy against arithmetic: an experiment at one length as it was run here, or a published recipe. */
+/** Accuracy and operations of an experiment run here at one length, or of a published recipe. */
 export interface AccuracyPoint {
-  /** `here` or `published`. */
+  /** Where the figures come from. */
   readonly from: 'here' | 'published';
   /** The experiment's name, or the published recipe. */
   readonly recipe: string;
-  /** Epochs; absent where the source does not say. */
+  /** Epochs; absent if the source does not give them. */
   readonly epochs?: number;
   readonly pflop: number;
-  /** Mean test accuracy in percent, and the ends of its 95 % interval; absent where they are not known. */
+  /** Mean test accuracy in percent, and the ends of its 95 % interval, if known. */
   readonly accPercent: number;
   readonly low?: number;
   readonly high?: number;
-  /** Absent where the source does not say. */
+  /** Number of runs; absent if the source does not give it. */
   readonly runs?: number;
   readonly hardware: string;
-  /** Seconds of training, with the machine where there are several; absent where the source gives none. */
+  /** Seconds of training, with the machine if there are several; absent if the source gives none. */
   readonly seconds?: string;
-  /** Where published figures stand, and what is counted. */
+  /** Where the figures were published, and what is counted. */
   readonly source?: string;
 }
 
 /**
- * Every experiment with finished full-scale runs whose operations were counted, at each length that was run, and every
- * published point; each from few operations to many.
+ * Every experiment with finished full-scale runs whose operations were counted, at each length, followed by every published
+ * point; both sorted by operations, ascending.
  */
 export function accuracyPoints(
   experiments: ReadonlyMap<string, Experiment>,

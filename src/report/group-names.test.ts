@@ -14,7 +14,7 @@ const kind = (more: Partial<RunKind> = {}): RunKind => ({
 const labelled = (kinds: readonly RunKind[]): (RunKind & { readonly label: string })[] =>
   kinds.map((one) => ({ ...one, label: labelOf(one, kinds) }));
 
-test('machines are named by as many parts of their line as tell them apart', () => {
+test('machine names have as many parts of the hardware line as it takes to distinguish them', () => {
   const named = (...lines: string[]): string[] => [...machineNames(lines).values()];
   expect(named('AMD EPYC, 2 cores, 24 GB', 'Intel Xeon, 2 cores, 24 GB')).toEqual([
     'AMD-EPYC',
@@ -26,7 +26,7 @@ test('machines are named by as many parts of their line as tell them apart', () 
   ]);
 });
 
-test('a name as it is typed is enough where one group fits', () => {
+test('a partial name is enough if exactly one group matches', () => {
   const groups = labelled([
     kind(),
     kind({ scale: 'pocket' }),

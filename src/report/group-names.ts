@@ -3,14 +3,14 @@ import { nearestHint } from '../base/nearest';
 import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
 
-/** What tells runs of one experiment apart, besides the seed. */
+/** What distinguishes runs of one experiment, besides the seed. */
 export type RunKind = Pick<
   Run,
   'name' | 'scale' | 'precision' | 'mode' | 'overrides' | 'budget' | 'machine'
 >;
 
 /**
- * Short names of machines: as many parts of the hardware line as tell each from the others, `AMD-EPYC-2-cores` of
+ * Short names of machines, with as many parts of the hardware line as it takes to distinguish them: `AMD-EPYC-2-cores` for
  * `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`.
  */
 export function machineNames(machines: readonly string[]): ReadonlyMap<string, string> {
@@ -30,14 +30,14 @@ export function machineNames(machines: readonly string[]): ReadonlyMap<string, s
   return new Map(all.map((line, index) => [line, names[index]]));
 }
 
-/** What can stand behind an `@` in a label, in this order. */
+/** What can follow an `@` in a label, in this order. */
 function qualifiers(run: RunKind, machines: ReadonlyMap<string, string>): string[] {
   const { scale, precision, mode, machine } = run;
   const changed = runChanges(run).join(',') || 'as-published';
   return [scale, precision, mode, changed, machines.get(machine) ?? machine];
 }
 
-/** The experiment's name; what was changed about it; if it has several groups, also what tells this one from each of them. */
+/** The experiment's name, its changes and, if it has several groups, what distinguishes this one from the others. */
 export function labelOf(run: RunKind, kinds: readonly RunKind[]): string {
   const machines = machineNames(kinds.map(({ machine }) => machine));
   const others = kinds
@@ -51,10 +51,10 @@ export function labelOf(run: RunKind, kinds: readonly RunKind[]): string {
 }
 
 /**
- * The group that is named: by its label, or by its experiment and any of what can stand behind it, in any order, as long as
- * only one group fits. `demo` is enough if there is one group of `demo`; `demo@fp32` for `demo@pocket@fp32`.
+ * Finds a group by its label, or by its experiment and any qualifiers in any order, as long as only one group matches. `demo`
+ * is enough if there is one group of `demo`; so is `demo@fp32` for `demo@pocket@fp32`.
  *
- * @throws ReportError naming the groups that fit if there are several, the nearest if there is none
+ * @throws ReportError naming the matching groups if there are several, or the nearest if there is none
  */
 export function findGroup<T extends RunKind & { readonly label: string }>(
   groups: readonly T[],

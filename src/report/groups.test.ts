@@ -39,7 +39,7 @@ const demos = [94.37, 94.33, 94.04, 93.95].map((acc, seed) => run('demo', seed, 
 const others = [94.2, 94.1, 94.0, 93.7].map((acc, seed) => run('post8-final', seed, acc));
 
 describe('reportRuns', () => {
-  test('sums up each record, and counts runs at the goal', () => {
+  test('summarises each experiment, and counts runs at the goal', () => {
     const { groups } = reportRuns([...demos, ...others]);
     expect(groups.map(({ label, acc }) => [label, acc.count, acc.reached])).toEqual([
       ['demo', 4, 3],
@@ -50,12 +50,12 @@ describe('reportRuns', () => {
     expect(reportRuns(demos, { goal: 94.3 }).groups[0].acc.reached).toBe(2);
   });
 
-  test('runs that were changed say so, also where all were changed alike', () => {
+  test('labels show changes, even if all runs share them', () => {
     const changed = demos.map((each) => ({ ...each, overrides: ['run.epochs=1'] }));
     expect(reportRuns(changed).groups.map(({ label }) => label)).toEqual(['demo@run.epochs=1']);
   });
 
-  test('a run that was fitted into a budget is no run of the whole length', () => {
+  test('a run shortened to fit a budget does not count as a full-length run', () => {
     const short = run('demo', 9, 92, { budget: { seconds: 600, spentSec: 40 } });
     const groups = reportRuns([...demos, short]).groups.map(({ label, acc }) => [label, acc.count]);
     expect(groups).toEqual([
@@ -64,7 +64,7 @@ describe('reportRuns', () => {
     ]);
   });
 
-  test('the same seed again is the same run: the last one counts', () => {
+  test('of runs with the same seed, the latest counts', () => {
     const again = run('demo', 1, 94.5, { path: 'runs/demo-1-2', started: '2026-12-01' });
     const { groups, repeated } = reportRuns([again, ...demos]);
     expect(groups[0].acc.count).toBe(4);
@@ -72,7 +72,7 @@ describe('reportRuns', () => {
     expect(repeated.map(({ path }) => path)).toEqual(['runs/demo-1']);
   });
 
-  test('runs that differ in more than their seed are kept apart, and labels say in what', () => {
+  test('runs that differ in more than their seed form separate groups, and labels show the difference', () => {
     const labels = reportRuns([
       ...demos,
       run('demo', 0, 94, { precision: 'fp32' }),
@@ -92,7 +92,7 @@ describe('reportRuns', () => {
     );
   });
 
-  test('nothing finished is an error', () => {
+  test('throws if no run is finished', () => {
     expect(() => reportRuns([run('demo', 0, undefined)])).toThrow(
       new ReportError(
         'report: none of 1 run is finished. Finish one first: npx cifar10-fast train --resume runs/demo-0',
@@ -106,7 +106,7 @@ describe('runs that diverged', () => {
     failure: { epoch: 2, step: 7, message: 'train: the loss is NaN' },
   });
 
-  test('are counted, and left out of the statistics', async () => {
+  test('are counted but excluded from the statistics', async () => {
     const report = reportRuns([...demos, failed]);
     expect(report.groups[0].acc.count).toBe(4);
     expect(report.groups[0].diverged).toEqual([failed]);
@@ -120,7 +120,7 @@ describe('runs that diverged', () => {
     });
   });
 
-  test('are told of where no other run of the kind is finished', () => {
+  test('are reported even if no other run of the kind is finished', () => {
     const other = { ...failed, overrides: ['optim.lr=9'], name: 'post8-final' };
     expect(reportText(reportRuns([...demos, other]))).toContain(
       'post8-final: 1 of 1 diverged (seed 4 in epoch 2, step 7).',
@@ -130,7 +130,7 @@ describe('runs that diverged', () => {
     );
   });
 
-  test('of an experiment that may diverge count with the epoch before', () => {
+  test('count with the previous epoch if the experiment may diverge', () => {
     const stress = run('demo', 5, 40, {
       result: { accPercent: 40, trainSec: 9, imagesPerSec: 100, divergedIn: 3 },
     });
@@ -141,7 +141,7 @@ describe('runs that diverged', () => {
     );
   });
 
-  test('give way to a later run with the same seed', () => {
+  test('are superseded by a later run with the same seed', () => {
     const again = run('demo', 4, 94, { started: '2026-12-01' });
     const report = reportRuns([...demos, failed, again]);
     expect(report.groups[0].diverged).toEqual([]);
@@ -149,7 +149,7 @@ describe('runs that diverged', () => {
   });
 });
 
-test('the table, with what it leaves out', () => {
+test('the table, with a note on unfinished runs', () => {
   const text = reportText(
     reportRuns([
       ...demos,
@@ -167,7 +167,7 @@ test('the table, with what it leaves out', () => {
   ]);
 });
 
-test('runs of different machines are groups of their own, and keep their seeds', () => {
+test('runs on different machines form separate groups and keep their seeds', () => {
   const slow = [0, 1].map((seed) => run('demo', seed, 94, { machine: 'AMD EPYC, 2 cores, 24 GB' }));
   const newer = { machine: 'AMD EPYC, 8 cores, 24 GB', started: '2027-01-01' };
   const fast = run('demo', 0, 94.4, {
@@ -186,7 +186,7 @@ test('runs of different machines are groups of their own, and keep their seeds',
   expect(text).toContain('Seconds and images/s of different machines do not compare');
 });
 
-test('notes: several machines, sizes that were not published, threads that differ, seeds that come again', () => {
+test('notes: several machines, scales without published figures, different numbers of threads, repeated seeds', () => {
   const text = reportText(
     reportRuns([
       run('demo', 0, 81, { scale: 'pocket' }),
@@ -205,7 +205,7 @@ test('notes: several machines, sizes that were not published, threads that diffe
   );
 });
 
-test('notes: seconds that count preprocessing', () => {
+test('notes: times that include preprocessing', () => {
   const [first, ...rest] = demos;
   const note = "Seconds of runs/demo-0 are by DAWNBench's rule, which counts preprocessing";
   expect(reportText(reportRuns([{ ...first, timer: 'dawnbench' }, ...rest]))).toContain(note);
@@ -215,7 +215,7 @@ test('notes: seconds that count preprocessing', () => {
 describe('comparing', () => {
   const report = reportRuns([...demos, ...others]);
 
-  test('the same seeds pair by pair', () => {
+  test('compares the same seeds in pairs', () => {
     const comparison = compareGroups(report, 'demo', 'post8-final');
     // scipy.stats.ttest_rel([94.37, 94.33, 94.04, 93.95], [94.2, 94.1, 94.0, 93.7]), SciPy 1.17.1.
     expect(comparison.test).toBe('paired');
@@ -231,7 +231,7 @@ describe('comparing', () => {
     ]);
   });
 
-  test('one run each says nothing of chance', () => {
+  test('asks for more runs if each group has only one', () => {
     const single = reportRuns([demos[0], others[0]]);
     const text = comparisonText(
       'demo',
@@ -241,7 +241,7 @@ describe('comparing', () => {
     expect(text).toMatch(/More runs are needed to say whether that is more than chance\.$/);
   });
 
-  test('a label that is not there names the nearest', () => {
+  test('names the nearest label if there is no such group', () => {
     expect(() => compareGroups(report, 'demo', 'post8-fnal')).toThrow(
       new ReportError(
         'report: there are no finished runs called "post8-fnal". Nearest: "post8-final". ' +
@@ -256,7 +256,7 @@ describe('times of runs that shared the processor', () => {
   const { load: _, ...unknown } = fourth;
   const mixed = reportRuns([first, { ...second, load: busy }, third, unknown]);
 
-  test('are left out of the means, as are those of runs without a load; accuracies count', () => {
+  test('are excluded from the means, as are those of runs without a load; accuracies count', () => {
     const [{ acc, time, untimed }] = mixed.groups;
     expect(acc.count).toBe(4);
     expect(time).toMatchObject({ count: 2, mean: 71 });
@@ -268,14 +268,14 @@ describe('times of runs that shared the processor', () => {
     expect(reportText(reportRuns(demos))).not.toContain('left out');
   });
 
-  test('are named as far as a sentence can hold them', () => {
+  test('are named up to a limit', () => {
     const many = Array.from({ length: 9 }, (_, seed) => run('demo', seed, 94, { load: busy }));
     expect(reportText(reportRuns(many))).toContain(
       'how much: runs/demo-0, runs/demo-1, runs/demo-2 and 6 more.',
     );
   });
 
-  test('of which nothing is left, are a dash', async () => {
+  test('are a dash if no run is left', async () => {
     const all = reportRuns([{ ...first, load: busy }]);
     expect(all.groups[0]).toMatchObject({ time: null, imagesPerSec: null });
     const [, line] = reportText(all).split('\n');
@@ -283,7 +283,7 @@ describe('times of runs that shared the processor', () => {
     expect(await reportPage(all)).toContain('No run is known to have had the machine to itself');
   });
 
-  test('are not in the chart of the page, and the list of all runs says why', async () => {
+  test('are not in the chart of the page, and the list of all runs shows why', async () => {
     const page = await reportPage(mixed);
     expect(page).toContain('2 runs left out, whose times do not count.');
     expect(page).toMatch(/<td[^>]*>30\.0<\/td>/);
@@ -306,10 +306,10 @@ test('as JSON, without the epochs', () => {
   });
 });
 
-test('as a page: tables, a chart of each kind, every run; published marks for the full scale only', async () => {
+test('as a page: tables, a chart of each kind, every run; published marks at full scale only', async () => {
   const page = await reportPage(reportRuns([...demos, ...others]), ['demo', 'post8-final']);
   expect(page).toContain('<h2>demo and post8-final</h2>');
-  // Accuracies; accuracy and loss, each in training beside test.
+  // Accuracies; accuracy and loss, each as training beside test.
   expect([...page.matchAll(/class="chart"/g)]).toHaveLength(5);
   expect([...page.matchAll(/class="beside"/g)]).toHaveLength(2);
   expect([...page.matchAll(/class="plot"/g)]).toHaveLength(1);
@@ -326,7 +326,7 @@ test('as a page: tables, a chart of each kind, every run; published marks for th
   expect(mixed).toContain('Not drawn, as no epochs of theirs are kept: post8-final.');
 });
 
-test('published figures are said to be of the hardware that they were measured on', async () => {
+test('published figures come with the hardware that they were measured on', async () => {
   const hiverge = run('hiverge', 0, 94);
   expect(await reportPage(reportRuns([hiverge]))).toContain('published figures, on one A100.');
   expect(await reportPage(reportRuns([hiverge, ...demos]))).toContain(

@@ -11,24 +11,24 @@ import { summarise } from './stats';
 import type { Summary } from './stats';
 import { counted } from '../text/counted';
 
-/** Runs of one machine that differ only in their seed, and in when they were made. */
+/** Runs on one machine that differ only in their seed and start time. */
 export interface RunGroup extends Pick<
   Run,
   'name' | 'scale' | 'mode' | 'precision' | 'overrides' | 'budget' | 'machine'
 > {
-  /** The experiment, and behind each `@` what tells it from other groups: `demo`, `demo@pocket`, `demo@fp32`. */
+  /** The experiment, and after each `@` what distinguishes it from other groups: `demo`, `demo@pocket`, `demo@fp32`. */
   readonly label: string;
-  /** Finished runs by seed; no seed twice. */
+  /** Finished runs by seed, without duplicate seeds. */
   readonly runs: readonly (Run & Required<Pick<Run, 'result'>>)[];
-  /** Runs that diverged. The statistics leave them out. */
+  /** Runs that diverged; excluded from the statistics. */
   readonly diverged: readonly Run[];
   /** Test accuracy in percent, with the number of runs at the goal. */
   readonly acc: Summary;
-  /** Seconds of training, without {@link RunGroup.untimed}; `null` if that leaves no run. */
+  /** Seconds of training, excluding {@link RunGroup.untimed}; `null` if no run is left. */
   readonly time: Summary | null;
-  /** Mean over the same runs. */
+  /** Mean over the runs of {@link RunGroup.time}. */
   readonly imagesPerSec: number | null;
-  /** Finished runs whose times do not count, as others used the processor or it is not known; their accuracies count. */
+  /** Finished runs whose times do not count, as other programs used the CPU or may have; their accuracies count. */
   readonly untimed: readonly Run[];
   readonly published?: Published;
 }
@@ -37,11 +37,11 @@ export interface RunGroup extends Pick<
 export interface RunReport {
   readonly groups: readonly RunGroup[];
   readonly unfinished: readonly Run[];
-  /** Runs left out because a later one of the same machine has the same seed: repeating a run adds no evidence. */
+  /** Runs left out because a later one on the same machine has the same seed: repeating a run adds no evidence. */
   readonly repeated: readonly Run[];
-  /** Diverged runs of experiments and settings of which no run is finished. */
+  /** Diverged runs of experiments and settings without any finished run. */
   readonly diverged: readonly Run[];
-  /** Percent. */
+  /** Test accuracy in percent. */
   readonly goal: number;
   readonly level: number;
 }
@@ -55,10 +55,10 @@ export interface ReportOptions {
 }
 
 /**
- * Groups runs of one experiment, scale, mode, precision, overrides, budget and machine, and computes their statistics. Seconds of different
- * machines do not compare, so no group has runs of two.
+ * Groups runs by experiment, scale, mode, precision, overrides, budget and machine, and computes their statistics. Times on
+ * different machines are not comparable, so no group mixes machines.
  *
- * Of several runs with one seed in a group the latest counts. Diverged runs are counted, and left out of the statistics.
+ * Of several runs with the same seed in a group, the latest counts. Diverged runs are counted but excluded from the statistics.
  *
  * @throws ReportError if no run is finished
  */
@@ -154,9 +154,9 @@ function groupOf(
 }
 
 /**
- * Compares the test accuracies of two groups, named by their labels or by as much of them as fits one group only.
+ * Compares the test accuracies of two groups, each named by its label or by any part that matches only that group.
  *
- * @throws ReportError naming the nearest label if there is no such group, or every one that fits if there are several
+ * @throws ReportError naming the nearest label if there is no such group, or every match if there are several
  */
 export function compareGroups({ groups, level }: RunReport, a: string, b: string): Comparison {
   const [first, second] = [a, b].map((name) =>

@@ -1,21 +1,21 @@
-/** A straight line across a chart, and what it says. */
+/** A straight line across a chart, and its label. */
 export type Guide = ({ readonly x: number } | { readonly y: number }) & {
   readonly label?: string;
-  /** The end at which the label of a line across stands; default: `right`. Curves often end there, near the line. */
+  /** The end with the label of a horizontal line. Default: `right`. Curves often end there, close to the line. */
   readonly end?: 'left' | 'right';
 };
 
 /** How {@link guideLayers} draws a guide. */
 export interface GuideStyle {
-  /** What the chart gives all its layers and these do not take: `{ y: null }`. */
+  /** Encodings that the chart sets for all layers and a guide must not inherit: `{ y: null }`. */
   readonly inherited?: Readonly<Record<string, null>>;
-  /** Type and scale of the guide's axis, where the chart's layers set them. */
+  /** Type and scale of the guide's axis, if the chart's layers set them. */
   readonly axis?: Readonly<Record<string, unknown>>;
-  /** Where the label stands, as properties of a text mark. Default: at the end, above or beside the line. */
+  /** Position of the label, as properties of a text mark. Default: at the end, above or beside the line. */
   readonly label?: Readonly<Record<string, unknown>>;
 }
 
-/** The layers of a guide in vega-lite's words: a dashed line across everything, and its text. */
+/** The vega-lite layers of a guide: a dashed line across the chart, and its label. */
 export function guideLayers(
   { label, end = 'right', ...at }: Guide,
   { inherited = {}, axis = {}, label: style }: GuideStyle = {},

@@ -1,6 +1,6 @@
-/** What we use of jStat 1.9, which brings no types of its own. */
+/** The parts of jStat 1.9 that we use; it comes without types. */
 declare module 'jstat' {
-  /** A distribution with whatever parameters it has, the variable first. */
+  /** A distribution; functions take the variable first, then the distribution's parameters. */
   interface Distribution<P extends readonly number[]> {
     cdf(x: number, ...parameters: P): number;
     inv(probability: number, ...parameters: P): number;

@@ -4,12 +4,12 @@ interface Place {
   readonly y: number;
 }
 
-/** A point that has a name to be written beside it. */
+/** A point with a label. */
 export interface Named extends Place {
   readonly text: string;
 }
 
-/** Where a label stands, seen from its point, in the words of plotly.js. */
+/** The position of a label relative to its point, in plotly.js's terms. */
 export type LabelPosition = (typeof positions)[number]['position'];
 
 const positions = [
@@ -23,7 +23,7 @@ const positions = [
   { position: 'bottom left', dx: -1, dy: 1 },
 ] as const;
 
-/** Pixels of a wide letter in 11 px Helvetica, of a line, and from a point's middle to its label. */
+/** In pixels: a wide letter in 11 px Helvetica, the line height, and the distance from a point's centre to its label. */
 const [letter, line, gap] = [6.7, 14, 8];
 
 interface Box {
@@ -44,11 +44,11 @@ function boxOf({ x, y, text }: Named, { dx, dy }: (typeof positions)[number]): B
 }
 
 /**
- * Places labels one after the other, each at the first of eight positions around its point where it covers no point and no label
- * before it, and does not leave the plotting area.
+ * Places labels one after another, each at the first of eight positions around its point where it covers no point and no
+ * earlier label, and stays inside the plotting area.
  *
- * @param marks every point that is drawn
- * @returns for each label its position, `undefined` where none is free
+ * @param marks every point drawn
+ * @returns the position of each label, `undefined` if none is free
  */
 export function placeLabels(
   labels: readonly Named[],

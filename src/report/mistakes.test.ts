@@ -7,7 +7,7 @@ describe('mistakes', () => {
     labels: Uint8Array.from({ length: 20 }, (_, i) => i % 10),
   };
 
-  test('are summed up over runs: confusion, and the worst images by mean loss', () => {
+  test('are summed over runs: confusion, and the worst images by mean loss', () => {
     const labels = Uint8Array.of(0, 1, 2);
     const a = { labels, predicted: Uint8Array.of(0, 2, 5), losses: Float32Array.of(0, 1, 4) };
     const b = { labels, predicted: Uint8Array.of(0, 1, 5), losses: Float32Array.of(9, 6, 2) };
@@ -15,7 +15,7 @@ describe('mistakes', () => {
     expect(found.confusion[0][0]).toBe(2);
     expect(found.confusion[1].slice(0, 3)).toEqual([0, 1, 1]);
     expect(found.confusion[2][5]).toBe(2);
-    // Image 0 has the largest loss, but nobody gets it wrong.
+    // Image 0 has the largest loss, but no run gets it wrong.
     expect(found.worst).toEqual([
       { image: 1, label: 1, predicted: 1, wrong: 1, loss: 3.5 },
       { image: 2, label: 2, predicted: 5, wrong: 2, loss: 3 },

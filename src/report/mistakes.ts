@@ -10,22 +10,22 @@ import { counted } from '../text/counted';
 
 /** What a group of runs gets wrong. */
 export interface Mistakes {
-  /** The group's. */
+  /** The group's label. */
   readonly label: string;
-  /** How many of its runs have predictions. */
+  /** Number of its runs with predictions. */
   readonly runs: number;
-  /** Of images, summed over the runs: `confusion[true class][predicted class]`. */
+  /** Number of images, summed over the runs: `confusion[true class][predicted class]`. */
   readonly confusion: readonly (readonly number[])[];
-  /** Images by mean loss over the runs, the largest first; those that some run gets wrong. */
+  /** Images that at least one run gets wrong, by mean loss over the runs, the largest first. */
   readonly worst: readonly WorstImage[];
 }
 
-/** An image that is classified badly. */
+/** A misclassified image. */
 export interface WorstImage {
-  /** Among the test images, from 0. */
+  /** Index of the test image, from 0. */
   readonly image: number;
   readonly label: number;
-  /** What most runs say, of equals the smaller class. */
+  /** The most frequent prediction; on a tie, the smaller class. */
   readonly predicted: number;
   /** How many runs get it wrong. */
   readonly wrong: number;
@@ -34,10 +34,10 @@ export interface WorstImage {
 }
 
 /**
- * Sums up what runs of one group say of the same test images.
+ * Combines the predictions of a group's runs on the same test images.
  *
- * @param count of the worst images to name
- * @throws ReportError if they are of other images, or there are none
+ * @param count number of worst images to return
+ * @throws ReportError if the predictions are of different images, or there are none
  */
 export function sumMistakes(
   label: string,
@@ -72,7 +72,7 @@ export function sumMistakes(
 }
 
 /**
- * Reads the predictions that lie in the folders of a report's runs; groups without any are left out.
+ * Reads the predictions stored in the folders of a report's runs; leaves out groups without any.
  *
  * @throws RunError if a file is damaged, ReportError if runs of one group have predictions of different images
  */

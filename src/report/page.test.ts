@@ -9,7 +9,7 @@ const table = {
   rows: [['<demo> & "co"', '94.08']],
 } as const;
 
-test('text and tables, escaped; no script where there is no chart', async () => {
+test('text and tables, escaped; no script without a chart', async () => {
   const page = await htmlPage('Runs <1>', 'a & b', [
     { title: 'One', parts: [table, { kind: 'text', text: 'p < 0.05' }] },
     { title: 'Two', isFolded: true, parts: [] },
@@ -21,7 +21,7 @@ test('text and tables, escaped; no script where there is no chart', async () => 
   expect(page).not.toContain('<script');
 });
 
-test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fetched', async () => {
+test('charts: the page contains vega, vega-lite and vega-embed, and fetches nothing', async () => {
   const chart = { mark: 'point', data: { values: [{ name: '</script><b>' }] } };
   const page = await htmlPage('Runs', '', [
     { title: 'One', parts: [{ kind: 'chart', chart, caption: 'A point.' }] },
@@ -41,7 +41,7 @@ test('charts: vega, vega-lite and vega-embed are in the page, and nothing is fet
   expect(page.includes('sourceMappingURL')).toBe(false);
 });
 
-test('columns of words begin at the left, columns of numbers end at the right', async () => {
+test('columns of words are left-aligned, columns of numbers right-aligned', async () => {
   const rows = [
     ['demo', 'full', '94.08', '-', 'runs/demo-0'],
     ['demo', '-', '94.1', '-', '/runs/demo-1'],
@@ -54,7 +54,7 @@ test('columns of words begin at the left, columns of numbers end at the right', 
   expect(words).toEqual(['experiment', 'scale', 'kept in']);
 });
 
-test('pictures: in the page itself, with what they are told to be', async () => {
+test('pictures: embedded in the page, with their lines', async () => {
   const pictures = [{ png: Uint8Array.of(1, 2, 3), lines: ['<cat>', 'as dog'] }];
   const page = await htmlPage('Runs', '', [
     { title: 'One', parts: [{ kind: 'pictures', pictures }] },
@@ -63,7 +63,7 @@ test('pictures: in the page itself, with what they are told to be', async () => 
   expect(page).toContain('<figcaption><b>&lt;cat&gt;</b><br>as dog</figcaption>');
 });
 
-test('figures of plotly.js: the library is in the page, and draws them by name', async () => {
+test('plotly.js figures: the page contains the library, which draws them by name', async () => {
   const data: Data[] = [{ type: 'scatter', x: [1], y: [2], name: '</script>' }];
   const plot = { data, layout: {} };
   const page = await htmlPage('Runs', '', [

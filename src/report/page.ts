@@ -11,16 +11,16 @@ export type PagePart =
   | {
       readonly kind: 'table';
       readonly titles: readonly string[];
-      /** Each as long as `titles`. Cells from the second column on are set flush right. */
+      /** Each as long as `titles`. Columns of numbers are right-aligned, except the first column. */
       readonly rows: readonly (readonly string[])[];
     }
   | { readonly kind: 'chart'; readonly chart: ChartSpec; readonly caption: string }
-  /** Charts beside each other, below each other on a narrow screen. */
+  /** Charts side by side, stacked on a narrow screen. */
   | {
       readonly kind: 'charts';
       readonly charts: readonly { readonly chart: ChartSpec; readonly caption: string }[];
     }
-  /** A figure of plotly.js; `name` is its own in the page. */
+  /** A plotly.js figure; `name` is unique in the page. */
   | {
       readonly kind: 'plot';
       readonly name: string;
@@ -29,7 +29,7 @@ export type PagePart =
     }
   | {
       readonly kind: 'pictures';
-      /** Small ones, shown enlarged and not blurred, each with a line or several below it. */
+      /** Small pictures, shown enlarged without smoothing, each with one or more lines below it. */
       readonly pictures: readonly {
         /** The bytes of a PNG file. */
         readonly png: Uint8Array;
@@ -40,14 +40,14 @@ export type PagePart =
 /** Parts under a heading. */
 export interface PageSection {
   readonly title: string;
-  /** Shown only when the reader opens it. */
+  /** Collapsed until the reader opens it. */
   readonly isFolded?: boolean;
   readonly parts: readonly PagePart[];
 }
 
 /**
- * A page of text, tables, charts of vega-lite and figures of plotly.js as one HTML file that needs nothing else: the libraries are in
- * it, and its policy forbids the browser to fetch anything. It follows the reader's choice of a light or a dark screen, and prints.
+ * A page of text, tables, vega-lite charts and plotly.js figures as one self-contained HTML file: it includes the libraries,
+ * and its content security policy forbids all requests. It follows the reader's light or dark mode, and prints.
  */
 export async function htmlPage(
   title: string,
@@ -82,7 +82,7 @@ export async function htmlPage(
     `<h1>${escape(title)}</h1>`,
     `<p class="subtitle">${escape(subtitle)}</p>`,
     ...body,
-    // A closing tag within a script would end it.
+    // A closing tag inside a script would end it.
     ...scripts.map(
       (text) => `<script>${text.replaceAll('</script', String.raw`<\/script`)}</script>`,
     ),
@@ -92,11 +92,11 @@ export async function htmlPage(
   ].join('\n');
 }
 
-/** Vega compiles expressions to functions, hence eval; nothing may be fetched from anywhere. */
+/** Vega compiles expressions to functions, hence eval; all requests are forbidden. */
 const policy =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:";
 
-/** What the page's script draws, in the order of its boxes. */
+/** What the page's script draws, in the order of its containers. */
 interface Drawn {
   readonly charts: ChartSpec[];
   readonly plots: (Plot & { readonly id: string })[];
@@ -157,7 +157,7 @@ function partHtml(part: PagePart, drawn: Drawn): string {
   }
 }
 
-/** Whether a column holds words, which begin at the left, rather than numbers. */
+/** Whether a column contains words, which are left-aligned, rather than numbers. */
 function isOfWords(rows: readonly (readonly string[])[], column: number): boolean {
   const cells = rows.map((row) => row[column]).filter((cell) => cell !== '-');
   return cells.length > 0 && cells.every((cell) => /^[\p{L}./~]/u.test(cell));
@@ -171,7 +171,7 @@ function escape(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
-/** Vega, vega-lite and vega-embed as scripts for a browser, as their packages bring them. */
+/** The browser scripts of vega, vega-lite and vega-embed, from their packages. */
 function vegaSources(): string[] {
   return ['vega', 'vega-lite', 'vega-embed'].map((name) =>
     readFileSync(join(dirname(require.resolve(name)), `${name}.min.js`), 'utf8').replace(
@@ -181,7 +181,7 @@ function vegaSources(): string[] {
   );
 }
 
-/** Okabe and Ito's colours without the yellow; on a dark ground the two darkest are lighter. */
+/** Okabe and Ito's colours without the yellow, and lighter variants for a dark background. */
 const colours = {
   light: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#24292f'],
   dark: ['#4aa3df', '#f0783c', '#2bb68a', '#d990b8', '#e69f00', '#9ad2f5', '#e6edf3'],
@@ -189,7 +189,7 @@ const colours = {
 
 const forScript = (value: unknown): string => scriptJson(JSON.stringify(value));
 
-/** Draws every chart and figure, and again when the reader turns the screen dark or light. */
+/** Draws every chart and figure, and redraws them when the reader switches between light and dark mode. */
 function drawing({ charts, plots }: Drawn): string {
   return `
 const charts = ${forScript(charts)};

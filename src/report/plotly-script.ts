@@ -3,8 +3,9 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
 /**
- * A script that loads plotly.js, and draws every figure that is in `window.cifar10FastPlots`, now or pushed later: `id` of its box
- * (`data-plotly`), `data`, `layout`; one without a `width` is as wide as its box. The library is in it, compressed.
+ * A script that loads plotly.js and draws every figure in `window.cifar10FastPlots`, now or pushed later: `id` of its container
+ * (`data-plotly`), `data`, `layout`. A figure without a `width` is as wide as its container. The script contains the library,
+ * compressed.
  */
 export async function plotlyScript(): Promise<string> {
   const code = await readFile(require.resolve('plotly.js-dist'));
@@ -12,7 +13,7 @@ export async function plotlyScript(): Promise<string> {
   return `(${page})('${packed.toString('base64')}')`;
 }
 
-/** What runs in the page. */
+/** The code that runs in the page. */
 const page = String.raw`(packed) => {
   const waiting = window.cifar10FastPlots ?? [];
   if (!Array.isArray(waiting)) return;
@@ -21,7 +22,7 @@ const page = String.raw`(packed) => {
     const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
     const code = await new Response(stream).text();
-    // The library also sets window.Plotly, which may be another version's that the page has loaded.
+    // The library also sets window.Plotly, which may belong to another version that the page has loaded.
     const { Plotly: before } = window;
     const module = { exports: {} };
     new Function('module', 'exports', 'define', code)(module, module.exports);
@@ -38,7 +39,7 @@ const page = String.raw`(packed) => {
     stage.style.cssText = isFitted ? 'visibility:hidden' : 'position:absolute;visibility:hidden';
     box.append(stage);
     const size = isFitted ? {} : { width: Math.min(layout.width, box.clientWidth || layout.width) };
-    // By default version 4 has a button "Share chart...", which sends the data to Plotly's server.
+    // By default, version 4 has a button "Share chart...", which sends the data to Plotly's server.
     const config = { displaylogo: false, showSendToCloud: false, plotlyServerURL: '', responsive: isFitted };
     await plotly.newPlot(stage, data, { ...layout, ...size }, config);
     for (const old of [...box.children]) if (old !== stage) old.remove();
@@ -46,7 +47,7 @@ const page = String.raw`(packed) => {
     box.dataset.live = 'drawn';
   };
 
-  // Pages take outputs away and put them back, so boxes are looked for whenever something changes.
+  // Pages remove outputs and insert them again, so every change triggers a scan for containers.
   const figures = new Map();
   const scan = () => {
     for (const box of document.querySelectorAll('[data-plotly]:not([data-live])')) {

@@ -16,8 +16,8 @@ import { timePlot } from './time-plot';
 import { counted } from '../text/counted';
 
 /**
- * The report as one HTML page that opens without a network: tables, accuracies of each group, curves with bands, accuracy
- * against time, and every run.
+ * The report as one HTML page that works offline: tables, accuracies of each group, curves with bands, accuracy against time,
+ * and every run.
  *
  * @param compared labels of two groups to compare, as in {@link compareGroups}
  * @param mistakes sections of {@link mistakesOf}, shown after the curves
@@ -48,7 +48,7 @@ export function reportPage(
   );
 }
 
-/** A published figure of a group, and what it was measured on. */
+/** A published figure of a group, and the hardware it was measured on. */
 type PublishedMark = ChartMark & Pick<Published, 'hardware'>;
 
 /** Runs, published figures and the goal, as charts show them. */
@@ -56,7 +56,7 @@ function marksOf({ groups, goal }: RunReport): {
   readonly runs: readonly (ChartRun & { readonly machine: string })[];
   readonly published: readonly PublishedMark[];
   readonly goal: number | undefined;
-  /** What a caption says of published figures and the goal. */
+  /** The caption's text on published figures and the goal. */
   readonly legend: string;
 } {
   const runs = groups.flatMap(({ label, runs, machine }) =>
@@ -68,7 +68,7 @@ function marksOf({ groups, goal }: RunReport): {
       timeSec: result.trainSec,
     })),
   );
-  // Published figures are of full scale; beside a smaller one they would only stretch the axis.
+  // Published figures are at full scale; next to smaller scales they would only stretch the axis.
   const published = groups.flatMap(({ label, scale, published }): PublishedMark[] => {
     if (scale !== 'full' || published?.accPercent === undefined) return [];
     const { accPercent, timeSec, hardware } = published;
@@ -134,7 +134,7 @@ function pointsOf(
   );
 }
 
-/** Training beside test, on one scale: two charts, or both lines in the chart of each group where there are many. */
+/** Training and test on the same scale: two charts or, with many groups, both lines in the chart of each group. */
 function curvePart(
   groups: readonly RunGroup[],
   values: readonly [training: EpochValue, test: EpochValue],
@@ -155,7 +155,7 @@ function curvePart(
   return { kind: 'charts', charts };
 }
 
-/** Curves of the groups whose runs kept their epochs, and the names of the others. */
+/** Curves of the groups whose runs stored their epochs, and the names of the others. */
 function curveSections({ groups, goal }: RunReport): PageSection[] {
   const kept = groups.filter(({ runs }) => runs.some(({ rows }) => rows.length > 0));
   if (kept.length === 0) {
@@ -233,7 +233,7 @@ function methodSection(level: number): PageSection {
   };
 }
 
-/** The share of others in percent; a dash where it is not known. */
+/** CPU share of other programs in percent; a dash if unknown. */
 function othersText(load: Load | undefined): string {
   const others = othersShare(load);
   return others === undefined ? '-' : (100 * others).toFixed(1);

@@ -7,14 +7,14 @@ import { machineNames } from './group-names';
 import type { RunGroup, RunReport } from './groups';
 import { intervalText, spreadText } from '../text/spread';
 
-/** The statistics as a table for a terminal, beside the published figures, with notes. */
+/** The statistics as a table for a terminal, with published figures and notes. */
 export function reportText(report: RunReport): string {
   const { titles, rows } = summaryTable(report);
   const notes = notesOf(report);
   return [columnsText(titles, rows), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
 }
 
-/** A comparison in sentences, a line each. */
+/** A comparison in sentences, one per line. */
 export function comparisonText(
   a: string,
   b: string,
@@ -45,7 +45,7 @@ export function comparisonText(
   return lines.join('\n');
 }
 
-/** The table of a report: a row a group. */
+/** The table of a report, one row per group. */
 export function summaryTable({ groups, goal, level }: RunReport): {
   readonly titles: string[];
   readonly rows: string[][];
@@ -53,7 +53,7 @@ export function summaryTable({ groups, goal, level }: RunReport): {
   const differ = (key: 'scale' | 'precision' | 'machine'): boolean =>
     new Set(groups.map((group) => group[key])).size > 1;
   const machines = machineNames(groups.map(({ machine }) => machine));
-  // What all groups share is not in the table; labels show the rest.
+  // The table omits what all groups share; labels show the rest.
   const optional = [
     ['scale', (group: RunGroup) => group.scale],
     ['precision', (group: RunGroup) => group.precision],
@@ -92,7 +92,7 @@ export function summaryTable({ groups, goal, level }: RunReport): {
   return { titles, rows };
 }
 
-/** Accuracy and seconds as published; the runs that they are of in brackets. */
+/** Published accuracy, runs at the goal and seconds. */
 function publishedText(published: Published | undefined): string {
   const { accPercent, timeSec, runs, reached } = published ?? {};
   const parts = [
@@ -103,15 +103,15 @@ function publishedText(published: Published | undefined): string {
   return parts.length === 0 ? '-' : parts.join(', ');
 }
 
-/** The GPUs of published figures, each once: `V100`, `V100 or A100`. */
+/** The GPUs of published figures, without duplicates: `V100`, `V100 or A100`. */
 export function hardwareText(published: readonly Pick<Published, 'hardware'>[]): string {
   return [...new Set(published.map(({ hardware }) => hardware))].join(' or ');
 }
 
-/** Most runs that a note names; of more, it names a few. */
+/** The most runs that a note names in full; of more, it names a few. */
 const mostNamed = 5;
 
-/** Where runs are kept; of many only the first, as the page lists every run and `--json` has each path. */
+/** Folders of runs. Of many, only the first: the page lists every run and `--json` has each path. */
 function paths(runs: readonly Run[]): string {
   const all = runs.map(({ path = '-' }) => path);
   if (all.length <= mostNamed) return all.join(', ');
@@ -119,7 +119,7 @@ function paths(runs: readonly Run[]): string {
   return `${few.join(', ')} and ${all.length - few.length} more`;
 }
 
-/** What a reader of the table has to know, a sentence each. */
+/** What a reader of the table needs to know, one sentence each. */
 export function notesOf(report: RunReport): string[] {
   const { groups, unfinished, repeated } = report;
   const labels = (some: readonly RunGroup[]): string => some.map(({ label }) => label).join(', ');
@@ -172,7 +172,7 @@ export function notesOf(report: RunReport): string[] {
   ];
 }
 
-/** Which runs diverged, and whether the statistics leave them out. */
+/** Which runs diverged, and whether they are excluded from the statistics. */
 function divergedNotes({ groups, diverged }: RunReport): string[] {
   const where = ({ seed, failure, result }: Run): string => {
     const step = failure?.step === undefined ? '' : `, step ${failure.step}`;
@@ -203,7 +203,7 @@ function divergedNotes({ groups, diverged }: RunReport): string[] {
   ];
 }
 
-/** That the times of so many runs do not count, which are named. */
+/** States that the times of some runs do not count, and names them. */
 export function untimedText(runs: number, names: string): string {
   return (
     `Times of ${count(runs, 'run', 'runs')} are left out, as other programs used more than ${share(mostOthers)} of the ` +
@@ -215,7 +215,7 @@ function count(n: number, one: string, many: string): string {
   return `${n} ${n === 1 ? one : many}`;
 }
 
-/** A report as JSON, without the rows of the epochs. */
+/** A report as JSON, without the epoch rows. */
 export function reportJson(report: RunReport): object {
   const pathsOf = (runs: readonly Run[]): unknown[] => runs.map(({ path }) => path);
   return {
@@ -246,7 +246,7 @@ export function reportJson(report: RunReport): object {
   };
 }
 
-/** A level in percent. */
+/** A fraction in percent. */
 export function share(level: number): string {
   return `${Number((100 * level).toFixed(2))} %`;
 }

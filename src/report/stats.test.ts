@@ -4,7 +4,7 @@ import { ReportError } from '../base/errors';
 import { studentP, studentPower, studentT, summarise, summary, summaryText } from './stats';
 
 describe('studentT', () => {
-  // Published tables, two-sided: Abramowitz and Stegun, table 26.10; rounded to three decimals there.
+  // Published two-sided table: Abramowitz and Stegun, table 26.10, rounded to three decimals.
   const table: readonly (readonly [level: number, freedom: number, t: number])[] = [
     [0.95, 1, 12.706],
     [0.95, 2, 4.303],
@@ -31,11 +31,11 @@ describe('studentT', () => {
     expect(Math.abs(studentT(level, freedom) - t)).toBeLessThanOrEqual(0.00051);
   });
 
-  test('becomes the normal distribution', () => {
+  test('approaches the normal distribution', () => {
     expect(studentT(0.95, 100_000)).toBeCloseTo(1.959964, 4);
   });
 
-  test('leaves the level between -t and t, by integration of the density', () => {
+  test('matches the integral of the density between -t and t', () => {
     // With t = sqrt(n) tan(angle) the density is cos(angle)^(n - 1), up to a factor. Simpson's rule.
     const integral = (to: number, freedom: number): number => {
       const steps = 4000;
@@ -126,7 +126,7 @@ describe('summarise', () => {
     expect(result.interval?.high).toBeCloseTo(0.941725 + (3.182446 * sd) / 2, 9);
   });
 
-  test('an odd number of runs has a middle one', () => {
+  test('with an odd number of runs, the median is the middle one', () => {
     expect(summarise([3, 1, 2], { target: null }).median).toBe(2);
   });
 
@@ -143,7 +143,7 @@ describe('summarise', () => {
     });
   });
 
-  test('the target: at it counts, in float32 too, one example below does not', () => {
+  test('the target: equal counts, also in float32; one example below does not', () => {
     const values = [0.94, Math.fround(0.94), 0.9399, 0.9401];
     expect(Math.fround(0.94)).toBeLessThan(0.94);
     expect(summarise(values).reached).toBe(3);
@@ -151,7 +151,7 @@ describe('summarise', () => {
     expect(summarise(values, { target: null }).reached).toBeNull();
   });
 
-  test('another level, another width', () => {
+  test('the level sets the width of the interval', () => {
     const width = (level: number): number => {
       const { low, high } = summarise([1, 2, 3, 4, 5], { level }).interval ?? { low: 0, high: 0 };
       return high - low;
@@ -159,7 +159,7 @@ describe('summarise', () => {
     expect(width(0.99) / width(0.95)).toBeCloseTo(4.604095 / 2.776445, 6);
   });
 
-  test('order does not matter, and every figure lies where it must', () => {
+  test('does not depend on order, and every figure is within its bounds', () => {
     const values = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 2 });
     fc.assert(
       fc.property(values, (runs) => {
@@ -181,7 +181,7 @@ describe('summarise', () => {
     );
   });
 
-  test('refuses nothing at all and what is no number', () => {
+  test('rejects an empty list and NaN', () => {
     expect(() => summarise([])).toThrow(
       new ReportError('stats: no values to summarise. Finish at least one run.'),
     );
@@ -207,7 +207,7 @@ describe('summary', () => {
     expect([...summary(rows)]).toEqual([['valid_acc', summarise([0.93, 0.94, 0.95])]]);
   });
 
-  test('refuses a column that is not there or holds texts', () => {
+  test('rejects a column that is missing or contains strings', () => {
     expect(() => summary(rows, ['valid_ac'])).toThrow(
       new ReportError(
         'summary: column "valid_ac" is missing. Nearest: "valid_acc". Name a column of numbers.',

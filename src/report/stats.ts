@@ -4,7 +4,7 @@ import { nearestHint } from '../base/nearest';
 import { formatCell, formatLine } from '../text/table';
 import type { FlatRow } from '../text/table';
 
-/** What many runs came to. */
+/** Statistics of several runs. */
 export interface Summary {
   readonly count: number;
   readonly mean: number;
@@ -13,25 +13,25 @@ export interface Summary {
   readonly min: number;
   readonly median: number;
   readonly max: number;
-  /** Where the mean of endless runs lies, at the level that was asked for; `null` for a single run. */
+  /** Confidence interval of the true mean, at the requested level; `null` for a single run. */
   readonly interval: { readonly low: number; readonly high: number } | null;
-  /** How many runs came to the target or above; `null` where there is none. */
+  /** Number of runs at or above the target; `null` without a target. */
   readonly reached: number | null;
 }
 
-/** What can be chosen about {@link summarise}. */
+/** Options of {@link summarise}. */
 export interface SummaryOptions {
-  /** Runs at or above are counted; 0.94 by default, `null` for values that are no accuracies. */
+  /** Counts runs at or above it; `null` for values other than accuracies. Default: 0.94. */
   readonly target?: number | null;
-  /** Level of the interval, between 0 and 1; 0.95 by default. */
+  /** Confidence level of the interval, between 0 and 1. Default: 0.95. */
   readonly level?: number;
 }
 
 /**
- * Mean, spread, median, interval of the mean and count at the target of one number a run.
+ * Mean, spread, median, interval of the mean and count at the target of one number per run.
  *
- * The interval is Student's: mean +- t sd / sqrt(n). A run counts as at the target if it is less than 1e-6 below,
- * because an accuracy that was averaged in float32 is off by a few 1e-8, and steps of CIFAR-10's are 1e-4.
+ * The interval is Student's: mean +- t sd / sqrt(n). A run less than 1e-6 below the target counts as at the target, because
+ * an accuracy averaged in float32 is off by a few 1e-8, while one CIFAR-10 test image is worth 1e-4.
  *
  * @throws ReportError if there are no values, or one is NaN or infinite
  * @example
@@ -55,7 +55,7 @@ export function summarise(
   sorted.sort();
   const [min, max] = [sorted[0], sorted[count - 1]];
   const rough = sum(values) / count;
-  // The second pass takes away what rounding left in the first.
+  // The second pass removes the rounding error of the first.
   const mean = rough + sum(values.map((value) => value - rough)) / count;
   const sd =
     count < 2 ? null : Math.sqrt(sum(values.map((value) => (value - mean) ** 2)) / (count - 1));
@@ -75,10 +75,10 @@ export function summarise(
 /**
  * Statistics of the last epoch of several runs: of the rows whose `epoch` is the largest, for each of the columns.
  *
- * The target counts for columns that end in "acc"; others have none.
+ * The target applies to columns that end in "acc"; others have none.
  *
- * @param rows rows of all runs together, as `dataFrame()` gives them; all runs have the same number of epochs
- * @throws ReportError if a column is missing or holds texts, or there are no rows
+ * @param rows rows of all runs together, as `dataFrame()` returns them; all runs have the same number of epochs
+ * @throws ReportError if a column is missing or contains strings, or there are no rows
  */
 export function summary(
   rows: readonly FlatRow[],
@@ -97,8 +97,8 @@ export function summary(
 }
 
 /**
- * Summaries as a printed table, one line each, in the layout of the epoch table; values as they are, so accuracies
- * between 0 and 1. What a summary has not is a dash.
+ * Summaries as a printed table, one line each, in the layout of the epoch table. Values are not converted, so accuracies are
+ * between 0 and 1. A missing value is a dash.
  */
 export function summaryText(
   summaries: ReadonlyMap<string, Summary>,
@@ -128,15 +128,15 @@ export function summaryText(
   return [formatLine([...titles, ...ends, ...reached]), ...lines].join('\n');
 }
 
-/** From here on t is normal to five digits, and jStat's incomplete beta function loses more than that. */
+/** From here on, t is normal to five digits, while jStat's incomplete beta function loses more precision than that. */
 const nearlyNormal = 1e5;
 
 /**
- * The number t for which a Student variable of `freedom` degrees lies between -t and t with probability `level`; right
- * to five digits and, up to 100,000 degrees, to seven.
+ * The number t for which a Student variable with `freedom` degrees of freedom lies between -t and t with probability `level`;
+ * accurate to five digits and, up to 100,000 degrees of freedom, to seven.
  *
- * @param freedom positive, whole or not
- * @throws ReportError if `level` is not between 0 and 1, or `freedom` not positive
+ * @param freedom positive, not necessarily an integer
+ * @throws ReportError if `level` is not between 0 and 1, or `freedom` is not positive
  */
 export function studentT(level: number, freedom: number): number {
   if (!(level > 0 && level < 1) || !(freedom > 0)) {
@@ -150,8 +150,8 @@ export function studentT(level: number, freedom: number): number {
 }
 
 /**
- * How often a Student variable of `freedom` degrees, positive, comes out at least as far from 0 as `t`: the p-value of a
- * two-sided test.
+ * The probability that a Student variable with `freedom` degrees of freedom, positive, is at least as far from 0 as `t`: the
+ * p-value of a two-sided test.
  */
 export function studentP(t: number, freedom: number): number {
   const tail = -Math.abs(t);
@@ -159,8 +159,8 @@ export function studentP(t: number, freedom: number): number {
 }
 
 /**
- * How often a Student variable of `freedom` degrees whose true mean lies `noncentrality` standard errors from 0 comes out
- * beyond the critical values of `level`: the power of a two-sided test.
+ * The probability that a Student variable with `freedom` degrees of freedom, whose true mean lies `noncentrality` standard
+ * errors from 0, exceeds the critical values of `level`: the power of a two-sided test.
  *
  * @param noncentrality positive
  */
@@ -169,8 +169,8 @@ export function studentPower(noncentrality: number, freedom: number, level: numb
   if (freedom > nearlyNormal) {
     return normal.cdf(noncentrality - critical, 0, 1) + normal.cdf(-noncentrality - critical, 0, 1);
   }
-  // jStat's series starts from exp(-noncentrality^2 / 2), which is 0 from 38 on. That far out the standard error, which is
-  // estimated, decides alone.
+  // jStat's series starts from exp(-noncentrality^2 / 2), which underflows from 38 on. That far out, only the estimated
+  // standard error matters.
   if (noncentrality > 37) {
     return chisquare.cdf(freedom * (noncentrality / critical) ** 2, freedom);
   }

@@ -6,7 +6,7 @@ import { ablationRows } from './ablation';
 import { accuracyPoints } from './frontier-points';
 import { meanText, stepRows, stepsText } from './step-table';
 
-/** A finished full-scale run, as a file of results/ holds it. */
+/** A finished full-scale run, as stored in a file of results/. */
 function run(
   name: string,
   seed: number,
@@ -36,7 +36,7 @@ const short = (name: string, accuracies: readonly number[]): Run[] =>
   accuracies.map((acc, seed) => run(name, seed, acc, { overrides: ['run.epochs=1'], pflop: 0.02 }));
 
 describe('the table of steps', () => {
-  test("has runs of full scale and the experiment's own length, on every machine", () => {
+  test("has runs at full scale and at the experiment's own length, on every machine", () => {
     const other = run('fastest', 9, 94.3, { machine: 'B, 2 cores', precision: 'fp32' });
     const pocket = run('fastest', 8, 80, { scale: 'pocket' });
     const changed = run('fastest', 7, 90, { overrides: ['optim.momentum=0.9'] });
@@ -62,7 +62,7 @@ describe('the table of steps', () => {
     expect(stepsText(rows)).toMatch(/fastest +9 +5 +94\.16 \(94\.05 to 94\.28\) +0\.200 +- +400 s/);
   });
 
-  test('a later run of the same seed and precision takes the place of the earlier one', () => {
+  test('a later run with the same seed and precision replaces the earlier one', () => {
     const again = run('fastest', 0, 94.01, { started: '2026-12-01' });
     const [row] = stepRows([findExperiment('fastest')], [again, ...fastest]);
     expect(row.runs).toBe(4);
@@ -81,7 +81,7 @@ describe('ablations', () => {
     findExperiment,
   );
 
-  test('say lower or higher only where the interval does not hold 0, and n too small below three runs', () => {
+  test('say lower or higher only if the interval excludes 0, and n too small below three runs', () => {
     const runs = [
       ...short('fastest', [84.1, 84.4, 84.2]),
       ...short('speedrun-without-muon', [80.1, 80.9, 80.4]),
@@ -104,7 +104,7 @@ describe('ablations', () => {
     expect(cutout.runsNeeded).toBeGreaterThan(3);
   });
 
-  test('keep lengths apart', () => {
+  test('separate runs by length', () => {
     const runs = [...fastest, ...short('speedrun-without-muon', [80.1, 80.9, 80.4])];
     expect(ablationRows(base, changes, runs).map(({ verdict }) => verdict)).toEqual([
       'no run yet',
@@ -115,7 +115,7 @@ describe('ablations', () => {
 });
 
 describe('points of accuracy against arithmetic', () => {
-  test('are experiments at each length, and what was published', () => {
+  test('are experiments at each length, and published recipes', () => {
     const uncounted = run('hiverge', 1, 94);
     delete (uncounted.result as { pflop?: number }).pflop;
     const points = accuracyPoints(catalogue, [
@@ -135,7 +135,7 @@ describe('points of accuracy against arithmetic', () => {
     expect(points).toHaveLength(3 + publishedPoints.length);
   });
 
-  test('published points of recipes of the catalogue have its figures, hardware and source', () => {
+  test('published points of catalogue recipes have the figures, hardware and source of the catalogue', () => {
     const point = publishedPoints.find(({ recipe }) => recipe === 'hiverge');
     const figures = { accPercent: 94.008, timeSec: 1.98, runs: 2000, hardware: 'A100' };
     expect(point).toMatchObject({ ...figures, pflop: 0.254 });

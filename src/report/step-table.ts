@@ -5,27 +5,27 @@ import { fullRuns, pflopOf, runsOf, secondsText } from '../runs/full-runs';
 import { summarise } from './stats';
 import { intervalText } from '../text/spread';
 
-/** One step of a study, what full-scale runs of it came to here, and what was published for it. */
+/** One step of a study, with the results of full-scale runs here and the published figures. */
 export interface StepRow {
   readonly step: string;
   readonly title: string;
   readonly epochs: number;
-  /** Full-scale runs; 0 where there are none yet. */
+  /** Number of full-scale runs; 0 if there are none yet. */
   readonly runs: number;
-  /** Mean test accuracy in percent, and the ends of its 95 % interval; absent where there are too few runs. */
+  /** Mean test accuracy in percent, and the ends of its 95 % interval; absent if there are too few runs. */
   readonly accPercent?: number;
   readonly low?: number;
   readonly high?: number;
   /** Seconds of training by kind of machine. */
   readonly seconds?: string;
-  /** 10^15 floating-point operations of a run, as its graph counts; absent without runs, unless it was counted. */
+  /** 10^15 floating-point operations of a run, counted from its graph; absent without runs, unless counted separately. */
   readonly pflop?: number;
-  /** Accuracy in percent, runs and seconds as published. */
+  /** Published accuracy in percent, runs and seconds. */
   readonly published?: string;
 }
 
 /**
- * The steps of a study, in their order, with the evidence for each: full-scale runs with their own length.
+ * The steps of a study, in order, with the evidence for each: full-scale runs at the experiment's own length.
  *
  * @param counted operations of a run by step, in PFLOP, for steps without runs
  */
@@ -54,7 +54,7 @@ export function stepRows(
   });
 }
 
-/** Mean and interval in words: `94.13 (94.03 to 94.23)`; of a single run that there is none. */
+/** Mean and interval as text: `94.13 (94.03 to 94.23)`; a single run has no interval. */
 export function meanText({ runs, accPercent, ...ends }: StepRow): string {
   if (accPercent === undefined) return 'no run yet';
   return `${accPercent.toFixed(2)} (${intervalText(ends) ?? `${runs} run: no interval`})`;

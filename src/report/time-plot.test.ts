@@ -37,21 +37,21 @@ test('a trace for each series with its runs, one for each published figure that 
   expect(unlabelled).toEqual([]);
 });
 
-test('the goal is within the picture, wherever the runs are', () => {
+test('the goal is always within the plotted range', () => {
   const { layout } = timePlot([run('a', 0, 5, 20)], [], 94);
   const [low, high] = layout.yaxis?.range ?? [];
   expect(low).toBeLessThan(20);
   expect(high).toBeGreaterThan(94);
 });
 
-test('times that differ by more than a factor of 20 stand on a logarithmic axis', () => {
+test('times that differ by more than a factor of 20 have a logarithmic axis', () => {
   const { layout } = timePlot([run('a', 0, 10, 94), run('b', 0, 1000, 94)], [], 94);
   expect(layout.xaxis?.type).toBe('log');
   expect((layout.xaxis?.range ?? [])[0]).toBeCloseTo(1 - 0.16, 10);
   expect(layout.xaxis?.tickvals).toEqual([10, 20, 50, 100, 200, 500, 1000]);
 });
 
-test('names that have no room are left out, and returned', () => {
+test('labels without room are left out and returned', () => {
   const runs = Array.from({ length: 12 }, (_, at) => run(`experiment ${at}`, 0, 70, 94));
   const { unlabelled } = timePlot(runs, [], 94);
   expect(unlabelled.length).toBeGreaterThanOrEqual(4);
@@ -63,10 +63,10 @@ test('labels cover no point and no other label, and stay inside', () => {
   const at = (x: number, y: number) => ({ x, y, text: 'name' });
   expect(placeLabels([at(100, 50)], [at(100, 50)], area)).toEqual(['top center']);
   expect(placeLabels([at(100, 3)], [at(100, 3)], area)).toEqual(['bottom center']);
-  // A point above and one below leave the right.
+  // A point above and one below leave only the sides free.
   const between = [at(100, 50), at(100, 38), at(100, 62)];
   expect(placeLabels([at(100, 50)], between, area)).toEqual(['middle right']);
-  // Two labels of one place.
+  // Two labels at the same point.
   expect(placeLabels([at(100, 50), at(100, 50)], [at(100, 50)], area)).toEqual([
     'top center',
     'bottom center',

@@ -2,18 +2,18 @@ import type { Data, Layout } from 'plotly.js-dist';
 import type { ChartMark, ChartRun } from './charts';
 import { placeLabels } from './labels';
 
-/** A figure of plotly.js, without the colours of the page that it stands in. */
+/** A plotly.js figure, without the colours of its page. */
 export interface Plot {
   readonly data: readonly Data[];
   readonly layout: Partial<Layout>;
 }
 
-/** The plotting area in pixels that labels are placed for: that of a page 1080 pixels wide. */
+/** The plotting area in pixels for placing labels: that of a page 1080 pixels wide. */
 const area = { width: 930, height: 380 };
 
 const symbols = ['circle', 'square', 'triangle-up', 'cross', 'x', 'star', 'pentagon'] as const;
 
-/** The range of an axis, with room on both sides; the logarithm to base 10 of it for a logarithmic one. */
+/** The range of an axis with a margin on both sides; for a logarithmic axis, in log10. */
 function axisOf(values: readonly number[], isLog: boolean): readonly [number, number] {
   const shown = values.map((value) => (isLog ? Math.log10(value) : value));
   const [low, high] = [Math.min(...shown), Math.max(...shown)];
@@ -22,13 +22,14 @@ function axisOf(values: readonly number[], isLog: boolean): readonly [number, nu
 }
 
 /**
- * Accuracy against seconds of training: a point a run, a hollow diamond at what was published, a dashed line at the goal. Pointing at
- * a run shows its seed, seconds, accuracy and machine. The most accurate run of each series bears its name, where there is room.
+ * Accuracy against seconds of training: a point per run, a hollow diamond per published figure, a dashed line at the goal.
+ * Hovering over a run shows its seed, seconds, accuracy and machine. The most accurate run of each series is labelled with the
+ * series' name if there is room.
  *
  * The time axis is logarithmic if the longest time is more than 20 times the shortest.
  *
  * @param goal percent
- * @returns `unlabelled`: series whose name has no room
+ * @returns `unlabelled`: series without room for their label
  */
 export function timePlot(
   runs: readonly (ChartRun & { readonly machine: string })[],

@@ -8,14 +8,14 @@ import { countRun } from './count-run';
 
 const smoke = (name: string): ReturnType<typeof scaled> => scaled(findExperiment(name), 'smoke');
 
-test('smaller images first take operations away from training, and none from the evaluation', () => {
+test('starting with smaller images saves operations in training and none in evaluation', () => {
   const [plain, small] = ['speedrun-without-sizes', 'fastest'].map((name) => countRun(smoke(name)));
   expect(small.evaluation).toBe(plain.evaluation);
   expect(small.train).toBeLessThan(0.9 * plain.train);
   expect(small.train).toBeGreaterThan(0.5 * plain.train);
 });
 
-test.each([256, 250, 100])('counts what a trainer of all %i test images counts', (valid) => {
+test.each([256, 250, 100])('counts the same as a trainer with all %i test images', (valid) => {
   const experiment = overridden(smoke('fastest'), 'data.subset', { train: 256, valid });
   const blank = (count: number): Examples => ({
     images: new Float32Array(count * 3072),
@@ -27,11 +27,11 @@ test.each([256, 250, 100])('counts what a trainer of all %i test images counts',
   expect(countRun(experiment)).toEqual(expected);
 });
 
-test('views of the unsure quarter cost a quarter of six views, and the plain pass', () => {
+test('six views of the unsure quarter cost the plain pass plus a quarter of six views', () => {
   const [all, quarter] = ['airbench94-muon', 'speedrun-unsure'].map((name) =>
     countRun(smoke(name)),
   );
-  // 1 + 6 / 4 passes in the place of 6; each batch of 64 has a whole quarter.
+  // 1 + 6 / 4 passes instead of 6; a quarter of each batch of 64 is a whole number.
   expect(quarter.evaluation / all.evaluation).toBeCloseTo(2.5 / 6, 6);
   expect(quarter.train).toBe(all.train);
 });

@@ -4,9 +4,9 @@ import { trainerOf } from '../runs/prepare';
 import type { Examples, RunFlops } from '../train/training';
 
 /**
- * Floating-point operations of a whole run of an experiment, counted in the graphs of its steps: exact, without a step of
- * training and without CIFAR-10. Blank images stand in for the 50,000 and 10,000 (or as many as the experiment takes), as
- * what is counted does not depend on what they show; no more of them are made than batches of one size need.
+ * Counts the floating-point operations of a whole run from the graphs of its steps: exact, without training and without
+ * CIFAR-10. Blank images stand in for the 50,000 and 10,000 (or the experiment's subset), as the count does not depend on
+ * their content. Only as many are created as each batch size requires.
  *
  * @throws EngineError if TensorFlow does not load
  */
@@ -25,7 +25,7 @@ export function countRun(experiment: Experiment): RunFlops {
   return { ...once, evaluation: once.evaluation + (wholeBatches - 1) * batch.evaluation };
 }
 
-/** Operations of a run over so many blank images. */
+/** Operations of a run over blank images. */
 function countWith(
   experiment: Experiment,
   { train, valid }: { readonly train: number; readonly valid: number },
@@ -42,7 +42,7 @@ function countWith(
   }
 }
 
-/** The same steps as epochs of one step each, which need a batch of images only; undefined where batches differ in size. */
+/** The same steps as epochs of one step, which need only one batch of images; undefined if batches differ in size. */
 function oneStepEpochs(experiment: Experiment, train: number): Experiment | undefined {
   const { data, optim, run } = experiment;
   if (!data.dropLast || train < data.batchSize) return undefined;

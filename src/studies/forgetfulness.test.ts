@@ -3,7 +3,7 @@ import { forgetfulness } from './forgetfulness';
 import { scales } from '../catalogue/experiment';
 
 describe('forgetfulness', () => {
-  test.each(scales)('in %s size every run is another one, of that size, at its rate', (scale) => {
+  test.each(scales)('at %s scale, every run is unique, at that scale and at its rate', (scale) => {
     const trials = forgetfulness(scale);
     const names = trials.map(({ experiment }) => experiment.name);
     expect(new Set(names).size).toBe(trials.length);
@@ -14,14 +14,14 @@ describe('forgetfulness', () => {
     }
   });
 
-  test('covers both batch sizes, six rates, four kinds of data in full size', () => {
+  test('covers both batch sizes, six rates and four kinds of data at full scale', () => {
     const trials = forgetfulness('full');
     expect(trials).toHaveLength(2 * 6 * 4);
     expect(trials[0].experiment.run.epochs).toBe(35);
     expect([...new Set(trials.map(({ batchSize }) => batchSize))]).toEqual([128, 512]);
   });
 
-  test('half is half the images, and as they are is without augmentation', () => {
+  test('"half" halves the images, and "as they are" turns off augmentation', () => {
     const at = (data: string): readonly (readonly [number | undefined, number])[] =>
       forgetfulness('pocket')
         .filter((trial) => trial.data === data)

@@ -3,27 +3,27 @@ import { overridden } from '../catalogue/override';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
 
-/** What a run of the study learns from. */
+/** What a run of the study trains on. */
 export type ForgetfulnessData =
   'all, augmented' | 'half, augmented' | 'all, as they are' | 'half, as they are';
 
-/** One run of the study, and where it stands in the figure. */
+/** One run of the study, and its position in the figure. */
 export interface ForgetfulnessTrial {
   readonly batchSize: number;
   /** The highest learning rate, for the mean loss of a batch. */
   readonly rate: number;
   readonly data: ForgetfulnessData;
-  /** At its scale; named by batch, rate and data, and not in the catalogue. */
+  /** Scaled; named by batch, rate and data, and not in the catalogue. */
   readonly experiment: Experiment;
 }
 
-/** What is run of the study in each size. The post does not tell its grid; this one is ours. */
+/** The grid of runs at each scale. The post does not give its own; this one is ours. */
 interface Grid {
   readonly records: readonly string[];
-  /** What the record's own highest rate is multiplied by. */
+  /** Factors of the experiment's own highest rate. */
   readonly factors: readonly number[];
   readonly data: readonly ForgetfulnessData[];
-  /** Training images, of which half is half, and test images. */
+  /** Training images, halved for the kinds of data with `half`, and test images. */
   readonly images: readonly [train: number, valid: number];
   readonly epochs?: number;
 }
@@ -60,10 +60,10 @@ const grids: Readonly<Record<Scale, Grid>> = {
  * The runs of post 2's study of why high learning rates stop helping: the network of that post at several rates, on all or
  * half of the images, augmented or as they are.
  *
- * Two limits are told apart by them. Where the loss surface is too curved for the steps, the rate alone decides; where later
- * batches overwrite what earlier ones have taught, half the images stand twice the rate. In `full` size both batch sizes,
- * six rates and four kinds of data; in `pocket` size batch 128 alone, four rates, three kinds, 16,384 images, four epochs. At
- * rates that are too high for so short a warm-up the loss may cease to be a number: such a run ends there.
+ * They distinguish two limits. If the curvature of the loss surface limits the rate, the number of images does not matter. If
+ * later batches overwrite what earlier ones have taught, half the images tolerate twice the rate. `full` scale has both batch
+ * sizes, six rates and four kinds of data; `pocket` scale has batch 128 only, four rates, three kinds, 16,384 images and four
+ * epochs. At rates too high for so short a warm-up the loss may become NaN or infinite; such a run ends there.
  */
 export function forgetfulness(scale: Scale): readonly ForgetfulnessTrial[] {
   const { records, factors, data, images, epochs } = grids[scale];

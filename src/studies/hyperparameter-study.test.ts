@@ -16,7 +16,7 @@ const data = noiseData(128, 64);
 const axes: readonly MapAxis[] = ['momentum', 'weightDecay', 'batchSize'];
 
 describe('hyperparameterTrial', () => {
-  test('is a record with these hyperparameters, and those of demo in full size', () => {
+  test('is an experiment with these hyperparameters, or those of demo at full scale', () => {
     const { experiment } = hyperparameterTrial('full');
     expect(experiment.optim).toMatchObject({ momentum: 0.9, weightDecay: 5e-4 });
     expect(experiment.optim.lr).toEqual({ knots: [0, 5, 24], vals: [0, 0.4, 0] });
@@ -37,13 +37,13 @@ describe('hyperparameterTrial', () => {
     expect(rest.scale).toBe('pocket');
   });
 
-  test('refuses a value that does not fit', () => {
+  test('rejects an invalid value', () => {
     expect(() => hyperparameterTrial('smoke', { momentum: 1 })).toThrow(ExperimentError);
   });
 });
 
-describe.each(scales)('in %s size', (scale) => {
-  test.each(axes)('the map against %s is a grid with the middle in it', (axis) => {
+describe.each(scales)('at %s scale', (scale) => {
+  test.each(axes)('the map against %s is a grid that includes the centre', (axis) => {
     const trials = hyperparameterMap(scale, axis);
     const middle = hyperparameterTrial(scale);
     const values = (key: keyof HyperparameterTrial): Set<unknown> =>
@@ -54,7 +54,7 @@ describe.each(scales)('in %s size', (scale) => {
     for (const other of axes.filter((name) => name !== axis)) {
       expect([...values(other)]).toEqual([middle[other]]);
     }
-    // A batch has to fit the images, and training to have steps.
+    // Batches must divide the images, and training must have steps.
     const images = middle.experiment.data.subset?.train ?? 50_000;
     for (const { batchSize, momentum } of trials) {
       expect(Number.isInteger(images / batchSize) || scale === 'full').toBe(true);
@@ -62,8 +62,8 @@ describe.each(scales)('in %s size', (scale) => {
     }
   });
 
-  test.each(axes)('lines of equal steps run through the map against %s', (axis) => {
-    // What stays on the ridge; there are at least two ways to have it.
+  test.each(axes)('the ridge runs through the map against %s', (axis) => {
+    // The quantity that is constant along the ridge.
     const step = ({ lr, momentum, weightDecay, batchSize }: HyperparameterTrial): string =>
       ({
         momentum: lr / (1 - momentum),
@@ -77,16 +77,16 @@ describe.each(scales)('in %s size', (scale) => {
 });
 
 describe('ridges', () => {
-  test('what stays along them', () => {
+  test('ridgeOf returns the constant of each ridge', () => {
     const at = { lr: 0.4, momentum: 0.75, weightDecay: 0.01, batchSize: 8 };
     expect(axes.map((axis) => ridgeOf(at, axis))).toEqual([1.6, 0.004, 0.05]);
   });
 
-  test.each(axes)('against %s, a map that knows its ridge alone is flat along it', (axis) => {
+  test.each(axes)('against %s, a map that depends only on its ridge is flat along it', (axis) => {
     const results = hyperparameterMap('pocket', axis).map(
       ({ experiment: { name }, lr, momentum, weightDecay, batchSize }): HyperparameterResult => {
         const at = { lr, momentum, weightDecay, batchSize };
-        // One percent point for each doubling.
+        // One percentage point for each doubling.
         const accPercent = Math.log2(ridgeOf(at, axis));
         const about = {
           scale: 'pocket',
@@ -101,14 +101,14 @@ describe('ridges', () => {
     const { along, rate, other } = mapSteps(results, axis);
     expect(along).toBeCloseTo(0, 6);
     expect(rate).toBeCloseTo(2, 6);
-    // Of 1 - momentum the highest value is 1, two and a half times the one before.
+    // The highest value of 1 - momentum is 1, 2.5 times the one before.
     expect(other).toBeCloseTo(axis === 'momentum' ? (2 + 2 + Math.log2(2.5)) / 3 : 2, 6);
     expect(mapSteps(results.slice(0, 1), axis)).toEqual({ along: 0, rate: 0, other: 0 });
   });
 });
 
 describe('hyperparameterSearch', () => {
-  test('asks as the post did, in full size, and returns the best', () => {
+  test('follows the search of the post at full scale, and returns the best', () => {
     const search = hyperparameterSearch('full');
     const rates: number[] = [];
     let at = search.next();
@@ -122,7 +122,7 @@ describe('hyperparameterSearch', () => {
     expect(at.value).toEqual({ lr: 0.004, momentum: 0.5, weightDecay: 0.01 });
   });
 
-  test('ends after so many runs, however much more helps', () => {
+  test('ends after the maximum number of runs, even if accuracy still improves', () => {
     const search = hyperparameterSearch('smoke');
     let [at, count] = [search.next(), 0];
     while (at.done !== true) at = search.next(++count);
@@ -132,25 +132,25 @@ describe('hyperparameterSearch', () => {
 });
 
 describe('runHyperparameterTrial', () => {
-  test('trains, and tells the accuracy on test images; the seed decides', async () => {
-    const told: number[] = [];
+  test('trains and returns the test accuracy, determined by the seed', async () => {
+    const estimates: number[] = [];
     const trial = hyperparameterTrial('smoke');
     const run = (seed: number): ReturnType<typeof runHyperparameterTrial> =>
-      runHyperparameterTrial(trial, { data, seed, onStart: (seconds) => told.push(seconds) });
+      runHyperparameterTrial(trial, { data, seed, onStart: (seconds) => estimates.push(seconds) });
     const [first, again, other] = [await run(0), await run(0), await run(1)];
     expect(first).toMatchObject({ lr: 0.1, momentum: 0.9, batchSize: 32, scale: 'smoke', seed: 0 });
     expect(first.name).toBe(trial.experiment.name);
     expect(first.diverged).toBe(0);
     expect(first.trainSec).toBeGreaterThan(0);
-    // A whole number of 64 images.
+    // A whole number of the 64 images.
     expect((first.accPercent * 64) / 100).toBeCloseTo(Math.round((first.accPercent * 64) / 100), 3);
     expect({ ...again, trainSec: 0 }).toEqual({ ...first, trainSec: 0 });
     expect(other.seed).toBe(1);
-    expect(told).toHaveLength(3);
-    expect(told[0]).toBeGreaterThan(0);
+    expect(estimates).toHaveLength(3);
+    expect(estimates[0]).toBeGreaterThan(0);
   });
 
-  test('a run that diverges has the accuracy of guessing', async () => {
+  test('a run that diverges has chance accuracy', async () => {
     const trial = hyperparameterTrial('smoke', { lr: 1e30, weightDecay: 1e6 });
     expect(await runHyperparameterTrial(trial, { data })).toMatchObject({
       accPercent: 10,
@@ -158,7 +158,7 @@ describe('runHyperparameterTrial', () => {
     });
   });
 
-  test('is stopped by its signal', async () => {
+  test('stops on its signal', async () => {
     const stopped = { data, signal: AbortSignal.abort() };
     await expect(runHyperparameterTrial(hyperparameterTrial('smoke'), stopped)).rejects.toThrow(
       InterruptedError,

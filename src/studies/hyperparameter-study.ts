@@ -12,23 +12,23 @@ import type { Experiment, Scale } from '../catalogue/experiment';
 import { prepareRun } from '../runs/prepare';
 import { scaled } from '../catalogue/scale';
 
-/** One run of post 5's study, and the hyperparameters that it is there for. */
+/** One run of post 5's study, and the hyperparameters that it tests. */
 export interface HyperparameterTrial extends Trial {
   readonly batchSize: number;
-  /** At its scale; named by its hyperparameters, and not in the catalogue. */
+  /** Scaled; named by its hyperparameters, and not in the catalogue. */
   readonly experiment: Experiment;
 }
 
-/** What a trial came to, for charts, tables and the search. */
+/** The result of a trial, for charts, tables and the search. */
 export type HyperparameterResult = Hyperparameters & {
   readonly batchSize: number;
   readonly scale: Scale;
   readonly seed: number;
   /** The name of the trial's experiment. */
   readonly name: string;
-  /** What was being tuned, in a search; else, and at its start, `nothing`. */
+  /** The hyperparameter being tuned in a search; `nothing` at its start and outside a search. */
   readonly tuned: string;
-  /** On test images; that of guessing where the run diverged. */
+  /** Test accuracy; chance accuracy if the run diverged. */
   readonly accPercent: number;
   readonly trainSec: number;
   /** 1 if training diverged, else 0. */
@@ -37,19 +37,19 @@ export type HyperparameterResult = Hyperparameters & {
 
 const tunedNames = { lr: 'rate', momentum: 'momentum', weightDecay: 'weight decay' } as const;
 
-/** What the rate is mapped against. */
+/** The hyperparameter on the other axis of a map of the learning rate. */
 export type MapAxis = 'momentum' | 'weightDecay' | 'batchSize';
 
-/** What is run of the study in each size. The post does not tell the grids of its maps; these are ours. */
+/** The runs of the study at one scale. The post does not give the grids of its maps; these are ours. */
 interface Study {
   readonly changes: readonly (readonly [path: string, value: unknown])[];
-  /** In the middle of the maps. */
+  /** The centre of the maps. */
   readonly middle: Hyperparameters & { readonly batchSize: number };
-  /** What the rate of the middle is multiplied by; from low to high, as all factors. */
+  /** Factors of the rate at the centre. All factors are in ascending order. */
   readonly rateFactors: readonly number[];
-  /** What is multiplied of the other axis: 1 - momentum, weight decay, batch size. */
+  /** Factors of the other axis: of 1 - momentum, weight decay or batch size. */
   readonly factors: Readonly<Record<MapAxis, readonly number[]>>;
-  /** Where the search begins, and how many runs it may take. */
+  /** The start of the search, and its maximum number of runs. */
   readonly start: Hyperparameters;
   readonly mostTrials: number;
 }
@@ -97,12 +97,12 @@ const studies: Readonly<Record<Scale, Study>> = {
 };
 
 /**
- * A run of post 5's study: `demo` with these hyperparameters, and those in the middle of its maps where one is absent.
+ * A run of post 5's study: `demo` with these hyperparameters. Default: those at the centre of its maps.
  *
- * In `full` size `demo` as it is. In `pocket` size an eighth of each width, 8,192 images, batches of 128 and three epochs; as so short
- * a training wants more decay, 0.004 is in the middle. In `smoke` size four steps.
+ * `full` scale is `demo` unchanged. `pocket` scale has an eighth of each width, 8,192 images, batches of 128 and three
+ * epochs; such short training needs more weight decay, so the centre is 0.004. `smoke` scale has four steps.
  *
- * @throws ExperimentError if a value does not fit
+ * @throws ExperimentError if a value is invalid
  */
 export function hyperparameterTrial(
   scale: Scale,
@@ -136,10 +136,10 @@ export function hyperparameterTrial(
 }
 
 /**
- * The runs of one of post 5's maps: the rate against momentum, weight decay or batch size, on a grid of powers of two (of
- * momentum, of 1 - momentum) around the middle, row by row.
+ * The runs of one of post 5's maps: the rate against momentum, weight decay or batch size, on a grid around the centre, row by
+ * row. Neighbours differ by powers of two, for momentum in 1 - momentum.
  *
- * In `full` size 7 rates by 6, 7 and 4 values of the other; in `pocket` size 5 by 4, 5 and 3, each four times the one before.
+ * At `full` scale 7 rates by 6, 7 and 4 values of the other axis; at `pocket` scale 5 by 4, 5 and 3, in factors of four.
  */
 export function hyperparameterMap(scale: Scale, axis: MapAxis): readonly HyperparameterTrial[] {
   const { middle, rateFactors, factors } = studies[scale];
@@ -163,10 +163,10 @@ export function hyperparameterMap(scale: Scale, axis: MapAxis): readonly Hyperpa
 }
 
 /**
- * What stays the same along the ridge of a map: rate by (1 - momentum), rate times weight decay, or rate by batch size.
+ * What is constant along the ridge of a map: rate / (1 - momentum), rate * weight decay, or rate / batch size.
  *
- * The first is how far a gradient moves the weights in all the steps that it acts on, the last how far an epoch's gradients do. The
- * second decides the size of steps relative to the weights, where batch norm makes their length meaningless.
+ * The first is how far a gradient moves the weights over all steps it contributes to; the last, how far an epoch's gradients
+ * do. The second sets the size of steps relative to the weights, as batch norm makes the norm of the weights irrelevant.
  */
 export function ridgeOf(
   { lr, momentum, weightDecay, batchSize }: Hyperparameters & { readonly batchSize: number },
@@ -184,19 +184,19 @@ export function ridgeOf(
   }
 }
 
-/** Mean changes of accuracy, in percent points, from runs of a map to those next to them. */
+/** Mean changes in accuracy between neighbouring runs of a map, in percentage points. */
 export interface MapSteps {
-  /** Rate and the other, so that {@link ridgeOf} stays. */
+  /** Between neighbours along the ridge, with the same {@link ridgeOf}. */
   readonly along: number;
-  /** The rate alone. */
+  /** Between neighbours in the rate only. */
   readonly rate: number;
-  /** The other alone. */
+  /** Between neighbours on the other axis only. */
   readonly other: number;
 }
 
 /**
- * How flat a map is in which direction: the mean absolute difference between runs that are neighbours along the ridge, and
- * between those that differ by one step of the rate, or of the other, alone. 0 where there are no such neighbours.
+ * How flat a map is in each direction: the mean absolute difference between neighbours along the ridge, and between runs that
+ * differ by one step in the rate only, or on the other axis only. 0 if there are no such neighbours.
  */
 export function mapSteps(results: readonly HyperparameterResult[], axis: MapAxis): MapSteps {
   const places = (key: 'lr' | MapAxis): number[] =>
@@ -225,11 +225,11 @@ export function mapSteps(results: readonly HyperparameterResult[], axis: MapAxis
 }
 
 /**
- * Post 5's search as runs: {@link coordinateSearch} for trials of that size. It yields a trial, wants its accuracy for the next
- * call of `next`, and returns the best hyperparameters that it saw.
+ * Post 5's search as runs: {@link coordinateSearch} for trials at `scale`. The generator yields a trial, expects its accuracy
+ * as the argument of `next`, and returns the best hyperparameters found.
  *
- * In `full` size it begins where the post begins; in `pocket` size at a rate 16 times as high, which saves four runs, and it
- * ends after 22 runs at the latest; in `smoke` size after four. The accuracy of a run that diverged is NaN, or that of guessing.
+ * At `full` scale the search starts where the post's does. At `pocket` scale it starts at a rate 16 times as high, which saves
+ * four runs, and takes at most 22 runs; at `smoke` scale, four. Pass NaN or chance accuracy for a run that diverged.
  *
  * @throws ExperimentError at the end, if the accuracy of every run is NaN
  */
@@ -255,19 +255,19 @@ export function* hyperparameterSearch(
   return best;
 }
 
-/** How {@link runHyperparameterTrial} trains, and who follows it. */
+/** Options of {@link runHyperparameterTrial}. */
 export interface HyperparameterRunOptions extends Pick<Watch, 'signal' | 'onProgress'> {
   readonly data: Cifar10;
-  /** Decides starting weights, order and augmentation. Default: 0. */
+  /** Seed of initial weights, order and augmentation. Default: 0. */
   readonly seed?: number;
   /** Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** Called with the seconds that the run will take, before its first step. */
+  /** Called before the first step, with the expected duration in seconds. */
   readonly onStart?: (seconds: number) => void;
 }
 
 /**
- * Trains one trial; keeps nothing on disk. If training diverges, the result has the accuracy of guessing.
+ * Trains one trial; writes nothing to disk. If training diverges, the result has chance accuracy.
  *
  * @throws InterruptedError if the signal stops it
  */

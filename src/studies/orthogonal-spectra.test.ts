@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createRng } from '../base/rng';
 import { orthogonalSpectra } from './orthogonal-spectra';
 
-test('every iteration applies its polynomial to the singular values, which come near to 1', async () => {
+test('every iteration applies its polynomial to the singular values, which approach 1', async () => {
   const [a, b, c] = [3.4576, -4.7391, 2.0843];
   const data = createRng(1, 'kernel').fillUniform(new Float32Array(3 * 3 * 4 * 16), -1, 1);
   const kernel = { shape: [3, 3, 4, 16], data };

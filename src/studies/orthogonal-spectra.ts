@@ -4,19 +4,19 @@ import { createSession } from '../engine/session';
 import { newtonSchulz } from '../optim/muon';
 import type { MuonOptions } from '../optim/muon';
 
-/** The singular values of a matrix after so many iterations of Newton-Schulz, the largest first. */
+/** The singular values of a matrix after some iterations of Newton-Schulz, the largest first. */
 export interface OrthogonalSpectrum {
   /** 0: the matrix divided by its norm. */
   readonly iterations: number;
-  /** `[n]`: as many as the matrix has columns. */
+  /** `[n]`, one per column of the matrix. */
   readonly values: Float64Array;
 }
 
 /**
- * What Newton-Schulz makes of the singular values of a kernel's gradient, as Muon applies it, in fp32.
+ * The singular values of a kernel's gradient under Newton-Schulz, as Muon applies it, in fp32.
  *
- * @param kernel `[kh,kw,cin,cout]`, taken as `[kh kw cin, cout]`; with at least as many rows as columns
- * @throws OptimError if the matrix is wide
+ * @param kernel `[kh,kw,cin,cout]`, reshaped to `[kh kw cin, cout]`, with at least as many rows as columns
+ * @throws OptimError if the matrix has more columns than rows
  */
 export async function orthogonalSpectra(
   kernel: HostTensor,

@@ -11,7 +11,7 @@ import { frozenSample, sampleOf } from './sample';
 import { scaled } from '../catalogue/scale';
 import type { FinishedRun } from '../runs/run';
 
-/** A run that has learnt nothing, which is all that is needed here. */
+/** An untrained run, which is enough here. */
 function runOf(record: string): Pick<FinishedRun, 'experiment' | 'state'> {
   const experiment = scaled(findExperiment(record), 'smoke');
   const network = initNetwork(networkOf(experiment), createRng(0));
@@ -37,7 +37,7 @@ const batches = fixedBatches(images, new Uint8Array(32), {
 });
 
 describe('samples of a run', () => {
-  test('hold its network and its loss; frozen, the norms no longer follow the batch', async () => {
+  test('hold its network and its loss; once frozen, the norms no longer depend on the batch', async () => {
     const run = runOf('post7-norm');
     const active = sampleOf(run, batches.slice(0, 1));
     expect([...active.model.loss.keys()]).toContain('KL');
@@ -46,7 +46,7 @@ describe('samples of a run', () => {
     expect(frozen.batches).toBe(active.batches);
     expect(frozen.variables['prep/conv/weight']).toBe(active.variables['prep/conv/weight']);
 
-    // An image alone and in company: only where norms measure the batch does the company matter.
+    // The same images in a smaller and a larger batch: the rest of the batch matters only if norms measure it.
     const [{ input }] = batches;
     const alone = {
       shape: [4, 32, 32, 3],
@@ -67,7 +67,7 @@ describe('samples of a run', () => {
     expect(differences[1]).toBeLessThan(1e-4);
   });
 
-  test('cannot be frozen without norms, or without batches', async () => {
+  test('cannot be frozen without norms or without batches', async () => {
     const plain = sampleOf(runOf('post7-no-norm'), batches);
     await expect(frozenSample(plain, batches)).rejects.toThrow(/no batch norm/);
     const norm = sampleOf(runOf('post7-norm'), batches);

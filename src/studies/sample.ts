@@ -5,8 +5,7 @@ import { lossOf, networkOf } from '../catalogue/network';
 import type { FinishedRun } from '../runs/run';
 
 /**
- * The network of a finished run with its loss, to be looked at on some batches: with batch norms that measure each batch,
- * as in training.
+ * The network and loss of a finished run, for analysis on some batches. Batch norms measure each batch, as in training.
  */
 export function sampleOf(
   { experiment, state }: Pick<FinishedRun, 'experiment' | 'state'>,
@@ -17,10 +16,10 @@ export function sampleOf(
 }
 
 /**
- * The same network with its batch norms frozen, on the same batches: their statistics are made to fit the weights by
- * {@link refreshNorms} and stand still from then on, however the weights move. The original stays as it is.
+ * The same network with frozen batch norms, on the same batches. {@link refreshNorms} fits their statistics to the weights;
+ * they then stay constant even if the weights change. `sample` is unchanged.
  *
- * @param training batches that the statistics are taken from, some 50 at least
+ * @param training batches that the statistics are computed from, at least about 50
  * @throws TrainError if the network has no batch norm, or there is no batch
  * @throws InterruptedError if the signal stops it
  */

@@ -8,17 +8,17 @@ const sumAt = (
   batchSize: number,
 ): number => rows.reduce((sum, row) => sum + (row.batchSize === batchSize ? row.epochSec : 0), 0);
 
-test("a record's step is timed at each batch size, and its parts are an epoch together", async () => {
-  const told: number[] = [];
+test("times an experiment's step at each batch size, and its parts add up to an epoch", async () => {
+  const measured: number[] = [];
   const { times, rows } = await profileExperiment(
     scaled(findExperiment('post4-backbone'), 'smoke'),
     [8, 16],
     {
       repeats: 1,
-      onBatch: (batchSize) => void told.push(batchSize),
+      onBatch: (batchSize) => void measured.push(batchSize),
     },
   );
-  expect(told).toEqual([8, 16]);
+  expect(measured).toEqual([8, 16]);
   expect(times.map(({ batchSize }) => batchSize)).toEqual([8, 16]);
   expect(rows.map(({ part }) => part).slice(0, 5)).toEqual([
     'convolutions',
@@ -32,12 +32,12 @@ test("a record's step is timed at each batch size, and its parts are an epoch to
   }
 });
 
-test('what was published adds up to the totals of the post', () => {
+test('the published profile adds up to the totals of the post', () => {
   const totals = [128, 256, 512, 1024].map((batchSize) => {
     const fast = publishedProfile.filter(({ part }) => part !== 'slow batch norm');
     return [sumAt(publishedProfile, batchSize), sumAt(fast, batchSize)];
   });
-  // 5.29 and 4.02 + 2.55 + 0.36 + 0.07 + 0.14: single figures of the post are rounded, and so are its totals.
+  // 5.29 and 4.02 + 2.55 + 0.36 + 0.07 + 0.14: the post rounds both its individual figures and its totals.
   const expected = [
     [8.28, 6.96],
     [7.47, 5.9],

@@ -5,28 +5,27 @@ import { loadTensorflow } from '../engine/tensorflow';
 import type { Experiment } from '../catalogue/experiment';
 import { lossOf, networkOf } from '../catalogue/network';
 
-/** What a part of the step takes in an epoch, for charts. */
+/** The time of a part of the step per epoch, for charts. */
 export type ProfileRow = {
   readonly batchSize: number;
-  /** A part of the step, or what batch norm took more in the study's library at first. */
+  /** A part of the step, or the extra time of batch norm in the study's library at first. */
   readonly part: StepPart | 'slow batch norm';
   /** Seconds for 50,000 images. */
   readonly epochSec: number;
 };
 
-/** What batch norm takes more where it is computed in 16 bits, as the study's library did at first. */
+/** The extra time of batch norm computed in 16 bits, as the study's library did at first. */
 const slowNorm = 'slow batch norm';
 
 const imagesPerEpoch = 50_000;
 
 /**
- * Times the training step of a record at some batch sizes, with one part after the other taken away; see {@link stepTimes}.
+ * Times the training step of an experiment at some batch sizes, removing one part after another; see {@link stepTimes}.
  *
- * In the precision that this hardware computes fastest in, unless `engine` says otherwise. A batch size takes about 20
- * steps.
+ * Runs in the fastest precision of this hardware, unless `engine` sets one. Each batch size takes about 20 steps.
  *
  * @param onBatch called before each batch size is measured
- * @returns what {@link stepTimes} found, and the same as seconds an epoch
+ * @returns the results of {@link stepTimes}, and the same as seconds per epoch
  * @throws TrainError, AugmentError, InterruptedError as `stepTimes` does
  */
 export async function profileExperiment(

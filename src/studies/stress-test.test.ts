@@ -5,7 +5,7 @@ import { stressTest } from './stress-test';
 
 describe('stressTest', () => {
   test.each(scales)(
-    'in %s size: the same twice, but for the norm, up to the same rate',
+    'at %s scale: two runs that differ only in the norm, up to the same rate',
     (scale) => {
       const [norm, none] = stressTest(scale);
       expect([norm.net, none.net]).toMatchObject([{ norm: 'before' }, { norm: 'none' }]);
@@ -22,7 +22,7 @@ describe('stressTest', () => {
     },
   );
 
-  test('pocket size keeps the epochs and their rates, on fewer images', () => {
+  test('pocket scale keeps the epochs and their rates, on fewer images', () => {
     const [{ run, data, optim, net }] = stressTest('pocket');
     expect([run.epochs, data.subset?.train, data.batchSize]).toEqual([25, 4096, 128]);
     for (const epoch of [0, 1, 2, 25]) {

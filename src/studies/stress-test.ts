@@ -4,11 +4,11 @@ import type { Experiment, Scale } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
 
 /**
- * Post 7's stress test in a size, with batch norm and without: the rate grows by the same factor in each of 25 epochs,
+ * Post 7's stress test at `scale`, with and without batch norm: the rate grows by the same factor in each of 25 epochs,
  * until training breaks down.
  *
- * What is to be seen needs its epochs, of which the rule of sizes would leave four. So in `pocket` size all 25 are kept, of
- * 4,096 images in batches of 128. `smoke` size is that of every record.
+ * The effect needs all epochs, but the usual scaling would leave four. `pocket` scale therefore keeps all 25, of 4,096 images
+ * in batches of 128. `smoke` scale is the usual one.
  */
 export function stressTest(scale: Scale): readonly Experiment[] {
   return ['post7-stress-norm', 'post7-stress-no-norm'].map((name) => {

@@ -7,7 +7,7 @@ import { createRng } from '../base/rng';
 import { trainExperiment } from '../runs/train';
 import { testTimeStudy } from './test-time-study';
 
-/** Images of ten colours with noise: what a network of four channels can learn in a moment. */
+/** Images of ten colours with noise, which a network of four channels learns quickly. */
 function split(count: number, seed: number): Split {
   const rng = createRng(seed, 'colours');
   const labels = Uint8Array.from({ length: count }, (_, index) => index % 10);
@@ -20,7 +20,7 @@ function split(count: number, seed: number): Split {
   return { images, labels };
 }
 
-test("evaluates the network that a run has learnt, in the run's own way as the run did", async () => {
+test("evaluates a trained network, and agrees with the run for the run's own test-time augmentation", async () => {
   const data: Cifar10 = { train: split(1024, 1), valid: split(512, 2), classes, source: 'test' };
   const experiment = scaled(findExperiment('fastest'), 'smoke');
   const run = await trainExperiment(experiment, { data, seed: 1 });

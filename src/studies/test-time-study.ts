@@ -6,13 +6,13 @@ import type { FinishedRun } from '../runs/run';
 import type { Tta } from '../train/test-time';
 import { countRun } from './count-run';
 
-/** What a trained network makes of the test images, seen in one way. */
+/** A trained network's results on the test images with one kind of test-time augmentation. */
 export type TestTimeRow = {
   readonly views: string;
   /** Test accuracy in percent. */
   readonly accPercent: number;
   readonly loss: number;
-  /** 10^12 floating-point operations of the evaluation, as its graph counts. */
+  /** 10^12 floating-point operations of the evaluation, counted from its graph. */
   readonly tflop: number;
 };
 
@@ -20,11 +20,11 @@ export type TestTimeRow = {
 const kinds: readonly Tta[] = [false, true, 'six-views-if-unsure', 'six-views'];
 
 /**
- * Evaluates one trained network with every kind of test-time augmentation: what the views are worth, with nothing else changed
- * and nothing trained.
+ * Evaluates one trained network with every kind of test-time augmentation, which shows the value of the views alone. Trains
+ * nothing.
  *
- * @param run as training left it, with what was learnt
- * @param images evaluate only so many of the first test images; default: all. Operations are those of all
+ * @param run a finished run with its trained state
+ * @param images number of test images to evaluate, from the first. Default: all. Operations are counted for all.
  * @throws TrainError if the loss is NaN or infinite
  */
 export async function testTimeStudy(

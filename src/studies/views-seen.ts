@@ -2,20 +2,20 @@ import { flipLR } from '../augment/flip';
 import type { ImageShape } from '../augment/window';
 import { drawEpoch } from '../train/epoch-batches';
 
-/** What images were seen as after so many epochs. */
+/** How images have been seen up to an epoch. */
 export type ViewsSeen = {
   readonly epoch: number;
-  /** Share of the images that were seen both as they are and mirrored. */
+  /** Fraction of the images seen both plain and mirrored so far. */
   readonly both: number;
-  /** Share of the images that are seen the same way as in the epoch before; 0 in the first. */
+  /** Fraction of the images seen the same way as in the previous epoch; 0 in the first. */
   readonly repeated: number;
 };
 
 /**
- * How often images were seen both ways after each epoch, as training draws it: mirrored by chance in each epoch, or in every
- * second one.
+ * The fraction of images seen both ways after each epoch, with the draws of training: mirrored at random in each epoch, or in
+ * every second one.
  *
- * By chance it is 1 - 2^(1 - epochs); where mirroring alternates, all images from the second epoch on.
+ * With random mirroring it is 1 - 2^(1 - epochs); with alternating mirroring, 1 from the second epoch on.
  */
 export function viewsSeen(
   images: number,

@@ -16,7 +16,7 @@ import { noiseData } from '../../test/noise-data';
 
 const data = noiseData(64, 16);
 
-/** Small enough for a test: 8 steps. */
+/** Shortened for tests: 8 steps. */
 function small(record: Experiment): Experiment {
   const fewer = overridden(record, 'data.subset', { train: 64, valid: 16 });
   return overridden(overridden(fewer, 'data.batchSize', 16), 'run.epochs', 2);
@@ -27,7 +27,7 @@ const ofLayer = ({ points }: FollowedRun, name: string): FollowedRun['points'] =
   points.filter(({ layer }) => layer === name);
 
 describe('weightDecayStudy', () => {
-  test.each(scales)('in %s size trains at one rate, in that size', (scale) => {
+  test.each(scales)('at %s scale, trains at one rate and at that scale', (scale) => {
     const record = weightDecayStudy(scale);
     expect(record.scale ?? 'full').toBe(scale);
     expect(record.optim.lr.vals).toHaveLength(1);
@@ -35,11 +35,11 @@ describe('weightDecayStudy', () => {
     const [lr] = record.optim.lr.vals;
     const steps =
       record.run.epochs * ((record.data.subset?.train ?? 50_000) / record.data.batchSize);
-    // Long enough to come close to the balance: the distance to it shrinks by this exponent.
+    // Long enough to approach equilibrium: the distance to it decays with this exponent.
     expect((2 * lr * weightDecay * steps) / (1 - momentum)).toBeGreaterThan(1.9);
   });
 
-  test('changes what it is told to, and nothing else', () => {
+  test('applies the requested changes and nothing else', () => {
     const usual = weightDecayStudy('pocket');
     const { optim, data: about } = weightDecayStudy('pocket', {
       lr: 0.8,
@@ -53,7 +53,7 @@ describe('weightDecayStudy', () => {
     expect(usual.optim.groups).toEqual([]);
   });
 
-  test('LARS is that of the record, for the hyperparameters and the batch size of the study', () => {
+  test('LARS matches post6-lars for the hyperparameters and the batch size of the study', () => {
     const { optim } = weightDecayStudy('full', { isLars: true });
     const record = findExperiment('post6-lars').optim;
     expect([optim.rule, optim.groups]).toEqual([record.rule, record.groups]);
@@ -61,14 +61,14 @@ describe('weightDecayStudy', () => {
     expect(half.lrFactor).toBeCloseTo(record.groups[0].lrFactor / 2, 9);
   });
 
-  test('refuses a value that does not fit', () => {
+  test('rejects an invalid value', () => {
     expect(() => weightDecayStudy('smoke', { momentum: 1 })).toThrow(ExperimentError);
   });
 });
 
 describe('balancedStep', () => {
-  test('is where decay and random gradients at right angles keep a length', () => {
-    // As an experiment: a vector in many dimensions, pushed at random, with gradients inverse to its length.
+  test('is where decay and random orthogonal gradients keep the norm constant', () => {
+    // A simulation: a high-dimensional vector with random gradients, inversely proportional to its norm.
     const hyper = { lr: 0.1, momentum: 0.5, weightDecay: 0.05 };
     const rng = createRng(0, 'push');
     const size = 1000;
@@ -92,7 +92,7 @@ describe('balancedStep', () => {
 });
 
 describe('averagedPoints', () => {
-  test('means of stretches, layer by layer, each at the last of its steps', () => {
+  test('averages intervals layer by layer, each at its last step', () => {
     const point = (layer: string, step: number, norm: number): FollowedPoint => ({
       layer,
       path: `${layer}/conv/weight`,
@@ -126,11 +126,14 @@ describe('averagedPoints', () => {
 });
 
 describe('followExperiment', () => {
-  test('tells every layer at every step, and what follows from rate and momentum', async () => {
-    const told: number[] = [];
-    const run = await followExperiment(study(), { data, onStart: (seconds) => told.push(seconds) });
-    expect(told).toHaveLength(1);
-    expect(told[0]).toBeGreaterThan(0);
+  test('reports every layer at every step, and the figures derived from rate and momentum', async () => {
+    const estimates: number[] = [];
+    const run = await followExperiment(study(), {
+      data,
+      onStart: (seconds) => estimates.push(seconds),
+    });
+    expect(estimates).toHaveLength(1);
+    expect(estimates[0]).toBeGreaterThan(0);
     expect(run.rows.map(({ epoch }) => epoch)).toEqual([1, 2]);
     expect([...new Set(run.points.map(({ layer }) => layer))]).toEqual([
       'prep',
@@ -153,7 +156,7 @@ describe('followExperiment', () => {
     }
   });
 
-  test('longer weights with the rate and decay that belong to them learn the same', async () => {
+  test('weights with a larger norm and the matching rate and decay learn the same', async () => {
     const engine = { precision: 'fp32' } as const;
     const usual = await followExperiment(study(), { data, engine });
     const longer = await followExperiment(study({ asIfScaledBy: 2 }), {
@@ -163,18 +166,18 @@ describe('followExperiment', () => {
     });
     const alone = await followExperiment(study(), { data, engine, startScale: 2 });
     const loss = ({ rows }: FollowedRun): number => rows[1].train.loss;
-    // But for the small number that batch norm adds to its variances.
+    // Except for the epsilon of batch norm.
     expect(Math.abs(loss(longer) / loss(usual) - 1)).toBeLessThan(0.01);
     const moves = (run: FollowedRun): number[] =>
       ofLayer(run, 'layer2').map(({ relativeMovement }) => relativeMovement);
-    // Later that difference has grown.
+    // The difference grows in later steps.
     for (const index of [0, 1]) {
       expect(Math.abs(moves(longer)[index] / moves(usual)[index] - 1)).toBeLessThan(0.02);
     }
     const [turned, twin] = [usual, longer].map((run) => ofLayer(run, 'layer2')[0]);
     expect(twin.rate).toBeCloseTo(4 * turned.rate, 9);
     expect(twin.relativeStep / turned.relativeStep).toBeCloseTo(1, 1);
-    // With the old rate, weights that are twice as long turn by a quarter as much.
+    // At the old rate, weights with twice the norm rotate a quarter as far.
     expect(moves(alone)[0] / moves(usual)[0]).toBeLessThan(0.35);
     const [before, after] = [usual, longer].map((run) => ofLayer(run, 'layer2')[0]);
     expect(after.norm / before.norm).toBeCloseTo(2, 3);
@@ -182,7 +185,7 @@ describe('followExperiment', () => {
     expect(ofLayer(longer, 'linear')[0].norm).toBe(ofLayer(usual, 'linear')[0].norm);
   });
 
-  test('LARS moves all channels of all convolutions alike at first', async () => {
+  test('LARS initially moves all channels of all convolutions by the same relative amount', async () => {
     const record = study({ isLars: true });
     const run = await followExperiment(record, { data, engine: { precision: 'fp32' } });
     const first = run.points.filter(({ step, layer }) => step === 1 && layer !== 'linear');
@@ -193,7 +196,7 @@ describe('followExperiment', () => {
     }
   });
 
-  test('is stopped by its signal', async () => {
+  test('stops on its signal', async () => {
     const signal = AbortSignal.abort();
     await expect(followExperiment(study(), { data, signal })).rejects.toThrow(InterruptedError);
   });

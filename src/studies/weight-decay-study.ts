@@ -15,19 +15,19 @@ import { networkOf } from '../catalogue/network';
 import { prepareRun } from '../runs/prepare';
 import { scaled } from '../catalogue/scale';
 
-/** How a run of post 6's study differs from the others of it; as in {@link weightDecayStudy} where a field is absent. */
+/** Changes to a run of post 6's study. Default: as in {@link weightDecayStudy}. */
 export interface WeightDecayChanges extends Partial<Hyperparameters> {
   readonly batchSize?: number;
   /**
-   * Rate and decay of the convolutions alone are changed as if their weights were so many times as long: the rate is
-   * multiplied by the square of it, decay divided by that.
+   * Changes the rate and decay of the convolutions as if their weights were scaled by this factor: multiplies the rate by its
+   * square and divides the decay by it.
    */
   readonly asIfScaledBy?: number;
-  /** LARS for the convolutions, at the relative rate where SGD is in balance. Default: false. */
+  /** Uses LARS for the convolutions, at the relative rate of SGD in equilibrium. Default: false. */
   readonly isLars?: boolean;
 }
 
-/** What is run of the study in each size, all at a constant rate; the post does not tell its own. */
+/** The runs of the study at each scale, all at a constant rate. The post does not give its own settings. */
 const sizes: Readonly<
   Record<Scale, Hyperparameters & { readonly changes: readonly (readonly [string, unknown])[] }>
 > = {
@@ -56,14 +56,14 @@ const sizes: Readonly<
 };
 
 /**
- * A run of post 6's study of how long weights are and how far they move: `demo` at a constant rate, long enough for
- * weight decay and gradients to come into balance.
+ * A run of post 6's study of the norm of weights and how far they move: `demo` at a constant rate, long enough for weight
+ * decay and gradients to reach equilibrium.
  *
- * In `full` size ten epochs at the highest rate of `demo`. In `pocket` size an eighth of each width, 20,480 images, batches of
- * 128 and five epochs, so 800 steps, at rate 0.2 and decay 0.001: their product, which decides how fast the balance comes, is that
- * of `demo`.
+ * `full` scale has ten epochs at the highest rate of `demo`. `pocket` scale has an eighth of each width, 20,480 images, batches
+ * of 128 and five epochs, so 800 steps, at rate 0.2 and decay 0.001. Their product sets how fast equilibrium is reached, and
+ * equals that of `demo`.
  *
- * @throws ExperimentError if a value does not fit
+ * @throws ExperimentError if a value is invalid
  */
 export function weightDecayStudy(
   scale: Scale,
@@ -94,11 +94,11 @@ function convolutionsScaledBy(factor: number): Experiment['optim']['groups'][num
 }
 
 /**
- * The size of a step relative to the weights that SGD comes to, by post 6's argument, if batch norm makes the length of
- * weights meaningless: rate times gradient by (1 - momentum) times weights is the root of 2 rate decay / (1 - momentum).
+ * The size of a step relative to the weights in SGD's equilibrium, by post 6's argument, if batch norm makes the norm of the
+ * weights irrelevant: rate |gradient| / ((1 - momentum) |weights|) = sqrt(2 rate decay / (1 - momentum)).
  *
- * Decay shortens the weights in proportion to their length. Gradients, at right angles to them, lengthen them by the square of
- * the step. Where the two are equal, the length stays.
+ * Decay shrinks the weights in proportion to their norm. Gradients are orthogonal to the weights and increase the norm by the
+ * square of the step. Where the two are equal, the norm is constant.
  *
  * @see Page, How to Train Your ResNet 6: Weight decay (2018)
  */
@@ -110,22 +110,22 @@ export function balancedStep({ lr, momentum, weightDecay }: Hyperparameters): nu
 export type FollowedPoint = WeightPoint & {
   /** In epochs, with fractions. */
   readonly epoch: number;
-  /** The schedule's value, as the layer's group of the optimiser has it. */
+  /** The schedule's value, times the rate factor of the layer's optimiser group. */
   readonly rate: number;
-  /** Rate times gradient by (1 - momentum) times weights; meaningless under LARS, which has a rate of its own. */
+  /** rate |gradient| / ((1 - momentum) |weights|); meaningless under LARS, which sets its own rate. */
   readonly relativeStep: number;
-  /** How far the step moved the weights, by their length. */
+  /** How far the step moved the weights, divided by their norm. */
   readonly relativeMovement: number;
-  /** Rate by the square of the weights' length: the rate that weights of length 1 would need to be moved alike. */
+  /** rate / |weights|^2: the rate that would move weights of norm 1 by the same relative amount. */
   readonly effectiveRate: number;
 };
 
 /**
- * Points of a run as means over stretches of an epoch, layer by layer: what single steps scatter around.
+ * Averages the points of a run over intervals of an epoch, layer by layer, to remove the scatter of single steps.
  *
- * Each stretch stands at the last of its steps.
+ * Each average is placed at the last step of its interval.
  *
- * @param perEpoch stretches of an epoch
+ * @param perEpoch intervals per epoch
  */
 export function averagedPoints(
   points: readonly FollowedPoint[],
@@ -133,7 +133,7 @@ export function averagedPoints(
 ): FollowedPoint[] {
   const groups = new Map<string, FollowedPoint[]>();
   for (const point of points) {
-    // A step belongs to the stretch at whose end it is: 0.25 to the first of four.
+    // A step at a boundary belongs to the interval that ends there: 0.25 to the first of four.
     const key = `${point.layer} ${Math.ceil(point.epoch * perEpoch - 1e-9)}`;
     groups.set(key, [...(groups.get(key) ?? []), point]);
   }
@@ -155,28 +155,28 @@ export function averagedPoints(
   });
 }
 
-/** A run whose weights were followed. */
+/** A run with its weights tracked. */
 export interface FollowedRun {
   readonly experiment: Experiment;
   readonly rows: readonly EpochRow[];
   readonly points: readonly FollowedPoint[];
 }
 
-/** How {@link followExperiment} trains, and who follows it. */
+/** Options of {@link followExperiment}. */
 export interface FollowOptions extends Pick<Watch, 'signal' | 'onProgress'> {
   readonly data: Cifar10;
-  /** Decides starting weights, order and augmentation. Default: 0. */
+  /** Seed of initial weights, order and augmentation. Default: 0. */
   readonly seed?: number;
   /** Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** The convolutions start with weights so many times as long. Default: 1. */
+  /** Scales the initial weights of the convolutions by this factor. Default: 1. */
   readonly startScale?: number;
-  /** Called with the seconds that the run will take, before its first step. */
+  /** Called before the first step, with the expected duration in seconds. */
   readonly onStart?: (seconds: number) => void;
 }
 
 /**
- * Trains a record, in its size already, and follows the weights of every layer step by step; keeps nothing on disk.
+ * Trains an experiment, already scaled, and tracks the weights of every layer at every step; writes nothing to disk.
  *
  * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops it

@@ -5,18 +5,18 @@ import type { EpochRow } from '../train/training';
 import type { Experiment } from '../catalogue/experiment';
 import type { Result } from '../runs/run';
 
-/** How the steps of every run of a sweep are executed: all that decides the bits of a result beside record and seed. */
+/** How the steps of every run of a sweep are executed. With experiment and seed, this determines a result bit for bit. */
 export interface JobEngine {
   readonly mode: SessionMode;
   readonly precision: Precision;
   /** Whether XLA compiles the steps. */
   readonly xla: boolean;
-  /** Within an operation. Default: TensorFlow's choice, on a GPU, where it changes no result. */
+  /** Threads within an operation. Default: TensorFlow's choice, on a GPU, where the number does not change results. */
   readonly intraOpThreads?: number;
   readonly algorithms: readonly AlgorithmRow[];
 }
 
-/** Asks a worker how runs are to be executed: the precision, where none is asked for, and the table of algorithms. */
+/** Asks a worker how to execute runs: the precision, if none is requested, and the table of algorithms. */
 export interface PrepareJob {
   readonly kind: 'prepare';
   /** At their scale, with their overrides. */
@@ -26,38 +26,38 @@ export interface PrepareJob {
   readonly dataDir?: string;
 }
 
-/** Asks a worker to train a record. */
+/** Asks a worker to train an experiment. */
 export interface RunJob {
   readonly kind: 'run';
-  /** Tells it from the other jobs of its sweep, as in `demo-smoke-0`. */
+  /** Unique within the sweep, as in `demo-smoke-0`. */
   readonly id: string;
   readonly experiment: Experiment;
   readonly seed: number;
   readonly engine: JobEngine;
   readonly dataDir?: string;
-  /** The folder that the run's folder is made in. */
+  /** The folder in which the run's folder is created. */
   readonly logDir: string;
   /** The folder of an unfinished run to resume, if possible. */
   readonly resume?: string;
-  /** How many checkpoints the run keeps. Default: as `train`. */
+  /** How many checkpoints the run keeps. Default: as in `train`. */
   readonly checkpoints?: number;
 }
 
-/** What a worker is told, as one line of JSON on its standard input; when that ends, it stops after its step. */
+/** A request to a worker: a line of JSON on its standard input. When its standard input closes, it stops after its step. */
 export type Job = PrepareJob | RunJob;
 
-/** What a worker tells, each as one line of JSON on its standard output. */
+/** An event from a worker: a line of JSON on its standard output. */
 export type JobEvent =
   | { readonly event: 'prepared'; readonly engine: JobEngine }
   | { readonly event: 'started'; readonly folder: string; readonly epochs: number }
   | {
       readonly event: 'progress';
-      /** Of the whole run, between 0 and 1. */
+      /** Progress of the whole run, between 0 and 1. */
       readonly done: number;
       readonly epoch: number;
       readonly epochs: number;
       readonly imagesPerSec: number;
-      /** Between 0 and 1, as far as the epoch has come. */
+      /** Accuracy in the epoch so far, between 0 and 1. */
       readonly acc: number;
       readonly leftSec: number;
     }
@@ -65,5 +65,5 @@ export type JobEvent =
   | { readonly event: 'done'; readonly folder: string; readonly result: Result }
   /** Stopped on request. */
   | { readonly event: 'stopped'; readonly message: string }
-  /** Will fail again in the same way: a loss that is no number, a full disk, no data. */
+  /** Would fail again in the same way: a loss that is NaN or infinite, a full disk, no data. */
   | { readonly event: 'failed'; readonly message: string };

@@ -6,7 +6,7 @@ import type { Job, JobEvent } from './job';
 
 /** How worker processes are started. */
 export interface WorkerOptions {
-  /** Program and arguments. Default: this package's command `worker`. */
+  /** Program and arguments. Default: this package's `worker` command. */
   readonly command?: readonly string[];
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
@@ -14,29 +14,29 @@ export interface WorkerOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The command line of a worker of this very package, on this very Node. */
+/** The command line of a worker from this package, under the same Node. */
 function workerCommand(): readonly string[] {
   return [process.execPath, join(__dirname, '../cli/main.js'), 'worker'];
 }
 
-/** The last event of a job: how it ended. */
+/** The final event of a job: how it ended. */
 export type JobEnd = Extract<JobEvent, { event: 'prepared' | 'done' | 'stopped' | 'failed' }>;
 
-/** A worker: a process that does one job after the other. */
+/** A worker: a process that runs one job at a time. */
 export interface Worker {
   /**
-   * Gives it a job and waits for its end. The process is started where there is none, or where it ended after its last job.
+   * Sends it a job and waits for the end. Starts the process if there is none or it has exited.
    *
-   * @param onEvent called with every event but the last
-   * @returns the worker's last word; `undefined` where it ended without one and the signal had been given
-   * @throws RunError if the worker ended without a last word, by a crash: says what it wrote on standard error
+   * @param onEvent called with every event except the final one
+   * @returns the final event; `undefined` if the worker exited without one after the signal was aborted
+   * @throws RunError if the worker crashed before its final event; includes its standard error
    */
   run(job: Job, onEvent: (event: JobEvent) => void): Promise<JobEnd | undefined>;
-  /** Ends the process, if there is one, and waits for that. */
+  /** Ends the process, if there is one, and waits for it to exit. */
   close(): Promise<void>;
 }
 
-/** A worker of its own for every caller; no process is started before there is a job. */
+/** Creates a worker. Its process starts with the first job. */
 export function createWorker({
   command = workerCommand(),
   env = {},
@@ -75,15 +75,15 @@ export function createWorker({
 
 /** The process of a worker. */
 interface WorkerProcess {
-  /** Writes a job to it. @returns its last word of that, or how the process ended without one */
+  /** Sends it a job. @returns the final event, or how the process ended without one */
   ask(job: Job, onEvent: (event: JobEvent) => void): Promise<Answer>;
-  /** Whether it takes another job. */
+  /** Whether it accepts another job. */
   isUsable(): boolean;
-  /** Ends its standard input, after which it stops. */
+  /** Closes its standard input, which makes it stop. */
   readonly stop: () => void;
   /** How it ended. Rejects if it could not be started. */
   readonly closed: Promise<string>;
-  /** What it last wrote on standard error. */
+  /** What it last wrote to standard error. */
   said(): string;
 }
 
@@ -101,7 +101,7 @@ function startWorker(
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const { stdin, stdout, stderr } = child;
-  // A worker that has ended reads no more; its end is reported by `closed`.
+  // A worker that has exited stops reading; `closed` reports its end.
   stdin.on('error', () => undefined);
   let said = '';
   stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -118,7 +118,7 @@ function startWorker(
       resolve(signalName === null ? `exit code ${code}` : `signal ${signalName}`),
     );
   });
-  // Whoever waits for it hears of it.
+  // Callers that await `closed` handle the rejection.
   closed.catch(() => undefined);
   const stop = (): void => {
     stdin.end();
@@ -136,7 +136,7 @@ function startWorker(
           if (!isEnd(event)) return onEvent(event);
           end = event;
           if (event.event === 'done' || event.event === 'prepared') return resolve({ end });
-          // It ends by itself, or is made to.
+          // The worker exits by itself or because its input closes.
           return stop();
         };
       });
@@ -149,7 +149,7 @@ function startWorker(
   };
 }
 
-/** What a line of a worker says; `undefined` where it says nothing to us, as what a library prints. */
+/** Parses a line from a worker; `undefined` if it is not an event, such as output of a library. */
 function parseEvent(line: string): JobEvent | undefined {
   try {
     const event = JSON.parse(line) as Partial<JobEvent> | null;
@@ -159,7 +159,7 @@ function parseEvent(line: string): JobEvent | undefined {
   }
 }
 
-/** Whether an event is the last of its job. */
+/** Whether an event is the final one of its job. */
 export function isEnd(event: { readonly event: string }): event is JobEnd {
   return ['prepared', 'done', 'stopped', 'failed'].includes(event.event);
 }

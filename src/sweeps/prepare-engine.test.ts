@@ -19,17 +19,17 @@ const experiment = ['data.subset', 'data.batchSize'].reduce(
   scaled(findExperiment('demo'), 'smoke'),
 );
 
-// Processors without instructions for bf16 have no algorithms of their own for it.
+// CPUs without bf16 instructions have no bf16 algorithms.
 const hasBf16 = loadGraphAddon().convAlgorithms(0, true, [1, 4, 4, 32, 32, 4, 4]).length > 0;
 
 test.each(hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const))(
-  'in %s the table has every pass of every convolution, so a worker measures none again',
+  'in %s, the table has every pass of every convolution, so workers measure nothing again',
   async (precision) => {
     const engine = { mode: 'captured', xla: false, precision } as const;
     const job = { experiments: [experiment, { ...experiment, name: 'again' }], engine };
     const trainers = new TrainerCache();
     const { algorithms } = await prepareEngine(job, () => Promise.resolve(data), trainers);
-    // The first of its runs starts with the trainer that has measured.
+    // The first run reuses the trainer that measured.
     const created = vi.spyOn(training, 'createTrainer');
     const given = JSON.parse(
       JSON.stringify({ experiment, engine: { ...engine, algorithms } }),
@@ -53,7 +53,7 @@ test.each(hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const))(
       expect(used.length).toBeGreaterThan(0);
       expect(algorithms.map(key).toSorted()).toEqual(used.map(key).toSorted());
       expect(new Set(algorithms.map(({ pass }) => pass)).size).toBe(3);
-      // The rows that it used are those that were measured before, to the millisecond.
+      // The rows used are the ones measured before, with identical times.
       expect(used).toEqual(expect.arrayContaining([...algorithms]));
     } finally {
       trainer.dispose();
@@ -61,7 +61,7 @@ test.each(hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const))(
   },
 );
 
-test('where nothing is chosen, no images are read', async () => {
+test('reads no images if there is nothing to choose', async () => {
   const engine = { mode: 'eager', xla: false } as const;
   const load = (): Promise<Cifar10> => Promise.reject(new Error('not needed'));
   expect(

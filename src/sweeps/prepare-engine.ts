@@ -7,10 +7,10 @@ import type { TrainerCache } from '../runs/trainer-cache';
 import type { JobEngine, PrepareJob } from './job';
 
 /**
- * Settles how all runs of a sweep are executed: the precision, if none is asked for, and the algorithm of every convolution,
- * measured once. Runs that share it give the same results on every worker.
+ * Decides how all runs of a sweep are executed: the precision, if none is requested, and the algorithm of every convolution,
+ * measured once. Runs that share these choices give the same results on every worker.
  *
- * @param load gives the images; called only if there is something to measure
+ * @param load loads the images; called only if there is something to measure
  * @param trainers keeps the trainer of the first experiment, for its runs
  * @throws InterruptedError if the signal stops it
  */
@@ -26,10 +26,10 @@ export async function prepareEngine(
   const fastest = mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
   const { precision = fastest } = engine;
   const algorithms = new Map<string, AlgorithmRow>();
-  // On a GPU cuDNN chooses, in fp16 and in an eager session there is one algorithm.
+  // On a GPU, cuDNN chooses; in fp16 and in an eager session there is only one algorithm.
   if (mode === 'captured' && precision !== 'fp16' && !gpu) {
     const data = await load();
-    // The runs of the first come first.
+    // In reverse, so that the cache ends with the trainer of the first experiment, which runs first.
     for (const experiment of experiments.toReversed()) {
       signal?.throwIfAborted();
       const known = [...algorithms.values()];
@@ -39,7 +39,7 @@ export async function prepareEngine(
         onProgress: () => undefined,
         ...(signal === undefined ? {} : { signal }),
       });
-      // A convolution has three passes of one shape, each with an algorithm of its own.
+      // A convolution has three passes of the same shape, each with its own algorithm.
       for (const row of trainer.session.algorithms) {
         algorithms.set(`${row.pass} ${row.shape}`, row);
       }
@@ -48,7 +48,7 @@ export async function prepareEngine(
   return { mode, precision, xla, algorithms: [...algorithms.values()], ...threads };
 }
 
-/** Threads of a worker: what a run on a fixed number does not need for operations at the same time belongs to its neighbours. */
+/** Threads of a worker. A run with fixed intra-op threads runs one operation at a time and leaves other cores to other runs. */
 export function workerThreads(intraOpThreads: number | undefined): ThreadOptions {
   return intraOpThreads === undefined ? {} : { intraOpThreads, interOpThreads: 1 };
 }

@@ -7,7 +7,7 @@ import { connectRay } from './ray';
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-ray-test-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** In the place of Python: keeps the first line that it is sent, and says that it is connected. */
+/** Stands in for Python: stores the first line that it receives, and reports that it is connected. */
 const driver = `#!${process.execPath}
 const { writeFileSync } = require('node:fs');
 require('node:readline').createInterface({ input: process.stdin }).once('line', (line) => {
@@ -16,7 +16,7 @@ require('node:readline').createInterface({ input: process.stdin }).once('line', 
 });
 `;
 
-test('the driver is sent the fields that it documents', async () => {
+test('sends the driver the fields that it documents', async () => {
   const python = join(scratch, 'python');
   writeFileSync(python, driver);
   chmodSync(python, 0o755);

@@ -10,27 +10,27 @@ import type { Executor, ExecutorEvent } from './sweep';
 
 /** Options of {@link connectRay}. */
 export interface RayOptions {
-  /** As Ray knows it: `HOST:PORT`, `auto`, or `ray://HOST:PORT`. */
+  /** Address of the cluster: `HOST:PORT`, `auto`, or `ray://HOST:PORT`. */
   readonly address: string;
-  /** How often a run is started again after its worker or node was lost. */
+  /** How often a run is restarted after its worker or node was lost. */
   readonly retries: number;
-  /** GPUs of a run, or a part of one. Default: one if the cluster has any. */
+  /** GPUs per run; may be a fraction. Default: 1 if the cluster has any. */
   readonly gpusPerRun?: number;
-  /** Python with Ray. Default: `CIFAR10_FAST_RAY_PYTHON` of the environment, else that of `.venv-ray`. */
+  /** Python with Ray. Default: the environment variable `CIFAR10_FAST_RAY_PYTHON`, else the one in `.venv-ray`. */
   readonly python?: string;
 }
 
-/** A Ray cluster that does the runs of a sweep. */
+/** A Ray cluster that executes the runs of a sweep. */
 export interface RayCluster {
   readonly executor: Executor;
   readonly nodes: number;
   readonly cpus: number;
   readonly gpusPerRun: number;
-  /** Leaves the cluster; runs that are still open there are stopped. */
+  /** Disconnects from the cluster; stops runs that are still open there. */
   close(): Promise<void>;
 }
 
-/** What the driver says, beside the events of jobs. */
+/** Events of the driver, including those of jobs. */
 type DriverEvent =
   | {
       readonly event: 'connected';
@@ -46,15 +46,15 @@ const root = resolve(__dirname, '../..');
 const install =
   'Install it by "npm run ray:setup", or name the Python of your cluster in CIFAR10_FAST_RAY_PYTHON.';
 
-/** Variables that change what TensorFlow computes or how: nodes get them from this process. */
+/** Environment variables that affect TensorFlow; passed on from this process to the nodes. */
 const passedOn = /^(?:TF|ONEDNN|DNNL|XLA)_/;
 
 /**
- * Joins a Ray cluster through a driver in Python, `cluster/ray_sweep.py`. Ray schedules the runs, starts them again if a node
- * is lost, and carries their folders back; each run is this package's command `worker` on its node. Close it.
+ * Connects to a Ray cluster through a Python driver, `cluster/ray_sweep.py`. Ray schedules the runs, restarts them if a node
+ * is lost, and copies their folders back; each run is this package's `worker` command on its node. The caller closes it.
  *
- * @throws RunError if there is no Python with Ray, or no cluster at the address
- * @throws InterruptedError later, from the executor, if the signal stops it while it finds out how to run
+ * @throws RunError if Python with Ray is missing, or there is no cluster at the address
+ * @throws InterruptedError later, from the executor, if the signal is aborted during `prepare`
  */
 export async function connectRay({
   address,
@@ -86,9 +86,9 @@ export async function connectRay({
 /** The process of the driver. */
 interface Driver {
   send(message: object): void;
-  /** Waits until `hear` returns something. @throws RunError if the driver fails or ends before */
+  /** Waits until `hear` returns a value. @throws RunError if the driver fails or ends first */
   listen<T>(hear: (event: DriverEvent) => T | undefined): Promise<T>;
-  /** Ends its input, after which it stops what is open and ends. */
+  /** Closes its input, which makes it stop open runs and exit. */
   readonly stop: () => void;
   /** How it ended. */
   readonly ended: Promise<string>;
@@ -97,9 +97,9 @@ interface Driver {
 function startDriver(python: string): Driver {
   const child = spawn(python, ['-u', join(root, 'cluster/ray_sweep.py')], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    // Ray would otherwise ask the network for its version and report its use.
+    // Otherwise Ray checks for a new version online and reports usage statistics.
     env: { RAY_USAGE_STATS_ENABLED: '0', RAY_DEDUP_LOGS: '0', ...process.env },
-    // A Ctrl-C on the terminal is for this process; the driver stops when its input ends.
+    // Ctrl-C in the terminal must only reach this process; the driver stops when its input closes.
     detached: true,
   });
   let said = '';
@@ -143,7 +143,7 @@ function startDriver(python: string): Driver {
 }
 
 function executorOf(driver: Driver): Executor {
-  /** Waits for the end of `work`, or of the driver once the signal has stopped it. */
+  /** Waits for `work`, or for the driver to exit once the signal has stopped it. */
   const stoppable = async <T>(
     work: Promise<T>,
     signal: AbortSignal | undefined,
@@ -174,7 +174,7 @@ function executorOf(driver: Driver): Executor {
     },
     async run(jobs, tell, signal) {
       const open = new Map<string, RunJob>(jobs.map((job) => [job.id, job]));
-      // Nodes cannot read a folder of this machine, and a run travels back with one checkpoint: its last.
+      // Nodes cannot read folders of this machine, and a run is copied back with its last checkpoint only.
       driver.send({
         jobs: jobs.map(({ resume: _resume, ...job }) => ({ ...job, checkpoints: 1 })),
       });

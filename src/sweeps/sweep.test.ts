@@ -22,8 +22,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-sweep-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /**
- * A worker that trains nothing. What it does with a seed is the first of its arguments, as JSON: `crash` (that many times,
- * then no more), `fail`, `wait` (until it is told to stop), `cut` (ends without a word, with code 0).
+ * A worker that trains nothing. Its first argument sets its behaviour by seed, as JSON: `crash` (that many times), `fail`,
+ * `wait` (until stopped), `cut` (exits silently with code 0).
  */
 const worker = join(scratch, 'worker.cjs');
 writeFileSync(
@@ -68,7 +68,7 @@ lines.on('line', (line) => {
 
 let folders = 0;
 
-/** A plan in a folder of its own, and an executor of such workers. */
+/** A plan in its own folder, and an executor with such workers. */
 function prepared(
   how: Readonly<Record<string, unknown>> = {},
   options: Partial<LocalOptions> = {},
@@ -91,7 +91,7 @@ function prepared(
   };
 }
 
-/** What each worker that was given a seed has noted of itself. */
+/** What each worker that ran a seed logged about itself. */
 interface Attempt {
   readonly pid: number;
   readonly gpu?: string;
@@ -115,12 +115,12 @@ function isAlive(pid: number): boolean {
 }
 
 describe('a sweep', () => {
-  test('runs every record with every seed, in as many processes as there are workers, in the order of the plan', async () => {
+  test('runs every experiment with every seed, with one process per worker, and returns the runs in plan order', async () => {
     const { plan, log, executor } = prepared();
     const experiments = [...plan.experiments, scaled(findExperiment('post8-final'), 'smoke')];
-    const told: number[] = [];
+    const finished: number[] = [];
     const { runs, failures, open, engine } = await sweep({ ...plan, experiments }, executor, {
-      onRun: ({ seed }) => told.push(seed),
+      onRun: ({ seed }) => finished.push(seed),
     });
     expect(runs.map(({ name, seed }) => `${name} ${seed}`)).toEqual(
       ['demo', 'post8-final'].flatMap((name) => [0, 1, 2, 3].map((seed) => `${name} ${seed}`)),
@@ -133,12 +133,12 @@ describe('a sweep', () => {
       intraOpThreads: 1,
       algorithms: [],
     });
-    expect(told.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+    expect(finished.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
     const pids = [0, 1, 2, 3].flatMap((seed) => attemptsOf(log, seed).map(({ pid }) => pid));
     expect(pids).toHaveLength(8);
     expect(new Set(pids).size).toBe(2);
     expect(pids.some(isAlive)).toBe(false);
-    // The process that prepares trains, too; where nothing is left to train, it ends.
+    // The process that prepares also trains; if nothing is left to train, it exits.
     await sweep({ ...plan, seeds: [0] }, executor);
     const preparing = readFileSync(join(log, 'prepare'), 'utf8').trim().split('\n').map(Number);
     expect(preparing).toHaveLength(2);
@@ -146,20 +146,20 @@ describe('a sweep', () => {
     expect(preparing.some(isAlive)).toBe(false);
   });
 
-  test('takes finished runs as they are, if they agree in all that decides bits', async () => {
+  test('reuses finished runs if all settings that affect results match', async () => {
     const { plan, log, executor } = prepared();
     await sweep({ ...plan, seeds: [0, 1] }, executor);
     const jobs: string[] = [];
     const { runs } = await sweep(plan, executor, {
-      onPlan: (told) => {
-        jobs.push(...told.jobs.map(({ id }) => id));
-        expect(told.finished.map(({ seed }) => seed)).toEqual([0, 1]);
+      onPlan: (announced) => {
+        jobs.push(...announced.jobs.map(({ id }) => id));
+        expect(announced.finished.map(({ seed }) => seed)).toEqual([0, 1]);
       },
     });
     expect(jobs).toEqual(['demo-smoke-2', 'demo-smoke-3']);
     expect(runs.map(({ seed }) => seed)).toEqual([0, 1, 2, 3]);
     expect(attemptsOf(log, 0)).toHaveLength(1);
-    // Other threads, another precision, XLA or another schedule are other runs.
+    // A different number of threads, precision, XLA setting or schedule makes a different run.
     const [demo] = plan.experiments;
     const others: readonly Partial<SweepPlan>[] = [
       { threads: 2 },
@@ -170,13 +170,13 @@ describe('a sweep', () => {
     for (const other of others) {
       const counts: number[] = [];
       await sweep({ ...plan, ...other }, executor, {
-        onPlan: (told) => counts.push(told.jobs.length),
+        onPlan: (announced) => counts.push(announced.jobs.length),
       });
       expect(counts).toEqual([4]);
     }
   });
 
-  test('begins a run again whose worker crashed, and gives it up after as many times as it was told', async () => {
+  test('retries a run whose worker crashed, and gives up after the maximum number of retries', async () => {
     const { plan, log, executor } = prepared({
       1: { crash: 2 },
       2: { crash: 9 },
@@ -188,13 +188,13 @@ describe('a sweep', () => {
     });
     expect(runs.map(({ seed }) => seed)).toEqual([0, 1]);
     expect(open).toBe(0);
-    const said = new Map(failures.map(({ job, message }) => [job.id, message]));
-    expect(Object.fromEntries(said)).toEqual({
+    const messages = new Map(failures.map(({ job, message }) => [job.id, message]));
+    expect(Object.fromEntries(messages)).toEqual({
       'demo-smoke-2': 'sweep: a worker crashed: signal SIGSEGV.\nout of luck',
       'demo-smoke-3': 'sweep: a worker crashed: exit code 0.',
     });
     expect([0, 1, 2, 3].map((seed) => attemptsOf(log, seed).length)).toEqual([1, 3, 3, 3]);
-    // Gone on with where the worker before came to.
+    // Each retry resumes the folder of the previous worker.
     const folder = join(plan.logDir, 'demo-smoke-1');
     expect(attemptsOf(log, 1).map(({ resume }) => resume)).toEqual([undefined, folder, folder]);
     const retries = events.filter(
@@ -203,7 +203,7 @@ describe('a sweep', () => {
     expect(retries.map(([, event]) => ('attempt' in event ? event.attempt : 0))).toEqual([1, 2]);
   });
 
-  test('does not begin again what would fail again', async () => {
+  test('does not retry a run that would fail again', async () => {
     const { plan, log, executor } = prepared({ 1: { fail: true } });
     const { runs, failures } = await sweep(plan, executor);
     expect(runs).toHaveLength(3);
@@ -211,7 +211,7 @@ describe('a sweep', () => {
     expect(attemptsOf(log, 1)).toHaveLength(1);
   });
 
-  test('does not train a diverged run again, and says which it was', async () => {
+  test('does not retrain a diverged run, and reports it', async () => {
     const { plan, log, executor } = prepared({ 1: { diverge: true, fail: true } });
     const first = await sweep(plan, executor);
     expect(first.diverged.map(({ seed, failure }) => [seed, failure?.step])).toEqual([[1, 2]]);
@@ -230,7 +230,7 @@ describe('a sweep', () => {
     expect(failures[0].message).toContain('run.json: "seed" is "two"; expected a whole number');
   });
 
-  test('stops its workers, begins no more, and goes on when it is called again', async () => {
+  test('stops its workers, starts no more runs, and resumes when called again', async () => {
     const { plan, log, executor } = prepared({ 0: { wait: true }, 1: { wait: true } });
     const controller = new AbortController();
     let begun = 0;
@@ -253,7 +253,7 @@ describe('a sweep', () => {
     expect(last).toEqual([...folders, undefined, undefined]);
   });
 
-  test('in a cell it takes the signal of the cell', async () => {
+  test("uses the cell's signal in a notebook cell", async () => {
     const { plan, log, executor } = prepared({ 0: { wait: true }, 1: { wait: true } });
     const controller = new AbortController();
     provideKernelHost({ interruptSignal: () => controller.signal } as unknown as KernelHost);
@@ -275,14 +275,14 @@ describe('a sweep', () => {
     }
   });
 
-  test('gives GPUs to its workers in turn', async () => {
+  test('assigns GPUs to its workers in turn', async () => {
     const { plan, log, executor } = prepared({}, { gpus: ['3', '5'], workers: 2 });
     await sweep({ ...plan, seeds: [0, 1] }, executor);
     const given = [0, 1].map((seed) => attemptsOf(log, seed)[0].gpu);
     expect(new Set(given)).toEqual(new Set(['3', '5']));
   });
 
-  test('tells what kept it from beginning', async () => {
+  test('reports why it could not start', async () => {
     const { plan, executor } = prepared({ prepare: 'fail' });
     await expect(sweep(plan, executor)).rejects.toThrow(new RunError('no data'));
     const lost = prepared({}, { command: ['/no/such/program'] });
@@ -294,7 +294,7 @@ describe('a sweep', () => {
     await expect(stopped).resolves.toMatchObject({ runs: [], open: 0 });
   });
 
-  test('leaves what else lies in the folder alone', async () => {
+  test('leaves other files in the folder alone', async () => {
     const { plan, executor } = prepared();
     mkdirSync(join(plan.logDir, 'notes'), { recursive: true });
     writeFileSync(join(plan.logDir, 'sweep.txt'), 'mine');
@@ -305,7 +305,7 @@ describe('a sweep', () => {
   });
 });
 
-test('stopped while it finds out how to run, it was interrupted', async () => {
+test('throws InterruptedError if stopped during prepare', async () => {
   const command = [
     process.execPath,
     '-e',

@@ -13,25 +13,25 @@ import { readRun } from '../runs/run-file';
 
 /** The runs of a sweep, and how they are executed. */
 export interface SweepPlan {
-  /** At their scale, with their overrides. */
+  /** Scaled and with overrides applied. */
   readonly experiments: readonly Experiment[];
-  /** Every experiment is run with each of them. */
+  /** Every experiment runs with each seed. */
   readonly seeds: readonly number[];
   readonly mode: SessionMode;
-  /** Default: the fastest of the machine of the first worker. */
+  /** Default: the fastest on the first worker's machine. */
   readonly precision?: Precision;
   /** Whether XLA compiles the steps. */
   readonly xla: boolean;
   /** Threads within an operation, in every run. Default: TensorFlow's choice. */
   readonly threads?: number;
-  /** Where the runs' folders are made. */
+  /** The folder in which the runs' folders are created. */
   readonly logDir: string;
   readonly dataDir?: string;
 }
 
-/** Who does the runs of a sweep: workers on this machine, or those of a cluster. */
+/** Executes the runs of a sweep: with workers on this machine or on a cluster. */
 export interface Executor {
-  /** Asks for the precision and the table of algorithms that all runs are to share. */
+  /** Determines the precision and the table of algorithms that all runs share. */
   prepare(job: PrepareJob, signal: AbortSignal | undefined): Promise<JobEngine>;
   /** Executes every job and reports its events; stops early if the signal is aborted. */
   run(
@@ -39,37 +39,37 @@ export interface Executor {
     tell: (job: RunJob, event: ExecutorEvent) => void,
     signal: AbortSignal | undefined,
   ): Promise<void>;
-  /** Ends what `prepare` has left for `run`; the executor can be used again. */
+  /** Frees what `prepare` has kept for `run`; the executor can be used again. */
   release?(): Promise<void>;
 }
 
-/** Events of a job: those of its worker, and those of the worker itself. */
+/** Events of a job: those its worker sends, and those about the worker. */
 export type ExecutorEvent =
   | (JobEvent & { readonly worker?: string })
-  /** A worker has taken the job; its name says where that runs. */
+  /** A worker has taken the job; its name identifies where it runs. */
   | { readonly event: 'assigned'; readonly worker: string }
-  /** The worker was lost; another one starts the run again. */
+  /** The worker was lost; another one retries the run. */
   | { readonly event: 'retried'; readonly attempt: number; readonly message: string }
   /** Given up after too many lost workers. */
   | { readonly event: 'lost'; readonly message: string };
 
-/** What has become of a sweep. */
+/** The outcome of a sweep. */
 export interface SweepOutcome {
-  /** Every finished run, those of before included, in the order of records and seeds. */
+  /** Every finished run, including earlier ones, in order of experiments and seeds. */
   readonly runs: readonly Run[];
-  /** Runs that diverged, before or now. They are among the failures, and are not trained again. */
+  /** Runs that diverged, earlier or now. They are included in `failures`, and are not retrained. */
   readonly diverged: readonly Run[];
   readonly failures: readonly { readonly job: RunJob; readonly message: string }[];
-  /** The number of runs that are not finished because the sweep was stopped. */
+  /** The number of runs left unfinished because the sweep was stopped. */
   readonly open: number;
   readonly engine: JobEngine;
 }
 
 /** Callbacks of a sweep. */
 export interface SweepWatch {
-  /** Stops the sweep. Default: in a cell of our kernel the cell's own signal, elsewhere none. */
+  /** Stops the sweep. Default: the cell's own signal in a cell of our kernel, otherwise none. */
   readonly signal?: AbortSignal;
-  /** Called once, before the first run: how runs are executed, the jobs, and runs finished before. */
+  /** Called once, before the first run, with how runs are executed, the jobs, and the runs finished earlier. */
   readonly onPlan?: (plan: {
     readonly engine: JobEngine;
     readonly jobs: readonly RunJob[];
@@ -82,11 +82,11 @@ export interface SweepWatch {
 }
 
 /**
- * Runs experiments with several seeds each, in processes of their own.
+ * Runs each experiment with several seeds, in separate processes.
  *
  * Results depend on experiment, seed, precision, threads and the table of algorithms. These are fixed before the first run
- * and shared by all, so neither the number of workers nor the order of runs nor an interruption changes a result. Runs in
- * `logDir` that are finished and agree in everything but the table are not repeated; unfinished ones are resumed.
+ * and shared by all, so neither the number of workers nor the order of runs nor an interruption changes a result. Finished
+ * runs in `logDir` that match in everything but the table are not repeated; unfinished ones are resumed.
  *
  * @throws RunError if a folder cannot be read or written, or no worker can be started
  */
@@ -107,7 +107,7 @@ async function execute(
   executor: Executor,
   { signal: given, onPlan, onEvent, onRun }: SweepWatch,
 ): Promise<SweepOutcome> {
-  // In a cell the stop button is for the workers, too.
+  // In a notebook cell, the stop button also stops the workers.
   const signal = given ?? kernelHost()?.interruptSignal();
   const { experiments, mode, precision, xla, threads, dataDir } = plan;
   const logDir = resolve(plan.logDir);
@@ -184,7 +184,7 @@ function isRunOf({ experiment, seed, engine }: RunJob, run: Run): boolean {
   return isSameRun(run, { experiment, seed, ...engine });
 }
 
-/** Divides jobs by the runs of earlier sweeps: finished, diverged, still to do. */
+/** Sorts jobs by the runs of earlier sweeps: finished, diverged, still to do. */
 function divided(
   all: readonly RunJob[],
   before: readonly Run[],
@@ -217,25 +217,25 @@ function divided(
   return { done, jobs, diverged, failures };
 }
 
-/** Names a run within its sweep; runs of one record with other overrides have other names. */
+/** Names a run within its sweep. Different overrides of an experiment give different names. */
 function idOf({ name, scale = 'full', overrides = [] }: Experiment, seed: number): string {
   return [name, scale, ...overrides, seed].join('-');
 }
 
 /** Options of {@link localExecutor}. */
 export interface LocalOptions extends Pick<WorkerOptions, 'command'> {
-  /** The number of processes at the same time. */
+  /** The number of processes that run in parallel. */
   readonly workers: number;
-  /** How often a run is started again after its worker crashed. */
+  /** How often a run is retried after its worker crashed. */
   readonly retries: number;
-  /** Names of GPUs for `CUDA_VISIBLE_DEVICES`, given to the workers in turn; none where TensorFlow runs on the CPU. */
+  /** Names of GPUs for `CUDA_VISIBLE_DEVICES`, assigned to the workers in turn; empty if TensorFlow runs on the CPU. */
   readonly gpus?: readonly string[];
 }
 
 /**
- * Runs jobs in worker processes on this machine. A process takes one run after the other: of runs that differ in their seed
- * only, the first records and compiles for all. The process that prepared a sweep is the first to train, with what it has
- * recorded. A crash loses the epoch of one run.
+ * Runs jobs in worker processes on this machine. Each process executes one run after another; runs that differ only in their
+ * seed share the recording and compilation of the first. The process that prepared a sweep trains first and reuses its
+ * recordings. A crash loses at most the current epoch of one run.
  */
 export function localExecutor({ workers, retries, command, gpus = [] }: LocalOptions): Executor {
   const options = (worker: number, signal: AbortSignal | undefined): WorkerOptions => ({
@@ -301,10 +301,10 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
 }
 
 /**
- * How runs are to be executed, as a worker was asked to find out.
+ * The engine in a worker's final event of a prepare job.
  *
- * @throws InterruptedError if it was stopped
- * @throws RunError if it could not; says what it said
+ * @throws InterruptedError if the worker was stopped
+ * @throws RunError if the worker failed, with its message
  */
 export function preparedEngine(end: JobEvent | undefined): JobEngine {
   if (end?.event === 'prepared') return end.engine;
