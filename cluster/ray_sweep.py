@@ -1,15 +1,14 @@
 """Runs the jobs of a sweep on a Ray cluster; `cifar10-fast sweep --ray ADDRESS` starts this.
 
-Ray decides where a job runs, starts it again if its worker or node is lost, and reports its end. The job itself is this
-package's own command `worker`, which trains in a folder of its own on its node; the folder comes back through Ray, so nodes
-share no disk.
+Ray schedules each job, restarts it if its worker or node is lost, and reports its end. A job runs this package's own
+`worker` command, which trains in its own folder on its node. Ray sends the folder back, so nodes need no shared disk.
 
 Standard input, one JSON object per line:
   {"address": ..., "root": ..., "env": {...}, "retries": N, "gpus": N or null}    first
   {"jobs": [...]}                                           then any number of these; a job is what `worker` reads
-  and its end: finish, and stop the jobs that are still open
+  end of input: cancel the jobs that are still open and exit
 Standard output, JSON lines: {"event": "connected", ...}, {"event": "fatal", "message": ...}, and for each job the events of
-its worker, with {"job": id}; "assigned", "retried" and "lost" are from Ray.
+its worker, with {"job": id}; this script adds "assigned", "retried" and "lost".
 """
 
 import json
@@ -37,11 +36,11 @@ def fatal(message):
 
 
 class WorkerCrashed(Exception):
-    """The worker process ended without a last word. Ray begins the job again."""
+    """The worker process ended without a final event. Ray restarts the job."""
 
 
 class Progress:
-    """Keeps what workers say until the driver asks for it. An actor on the driver's own node."""
+    """Buffers the workers' messages until the driver fetches them. An actor on the driver's own node."""
 
     def __init__(self):
         self.said = []
@@ -55,20 +54,20 @@ class Progress:
 
 
 def work(job, setup, progress):
-    """Does one job on whatever node this is; returns the worker's last word and the files of its folder."""
+    """Runs one job on the node that Ray chose; returns the worker's final event and the files of its folder."""
     import ray
 
-    def tell(message):
-        # Progress may be lost, a run not.
+    def report(message):
+        # Not awaited: losing progress is harmless.
         progress.put.remote(job["id"], message)
 
-    # Where this package lies on the node, if not where it lies beside the driver.
+    # The package's folder on this node; default: the driver's path.
     root = os.environ.get("CIFAR10_FAST_HOME", setup["root"])
     node = os.environ.get("CIFAR10_FAST_NODE") or shutil.which("node") or "node"
-    # Ray sets numbers of threads of its own, and would have them win.
+    # Without this, Ray's own *NUM_THREADS variables would win.
     env = {key: value for key, value in os.environ.items() if "NUM_THREADS" not in key}
     env.update(setup["env"])
-    # Killed tasks of this node could not take theirs away.
+    # Tasks that were killed on this node have left their folders behind.
     prefix = "cifar10-fast-ray-"
     for name in os.listdir(tempfile.gettempdir()):
         owner = name.removeprefix(prefix).split("-")[0]
@@ -76,7 +75,7 @@ def work(job, setup, progress):
             shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
     folder = tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-")
     try:
-        tell({"event": "assigned", "worker": ray.util.get_node_ip_address() + "/" + ray.get_runtime_context().get_node_id()[:6]})
+        report({"event": "assigned", "worker": ray.util.get_node_ip_address() + "/" + ray.get_runtime_context().get_node_id()[:6]})
         with tempfile.TemporaryFile() as stderr:
             try:
                 child = subprocess.Popen(
@@ -89,12 +88,12 @@ def work(job, setup, progress):
             try:
                 text = json.dumps({**job, "logDir": folder}) if job["kind"] == "run" else json.dumps(job)
                 try:
-                    # Left open: the worker stops when it closes, and so when this process dies.
+                    # Left open: the worker stops when its stdin closes, and thus when this process dies.
                     child.stdin.write(text.encode() + b"\n")
                     child.stdin.flush()
                 except BrokenPipeError:
                     pass
-                told = 0.0
+                last_report = 0.0
                 for line in child.stdout:
                     try:
                         message = json.loads(line)
@@ -103,13 +102,13 @@ def work(job, setup, progress):
                         continue
                     if event in ENDS:
                         last = message
-                        # It would wait for another job.
+                        # The worker would now wait for another job.
                         break
-                    elif event != "progress" or time.monotonic() - told >= 2:
-                        told = time.monotonic()
-                        tell(message)
+                    elif event != "progress" or time.monotonic() - last_report >= 2:
+                        last_report = time.monotonic()
+                        report(message)
             finally:
-                # Cancelled, or anything else: let the step end, then insist.
+                # Also after a cancellation or an error: let the step end, then kill the worker.
                 child.stdin.close()
                 try:
                     child.wait(30)
@@ -134,9 +133,9 @@ def work(job, setup, progress):
 
 
 def keep(log_dir, name, files):
-    """Puts a run's files into a new folder of log_dir, whole or not at all; what is there is not touched.
+    """Writes a run's files into a new folder of log_dir, atomically; existing files are not touched.
 
-    A name that would lead out of the folder is an error.
+    A name or path that leads out of the folder is a ValueError.
     """
     if name in ("", ".", "..") or name != os.path.basename(name):
         raise ValueError(f"a run cannot be kept under the name {name!r}")
@@ -165,14 +164,14 @@ def keep(log_dir, name, files):
 
 
 def connect(address):
-    """Joins the cluster at an address, as Ray knows it: HOST:PORT, auto, or ray://HOST:PORT."""
+    """Connects to the cluster at a Ray address: HOST:PORT, auto, or ray://HOST:PORT."""
     try:
         import ray
     except ImportError as error:
         fatal(f"this Python ({sys.executable}) has no Ray: {error}")
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        # Ray itself tries for half a minute, and then says much.
+        # Ray itself tries for half a minute, and its message is long.
         try:
             socket.create_connection((host.strip("[]"), int(port)), 5).close()
         except OSError as error:
@@ -225,11 +224,11 @@ class Sweep:
             self.ray.wait(list(self.open), num_returns=len(self.open), timeout=60)
 
     def pass_on(self):
-        """Prints what the workers of open jobs have said since the last time."""
+        """Prints the messages of the open jobs' workers since the last call."""
         try:
             said = self.ray.get(self.progress.take.remote(), timeout=30)
         except Exception:
-            return  # The actor is being started again; what it held was progress only.
+            return  # The actor is restarting; only progress is lost.
         running = {job["id"] for job in self.open.values()}
         for job, message in said:
             if job not in running:
@@ -241,7 +240,7 @@ class Sweep:
             say({"job": job, **message})
 
     def finish(self, ref):
-        """Keeps the run of a job that has ended, and prints its last word."""
+        """Stores the run of a job that has ended, and prints its final event."""
         job = self.open.pop(ref)
         try:
             last, files = self.ray.get(ref)
@@ -258,7 +257,7 @@ class Sweep:
 
 
 def requests_of(inbox, must_wait):
-    """Requests that have come, None where standard input has ended; waits for the first one if `must_wait`."""
+    """Pending requests; None stands for the end of standard input. Waits for the first one if `must_wait`."""
     try:
         yield inbox.get(block=must_wait)
         while True:

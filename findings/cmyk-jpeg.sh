@@ -1,8 +1,8 @@
 #!/bin/bash
-# One CMYK JPEG without a profile, read by Pillow 13 and sharp 0.35 (libvips): blues differ by 98 of 255.
+# The same CMYK JPEG without a profile, decoded by Pillow 13 and by sharp 0.35 (libvips): blues differ by 98 of 255.
 #
-# A good guess: two decoders of one JPEG differ by a level or two. Pillow takes the complement of each ink, so (30, 40, 220) that it
-# wrote comes back; libvips converts by a built-in profile of a printing press, which has no such blue.
+# Expected: two decoders of the same JPEG differ by a level or two. Pillow inverts each ink, so the (30, 40, 220) that it wrote
+# comes back; libvips converts with a built-in printing-press profile, which has no such blue.
 set -euo pipefail
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

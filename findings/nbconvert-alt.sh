@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# nbconvert's HTML has no way to describe a picture from the notebook.
+# nbconvert's HTML export cannot take a picture's alt text from the notebook.
 #
-# Every <img> of an output gets alt="No description has been provided for this image" after the page is made, whatever the
-# output says: "alt" in its metadata for the mime type, and its text/plain, are not read. A template of one's own is the way.
+# Every <img> of an output gets alt="No description has been provided for this image" after the page is made. "alt" in the
+# metadata of the MIME type and the output's text/plain are ignored. A custom template is the workaround.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# An object literal with a getter and a setter of one name is a slow object in V8; the same object by defineProperty is fast.
+# An object literal with a getter and a setter of the same name has slow properties in V8; with defineProperty, they are fast.
 #
-# `{ get a() {…}, set a(v) {…} }` adds the accessors one after the other, and the second makes a dictionary of the object.
-# Object.defineProperty adds both at once. Reading and assigning then differ by a factor of about twelve.
+# `{ get a() {…}, set a(v) {…} }` adds the accessors one after the other, and the second turns the object into a dictionary.
+# Object.defineProperty adds both at once. Reads and assignments differ by a factor of about twelve.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -19,7 +19,7 @@ const round = (object) => {
   for (let i = 0; i < 5e6; i++) object.a += i;
 };
 const time = (object) => {
-  // A function of its own, as each has its own feedback.
+  // A separate function for each object, because each function has its own type feedback.
   const run = new Function('object', `(${round})(object)`);
   const start = performance.now();
   run(object);

@@ -2,8 +2,8 @@
 # In node-addon-api, terminating a worker thread aborts the whole process if an AsyncWorker of that thread settles a promise.
 #
 # Node calls the completion of queued work while it tears the thread down. Settling the promise fails there, node-addon-api
-# throws, cannot hand the error to JavaScript either, and throws again where nobody catches: terminate, SIGABRT. This is the
-# default; defining NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS lets the process live.
+# throws, cannot pass the error to JavaScript either, and throws again where nothing catches it: terminate, SIGABRT. This is the
+# default; with NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS defined, the process survives.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

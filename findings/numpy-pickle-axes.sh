@@ -1,8 +1,9 @@
 #!/bin/bash
 # An array whose axes are permuted in memory, pickled at protocol 5 by NumPy 2.4: NumPy 2.2 cannot read it.
 #
-# A good guess: NumPy 2.x reads what NumPy 2.x has pickled, as pickles of most arrays show. A view such as images.transpose(0, 3, 1, 2)
-# calls numpy._core.numeric._frombuffer with a fifth argument, which the function of NumPy 2.2 does not take. Protocol 4 is read.
+# Expected: every NumPy 2.x reads what another NumPy 2.x has pickled, as it does for most arrays. The pickle of a view such as
+# images.transpose(0, 3, 1, 2) calls numpy._core.numeric._frombuffer with a fifth argument, which NumPy 2.2 does not accept.
+# Protocol 4 works.
 set -euo pipefail
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# plotly.js 4 puts a button "Share chart..." on every figure, which sends its data to cloud.plotly.com once a dialog is confirmed.
+# plotly.js 4 adds a "Share chart..." button to every figure, which uploads its data to cloud.plotly.com after a confirmation.
 #
 # In 3.7 there is no such button unless the configuration asks for it. Since 4.0 `showSendToCloud` is true by default, and
 # `plotlyServerURL` is Plotly's: pages whose data must not leave the machine need `showSendToCloud: false`. The release notes do not

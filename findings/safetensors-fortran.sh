@@ -1,8 +1,8 @@
 #!/bin/bash
-# safetensors.numpy.save_file of a transposed array: 0.7.0 writes its numbers, 0.8.0 writes its memory under its shape.
+# safetensors.numpy.save_file of a transposed array: 0.7.0 writes its values in order, 0.8.0 writes its memory unchanged.
 #
-# A good guess: the file holds what the array holds, or there is an error. It is so in 0.7.0. In 0.8.0 the numbers come back in
-# another order, and nothing is said. np.ascontiguousarray before saving helps.
+# Expected: the file holds the array's values, or there is an error. 0.7.0 does this. With 0.8.0 the values come back in another
+# order, without an error. np.ascontiguousarray before saving avoids it.
 set -euo pipefail
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

@@ -1,8 +1,8 @@
 #!/bin/bash
 # sharp 0.35: png({ effort: 10 }) keeps 256 colours of a picture that has 4,096; png({ compressionLevel: 9 }) keeps all.
 #
-# A good guess: PNG is lossless, and an "effort" of the encoder trades time for bytes, as it does for WebP and AVIF in the same
-# library. For PNG it is the effort of the quantiser, and asking for it asks for a palette.
+# Expected: PNG is lossless, and the encoder's "effort" trades time for bytes, as it does for WebP and AVIF in the same library.
+# For PNG it is the effort of the quantiser, and setting it enables the palette.
 set -euo pipefail
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# TensorFlow on a CPU without oneDNN's bf16: the kernel gradient of a bf16 convolution counts 1,024 ones as 512.
+# TensorFlow on a CPU without oneDNN's bf16: the kernel gradient of a bf16 convolution sums 1,024 ones to 512.
 #
-# A good guess: bf16 operations multiply in 16 bits and add up in fp32, as on GPUs, so a sum of ones is exact up to one rounding.
-# The forward convolution, the matrix product and the plain sum do that. The kernel gradient adds up partial sums in bf16, whose steps are
-# larger than what is added from 256 on: 1,024 ones give 512, 4,096 give 1,536. Batch times pixels of the map decides, so ordinary
-# training is past it: 16 images of 8x8. Random values hide it as 2 % of noise. oneDNN serves bf16 from AVX-512 on; older
-# processors, and TF_ENABLE_ONEDNN_OPTS=0 anywhere, take this path without a warning.
+# Expected: bf16 operations multiply in 16 bits and accumulate in fp32, as on GPUs, so a sum of ones is exact up to one rounding.
+# The forward convolution, the matrix product and the plain sum do that. The kernel gradient accumulates partial sums in bf16,
+# whose spacing exceeds the addends above 256: 1,024 ones give 512, 4,096 give 1,536. The number of terms is the batch size times
+# the pixels of the map, so ordinary training is affected: 16 images of 8x8 have 1,024. Random values hide the error as 2 % of
+# noise. oneDNN serves bf16 from AVX-512 on; older processors, and TF_ENABLE_ONEDNN_OPTS=0 anywhere, take this path without a
+# warning.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -15,7 +16,7 @@ cat >"$folder/ones.py" <<'PY'
 import sys
 import tensorflow as tf
 
-# How many threads share the sum changes how wrong it is.
+# The error depends on the number of threads that share the sum.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 bf16 = tf.bfloat16
 

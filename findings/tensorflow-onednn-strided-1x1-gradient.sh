@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # TensorFlow with oneDNN on AVX2: the kernel gradient of a 1x1 convolution with a stride is wrong for fewer than eight input channels.
 #
-# A good guess: with and without oneDNN differ by rounding. Here the gradient is finite and off by more than half, as in the first shortcut
-# of a residual network that reads RGB. It is right at stride 1, for eight channels, and with TF_ENABLE_ONEDNN_OPTS=0. oneDNN writes past
-# its workspace (https://github.com/uxlfoundation/oneDNN/issues/6035), so the size of the images decides whether it shows: for three
-# channels it does at 32x32, not at 16x16. tf-nightly 2.23.0.dev20261026 is as wrong.
+# Expected: results with and without oneDNN differ only by rounding. Here the gradient is finite but off by more than half, as in
+# the first shortcut of a residual network that reads RGB. It is right at stride 1, for eight channels, and with
+# TF_ENABLE_ONEDNN_OPTS=0. oneDNN writes past its workspace (https://github.com/uxlfoundation/oneDNN/issues/6035), so the image
+# size decides whether the error shows: for three channels it does at 32x32, not at 16x16. tf-nightly 2.23.0.dev20261026 has the
+# same fault.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

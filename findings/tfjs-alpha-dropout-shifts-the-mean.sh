@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# TF.js's alphaDropout changes the mean of its input; the layer exists to keep it.
+# TF.js's alphaDropout changes the mean of its input, which the layer exists to preserve.
 #
-# Dropped elements become +1.758 (before scaling) where the paper and Keras have -1.758, so that the mean of standard normal
+# Dropped elements become +1.758 (before scaling) where the paper and Keras have -1.758, so the mean of standard normal
 # input moves from 0 to 0.91 at a rate of 0.3.
 set -euo pipefail
 folder=$(mktemp -d)

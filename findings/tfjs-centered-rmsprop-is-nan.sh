@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Centered RMSProp in TF.js makes a weight NaN in the first step if its gradient is zero.
 #
-# It divides by sqrt(ms - (mg^2 + epsilon)) where the rule has sqrt(ms - mg^2 + epsilon): below zero wherever the variance of a
-# gradient is less than epsilon. Rows of an embedding that a batch does not use, and dead ReLUs, have such gradients.
+# It divides by sqrt(ms - (mg^2 + epsilon)) where the rule has sqrt(ms - mg^2 + epsilon): the radicand is negative if the variance
+# of a gradient is less than epsilon. Embedding rows that a batch does not use and dead ReLUs have such gradients.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

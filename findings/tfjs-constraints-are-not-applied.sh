@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# TF.js applies no constraint to a weight that is trained.
+# TF.js does not apply weight constraints during training.
 #
-# kernelConstraint and its kin take effect in setWeights(), not after an optimiser's step: Keras applies them after each.
+# kernelConstraint and its relatives take effect in setWeights() but not after an optimiser step. Keras applies them after each.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

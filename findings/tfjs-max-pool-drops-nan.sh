@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Max pooling of TF.js on the CPU leaves NaN out: a window of four NaN becomes -Infinity, and one of 1, NaN, 2, 3 becomes 3.
-# tf.max of the same numbers is NaN. A network that diverges before a pooling looks sound behind it.
+# TF.js's max pooling on the CPU ignores NaN: a window of four NaNs becomes -Infinity, and one of 1, NaN, 2, 3 becomes 3.
+# tf.max of the same numbers is NaN. A network that diverges before a pooling layer looks sound after it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A tf.layers.dropout with a seed drops the same elements in every step.
 #
-# In Keras the seed starts a sequence of masks. In TF.js it makes one mask, which all batches and epochs get: the units that it
+# In Keras the seed starts a sequence of masks. In TF.js it makes one mask, which all batches and epochs share: the units that it
 # drops are never trained.
 set -euo pipefail
 folder=$(mktemp -d)

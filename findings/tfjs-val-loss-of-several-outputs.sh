@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# TF.js reports as val_loss of a model with several outputs the loss of its first output alone.
+# For a model with several outputs, TF.js reports the loss of the first output alone as val_loss.
 #
-# `loss` is the sum over the outputs, as in Keras; `val_loss` and what evaluate() returns first is the first output's loss, and
-# the names that follow are shifted: val_OUTPUT_loss of the first output is the running sum. Early stopping watches val_loss.
+# `loss` is the sum over the outputs, as in Keras. `val_loss`, and the first value of evaluate(), is the first output's loss. The
+# names after it are shifted: val_OUTPUT_loss of the first output holds the sum. Early stopping watches val_loss.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# In tslab a variable that two cells use is two variables.
+# In tslab, a variable that two cells use becomes two variables.
 #
-# A cell runs as a CommonJS module: a function reads the variable of its own cell, and an assignment of a later cell goes to a
-# property of `exports`. So a function never sees what a later cell assigns, and the next call that assigns undoes it.
+# A cell runs as a CommonJS module: a function reads the variable of its own cell, and an assignment in a later cell goes to a
+# property of `exports`. So a function never sees what a later cell assigns, and its next assignment overwrites it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# TypeScript writes a declaration file that does not compile, for an exported `var` that stands in a block.
+# For an exported `var` that is declared inside a block, TypeScript writes a declaration file that does not compile.
 #
 # `if (…) { var x = 2 } export { x }` is valid: `var` belongs to the module. The compiler reports nothing and exports x in
-# JavaScript; in the .d.ts it writes `export { x };` and no declaration of x. Whoever imports it gets an error in a file that
-# nobody wrote, or, with skipLibCheck, an x of type any without a word. Seen in 6.0.3 and 7.0.2.
+# JavaScript; in the .d.ts it writes `export { x };` and no declaration of x. An importer gets an error in a generated file or,
+# with skipLibCheck, silently an x of type any. Seen in 6.0.3 and 7.0.2.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -22,11 +22,11 @@ for name in typescript6 typescript7; do
   node "$tsc" --ignoreConfig --declaration --module nodenext --target es2022 --outDir out made.ts
   echo "declarations: $(cat out/made.d.ts)"
   [[ $(cat out/made.d.ts) == 'export { x };' ]] || { echo 'changed: x is declared'; exit 1; }
-  if told=$(node "$tsc" --ignoreConfig --noEmit --strict --module nodenext user.ts); then
+  if errors=$(node "$tsc" --ignoreConfig --noEmit --strict --module nodenext user.ts); then
     echo 'changed: the declaration file compiles'
     exit 1
   fi
-  echo "a user: $told"
+  echo "a user: $errors"
   node "$tsc" --ignoreConfig --noEmit --strict --skipLibCheck --module nodenext user.ts
   echo 'a user with skipLibCheck: a number is taken for a string, no error'
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # vitest 4.1.12: `--exclude` on the command line adds to the configuration's `exclude`. In a project that has an `exclude` of
-# its own, the flag has no effect, and vitest does not say so: the files run.
+# its own, the flag has no effect, without a warning: the files run.
 # Expected: the flag excludes the files in both cases. Prints what is listed, and fails if that changes.
 set -euo pipefail
 folder=$(mktemp -d)

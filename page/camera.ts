@@ -4,12 +4,12 @@ export interface Camera {
 }
 
 /**
- * Shows the camera in a video element: the one at the back, where there are two.
+ * Shows the camera in a video element. Prefers the rear camera.
  *
- * @throws Error that says what to do if there is none, or the page may not use it
+ * @throws Error if there is no camera or the page may not use it; the message says what to do
  */
 export async function startCamera(video: HTMLVideoElement): Promise<Camera> {
-  // Pages from other places than this machine have it only over HTTPS.
+  // Undefined for pages that come from another machine without HTTPS.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (devices === undefined) {
     throw new Error(

@@ -9,18 +9,18 @@ describe('strongest', () => {
     data: Float32Array.from([1, -9, 0, 4, 2, 3, 0, 0]),
   };
 
-  test('the channels of the largest mean square, in their order, as shares of the largest value', () => {
+  test('returns the channels with the largest mean square, by index, as shares of the largest value', () => {
     expect(strongest(activation, 2)).toEqual([
       { index: 1, shares: Float32Array.of(0, 0.75) },
       { index: 3, shares: Float32Array.of(1, 0) },
     ]);
   });
 
-  test('all, where there are fewer', () => {
+  test('returns all channels if there are fewer', () => {
     expect(strongest(activation, 16).map(({ index }) => index)).toEqual([0, 1, 2, 3]);
   });
 
-  test('nothing is no division by zero', () => {
+  test('an activation of zeros does not divide by zero', () => {
     const dead = { ...activation, data: new Float32Array(8) };
     expect(strongest(dead, 1)[0].shares).toEqual(Float32Array.of(0, 0));
   });

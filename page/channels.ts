@@ -1,6 +1,6 @@
 import type { Activation } from './network';
 
-/** A channel of an activation, as shares 0..1 of the largest value among those that are shown with it. */
+/** A channel of an activation, as shares 0..1 of the largest value among the channels shown with it. */
 export interface Channel {
   readonly index: number;
   /** `[H,W]` */
@@ -8,7 +8,7 @@ export interface Channel {
 }
 
 /**
- * The channels of `[1,H,W,C]` with the largest mean square, in their order; what is negative counts as 0, as after a ReLU.
+ * The channels of `[1,H,W,C]` with the largest mean square, by index. Negative values count as 0, as after a ReLU.
  */
 export function strongest({ shape, data }: Activation, count: number): Channel[] {
   const channels = shape[3];

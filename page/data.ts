@@ -1,25 +1,25 @@
 import type { PageAbout } from '../src/export/page-about';
 
-/** What `cifar10-fast page` puts into the page. */
+/** The data that `cifar10-fast page` embeds in the page. */
 export interface PageData {
   readonly about: PageAbout;
   /** The content of a graph model's `model.json`. */
   readonly model: GraphModelJson;
   readonly weights: ArrayBuffer;
-  /** Of the test images `[N,C]`, each row to a scale of its own. */
+  /** Features of the test images, `[N,C]`; each row has its own scale. */
   readonly features: Int8Array;
   /** The test images, {@link PageAbout.test.columns} in a row. */
   readonly sheet: Blob;
 }
 
-/** The parts of `model.json` that TF.js wants by name. */
+/** The parts of `model.json` that TF.js takes by name. */
 export interface GraphModelJson {
   readonly modelTopology: object;
   readonly signature: object;
   readonly weightsManifest: readonly { readonly weights: readonly object[] }[];
 }
 
-/** Reads the data from the page, and removes their text from it. */
+/** Reads the embedded data and removes its elements from the page. */
 export function readData(): PageData {
   return {
     about: JSON.parse(take('about')) as PageAbout,

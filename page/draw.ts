@@ -2,20 +2,20 @@ import { strongest } from './channels';
 import type { Activation } from './network';
 import { contextOf, side } from './picture';
 
-/** Channels of a stage that are shown, and how many in a row. */
+/** Number of channels shown per stage, and per row. */
 const shownChannels = 16;
 const perRow = 8;
 
-/** Pixels of the screen for the side of a channel's map, and between two maps. */
+/** Side of a channel's map and gap between two maps, in pixels of the canvas. */
 const mapSide = 64;
 const gap = 4;
 
-/** The element of the page with this name; the page has all that are asked for. */
+/** The page's element with this id, which must exist. */
 export function element(id: string): HTMLElement {
   return document.getElementById(id) as HTMLElement;
 }
 
-/** Adds a new element. */
+/** Appends a new element. */
 export function append<K extends keyof HTMLElementTagNameMap>(
   to: HTMLElement,
   tag: K,
@@ -40,7 +40,7 @@ export function drawPixels(canvas: HTMLCanvasElement, pixels: Uint8Array): void 
   contextOf(canvas).putImageData(image, 0, 0);
 }
 
-/** Draws a picture as a whole, and shades what lies outside its middle square. */
+/** Draws a whole picture and shades everything outside its middle square. */
 export function drawPreview(
   canvas: HTMLCanvasElement,
   picture: CanvasImageSource,
@@ -68,7 +68,7 @@ export function drawPreview(
   context.strokeRect(squareLeft + 1, squareTop + 1, square - 2, square - 2);
 }
 
-/** Ten bars, in the order of the classes; made at the first call and changed by the next ones. */
+/** Draws ten bars, in the order of the classes. The first call creates them, later calls update them. */
 export function drawBars(classes: readonly string[], probabilities: Float32Array): void {
   const list = element('bars');
   if (list.childElementCount === 0) {
@@ -91,7 +91,7 @@ export function drawBars(classes: readonly string[], probabilities: Float32Array
   element('verdict').textContent = `${word}${classes[top]}`;
 }
 
-/** The strongest channels of each stage as maps, bright where the activation is large. */
+/** Draws the strongest channels of each stage as maps, in the colours of the theme. */
 export function drawStages(stages: readonly Activation[]): void {
   const box = element('stages');
   while (box.childElementCount < stages.length) {
@@ -136,7 +136,7 @@ function drawMaps(
   });
 }
 
-/** 256 colours `[256,4]` from the ground of a map to its brightest or darkest, by the theme. */
+/** 256 colours `[256,4]` from a map's background to its largest value: bright in the dark theme, dark in the light one. */
 function rampOf(isDark: boolean): Uint8ClampedArray {
   const stops = isDark
     ? [[30, 33, 40], [32, 74, 135], [72, 158, 232], [232, 246, 255]] // prettier-ignore

@@ -8,7 +8,7 @@ import type { Answer, Network } from './network';
 import { crop, decode, side } from './picture';
 import { nearest } from './similar';
 
-/** Test images that are offered, and that are shown as most alike. */
+/** Number of test images offered, and of most similar ones shown. */
 const offered = 20;
 const neighbours = 12;
 
@@ -17,14 +17,14 @@ const video = element('video') as HTMLVideoElement;
 const file = element('file') as HTMLInputElement;
 const cameraButton = element('camera') as HTMLButtonElement;
 
-/** What the page works with once it has started. */
+/** The state of the page after start-up. */
 interface Started {
   readonly data: PageData;
   readonly network: Network;
   readonly sheet: ImageBitmap;
 }
 
-/** Counts what was asked for: an answer to something older is not shown. */
+/** Number of the latest request; the answer to an older one is not shown. */
 let asked = 0;
 let camera: Camera | undefined;
 let shown: Answer | undefined;
@@ -35,13 +35,13 @@ function showProblem(error: unknown): void {
   box.textContent = error instanceof Error ? error.message : String(error);
 }
 
-/** Runs what a button or a drop asked for; its error is shown in the page. */
+/** Runs a user's action and shows its error in the page. */
 function handle(action: () => Promise<void>): void {
   showProblem(undefined);
   action().catch(showProblem);
 }
 
-/** Classifies pixels `[32,32,3]` and shows what comes out, unless something newer was asked for. */
+/** Classifies pixels `[32,32,3]` and shows the result, unless there is a newer request. */
 async function show(
   { data, network, sheet }: Started,
   pixels: Uint8Array,
@@ -68,7 +68,7 @@ async function show(
     `${network.backend}, ${answer.milliseconds.toFixed(0)} ms for this picture. ${network.refused.join(' ')}`;
 }
 
-/** A test image as a button that classifies it. */
+/** Adds a test image as a button that classifies it. */
 function addThumbnail(to: HTMLElement, started: Started, index: number): void {
   const { classes, test } = started.data.about;
   const button = append(to, 'button', 'thumbnail');
@@ -112,7 +112,7 @@ async function showFile(started: Started, picture: File | undefined): Promise<vo
   bitmap.close();
 }
 
-/** Begins something new: what was asked for before is not shown any more, and the camera is off. */
+/** Starts a new request: answers to earlier ones are not shown, and the camera is off. */
 function begin(): number {
   asked += 1;
   camera?.stop();
@@ -122,7 +122,7 @@ function begin(): number {
   return asked;
 }
 
-/** Classifies what the camera shows, one frame after the other, until something else is asked for. */
+/** Classifies camera frames one after the other until the next request. */
 async function watchCamera(started: Started): Promise<void> {
   const turn = begin();
   const isWatched = (): boolean => turn === asked;
@@ -136,7 +136,7 @@ async function watchCamera(started: Started): Promise<void> {
   cameraButton.textContent = 'Stop the camera';
   try {
     while (isWatched()) {
-      // A phone that is turned changes the video's sides.
+      // Turning a phone swaps the video's width and height.
       const size = { width: video.videoWidth, height: video.videoHeight };
       drawPreview(preview, video, size);
       await show(started, crop(video, size), { truth: 'camera', turn });
@@ -152,7 +152,7 @@ function listen(started: Started): void {
   element('choose').addEventListener('click', () => file.click());
   file.addEventListener('change', () => {
     handle(() => showFile(started, file.files?.[0]));
-    // The same file may be chosen again.
+    // Lets the user choose the same file again.
     file.value = '';
   });
   cameraButton.addEventListener('click', () => {

@@ -17,11 +17,11 @@ export interface Activation {
   readonly data: Float32Array;
 }
 
-/** What a network makes of an image. */
+/** The network's output for an image. */
 export interface Answer {
   /** `[10]` */
   readonly probabilities: Float32Array;
-  /** `[C]`, what the head reads. */
+  /** `[C]`, the input of the head. */
   readonly features: Float32Array;
   readonly stages: readonly Activation[];
   readonly milliseconds: number;
@@ -29,9 +29,9 @@ export interface Answer {
 
 /** A network that is ready to classify. */
 export interface Network {
-  /** As in `WebGPU`. */
+  /** For example `WebGPU`. */
   readonly backend: string;
-  /** Why faster backends are not used, a sentence each. */
+  /** Why faster backends are not used, one sentence each. */
   readonly refused: readonly string[];
   /** @param pixels `[32,32,3]`, 0..255 */
   classify(pixels: Uint8Array): Promise<Answer>;
@@ -43,11 +43,11 @@ const backends = [
   { id: 'wasm', title: 'WebAssembly' },
 ] as const;
 
-/** Scores that differ by more come from a backend that computes something else. */
+/** A backend whose scores are off by more than this is not used. */
 const tolerance = 1e-3;
 
 /**
- * Opens the network on the first backend that starts and gives the scores that this image is known to have.
+ * Opens the network on the first backend that starts and reproduces the known scores of this image.
  *
  * @param first the first test image `[32,32,3]`
  * @param only the one backend to try; default: WebGPU, then WebAssembly
@@ -58,7 +58,7 @@ export async function openNetwork(
   first: Uint8Array,
   only?: string | null,
 ): Promise<Network> {
-  // One program for every browser: threads would need a server that isolates the page.
+  // One binary for every browser: threads would need a server that isolates the page.
   env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
   setWasmPaths({
     'tfjs-backend-wasm.wasm': wasm,
@@ -87,7 +87,7 @@ export async function openNetwork(
   );
 }
 
-/** Whether WebGPU has something to compute on; a browser can have the one without the other. */
+/** Whether WebGPU has an adapter to compute on; a browser can have WebGPU without one. */
 async function hasAdapter(): Promise<boolean> {
   const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<object | null> } };
   return ((await gpu?.requestAdapter()) ?? null) !== null;

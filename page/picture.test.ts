@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { onWhite } from './picture';
 
-test('opaque pixels stay, transparent ones are white, others half a step below what they are on white', () => {
+test('keeps opaque pixels, makes transparent ones white and puts others half a step below their blend with white', () => {
   const pixels = [
     [10, 20, 30, 255],
     [10, 20, 30, 0],

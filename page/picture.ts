@@ -1,14 +1,14 @@
 import { mostBytes, mostPixels, pictureFormat, refusalOf } from '../src/export/picture-format';
 import { middleSquare, resizeSquare } from '../src/export/resize';
 
-/** The side of what a network sees. */
+/** Side of the network's input, in pixels. */
 export const side = 32;
 
 /**
  * Decodes a picture as a viewer shows it: the first frame, turned as its EXIF orientation says, in sRGB.
  *
  * @param name for errors
- * @throws Error if it is in another format than PNG, JPEG, WebP or GIF, is too large, or is damaged; as `predict` says it
+ * @throws Error if it is not PNG, JPEG, WebP or GIF, is too large, or is damaged; the messages are those of `predict`
  */
 export async function decode(file: Blob, name: string): Promise<ImageBitmap> {
   if (file.size > mostBytes) throw new Error(`${name} is larger than 256 MiB.`);
@@ -30,8 +30,8 @@ export async function decode(file: Blob, name: string): Promise<ImageBitmap> {
 }
 
 /**
- * What a network sees of a picture: its middle square, on white, by the rule of `predict`. Only canvases as high as a row of
- * the result are made, as browsers limit their area.
+ * The network's input for a picture: its middle square on white, resized as by `predict`. The canvas is only as high as one
+ * row of the result, because browsers limit a canvas's area.
  *
  * @returns `[32,32,3]`
  */
@@ -44,7 +44,7 @@ export function crop(
   canvas.width = square.side;
   canvas.height = Math.ceil(square.side / side) + 1;
   const context = contextOf(canvas, { willReadFrequently: true });
-  // One pixel is one pixel; the browser resizes nothing.
+  // Pixels are copied one to one; the browser must not resize.
   context.imageSmoothingEnabled = false;
   return resizeSquare(square.side, side, (from, to) => {
     const rows = to - from;
@@ -57,8 +57,8 @@ export function crop(
 }
 
 /**
- * Pixels `[...,4]` on white. libvips rounds down for `predict`, by half a step on average; a canvas keeps too little of
- * partly transparent pixels to round like it one by one, so half a step is taken off.
+ * Blends pixels `[...,4]` with white. libvips, which `predict` uses, rounds down, by half a step on average. A canvas stores
+ * partly transparent pixels too coarsely to round each one like libvips, so half a step is subtracted.
  */
 export function onWhite(data: Uint8ClampedArray): ArrayLike<number> {
   const out = Float32Array.from(data);
@@ -72,7 +72,7 @@ export function onWhite(data: Uint8ClampedArray): ArrayLike<number> {
   return out;
 }
 
-/** @throws Error if the browser gives no context */
+/** @throws Error if the browser returns no context */
 export function contextOf(
   canvas: HTMLCanvasElement,
   settings?: CanvasRenderingContext2DSettings,

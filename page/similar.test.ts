@@ -4,7 +4,7 @@ import { nearest } from './similar';
 describe('nearest', () => {
   const set = Int8Array.from([127, 0, 0, 10, 10, 0, -127, 0, 0, 0, 0, 0]);
 
-  test('by angle, whatever the lengths', () => {
+  test('ranks by angle, regardless of length', () => {
     const found = nearest(Float32Array.from([2, 2, 0]), set, 3);
     expect(found.map(({ index }) => index)).toEqual([1, 0, 3]);
     expect(found.map(({ cosine }) => cosine)).toEqual([
@@ -20,7 +20,7 @@ describe('nearest', () => {
     ]);
   });
 
-  test('features of nothing are like nothing, and no more come than there are', () => {
+  test('zero features have cosine 0 to every image, and there are no more neighbours than images', () => {
     const found = nearest(new Float32Array(3), set, 9);
     expect(found.map(({ cosine }) => cosine)).toEqual([0, 0, 0, 0]);
   });

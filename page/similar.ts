@@ -1,15 +1,15 @@
-/** An image of a set and how alike it is: the cosine of the angle between features, -1..1. */
+/** An image of a set and its similarity: the cosine of the angle between features, -1..1. */
 export interface Neighbour {
   readonly index: number;
   readonly cosine: number;
 }
 
 /**
- * The images whose features point most nearly the same way, the nearest first.
+ * The images whose features have the most similar direction, nearest first.
  *
  * @param features `[C]`
  * @param set `[N,C]`; each row may have a scale of its own
- * @param without an image that is left out: the one that is compared
+ * @param without index of an image to skip: the one being compared
  */
 export function nearest(
   features: Float32Array,

@@ -1,4 +1,4 @@
-/** The bundler puts a WebAssembly file into the program, as a `data:` address. */
+/** The bundler inlines a WebAssembly file as a `data:` URL. */
 declare module '*.wasm' {
   const address: string;
   export = address;

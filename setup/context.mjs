@@ -7,7 +7,7 @@ import { SetupError } from './output.mjs';
 import { readStamp } from './stamps.mjs';
 
 export const TENSORFLOW = '2.21.0';
-/** Raise it when setup/unpack.py takes other files out of the wheels. */
+/** Increment it when setup/unpack.py extracts other files from the wheels. */
 const UNPACKED = 1;
 
 function cacheFolder(env, cwd) {
@@ -40,7 +40,7 @@ function listsGpu() {
 }
 
 /**
- * CPU or CUDA: asked for now, asked for earlier in this checkout, or by nvidia-smi.
+ * Chooses CPU or CUDA: as requested now, as requested earlier in this checkout, or by what nvidia-smi lists.
  *
  * @returns variant ('cpu' or 'cuda') and decision, the stamp that remembers it
  */
@@ -73,9 +73,9 @@ export function makeContext(options, cwd = process.cwd()) {
     package: join(root, 'node_modules/@tensorflow/tfjs-node-gpu'),
     kernelspec: join(venv, 'share/jupyter/kernels/tslab'),
     batches: join(cache, 'cifar-10-batches-bin'),
-    // The tests set another version.
+    // Tests override the version.
     nodeVersion: process.env.KERNEL_SETUP_NODE ?? process.versions.node,
-    /** Name -> descriptor of the locks that are held. */
+    /** Name -> descriptor of each lock that is held. */
     locks: new Map(),
     /** Tools that were found, name -> { path, version }. */
     tools: new Map(),

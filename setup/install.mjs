@@ -25,7 +25,7 @@ import * as packages from './steps/packages.mjs';
 import * as tensorflow from './steps/tensorflow.mjs';
 import * as tools from './steps/tools.mjs';
 
-/** Every step after the tools, in order, as far as the options want it. */
+/** Every step after the tools that the options include, in order. */
 const stepsOf = ({ options }) => [
   packages,
   tensorflow,
@@ -44,7 +44,7 @@ function summary({ variant, options }) {
   return parts.join(', ');
 }
 
-/** Makes .setup/; a checkout of another user is an error with a repair. */
+/** Creates .setup/. @throws SetupError if the checkout cannot be written, for instance because another user owns it */
 function makeStamps({ root, stamps }) {
   try {
     mkdirSync(stamps, { recursive: true });
@@ -57,7 +57,7 @@ function makeStamps({ root, stamps }) {
   }
 }
 
-/** Sets up what is missing. Each step leaves its stamp as its last act, so set-up may be killed at any time. */
+/** Sets up what is missing. Each step writes its stamp last, so set-up may be killed at any time. */
 export async function install(context) {
   const start = performance.now();
   const { root, stamps, scratch, decision, options } = context;
@@ -76,9 +76,9 @@ export async function install(context) {
   writeStamp(context, 'variant', decision);
   try {
     for (const step of stepsOf(context)) {
-      // From here on nothing else needs .venv, and pip has time until the last step.
+      // From here on nothing else needs .venv, so pip can run in the background until the last step.
       if (step === addons && options.jupyter && !jupyter.isDone(context)) jupyter.begin(context);
-      // Each looks again: another set-up may have done its work meanwhile.
+      // Checked again: another set-up may have completed the step meanwhile.
       if (!step.isDone(context)) await step.run(context);
     }
   } catch (error) {
@@ -88,7 +88,7 @@ export async function install(context) {
   print(`set up: ${summary(context)}, in ${secondsSince(start)} s`);
 }
 
-/** Prints what is missing and changes nothing; with `deep` compares and computes. @returns the exit code */
+/** Prints what is missing and changes nothing; `deep` also compares hashes and computes. @returns the exit code */
 export function check(context) {
   const missing = missingOf(context);
   if (missing.length > 0) {
@@ -115,7 +115,7 @@ export function check(context) {
   return 0;
 }
 
-/** Removes what set-up made: by name, and never the folder that CIFAR10_FAST_CACHE names with whatever else is in it. */
+/** Removes what set-up made, path by path: other files in the folder that CIFAR10_FAST_CACHE names stay. */
 export async function clean(context) {
   const { root, cache, stamps, venv, batches } = context;
   makeStamps(context);

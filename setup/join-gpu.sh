@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# Puts together what `npm run pack:gpu` has written: bash join.sh TARGET, in the folder of the parts. The parts may come one
-# after the other: each call says what is missing, and does the rest once all are there. Where NVIDIA's libraries are not
-# among the parts, those of this machine take their names, whatever their version. Needs bash, and xz or Python 3.
+# Unpacks the parts that `npm run pack:gpu` has written: bash join.sh TARGET, in the folder of the parts. The parts may arrive
+# one at a time: each call lists what is missing, and unpacks once all are there. Without NVIDIA's parts, this machine's NVIDIA
+# libraries are linked under the names that TensorFlow opens, whatever their version. Needs bash, and xz or Python 3.
 # Afterwards: source TARGET/env.sh, then node bench/gpu.mjs in TARGET/cifar10-fast.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -52,7 +52,7 @@ path=
 if [[ $has_nvidia == true ]]; then
   unpack nvidia
 else
-  # What TensorFlow asks for, and the folder of each.
+  # The libraries that TensorFlow opens, and the folder of each.
   site=$(python3 -c 'import os, nvidia; print(list(nvidia.__path__)[0])' 2>/dev/null) || site=/nonexistent
   mkdir -p -- "$target/nvidia"
   cp -R -- "$target/runtime/cuda_runtime" "$target/nvidia/"

@@ -1,12 +1,12 @@
-// Locks: one keeps two set-ups of a checkout apart, another two set-ups that fill the shared cache.
+// Locks: one excludes other set-ups of the checkout, another excludes other set-ups that fill the shared cache.
 import { closeSync, openSync } from 'node:fs';
 import { print } from './output.mjs';
 import { flock } from './process.mjs';
 
 /**
  * Takes the lock on a file; waits for another set-up that holds it. flock(1) locks the open file, not a process, so the lock
- * lasts as long as this process, or a child that inherits the descriptor, keeps the file open. A file system without locks
- * is no reason to stop.
+ * lasts as long as this process, or a child that inherits the descriptor, keeps the file open. On a file system without locks,
+ * set-up continues without one.
  *
  * @param name of the lock in `context.locks`
  * @param what is locked, for the message

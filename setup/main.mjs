@@ -1,6 +1,6 @@
 // Sets up the checkout; kernel-setup.sh starts it with a Node that is new enough. Imports nothing from npm: it runs before
-// `npm ci`. Safe to kill: a step works in a folder of its own, moves the result into place, and leaves its stamp in .setup/
-// as its last act. A step without its stamp runs again.
+// `npm ci`. Safe to kill: a step works in its own folder, moves the result into place, and writes its stamp to .setup/ last.
+// A step without its stamp runs again.
 import { readFileSync, rmSync } from 'node:fs';
 import { makeContext } from './context.mjs';
 import { check, clean, install } from './install.mjs';

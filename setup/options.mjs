@@ -50,7 +50,7 @@ function offlineFolder(path, cwd) {
  * @param cwd the folder that a relative --offline starts from
  * @returns mode ('install', 'check', 'clean' or 'help'), deep, variant ('cpu', 'cuda' or ''), offline (a folder or ''),
  *   jupyter and data (whether these steps are wanted)
- * @throws UsageError for an unknown option, or options that exclude each other
+ * @throws UsageError for an unknown option, or for mutually exclusive options
  */
 export function readOptions(args, cwd) {
   const options = {

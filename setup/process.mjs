@@ -8,7 +8,7 @@ const running = new Set();
 let interruptedBy;
 let isEnding = false;
 
-/** Runs a program to its end; never settles once set-up was interrupted, since the handler below ends the process. */
+/** Runs a program to its end; never settles after an interrupt, because the handler below ends the process. */
 function start(command, args, options) {
   if (isEnding) return Promise.resolve({ ok: false });
   return new Promise((settle) => {
@@ -36,7 +36,7 @@ export async function run(context, command, args, { env = {}, stdout } = {}) {
     return await start(command, args, {
       cwd: context.root,
       env: { ...process.env, ...env },
-      // Children keep the locks open: while a child of a killed set-up works, no other set-up starts.
+      // Children keep the locks open: while a child of a killed set-up runs, no other set-up starts.
       stdio: ['ignore', out, log, ...context.locks.values()],
     });
   } finally {
@@ -49,7 +49,7 @@ export async function run(context, command, args, { env = {}, stdout } = {}) {
 export const flock = (descriptor, ...options) =>
   start('flock', [...options, '3'], { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
 
-/** Ends what still runs, and waits for it; nothing starts any more. */
+/** Ends the running commands and waits for them; later ones do not start. */
 export async function endChildren() {
   isEnding = true;
   await Promise.all(
@@ -60,7 +60,7 @@ export async function endChildren() {
   );
 }
 
-/** Calls `end` with the exit code once the running commands have ended, after SIGINT, SIGTERM or SIGHUP. */
+/** After SIGINT, SIGTERM or SIGHUP, calls `end` with the exit code once the running commands have ended. */
 export function onInterrupt(end) {
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -100,7 +100,7 @@ const noNetwork = new RegExp(
 );
 
 /**
- * The error of a command that failed, by what its log says.
+ * The error for a failed command, chosen by its log.
  *
  * @param what could not be done, as in 'npm ci failed'
  * @param folder that the command wrote to

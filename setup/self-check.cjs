@@ -1,13 +1,13 @@
 'use strict';
 /**
- * Does the library that set-up installed compute? A matrix product and a convolution against plain loops.
+ * Checks that the library that set-up installed computes: a matrix product and a convolution against plain loops.
  *
  *     node setup/self-check.cjs [--deep] [--gpu]
  *
- * Prints one line (with --deep: what was loaded, from where, and the numbers). Exit code 0: right; 1: a wrong number, another
- * TensorFlow than the locked one, or a library that does not load, with the reason and the library's own messages on standard
- * error; 4, only with --gpu: TensorFlow runs without a GPU, with its messages and the CUDA libraries that cannot be opened.
- * Loads TensorFlow as the engine does: quietly, with the functions that Node 23 removed.
+ * Prints one line (with --deep: what was loaded, from where, and the numbers). Exit code 0: right; 1: a wrong number, a
+ * TensorFlow other than the locked one, or a library that does not load, with the reason and the library's own messages on
+ * standard error; 4, only with --gpu: TensorFlow runs without a GPU, with its messages and the CUDA libraries that cannot be
+ * opened. Loads TensorFlow as the engine does: quietly, with the functions that Node 23 removed.
  */
 const { closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -54,7 +54,7 @@ function convByLoops(x, filter, [n, size, cin, cout]) {
   return out;
 }
 
-/** The largest difference; throws where it is not below a hundredth (the right values are whole numbers). */
+/** Describes the largest difference. @throws Error unless it is below 0.01 (the right values are whole numbers) */
 function compare(what, found, expected) {
   let worst = 0;
   let at = 0;
@@ -79,8 +79,8 @@ function mapped(pattern) {
   return [...new Set(paths)];
 }
 
-/** Folder below `nvidia/` and name of what TensorFlow opens when it looks for GPUs, the driver's library first. */
-const asked = [
+/** Libraries that TensorFlow opens when it looks for GPUs, the driver's first: folder below `nvidia/`, and name. */
+const gpuLibraries = [
   ['', 'libcuda.so.1'],
   ['cuda_runtime', 'libcudart.so.12'],
   ['cublas', 'libcublas.so.12'],
@@ -94,12 +94,12 @@ const asked = [
 /** A line for each library that cannot be opened, with the loader's reason. */
 function missingLibraries() {
   const nvidia = join(ROOT, 'node_modules/@tensorflow/tfjs-node-gpu/deps/nvidia');
-  return asked.flatMap(([folder, name]) => {
+  return gpuLibraries.flatMap(([folder, name]) => {
     try {
       process.dlopen({ exports: {} }, folder === '' ? name : join(nvidia, folder, 'lib', name));
       return [];
     } catch (error) {
-      // It opens; that it is no addon of Node's is no wonder.
+      // The library opens; as expected, it is not a Node addon.
       return error.message.includes('self-register')
         ? []
         : [`${name} is missing: ${error.message}`];

@@ -16,7 +16,7 @@ export const readStamp = (context, name) => readText(join(context.stamps, name))
 
 export const writeStamp = (context, name, text) => replaceFile(join(context.stamps, name), text);
 
-/** Writes a line of text, or lines, so that the file is never half written. */
+/** Writes one or more lines of text atomically. */
 export function replaceFile(path, text) {
   writeFileSync(`${path}.new`, `${text}\n`);
   renameSync(`${path}.new`, path);

@@ -1,10 +1,10 @@
-// Tools that set-up needs, as setup/tools.sh finds them.
+// The tools that set-up needs, found by setup/tools.sh.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { SetupError } from './output.mjs';
 
 /**
- * Runs setup/tools.sh, which prints problems itself, and keeps what it finds.
+ * Runs setup/tools.sh, which prints problems itself, and stores what it finds.
  *
  * @returns whether all were found
  */

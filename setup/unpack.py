@@ -1,11 +1,11 @@
-"""Takes what TensorFlow's addon needs out of a wheel, and nothing else.
+"""Extracts what TensorFlow's addon needs from a wheel, and nothing else.
 
     unpack.py FOLDER SHA256 WHEEL...
 
-Of the wheels given, the one whose SHA-256 is the locked one is unpacked over FOLDER; none: exit code 3 and a message
-that says what each one is. Every file is checked against the wheel's own RECORD while it is written. The digests are
-left in FOLDER/.wheels/NAME-VERSION.sha256, in the form that `sha256sum -c` reads, as the last act: where that file is,
-the wheel was unpacked whole. Only the standard library, Python 3.9 or later, no network.
+Unpacks the first WHEEL with the locked SHA256 over FOLDER. If there is none, exits with code 3 and a message with the size
+and digest of each. Every file is checked against the wheel's own RECORD while it is written. Finally, the digests are
+written to FOLDER/.wheels/NAME-VERSION.sha256, in the format of `sha256sum -c`: if that file exists, the wheel was unpacked
+completely. Needs only the standard library of Python 3.9 or later; no network.
 """
 
 import base64
@@ -21,7 +21,7 @@ LIBRARIES = (
     "tensorflow/libtensorflow_framework.so.2",
 )
 
-# What the addon's two source files include, directly or through one another.
+# What the addon's two source files include, directly or indirectly.
 HEADERS = tuple(
     "tensorflow/include/" + name
     for name in (
@@ -46,7 +46,7 @@ CHUNK = 1 << 20
 
 
 def is_wanted(name):
-    """Of TensorFlow's wheel the libraries and headers above; of an nvidia wheel all that is used when a program runs."""
+    """From TensorFlow's wheel, the libraries and headers above; from an nvidia wheel, everything needed at run time."""
     if name.startswith("tensorflow/"):
         return name in LIBRARIES or name in HEADERS
     if not name.startswith("nvidia/") or name.endswith("/"):
@@ -63,7 +63,7 @@ def file_sha256(path):
 
 
 def locked(paths, sha256):
-    """The first of `paths` that has the locked digest, or the end of the program."""
+    """The first of `paths` that has the locked digest; exits with code 3 if there is none."""
     found = []
     for path in paths:
         actual = file_sha256(path)
@@ -89,7 +89,7 @@ def recorded(wheel):
 
 
 def extract(wheel, member, folder, expected):
-    """Writes one member and checks it; programs stay programs."""
+    """Writes one member and checks it; executables stay executable."""
     target = os.path.join(folder, member.filename)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     digest = hashlib.sha256()

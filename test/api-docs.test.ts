@@ -5,12 +5,12 @@ import type { DocumentationEntryPoint } from 'typedoc';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 /**
- * What the one public door names is documented: every export and every type that an export mentions (typedoc sees to
- * that, with the settings of `npm run docs`), every error that a function throws, every shape that arrays have.
+ * Everything that the public entry point exports is documented: every export and every type that an export mentions (typedoc
+ * checks that, with the settings of `npm run docs`), every error that a function throws, every shape of an array.
  */
 const root = resolve(__dirname, '..');
 
-/** Keeps what typedoc says, in place of printing it. */
+/** Collects typedoc's messages instead of printing them. */
 class Listener extends Logger {
   readonly said: string[] = [];
 
@@ -31,9 +31,9 @@ interface Exported {
   readonly declarations: readonly ts.Declaration[];
 }
 
-function exportsOf(program: ts.Program, door: ts.SourceFile): Exported[] {
+function exportsOf(program: ts.Program, entryPoint: ts.SourceFile): Exported[] {
   const checker = program.getTypeChecker();
-  const symbol = checker.getSymbolAtLocation(door);
+  const symbol = checker.getSymbolAtLocation(entryPoint);
   if (symbol === undefined) return [];
   return checker.getExportsOfModule(symbol).map((found) => {
     const isAlias = (found.flags & ts.SymbolFlags.Alias) !== 0;
@@ -43,8 +43,8 @@ function exportsOf(program: ts.Program, door: ts.SourceFile): Exported[] {
 }
 
 /**
- * The classes of errors that a function throws itself, or by a helper that its file does not export, and that its
- * docstring has no `@throws` for.
+ * The error classes that a function throws itself, or through a helper that its file does not export, without a `@throws` in
+ * its docstring.
  */
 function undocumentedThrows(program: ts.Program, { name, declarations }: Exported): string[] {
   const checker = program.getTypeChecker();
@@ -53,7 +53,7 @@ function undocumentedThrows(program: ts.Program, { name, declarations }: Exporte
   const visit = (node: ts.Node): void => {
     if (ts.isThrowStatement(node)) {
       const type = checker.typeToString(checker.getTypeAtLocation(node.expression));
-      // What is caught and thrown again is of no type, and is that of whoever threw it first.
+      // A caught error that is thrown again has no class here; the function that threw it first documents it.
       if (type.endsWith('Error')) thrown.add(type);
     }
     if (ts.isCallExpression(node)) {
@@ -73,18 +73,18 @@ function undocumentedThrows(program: ts.Program, { name, declarations }: Exporte
     (node) => ts.isFunctionDeclaration(node) || ts.isVariableDeclaration(node),
   );
   functions.forEach(visit);
-  const told = functions.map(docOf).join('\n').split('@throws').slice(1).join('\n');
+  const documented = functions.map(docOf).join('\n').split('@throws').slice(1).join('\n');
   return [...thrown]
-    .filter((type) => !told.includes(type))
+    .filter((type) => !documented.includes(type))
     .map((type) => `${name} throws ${type}, and its docstring has no @throws for it`);
 }
 
 const arrays = /\b(Tensor(\dD)?|HostTensor|(Float|Int|Uint)\d+Array|Images?)\b/;
-/** `[N,H,W,C]`, or why there is none. */
+/** A shape such as `[N,H,W,C]`, or words that stand for one. */
 const shape = /\[[\w\s.,*+'-]*\]|any shape|`shape`|scalar|bytes/;
 
-/** Functions that take or give arrays, and properties that are arrays, of which nothing says the shape. */
-function unsaidShapes({ name, declarations }: Exported): string[] {
+/** Functions that take or return arrays, and array properties, without a documented shape. */
+function undocumentedShapes({ name, declarations }: Exported): string[] {
   return declarations.flatMap((node) => {
     const doc = docOf(node);
     if (shape.test(doc)) return [];
@@ -111,10 +111,10 @@ function unsaidShapes({ name, declarations }: Exported): string[] {
   });
 }
 
-function faultsOf(program: ts.Program, door: ts.SourceFile): string[] {
-  return exportsOf(program, door).flatMap((exported) => [
+function faultsOf(program: ts.Program, entryPoint: ts.SourceFile): string[] {
+  return exportsOf(program, entryPoint).flatMap((exported) => [
     ...undocumentedThrows(program, exported),
-    ...unsaidShapes(exported),
+    ...undocumentedShapes(exported),
   ]);
 }
 
@@ -143,7 +143,7 @@ describe('the API reference', () => {
     expect(guides).toContain('Train your own network and augmentation');
   });
 
-  test('tells the errors that a function throws, and the shapes of arrays', () => {
+  test('documents the errors that a function throws and the shapes of arrays', () => {
     const [{ program, sourceFile }] = entryPoints;
     const names = exportsOf(program, sourceFile).map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['createTrainer', 'build', 'HostTensor']));
@@ -151,7 +151,7 @@ describe('the API reference', () => {
   });
 });
 
-test('a docstring that leaves out an error or a shape is found', () => {
+test('finds a docstring that omits an error or a shape', () => {
   const text = `
     class GraphError extends Error {}
     function check(x: number): void { if (x > 0) throw new GraphError('no'); }
@@ -172,17 +172,17 @@ test('a docstring that leaves out an error or a shape is found', () => {
     }
   `;
   const host = ts.createCompilerHost({});
-  const door = ts.createSourceFile('door.ts', text, ts.ScriptTarget.ES2022, true);
+  const entryPoint = ts.createSourceFile('door.ts', text, ts.ScriptTarget.ES2022, true);
   const program = ts.createProgram(
     ['door.ts'],
     {},
     {
       ...host,
       getSourceFile: (name, version) =>
-        name === 'door.ts' ? door : host.getSourceFile(name, version),
+        name === 'door.ts' ? entryPoint : host.getSourceFile(name, version),
     },
   );
-  expect(new Set(faultsOf(program, door))).toEqual(
+  expect(new Set(faultsOf(program, entryPoint))).toEqual(
     new Set([
       'untold throws GraphError, and its docstring has no @throws for it',
       'untold throws RangeError, and its docstring has no @throws for it',

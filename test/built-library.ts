@@ -19,9 +19,9 @@ const bundler = 'scripts/build-page.mjs';
 const cache = join(root, 'node_modules/.cache/cifar10-fast');
 
 /**
- * The package compiled from the sources as they are now, as it would be installed: a folder with `dist`, `package.json`,
- * `native`, `setup/kernel` and `node_modules`. The `dist` of the checkout may be older, or be compiled again while a test
- * runs. The folder is named by a hash of the sources, so all test files of a run share it.
+ * The package compiled from the current sources, as it would be installed: a folder with `dist`, `package.json`, `native`,
+ * `setup/kernel` and `node_modules`. The `dist` of the checkout may be older, or be recompiled while a test runs. The folder is
+ * named by a hash of the sources, so all test files of a run share it.
  */
 export function builtLibrary(): string {
   const names = ['src', 'page']
@@ -56,7 +56,7 @@ export function builtLibrary(): string {
   return done;
 }
 
-/** Compiles and bundles without looking at types; `npm run types` does. */
+/** Compiles and bundles without type checking, which `npm run types` does. */
 function compile(outDir: string): void {
   const compiler = join(root, 'node_modules/typescript-native/bin/tsc');
   const options = ['-p', root, '--outDir', outDir, '--incremental', 'false', '--noCheck'];
@@ -68,7 +68,7 @@ function compile(outDir: string): void {
   run([join(root, bundler), outDir], 'the page cannot be bundled');
 }
 
-/** Removes what earlier sources were compiled to, a day after it was last compiled. */
+/** Removes builds of earlier sources that are more than a day old. */
 function removeOld(): void {
   if (!existsSync(cache)) return;
   for (const name of readdirSync(cache)) {

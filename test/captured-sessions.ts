@@ -4,7 +4,7 @@ import type { Tree } from '../src/base/tree';
 import { createSession } from '../src/engine/session';
 import type { Session } from '../src/engine/session';
 
-/** Of a test file: opens captured sessions that the end of each test closes. */
+/** For a test file: opens captured sessions and disposes of them after each test. */
 export function useSessions(): <S extends Tree<HostTensor>>(initial: S) => Session<S> {
   const open: { dispose(): void }[] = [];
   afterEach(() => {

@@ -23,10 +23,10 @@ import {
 } from './tfjs-operations';
 import type { Result } from './tfjs-operations';
 
-/** TensorFlow rewrites a graph before it runs: sums change their order, factors are drawn together. */
+/** TensorFlow rewrites a graph before it runs: sums are reordered, factors are merged. */
 const rounding = 1e-6;
 
-/** Chains may take the difference of two numbers that are nearly equal, where rounding shows: seen once in 2,000. */
+/** Chains may subtract two nearly equal numbers, which amplifies rounding: seen once in 2,000. */
 const roundingOfChains = 1e-5;
 
 type Feeds = Readonly<Record<string, HostTensor>>;
@@ -52,7 +52,7 @@ async function runOnce(
   }
 }
 
-/** Tensors by their place in what an operation gives. */
+/** The tensors of an operation's result by their path in it. */
 function flat(result: unknown, prefix = 'out'): Record<string, tf.Tensor> {
   if (result instanceof tf.Tensor) return { [prefix]: result };
   return Object.assign(
@@ -61,7 +61,7 @@ function flat(result: unknown, prefix = 'out'): Record<string, tf.Tensor> {
   ) as Record<string, tf.Tensor>;
 }
 
-/** Uniform numbers from a seed, away from zero on average, none larger than 1. */
+/** Seeded uniform numbers from -0.95 to 0.95. */
 function uniform(shape: readonly number[], seed: number): HostTensor {
   const data = new Float32Array(sizeOf(shape));
   let state = seed * 2654435761;
@@ -102,7 +102,7 @@ const feeds: Feeds = Object.fromEntries(
 );
 
 describe('every operation of TF.js', () => {
-  test.each(operations)('%s: captured as eager', async (name, call) => {
+  test.each(operations)('%s: captured equals eager', async (name, call) => {
     const found = await expectSame(name, call, feeds);
     expect(Object.keys(found).length).toBeGreaterThan(0);
   });
@@ -257,7 +257,7 @@ describe('gradients that TF.js does not have', () => {
     ['minimum, broadcast', (t) => t.minimum(t.slice([0, 0], [1, 4]))],
     ['squaredDifference, broadcast', (t) => t.squaredDifference(t.slice([0, 0], [1, 4]))],
     ['matMul, broadcast', (t) => tf.matMul(tf.ones([2, 3, 3]), t.reshape([1, 3, 4]))],
-  ])('%s: neither eagerly nor recorded', async (name, body) => {
+  ])('%s: neither eager nor captured', async (name, body) => {
     const attempt = async (mode: SessionMode): Promise<string> => {
       const of = (given: Readonly<Record<string, tf.Tensor>>): tf.Tensor =>
         tf.grad((t) => body(t).sum())(given['t']);
@@ -303,7 +303,7 @@ describe('random chains of operations', () => {
     );
   });
 
-  test('and the gradients of its sum', async () => {
+  test('the gradients of its sum are equal, too', async () => {
     await fc.assert(
       fc.asyncProperty(chain, async (given) => {
         await expectSame(

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** A chain of operations on a tensor of this shape; what does not fit the shape that it meets is left out. */
+/** A chain of operations on a tensor of this shape; a link that does not fit its input's shape is skipped. */
 export interface Chain {
   readonly shape: readonly number[];
   readonly links: readonly {
@@ -14,9 +14,9 @@ export interface Chain {
 
 interface Context {
   readonly x: tf.Tensor;
-  /** The numbers of the chain's link. */
+  /** The random numbers of the link. */
   readonly choice: readonly number[];
-  /** A tensor of this shape, at most 256 numbers, out of the second input. */
+  /** A tensor of this shape, with at most 256 numbers, taken from the second input. */
   readonly other: (shape: readonly number[]) => tf.Tensor;
 }
 
@@ -47,13 +47,13 @@ function axesOf({ x, choice }: Context): number[] {
   return axes.length > 0 ? axes : [0];
 }
 
-/** A shape that broadcasts against that of x: some axes are 1, some leading ones absent. */
+/** A shape that broadcasts against that of x: some axes are 1, some leading ones are missing. */
 function broadcastShape({ x, choice }: Context): number[] {
   const kept = x.shape.map((extent, axis) => ((choice[1] >> axis) % 2 === 0 ? extent : 1));
   return kept.slice(choice[2] % (x.rank + 1));
 }
 
-/** A truth value for each element, through which no gradient flows: TF.js has none for comparisons. */
+/** A boolean for each element, with a gradient of zero: TF.js has none for comparisons. */
 function mask(x: tf.Tensor, threshold: number): tf.Tensor {
   const compare = tf.customGrad((t) => ({
     value: (t as tf.Tensor).greater(threshold).cast('float32'),
@@ -105,7 +105,7 @@ const binary: Readonly<Record<string, (x: tf.Tensor, y: tf.Tensor) => tf.Tensor>
   pow: (x, y) => x.abs().add(0.5).pow(y),
 };
 
-/** Of two tensors of one shape: TF.js does not reduce their gradients to a shape that was broadcast. */
+/** For two tensors of the same shape: TF.js does not reduce these gradients to the shape of a broadcast input. */
 const alike: typeof binary = {
   maximum: (x, y) => x.maximum(y),
   minimum: (x, y) => x.minimum(y),
@@ -150,7 +150,7 @@ export const steps: ReadonlyMap<string, ChainStep> = new Map<string, ChainStep>(
     },
   ],
   [
-    // Of as many matrices: TF.js does not reduce the gradient of one that is used for all.
+    // With equal batch sizes: TF.js does not reduce the gradient of a matrix that is broadcast over a batch.
     'matMul of batches',
     {
       fits: rank(3),
@@ -354,7 +354,7 @@ export const steps: ReadonlyMap<string, ChainStep> = new Map<string, ChainStep>(
     'unstack',
     {
       fits: atLeast(1),
-      // Of a single part TF.js fails to take the gradient.
+      // TF.js fails to take the gradient of a single part.
       apply: ({ x, choice: [, a, b] }) =>
         x.shape[a % x.rank] < 2 ? x : pick(tf.unstack(x, a % x.rank), b),
     },
@@ -437,7 +437,7 @@ export const steps: ReadonlyMap<string, ChainStep> = new Map<string, ChainStep>(
     'cumsum',
     {
       fits: atLeast(1),
-      // Along the last axis: of others TF.js gives a gradient of the wrong shape.
+      // Along the last axis: for others, TF.js returns a gradient of the wrong shape.
       apply: ({ x, choice: [, a, b] }) => x.cumsum(x.rank - 1, a % 2 === 0, b % 2 === 0),
     },
   ],
@@ -457,13 +457,13 @@ export const steps: ReadonlyMap<string, ChainStep> = new Map<string, ChainStep>(
   ],
 ]);
 
-/** Tensors of more elements than this are cut down, so that a chain stays small. */
+/** Larger tensors are truncated to this many elements, so that a chain stays small. */
 const largest = 600;
 
 /**
  * Runs a chain on x, which has the chain's shape; `w` has 256 numbers that serve as weights and the like.
  *
- * @param isDifferentiated leaves out the steps of which TF.js has no gradient
+ * @param isDifferentiated skips the steps for which TF.js has no gradient
  */
 export function runChain(
   { links }: Chain,
@@ -483,6 +483,6 @@ export function runChain(
     current = step.apply({ x: current, choice, other });
     if (current.size > largest) current = current.flatten().slice([0], [largest]);
   }
-  // Every input has a part in the result.
+  // The result depends on every input.
   return current.mul(0.5).add(w.sum().add(x.sum()).mul(0.01));
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 const root = resolve(__dirname, '..');
 
-describe.skipIf(!existsSync(join(root, '.git')))('a checkout that is used', () => {
+describe.skipIf(!existsSync(join(root, '.git')))('a checkout after use', () => {
   const isIgnored = (path: string): boolean =>
     spawnSync('git', ['check-ignore', '--no-index', '-q', path], { cwd: root }).status === 0;
 
@@ -19,12 +19,12 @@ describe.skipIf(!existsSync(join(root, '.git')))('a checkout that is used', () =
     '.ipynb_checkpoints/demo-checkpoint.ipynb',
     'notebooks/.ipynb_checkpoints/demo-checkpoint.ipynb',
     'notebooks/net.svg',
-  ])('has no %s to commit', (path) => {
+  ])('ignores %s', (path) => {
     expect(isIgnored(path)).toBe(true);
   });
 
   test.each(['docs/pictures/net.svg', 'results/new.json', 'notebooks/demo.ipynb'])(
-    'has %s to commit',
+    'does not ignore %s',
     (path) => {
       expect(isIgnored(path)).toBe(false);
     },
@@ -32,7 +32,7 @@ describe.skipIf(!existsSync(join(root, '.git')))('a checkout that is used', () =
 });
 
 describe('README', () => {
-  test('promises equal results only for equal numbers of threads', () => {
+  test('promises bit-identical results only for the same number of threads', () => {
     const text = readFileSync(join(root, 'README.md'), 'utf8').replaceAll(/\s+/g, ' ');
     for (const [sentence] of text.matchAll(/[^.]*\b(?:digit for digit|bit-identical)\b[^.]*\./g)) {
       expect(sentence).toMatch(/\bthreads\b|--resume/);

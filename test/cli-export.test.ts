@@ -7,7 +7,7 @@ import { pngOf } from '../src/export/picture';
 import { cliIn, linkLibrary } from './cli-process';
 import { keepUntrained } from './untrained-run';
 
-/** `export`, `predict` and the mistakes of `report` as processes, on a run whose network has learnt nothing. */
+/** `export`, `predict` and `report --predictions` as processes, on a run with an untrained network. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-export-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
@@ -45,7 +45,7 @@ describe('a run that was stopped', () => {
   test.each([
     ['predict', ['photo.png']],
     ['export', ['-o', 'stopped']],
-  ])('%s warns that its network was not trained to the end', async (name, more) => {
+  ])('%s warns that the run is not finished', async (name, more) => {
     const { code, stderr } = await cli([name, stopped, ...more]);
     expect({ code, stderr }).toEqual({
       code: 0,
@@ -84,7 +84,7 @@ describe('export', () => {
 
 describe('predict', () => {
   test(
-    'ten probabilities for a picture and for a test image',
+    'prints ten probabilities for a picture and for a test image',
     async () => {
       const args = ['predict', run, 'photo.png', '--test-image', '0', '--data-dir', batchFolder()];
       const { code, stdout } = await cli([...args, '--json']);
@@ -127,7 +127,7 @@ describe('predict', () => {
 });
 
 test(
-  'report --predictions classifies the test images once, and shows what is wrong',
+  'report --predictions classifies the test images once, and shows the wrong predictions',
   async () => {
     const args = ['report', 'runs', '-o', 'report.html', '--data-dir', batchFolder()];
     expect((await cli(args)).code).toBe(0);

@@ -3,8 +3,8 @@ import { runProgram } from '../src/cli/program';
 import type { Outcome } from './cli-process';
 
 /**
- * The command line in this process, without half a second of loading: for what does not depend on being a process, as
- * help and wrong usage. That a process prints the same and ends with the same code is for a few tests with a process.
+ * Runs the command line in this process, which saves half a second of loading: for tests that need no process of their own,
+ * such as help and wrong usage. A few tests with a process check that it prints the same and ends with the same code.
  */
 export async function cliHere(args: readonly string[], cwd: string): Promise<Outcome> {
   const said = { stdout: '', stderr: '' };

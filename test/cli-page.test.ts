@@ -13,7 +13,7 @@ import { loadCifar10 } from '../src/data/cifar10';
 import { cliIn, linkLibrary } from './cli-process';
 import { keepUntrained } from './untrained-run';
 
-/** `page` as a process. What a browser makes of its page is looked at by `npm run test:page`. */
+/** `page` as a process. `npm run test:page` checks its page in a browser. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-page-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
@@ -26,13 +26,13 @@ beforeAll(async () => {
 }, long);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** What a page holds, by the id of its element. */
+/** The data blocks of a page by element id. */
 function blocksOf(html: string): ReadonlyMap<string, string> {
   const found = html.matchAll(/<script type="text\/plain" id="(\w+)">(.*?)<\/script>/gs);
   return new Map([...found].map(([, id, text]) => [id, text]));
 }
 
-/** The values of nodes for images `[N,32,32,3]`, by the graph model in a page. */
+/** The values of nodes for images `[N,32,32,3]`, computed by the graph model in a page. */
 async function execute(
   blocks: ReadonlyMap<string, string>,
   images: Uint8Array,
@@ -72,7 +72,7 @@ describe.each(['demo', 'fastest'])('page of %s', (name) => {
     ({ images, labels } = (await loadCifar10({ dataDir: batchFolder() })).valid);
   }, long);
 
-  test('says where it is, and that the run is not finished', () => {
+  test('prints its path, and warns that the run is not finished', () => {
     const { code, stdout, stderr } = said;
     expect([code, stderr]).toEqual([0, expect.stringContaining('not finished') as string]);
     expect(stdout).toBe(
@@ -80,7 +80,7 @@ describe.each(['demo', 'fastest'])('page of %s', (name) => {
     );
   });
 
-  test('is one file, which may connect to nothing', () => {
+  test('is one file, which may not connect to anything', () => {
     expect(readdirSync(folder).toSorted()).toEqual(['about.json', 'index.html']);
     expect(html).toMatch("default-src 'none'; script-src 'sha256-");
     const addresses = html.match(/<(?:link|script|img|iframe)[^>]*(?:src|href)=[^>]*>/g) ?? [];
@@ -88,7 +88,7 @@ describe.each(['demo', 'fastest'])('page of %s', (name) => {
     expect(html).not.toMatch('<!-- data -->');
   });
 
-  test('says what it shows', () => {
+  test('describes the run that it shows', () => {
     expect(about).toMatchObject({
       record: name,
       scale: 'smoke',
@@ -100,14 +100,14 @@ describe.each(['demo', 'fastest'])('page of %s', (name) => {
     expect(about.test.labels).toEqual([...labels.subarray(0, 1000)]);
   });
 
-  test('its graph model gives the scores that it was written with', async () => {
+  test('its graph model reproduces the stored scores', async () => {
     const [found] = await execute(blocks, images.subarray(0, 3072), ['probabilities']);
     const data = await found.data();
     expect(about.test.first).toEqual([...data].map((share) => expect.closeTo(share, 5) as number));
     expect(about.test.predicted[0]).toBe(data.indexOf(Math.max(...data)));
   });
 
-  test('features point where the network’s do, to 8 bits', async () => {
+  test('its features equal the network’s to 8 bits, up to scale', async () => {
     const count = 20;
     const [found] = await execute(blocks, images.subarray(0, count * 3072), [about.features]);
     const exact = await found.data();

@@ -3,11 +3,11 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtLibrary } from './built-library';
 
-/** What a program left behind. */
+/** What a program printed, and its exit code. */
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
-  /** Without the line of progress that comes every 30 seconds, as on a busy machine. */
+  /** Without the progress lines that a slow run prints every 30 seconds. */
   readonly stderr: string;
 }
 
@@ -15,21 +15,21 @@ export interface Outcome {
 export interface Spawned {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Sends SIGINT once this much of standard output is there. */
+  /** Sends SIGINT once standard output matches this. */
   readonly interruptAt?: RegExp;
 }
 
-/** The command line in a folder of a test's own. */
+/** The command line in a test's own folder. */
 export interface CliProcess {
   /** The compiled program. */
   readonly main: string;
-  /** Runs any program, in the folder unless told otherwise. */
+  /** Runs any program. Default `cwd`: the folder. */
   readonly run: (program: string, args: readonly string[], how?: Spawned) => Promise<Outcome>;
   /** Runs the command line. */
   readonly cli: (args: readonly string[], how?: Spawned) => Promise<Outcome>;
 }
 
-/** Puts the library, compiled from its sources, into a folder, with what it needs beside it. */
+/** Links the library, compiled from its sources, and what it needs into a folder. */
 export function linkLibrary(folder: string): void {
   const built = builtLibrary();
   for (const name of ['dist', 'node_modules', 'native'])
@@ -66,7 +66,7 @@ export function cliIn(folder: string): CliProcess {
   return { main, run, cli: (args, how) => run(process.execPath, [main, ...args], how) };
 }
 
-/** Every line of a text as JSON. */
+/** Parses every line of a text as JSON. */
 export function jsonLines(text: string): unknown[] {
   return text
     .trimEnd()

@@ -16,7 +16,7 @@ import { catalogue, findExperiment } from '../src/catalogue/catalogue';
 import { fieldsOf } from '../src/catalogue/fields';
 import { cliIn, linkLibrary } from './cli-process';
 
-/** `runs`, `show`, `list` and `report --open` as processes, on runs that an early version left. */
+/** `runs`, `show`, `list` and `report --open` as processes, on runs that an early version stored. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-runs-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
@@ -24,7 +24,7 @@ const fixture = resolve(__dirname, 'fixtures/runs/first-version');
 const runs = join(scratch, 'runs');
 const quiet = { wallSec: 10, cpuSec: 19, othersSec: 0.2, cores: 2 };
 
-/** Leaves a copy of the run, changed as told. */
+/** Stores a changed copy of the run. */
 function leave(name: string, change: (run: Run) => object): void {
   cpSync(fixture, join(runs, name), { recursive: true });
   const file = join(runs, name, 'run.json');
@@ -56,7 +56,7 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('runs list', () => {
-  test('has a line a run; times of a disturbed run are left out, and it says so', async () => {
+  test('prints one line per run, and omits the times of a disturbed run with a note', async () => {
     const { code, stdout } = await cli(['runs']);
     expect(code).toBe(0);
     const [titles, ...lines] = stdout.trimEnd().split('\n');
@@ -88,7 +88,7 @@ describe('runs list', () => {
 });
 
 describe('runs compare', () => {
-  test('shows runs side by side, and what their experiments change', async () => {
+  test('shows runs side by side, and how their experiments differ', async () => {
     const { code, stdout } = await cli(['runs', 'compare', 'demo-smoke-0', 'demo-smoke-1']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^seed +3 +1$/m);
@@ -122,7 +122,7 @@ describe('a page of a run', () => {
     ['report runs/demo-smoke-0 --open', 'runs/demo-smoke-0/report.html'],
     ['report runs --open', 'runs/report.html'],
     ['report runs --open -o elsewhere.html', 'elsewhere.html'],
-  ])('%s writes it and opens it', async (line, page) => {
+  ])('%s writes the page and opens it', async (line, page) => {
     const env = { PATH: `${bin}:${process.env['PATH']}`, BROWSER: '' };
     const { code } = await cli(line.split(' '), { env });
     expect(code).toBe(0);
@@ -130,7 +130,7 @@ describe('a page of a run', () => {
     expect(readFileSync(join(scratch, page), 'utf8')).toContain('<h2>Test accuracy</h2>');
   });
 
-  test('where no browser is, says where the page is', async () => {
+  test('without a browser, prints the address of the page', async () => {
     const env = { PATH: '/nowhere', BROWSER: 'no-such-browser' };
     const { code, stderr } = await cli(['runs', 'open', 'demo-smoke-0'], { env });
     expect({ code, stderr }).toEqual({
@@ -141,7 +141,7 @@ describe('a page of a run', () => {
 });
 
 describe('runs delete', () => {
-  test('only says what it would delete, until --yes', async () => {
+  test('without --yes, only lists what it would delete', async () => {
     leave('gone', (run) => run);
     const asked = await cli(['runs', 'delete', 'gone']);
     expect(asked).toMatchObject({ code: 2, stdout: 'runs/gone\n' });
@@ -151,7 +151,7 @@ describe('runs delete', () => {
     expect(existsSync(join(runs, 'gone'))).toBe(false);
   });
 
-  test('deletes none if one of them cannot be: no run, unfinished, or with foreign files', async () => {
+  test('deletes nothing if one folder is no run, is unfinished or holds foreign files', async () => {
     leave('whole', (run) => run);
     mkdirSync(join(scratch, 'thesis'), { recursive: true });
     writeFileSync(join(scratch, 'thesis/chapter.tex'), 'mine');
@@ -182,7 +182,7 @@ describe('show', () => {
     expect(stdout).toMatch(/^optim\.ema +- +moving average/m);
   });
 
-  test('takes a scale, changes and a part', async () => {
+  test('takes a scale, overrides and a section', async () => {
     const line = 'show demo run --scale smoke --epochs 7 --json';
     const { record, scale, overrides, fields } = JSON.parse(
       (await cli(line.split(' '))).stdout,
@@ -203,7 +203,7 @@ describe('show', () => {
 });
 
 describe('list', () => {
-  test('TEXT keeps what has it in its name, title or notebook', async () => {
+  test('TEXT filters by name, title or notebook', async () => {
     const { stdout } = await cli(['list', 'Post4-Final', '--json']);
     const { records, perNotebook } = JSON.parse(stdout) as {
       readonly records: readonly { readonly name: string }[];
@@ -216,7 +216,7 @@ describe('list', () => {
   });
 
   test(
-    '--time says how long each takes here: measured, or by the runs of this machine',
+    '--time prints how long each takes here: measured, or from the runs of this machine',
     async () => {
       const folder = mkdtempSync(join(scratch, 'time-'));
       const list = 'list post4-conv-3x3 --time --scale smoke'.split(' ');
@@ -241,7 +241,7 @@ describe('list', () => {
       };
       writeFileSync(file, JSON.stringify(finished));
       expect((await cli(list, { cwd: folder })).stdout).toMatch(/; here 12:34 at smoke scale$/m);
-      // One that shared the processor does not count.
+      // A run that shared the processor does not count.
       const load = { wallSec: 10, cpuSec: 12, othersSec: 7, cores: 2 };
       writeFileSync(file, JSON.stringify({ ...finished, load }));
       expect((await cli(list, { cwd: folder })).stdout).toMatch(/; here about \d+:\d\d at/m);

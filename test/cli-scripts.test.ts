@@ -6,7 +6,7 @@ import { batchFolder } from '../src/data/cache';
 import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 
-/** The study's two scripts as commands, and records that are changed by hand: processes on CIFAR-10 from the cache. */
+/** The study's two scripts as commands, and experiments with overrides: processes on CIFAR-10 from the cache. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-scripts-'));
 const { cli } = cliIn(scratch);
 const long = 180_000;
@@ -24,7 +24,7 @@ interface Row {
 const figures = (rows: readonly Row[]): unknown[] =>
   rows.map(({ epoch, train, valid }) => [epoch, train.loss, train.acc, valid.loss, valid.acc]);
 
-/** `logs.tsv` as DAWNBench wants it. */
+/** `logs.tsv` in DAWNBench's format. */
 const logOf = (rows: readonly Row[]): string =>
   [
     'epoch\thours\ttop1Accuracy',
@@ -70,7 +70,7 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
       ]);
       expect(stderr).toMatch(
         new RegExp(
-          // A slow machine also prints where it stands.
+          // A slow machine also prints progress.
           `^${name}, smoke scale: about \\d+:\\d\\d for 2 epochs on .+, (fp32|bf16|fp16)\n(epoch \\d/2 .+\n)*$`,
         ),
       );
@@ -99,7 +99,7 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
   );
 
   test(
-    '--json prints a line an epoch and one of the whole run; training, preprocessing and no validation count',
+    '--json prints a line per epoch and one for the run; time counts training and preprocessing, not validation',
     async () => {
       const flags = '--scale smoke --json --seed 3 --precision fp32 --log-dir'.split(' ');
       const { code, stdout } = await cli([name, ...flags, logDir]);
@@ -125,7 +125,7 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
       });
       expect(whole.preprocessSec).toBeGreaterThan(0);
       expect(readFileSync(join(logDir, 'logs-2.tsv'), 'utf8')).toBe(logOf(rows));
-      // It is a run like any other: listed, predicting, with its own log.
+      // It is a run like any other: it is listed, predicts and has its own log.
       const folder = join(logDir, `${name}-smoke-3`);
       expect(readFileSync(join(folder, 'logs.tsv'), 'utf8')).toBe(logOf(rows));
       const listed = await cli(['runs', '--log-dir', logDir, '--json']);
@@ -141,7 +141,7 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
       });
       expect((await cli(['predict', folder, '--test-image', '0'])).code).toBe(0);
 
-      // The same record by `train`: timed in another way, and the same training.
+      // The same experiment with `train`: the training is the same, the time is counted differently.
       const trained = await cli(['train', name, ...flags, join(scratch, 'runs')]);
       expect(trained.code).toBe(0);
       expect(figures(jsonLines(trained.stdout).slice(0, 2) as Row[])).toEqual(figures(rows));
@@ -152,7 +152,7 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
 
 describe('the scripts, when something goes wrong', () => {
   test(
-    'Ctrl-C ends after the step with code 130; the run is kept and can be resumed',
+    'Ctrl-C stops after the step with exit code 130; the run is kept and can be resumed',
     async () => {
       const cwd = mkdtempSync(join(scratch, 'interrupted-'));
       const { code, stdout, stderr } = await cli(['dawn', '--scale', 'smoke', '--json'], {
@@ -179,7 +179,7 @@ describe('the scripts, when something goes wrong', () => {
     long,
   );
 
-  test('a --log-dir that is a file is told before anything is read or trained', async () => {
+  test('a --log-dir that is a file is an error before anything is read or trained', async () => {
     const file = join(scratch, 'a-file');
     writeFileSync(file, 'mine');
     const { code, stdout, stderr } = await cli(['dawn', '--log_dir', file]);
@@ -191,7 +191,7 @@ describe('the scripts, when something goes wrong', () => {
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
-  test('a --data-dir that is not there is told; nothing is left', async () => {
+  test('a --data-dir that does not exist is an error; no log is left', async () => {
     const logDir = join(scratch, 'no-data');
     const missing = join(scratch, 'missing');
     const { code, stdout, stderr } = await cli([
@@ -231,7 +231,7 @@ describe('the scripts, when something goes wrong', () => {
 
 describe('train --set', () => {
   test(
-    'changes the record in its size, and says so in the run',
+    'overrides the experiment at its scale, and stores the overrides with the run',
     async () => {
       const runs = join(scratch, 'set');
       const overrides = [
@@ -277,7 +277,7 @@ describe('train --set', () => {
   );
 
   test(
-    'a record that may diverge ends with what it has',
+    'an experiment that may diverge ends successfully with the rows so far',
     async () => {
       const runs = join(scratch, 'diverged');
       const stress = ['train', 'post7-stress-no-norm', '--scale', 'smoke', '--log-dir', runs];

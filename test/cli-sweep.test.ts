@@ -16,7 +16,7 @@ import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 import { figuresOf, rowsIn } from './cli-training';
 
-/** `sweep`, `worker` and `report` as their user meets them: processes on CIFAR-10 from the cache. */
+/** `sweep`, `worker` and `report` as a user runs them: processes on CIFAR-10 from the cache. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-sweep-'));
 const { cli, main, run } = cliIn(scratch);
 const long = 300_000;
@@ -44,12 +44,12 @@ const sweepOf = (logDir: string, runs: number, ...more: string[]): string[] => [
   ...more,
 ];
 
-/** Everything that the same seed must give again, to the last bit. */
+/** Everything that must be bit-identical for the same seed. */
 const figuresIn = (folder: string): unknown[] => figuresOf(rowsIn(folder));
 
 describe('sweep', () => {
   test(
-    'the bits do not depend on the number of workers, nor on what the environment says of threads',
+    'results are bit-identical for any number of workers and any thread count in the environment',
     async () => {
       const one = await cli(sweepOf('one', 2, '--workers', '1', '--json'));
       const two = await cli(sweepOf('two', 2, '--workers', '2', '--json'), {
@@ -78,9 +78,9 @@ describe('sweep', () => {
   );
 
   test(
-    'goes on after Ctrl-C with the runs that are missing, and takes finished ones as they are',
+    'after Ctrl-C, resumes the unfinished runs and leaves finished ones untouched',
     async () => {
-      // The first line that tells of a run.
+      // The first line about a run.
       const stopped = await cli(sweepOf('stopped', 2, '--workers', '1'), {
         interruptAt: /demo-smoke-0 /,
       });
@@ -106,7 +106,7 @@ describe('sweep', () => {
   );
 
   test(
-    'a worker that is killed: another one goes on with its run, to the same bits',
+    'if a worker is killed, another one resumes its run; the result is bit-identical',
     async () => {
       const sweep = cli(sweepOf('killed', 1, '--workers', '1', '--seed', '1', '--json'));
       await killWorker(join(scratch, 'killed'));
@@ -124,7 +124,7 @@ describe('sweep', () => {
   );
 
   test(
-    'a run that fails is told, and the exit code says so',
+    'a failed run is reported, and the exit code is 1',
     async () => {
       const { code, stdout, stderr } = await cli(
         sweepOf('wild', 1, '--set', 'optim.lr=1e30', '--json'),
@@ -142,29 +142,29 @@ describe('sweep', () => {
   );
 
   test('wrong usage', async () => {
-    const told = async (...args: string[]): Promise<string> => {
+    const errorOf = async (...args: string[]): Promise<string> => {
       const { code, stdout, stderr } = await cliHere(['sweep', ...args], scratch);
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
       return stderr;
     };
-    expect(await told()).toMatch(/EXPERIMENT… is missing/);
-    expect(await told('demo', 'dmeo')).toMatch(
+    expect(await errorOf()).toMatch(/EXPERIMENT… is missing/);
+    expect(await errorOf('demo', 'dmeo')).toMatch(
       /experiment "dmeo" does not exist\. Nearest: "demo"/,
     );
-    expect(await told('demo', '--runs', '0')).toMatch(
+    expect(await errorOf('demo', '--runs', '0')).toMatch(
       /--runs "0" is not a whole number of at least 1/,
     );
-    expect(await told('demo', '--goal', 'much')).toMatch(/--goal "much" is not a percentage/);
-    expect(await told('demo', '--gpus', '1')).toMatch(/--gpus is for --ray/);
-    expect(await told('demo', '--ray', 'auto', '--workers', '2')).toMatch(
+    expect(await errorOf('demo', '--goal', 'much')).toMatch(/--goal "much" is not a percentage/);
+    expect(await errorOf('demo', '--gpus', '1')).toMatch(/--gpus is for --ray/);
+    expect(await errorOf('demo', '--ray', 'auto', '--workers', '2')).toMatch(
       /--workers is for runs on this machine/,
     );
-    expect(await told('demo', '--eager', '--precision', 'bf16')).toMatch(
+    expect(await errorOf('demo', '--eager', '--precision', 'bf16')).toMatch(
       /--eager computes in fp32 only/,
     );
   });
 
-  test('Ray that is not installed', async () => {
+  test('without Ray, says how to install it', async () => {
     const { code, stderr } = await cli(sweepOf('ray', 1, '--ray', 'auto'), {
       env: { CIFAR10_FAST_RAY_PYTHON: '/no/such/python' },
     });
@@ -177,17 +177,16 @@ describe('sweep', () => {
   });
 });
 
-/** Kills the worker that trains into a folder, with SIGKILL, once it has begun to. */
+/** Kills the worker that trains into a folder with SIGKILL, after its first epoch. */
 async function killWorker(logDir: string): Promise<void> {
   for (;;) {
-    // After its first epoch.
-    const isBegun =
+    const hasEpoch =
       existsSync(logDir) &&
       readdirSync(logDir).some((name) => existsSync(join(logDir, name, 'log.jsonl')));
-    for (const pid of isBegun ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : []) {
+    for (const pid of hasEpoch ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : []) {
       try {
         const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        // Of this test's sweeps alone: other tests have workers, too.
+        // Only workers of this test's sweeps: other tests have workers, too.
         const isOurs = readlinkSync(`/proc/${pid}/cwd`) === realpathSync(scratch);
         if (isOurs && args[1].endsWith('/cli/main.js') && args[2] === 'worker') {
           process.kill(Number(pid), 'SIGKILL');
@@ -202,7 +201,7 @@ async function killWorker(logDir: string): Promise<void> {
 }
 
 describe('worker', () => {
-  test('stops when its standard input ends, and tells of jobs that are none', async () => {
+  test('stops when its standard input ends, and rejects invalid jobs', async () => {
     const given = async (text: string): Promise<{ code: number | null; said: string }> => {
       const child = spawn(process.execPath, [main, 'worker'], { stdio: ['pipe', 'pipe', 'pipe'] });
       let said = '';
@@ -222,14 +221,14 @@ describe('worker', () => {
 });
 
 describe('report', () => {
-  test('as a table, as JSON, compared, and as a page', async () => {
+  test('prints a table, JSON and a comparison, and writes a page', async () => {
     const table = await cli(['report', 'one']);
     expect(table).toMatchObject({ code: 0, stderr: '' });
     expect(table.stdout).toMatch(
       /^experiment {2}n .*\ndemo {8}2 .* 0\/2 {2}94\.08 %, 35\/50, 79 s /,
     );
     const json = await cli(['report', 'one', 'two/demo-smoke-1', '--goal', '10', '--json']);
-    // The second is the first one's seed again: the later one counts.
+    // The second folder repeats a seed of the first: the later run counts.
     expect(JSON.parse(json.stdout)).toMatchObject({
       goal: 10,
       groups: [{ label: 'demo', acc: { count: 2, reached: 2 } }],
@@ -243,7 +242,7 @@ describe('report', () => {
     expect(other.stderr).toMatch(/no finished runs called "dmeo"\. Nearest: "demo"/);
   });
 
-  test('of nothing', async () => {
+  test('rejects a folder that does not exist and a missing value', async () => {
     expect(await run(process.execPath, [main, 'report', 'nowhere'])).toEqual({
       code: 1,
       stdout: '',

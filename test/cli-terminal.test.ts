@@ -6,12 +6,12 @@ import { cliIn, linkLibrary } from './cli-process';
 import type { Outcome } from './cli-process';
 import { isBusy, smoke } from './cli-training';
 
-/** What the command line shows on a terminal. */
+/** The output of the command line on a terminal. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-terminal-'));
 const { main, run } = cliIn(scratch);
 const long = 180_000;
 
-/** Runs the command line on a terminal; `stdout` is then everything that the terminal was sent. */
+/** Runs the command line on a terminal; `stdout` is everything that the terminal was sent. */
 function onTerminal(
   columns: number,
   interruptAt: string,
@@ -21,7 +21,7 @@ function onTerminal(
   return run('python3', [driver, String(columns), interruptAt, process.execPath, main, ...args]);
 }
 
-/** What a terminal shows in the end of what it was sent. Only the sequences that the display is to use are known. */
+/** What a terminal finally shows after it was sent this. Knows only the sequences that the display uses. */
 function screen(sent: string): string[] {
   const lines = [''];
   let column = 0;
@@ -47,11 +47,11 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 // eslint-disable-next-line no-control-regex
 const live = /\r\x1b\[2K([^\r\n\x1b]+?)(?:\^C)?(?=\r\x1b)/g;
-/** Every live line: what was shown and then taken away. */
+/** Every live line: what was shown and then erased. */
 const liveLines = (sent: string): string[] => [...sent.matchAll(live)].map((match) => match[1]);
 
 test(
-  'a good run leaves what it prints and no trace of the live line',
+  'a successful run leaves its output and no trace of the live line',
   async () => {
     const runs = join(scratch, 'terminal');
     const { code, stdout } = await onTerminal(130, '', smoke(runs));
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  'training shows rate, loss, accuracy and time left; Ctrl-C takes the line away',
+  'training shows images per second, loss, accuracy and time left; Ctrl-C erases the line',
   async () => {
     const runs = join(scratch, 'terminal-interrupted');
     const args = ['train', 'demo', '--scale', 'pocket', '--log-dir', runs];
@@ -104,7 +104,7 @@ test(
   long,
 );
 
-test('a terminal that does not know its width is taken for one of 80 columns', async () => {
+test('a terminal of unknown width is treated as one of 80 columns', async () => {
   const { code, stdout } = await onTerminal(0, '', ['data']);
   expect(code).toBe(0);
   const lines = liveLines(stdout);

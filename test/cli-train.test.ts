@@ -18,7 +18,7 @@ import { cliIn, jsonLines, linkLibrary } from './cli-process';
 import type { Outcome } from './cli-process';
 import { figuresOf, isBusy, rowsIn, smoke } from './cli-training';
 
-/** `train` as its user meets it: a process with arguments, two streams, an exit code and a folder of its run. */
+/** `train` as a user runs it: a process with arguments, two streams, an exit code and a run folder. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-train-'));
 const { main, run, cli } = cliIn(scratch);
 const long = 180_000;
@@ -31,7 +31,7 @@ const printed = (text: string): string =>
 
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 
-/** Every file of a folder, with what it holds and when it was written. */
+/** Content and modification time of every file in a folder. */
 function contents(folder: string): Record<string, unknown> {
   const files = readdirSync(folder).map((name) => {
     return [name, [statSync(join(folder, name)).mtimeMs, read(folder, name)]] as const;
@@ -58,7 +58,7 @@ describe('train', () => {
     plain = await cli(smoke(logDir));
   }, long);
 
-  test('--json prints a line an epoch and one of the whole run, and nothing else anywhere', () => {
+  test('--json prints a line per epoch and one for the run, and nothing else', () => {
     expect(json).toMatchObject({ code: 0, stderr: '' });
     const lines = jsonLines(json.stdout);
     expect(lines).toHaveLength(3);
@@ -85,7 +85,7 @@ describe('train', () => {
     });
   });
 
-  test('without --json prints the size, the machine, the table of the reference and how to go on', () => {
+  test("without --json prints the scale, the machine, the reference's table and the next command", () => {
     expect(plain).toMatchObject({ code: 0, stderr: '' });
     const lines = printed(plain.stdout).trimEnd().split('\n');
     const [one, two] = rowsIn(`${first}-2`);
@@ -117,7 +117,7 @@ describe('train', () => {
     ]);
   });
 
-  test('keeps a run in a folder', () => {
+  test('stores a run in a folder', () => {
     const rows = jsonLines(json.stdout).slice(0, 2) as EpochRow[];
     expect(rowsIn(first)).toEqual(rows);
     const hours = rows.map((row) => (row['total time'] / 3600).toFixed(8));
@@ -145,13 +145,13 @@ describe('train', () => {
     expect(readdirSync(first).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  test('a second run of the same name takes the next one and touches nothing', () => {
+  test('a second run of the same name takes the next name and leaves the first untouched', () => {
     expect(contents(first)).toEqual(before);
     expect(readdirSync(logDir)).toEqual(expect.arrayContaining(['demo-smoke-0', 'demo-smoke-0-2']));
   });
 
   test(
-    'the same seed gives the same rows, another seed others',
+    'the same seed gives the same rows, another seed different ones',
     async () => {
       expect(figuresOf(rowsIn(`${first}-2`))).toEqual(figuresOf(rowsIn(first)));
       const { code } = await cli(smoke(logDir, '--seed', '1'));
@@ -164,7 +164,7 @@ describe('train', () => {
   );
 
   test(
-    '--data-dir that is not there is named, with the way out, before anything is made',
+    'a --data-dir that does not exist is an error before anything is written',
     async () => {
       const missing = join(scratch, 'no-such-folder');
       const runs = join(scratch, 'runs-without-data');
@@ -179,7 +179,7 @@ describe('train', () => {
   );
 
   test(
-    '--log-dir at a file says so, and leaves the file alone',
+    'a --log-dir that is a file is an error, and the file stays untouched',
     async () => {
       const file = join(scratch, 'a-file');
       writeFileSync(file, 'mine');
@@ -195,22 +195,25 @@ describe('train', () => {
   );
 
   test(
-    'a disk that fills up in epoch 2 is told, and epoch 1 is kept whole',
+    'a disk that fills up in epoch 2 is an error, and epoch 1 is kept intact',
     async (context) => {
       const [disk, kept] = [join(scratch, 'disk'), join(scratch, 'kept')];
       for (const folder of [disk, kept]) mkdirSync(folder);
-      // Mounted in a name space of its own: it needs no root, and is gone with its last process.
+      // Mounted in a namespace of its own: it needs no root, and disappears with its last process.
       const onTinyDisk = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
       const mount =
         'disk=$1 kept=$2 bytes=$3; shift 3; mount -t tmpfs -o "size=$bytes" none "$disk"';
       if (spawnSync('unshare', [...onTinyDisk, mount, 'sh', disk, kept, '65536']).status !== 0) {
         context.skip('no file system can be mounted here, so no disk can be made to fill up');
       }
-      // Room for exactly what one epoch leaves: the checkpoint of two must be on the disk before that of one goes.
-      const { result, ...begun } = JSON.parse(read(first, 'run.json')) as Record<string, unknown>;
+      // Room for exactly what one epoch leaves: checkpoint 2 must be on disk before checkpoint 1 is removed.
+      const { result, ...unfinished } = JSON.parse(read(first, 'run.json')) as Record<
+        string,
+        unknown
+      >;
       expect(typeof result).toBe('object');
       const pages = [
-        `${JSON.stringify(begun, null, 2)}\n`,
+        `${JSON.stringify(unfinished, null, 2)}\n`,
         read(first, 'net.svg'),
         readFileSync(join(first, 'checkpoint-1.safetensors')),
         'log',
@@ -248,7 +251,7 @@ describe('train', () => {
   );
 
   test(
-    'a place that has become read-only is told, and nothing there is changed',
+    'a folder that has become read-only is an error, and nothing in it changes',
     async (context) => {
       const place = join(scratch, 'read-only');
       const folder = join(place, 'begun');
@@ -274,7 +277,7 @@ describe('train', () => {
   );
 
   test(
-    'Ctrl-C ends after the step with code 130, and --resume goes on to the same figures',
+    'Ctrl-C stops after the step with exit code 130, and --resume ends with the same figures',
     async () => {
       const runs = join(scratch, 'interrupted');
       const { code, stdout, stderr } = await cli(smoke(runs, '--json'), { interruptAt: /\n/ });
@@ -311,7 +314,7 @@ describe('train', () => {
   );
 
   test(
-    '--resume --epochs +N trains a finished run further, in a folder of its own',
+    '--resume --epochs +N extends a finished run, in a new folder',
     async () => {
       const runs = join(scratch, 'further');
       const finished = join(runs, 'demo-smoke-0');
@@ -332,7 +335,7 @@ describe('train', () => {
   );
 
   test(
-    'a changed run does not recommend its changes for the full scale, nor a checkpoint that was not kept',
+    'a run with overrides does not suggest them at full scale, and lists no checkpoint that was not kept',
     async () => {
       const runs = join(scratch, 'changed');
       const flags = ['--epochs', '1', '--checkpoints', '0', '--set', 'net.channels.prep=2'];
@@ -367,7 +370,7 @@ describe('train', () => {
       expect(figuresOf([JSON.parse(row) as EpochRow])).toEqual(
         figuresOf(rowsIn(first).slice(0, 1)),
       );
-      // As of a program that SIGPIPE ended: the run is not finished.
+      // The code of a program that SIGPIPE ended: the run is not finished.
       expect({ code, stderr }).toEqual({ code: 'code 141', stderr: '' });
     },
     long,

@@ -4,7 +4,7 @@ import type { EpochRow } from '../src/train/training';
 import { jsonLines } from './cli-process';
 import { figures } from './epoch-row';
 
-/** The arguments of a training at smoke scale. */
+/** The arguments of a training run at smoke scale. */
 export const smoke = (logDir: string, ...more: string[]): string[] => [
   'train',
   'demo',
@@ -19,7 +19,7 @@ export const smoke = (logDir: string, ...more: string[]): string[] => [
 export const rowsIn = (folder: string): EpochRow[] =>
   jsonLines(readFileSync(join(folder, 'log.jsonl'), 'utf8')) as EpochRow[];
 
-/** What the same seed must give again: everything but the times. */
+/** Everything that the same seed must reproduce: all but the times. */
 export const figuresOf = (rows: readonly EpochRow[]): unknown[] => rows.map(figures);
 
 /** A line about other programs, as a run prints it on a busy machine. */

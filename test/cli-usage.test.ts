@@ -6,7 +6,7 @@ import { cliHere } from './cli-here';
 import { cliIn, linkLibrary } from './cli-process';
 import { blocksOf, pattern, saidIn, sectionsOf } from './markdown';
 
-/** Help, and what the command line says to wrong usage. */
+/** Help, and the errors of wrong usage. */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-usage-'));
 const { cli } = cliIn(scratch);
@@ -17,7 +17,7 @@ beforeAll(() => linkLibrary(scratch));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('help', () => {
-  test('of the program and of every command it names', async () => {
+  test('of the program and of every command that it lists', async () => {
     const whole = await cli(['--help']);
     expect(whole).toMatchObject({ code: 0, stderr: '' });
     await expect(whole.stdout).toMatchFileSnapshot('output/help.txt');
@@ -32,7 +32,7 @@ describe('help', () => {
     }
   });
 
-  test('is what "help", "-h" and no command at all give; the last is wrong usage', async () => {
+  test('"help", "-h" and no command print it; no command is wrong usage', async () => {
     const { stdout } = await cli(['--help']);
     expect(await cli(['help'])).toEqual({ code: 0, stdout, stderr: '' });
     expect(await cli(['-h'])).toEqual({ code: 0, stdout, stderr: '' });
@@ -43,13 +43,13 @@ describe('help', () => {
       expect(await cliHere(['list', flag], scratch)).toEqual(list);
   });
 
-  test('--version is that of the package', async () => {
+  test("--version prints the package's version", async () => {
     const { version } = JSON.parse(read(root, 'package.json')) as { readonly version: string };
     expect(await cli(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
 
-describe('wrong usage ends with code 2, one line that says what to do, and nothing done', () => {
+describe('wrong usage exits with code 2, prints one line that says what to do, and changes nothing', () => {
   test.each([
     ['trian demo', 'unknown command "trian". Nearest: "train". "cifar10-fast --help" lists them.'],
     ['train', 'train: EXPERIMENT is missing. Usage: cifar10-fast train [EXPERIMENT] [flags]'],
@@ -174,7 +174,7 @@ test.each(['constructor', 'toString', '__proto__', 'valueOf'])(
   },
 );
 
-test('wrong usage ends a process with code 2, too', async () => {
+test('wrong usage also ends a process with exit code 2', async () => {
   const line = ['train', 'dmeo'];
   const outcome = await cli(line);
   expect(outcome).toMatchObject({ code: 2, stdout: '' });
@@ -190,7 +190,7 @@ const broken = [...sectionsOf(read(root, 'docs/errors.md'))].flatMap(([name, tex
 
 describe('docs/errors.md', () => {
   test.each(broken)(
-    '$name: the broken command says what is shown',
+    '$name: the broken command prints the documented error',
     async ({ command, message }) => {
       const { code, stdout, stderr } = await cli(command.split(' ').slice(2));
       expect({ code: code === 1 || code === 2, stdout }).toEqual({ code: true, stdout: '' });
@@ -198,7 +198,7 @@ describe('docs/errors.md', () => {
     },
   );
 
-  test('shows a command for everything that one can go wrong with before it trains', () => {
+  test('shows a command for every error that can occur before training', () => {
     expect(broken.map(({ name }) => name)).toEqual([
       'UsageError',
       'DataError',

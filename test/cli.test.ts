@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
 import { cliIn, linkLibrary } from './cli-process';
 
-/** Commands that train nothing, as their user meets them: processes with arguments, two streams and an exit code. */
+/** Commands that train nothing, as a user runs them: processes with arguments, two streams and an exit code. */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-'));
 const { run, main, cli } = cliIn(scratch);
@@ -17,7 +17,7 @@ beforeAll(() => linkLibrary(scratch), long);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('list, info, draw', () => {
-  test('list shows every record under its notebook, with --json as it is', async () => {
+  test('list shows every experiment under its notebook, and --json all of its fields', async () => {
     const { code, stdout, stderr } = await cli(['list', '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { records, perNotebook } = JSON.parse(stdout) as {
@@ -55,7 +55,7 @@ describe('list, info, draw', () => {
   });
 
   test(
-    'info says what the machine is and what the engine would do',
+    'info describes the machine and what the engine would use',
     async () => {
       const { code, stdout, stderr } = await cli(['info', '--json']);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -84,7 +84,7 @@ describe('list, info, draw', () => {
   );
 
   test(
-    'info names a GPU, and says so where TensorFlow does not use it',
+    'info names a GPU, and reports if TensorFlow does not use it',
     async () => {
       const bin = mkdtempSync(join(scratch, 'bin-'));
       const line = 'Tesla V100-SXM2-16GB, 16384, 7.0, 570.195.03';
@@ -102,7 +102,7 @@ describe('list, info, draw', () => {
     long,
   );
 
-  test("draw writes the picture of README, or Graphviz's text", async () => {
+  test("draw writes README's picture, or Graphviz's text", async () => {
     const cwd = mkdtempSync(join(scratch, 'draw-'));
     expect(await cli(['draw', 'demo'], { cwd })).toEqual({
       code: 0,
@@ -120,7 +120,7 @@ describe('list, info, draw', () => {
     expect(new Set(readdirSync(cwd))).toEqual(new Set(['demo.dot', 'net.svg']));
   });
 
-  test('draw to a place that is not there says so and what to do, without a stack', async () => {
+  test('draw to a folder that does not exist is an error that says what to do, without a stack', async () => {
     const output = join(scratch, 'nowhere/net.svg');
     const { code, stdout, stderr } = await cli(['draw', 'demo', '--output', output]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -170,14 +170,14 @@ describe('data', () => {
     ]);
   });
 
-  test('reads --data_dir, the name that the reference gives the flag', async () => {
+  test("accepts --data_dir, the reference's name of the flag", async () => {
     const folder = batchFolder();
     const { code, stdout, stderr } = await cli(['data', `--data_dir=${folder}`, '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({ source: folder, train: 50_000, valid: 10_000 });
   });
 
-  test('without data and network says how to come by it', async () => {
+  test('without data and a network, says how to get the data', async () => {
     const { code, stdout, stderr } = await cli(['data', '--offline'], { env: empty });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^cifar10-fast: cifar10: no source gave CIFAR-10\./);
@@ -186,7 +186,7 @@ describe('data', () => {
   });
 });
 
-test('a full standard output is said without a stack', async () => {
+test('a full disk behind standard output is an error without a stack', async () => {
   const { stdout, stderr } = await run('bash', [
     '-c',
     '"$@" > /dev/full; echo "code $?"',

@@ -13,7 +13,7 @@ import { countTrainable } from '../src/nn/network';
 import { builtLibrary } from './built-library';
 import { blocksOf, comparing, pattern, saidIn, sectionsOf } from './markdown';
 
-/** What the documents say is run, looked up or compared here, so that they cannot lag behind. */
+/** Runs, looks up or compares what the documents say, so that they cannot become outdated. */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-docs-'));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -68,7 +68,7 @@ const whole = [
   .filter(({ code }) => code !== '')
   .map(({ page, code }) => writeProgram(page.replaceAll(/\W/g, '-'), code));
 
-/** Code in which each line that `// repair: …` follows is replaced by what the comment says. */
+/** Code in which each line followed by `// repair: …` is replaced by the code in that comment. */
 function repaired(code: string): string {
   return code.replaceAll(/^.*\n\s*\/\/ repair: (.+)$/gm, '$1');
 }
@@ -91,7 +91,7 @@ const intro = writeProgram(
   codeOf(read('docs/errors.md').split('\n## ')[0]).join('\n'),
 );
 
-/** Runs a program as a module of this process, so that its errors are those of {@link errors}. */
+/** Runs a program as a module of this process, so that it shares the error classes of {@link errors}. */
 async function runProgram({ file }: Program): Promise<void> {
   await import(/* @vite-ignore */ file);
 }
@@ -106,7 +106,7 @@ describe('code in the documents', () => {
     });
   });
 
-  test('compiles as strictly as the library does', () => {
+  test('compiles as strictly as the library', () => {
     const { options } = ts.parseJsonConfigFileContent(
       ts.readConfigFile(join(root, 'tsconfig.json'), (path) => readFileSync(path, 'utf8')).config,
       ts.sys,
@@ -124,7 +124,7 @@ describe('code in the documents', () => {
         module: ts.ModuleKind.ESNext,
         moduleResolution: ts.ModuleResolutionKind.Bundler,
         configFilePath: join(root, 'tsconfig.json'),
-        // Declarations are read sooner than sources; `npm run types` finds what is wrong in those.
+        // Declarations are faster to read than sources; `npm run types` checks those.
         paths: {
           '@tensorflow/*': [join(root, 'node_modules/@tensorflow/*')],
           [join(root, 'src/*')]: [join(builtLibrary(), 'dist/*')],
@@ -145,7 +145,7 @@ describe('code in the documents', () => {
     expect(faults).toEqual([]);
   });
 
-  test.each(whole)('$name runs and gives what it says', async (program) => {
+  test.each(whole)('$name runs and gives the documented values', async (program) => {
     await expect(runProgram(program)).resolves.toBeUndefined();
   });
 
@@ -157,7 +157,7 @@ describe('code in the documents', () => {
   });
 
   test.each(examples)(
-    'errors.md, $name: the broken example says what is shown',
+    'errors.md, $name: the broken example throws the documented error',
     async ({ name, message, broken }) => {
       const thrown: unknown = await runProgram(broken).then(
         () => undefined,
@@ -174,16 +174,16 @@ describe('code in the documents', () => {
 });
 
 describe('errors.md', () => {
-  test('has a section for every class, in the order of the source, and for nothing else', () => {
+  test('has one section per class, in the order of the source, and no others', () => {
     expect([...errorSections.keys()]).toEqual([...errorClasses.keys()]);
   });
 
-  test('every section says more than a line', () => {
+  test('every section has more than a line', () => {
     for (const text of errorSections.values()) expect(text.trim().length).toBeGreaterThan(120);
   });
 });
 
-/** The name that GitHub gives a heading as a place to link to. */
+/** The anchor that GitHub gives a heading. */
 function anchor(heading: string): string {
   return heading
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
@@ -195,7 +195,7 @@ function anchor(heading: string): string {
 const withoutCode = (page: string): string => read(page).replaceAll(/^```[\s\S]*?^```$/gm, '');
 
 describe('links', () => {
-  test.each(pages)('of %s lead somewhere', (page) => {
+  test.each(pages)('of %s are not broken', (page) => {
     const text = withoutCode(page);
     const targets = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)]
       .map((match) => match[1] ?? match[2])
@@ -213,7 +213,7 @@ describe('links', () => {
     expect(dead).toEqual([]);
   });
 
-  test('lead from README to every page, directly or through others', () => {
+  test('lead from README to every page, directly or through other pages', () => {
     const reached = new Set(['README.md']);
     for (const page of reached) {
       for (const [, target] of withoutCode(page).matchAll(/\]\(([^)#\s]+\.md)[^)]*\)/g)) {
@@ -224,7 +224,7 @@ describe('links', () => {
     expect(pages.filter((page) => !reached.has(page))).toEqual([]);
   });
 
-  test('to pages in source, scripts and messages lead somewhere', () => {
+  test('to pages in source, scripts and messages are not broken', () => {
     const files = ['src', 'scripts', 'setup', 'test', 'native'].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => /\.(ts|mjs|cjs|c|cc|py|sh)$/.test(name))
@@ -264,7 +264,7 @@ describe('commands in the documents', () => {
     for (const [line, path] of text.matchAll(/(?:node|bash|sh) ((?:scripts|setup)\/[\w.-]+)/g)) {
       if (!existsSync(join(root, path))) faults.push(line);
     }
-    // Two are wrong on purpose: broken examples.
+    // Two broken examples are wrong on purpose.
     expect(faults.filter((line) => !/--sacle|dmeo/.test(line))).toEqual([]);
   });
 });
@@ -276,13 +276,13 @@ describe('README', () => {
 });
 
 describe('development.md', () => {
-  test('has a row for every room of src/, in the order of the room test, and for nothing else', () => {
+  test('has one row per module of src/, in the order of the module test, and no others', () => {
     const page = read('docs/development.md');
     const rows = [...page.matchAll(/^\| `([a-z]+)\/` /gm)].map((match) => match[1]);
-    const rooms = [...read('test/rooms.test.ts').matchAll(/^ {2}\[('.*')\],$/gm)].flatMap((match) =>
-      match[1].split(', ').map((room) => room.slice(1, -1)),
+    const modules = [...read('test/rooms.test.ts').matchAll(/^ {2}\[('.*')\],$/gm)].flatMap(
+      (match) => match[1].split(', ').map((module) => module.slice(1, -1)),
     );
-    const built = rooms.filter((room) => existsSync(join(root, 'src', room)));
+    const built = modules.filter((module) => existsSync(join(root, 'src', module)));
     expect(rows).toEqual(built);
   });
 });
@@ -290,7 +290,7 @@ describe('development.md', () => {
 describe('results.md', () => {
   const page = read('docs/results.md');
 
-  test('says of the scales what they are', () => {
+  test('describes the scales as they are', () => {
     const demo = findExperiment('demo');
     const smoke = scaled(demo, 'smoke');
     const widths = ({ net }: Experiment): number[] => Object.values(net.channels);
@@ -308,7 +308,7 @@ describe('results.md', () => {
     expect(row).toMatch(new RegExp(`\\b${smoke.run.epochs}\\b`));
   });
 
-  test("gives the study's figures of the catalogue", () => {
+  test("quotes the study's figures from the catalogue", () => {
     const { published } = findExperiment('demo');
     expect(page.replaceAll('\n', ' ')).toContain(
       `${published?.accPercent} %, the median of 50 runs, in ${published?.timeSec} s`,
@@ -320,7 +320,7 @@ describe('FEATURES', () => {
   const features = read('FEATURES.md');
   const rows = [...features.matchAll(/^\| +(\d+) \| (.+?) +\| ([a-z ]+?) +\| (.*?) *\|$/gm)];
 
-  test('goes through all 65 points of the study, each once', () => {
+  test('lists all 65 points of the study, each once', () => {
     const numbers = rows.map((row) => Number(row[1]));
     expect(new Set(numbers).size).toBe(65);
     expect(Math.min(...numbers)).toBe(1);
@@ -328,7 +328,7 @@ describe('FEATURES', () => {
     expect(numbers).toHaveLength(65);
   });
 
-  test('says of each whether it is there, and where', () => {
+  test('says for each whether it is implemented, and where', () => {
     const faults = rows.flatMap(([, number, , state, where]) => {
       if (!['done', 'partly', 'not yet'].includes(state)) return [`${number}: state "${state}"`];
       const hasPlace = /`src\/[^`]+`/.test(where);
@@ -337,12 +337,12 @@ describe('FEATURES', () => {
     expect(faults).toEqual([]);
   });
 
-  test('says of each which cell of a notebook or which command does it', () => {
+  test('names a notebook cell or a command for each', () => {
     const isDone = /`\w+#[a-z0-9-]+`|`npx cifar10-fast [a-z-]+/;
     expect(rows.filter((row) => !isDone.test(row[4])).map((row) => row[1])).toEqual([]);
   });
 
-  test('names only records that exist', () => {
+  test('names only experiments that exist', () => {
     const named = [...features.matchAll(/`(post\d-[\w-]+)`/g)].map((match) => match[1]);
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter((name) => !catalogue.has(name))).toEqual([]);

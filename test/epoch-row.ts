@@ -1,6 +1,6 @@
 import type { EpochRow } from '../src/train/training';
 
-/** A row of an epoch that differs from others in its test accuracy only. */
+/** A row of an epoch that differs from others of the epoch only in its test accuracy. */
 export function epochRow(epoch: number, acc: number): EpochRow {
   return {
     epoch,
@@ -11,7 +11,7 @@ export function epochRow(epoch: number, acc: number): EpochRow {
   };
 }
 
-/** A row without its times, which no seed gives. */
+/** A row without its times, which no seed reproduces. */
 export function figures({ epoch, lr, train, valid }: EpochRow): readonly number[] {
   return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
 }

@@ -14,13 +14,13 @@ describe('expectClose', () => {
     );
   });
 
-  test('measures by the largest element of the tensor, not by each', () => {
+  test('measures relative to the largest element of the tensor, not to each element', () => {
     const expected = tensor([2], [1000, 0.001]);
     expect(expectClose('small', tensor([2], [1000, 0.002]), expected).error).toBeCloseTo(1e-6, 12);
     expect(() => expectClose('large', tensor([2], [1000.2, 0.001]), expected)).toThrow(/at \[0\]/);
   });
 
-  test('zeros are measured by 1', () => {
+  test('measures a tensor of zeros relative to 1', () => {
     expect(compare(tensor([1], [1e-5]), tensor([1], [0])).error).toBe(1e-5);
   });
 
@@ -31,18 +31,21 @@ describe('expectClose', () => {
     [Infinity, 1],
     [Infinity, -Infinity],
     [-1e300, -Infinity],
-  ])('%d is not %d, whatever the bar', (found, expected) => {
+  ])('%d is not close to %d, whatever the bar', (found, expected) => {
     const [a, b] = [tensor([2], [5, found]), tensor([2], [5, expected])];
     expect(compare(a, b).error).toBe(Infinity);
     expect(() => expectClose('x', a, b, 1e9)).toThrow(/at \[1\]/);
   });
 
-  test.each([NaN, Infinity, -Infinity])('%d is itself, and no measure for the rest', (value) => {
-    expect(expectClose('x', tensor([2], [value, 2]), tensor([2], [value, 2])).error).toBe(0);
-    expect(compare(tensor([2], [value, 3]), tensor([2], [value, 2])).error).toBe(0.5);
-  });
+  test.each([NaN, Infinity, -Infinity])(
+    '%d equals itself, and is not the scale of the rest',
+    (value) => {
+      expect(expectClose('x', tensor([2], [value, 2]), tensor([2], [value, 2])).error).toBe(0);
+      expect(compare(tensor([2], [value, 3]), tensor([2], [value, 2])).error).toBe(0.5);
+    },
+  );
 
-  test('shapes must be the same, not only counts', () => {
+  test('shapes must be equal, not only counts', () => {
     expect(() =>
       compare(tensor([2, 3], [1, 2, 3, 4, 5, 6]), tensor([6], [1, 2, 3, 4, 5, 6])),
     ).toThrow(/\[2,3\].*\[6\]/);

@@ -1,14 +1,14 @@
-/** A tensor as both sides of a comparison have it; `data` in row-major order. */
+/** A tensor of a comparison; `data` in row-major order. */
 export interface Numbers {
   readonly shape: readonly number[];
   readonly data: ArrayLike<number>;
 }
 
-/** Two tensors, compared: the element that is furthest off, and what that is of the largest one expected. */
+/** The result of comparing two tensors: the element that is furthest off, relative to the largest expected one. */
 export interface Comparison {
-  /** |found - expected| of the worst element, divided by `scale`; Infinity where only one of the two is a number. */
+  /** |found - expected| of the worst element, divided by `scale`; Infinity if they differ and one is not finite. */
   readonly error: number;
-  /** The largest finite |expected|, or 1 where all are zero. */
+  /** The largest finite |expected|, or 1 if that is zero. */
   readonly scale: number;
   /** Indices of the worst element along each axis. */
   readonly place: readonly number[];
@@ -17,8 +17,8 @@ export interface Comparison {
 }
 
 /**
- * The bar for float32 against float64: agreement is about 1e-5 of the largest element, rounding alone keeps below 1e-4
- * through the depth of these networks, and a fault of 1 % anywhere comes out above it.
+ * The bar for float32 against float64: they agree to about 1e-5 of the largest element, rounding alone stays below 1e-4
+ * through the depth of these networks, and a fault of 1 % anywhere exceeds it.
  */
 export const defaultBar = 1e-4;
 
@@ -61,7 +61,7 @@ export function compare(found: Numbers, expected: Numbers): Comparison {
 
 /**
  * Fails unless every element of `found` is within `bar` of `expected`, relative to the largest element of `expected`.
- * The message has the name, the shape, the worst element's place and both values. Returns the comparison.
+ * The message has the name, the shape, the worst element's index and both values. Returns the comparison.
  */
 export function expectClose(
   name: string,
@@ -75,7 +75,7 @@ export function expectClose(
   return result;
 }
 
-/** A comparison in words, as the message of a failure. */
+/** The message of a failed comparison. */
 function describeComparison(
   name: string,
   shape: readonly number[],

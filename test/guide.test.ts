@@ -8,8 +8,8 @@ import { builtLibrary, linkPackages } from './built-library';
 import { blocksOf, comparing } from './markdown';
 
 /**
- * The guide, as its reader has it: its blocks are one program, which imports the built package by name, is compiled
- * against its declarations as strictly as can be, and is run.
+ * The guide as a reader uses it: its blocks form one program, which imports the built package by name, is compiled against
+ * its declarations in strict mode, and is run.
  */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-guide-'));
@@ -35,7 +35,7 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('the guide', () => {
-  test('compares what it says', () => {
+  test('shows values that can be compared', () => {
     expect(guide.match(/^.+; \/\/ → .+$/gm)?.length).toBeGreaterThan(10);
   });
 
@@ -49,7 +49,7 @@ describe('the guide', () => {
       moduleResolution: ts.ModuleResolutionKind.NodeNext,
       types: ['node'],
       typeRoots: [join(root, 'node_modules/@types')],
-      // Node strips types, and so cannot tell an import of a type from one of a value.
+      // Node strips types, so it cannot distinguish an import of a type from one of a value.
       verbatimModuleSyntax: true,
       erasableSyntaxOnly: true,
       skipLibCheck: true,
@@ -68,7 +68,7 @@ describe('the guide', () => {
     expect(faults).toEqual([]);
   });
 
-  test('runs, says what it shows, and learns', () => {
+  test('runs, prints the documented values, and learns', () => {
     const compiled = program.replace(/ts$/, 'js');
     const { outputText } = ts.transpileModule(readFileSync(program, 'utf8'), {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },

@@ -9,7 +9,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 linkLibrary(folder);
 const { main, run } = cliIn(folder);
 
-/** Prints at the end which packages were loaded, by name; the library itself lies in `node_modules/.cache`. */
+/** Prints the names of the loaded packages on exit; the library itself lies in `node_modules/.cache`. */
 const listing = join(folder, 'listing.cjs');
 writeFileSync(
   listing,
@@ -29,7 +29,7 @@ async function packagesOf(args: readonly string[]): Promise<unknown> {
 
 const results = resolve(__dirname, '../results');
 
-// No TensorFlow, no sharp, nothing of charts or the TypeScript compiler: each of them takes longer to load than the rest.
+// No TensorFlow, no sharp, no charts and no TypeScript compiler: each of them takes longer to load than the rest.
 test.each([
   { args: ['--version'], packages: [] },
   { args: ['--help'], packages: [] },

@@ -1,4 +1,4 @@
-/** Code set apart in a page. */
+/** A fenced code block of a page. */
 export interface Block {
   readonly language: string;
   readonly text: string;
@@ -15,7 +15,7 @@ export function blocksOf(page: string): Block[] {
   }));
 }
 
-/** What stands under each heading of the second level, by its title. */
+/** The text under each second-level heading, by its title. */
 export function sectionsOf(page: string): ReadonlyMap<string, string> {
   const parts = page.split(/^## (.+)$/m);
   return new Map(

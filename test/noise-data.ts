@@ -2,7 +2,7 @@ import { createRng } from '../src/base/rng';
 import { classes } from '../src/data/cifar10';
 import type { Cifar10, Split } from '../src/data/cifar10';
 
-/** So many images of noise, the same for the same seed. */
+/** `count` noise images, the same for the same seed. */
 export function noise(count: number, seed: number): Split {
   const rng = createRng(seed, 'images');
   return {
@@ -11,7 +11,7 @@ export function noise(count: number, seed: number): Split {
   };
 }
 
-/** Noise in the place of CIFAR-10, with so many training and test images. */
+/** Noise in place of CIFAR-10, with `train` training and `valid` test images. */
 export function noiseData(train: number, valid: number): Cifar10 {
   return { train: noise(train, 0), valid: noise(valid, 1), classes, source: 'noise' };
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-/** What can be said of the notebooks without executing them; scripts/notebooks.mjs and scripts/test-notebooks.mjs do the rest. */
+/** Checks the notebooks without executing them; scripts/notebooks.mjs and scripts/test-notebooks.mjs do the rest. */
 const root = resolve(__dirname, '..');
 
 interface Cell {
@@ -51,7 +51,7 @@ const references = [
 describe.each(names)('notebook %s', (name) => {
   const cells = cellsOf(name);
 
-  test('goes through its page of Markdown unchanged', async () => {
+  test('survives a round trip through Markdown', async () => {
     const { parse, print } = await script;
     const again = parse(print({ cells })).cells;
     expect(again.map((cell) => [cell.cell_type, sourceOf(cell)])).toEqual(
@@ -62,7 +62,7 @@ describe.each(names)('notebook %s', (name) => {
     expect(code(again)).toEqual(code(cells));
   });
 
-  test('has cells with names of their own, of at most thirty lines that fit a page, which import the library by its name', () => {
+  test('has cells with unique names and at most thirty lines that fit a page, which import the library by name', () => {
     expect(new Set(cells.map(({ id }) => id)).size).toBe(cells.length);
     const code = cells.filter((cell) => cell.cell_type === 'code').map(sourceOf);
     expect(code.filter((source) => source.split('\n').length > 30)).toEqual([]);
@@ -75,16 +75,16 @@ describe.each(names)('notebook %s', (name) => {
     expect(imported.filter((from) => /^\.|^\/|dist/.test(from))).toEqual([]);
   });
 
-  test('keeps outputs that no failing cell has left', () => {
+  test('has outputs, none from a failed cell', () => {
     const outputs = cells.flatMap((cell) => cell.outputs ?? []);
     expect(outputs).not.toEqual([]);
     expect(outputs.filter((output) => output.output_type === 'error')).toEqual([]);
-    // A script that is only of use in a page which runs it has no place in the repository.
+    // A script that is only useful in the page that runs it does not belong in the repository.
     expect(JSON.stringify(outputs)).not.toMatch(/data-(?:drawing|plotly)-runtime/);
   });
 
   // GitHub shows no chart of Vega-Lite and runs no script; VS Code shows charts only with an extension.
-  test('keeps a picture beside every output that needs a script or an extension, and words beside all', () => {
+  test('has a picture for every output that needs a script or an extension, and text for all', () => {
     const faults = cells.flatMap(({ id, outputs = [] }) =>
       outputs.flatMap(({ output_type: type, data = {} }) => {
         if (type === 'stream') return [];
@@ -99,7 +99,7 @@ describe.each(names)('notebook %s', (name) => {
   });
 });
 
-test('cells that pages refer to exist, and show something', () => {
+test('cells that pages refer to exist, and have outputs', () => {
   const faults = references.filter(({ name, cell }) => {
     if (!names.includes(name)) return true;
     const found = cellsOf(name).find(({ id }) => id === cell);

@@ -14,7 +14,7 @@ export type Format = (typeof formats)[number];
 /** In fp32 sums and exponentials round; a number that is stored in bf16 is off by up to 2^-8 of itself. */
 export const bars: Readonly<Record<Format, number>> = { fp32: 2e-6, bf16: 2 ** -7.99 };
 
-/** Sums are in fp32 in both; in bf16 their terms are off by 2e-4, as the activations are shorter polynomials. */
+/** Sums are in fp32 in both; in bf16 their terms are off by 2e-4, because the activations are shorter polynomials. */
 export const sumBars: Readonly<Record<Format, number>> = { fp32: 5e-6, bf16: 5e-4 };
 
 const density = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
@@ -22,7 +22,7 @@ const normal = (x: number): number => (1 + erf(x / Math.SQRT2)) / 2;
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 const alpha = 0.3;
 
-/** Each activation, what it gives, and its slope. */
+/** Each activation, its value and its derivative. */
 export const activations: readonly (readonly [
   activation: OwnActivation,
   value: (x: number) => number,
@@ -39,18 +39,18 @@ export const activations: readonly (readonly [
   ],
 ];
 
-/** Numbers that bf16 holds exactly, so that both formats are given the same. */
+/** Numbers that bf16 holds exactly, so that both formats get the same input. */
 export function numbers(shape: readonly number[], seed: number, scale = 1, offset = 0): HostTensor {
   const data = createRng(seed, 'numbers').fillUniform(new Float32Array(sizeOf(shape)), -1, 1);
   return { shape, data: data.map((value) => Math.round((scale * value + offset) * 64) / 64) };
 }
 
-/** What a recording is fed. */
+/** The inputs of a captured step. */
 export type Feeds = Readonly<Record<string, HostTensor>>;
 
 /**
- * Runs a function of tensors in a recording. Inputs whose names are in `low` are in the number format: a product with the
- * identity leaves each of them as it is.
+ * Runs a function of tensors as a captured step. Inputs whose names are in `low` are in the number format: a product with the
+ * identity converts them without changing a value.
  */
 export async function run(
   format: Format,

@@ -21,11 +21,11 @@ describe('package-lock.json', () => {
     expect(unlocked.map(([path]) => path)).toEqual([]);
   });
 
-  test('names no package source, so that the user’s own mirror serves', () => {
+  test('names no package source, so that the user’s own mirror is used', () => {
     expect(entries.filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
   });
 
-  test('package.json takes exact versions', () => {
+  test('package.json has exact versions', () => {
     const manifest = read('package.json') as Record<string, Readonly<Record<string, string>>>;
     const direct = { ...manifest.dependencies, ...manifest.devDependencies };
     const inexact = Object.entries(direct).filter(

@@ -8,8 +8,8 @@ import type ts from 'typescript';
 import { builtLibrary } from './built-library';
 
 /**
- * What a user of the package meets: its declarations, read by the compiler that a notebook cell is checked with
- * (tslab's own TypeScript 5.0.4, classic resolution, not strict), and its one public door.
+ * The package as a user sees it: its declarations, read by the compiler that checks notebook cells (tslab's own TypeScript
+ * 5.0.4, classic resolution, not strict), and its entry points.
  */
 const root = resolve(__dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-package-'));
@@ -25,7 +25,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Compiles cells as tslab does, declarations checked too, and returns what the compiler has to say. */
+/** Compiles cells as tslab does, checks declarations too, and returns the compiler's diagnostics. */
 function diagnose(...cells: readonly string[]): string[] {
   const require = createRequire(join(root, 'node_modules/tslab/package.json'));
   const compiler = require('typescript') as typeof ts;
@@ -58,7 +58,7 @@ function diagnose(...cells: readonly string[]): string[] {
 }
 
 describe('the package, from a notebook cell', () => {
-  test('its declarations read without a fault, by subpath too, and nothing in them has become any', () => {
+  test('its declarations compile without errors, also by subpath, and nothing in them has become any', () => {
     const faults = diagnose(
       `
       import { build, createRng, createTrainer, findExperiment, loadCifar10, resnet9, scaled } from 'cifar10-fast';
@@ -107,14 +107,14 @@ describe('the package, from a notebook cell', () => {
     return [...new Set(found.map(([, name]) => name))];
   };
 
-  test('the engine loads nothing of notebooks', () => {
+  test('the engine loads no notebook packages', () => {
     const packages = loadedBy("require('cifar10-fast/engine').loadTensorflow()");
     expect(packages).toContain('@tensorflow/tfjs-core');
     const heavy = ['zeromq', 'tslab', 'vega', 'vega-lite', '@resvg/resvg-js', 'typescript'];
     expect(packages.filter((name) => heavy.includes(name))).toEqual([]);
   });
 
-  test('each name has one place', () => {
+  test('each name has one entry point', () => {
     const names = (subpath: string): string[] =>
       JSON.parse(
         execFileSync(
@@ -129,12 +129,12 @@ describe('the package, from a notebook cell', () => {
       [
         // It captures steps as the engine does, and is a feature of its own.
         'accelerate',
-        // What a cell needs first is in the main entry point, too.
+        // What a cell needs first is also in the main entry point.
         'clearOutput',
         'display',
         'resumeLive',
         'trainLive',
-        // Hardware belongs to the engine, and to what a run says of itself.
+        // Hardware belongs to the engine, and to the description of a run.
         'hardwareLine',
         'loadTensorflow',
         'readHardware',
@@ -143,7 +143,7 @@ describe('the package, from a notebook cell', () => {
     expect(names('').length).toBeLessThan(100);
   });
 
-  test('opens from CommonJS and names what it holds', () => {
+  test('can be required from CommonJS, and has its exports', () => {
     const names = execFileSync(
       process.execPath,
       [
@@ -161,7 +161,7 @@ describe('the package, from a notebook cell', () => {
     );
   });
 
-  test('ships no test and no source map of this machine', () => {
+  test('ships the program and no tests', () => {
     const files = readdirSync(join(built, 'dist'), { recursive: true, encoding: 'utf8' });
     expect(files.filter((name) => name.includes('.test.'))).toEqual([]);
     expect(files).toContain('cli/main.js');

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import type { Figure } from '../src/notebook/figure';
 
-/** What a figure of `plotly` hands over to the page. */
+/** What a figure of `plotly` passes to the page. */
 export interface PushedFigure {
   readonly id: string;
   readonly data: readonly object[];
@@ -15,6 +15,6 @@ export function figureOf({ bundle }: Figure): PushedFigure {
   runInNewContext(script, { window });
   const [figure] = window.cifar10FastPlots ?? [];
   if (figure === undefined) throw new Error('the figure pushes nothing');
-  // Values of another context are of other classes.
+  // Values of another context have other classes.
   return JSON.parse(JSON.stringify(figure)) as PushedFigure;
 }

@@ -79,7 +79,7 @@ function written(results: readonly object[]): string {
   return folder;
 }
 
-test('the pages are those of the committed runs', () => {
+test('the pages match the committed runs', () => {
   expect(readmeScript('--check')).toEqual({ status: 0, stdout: '', stderr: '' });
 });
 
@@ -93,7 +93,7 @@ test('a page that differs is an error of --check, until it is written', () => {
   expect(readmeScript('--root', folder, '--check').status).toBe(0);
 });
 
-test('without runs the pages say so', () => {
+test('without runs, the pages say that there are none', () => {
   const folder = written([]);
   for (const name of ['headline', 'results', 'directions', 'sample'])
     expect(section(folder, name)).toBe('_no committed runs yet_');
@@ -101,7 +101,7 @@ test('without runs the pages say so', () => {
     expect(section(folder, name)).toBe('_not measured yet_');
 });
 
-test('results give mean, spread and number of runs, times of runs that were alone, and count single runs', () => {
+test('results show mean, spread and number of runs, the times of undisturbed runs, and a count of single runs', () => {
   const folder = written([
     { ...result, alone: true },
     { ...result, seed: 1, accPercent: 82.5, trainSec: 104, node: '22.1.0', alone: true },
@@ -140,7 +140,7 @@ test('results give mean, spread and number of runs, times of runs that were alon
 describe('the headline', () => {
   const full = { ...result, record: 'fastest', scale: 'full', pflop: 0.1845 };
 
-  test('pools accuracy over machines, and gives the time of each', () => {
+  test('pools accuracy over machines, and shows the time on each', () => {
     const folder = written([
       { ...full, accPercent: 94, trainSec: 207, alone: true },
       { ...full, accPercent: 94.2, trainSec: 400, seed: 1 },
@@ -182,11 +182,11 @@ describe('the headline', () => {
   });
 });
 
-test('directions compare the steps of the study with what was published, and noise with change', () => {
+test('directions compare the steps of the study with the published ones, and changes with noise', () => {
   const named = (record: string, ...accs: readonly number[]): readonly object[] =>
     accs.map((accPercent, seed) => ({ ...result, record, seed, accPercent }));
   const folder = written([
-    // demo has no say in it: its spread is a tenth of what these have.
+    // demo does not count: its spread is a tenth of the others'.
     ...named('demo', 80.9, 81, 81.1),
     ...named('post4-no-repeat', 40),
     ...named('post4-conv-3x3', 60, 62, 64),
@@ -208,7 +208,7 @@ test('directions compare the steps of the study with what was published, and noi
   }
 });
 
-test('speed is of the newest sitting on each machine, and how many times slower than ours', () => {
+test('speed shows the newest session on each machine, and how many times slower than ours each row is', () => {
   const folder = checkout([]);
   mkdirSync(join(folder, 'bench/results'), { recursive: true });
   const rows = [
@@ -244,7 +244,7 @@ test('speed is of the newest sitting on each machine, and how many times slower 
   );
 });
 
-test('the step of fastest and an epoch of airbench94-muon say how many times slower the others are', () => {
+test('the step of fastest and the epoch of airbench94-muon show how many times slower the others are', () => {
   const folder = checkout([]);
   mkdirSync(join(folder, 'bench/results'), { recursive: true });
   const write = (file: string, titles: string, rows: readonly (readonly string[])[]) =>
@@ -274,7 +274,7 @@ test('the step of fastest and an epoch of airbench94-muon say how many times slo
   ]);
 });
 
-test('models are of the newest sitting: model.fit beside accelerate in its fastest precision', () => {
+test('models show the newest session: model.fit beside accelerate in its fastest precision', () => {
   const folder = checkout([]);
   mkdirSync(join(folder, 'bench/results'), { recursive: true });
   const row = (what: string, precision: string, perSec: string, peak: string, day = 30): string =>
@@ -294,7 +294,7 @@ test('models are of the newest sitting: model.fit beside accelerate in its faste
   );
 });
 
-test('epochs on a GPU stand in a table of the newest sitting, the fastest variant first', () => {
+test('epochs on a GPU are a table of the newest session, the fastest variant first', () => {
   const folder = checkout([]);
   mkdirSync(join(folder, 'bench/results'), { recursive: true });
   const row = (day: number, variant: string, peer: string, perSec: number): string =>
@@ -323,7 +323,7 @@ test.each([
   ['results/0.json holds "acc", which is no field of a result.', { ...result, acc: 1 }],
   ['results/0.json: alone is false; expected true or nothing.', { ...result, alone: false }],
   ['results/0.json: scale is undefined; expected one of full, pocket, smoke.', { record: 'demo' }],
-])('a file that is no result is refused: %s', (message, wrong) => {
+])('a file that is not a result is refused: %s', (message, wrong) => {
   expect(readmeScript('--root', checkout([wrong]))).toMatchObject({
     status: 1,
     stderr: `readme: ${message}\n`,
@@ -353,7 +353,7 @@ describe('add', () => {
     result: { accPercent: 81.234, trainSec: 99.999, imagesPerSec: 1986.46 },
   };
 
-  test('takes a finished run, once', () => {
+  test('adds a finished run, once', () => {
     const folder = checkout([]);
     const run = join(folder, 'demo-pocket-3');
     mkdirSync(run);
@@ -383,7 +383,7 @@ describe('add', () => {
     );
   });
 
-  test('keeps the accuracies of a full run, and the load', () => {
+  test('stores the accuracies and the load of a full run', () => {
     const folder = checkout([]);
     const load = { wallSec: 110.04, cpuSec: 200, othersSec: 11, cores: 2 };
     const run = join(folder, 'fastest-full-3');

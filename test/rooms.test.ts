@@ -3,10 +3,10 @@ import { join, posix, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 /**
- * The rooms of `src/`, in the order in which they stand on each other: a file imports from its own room and from rooms
- * on a lower line, never from one beside it or above.
+ * The modules (folders) of `src/`, lowest layer first. A file imports from its own module and from modules on an earlier line,
+ * never from one on the same or a later line.
  */
-const rooms: readonly (readonly string[])[] = [
+const modules: readonly (readonly string[])[] = [
   ['base'],
   ['data', 'augment', 'graph', 'text'],
   ['engine'],
@@ -20,17 +20,19 @@ const rooms: readonly (readonly string[])[] = [
   ['cli'],
 ];
 
-/** Rooms that must be usable, and testable in milliseconds, without TensorFlow. */
+/** Modules that must be usable, and testable in milliseconds, without TensorFlow. */
 const withoutTensorflow = new Set(['base', 'data', 'augment', 'graph', 'text']);
 
-/** What the package exports: `index.ts`, and in `exports/` its subpaths. They import from every room. */
+/** What the package exports: `index.ts`, and in `exports/` its subpaths. They import from every module. */
 const entryPoints = new Set(['index.ts', 'exports']);
 
-/** Rooms that stand alone, and import nothing but base/. */
+/** Modules that import nothing but base/. */
 const onBaseAlone = new Set(['engine', 'kernel']);
 
 const src = resolve(__dirname, '../src');
-const level = new Map(rooms.flatMap((row, index) => row.map((room) => [room, index] as const)));
+const level = new Map(
+  modules.flatMap((row, index) => row.map((module) => [module, index] as const)),
+);
 
 interface Import {
   readonly file: string;
@@ -49,7 +51,7 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((name) => join(src, name));
 const imports = files.flatMap(importsOf);
 
-/** The project's one comparison of tensors, plain formulas that results are compared with, a reader of figures, sessions, small set-ups. */
+/** Files of `test/` that tests in `src/` may import. */
 const sharedByTests = new Set([
   '../test/captured-sessions',
   '../test/epoch-row',
@@ -64,24 +66,26 @@ const sharedByTests = new Set([
   '../test/small-training',
 ]);
 
-function roomOf(file: string): string {
+function moduleOf(file: string): string {
   return file.split('/')[0];
 }
 
-describe('rooms', () => {
-  test('every folder of src/ is a known room', () => {
-    const found = new Set(files.map((path) => roomOf(relative(src, path).replaceAll('\\', '/'))));
-    expect([...found].filter((room) => !entryPoints.has(room) && !level.has(room))).toEqual([]);
+describe('modules', () => {
+  test('every folder of src/ is a known module', () => {
+    const found = new Set(files.map((path) => moduleOf(relative(src, path).replaceAll('\\', '/'))));
+    expect([...found].filter((module) => !entryPoints.has(module) && !level.has(module))).toEqual(
+      [],
+    );
   });
 
-  test('a room imports only itself and rooms below it', () => {
+  test('a module imports only itself and lower modules', () => {
     const faults = imports
-      .filter(({ file, target }) => target.startsWith('.') && !entryPoints.has(roomOf(file)))
+      .filter(({ file, target }) => target.startsWith('.') && !entryPoints.has(moduleOf(file)))
       .flatMap(({ file, target }) => {
-        const from = roomOf(file);
+        const from = moduleOf(file);
         const path = posix.normalize(posix.join(posix.dirname(file), target));
         if (file.endsWith('.test.ts') && sharedByTests.has(path)) return [];
-        const to = roomOf(path);
+        const to = moduleOf(path);
         const allowed = from === to || (level.get(to) ?? Infinity) < (level.get(from) ?? -1);
         return allowed ? [] : [`${file} imports ${target}: ${from}/ may not look into ${to}/`];
       });
@@ -92,20 +96,20 @@ describe('rooms', () => {
     const faults = imports
       .filter(({ file, target }) => {
         const isTested = file.endsWith('.test.ts') || !target.startsWith('.');
-        return onBaseAlone.has(roomOf(file)) && !isTested;
+        return onBaseAlone.has(moduleOf(file)) && !isTested;
       })
       .filter(({ file, target }) => {
-        const to = roomOf(posix.normalize(posix.join(posix.dirname(file), target)));
-        return to !== 'base' && to !== roomOf(file);
+        const to = moduleOf(posix.normalize(posix.join(posix.dirname(file), target)));
+        return to !== 'base' && to !== moduleOf(file);
       })
       .map(({ file, target }) => `${file} imports ${target}`);
     expect(faults).toEqual([]);
   });
 
-  test('the lower rooms never import TensorFlow', () => {
+  test('the lowest modules never import TensorFlow', () => {
     const faults = imports
       .filter(({ file, target }) => {
-        return withoutTensorflow.has(roomOf(file)) && target.startsWith('@tensorflow/');
+        return withoutTensorflow.has(moduleOf(file)) && target.startsWith('@tensorflow/');
       })
       .map(({ file, target }) => `${file} imports ${target}`);
     expect(faults).toEqual([]);
@@ -114,7 +118,7 @@ describe('rooms', () => {
   test('only engine/ opens the TensorFlow addon', () => {
     const faults = imports
       .filter(({ file, target }) => {
-        return roomOf(file) !== 'engine' && target.startsWith('@tensorflow/tfjs-node');
+        return moduleOf(file) !== 'engine' && target.startsWith('@tensorflow/tfjs-node');
       })
       .map(({ file, target }) => `${file} imports ${target}`);
     expect(faults).toEqual([]);

@@ -8,7 +8,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   readonly scripts: Readonly<Record<string, string>>;
 };
 
-/** The programs of the npm scripts that are ours, the last one of each, with what the npm script gives it first. */
+/** Our program in each npm script (the last one, if several), with the arguments that the npm script passes first. */
 const programs = Object.values(scripts).flatMap((command) => {
   const [, program, given = ''] =
     /^.*node ((?:scripts|bench)\/[\w-]+\.mjs)(.*)$/.exec(command) ?? [];
@@ -28,7 +28,7 @@ describe.each(programs)('$program $given', ({ program, given }) => {
     expect(stdout).toMatch(/npm run|node (?:scripts|bench)\//);
   });
 
-  // Other options of jupyter.mjs are Jupyter's.
+  // jupyter.mjs passes other options to Jupyter.
   test.skipIf(program === 'scripts/jupyter.mjs')('refuses an option that it does not have', () => {
     const { status, stdout, stderr } = run(program, ...given, '--no-such-option');
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -36,7 +36,7 @@ describe.each(programs)('$program $given', ({ program, given }) => {
   });
 });
 
-test('an npm script runs one program of ours after set-ups, so its options reach all that it does', () => {
+test('an npm script runs one program of ours after set-ups, so that its options reach that program', () => {
   const several = Object.entries(scripts).filter(
     ([, command]) =>
       (command.match(/node (?:scripts|bench)\/(?![\w-]+-setup\.mjs)/g) ?? []).length > 1,

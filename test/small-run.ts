@@ -15,22 +15,22 @@ import { noiseData } from './noise-data';
 import { figures } from './epoch-row';
 import { stopAfter } from './small-training';
 
-/** What the tests change in `run.json`. */
+/** The content of `run.json`, as far as tests change it. */
 export type RunFile = FinishedRun & { readonly record: string };
 
-/** Milliseconds that a test which trains may take. */
+/** Timeout of a test that trains, in milliseconds. */
 export const long = 180_000;
 
 /** Noise for three batches of training and two of validation. */
 export const data: Cifar10 = noiseData(48, 32);
 
 export const smoke = scaled(findExperiment('demo'), 'smoke');
-/** Changes a ResNet-9 to its backbone, which is recorded and optimised in half of the time. */
+/** Reduces a ResNet-9 to its backbone, which is captured and optimised in half the time. */
 export const backbone = <E extends Experiment>(experiment: E): E => ({
   ...experiment,
   net: { ...experiment.net, resLayers: [] },
 });
-/** Three epochs of three batches, and two of validation; everything that a session can hold is in use. */
+/** Three epochs of three training and two validation batches; uses everything that a session can hold. */
 export const small: Experiment = {
   ...backbone(smoke),
   data: { ...smoke.data, subset: { train: 48, valid: 32 }, batchSize: 16 },
@@ -38,7 +38,7 @@ export const small: Experiment = {
   run: { ...smoke.run, epochs: 3 },
 };
 
-/** What two runs of the same seed share. */
+/** What is bit-identical in two runs of the same seed. */
 export const bits = ({ rows, state }: FinishedRun): unknown => ({
   rows: rows.map(figures),
   state,
@@ -55,7 +55,7 @@ export const rowsOf = (folder: string): EpochRow[] =>
 /** The files of a run's folder. */
 export const namesOf = (folder: string): string[] =>
   readdirSync(folder).map((name) => (name.startsWith('events.out.') ? 'events' : name));
-/** How many events of a run's first and last tag are there, whatever file they are in. */
+/** Number of `time/total` events of a run, over all its event files. */
 export const eventsOf = (folder: string): number =>
   readdirSync(folder)
     .filter((name) => name.startsWith('events.out.'))
@@ -66,7 +66,7 @@ export const eventsOf = (folder: string): number =>
 export const resume = (folder: string, more: Partial<ResumeOptions> = {}): Promise<FinishedRun> =>
   resumeRun(folder, { data, ...more });
 
-/** A run that was stopped after so many batches, and what it said. */
+/** A run that was stopped after `batches` batches, and its error message. */
 export async function stoppedRun(
   logDir: string,
   batches: number,
@@ -81,7 +81,7 @@ export async function stoppedRun(
   return { folder: join(logDir, 'demo-smoke-3'), said: (error as Error).message };
 }
 
-/** Of a test file: a folder for its runs, and a whole run of three epochs in it. */
+/** For a test file: a folder for its runs, with a whole run of three epochs in it. */
 export function useRuns(): {
   readonly path: (...names: string[]) => string;
   readonly whole: () => FinishedRun;

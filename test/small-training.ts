@@ -15,10 +15,10 @@ import type { Examples, Trainer, Training, Watch } from '../src/train/training';
 import type { Model } from '../src/train/steps';
 import { figures } from './epoch-row';
 
-/** Pixels of each side of the images. */
+/** Side of the images, in pixels. */
 export const side = 8;
 
-/** Images of noise with three labels. */
+/** Noise images with three labels. */
 export function examples(
   count: number,
   seed: number,
@@ -41,7 +41,7 @@ export const model: Model = {
   loss: build<AnyLayer>(crossEntropyLoss()),
 };
 
-/** The same without batch norm: what an example gives depends on no other. */
+/** A network without batch norm: the result of an example does not depend on the others. */
 export const apart: Model = {
   graph: build<AnyLayer>({ flatten: flatten(), linear: linear(side * side * 3, 3) }),
   loss: build<AnyLayer>(crossEntropyLoss()),
@@ -69,14 +69,14 @@ export const training: Training = {
   engine: { mode: 'eager' },
 };
 
-/** Lends a trainer of {@link training} with changes, and disposes it. */
+/** Lends a trainer of {@link training} with changes, and disposes of it. */
 export const using = <T>(
   changes: Partial<Training>,
   watch: Watch,
   use: (trainer: Trainer) => Promise<T>,
 ): Promise<T> => lend({ ...training, ...changes }, watch, use);
 
-/** Lends a trainer, and disposes it. */
+/** Lends a trainer, and disposes of it. */
 export async function lend<T>(
   given: Training,
   watch: Watch,
@@ -102,17 +102,17 @@ export async function run(
   });
 }
 
-/** Stops after so many batches, of training and of validation. */
+/** Stops after `batches` batches, counting training and validation. */
 export function stopAfter(batches: number): Pick<Watch, 'signal' | 'clock' | 'onProgress'> {
-  let [now, told] = [0, 0];
+  let [now, reports] = [0, 0];
   const controller = new AbortController();
   return {
-    // It ticks when it is read, so that progress is told after each batch.
+    // Ticks when it is read, so that progress is reported after each batch.
     clock: () => ++now,
     signal: controller.signal,
     onProgress: () => {
-      told += 1;
-      if (told === batches) controller.abort();
+      reports += 1;
+      if (reports === batches) controller.abort();
     },
   };
 }

@@ -1,9 +1,9 @@
-"""Runs a command on a terminal of its own and copies what that terminal is sent to standard output.
+"""Runs a command on its own terminal and copies everything sent to that terminal to standard output.
 
 usage: terminal.py COLUMNS INTERRUPT COMMAND...
 
-COLUMNS is the terminal's width; 0 makes one that does not know its size. INTERRUPT is a regular expression: once it
-matches what was sent so far, Ctrl-C is typed, once. Give '' to type nothing. Exits as the command does.
+COLUMNS is the terminal's width; 0 makes a terminal of unknown size. INTERRUPT is a regular expression: once it matches
+what was sent so far, Ctrl-C is typed, once. Give '' to type nothing. Exits with the command's code.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ seen = b""
 while True:
     try:
         piece = os.read(terminal, 65536)
-    except OSError:  # Linux says EIO where the other side is closed.
+    except OSError:  # Linux reports EIO once the other side is closed.
         break
     if not piece:
         break

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** The inputs that {@link operations} are given: small, of every rank, away from kinks and ties. */
+/** The inputs of {@link operations}: small, of every rank, away from kinks and ties. */
 export type Inputs = {
   readonly [K in keyof typeof shapes]: tf.Tensor;
 };
@@ -20,14 +20,14 @@ export const shapes = {
   b: [6],
 } as const;
 
-/** What an operation gives. */
+/** The result of an operation. */
 export type Result =
   tf.Tensor | readonly (tf.Tensor | readonly tf.Tensor[])[] | Readonly<Record<string, tf.Tensor>>;
 
-/** One operation of TF.js as it is called on {@link Inputs}; its name is that in `tf`, with its namespace. */
+/** A TF.js operation called on {@link Inputs}; the name is that in `tf`, with its namespace. */
 export type Operation = readonly [name: string, call: (inputs: Inputs) => Result];
 
-/** An operation that a recording does not take, and what it says instead. */
+/** An operation that cannot be captured, and its error message. */
 export type RefusedOperation = readonly [
   name: string,
   call: (inputs: Inputs) => unknown,
@@ -40,7 +40,7 @@ const two = (t: tf.Tensor): tf.Tensor2D => t as tf.Tensor2D;
 const three = (t: tf.Tensor): tf.Tensor3D => t as tf.Tensor3D;
 const five = (t: tf.Tensor): tf.Tensor5D => t as tf.Tensor5D;
 
-/** Operations that a recording takes: what is captured gives what TF.js computes eagerly. */
+/** Operations that can be captured; the result equals that of eager TF.js. */
 export const operations: readonly Operation[] = [
   // One tensor, element by element.
   ...Object.entries({
@@ -499,7 +499,7 @@ const boxes = (): [tf.Tensor2D, tf.Tensor1D] => [
   ]),
   tf.tensor1d([0.5, 0.9]),
 ];
-/** Operations that a recording refuses. docs/engine.md lists them. */
+/** Operations that cannot be captured. docs/engine.md lists them. */
 export const refused: readonly RefusedOperation[] = [
   ['unique', ({ v }) => tf.unique(v), depends],
   ['image.nonMaxSuppression', () => tf.image.nonMaxSuppression(...boxes(), 2), depends],
@@ -541,7 +541,7 @@ export const refused: readonly RefusedOperation[] = [
   ['string.staticRegexReplace', () => tf.string.staticRegexReplace('ab', 'a', 'b'), text],
 ];
 
-/** Operations for which TF.js has no kernel in Node, recorded or not. */
+/** Operations for which TF.js has no kernel in Node, captured or not. */
 export const withoutKernel: ReadonlySet<string> = new Set([
   'bitwiseAnd',
   'denseBincount',
@@ -563,7 +563,7 @@ export const withoutKernel: ReadonlySet<string> = new Set([
   'string.stringToHashBucketFast',
 ]);
 
-/** Optimisers of TF.js: they keep their state in variables of their own, which a recording refuses. */
+/** Optimisers of TF.js: they keep their state in their own variables, which cannot be captured. */
 export const optimisers = {
   sgd: () => tf.train.sgd(0.1),
   momentum: () => tf.train.momentum(0.1, 0.9),
@@ -574,7 +574,7 @@ export const optimisers = {
   adagrad: () => tf.train.adagrad(0.1),
 } as const;
 
-/** Functions of TF.js that are no operations on tensors. */
+/** Functions of TF.js that are not operations on tensors. */
 export const noOperations: ReadonlySet<string> = new Set(
   (
     'backend copyRegisteredKernels cosineWindow customGrad deprecationWarn disableDeprecationWarnings dispose ' +

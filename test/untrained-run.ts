@@ -9,7 +9,7 @@ import { keepCheckpoint } from '../src/runs/checkpoint';
 import type { RunFolder } from '../src/runs/folder';
 import type { EpochRow } from '../src/train/training';
 
-/** Writes the folder of a run at smoke scale, after epoch 2, whose network has learnt nothing. */
+/** Writes the folder of a run at smoke scale after epoch 2, with an untrained network. */
 export async function keepUntrained(path: string, name: string, result?: object): Promise<void> {
   mkdirSync(path, { recursive: true });
   const experiment = scaled(findExperiment(name), 'smoke');

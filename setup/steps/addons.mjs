@@ -17,15 +17,15 @@ import { failureFromLog, logTail, run as runCommand } from '../process.mjs';
 import { hashOf, isSame, readStamp, readText, writeStamp } from '../stamps.mjs';
 import { needTool } from '../tools.mjs';
 
-/** Raise it when the compiler's options change. */
+/** Increment it when the compiler's options change. */
 const BUILD = 1;
 
 const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 
-/** Node's C interface, and the C++ over it: headers only. */
+/** Node's C interface and its C++ wrapper: headers only. */
 const headerPackages = ['node-api-headers', 'node-addon-api'];
 
-/** Files of a folder by extension, in the order of their bytes. */
+/** Files of a folder by extension, sorted by name. */
 const filesOf = (folder, ...extensions) =>
   extensions.flatMap((extension) =>
     readdirSync(folder)
@@ -36,7 +36,7 @@ const filesOf = (folder, ...extensions) =>
 
 const hasContent = (path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 
-/** What the addons are made from, or undefined before the packages are there. */
+/** Key of what the addons are built from; undefined before the packages are installed. */
 function addonKey({ root, package: tfjs }) {
   if (!existsSync(join(tfjs, 'binding/tfjs_binding.cc'))) return undefined;
   const sources = [
@@ -66,7 +66,7 @@ function links({ site, variant }) {
   for (const name of libraries) map.set(`lib/${name}`, join(site, 'tensorflow', name));
   if (variant === 'cuda') {
     // The library looks for CUDA beside the path it was loaded from, not where the link points, and for cuSOLVER only in
-    // a folder named tensorrt. Without these two links TensorFlow runs without the GPU and does not say so.
+    // a folder named tensorrt. Without these two links TensorFlow silently runs without the GPU.
     map.set('nvidia', join(site, 'nvidia'));
     map.set('tensorrt', join(site, 'nvidia/cusolver/lib'));
   }
@@ -105,9 +105,9 @@ export function missing(context) {
 }
 
 /**
- * Builds the addons. Node's C interface is stable and its headers come from npm, so one addon serves every Node. The linker
- * reads empty libraries that only carry TensorFlow's names: the real ones, 0.8 GB, take it ten seconds. `-z now` makes a
- * symbol that TensorFlow lacks an error of the self-check.
+ * Builds the addons. Node's C interface is stable and its headers come from npm, so one addon works with every Node. The
+ * linker reads empty libraries that only carry TensorFlow's names: linking the real ones, 0.8 GB, takes ten seconds. `-z now`
+ * turns a symbol that TensorFlow lacks into an error of the self-check.
  */
 async function build(context) {
   const { root, scratch, package: tfjs } = context;
@@ -147,7 +147,7 @@ async function build(context) {
   await inParallel([...binding, ...native], (path) =>
     compile(...flags, ...includes, '-c', path, '-o', objectOf(path)),
   );
-  /** One addon; `way` leads from its folder to TensorFlow. */
+  /** Links one addon; `way` is the path from its folder to TensorFlow. */
   const link = (name, way, sources) =>
     compile(
       '-shared',
@@ -173,7 +173,7 @@ async function build(context) {
     renameSync(join(folder, name), join(root, 'native', name));
 }
 
-/** Calls `work` for each item, as many at the same time as there are processors. */
+/** Calls `work` for each item, with as many calls in parallel as there are processors. */
 async function inParallel(items, work) {
   const left = [...items];
   const worker = async () => {

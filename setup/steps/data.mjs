@@ -7,14 +7,14 @@ import { filesMatch, listFiles, writeStamp } from '../stamps.mjs';
 
 const files = [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`).concat('test_batch.bin');
 
-/** Verified once, and of the same sizes and times since. Every training run compares the hashes too. */
+/** Whether the files were verified once and have kept their sizes and times. Every training run compares the hashes too. */
 export const isDone = ({ stamps, batches }) =>
   filesMatch(join(stamps, 'data'), batches, { times: true });
 
 export const missing = (context) =>
   isDone(context) ? undefined : `data: CIFAR-10 was not verified in ${context.cache}`;
 
-/** Reads CIFAR-10 from a folder, in any form that --data-dir takes, and writes it to the cache. */
+/** Reads CIFAR-10 from a folder, in any form that --data-dir accepts, and writes it to the cache. */
 const importFolder = `
   const { fetchCifar10 } = require('./dist/data/download.js');
   fetchCifar10({ dataDir: process.argv[1] }).catch((error) => {

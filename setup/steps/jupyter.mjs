@@ -47,8 +47,8 @@ async function install(context) {
 }
 
 /**
- * Starts the installation, unless it is done. It goes on beside the steps from the compiler's on; `run` waits for it, and
- * throws if it failed.
+ * Starts the installation, unless it is done. It runs in the background from the addons step on; `run` waits for it, and throws
+ * if it failed.
  */
 export function begin(context) {
   if (isInstalled(context)) return;

@@ -27,7 +27,7 @@ const filesBelow = (root, folder) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1));
 
-/** What dist/ is made from: every source but the tests, and the packages. */
+/** Key of what dist/ is built from: every source but the tests, and the packages. */
 function libraryKey(context) {
   const { root } = context;
   const sources = ['src', 'page']
@@ -55,7 +55,7 @@ export function isDone(context) {
 export const missing = (context) =>
   isDone(context) ? undefined : 'library: dist/ is not compiled from this src/, or not linked';
 
-/** Removes what deleted sources were compiled to; the compiler would leave it. */
+/** Removes the output of deleted sources, which the compiler would leave behind. */
 function removeStale(root) {
   if (!existsSync(join(root, 'dist'))) return;
   for (const path of filesBelow(root, 'dist')) {
@@ -65,7 +65,7 @@ function removeStale(root) {
     for (const extension of ['.js', '.d.ts'])
       rmSync(join(root, `dist/${name}${extension}`), { force: true });
   }
-  // The compiler's notes describe files that no longer exist.
+  // The compiler's build info describes files that no longer exist.
   if (!existsSync(join(root, program))) rmSync(join(root, 'dist/.tsbuildinfo'), { force: true });
 }
 

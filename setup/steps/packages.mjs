@@ -33,12 +33,12 @@ function isInstalled({ root }) {
     const isHere = ([path, { optional }]) => present.has(path) || optional === true;
     return [...present].every(isSame) && [...wanted].every(isHere);
   } catch {
-    // No list, or one that is cut short: install.
+    // The list is missing or truncated: install.
     return false;
   }
 }
 
-/** Takes over what `npm install` has installed. */
+/** Accepts what `npm install` has installed. */
 export function adopt(context) {
   if (!isDone(context) && isInstalled(context)) writeStamp(context, 'packages', key(context));
 }
@@ -50,7 +50,7 @@ const npmOptions = [
   '--no-fund',
   '--no-progress',
   '--loglevel=error',
-  // By default npm tries for a minute and a half without a network.
+  // Without a network, npm by default retries for a minute and a half.
   '--fetch-retries=2',
   '--fetch-retry-mintimeout=1000',
   '--fetch-retry-maxtimeout=5000',

@@ -1,4 +1,4 @@
-// Step 3: TensorFlow's libraries and headers, out of its wheels into the cache.
+// Step 3: TensorFlow's libraries and headers, from its wheels into the cache.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -83,7 +83,7 @@ function parseWheel(line) {
   return { line, name, version, stem, sha256: hash.replace('--hash=sha256:', '') };
 }
 
-/** Writes the lists of what belongs to the site, then moves it into place. */
+/** Writes the lists of hashes and sizes, then moves the unpacked folder into place. */
 function moveIntoPlace({ cache, site, siteMark, variant }, part) {
   const notes = join(part, '.wheels');
   const digests = readdirSync(notes)
@@ -119,7 +119,7 @@ export async function run(context) {
   }
   if (readStamp(context, 'venv') === '' || !isUsable(context)) await makeVenv(context);
 
-  // Of a killed set-up, wheels that were unpacked whole stay; everything else goes.
+  // Keeps the fully unpacked wheels of a killed set-up and removes everything else.
   for (const name of readdirSync(join(cache, 'tensorflow')))
     if (name.startsWith('.') && name.includes(`-${variant}-`) && name !== basename(part))
       remove(join(cache, 'tensorflow', name));

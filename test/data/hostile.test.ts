@@ -37,7 +37,7 @@ async function refusal(dataDir: string): Promise<string> {
   return (error as Error).message;
 }
 
-/** An archive of a part of the set after `change`, in a folder of its own. */
+/** An archive of a part of the set after `change`. */
 function archived(part: string, change: (folder: string) => void): string {
   cpSync(join(made, part), join(folder, part), { recursive: true });
   change(join(folder, part));
@@ -46,7 +46,7 @@ function archived(part: string, change: (folder: string) => void): string {
   return file;
 }
 
-describe('what is not a regular file', () => {
+describe('refuses files that are not regular', () => {
   test.each(['data_batch_2.bin', 'test_batch.bin'])('a named pipe as %s', async (name) => {
     cpSync(join(made, 'cifar-10-batches-bin'), folder, { recursive: true });
     rmSync(join(folder, name));
@@ -73,7 +73,7 @@ describe('what is not a regular file', () => {
   });
 });
 
-describe('sizes beyond the format', () => {
+describe('refuses files larger than the format allows', () => {
   test('a member of an archive, by its header', async () => {
     const file = archived('cifar-10-batches-bin', (part) =>
       truncateSync(join(part, 'data_batch_3.bin'), 50_000_000),

@@ -17,7 +17,7 @@ const archive = set.archives.get('cifar-10-binary.tar.gz')!;
 const room = compileRoom(join(home, 'room'));
 const bin = fakeNpm(home, 'exit 1');
 const script = join(home, 'fetch.js');
-// Says a word at the first byte, and how it ended.
+// Prints "fetching" at the first byte, and finally the result or the error.
 writeFileSync(
   script,
   `const { fetchCifar10 } = require(${JSON.stringify(join(room, 'download.js'))});
@@ -48,7 +48,7 @@ async function editionAt(listener: RequestListener): Promise<Edition> {
 interface Running {
   readonly child: ChildProcess;
   readonly output: () => string;
-  /** Resolves to everything it said, when it has ended. */
+  /** Resolves to everything it printed, when it has ended. */
   readonly ended: Promise<string>;
 }
 
@@ -75,10 +75,10 @@ async function expectGood(cacheDir: string): Promise<void> {
   expect(new Set(readdirSync(batchFolder(cacheDir)))).toEqual(new Set(set.records.keys()));
 }
 
-test('two processes at once both end well, and leave one good set', async () => {
+test('two processes at once both succeed, and leave one good set', async () => {
   const cacheDir = join(home, 'race');
   const waiting: ServerResponse[] = [];
-  // Answers nobody until both have asked, so that neither can find the other's work done.
+  // Answers only after both requests, so that neither process can find the other's work done.
   const edition = await editionAt((_, response) => {
     waiting.push(response);
     if (waiting.length === 2) for (const each of waiting) each.end(archive);
@@ -90,7 +90,7 @@ test('two processes at once both end well, and leave one good set', async () => 
   await expectGood(cacheDir);
 });
 
-test('a process killed in the middle of a download leaves nothing that the next one trips over', async () => {
+test('a process killed in the middle of a download leaves nothing that disturbs the next one', async () => {
   const cacheDir = join(home, 'killed');
   const half = await editionAt((_, response) => {
     response.write(archive.subarray(0, archive.length >> 1));
@@ -109,7 +109,7 @@ test('a process killed in the middle of a download leaves nothing that the next 
   await expectGood(cacheDir);
 });
 
-/** A disk of 64 kB, in a mount namespace of its own: needs no root, but a kernel that lets users have namespaces. */
+/** A disk of 64 kB, in its own mount namespace: needs no root, but a kernel that allows user namespaces. */
 const smallDisk = (folder: string): readonly string[] => [
   'unshare',
   '-rm',
@@ -125,7 +125,7 @@ test.skipIf(!canMount)(
   async () => {
     const cacheDir = join(home, 'full');
     mkdirSync(cacheDir);
-    // Smaller than the disk is the archive here, but not archive and files together.
+    // The archive fits on the disk, but not the archive and its files.
     const edition = await editionAt((_, response) => response.end(archive));
     const said = await start(cacheDir, edition, smallDisk(cacheDir)).ended;
     expect(said).toMatch(
@@ -134,7 +134,7 @@ test.skipIf(!canMount)(
           `Free some, or set CIFAR10_FAST_CACHE to a folder on another disk\\.`,
       ),
     );
-    // Nothing half-done stays behind on it.
+    // No partial file is left on it.
     expect(said.split('\n').filter((line) => line.includes('.fetch-'))).toEqual([]);
   },
 );

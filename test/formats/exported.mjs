@@ -36,7 +36,7 @@ const count = 5;
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-formats-'));
 const images = Uint8Array.from({ length: count * 3072 }, (_, i) => (i * i * 31 + i) % 256);
 
-/** Starting weights; scales, biases and running statistics are drawn, as a mix-up of equal ones would not show. */
+/** Initial weights; scales, biases and running statistics are random, because a mix-up of equal ones would not show. */
 function weightsOf(graph) {
   const rng = createRng(0, 'init');
   return Object.fromEntries(

@@ -9,20 +9,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Dealer, Request as Asker, Subscriber } from 'zeromq';
 
-/** A message as a client gets it. */
+/** A message as a client receives it. */
 export interface Message {
   readonly type: string;
-  /** The id of the request that it is about. */
+  /** The id of its parent request. */
   readonly about: string | undefined;
-  // What is in it differs from type to type, and is for the test to know.
+  // The content depends on the type; the test knows which it expects.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly content: any;
 }
 
-/** Everything that came of a request. */
+/** Everything that a request led to. */
 export interface Outcome {
   readonly reply: Message['content'];
-  /** All that was published about it, with the statuses. */
+  /** All messages published for it, statuses included. */
   readonly published: readonly Message[];
   readonly stdout: string;
   readonly stderr: string;
@@ -46,18 +46,18 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** What a kernel is started with. */
+/** How a kernel is started. */
 export interface StartOptions {
-  /** The command; `{connection_file}` is put in. */
+  /** The command; `{connection_file}` is replaced. */
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A Jupyter client of one kernel, in the few parts that the tests need, speaking the wire protocol itself. */
+/** A Jupyter client of one kernel that speaks the wire protocol itself, with the few parts that the tests need. */
 export class Client {
   readonly process: ChildProcess;
-  /** What the process itself wrote, not its cells. */
+  /** The output of the process itself, not of its cells. */
   log = '';
   readonly published: Message[] = [];
   readonly connectionFile: string;
@@ -67,7 +67,7 @@ export class Client {
   private readonly folder: string;
   private readonly shell: Dealer;
   private readonly control = new Dealer({ linger: 0 });
-  /** A client's sockets for the shell and for questions have one name. */
+  /** A client's shell and stdin sockets share a routing id. */
   private readonly stdin: Dealer;
   private readonly questions: Message[] = [];
   private heard: (() => void) | undefined;
@@ -105,7 +105,7 @@ export class Client {
       cwd,
       env: { ...process.env, NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // As jupyter_client does it: the kernel leads a process group.
+      // As in jupyter_client, the kernel leads a process group.
       detached: true,
     });
     for (const stream of [this.process.stdout, this.process.stderr]) {
@@ -126,7 +126,7 @@ export class Client {
     void this.listen(this.iopub);
   }
 
-  /** Where a socket of the kernel is, for a second client. */
+  /** The address of a kernel socket, for a second client. */
   address(socket: 'iopub'): string {
     return this.addresses[socket];
   }
@@ -144,7 +144,7 @@ export class Client {
 
   private async ready(): Promise<void> {
     await this.ask('kernel_info_request');
-    // Until the subscription has arrived, what is published goes nowhere.
+    // Messages that are published before the subscription has arrived are lost.
     for (;;) {
       const count = this.published.length;
       await this.ask('kernel_info_request');
@@ -183,7 +183,7 @@ export class Client {
     }
   }
 
-  /** Sends a request; resolves with the content of the reply, `id` names it at once. */
+  /** Sends a request; `reply` resolves to the content of the reply, `id` is known at once. */
   send(
     type: string,
     content: object = {},
@@ -212,7 +212,7 @@ export class Client {
     return this.send(type, content, channel).reply;
   }
 
-  /** Resolves with the next question of a cell. */
+  /** Resolves to the next input request of a cell. */
   async asked(): Promise<Message> {
     for (;;) {
       const found = this.questions.shift();
@@ -223,12 +223,12 @@ export class Client {
     }
   }
 
-  /** Answers it. */
+  /** Answers an input request. */
   answer(value: string): void {
     this.send('input_reply', { value, status: 'ok' }, 'stdin');
   }
 
-  /** Resolves with the first message, also of those that came already, that `test` holds for. */
+  /** Resolves to the first message, past or future, for which `test` holds. */
   seen(test: (message: Message) => boolean): Promise<Message> {
     const found = this.published.find(test);
     if (found !== undefined) return Promise.resolve(found);
@@ -251,7 +251,7 @@ export class Client {
     return { id, done: this.finish(id, reply) };
   }
 
-  /** Runs a cell and waits for its reply and for its idle message. */
+  /** Runs a cell and waits for its reply and its idle status. */
   run(code: string, options?: object): Promise<Outcome> {
     return this.begin(code, options).done;
   }
@@ -276,7 +276,7 @@ export class Client {
     };
   }
 
-  /** What the stop button does. */
+  /** Does what the stop button does. */
   interrupt(): Promise<Message['content']> {
     return this.ask('interrupt_request', {}, 'control');
   }
@@ -294,7 +294,7 @@ export class Client {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Ends the kernel, in whatever state it is. */
+  /** Kills the kernel, whatever its state. */
   async stop(): Promise<void> {
     if (this.process.exitCode === null && this.process.signalCode === null) {
       const ended = once(this.process, 'exit');

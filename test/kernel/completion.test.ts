@@ -32,7 +32,7 @@ describe('completion and inspection', () => {
     expect(found.data['text/plain']).toBe('const smile: "😀😀"');
   });
 
-  test('of what earlier cells declare, with its documentation', async () => {
+  test('know the declarations of earlier cells, with documentation', async () => {
     await kernel.run(
       '/** Doubles. @param n any number */\nfunction twice(n: number): number { return 2 * n }',
     );
@@ -65,7 +65,7 @@ describe('completion and inspection', () => {
     expect([reply.cursor_start, reply.cursor_end]).toEqual([start, end]);
   });
 
-  test('name? is answered with a page', async () => {
+  test('name? shows a page', async () => {
     const { reply } = await kernel.run('JSON.stringify?');
     expect(reply.payload).toMatchObject([{ source: 'page', start: 0 }]);
     expect(reply.payload[0].data['text/plain']).toContain('stringify(value: any');

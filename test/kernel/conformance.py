@@ -1,8 +1,8 @@
-"""Runs jupyter_kernel_test against one kernel and prints what came of each test, as a line of JSON.
+"""Runs jupyter_kernel_test against one kernel and prints the result of each test, as a line of JSON.
 
     conformance.py KERNEL_NAME
 
-A test with any failing part counts as failed. Whoever calls sets JUPYTER_PATH, where the kernel's spec is.
+A test with a failing subtest counts as failed. The caller sets JUPYTER_PATH to where the kernelspec is.
 """
 
 import io
@@ -54,7 +54,7 @@ class Welcome(jupyter_kernel_test.IopubWelcomeTests):
 
 
 class Result(unittest.TestResult):
-    """The state of each test by its name, and why where it is not a pass."""
+    """The state of each test by its name, with the reason unless it passed."""
 
     def __init__(self):
         super().__init__()

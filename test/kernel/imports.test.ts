@@ -29,7 +29,7 @@ function addPackage(name: string, manifest: object, files: Readonly<Record<strin
 }
 
 describe('the library', () => {
-  test('by its name, with its types', async () => {
+  test('is imported by name, with its types', async () => {
     const { reply, result } = await kernel.run(
       "import { findExperiment } from 'cifar10-fast'; const record = findExperiment('demo'); record.published.accPercent",
     );
@@ -38,7 +38,7 @@ describe('the library', () => {
     expect(wrong.reply.evalue).toContain("Did you mean 'published'?");
   });
 
-  test('in a folder that knows nothing of it, with the types of Node', async () => {
+  test('is imported in a folder that does not have it installed, with the types of Node', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'cifar10-fast-elsewhere-'));
     const elsewhere = await library.start({ cwd });
     const { result } = await elsewhere.run(
@@ -56,7 +56,7 @@ describe('the library', () => {
 });
 
 describe('packages', () => {
-  test('with only an exports map, and only for import: vega-lite 6', async () => {
+  test('with an exports map only, for import only: vega-lite 6', async () => {
     const { reply, result } = await kernel.run(
       "import { compile } from 'vega-lite'; import type { TopLevelSpec } from 'vega-lite';\n" +
         "import * as vega from 'vega';\n" +
@@ -70,7 +70,7 @@ describe('packages', () => {
     expect(wrong.reply.evalue).toBe("Type 'number' is not assignable to type 'AnyMark'.");
   });
 
-  test('import() gives the module itself, in a type of that name', async () => {
+  test('import() returns the module itself, with its type', async () => {
     expect(
       (await kernel.run("const fs = await import('node:fs'); fs.existsSync('/')")).result,
     ).toBe('true');
@@ -85,7 +85,7 @@ describe('packages', () => {
     ).toBe("'function'");
   });
 
-  test('with a form for each: the one for require, which the library has too', async () => {
+  test('with separate forms for import and require: each call takes its own', async () => {
     addPackage(
       'both-forms',
       { exports: { import: './m.mjs', require: './c.cjs' } },
@@ -97,7 +97,7 @@ describe('packages', () => {
     expect((await kernel.run("(await import('both-forms')).form")).result).toBe("'import'");
   });
 
-  test('a default and names of one that is only imported', async () => {
+  test('default and named exports of an ES module', async () => {
     addPackage(
       'only-imported',
       { type: 'module', exports: { types: './index.d.ts', import: './index.js' } },
@@ -113,7 +113,7 @@ describe('packages', () => {
     expect((await kernel.run('f() + count')).result).toBe('6');
   });
 
-  test('JSON, also of a folder above', async () => {
+  test('JSON, also from a parent folder', async () => {
     writeFileSync(join(library.notebooks, 'own.json'), '{"a": [1, 2]}');
     const { result } = await kernel.run(
       "import own from './own.json'; import { name } from '../package.json'; [own.a[1].toFixed(), name]",
@@ -125,7 +125,7 @@ describe('packages', () => {
     expect(data.result).toBe('[ 1, 2 ]');
   });
 
-  test('one that is missing is said to be, and is found once it is there', async () => {
+  test('a missing one is reported, and is found once it is installed', async () => {
     const code = "import { later } from 'comes-later'; later";
     const missing = await kernel.run(code);
     expect(missing.reply).toMatchObject({ status: 'error', ename: 'CompileError' });
@@ -148,7 +148,7 @@ describe('packages', () => {
 });
 
 describe('files beside the notebook', () => {
-  test('in TypeScript: checked, compiled, and again when they change', async () => {
+  test('in TypeScript are checked and compiled, and again when they change', async () => {
     const path = join(library.notebooks, 'helper.ts');
     writeFileSync(path, 'export const twice = (n: number): number => 2 * n;');
     expect((await kernel.run("import { twice } from './helper'; twice(4)")).result).toBe('8');
@@ -159,7 +159,7 @@ describe('files beside the notebook', () => {
     expect(reply.traceback.join('\n')).toContain('at helper.ts:1:14');
   });
 
-  test('that import packages which can only be imported', async () => {
+  test('that import ES modules', async () => {
     writeFileSync(
       join(library.notebooks, 'charts.ts'),
       "import { compile } from 'vega-lite';\nexport const kind: string = typeof compile;",
@@ -178,7 +178,7 @@ describe('files beside the notebook', () => {
     expect(result).toBe("[ '/', 4, true ]");
   });
 
-  test('that stand elsewhere in the project, and those that await', async () => {
+  test('that lie elsewhere in the project, and those with a top-level await', async () => {
     mkdirSync(join(library.folder, 'shared/deep'), { recursive: true });
     writeFileSync(
       join(library.folder, 'shared/deep/index.ts'),
@@ -195,7 +195,7 @@ describe('files beside the notebook', () => {
     expect(reply.evalue).toContain('cannot await at its top');
   });
 
-  test('cells that are modules', async () => {
+  test('cells as modules', async () => {
     const { reply } = await kernel.run(
       '/** @module made */\nexport const here = (n: number): number => n + 1;',
     );
@@ -207,7 +207,7 @@ describe('files beside the notebook', () => {
 });
 
 describe('tsconfig.json', () => {
-  test('of the folder or above: paths, decorators; strict only of the own folder', async () => {
+  test("paths come from the folder or a parent, strict only from the notebook's own folder", async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'cifar10-fast-config-'));
     mkdirSync(join(cwd, 'lib'));
     writeFileSync(join(cwd, 'lib/thing.ts'), 'export const thing = 7;');
@@ -220,15 +220,17 @@ describe('tsconfig.json', () => {
     expect((await configured.run("import { thing } from '@lib/thing'; thing")).result).toBe('7');
     expect((await configured.run("(await import('@lib/thing')).thing")).result).toBe('7');
     const missing = await configured.run("import '@lib/nothing'; import { x } from '@lib/nothing'");
-    const told = (missing.reply.traceback as string[]).join('\n');
-    expect(told).toContain('"paths" of tsconfig.json leads to lib/nothing, which does not exist');
-    expect(told).not.toContain('npm install');
+    const message = (missing.reply.traceback as string[]).join('\n');
+    expect(message).toContain(
+      '"paths" of tsconfig.json leads to lib/nothing, which does not exist',
+    );
+    expect(message).not.toContain('npm install');
     expect((await configured.run('const n: number = null')).reply.ename).toBe('CompileError');
     await configured.stop();
     rmSync(cwd, { recursive: true });
   });
 
-  test('that is broken is reported, and cells run', async () => {
+  test('a broken one is reported, and cells run', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'cifar10-fast-broken-'));
     writeFileSync(join(cwd, 'tsconfig.json'), '{ "compilerOptions": { "strict": 5, ');
     const broken = await library.start({ cwd });

@@ -24,7 +24,7 @@ function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}
 }
 
 describe('kernel install', () => {
-  test('--prefix: a kernelspec with a logo, which starts this installation', async () => {
+  test('--prefix: installs a kernelspec with logos, which starts this installation', async () => {
     const prefix = join(library.folder, 'an environment');
     const folder = join(prefix, 'share/jupyter/kernels/cifar10-fast');
     expect(cli(['install', '--prefix', prefix])).toEqual({
@@ -54,7 +54,7 @@ describe('kernel install', () => {
     await kernel.stop();
   });
 
-  test('--user: where Jupyter looks; again, in the place of itself', () => {
+  test('--user: installs where Jupyter looks, and replaces itself', () => {
     const data = join(library.folder, 'data');
     for (const env of [{ JUPYTER_DATA_DIR: data }, { JUPYTER_DATA_DIR: '', XDG_DATA_HOME: data }]) {
       expect(cli(['install', '--user'], env)).toMatchObject({ code: 0, stderr: '' });
@@ -69,7 +69,7 @@ describe('kernel install', () => {
     ).toBe(true);
   });
 
-  test('the name tslab is taken only with --replace', () => {
+  test('takes the name tslab only with --replace', () => {
     const prefix = join(library.folder, 'with-tslab');
     const tslab = join(prefix, 'share/jupyter/kernels/tslab');
     mkdirSync(tslab, { recursive: true });
@@ -83,7 +83,7 @@ describe('kernel install', () => {
     expect(readFileSync(join(tslab, 'kernel.json'), 'utf8')).toContain('dist/kernel/main.js');
   });
 
-  test('uninstall removes what install has put there, and nothing of others', () => {
+  test('uninstall removes what install has written, and no other kernel', () => {
     const prefix = join(library.folder, 'to-be-removed');
     const kernels = join(prefix, 'share/jupyter/kernels');
     const place = ['--prefix', prefix];

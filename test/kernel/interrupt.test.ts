@@ -21,7 +21,7 @@ afterAll(async () => {
   library.remove();
 });
 
-/** Begins a cell, and waits until it runs. */
+/** Starts a cell, and waits until it runs. */
 async function begin(code: string): Promise<ReturnType<Client['begin']>> {
   const cell = kernel.begin(`begun(); ${code}`);
   await kernel.seen(({ about, type }) => about === cell.id && type === 'display_data');
@@ -37,7 +37,7 @@ async function interrupt(code: string, afterMs = 200, times = 1): Promise<Outcom
   return done;
 }
 
-/** The next cell is answered at once, with what earlier ones have declared. */
+/** Expects that the next cell runs, with the variables of earlier ones. */
 async function expectAlive(): Promise<void> {
   expect((await kernel.run('kept + 1')).result).toBe('42');
 }
@@ -98,7 +98,7 @@ describe('an interrupt stops', () => {
     await expectAlive();
   });
 
-  test('the children, not only the wait for them', async () => {
+  test('child processes, not only the wait for them', async () => {
     await kernel.run("import { spawn } from 'node:child_process';");
     const { reply } = await interrupt(
       "const long = spawn('sleep', ['60']); await new Promise(() => undefined)",
@@ -112,7 +112,7 @@ describe('an interrupt stops', () => {
 });
 
 describe('after an interrupt', () => {
-  test('the code is over: it prints nothing more, least of all into the next cell', async () => {
+  test('the code has ended: it prints nothing more, in particular not into the next cell', async () => {
     const { reply } = await interrupt(
       "for (let i = 0; ; i++) { console.log('round', i); await pause(15); }",
     );
@@ -124,7 +124,7 @@ describe('after an interrupt', () => {
     expect((await kernel.run('await pause(100); 5')).stdout).toBe('');
   });
 
-  test('it may clean up first', async () => {
+  test('the cell may clean up first', async () => {
     const { published } = await interrupt(
       "try { await pause(200); await pause(60_000); } finally { await pause(50); console.log('cleaned up'); }",
       100,
@@ -136,7 +136,7 @@ describe('after an interrupt', () => {
     expect(content.text).toBe('cleaned up\n');
   });
 
-  test('code that will not end is cut off all the same', async () => {
+  test('code that catches the interrupt is cut off after a while', async () => {
     const { reply } = await interrupt(
       'let rounds = 0; while (true) { try { await pause(20); rounds += 1; } catch { rounds += 1; } }',
     );
@@ -147,13 +147,13 @@ describe('after an interrupt', () => {
     expect((await kernel.run('rounds')).result).toBe(first);
   });
 
-  test('what the cell had declared by then is there', async () => {
+  test('variables that the cell has declared so far exist', async () => {
     await interrupt('const half: number[] = [1, 2]; await pause(60_000); const other = 3;');
     expect((await kernel.run('half.length + kept')).result).toBe('43');
     expect((await kernel.run('other')).reply.evalue).toContain("Cannot find name 'other'");
   });
 
-  test('cells that waited behind it are aborted', async () => {
+  test('cells queued behind it are aborted', async () => {
     const first = await begin('await pause(60_000)');
     const second = kernel.run('2');
     await sleep(300);
@@ -202,7 +202,7 @@ test('interrupts at any moment of a cell leave the kernel alive, with its variab
     const { done } = kernel.begin(cells[round % cells.length]);
     await sleep(Math.random() * 20);
     void kernel.interrupt();
-    // One that came before the cell began did not mean it.
+    // An interrupt that arrives before the cell starts does not stop it.
     const again = setInterval(() => void kernel.interrupt(), 300);
     await done;
     clearInterval(again);
@@ -215,7 +215,7 @@ describe('interruptSignal', () => {
     await kernel.run("import { interruptSignal } from 'cifar10-fast';");
   });
 
-  test('lets work end by itself, and its cell with a value', async () => {
+  test('lets a cell end by itself, with a value', async () => {
     const { reply, result } = await interrupt(
       'const signal = interruptSignal(); let steps = 0; while (!signal.aborted) { await pause(30); steps += 1; }\n' +
         '[steps > 3, (signal.reason as Error).name, interruptSignal() === signal]',
@@ -226,7 +226,7 @@ describe('interruptSignal', () => {
     expect((await kernel.run('interruptSignal().aborted')).result).toBe('false');
   });
 
-  test('a cell that showed why it stopped fails without a traceback, and another one with it', async () => {
+  test('a cell that has shown its error fails without a traceback, another one with it', async () => {
     const mark = "{ [Symbol.for('cifar10-fast.shown')]: true }";
     const shown = await kernel.run(`throw Object.assign(new Error('stopped'), ${mark});`);
     expect(shown.reply).toMatchObject({ status: 'error', evalue: 'stopped' });
@@ -236,7 +236,7 @@ describe('interruptSignal', () => {
     expect(plain.published.map(({ type }) => type)).toContain('error');
   });
 
-  test('gives it time and says so, until one more interrupt', async () => {
+  test('gives the cell time, with a message, until a second interrupt', async () => {
     const { id, done } = await begin('interruptSignal(); await pause(60_000)');
     await sleep(200);
     await kernel.interrupt();
@@ -250,7 +250,7 @@ describe('interruptSignal', () => {
     await expectAlive();
   });
 
-  test('stops what an earlier cell has left running, once no cell runs', async () => {
+  test('while no cell runs, stops what an earlier cell has left running', async () => {
     await kernel.run(
       'let beats = 0; const other = interruptSignal(); void (async () => { while (!other.aborted) { await pause(20); beats += 1; } })();',
     );
@@ -263,18 +263,18 @@ describe('interruptSignal', () => {
     expect((await kernel.run('[beats, other.aborted]')).result).toBe(`[ ${result}, true ]`);
   });
 
-  // Set-up brings CIFAR-10; without it there is nothing to train on.
-  test.skipIf(!existsSync(cacheRoot()))('ends a training after the present step', async () => {
+  // Set-up fetches CIFAR-10; without it there is nothing to train on.
+  test.skipIf(!existsSync(cacheRoot()))('ends training after the current step', async () => {
     const client = await library.start({ env: { CIFAR10_FAST_CACHE: cacheRoot() } });
     await client.run(
       "import { findExperiment, overridden, scaled, trainLive } from 'cifar10-fast'; const before = 1;",
     );
-    // Minutes, of a small network.
+    // A small network that would train for minutes.
     const { id, done } = client.begin(
       "const long = overridden(scaled(findExperiment('demo'), 'smoke'), 'run.epochs', 1000);\n" +
         "const runs = await trainLive(long, { logDir: 'runs' });",
     );
-    // It draws its progress anew once a second and after each epoch; the first time before it has begun.
+    // Progress is redrawn once a second and after each epoch; the first time before training starts.
     const drawn: Message[] = [];
     await client.seen((message) => {
       const { about, type } = message;

@@ -11,16 +11,16 @@ const root = resolve(__dirname, '../..');
 export interface Library {
   /** The project. */
   readonly folder: string;
-  /** Where its notebooks are. */
+  /** The folder of its notebooks. */
   readonly notebooks: string;
-  /** What starts the kernel. */
+  /** The program that starts the kernel. */
   readonly main: string;
   readonly cli: string;
   readonly start: (options?: Partial<StartOptions>) => Promise<Client>;
   readonly remove: () => void;
 }
 
-/** The library compiled from its sources, and around it a project of the test's own. */
+/** Compiles the library from its sources, and creates a project of the test's own that uses it. */
 export function compileLibrary(): Library {
   const built = builtLibrary();
   const folder = mkdtempSync(join(tmpdir(), 'cifar10-fast-project-'));

@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 describe('from start to end', () => {
-  test('history: tail, range and search, kept when the kernel starts again', async () => {
+  test('history: tail, range and search, kept across restarts of the kernel', async () => {
     const env = { CIFAR10_FAST_CACHE: join(library.folder, 'history') };
     const ask = async (client: Client, content: object): Promise<unknown> =>
       (await client.ask('history_request', { output: false, raw: true, ...content })).history;
@@ -75,7 +75,7 @@ describe('from start to end', () => {
     client.disconnect();
   });
 
-  test('what a cell printed arrives when it ends the process', async () => {
+  test('output of a cell that ends the process arrives', async () => {
     const client = await library.start();
     const { id } = client.begin("console.log('last words'); process.exit(3)");
     const [code] = (await once(client.process, 'exit')) as [number];
@@ -114,7 +114,7 @@ describe('from start to end', () => {
     expect(existsSync(`/proc/${pid}`)).toBe(false);
   });
 
-  test('a connection file that cannot be read is said so', async () => {
+  test('a connection file that cannot be read is an error', async () => {
     const child = spawn(process.execPath, [library.cli, 'kernel', 'run', '/nowhere.json']);
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {

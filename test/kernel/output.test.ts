@@ -23,13 +23,13 @@ const typesOf = (published: readonly Message[]): string[] =>
     type === 'status' ? (content.execution_state as string) : type,
   );
 
-/** The most memory that the process has used, in MB. */
+/** Peak memory of the process, in MB. */
 function peakOf({ process: { pid } }: Client): number {
   const [, kB] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kB) / 1024;
 }
 
-/** A cell that computes without a pause until `end` is called, and now and then does what `sometimes` says. */
+/** A cell that computes without a pause until `end` is called, and now and then runs `sometimes`. */
 function computing(sometimes = ''): { readonly code: string; readonly end: () => void } {
   const file = join(library.folder, 'end-of-cell');
   rmSync(file, { force: true });
@@ -40,7 +40,7 @@ function computing(sometimes = ''): { readonly code: string; readonly end: () =>
   };
 }
 describe('output', () => {
-  test('pieces of text that follow one another are sent as one, in order with the rest', async () => {
+  test('consecutive pieces of text are sent as one, in order with other messages', async () => {
     const { published, stdout } = await kernel.run(
       "import { display } from 'cifar10-fast'; for (let i = 0; i < 500; i++) console.log(i);\n" +
         "console.error('e'); display({ 'text/plain': 'd' }); process.stdout.write('é'); console.log();",
@@ -61,14 +61,14 @@ describe('output', () => {
     expect((await done).reply.status).toBe('ok');
   });
 
-  test('bytes that end within a letter are put together', async () => {
+  test('bytes of a split character are joined', async () => {
     const { stdout } = await kernel.run(
       "const bytes = Buffer.from('ä€😀'); for (const byte of bytes) process.stdout.write(new Uint8Array([byte]));",
     );
     expect(stdout).toBe('ä€😀');
   });
 
-  test('what a cell does later goes to that cell', async () => {
+  test('late output of a cell goes to that cell', async () => {
     const first = kernel.begin("setTimeout(() => console.log('from the first'), 150);");
     await first.done;
     const second = await kernel.run('await new Promise((go) => setTimeout(go, 400)); 2');
@@ -107,7 +107,7 @@ describe('output', () => {
     expect(circular.reply.evalue).toContain('circular');
   });
 
-  test("tslab's own display works as ever", async () => {
+  test("tslab's own display still works", async () => {
     const { published } = await kernel.run(
       "import { display as show, newDisplay } from 'tslab'; show.html('<b>b</b>'); const d = newDisplay(); d.text('1'); d.text('2');",
     );
@@ -136,12 +136,12 @@ describe('many messages', () => {
     expect(updates.map(({ content }) => content.data['text/plain'] as string)).toEqual(
       Array.from({ length: 5000 }, (_, i) => String(4 * i)),
     );
-    // The garbage collectors of Node 24 and 26 run later; there it takes 149 and 227 MB.
+    // The garbage collectors of Node 24 and 26 run later: 149 and 227 MB there.
     const isOld = Number.parseInt(process.versions.node, 10) < 24;
     expect(peakOf(kernel) - before).toBeLessThan(isOld ? 120 : 300);
   });
 
-  test('a client that is slow is waited for: it gets all, and the memory is not the data', async () => {
+  test('the kernel waits for a slow client, which receives everything; memory stays below the data', async () => {
     const address = kernel.address('iopub');
     const slow = new Subscriber({ receiveHighWaterMark: 20, linger: 0 });
     slow.connect(address);
@@ -168,11 +168,11 @@ describe('many messages', () => {
     slow.close();
     expect(count).toBe(5000);
     expect((await done).reply.status).toBe('ok');
-    // 500 MB went by.
+    // 500 MB were sent.
     expect(peakOf(kernel) - before).toBeLessThan(200);
   });
 
-  test('a client that never reads holds nobody up for long', async () => {
+  test('a client that never reads does not block others for long', async () => {
     const deaf = new Subscriber({ receiveHighWaterMark: 20, linger: 0 });
     deaf.connect(kernel.address('iopub'));
     deaf.subscribe();

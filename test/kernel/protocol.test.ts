@@ -23,7 +23,7 @@ const typesOf = (published: readonly Message[]): string[] =>
     type === 'status' ? (content.execution_state as string) : type,
   );
 
-/** A cell that computes without a pause until `end` is called, and now and then does what `sometimes` says. */
+/** A cell that computes without a pause until `end` is called, and now and then runs `sometimes`. */
 function computing(sometimes = ''): { readonly code: string; readonly end: () => void } {
   const file = join(library.folder, 'end-of-cell');
   rmSync(file, { force: true });
@@ -34,7 +34,7 @@ function computing(sometimes = ''): { readonly code: string; readonly end: () =>
   };
 }
 describe('requests about the kernel', () => {
-  test('kernel_info: our name and version, and those of TypeScript', async () => {
+  test('kernel_info: the name and version of the kernel and of TypeScript', async () => {
     const { version } = JSON.parse(
       readFileSync(resolve(__dirname, '../../package.json'), 'utf8'),
     ) as { version: string };
@@ -55,7 +55,7 @@ describe('requests about the kernel', () => {
     expect((await done).reply.status).toBe('ok');
   });
 
-  test('comm_info has no comms; a comm that is opened is closed', async () => {
+  test('comm_info lists no comms; a comm that is opened is closed', async () => {
     expect(await kernel.ask('comm_info_request', {})).toEqual({ status: 'ok', comms: {} });
     const { id } = kernel.send('comm_open', { comm_id: 'c', target_name: 'x', data: {} });
     const { content } = await kernel.seen(
@@ -64,7 +64,7 @@ describe('requests about the kernel', () => {
     expect(content).toEqual({ comm_id: 'c', data: {} });
   });
 
-  test('what is no request of the protocol is declined', async () => {
+  test('a request that the protocol does not have is an error', async () => {
     const reply = await kernel.ask('nonsense_request', {});
     expect(reply).toMatchObject({ status: 'error', ename: 'KernelError' });
     expect((await kernel.run('1')).result).toBe('1');
@@ -72,7 +72,7 @@ describe('requests about the kernel', () => {
 });
 
 describe('execution', () => {
-  test('busy, input, result, idle; the reply counts', async () => {
+  test('publishes busy, input, result, idle; execution_count increases', async () => {
     const { reply, published, result } = await kernel.run('6 * 7');
     expect(typesOf(published)).toEqual(['busy', 'execute_input', 'execute_result', 'idle']);
     expect(published[1].content).toEqual({ code: '6 * 7', execution_count: reply.execution_count });
@@ -86,7 +86,7 @@ describe('execution', () => {
     expect((await kernel.run('1')).reply.execution_count).toBe(reply.execution_count + 1);
   });
 
-  test('what is not stored does not count, and what is silent says nothing', async () => {
+  test('a cell that is not stored is not counted, and a silent one prints nothing', async () => {
     const { reply } = await kernel.run('0');
     const count = reply.execution_count as number;
     const unstored = await kernel.run("'still shown'", { store_history: false });
@@ -104,7 +104,7 @@ describe('execution', () => {
     ['undefined', undefined],
     ['null', 'null'],
     ["'text'", "'text'"],
-    // Tables are made to be looked at.
+    // Text with several lines, such as a table, is shown as it is.
     ["'a\\nb'", 'a\nb'],
     ['[1, { a: [2] }]', '[ 1, { a: [ 2 ] } ]'],
     ['new Map([[1, 2n]])', 'Map(1) { 1 => 2n }'],
@@ -130,15 +130,15 @@ describe('execution', () => {
     expect((await kernel.run('const join = 9; join + a.n')).result).toBe('16');
   });
 
-  test('cells name what earlier ones declare as fields of their own: { a }', async () => {
+  test('cells use earlier variables as shorthand properties: { a }', async () => {
     await kernel.run('let near = 1; const far = 2; const pair = (x: object) => JSON.stringify(x);');
-    const told = async (code: string): Promise<unknown> => (await kernel.run(code)).result;
-    expect(await told('pair({ near, far, deep: { near } })')).toBe(
+    const resultOf = async (code: string): Promise<unknown> => (await kernel.run(code)).result;
+    expect(await resultOf('pair({ near, far, deep: { near } })')).toBe(
       `'{"near":1,"far":2,"deep":{"near":1}}'`,
     );
-    expect(await told('({ near } = { near: 3 }); near')).toBe('3');
-    expect(await told('({ near = 7 } = {}); pair({ near })')).toBe(`'{"near":7}'`);
-    expect(await told('((far: number) => pair({ far }))(5)')).toBe(`'{"far":5}'`);
+    expect(await resultOf('({ near } = { near: 3 }); near')).toBe('3');
+    expect(await resultOf('({ near = 7 } = {}); pair({ near })')).toBe(`'{"near":7}'`);
+    expect(await resultOf('((far: number) => pair({ far }))(5)')).toBe(`'{"far":5}'`);
   });
 
   test('user_expressions are evaluated after the cell', async () => {
@@ -151,7 +151,7 @@ describe('execution', () => {
     });
   });
 
-  test('other requests are answered while a cell awaits, and leave the kernel busy', async () => {
+  test('other requests are answered while a cell awaits, and the kernel stays busy', async () => {
     const { id, done } = kernel.begin('await new Promise((go) => setTimeout(go, 700))');
     await kernel.seen(({ about, type }) => about === id && type === 'execute_input');
     const at = kernel.published.length;
@@ -176,7 +176,7 @@ describe('execution', () => {
 });
 
 describe('errors', () => {
-  test('of types: each with its line and place', async () => {
+  test('of types: each with its line and position', async () => {
     const { reply, published } = await kernel.run(
       'const s = 1;\nconst t: string = 2;\nnowhere(s);',
     );
@@ -196,12 +196,12 @@ describe('errors', () => {
     expect(published.find(({ type }) => type === 'error')?.content).toEqual(report);
   });
 
-  test('of syntax: nothing that only follows from them', async () => {
+  test('of syntax: without errors that only follow from them', async () => {
     const { reply } = await kernel.run('let = = 3');
     expect(reply.evalue).toBe('Expression expected.');
   });
 
-  test('thrown: the line, and the frames that are in cells, also those after an await', async () => {
+  test('thrown: the line, and the frames in cells, also those after an await', async () => {
     const first = await kernel.run(
       "async function deep(): Promise<void> {\n  await null;\n  throw new RangeError('too deep');\n}",
     );
@@ -217,7 +217,7 @@ describe('errors', () => {
     ]);
   });
 
-  test('of TensorFlow.js: no frames of it', async () => {
+  test('of TensorFlow.js: without its frames', async () => {
     const { reply } = await kernel.run(
       "import { tensor2d } from '@tensorflow/tfjs-core';\nconst f = () => tensor2d([1, 2]);\nf();",
     );
@@ -259,7 +259,7 @@ describe('errors', () => {
     expect(reply.evalue).toMatch(evalue);
   });
 
-  test('causes are told once, and rings of them end', async () => {
+  test('causes are shown once, and cycles of causes end', async () => {
     const { reply } = await kernel.run(
       "const inner = new Error('the reason'); const outer = new Error('it failed', { cause: inner });\n" +
         'inner.cause = outer; throw outer;',
@@ -267,13 +267,13 @@ describe('errors', () => {
     const text = reply.traceback.join('\n') as string;
     expect(text).toContain('caused by: Error: the reason');
     expect(text.split('it failed').length).toBeLessThan(6);
-    const told = await kernel.run(
+    const repeated = await kernel.run(
       "throw new Error('could not: no room', { cause: new Error('no room') })",
     );
-    expect(told.reply.traceback.join('\n')).not.toContain('caused by');
+    expect(repeated.reply.traceback.join('\n')).not.toContain('caused by');
   });
 
-  test('a cell that fails leaves what has a value, and earlier declarations', async () => {
+  test('a cell that fails keeps the variables that have a value, and earlier declarations', async () => {
     await kernel.run('let stays: number = 1; const again = 2;');
     const { reply } = await kernel.run(
       "const got = 'x'; stays = 5; let again: string; const unborn = fail();\n" +
@@ -284,7 +284,7 @@ describe('errors', () => {
     expect((await kernel.run('unborn')).reply.evalue).toBe("Cannot find name 'unborn'.");
   });
 
-  test('what nobody catches is printed, with the cell that began it, and the kernel lives', async () => {
+  test('uncaught errors are printed in the cell that caused them, and the kernel survives', async () => {
     const { id, done } = kernel.begin(
       "setTimeout(() => { throw new Error('from a timer') }, 10); void Promise.reject(new Error('unheard'))",
     );
@@ -301,7 +301,7 @@ describe('errors', () => {
 });
 
 describe('stop_on_error', () => {
-  test('cells that wait behind a failed one are aborted', async () => {
+  test('cells queued behind a failed one are aborted', async () => {
     const cells = ["throw new Error('first')", "console.log('second')", '3'];
     const outcomes = await Promise.all(cells.map((code) => kernel.run(code)));
     expect(outcomes.map(({ reply }) => reply.status)).toEqual(['error', 'aborted', 'aborted']);
@@ -312,14 +312,14 @@ describe('stop_on_error', () => {
     ]);
   });
 
-  test('not if they asked to go on', async () => {
+  test('not if the failed cell was sent with stop_on_error: false', async () => {
     const first = kernel.run("throw new Error('first')", { stop_on_error: false });
     const second = kernel.run('2');
     expect((await first).reply.status).toBe('error');
     expect((await second).result).toBe('2');
   });
 
-  test('nor if they were sent after the failure was known', async () => {
+  test('nor if they are sent after the failure is known', async () => {
     const failed = kernel.begin("throw new Error('first')");
     await kernel.seen(({ about, type }) => about === failed.id && type === 'error');
     expect((await kernel.run('4')).result).toBe('4');

@@ -34,7 +34,7 @@ interface ConnectionFile {
 const connectionOf = ({ connectionFile }: Client): ConnectionFile =>
   JSON.parse(readFileSync(connectionFile, 'utf8')) as ConnectionFile;
 
-/** A raw message to one of the kernel's sockets, with these parts signed. */
+/** Sends a raw message with these parts, signed, to one of the kernel's sockets. */
 async function sendRaw(port: number, parts: readonly string[], key?: string): Promise<void> {
   const socket = new Dealer({ linger: 500 });
   socket.connect(`tcp://127.0.0.1:${port}`);
@@ -52,7 +52,7 @@ async function expectAlive(): Promise<void> {
   expect((await kernel.run('6 * 7')).result).toBe('42');
 }
 
-describe('whatever is thrown gives an error that can be saved', () => {
+describe('any thrown value becomes an error that can be saved', () => {
   test.each([
     ['throw { get message() { throw 1 } }', 'Error', '{ message: [Getter] }'],
     [
@@ -116,7 +116,7 @@ describe('whatever is thrown gives an error that can be saved', () => {
     await expectAlive();
   });
 
-  test('errors within errors are shown', async () => {
+  test('nested errors are shown', async () => {
     const text = async (code: string): Promise<string> =>
       ((await kernel.run(code)).reply.traceback as string[]).join('\n');
     const many = await text(
@@ -132,7 +132,7 @@ describe('whatever is thrown gives an error that can be saved', () => {
   });
 });
 
-test('half of a surrogate pair becomes U+FFFD, in everything that is sent', async () => {
+test('half of a surrogate pair becomes U+FFFD in everything that is sent', async () => {
   const sent = async (code: string): Promise<Outcome> => {
     const outcome = await kernel.run(code);
     const { published } = outcome;
@@ -141,7 +141,7 @@ test('half of a surrogate pair becomes U+FFFD, in everything that is sent', asyn
       if (typeof value === 'string') texts.push(value);
       return value;
     });
-    // With this flag only halves match.
+    // With this flag, only lone surrogates match.
     expect(texts.filter((text) => /[\ud800-\udfff]/u.test(text))).toEqual([]);
     return outcome;
   };
@@ -159,7 +159,7 @@ test('half of a surrogate pair becomes U+FFFD, in everything that is sent', asyn
 });
 
 describe('results', () => {
-  test('promises and timers show nothing of the kernel', async () => {
+  test('promises and timers do not expose the kernel', async () => {
     expect((await kernel.run('Promise.resolve(3)')).result).toBe('Promise { 3 }');
     expect((await kernel.run('[{ p: Promise.resolve(1) }]')).result).toBe(
       '[ { p: Promise { 1 } } ]',
@@ -175,13 +175,13 @@ describe('results', () => {
     }
   });
 
-  test('text that is too long is cut, and says so', async () => {
+  test('text that is too long is truncated, with a note', async () => {
     const { result = '' } = await kernel.run("'x\\n'.repeat(1_500_000)");
     expect(result).toHaveLength(100_000 + '\n... 2,900,000 more characters'.length);
     expect(result.endsWith('\n... 2,900,000 more characters')).toBe(true);
   });
 
-  test('errors as values and printed have the places of cells, and no frames of the kernel', async () => {
+  test("errors that are results or printed have positions in cells, and none of the kernel's frames", async () => {
     const { result, reply } = await kernel.run("const make = () => new RangeError('r');\nmake()");
     const label = `[${reply.execution_count}]`;
     expect(result).toBe(`RangeError: r\n    at make (${label}:1:20)\n    at ${label}:2:1`);
@@ -189,7 +189,7 @@ describe('results', () => {
     expect(printed.stderr).toBe(`TypeError: t\n    at [${printed.reply.execution_count}]:2:15\n`);
   });
 
-  test('of files beside the notebook, too', async () => {
+  test('errors from files beside the notebook have positions in those files', async () => {
     writeFileSync(
       join(library.notebooks, 'thrower.ts'),
       'interface A { a: number }\nexport function thrown(): Error {\n  return new Error("in a file");\n}\n',
@@ -204,15 +204,15 @@ test.each([
   ['%matplotlib inline', '"%matplotlib" is a magic of IPython'],
   ['!ls -la', "execSync('ls -la'"],
   ['!ls', '"!ls" is a magic of IPython'],
-])('%j is answered with what to do instead', async (code, told) => {
+])('%j is an error that says what to do instead', async (code, message) => {
   const { reply } = await kernel.run(code);
   expect(reply.ename).toBe('CompileError');
-  expect(reply.evalue).toContain(told);
+  expect(reply.evalue).toContain(message);
   expect(reply.traceback.join('\n').split('magic of IPython')).toHaveLength(2);
 });
 
-describe('what is written beside process.stdout', () => {
-  test('file descriptors and children come into the cell, in order', async () => {
+describe('output that bypasses process.stdout', () => {
+  test('of file descriptors and child processes appears in the cell, in order', async () => {
     const { stdout, stderr } = await kernel.run(
       "import fs, { writeSync, writeFileSync } from 'node:fs'; import { execSync, spawnSync } from 'node:child_process';\n" +
         "writeSync(1, 'a'); console.log('b'); execSync('echo c; echo e >&2', { stdio: 'inherit' });\n" +
@@ -222,7 +222,7 @@ describe('what is written beside process.stdout', () => {
     expect([stdout, stderr]).toEqual(['ab\nc\nd\nf\ng\nhi\nj\n', 'e\nhi']);
   });
 
-  test('also of children that run beside the cell', async () => {
+  test('of child processes that run in parallel appears, too', async () => {
     writeFileSync(join(library.notebooks, 'child.js'), "console.log('forked');");
     const { stdout, stderr, result } = await kernel.run(
       "import { spawn, fork } from 'node:child_process'; import { once } from 'node:events';\n" +
@@ -232,7 +232,7 @@ describe('what is written beside process.stdout', () => {
     expect([stdout, stderr, result]).toEqual(['out\nforked\n', 'err\n', 'null']);
   });
 
-  test('what a cell reads itself stays its own', async () => {
+  test('that the cell reads itself does not appear', async () => {
     const { stdout, result } = await kernel.run(
       "import { execSync, spawnSync } from 'node:child_process'; [execSync('echo x').toString(), spawnSync('echo', ['y']).stdout.toString()]",
     );
@@ -244,7 +244,7 @@ describe('standard input', () => {
   const read =
     "import * as readline from 'node:readline/promises'; const rl = readline.createInterface({ input: process.stdin, output: process.stdout }); const name = await rl.question('name? '); rl.close(); name";
 
-  test('is asked for, if the client takes questions', async () => {
+  test('is requested if the client allows it', async () => {
     const { done } = kernel.begin(read, { allow_stdin: true });
     const question = await kernel.asked();
     expect(question.content).toEqual({ prompt: '', password: false });
@@ -263,8 +263,8 @@ describe('standard input', () => {
   });
 });
 
-describe('traffic that is not what it should be', () => {
-  test('a request that is not known is declined', async () => {
+describe('malformed traffic', () => {
+  test('an unknown request is an error', async () => {
     const reply = await kernel.ask('debug_request', {});
     expect(reply).toMatchObject({ status: 'error', ename: 'KernelError' });
     expect(reply.evalue).toContain('"debug_request"');
@@ -284,7 +284,7 @@ describe('traffic that is not what it should be', () => {
     },
   );
 
-  test('other requests with odd contents', async () => {
+  test('the kernel survives other requests with odd contents', async () => {
     for (const type of ['complete_request', 'history_request', 'inspect_request']) {
       for (const content of ['5', '{"code": 5, "cursor_pos": "x"}', '{"pattern": 7}']) {
         const header = headerOf(type);
@@ -294,7 +294,7 @@ describe('traffic that is not what it should be', () => {
     await expectAlive();
   });
 
-  test('at the heartbeat port and the others: the kernel lives, and the heart beats', async () => {
+  test('the kernel and its heartbeat survive it on every port', async () => {
     const { hb_port: hb, iopub_port: iopub, stdin_port: stdin } = connectionOf(kernel);
     for (const port of [hb, iopub, stdin]) {
       for (const frames of [[''], ['', ''], ['a', 'b', 'c'], [Buffer.alloc(100_000)], ['\x02x']]) {
@@ -313,7 +313,7 @@ describe('traffic that is not what it should be', () => {
     await expectAlive();
   });
 
-  test('a message that came before is not run again', async () => {
+  test('a repeated message is not run again', async () => {
     await kernel.run('let runs = 0;');
     const header = headerOf('execute_request');
     const parts = [header, '{}', '{}', JSON.stringify({ code: 'runs += 1', silent: true })];
@@ -326,7 +326,7 @@ describe('traffic that is not what it should be', () => {
 
   test('a search of the history with many stars ends at once', async () => {
     await kernel.run(`'${'a'.repeat(20_000)}'; 0`);
-    // With backtracking it would not end before the test's own limit.
+    // With backtracking, it would exceed the test's timeout.
     const { history } = await kernel.ask('history_request', {
       hist_access_type: 'search',
       pattern: `${'*a'.repeat(30)}*b*c*d`,
@@ -338,7 +338,7 @@ describe('traffic that is not what it should be', () => {
 });
 
 describe('connection files', () => {
-  /** Starts a kernel with a connection file; how it ended, and what it wrote. */
+  /** Starts a kernel with a changed connection file; returns its exit code and standard error. */
   async function start(change: object, waitMs = 0): Promise<{ code: number | null; log: string }> {
     const file = join(library.folder, `${randomUUID()}.json`);
     const given = JSON.parse(readFileSync(kernel.connectionFile, 'utf8')) as object;
@@ -354,13 +354,13 @@ describe('connection files', () => {
     return { code: first?.[0] ?? null, log };
   }
 
-  test('ports that are taken: exit code 1, in one line', async () => {
+  test('with ports in use: exit code 1, one line', async () => {
     const { code, log } = await start({});
     expect(code).toBe(1);
     expect(log).toMatch(/^kernel: the sockets of the connection file cannot be opened: .*\n$/);
   });
 
-  test('what is missing or unknown', async () => {
+  test('with a missing or unknown value', async () => {
     expect(await start({ key: 5 })).toMatchObject({ code: 1, log: /lacks key/ });
     expect(await start({ signature_scheme: 'hmac-nothing' })).toMatchObject({
       code: 1,
@@ -368,7 +368,7 @@ describe('connection files', () => {
     });
   });
 
-  test('without a key only this machine is heard, and it is said', async () => {
+  test('without a key, the kernel listens to this machine only, with a warning', async () => {
     const free = { shell_port: 0, control_port: 0, stdin_port: 0, iopub_port: 0, hb_port: 0 };
     const { log } = await start({ ...free, key: '', ip: '0.0.0.0' }, 1500);
     expect(log).toContain('has no key');

@@ -1,8 +1,8 @@
-"""What Python tools make of one kernel: prints a line of JSON, name of the check -> what came out.
+"""Runs Python tools on one kernel; prints a line of JSON, name of the check -> result.
 
     tools.py KERNEL_NAME FOLDER
 
-Notebooks are written into FOLDER, where they run. Whoever calls sets JUPYTER_PATH, where the kernel's spec is.
+Notebooks are written into FOLDER, where they run. The caller sets JUPYTER_PATH to where the kernelspec is.
 """
 
 import json
@@ -58,7 +58,7 @@ def with_nbclient(path, **options):
 
 
 def console(source, expected):
-    """One cell in `jupyter console`, on a terminal; whether what it shows came, and whether it ends when told to."""
+    """Runs a cell in `jupyter console` on a terminal, interrupts a loop, and ends the console; "passed" or the failure."""
     arguments = ["console", "--ZMQTerminalInteractiveShell.confirm_exit=False", "--kernel", KERNEL]
     child = pexpect.spawn(tool("jupyter"), arguments, cwd=FOLDER, timeout=40, encoding="utf-8",
                           dimensions=(30, 100), env=dict(os.environ, TERM="xterm"))
@@ -74,7 +74,7 @@ def console(source, expected):
         child.send("1 + 99\r")
         child.expect("100")
         child.expect(r"In \[")
-        # The prompt is drawn before the console listens to keys: what comes too early is lost.
+        # The prompt is drawn before the console reads keys: early ones are lost.
         for _ in range(10):
             child.sendeof()
             if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=3) == 0:

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileLibrary } from './library';
 
 /**
- * What other people's tools make of the kernel. They are in an environment of their own, which `npm run test:kernel`
- * installs: KERNEL_TOOLS names its Python.
+ * Runs other people's tools on the kernel. They are in their own environment, which `npm run test:kernel` installs;
+ * KERNEL_TOOLS names its Python.
  */
 const python = process.env['KERNEL_TOOLS'];
 const long = 300_000;
@@ -61,7 +61,7 @@ describe.skipIf(python === undefined)('tools in Python', () => {
   }
 
   test(
-    'jupyter_kernel_test: all that it asks for',
+    'jupyter_kernel_test passes completely',
     async () => {
       type Results = Record<string, { readonly state: string; readonly why: string }>;
       const ours = await results<Results>('conformance.py', 'ours');
@@ -75,7 +75,7 @@ describe.skipIf(python === undefined)('tools in Python', () => {
   );
 
   test(
-    'notebooks that fail are reported as failed, by every tool',
+    'every tool reports failing notebooks as failed',
     async () => {
       const found = await results<Record<string, unknown>>('tools.py', 'ours', library.notebooks);
       expect(found).toEqual({

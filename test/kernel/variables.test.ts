@@ -14,7 +14,7 @@ afterAll(async () => {
   library.remove();
 });
 
-/** Runs cells; the result of the last, or the error of the first that fails. */
+/** Runs cells; returns the result of the last one, or the error of the first one that fails. */
 async function last(...cells: readonly string[]): Promise<string | undefined> {
   let result: string | undefined;
   for (const code of cells) {
@@ -27,7 +27,7 @@ async function last(...cells: readonly string[]): Promise<string | undefined> {
 
 const wait = 'await new Promise((go) => setTimeout(go, 40));';
 
-describe('a name is one variable, whichever cell assigns it', () => {
+describe('a name is one variable in all cells', () => {
   test.each<[what: string, cells: readonly string[], result: string]>([
     ['read by a function', ['let lr = 0.1; function f() { return lr }', 'lr = 0.2; f()'], '0.2'],
     [
@@ -136,7 +136,7 @@ describe('a name is one variable, whichever cell assigns it', () => {
       ],
       '{ b: [ 1, 2 ], b2: [Function: b2] }',
     ],
-    ['a failed cell has assigned', ['let kept = 1;', 'kept = 2', 'kept'], '2'],
+    ['an assignment alone in a cell', ['let kept = 1;', 'kept = 2', 'kept'], '2'],
     [
       'exported, and with underscores',
       [
@@ -154,14 +154,14 @@ describe('a name is one variable, whichever cell assigns it', () => {
     expect(await last(...cells)).toBe(result);
   });
 
-  test('what a cell that fails has assigned stays, also after an await', async () => {
+  test('assignments of a failed cell persist, also those after an await', async () => {
     await last('let amount = 1; const getAmount = () => amount;');
     expect(await last("amount = 2; await null; amount = 3; throw new Error('x')")).toBe('Error: x');
     expect(await last('[amount, getAmount()]')).toBe('[ 3, 3 ]');
   });
 });
 
-describe('what is another variable stays one', () => {
+describe('another variable of the same name stays separate', () => {
   test.each<[what: string, cells: readonly string[], result: string]>([
     [
       'a new declaration, for new code',
@@ -223,7 +223,7 @@ describe('what is another variable stays one', () => {
     expect(await last(...cells)).toBe(result);
   });
 
-  test('const stays const, in types and when it runs', async () => {
+  test('const stays const, at compile time and at run time', async () => {
     await last('const fixed = 1;');
     expect(await last('fixed = 2')).toBe(
       "CompileError: Cannot assign to 'fixed' because it is a constant.",
@@ -234,7 +234,7 @@ describe('what is another variable stays one', () => {
 });
 
 describe('imports', () => {
-  test('are names for all later cells, also those that functions and objects use', async () => {
+  test('are available in all later cells, also in functions and objects', async () => {
     await last(
       "import { join, sep as slash } from 'node:path'; import * as os from 'node:os'; import fs, { existsSync } from 'node:fs'; const j = () => join('a', 'b');",
     );
@@ -245,7 +245,7 @@ describe('imports', () => {
     expect(await last("let join = 'mine'; [join, j()]")).toBe("[ 'mine', 'a/b' ]");
   });
 
-  test('of types only leave nothing to run', async () => {
+  test('of types only emit no code', async () => {
     expect(
       await last(
         "import type { Stats } from 'node:fs'; import { type Dirent, statSync } from 'node:fs';",
@@ -256,7 +256,7 @@ describe('imports', () => {
 });
 
 describe('calls', () => {
-  test('of functions pass no this, of methods theirs', async () => {
+  test('of functions pass no this, of methods their object', async () => {
     await last(
       'function self(this: any) { return this } const o = { self, n: 3 }; const tag = function (this: any, _: TemplateStringsArray) { return this };',
     );
@@ -267,7 +267,7 @@ describe('calls', () => {
     ).toBe('[ undefined, undefined, undefined, undefined, 3, undefined ]');
   });
 
-  test('have their places in errors', async () => {
+  test('have their positions in errors', async () => {
     const first = await kernel.run("const fail = () => {\n  throw new Error('here');\n};");
     const { reply } = await kernel.run('1;\n  fail();');
     const [one, two] = [first.reply.execution_count, reply.execution_count] as number[];
@@ -317,7 +317,7 @@ describe('names that used to fail', () => {
       '2',
     ],
     [
-      'modules that add to types',
+      'modules that augment types',
       [
         "import type {} from '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops'; import * as tfc from '@tensorflow/tfjs-core';",
         'const square = (v: tfc.Tensor): tfc.Tensor => v.mul(v); typeof square',
@@ -338,7 +338,7 @@ describe('names that used to fail', () => {
       '3',
     ],
     [
-      'what Node gives a module',
+      "Node's module-level variables",
       [
         "[__dirname === process.cwd(), __filename.startsWith(__dirname), import.meta.dirname === __dirname, import.meta.url.startsWith('file:///'), import.meta.filename === __filename, import.meta.resolve('fs')]",
       ],

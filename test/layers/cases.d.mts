@@ -9,7 +9,7 @@ export interface LayerCase {
   readonly isWhole?: boolean;
   readonly isRaw?: boolean;
   readonly isRandom?: boolean;
-  /** Why TF.js itself does not train it. */
+  /** Why TF.js itself cannot train it. */
   readonly fails?: string;
 }
 

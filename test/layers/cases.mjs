@@ -1,5 +1,5 @@
-// A small model for every layer class of TF.js, and every optimiser: what the equality test and the table in
-// docs/engine.md train by model.fit and by accelerate.
+// A small model for every layer class of TF.js, and every optimiser. The equality test and the table in docs/engine.md train
+// them with model.fit and with accelerate.
 import * as tf from '@tensorflow/tfjs-core';
 import { input as makeInput, layers, model as connect } from '@tensorflow/tfjs-layers';
 
@@ -26,8 +26,8 @@ const merge = (name, make, options = {}) => ({
 });
 
 /**
- * Cases by the name of the class. `isWhole` inputs are integers that go to the layer directly. `isRandom` layers draw
- * numbers, so that only their settings without draws can be compared. `fails` holds why TF.js itself does not train it.
+ * Cases by class name. `isWhole` inputs are integers that go directly to the layer. `isRandom` layers draw random numbers, so
+ * only settings without randomness can be compared. `fails` says why TF.js itself cannot train the layer.
  */
 export const layerCases = [
   unary('Activation', [4], () => layers.activation({ activation: 'softplus' })),
@@ -141,7 +141,7 @@ export const layerCases = [
   unary('ZeroPadding2D', image, () => layers.zeroPadding2d({})),
 ];
 
-/** Every optimiser of TF.js, with settings that differ from its defaults where it has some. */
+/** Every optimiser of TF.js, with settings that differ from the defaults if it has any. */
 export const optimiserCases = [
   ['SGD', () => tf.train.sgd(0.02)],
   ['Momentum', () => tf.train.momentum(0.02, 0.8)],
@@ -163,7 +163,7 @@ export function makeModel({ shape, apply, isWhole = false, isRaw = false }, opti
   const before =
     isWhole || isRaw ? input : layers.dense({ units: shape.at(-1), useBias: false }).apply(input);
   let output = apply(before);
-  // Layers of images or sequences end in several axes, and one of an unknown width in none that a dense layer can take.
+  // Outputs of images or sequences have several axes, and a dense layer cannot take an axis of unknown size.
   if (output.shape.includes(null, 1)) output = layers.globalAveragePooling2d({}).apply(output);
   if (output.shape.length > 2) output = layers.flatten().apply(output);
   output = layers.dense({ units: 2 }).apply(output);
@@ -202,7 +202,7 @@ export function makeData({ name, shape, isWhole = false }, examples = 36) {
   return { x: tf.tensor(numbers, [examples, ...shape]), y: tf.tensor(targets, [examples, 2]) };
 }
 
-/** The largest difference of two models' weights, relative to a weight where that is above 1. NaN equals NaN. */
+/** The largest difference of two models' weights, relative to the weight if that is above 1. NaN equals NaN. */
 export function worstDeviation(one, other) {
   const others = other.getWeights();
   return one.getWeights().reduce((worst, weight, index) => {
@@ -215,7 +215,7 @@ export function worstDeviation(one, other) {
   }, 0);
 }
 
-/** Numbers in [0, 1) that are the same everywhere (Park and Miller's generator). */
+/** Reproducible numbers in [0, 1) (Park and Miller's generator). */
 function pseudoRandom(seed) {
   let state = seed * 7919;
   return () => {

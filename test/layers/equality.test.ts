@@ -16,12 +16,12 @@ beforeAll(() => {
   loadTensorflow();
 });
 
-/** Classes that TF.js exports, of which some are bases without a computation of their own. */
+/** Classes of TF.js that compute nothing themselves. */
 const bases = ['Layer', 'RNNCell', 'InputLayer'];
 
 describe('five steps of model.fit and of accelerate from the same weights', () => {
-  // The optimisers take turns, and docs/engine.md has the whole product. TF.js's centered RMSProp makes weights with small
-  // gradients NaN, which says nothing about a layer.
+  // Each layer is tested with one optimiser, in turn; docs/engine.md has all pairs. TF.js's centered RMSProp turns weights with
+  // small gradients into NaN, which says nothing about a layer.
   const turns = optimiserCases.filter(([name]) => name !== 'RMSProp centered');
   test.each(
     layerCases
@@ -44,7 +44,7 @@ describe('five steps of model.fit and of accelerate from the same weights', () =
     layerCases
       .filter(({ fails }) => fails !== undefined)
       .map((layer) => [layer.name, layer] as const),
-  )('%s is not trained by TF.js, nor recorded', async (_name, layer) => {
+  )('%s can be trained neither by TF.js nor by accelerate', async (_name, layer) => {
     const train = async (isFast: boolean): Promise<unknown> => {
       const model = makeModel(layer, tf.train.sgd(0.01));
       const { x, y } = makeData(layer);

@@ -39,7 +39,7 @@ export function weightsOf(model: tfl.LayersModel): number[][] {
   return model.getWeights().map((weight) => [...weight.dataSync()]);
 }
 
-/** Weights differ by less than 1e-5. */
+/** Expects that weights differ by less than 1e-5. */
 export function expectSameWeights(one: tfl.LayersModel, other: tfl.LayersModel): void {
   const others = weightsOf(other);
   for (const [index, weight] of weightsOf(one).entries()) {
@@ -49,7 +49,7 @@ export function expectSameWeights(one: tfl.LayersModel, other: tfl.LayersModel):
   }
 }
 
-/** The same columns, and the same values to five decimals. */
+/** Expects the same columns, and the same values to five decimals. */
 export function expectSameHistory(one: tfl.History, other: tfl.History): void {
   expect(Object.keys(one.history)).toEqual(Object.keys(other.history));
   expect(one.epoch).toEqual(other.epoch);
@@ -60,7 +60,7 @@ export function expectSameHistory(one: tfl.History, other: tfl.History): void {
   }
 }
 
-/** Runs with the same numbers of `Math.random` in each call. */
+/** Runs an action with the same numbers from `Math.random` in each call. */
 export async function seeded<T>(action: () => Promise<T>): Promise<T> {
   const { random } = Math;
   let state = 17;
@@ -75,7 +75,7 @@ export async function seeded<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Fits one model by TF.js and one by recordings; both must end alike. */
+/** Fits one model with TF.js and one with `accelerate`; expects the same history and weights. */
 export async function expectSameFit(
   makeModel: () => tfl.LayersModel,
   { x, y }: { x: tf.Tensor | tf.Tensor[]; y: tf.Tensor | tf.Tensor[] },

@@ -1,5 +1,5 @@
-// Compares the AMX kernels, on emulated tiles, with those of AVX-512. Prints a line for each shape and pass, the relative
-// root mean square of the difference last; ends with 77 where this processor has no AVX-512 BF16.
+// Compares the AMX kernels, on emulated tiles, with those of AVX-512. Prints a line for each shape and pass, which ends with the
+// relative root mean square of the difference. Exits with 77 if this processor has no AVX-512 BF16.
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -18,7 +18,7 @@ float drawn() {
   return static_cast<float>(static_cast<int32_t>(seed) >> 8) / (1 << 22);
 }
 
-// The upper half of a float: a number that bfloat16 has.
+// Fills with upper halves of floats, which are bfloat16 numbers.
 void fill(std::vector<uint16_t>& values) {
   for (uint16_t& value : values) {
     const float number = drawn();
@@ -48,7 +48,7 @@ void compare(const ConvShape& s, int threads, const char* pass, const std::vecto
 int main() {
   if (!hasWinogradBf16()) return 77;
   {
-    // The memory that kernels work in begins as NaN, so that what nobody wrote is found out.
+    // Fills the kernels' scratch memory with NaN, so that reads of unwritten memory show.
     const size_t bytes = 64 << 20;
     const Scratch scratch({bytes});
     std::memset(scratch.piece<char>(0), 0xff, bytes);

@@ -12,11 +12,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The transforms around the products are AVX-512. */
+/** The transforms around the products need AVX-512. */
 const hasTransforms = readHardware().cpuFlags.includes('avx512_bf16');
 
 test.skipIf(!hasTransforms)(
-  'the AMX kernels on emulated tiles compute what those of AVX-512 do, in all passes',
+  'the AMX kernels on emulated tiles equal those of AVX-512 in all passes',
   () => {
     const program = join(folder, 'amx');
     const sources = ['winograd-bf16-convolve', 'winograd-bf16-filter', 'parallel', 'amx'];
@@ -35,7 +35,7 @@ test.skipIf(!hasTransforms)(
     expect(status).toBe(0);
     const lines = stdout.trim().split('\n');
     expect(lines).toHaveLength(12 * 2 * 3);
-    // Sums in another order: some results in bf16 are rounded to the neighbour.
+    // Sums are in another order, so some bf16 results round to a neighbour.
     expect(lines.filter((line) => !(Number(line.split(': ')[1]) < 3e-4))).toEqual([]);
   },
   120_000,

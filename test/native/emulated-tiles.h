@@ -1,5 +1,5 @@
-// AMX tiles in plain loops, in the place of the intrinsics: included before native/amx.cc. All tiles have 16 rows of 64
-// bytes, as AmxTiles sets them up; what uses a tile of a thread that has none aborts.
+// AMX tiles in plain loops instead of the intrinsics; included before each source. All tiles have 16 rows of 64 bytes, as
+// AmxTiles sets them up. A thread that loads a tile without having set up tiles aborts.
 #pragma once
 
 #include <immintrin.h>

@@ -38,8 +38,8 @@ import { engines } from './engine';
 import type { Engine } from './engine';
 
 /**
- * Five steps of each recipe of the airbench family by the library's own steps, with the numbers of the catalogue, against
- * what `make.py` of the fixture made of the published formulas in float64.
+ * Runs five steps of each airbench recipe with the library's own steps and the catalogue's numbers, and compares them with
+ * the fixture, for which `make.py` evaluated the published formulas in float64.
  */
 const folder = join(__dirname, '../fixtures/airbench');
 
@@ -53,7 +53,7 @@ interface Plan {
 }
 
 interface Recipe {
-  /** What the epochs of the recipe are multiplied by; a step is an epoch. */
+  /** Factor on the recipe's epochs; a step is an epoch. */
   readonly time: number;
   readonly plans: readonly Plan[];
   readonly lookahead?: { readonly every: number; readonly from_step: number };
@@ -77,7 +77,7 @@ function stored(name: string): Numbers {
   return found;
 }
 
-/** Tensors of the fixture whose name begins with a prefix, by the rest of it. */
+/** Tensors of the fixture below a prefix, by the rest of their names. */
 function storedUnder(prefix: string): Record<string, HostTensor> {
   const names = [...tensors.keys()].filter((name) => name.startsWith(`${prefix}/`));
   return Object.fromEntries(
@@ -97,8 +97,8 @@ const labels = stored('labels').data;
 const views = 12;
 
 /**
- * The catalogue's optimiser, brought to the fixture's batch, time and weight decay: rates of the mean loss follow the batch
- * size, Muon's do not.
+ * The catalogue's optimiser, adapted to the fixture's batch size, length and weight decay. Learning rates of the mean loss
+ * scale with the batch size; Muon's do not.
  */
 function optimOf({ optim, data }: Experiment, recipe: Recipe): OptimConfig {
   const share = golden.batch / data.batchSize;
@@ -131,7 +131,7 @@ function optimOf({ optim, data }: Experiment, recipe: Recipe): OptimConfig {
   };
 }
 
-/** Hands what a step found to the state, from where the test reads it. */
+/** Stores a step's outcome and gradients in the state, from where the test reads them. */
 const remember: FoldStep = ({ extra, outcome, gradients = {} }) => ({
   extra: {
     ...extra,
@@ -142,7 +142,7 @@ const remember: FoldStep = ({ extra, outcome, gradients = {} }) => ({
   },
 });
 
-/** The state before the first step; every starting value is multiplied by 1 + e, |e| up to 2^-23, for a nudge above 0. */
+/** The state before the first step; a nudge above 0 multiplies every initial value by 1 + e, |e| up to 2^-23. */
 function stateOf(
   name: string,
   { graph }: Model,
@@ -156,7 +156,7 @@ function stateOf(
       [path, { shape, data: nudge === 0 ? data : Float32Array.from(data, moved) }] as const,
   );
   const network: HostVariables = {
-    // The scales of norms, which never learn, are not in the fixture.
+    // The scales of norms, which are not trained, are not in the fixture.
     ...initNetwork(graph, createRng(1)),
     ...Object.fromEntries(start),
   };
@@ -199,7 +199,7 @@ function batchOf(plan: Plan): StepFeed['batch'] {
   };
 }
 
-/** What happens to the average after a step, and so to the network. */
+/** Updates the lookahead average after a step, and with it the network. */
 async function follow(
   session: Session<TrainingState>,
   lookahead: Lookahead | undefined,
@@ -220,7 +220,7 @@ async function follow(
   await run({});
 }
 
-/** All that the library makes of a recipe, by the fixture's names. */
+/** All results of the library for a recipe, by the fixture's names. */
 async function measured(
   experiment: Experiment,
   recipe: Recipe,
@@ -309,8 +309,8 @@ describe.each(engines.map((engine) => [engine.mode, engine] as const))('%s', (_,
       (key) => key.startsWith(`${name}/`) && !key.startsWith(`${name}/start/`),
     );
     expect(expected.length).toBeGreaterThan(100);
-    // Two inputs of a max pool may be closer than rounding. Muon makes much of such a tie, which the last bit of the starting
-    // values settles; a fault stays: see networkSubject.
+    // Two inputs of a max pool may differ by less than rounding. Muon amplifies such a tie, which the last bit of the initial
+    // values decides; a fault persists. See networkSubject.
     let failure: unknown;
     for (let nudge = 0; nudge <= 8; nudge++) {
       const found = await measured(experiment, golden.recipes[name], engine, nudge);

@@ -63,7 +63,7 @@ function text(name: string, written: string, write: () => string): Omit<Subject,
   };
 }
 
-/** The reference's lists of nodes, written in our notation and built again; layers are their types. */
+/** The reference's lists of nodes, rebuilt from our notation; a layer's kind is the reference's type. */
 async function graphs(list: Part<'graphs'>): Promise<Omit<Subject, 'file'>> {
   const graphviz = await Graphviz.load();
   const drawn = (drawing: string): Said => ({ exactly: structure(graphviz, drawing) });
@@ -96,7 +96,7 @@ async function graphs(list: Part<'graphs'>): Promise<Omit<Subject, 'file'>> {
   };
 }
 
-/** What a drawing says, read by Graphviz: nodes with labels, arrows, clusters with what is inside. */
+/** The structure of a drawing, parsed by Graphviz: nodes with labels, edges, clusters with their nodes. */
 function structure(graphviz: Graphviz, drawing: string): string[] {
   const { objects, edges } = JSON.parse(graphviz.layout(drawing, 'dot_json', 'nop')) as {
     readonly objects: readonly {

@@ -11,7 +11,7 @@ export interface Engine {
 
 const modes: readonly SessionMode[] = ['eager', 'captured'];
 
-/** Every way in which the suite runs. */
+/** Every engine that the suite runs on. */
 export const engines: readonly Engine[] = modes.map((mode) => ({
   mode,
   open: (initial) => createSession(initial, { mode, precision: 'fp32' }),

@@ -16,8 +16,8 @@ import { errorsOf } from './subject';
 import { subjectsOf } from './subjects';
 
 /**
- * The suite is worth what it catches: each fault is planted by putting a module in the place of the library's own, and
- * has to fail. The same fixtures pass with no fault.
+ * Checks that the suite catches faults. Each fault is planted by mocking a module of the library, and must fail. The same
+ * fixtures pass without a fault.
  */
 type Fault =
   | 'none'
@@ -42,7 +42,7 @@ vi.mock('../../src/nn/batch-norm', async (importOriginal) => {
       const { splits } = layer;
       const shape = x.shape as [number, number, number, number];
       const [n, ...rest] = shape;
-      // Examples in another order, so that every splits-th is what was one consecutive block.
+      // Reorders the examples so that every splits-th one belongs to the same consecutive block.
       const turn = (t: tf.Tensor, [a, b]: readonly [number, number]): tf.Tensor =>
         t
           .reshape([a, b, ...rest])
@@ -101,7 +101,7 @@ vi.mock('../../src/augment/gather', async (importOriginal) => {
     if (planted.fault !== 'cutout box') return made;
     const { values, shape } = made.rowBox;
     const [, columns] = shape;
-    // Each row of the table one pixel further right: the box begins and ends a row too low.
+    // Shifts each row of the table right by one pixel: the box starts and ends one row too low.
     const shifted = values.map((_, i) => (i % columns === 0 ? 0 : values[i - 1]));
     return { ...made, rowBox: { values: shifted, shape } };
   };
@@ -121,7 +121,7 @@ function reference(name: string): Fixture {
   return readFixture(resolve(__dirname, '../fixtures/reference'), name);
 }
 
-/** The tensors of a fixture that are off, with what they are off by. */
+/** The tensors of a fixture that exceed the bar, with their errors. */
 async function offBy(fixture: Fixture): Promise<ReadonlyMap<string, number>> {
   const [engine] = engines;
   const off = new Map<string, number>();

@@ -10,11 +10,11 @@ import { sorted } from './subject';
 export interface NodeEntry {
   readonly path: string;
   readonly type: string;
-  /** Full paths of the nodes that it reads. */
+  /** Full paths of its input nodes. */
   readonly inputs: readonly string[];
   /** The layer as PyTorch prints it. */
   readonly repr: string;
-  /** What `repr` leaves out. */
+  /** What `repr` omits. */
   readonly params?: {
     readonly weight?: number;
     readonly splits?: number;
@@ -22,7 +22,7 @@ export interface NodeEntry {
   };
 }
 
-/** A network, what it was trained with, and its numbers at every step. */
+/** A network, its loss and its hyperparameters. */
 export interface NetworkSpec {
   readonly batch_size: number;
   readonly schedule: {
@@ -65,7 +65,7 @@ export interface OptimisersSpec {
 
 type Nodes = readonly (readonly [path: string, type: string, inputs: readonly string[]])[];
 
-/** What the part of the reference without tensors gave. */
+/** Results of the part of the reference without tensors. */
 export interface CoreSpec {
   readonly graphs?: Readonly<
     Record<
@@ -89,7 +89,7 @@ export interface CoreSpec {
   readonly augmentation_option_counts?: Readonly<Record<string, number>>;
 }
 
-/** A JSON file with the tensors of the safetensors file beside it; `kind` is told by what the JSON holds. */
+/** A JSON file with the tensors of the safetensors file beside it; the content of the JSON determines `kind`. */
 export type Fixture = {
   readonly name: string;
   readonly tensors: ReadonlyMap<string, Numbers>;
@@ -127,9 +127,9 @@ export function fixtureNames(folder: string): string[] {
 }
 
 /**
- * Reads one fixture. What it is, its content says, not its name.
+ * Reads one fixture. Its content determines its kind, not its name.
  *
- * @throws Error if it is of no known kind, or one of its two files is missing
+ * @throws Error if its kind is unknown, or one of its two files is missing
  */
 export function readFixture(folder: string, name: string): Fixture {
   if (!existsSync(join(folder, `${name}.json`))) {

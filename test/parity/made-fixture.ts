@@ -4,8 +4,8 @@ import { plain, trainPlainly } from './plain-loops';
 import type { Plain, PlainBatch } from './plain-loops';
 
 /**
- * A network with what no fixture of the reference has: an odd number of steps an epoch under an average that follows
- * every second one, a convolution with bias, softplus, ShiftScaleReLU, and a linear layer over more than one pixel.
+ * A network with what no fixture of the reference has: an odd number of steps per epoch with an average that is updated every
+ * second step, a convolution with bias, softplus, ShiftScaleReLU, and a linear layer over more than one pixel.
  */
 export const madeSpec: NetworkSpec = {
   batch_size: 4,
@@ -96,10 +96,10 @@ export const madeSpec: NetworkSpec = {
   ],
 };
 
-/** {@link madeSpec}, trained for two epochs and a step in float64 on images of noise. */
+/** {@link madeSpec}, trained for two epochs and a step in float64 on noise images. */
 export function madeFixture(): Extract<Fixture, { readonly kind: 'network' }> {
   const rng = createRng(1, 'made');
-  // Values that float32 holds exactly, as a file would have them.
+  // Values that float32 holds exactly, as in a file.
   const noise = (shape: readonly number[], low: number, high: number): Plain =>
     plain(shape, () => Math.fround(low + (high - low) * rng.uniform()));
   const batch = (): PlainBatch => ({

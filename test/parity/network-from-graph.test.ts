@@ -151,7 +151,7 @@ describe('networkFromGraph', () => {
     );
   });
 
-  test('takes the cross entropy of log probabilities, and of the last node whatever its name', () => {
+  test('accepts the cross entropy of log probabilities, and of the last node under any name', () => {
     const nodes: NodeEntry[] = [
       input,
       { path: 'head', type: 'Flatten', inputs: ['input'], repr: 'Flatten()' },

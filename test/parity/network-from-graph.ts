@@ -11,10 +11,10 @@ import type { Model } from '../../src/train/steps';
 import type { NodeEntry } from './fixture';
 
 /**
- * Our network and loss for a fixture's lists of nodes: each type of the reference becomes our layer with the numbers of
- * its `repr` and `params`, the lists become our notation, and `build` makes graphs of that.
+ * Our network and loss for a fixture's lists of nodes. Each type of the reference maps to our layer, with the numbers of its
+ * `repr` and `params`. The lists are converted to our notation, from which `build` makes graphs.
  *
- * @throws Error that names the node, if a type is unknown, or its parameters are none that our layer has
+ * @throws Error that names the node if its type is unknown, or if our layer does not have its parameters
  */
 export function networkFromGraph(
   graph: readonly NodeEntry[],
@@ -25,7 +25,7 @@ export function networkFromGraph(
     throw new Error(`parity: the network is fed at "${fed.join('", "')}"; expected one "input".`);
   }
   const output = graph.at(-1)?.path;
-  // A loss reads the network's last node, whatever its name, and the classes.
+  // A loss reads the network's last node, under any name, and the classes.
   const inLoss = (input: string): string => (input === output ? 'logits' : input);
   const loss: readonly NodeEntry[] = [
     { path: 'logits', type: 'Input', inputs: [], repr: 'None' },
@@ -35,7 +35,7 @@ export function networkFromGraph(
   return { graph: build(notation(graph, layerOf)), loss: build(notation(loss, layerOf)) };
 }
 
-/** A list of nodes with full paths, written in our notation: nested dictionaries and relative inputs. */
+/** Converts a list of nodes with full paths to our notation: nested dictionaries and relative inputs. */
 export function notation<L extends Layer>(
   nodes: readonly NodeEntry[],
   layerOf: (node: NodeEntry, typeOf: (path: string) => string | undefined) => L | null,
@@ -156,7 +156,7 @@ function layerOf(node: NodeEntry, typeOf: (path: string) => string | undefined):
         args.only('dim', 1);
         return logSoftmax();
       case 'CrossEntropyLoss':
-        // The reference has one class for both: of log probabilities only the target's is taken.
+        // The reference has one class for both; from log probabilities it takes only the target's.
         return typeOf(node.inputs[0]) === 'LogSoftmax' ? nll() : crossEntropy();
       case 'KLLoss':
         return klUniform();
@@ -180,7 +180,7 @@ function parameter(node: NodeEntry, name: 'weight' | 'splits'): number {
   return value;
 }
 
-/** Which of the layer's tensors are trained, for those of which the fixture says it. */
+/** Which of the layer's tensors are trained, for those that the fixture lists. */
 function trainable(node: NodeEntry): { readonly weight?: boolean; readonly bias?: boolean } {
   const listed = node.params?.trainable ?? {};
   const stranger = Object.keys(listed).find((name) => name !== 'weight' && name !== 'bias');
@@ -188,12 +188,12 @@ function trainable(node: NodeEntry): { readonly weight?: boolean; readonly bias?
   return listed;
 }
 
-/** Reads `Type(3, 8, kernel_size=(3, 3), bias=False)` piece by piece; what nobody asked for is a fault. */
+/** Reads `Type(3, 8, kernel_size=(3, 3), bias=False)` by argument; an argument that is never read is a fault. */
 function readRepr(node: NodeEntry): {
   number(key: number | string, missing?: number): number;
   square(key: string, missing?: number): number;
   boolean(key: string, missing: boolean): boolean;
-  /** Admits one value, or that there is none. */
+  /** Accepts this value only, or none. */
   only(key: string, value: number | string | boolean): void;
   skip(key: string): void;
   finish(): void;

@@ -36,16 +36,15 @@ type StepFeed = {
 };
 
 /**
- * A network's training, from its starting values to evaluation: every step as the library runs it in an epoch, on the
+ * A network's training, from its initial values to evaluation: every step as the library runs it in an epoch, on the
  * fixture's own batches.
  *
- * Where two inputs of a max pool are closer to each other than rounding, or one of a ReLU is that close to zero, the
- * gradient jumps, and float32 may come out on the other side than float64: measured on a network of the reference, one
- * such tie in step 4 puts final parameters up to 7e-4 off (5e-3 with another rounding), and nudging that one input by
- * 3e-7 of the layer's largest brings all of them back to 1e-5. A tie is told from a fault by depending on the last bit
- * of the starting values, which the fixture itself has rounded to float32: where a tensor is off, the run is repeated
- * from starting values that are moved by up to one unit in the last place, and one of these runs has to meet the bar in
- * **every** tensor.
+ * If two inputs of a max pool differ by less than rounding, or an input of a ReLU is that close to zero, the gradient jumps,
+ * and float32 may end on the other side than float64. Measured on a network of the reference, one such tie in step 4 puts
+ * final parameters up to 7e-4 off (5e-3 with another rounding), and nudging that one input by 3e-7 of the layer's largest
+ * brings all of them back to 1e-5. Unlike a fault, a tie depends on the last bit of the initial values, which the fixture
+ * itself has rounded to float32. So if a tensor is off, the run is repeated from initial values that are moved by up to one
+ * unit in the last place, and one of these runs must meet the bar in **every** tensor.
  */
 export function networkSubject(fixture: NetworkFixture): Subject {
   const expected = expectedOf(fixture);
@@ -67,10 +66,10 @@ export function networkSubject(fixture: NetworkFixture): Subject {
   };
 }
 
-/** About half of all nudges settle a tie, and a network of this size has one or two of them. */
+/** About half of all nudges resolve a tie, and a network of this size has one or two ties. */
 const nudges = 16;
 
-/** The largest effect of a tie that was seen is 5e-3; what is further off is no tie. */
+/** The largest observed effect of a tie is 5e-3; an error above this is not a tie. */
 const mostOfATie = 0.05;
 
 function worst(expected: ReadonlyMap<string, Said>, measured: Measured): number {
@@ -209,7 +208,7 @@ async function run({ spec, tensors }: NetworkFixture, engine: Engine): Promise<M
   }
 }
 
-/** What our schedule says of a step, for the summed loss. */
+/** The learning rate of a step by our schedule, for the summed loss. */
 function rateOf({ schedule, batch_size: batchSize }: NetworkSpec, step: number): number {
   const { knots, vals, unit, steps_per_epoch: stepsPerEpoch } = schedule;
   if (unit !== 'epoch' && unit !== 'step') {
@@ -236,7 +235,7 @@ function emaOf({ ema }: NetworkSpec): Ema | undefined {
   return ema === null ? undefined : { momentum: ema.momentum, updateFreq: ema.update_freq };
 }
 
-/** What the step's outcome says of the batch; its running statistics are in the network. */
+/** The step's results for the batch; its running statistics are in the network. */
 function outcomeOf({ outcome }: Work): Pick<Outcome, 'logits' | 'loss' | 'acc'> {
   if (outcome === undefined) throw new Error('parity: the fold has no outcome.');
   const { logits, loss, acc } = outcome;

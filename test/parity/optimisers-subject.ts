@@ -9,7 +9,7 @@ import type { Said, Subject } from './subject';
 
 type OptimisersFixture = Extract<Fixture, { readonly kind: 'optimisers' }>;
 
-/** The update rules by the names that the fixture has for them. */
+/** The update rules by the fixture's names. */
 const rules: ReadonlyMap<string, RuleName> = new Map([
   ['nesterov', 'nesterov-b'],
   ['lars', 'lars'],

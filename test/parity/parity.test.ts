@@ -10,14 +10,14 @@ import type { Measured, Said, Subject } from './subject';
 import { subjectsOf } from './subjects';
 
 declare module 'vitest' {
-  /** What `npm run parity` prints of a test. */
+  /** What `npm run parity` prints about a test. */
   interface TaskMeta {
     file?: string;
-    /** How the library was asked: on the host, or by an engine's mode. */
+    /** Where the value was measured: on the host, or in an engine's mode. */
     mode?: string;
-    /** Of the tensor, or what else the fixture says. */
+    /** Name of the tensor or other value in the fixture. */
     name?: string;
-    /** How far off the tensor is, of its largest element. */
+    /** Error of the tensor relative to its largest element. */
     error?: number;
     note?: string;
   }
@@ -26,13 +26,13 @@ declare module 'vitest' {
 const other = process.env['PARITY_FOLDER'];
 const folder = other ?? resolve(__dirname, '../fixtures/reference');
 
-/** The fixtures of the folder; beside those of the reference, one of our own. */
+/** The fixtures of the folder; in addition to the reference's, one of our own. */
 const fixtures: readonly (readonly [name: string, read: () => Fixture])[] = [
   ...fixtureNames(folder).map((name) => [name, () => readFixture(folder, name)] as const),
   ...(other === undefined ? [['made', madeFixture] as const] : []),
 ];
 
-/** Everything that a fixture says; where it cannot be read, that it is readable, which then fails by itself. */
+/** The subjects of a fixture; if it cannot be read, a single one that fails. */
 async function readSubjects(file: string, read: () => Fixture): Promise<readonly Subject[]> {
   try {
     return await subjectsOf(read());
@@ -48,7 +48,7 @@ async function readSubjects(file: string, read: () => Fixture): Promise<readonly
   }
 }
 
-/** `onError` learns how far off a tensor is, whether that is within the bar or not. */
+/** Fails unless a value meets the fixture's. `onError` receives a tensor's error, within the bar or not. */
 function expectMet(
   name: string,
   said: Said,

@@ -7,8 +7,8 @@ import { trainPlainly } from './plain-loops';
 import type { Plain } from './plain-loops';
 
 /**
- * The plain loops give the reference's numbers, so what they give for other networks can stand in for it. Only the
- * rounding of the stored starting values is between them: 4e-6 after four steps of post 8's recipe, below 1e-6 elsewhere.
+ * The plain loops reproduce the reference's numbers, so they can replace it for other networks. They differ only by the
+ * rounding of the stored initial values: 4e-6 after four steps of post 8's recipe, below 1e-6 elsewhere.
  */
 test.each(['backbone_maxpool', 'baseline_dawn_net', 'bag_of_tricks'])(
   'plain loops equal the reference: %s',

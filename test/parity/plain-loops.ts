@@ -1,8 +1,8 @@
 import type { NetworkSpec, NodeEntry } from './fixture';
 
 /**
- * The reference's training once more, in float64 and plain loops, written from its formulas alone: nothing of `src/` is
- * used. It makes fixtures where the reference has none, and tells rounding from a fault.
+ * The reference's training, rewritten from its formulas in float64 and plain loops, without any code of `src/`. It makes
+ * fixtures that the reference lacks, and distinguishes rounding from a fault.
  */
 
 /** A float64 tensor, row-major; images `[N,H,W,C]`, kernels `[kh,kw,cin,cout]`. */
@@ -19,14 +19,14 @@ export interface PlainBatch {
   readonly target: ArrayLike<number>;
 }
 
-/** Zeros, or what `value` gives for each index. */
+/** A tensor of zeros, or of `value(index)`. */
 export function plain(shape: readonly number[], value?: (index: number) => number): Plain {
   const data = new Float64Array(shape.reduce((product, extent) => product * extent, 1));
   if (value !== undefined) for (let i = 0; i < data.length; i++) data[i] = value(i);
   return { shape, data };
 }
 
-/** A node's value, and how a gradient of it becomes gradients of what it was made from. */
+/** A node's value, and its backward pass: gradients with respect to its inputs and parameters. */
 interface Made {
   readonly y: Plain;
   readonly back: (dy: Plain) => {
@@ -37,8 +37,8 @@ interface Made {
 }
 
 /**
- * Trains by the fixture's `spec` from `init` on `batches`, and gives every tensor that a fixture of this network holds,
- * evaluation included. `onValue` sees each node's value at each step.
+ * Trains with the fixture's `spec` from `init` on `batches`, and returns every tensor that a fixture of this network holds,
+ * evaluation included. `onValue` receives each node's value at each step.
  */
 export function trainPlainly(
   spec: NetworkSpec,
@@ -142,7 +142,7 @@ function move(
   );
 }
 
-/** One pass through the network and its loss; `backward` gives the gradients of the summed loss. */
+/** One pass through the network and its loss; `backward` returns the gradients of the summed loss. */
 function evaluate(
   spec: NetworkSpec,
   state: PlainTensors,
@@ -352,7 +352,7 @@ function layer(
   }
 }
 
-/** `activation` gives value and slope. */
+/** `activation` returns value and derivative. */
 function pointwise(x: Plain, activation: (t: number) => readonly [number, number]): Made {
   return {
     y: plain(x.shape, (i) => activation(x.data[i])[0]),
@@ -377,7 +377,7 @@ function convolution(
   const [kh, kw, , cout] = weight.shape;
   const rows = Math.floor((h + 2 * padding - kh) / stride) + 1;
   const columns = Math.floor((w + 2 * padding - kw) / stride) + 1;
-  /** Calls `visit` for each pair of output and input pixel that a kernel position joins. */
+  /** Calls `visit` for each pair of output and input pixel that a kernel position connects. */
   const walk = (visit: (out: number, from: number, kernel: number) => void): void => {
     for (let e = 0; e < n; e++)
       for (let i = 0; i < rows; i++)
@@ -501,7 +501,7 @@ function pooling(x: Plain, size: number, stride: number, isMax: boolean): Made {
     Math.floor((w - size) / stride) + 1,
   ];
   const y = plain([n, rows, columns, channels]);
-  /** The elements of x that an element of y is made of, the first largest one in front. */
+  /** The elements of x that an element of y depends on; for max pooling, the first largest one. */
   const windowOf = (out: number): number[] => {
     const c = out % channels;
     const j = Math.floor(out / channels) % columns;

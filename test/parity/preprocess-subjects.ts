@@ -66,7 +66,7 @@ export function preprocessSubjects(fixture: PreprocessFixture): Subject[] {
   return subjects;
 }
 
-/** The whitening convolution of some training images, which are not in the fixture but in the cache. */
+/** The whitening convolution of some training images, which come from the cache, not from the fixture. */
 function whiteningSubject(
   file: string,
   tensors: PreprocessFixture['tensors'],
@@ -106,7 +106,7 @@ function whiteningSubject(
   };
 }
 
-/** Every image by its own entry, gathered on the device as training gathers it. */
+/** Augments each image by its own entry, on the device, as training does. */
 async function augment(
   entries: readonly AugmentationEntry[],
   { shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array },

@@ -2,37 +2,37 @@ import { compare } from '../expect-close';
 import type { Numbers } from '../expect-close';
 import type { Engine } from './engine';
 
-/** One thing that a fixture says: a tensor, to be met within the bar, or anything else, to be met exactly. */
+/** A value of a fixture: a tensor, compared within the bar, or anything else, compared exactly. */
 export type Said = Numbers | { readonly exactly: unknown };
 
-/** The library's answer. */
+/** The library's results. */
 export interface Measured {
-  /** By the names that the fixture has for it; what the fixture does not say may be there too. */
+  /** By the fixture's names; may hold more than the fixture does. */
   readonly values: ReadonlyMap<string, Said>;
-  /** What a reader of the result should know. */
+  /** A remark about the result. */
   readonly note?: string;
 }
 
-/** A fixture, or a part of one, and how the library's own answer is come by. */
+/** A fixture, or a part of one, and how the library's results are measured. */
 export interface Subject {
-  /** The fixture's file, without its ending. */
+  /** The fixture's file name without extension. */
   readonly file: string;
-  /** Said by the fixture, by name. */
+  /** The fixture's values by name. */
   readonly expected: ReadonlyMap<string, Said>;
-  /** Asks the library. */
+  /** Computes the library's results. */
   readonly measure: (engine: Engine) => Promise<Measured>;
-  /** Whether no engine is asked, so that one run stands for all modes. */
+  /** Whether no engine is used, so that one run is enough for all modes. */
   readonly isHost?: boolean;
-  /** Why it cannot be measured on this machine, where it cannot. */
+  /** Why it cannot be measured on this machine; undefined if it can. */
   readonly missing?: string;
 }
 
-/** Tells what is compared by closeness from what is compared exactly. */
+/** Whether a value is a tensor, which is compared within the bar and not exactly. */
 export function isNumbers(said: Said): said is Numbers {
   return !('exactly' in said);
 }
 
-/** Names in an order that both sides of a comparison share. */
+/** Sorts names, so that both sides of a comparison have the same order. */
 export function sorted(names: Iterable<string>): string[] {
   const list = [...names];
   list.sort();
@@ -44,7 +44,7 @@ export function vector(data: ArrayLike<number>): Numbers {
   return { shape: [data.length], data };
 }
 
-/** How far off each tensor is that a fixture holds, relative to its largest element; Infinity where there is none. */
+/** Error of each tensor of a fixture, relative to its largest element; Infinity if the library has no such tensor. */
 export function errorsOf(
   expected: ReadonlyMap<string, Said>,
   { values }: Measured,

@@ -5,7 +5,7 @@ import { optimisersSubject } from './optimisers-subject';
 import { preprocessSubjects } from './preprocess-subjects';
 import type { Subject } from './subject';
 
-/** Everything that a fixture says, in the parts in which the library is asked for it. */
+/** The subjects of a fixture: the parts in which the library is measured. */
 export async function subjectsOf(fixture: Fixture): Promise<readonly Subject[]> {
   switch (fixture.kind) {
     case 'network':

@@ -12,7 +12,7 @@ import { plain, trainPlainly } from './plain-loops';
 import type { Plain, PlainBatch } from './plain-loops';
 import { vector } from './subject';
 
-/** Whole epochs as the library runs them, against the same in plain loops. */
+/** Whole epochs of the library's trainer, compared with plain loops. */
 const seed = 5;
 const [trainCount, validCount, batchSize, stepsPerEpoch] = [12, 6, 4, 3];
 const pixels = 8 * 8 * 3;
@@ -61,7 +61,7 @@ function batchOf(
   };
 }
 
-/** Everything after `epochs` epochs, in float64. */
+/** Every tensor after `epochs` epochs, in float64. */
 function plainly(epochs: number): Map<string, Plain> {
   const init = Object.entries(initNetwork(model.graph, createRng(seed, 'init'))).map(
     ([path, { shape, data }]) => [path, plain(shape, (i) => data[i])] as const,

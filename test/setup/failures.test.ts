@@ -57,34 +57,34 @@ describe('a tool that is missing or wrong', () => {
     expect(count(calls, 'npm')).toBe(0);
   });
 
-  it('says everything that is wrong at once', () => {
+  it('reports all problems at once', () => {
     without('c++', 'python3');
     const { code, stderr } = setup([], { FAKE_NODE: '18.0.0' });
     expect(code).toBe(1);
     expect(stderr.match(/^kernel-setup: /gm)).toHaveLength(3);
   });
 
-  it('asks for a compiler and Python only where they have something to do', () => {
+  it('requires a compiler and Python only if a missing step needs them', () => {
     setup();
     without('c++', 'python3');
     appendFileSync(join(box.checkout, 'src/cli/main.ts'), '// more\n');
     expect(setup()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('takes another Python where the first is too old', () => {
+  it('uses another Python if the first is too old', () => {
     program('python3.12', fakePython.replace('3.11.7', '3.12.1'));
     program('python3', fakePython.replace('3.11.7 ok', '3.8.1 old'));
     expect(setup().stdout).toContain('Python 3.12.1');
   });
 
-  it('warns of a Node newer than 26, and continues', () => {
+  it('warns about a Node newer than 26, and continues', () => {
     expect(setup([], { FAKE_NODE: '26.10.0' })).toMatchObject({ code: 0, stderr: '' });
     const { code, stderr } = setup([], { FAKE_NODE: '27.1.0' });
     expect(code).toBe(0);
     expect(stderr).toMatch(/warning: Node 27\.1\.0 is newer than 26.*continues/);
   });
 
-  it('stops before any download when the disk is too small', () => {
+  it('stops before any download if the disk is too small', () => {
     program('df', 'echo h; echo "/dev/one 100 60 204800 1% /"');
     const { code, stderr, calls } = setup();
     expect(code).toBe(1);
@@ -95,7 +95,7 @@ describe('a tool that is missing or wrong', () => {
     expect(count(calls, 'npm')).toBe(0);
   });
 
-  it('counts cache and checkout apart where they are on two disks', () => {
+  it('counts cache and checkout separately if they are on two disks', () => {
     program(
       'df',
       'if [[ $* == *cache* ]]; then echo "/a 1 1 9999999 1% /a"; else echo "/b 1 1 102400 1% /b"; fi',
@@ -120,7 +120,7 @@ describe('a tool that is missing or wrong', () => {
 });
 
 describe('a step that fails', () => {
-  it('npm without a network: says so, keeps nothing half, and goes on later', () => {
+  it('npm without a network: reports it, keeps nothing incomplete, and succeeds later', () => {
     const { code, stderr } = setup([], { FAKE_NPM: 'network' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/npm ci failed: the package source did not answer/);
@@ -129,7 +129,7 @@ describe('a step that fails', () => {
     expect(setup().code).toBe(0);
   });
 
-  it('pip without a network: says what it wanted, and keeps the npm packages', () => {
+  it('pip without a network: names the package, and keeps the npm packages', () => {
     const { code, stderr } = setup([], { FAKE_PIP: 'network' });
     expect(code).toBe(1);
     expect(stderr).toMatch(
@@ -141,13 +141,13 @@ describe('a step that fails', () => {
     expect(count(again.calls, 'npm')).toBe(0);
   });
 
-  it('a disk that fills up meanwhile', () => {
+  it('a disk that fills up during a step', () => {
     const { code, stderr } = setup([], { FAKE_PIP: 'full' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/no space left on the disk of .*cache.*\n.*resumes where it stopped/);
   });
 
-  it('the self-check: shows what the library said, and does not count as done', () => {
+  it("the self-check: shows the library's messages, and does not count as done", () => {
     const { code, stderr } = setup([], { FAKE_SELF_CHECK: 'matmul is wrong: element 3' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/self-check of TensorFlow failed:\n {2}matmul is wrong: element 3/);
@@ -155,7 +155,7 @@ describe('a step that fails', () => {
     expect(setup().code).toBe(0);
   });
 
-  it('the compiler of the addons: shows its errors, and builds all when the source is right', () => {
+  it('the compiler of the addons: shows its errors, and builds all once the source is fixed', () => {
     const source = readFileSync(join(box.checkout, 'native/graph.cc'));
     writeFileSync(join(box.checkout, 'native/graph.cc'), 'FAULT');
     const { code, stderr } = setup();
@@ -169,8 +169,8 @@ describe('a step that fails', () => {
     expect(existsSync(join(box.checkout, 'native/graph.node'))).toBe(true);
   });
 
-  it('a step that fails ends the installation of Jupyter beside it', () => {
-    // Longer than set-up may take here.
+  it('a step that fails ends the installation of Jupyter in the background', () => {
+    // Longer than the timeout of set-up here.
     const slow = fakePython.replace("' install '*)", "' install '*) exec sleep 60;");
     program('python3', slow);
     writeFileSync(join(box.checkout, 'src/cli/main.ts'), 'FAULT');
@@ -189,7 +189,7 @@ describe('a step that fails', () => {
     expect(stderr).toMatch(/does not compile:\n {2}src\/cli\/main\.ts\(1,1\): error TS1: FAULT/);
   });
 
-  it('the data: shows the reasons and both ways round', () => {
+  it('the data: shows the reasons and both workarounds', () => {
     const { code, stderr } = setup([], { FAKE_DATA: 'cifar10: no source gave CIFAR-10.' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/could not be fetched and verified:\n {2}cifar10: no source gave/);

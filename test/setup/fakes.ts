@@ -1,6 +1,6 @@
 /** The fake tools of the sandbox, and the maker of its wheels. */
 
-/** Prints every call to $CALLS; runs set-up itself under the real Node, and pretends to be $FAKE_NODE. */
+/** Appends every call to $CALLS; runs set-up itself with the real Node, and claims the version $FAKE_NODE. */
 export const fakeNode = `
 if [[ $1 == */setup/main.mjs ]]; then
   KERNEL_SETUP_NODE=\${FAKE_NODE:-20.20.2} exec "$REAL_NODE" "$@"
@@ -22,8 +22,8 @@ case $1 in
 esac`;
 
 /**
- * Shows $AT_WORK that it is at work, and then is for 20 s. The trap is there before that: between two commands a shell would
- * otherwise let a Ctrl-C pass.
+ * Creates $AT_WORK to show that it is running, then runs for 20 s. The trap is set before that: between two commands, a shell
+ * would otherwise ignore a Ctrl-C.
  */
 const hang = `
 hang() {
@@ -74,7 +74,7 @@ case "$*" in
 esac
 while (($#)); do if [[ $1 == -o ]]; then echo built >"$2"; fi; shift; done`;
 
-/** Builds wheels with the files that setup/unpack.py takes out, and prints their SHA-256. */
+/** Builds wheels with the files that setup/unpack.py extracts, and prints their SHA-256. */
 export const wheelMaker = `
 import base64, hashlib, os, sys, zipfile
 sys.path.insert(0, sys.argv[2])

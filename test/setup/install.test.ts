@@ -16,7 +16,7 @@ import { box, count, deps, environment, library, setup, site, useSandbox } from 
 useSandbox();
 
 describe('a whole set-up', () => {
-  it('does every step once, says so in a line each, and then has nothing to do', () => {
+  it('does every step once, prints a line for each, and then has nothing to do', () => {
     const first = setup();
     expect(first.stderr).toBe('');
     expect(first.code).toBe(0);
@@ -69,7 +69,7 @@ describe('a whole set-up', () => {
     expect(command.mode & 0o111).toBe(0o111);
   });
 
-  it('writes a kernel that starts from this checkout, again when the checkout has moved', () => {
+  it('writes a kernelspec that starts this checkout, again if the checkout has moved', () => {
     setup();
     renameSync(box.checkout, join(box.sandbox, 'moved "here"'));
     box.checkout = join(box.sandbox, 'moved "here"');
@@ -89,7 +89,7 @@ describe('a whole set-up', () => {
     );
   });
 
-  it('does again only what a change asks for', () => {
+  it('repeats only the steps that a change affects', () => {
     setup();
     appendFileSync(join(box.checkout, 'src/cli/main.ts'), '// more\n');
     expect(setup().stdout).toMatch(/^1\/7 .*\n5\/7 .*\nset up: .*\n$/);
@@ -100,15 +100,15 @@ describe('a whole set-up', () => {
     expect(setup([], { FAKE_NODE: '24.1.0' }).stdout).toMatch(/^1\/7 .*\n4\/7 .*\nset up: .*\n$/);
   });
 
-  it('takes over what npm install has brought, and nothing less', () => {
+  it('accepts what npm install has installed, if it matches package-lock.json', () => {
     setup();
-    const record = (file: string, packages: Record<string, object>): void => {
+    const writeLock = (file: string, packages: Record<string, object>): void => {
       writeFileSync(join(box.checkout, file), JSON.stringify({ packages }));
     };
     const [present, wanted] = ['node_modules/.package-lock.json', 'package-lock.json'];
     const tool = { version: '2.0.0', integrity: 'sha512-a' };
-    record(wanted, { '': {}, tool, mac: { version: '1.0.0', optional: true } });
-    record(present, { tool, 'cifar10-fast': { link: true } });
+    writeLock(wanted, { '': {}, tool, mac: { version: '1.0.0', optional: true } });
+    writeLock(present, { tool, 'cifar10-fast': { link: true } });
     const taken = setup();
     expect(taken.stdout).toMatch(/^1\/7 .*\n5\/7 .*\nset up: .*\n$/);
     expect(count(taken.calls, 'npm')).toBe(0);
@@ -120,12 +120,12 @@ describe('a whole set-up', () => {
       { tool, stray: { version: '1.0.0' } },
     ]) {
       appendFileSync(join(box.checkout, wanted), '\n');
-      record(present, other);
+      writeLock(present, other);
       expect(count(setup().calls, 'npm ci')).toBe(1);
     }
   });
 
-  it('removes what a deleted source had been compiled to', () => {
+  it('removes the output of a deleted source', () => {
     setup();
     writeFileSync(join(box.checkout, 'dist/gone.js'), '');
     writeFileSync(join(box.checkout, 'dist/gone.d.ts'), '');
@@ -134,7 +134,7 @@ describe('a whole set-up', () => {
     expect(readdirSync(join(box.checkout, 'dist'))).toEqual(['cli']);
   });
 
-  it('leaves out what it is told to leave out', () => {
+  it('skips the steps that the options exclude', () => {
     const { code, stdout, calls } = setup(['--no-jupyter', '--no-data']);
     expect(code).toBe(0);
     expect(stdout).not.toMatch(/data|Jupyter|CIFAR/);
@@ -193,7 +193,7 @@ describe('the command line', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('--help names every option that there is', () => {
+  it('--help lists every option', () => {
     const { code, stdout } = setup(['--help']);
     expect(code).toBe(0);
     for (const option of [
@@ -209,7 +209,7 @@ describe('the command line', () => {
       expect(stdout).toContain(`--${option}`);
   });
 
-  it('--check on a bare checkout says what is missing and changes nothing', () => {
+  it('--check on a bare checkout prints what is missing and changes nothing', () => {
     const before = readdirSync(box.checkout);
     const { code, stdout, stderr } = setup(['--check']);
     expect(code).toBe(1);
@@ -227,7 +227,7 @@ describe('the command line', () => {
     expect(existsSync(box.cache)).toBe(false);
   });
 
-  it('--clean says what it frees and removes only what set-up made', () => {
+  it('--clean prints what it frees and removes only what set-up made', () => {
     setup();
     writeFileSync(join(box.cache, 'mine'), 'not of set-up');
     const before = readdirSync(box.checkout).filter(

@@ -17,7 +17,7 @@ import { box, count, library, program, setup, site, stopAtWork, useSandbox } fro
 useSandbox();
 
 describe('killed half-way', () => {
-  it('in npm: the packages are installed anew', async () => {
+  it('in npm: the packages are installed again', async () => {
     await stopAtWork('SIGKILL', { FAKE_NPM: 'hang' });
     expect(setup(['--check']).stdout).toContain('missing: packages');
     const { code, calls } = setup();
@@ -25,7 +25,7 @@ describe('killed half-way', () => {
     expect(count(calls, 'npm ci')).toBe(1);
   });
 
-  it('in a download: the packages stay, the rest of the download goes', async () => {
+  it('in a download: the packages stay, the partial download is removed', async () => {
     await stopAtWork('SIGKILL', { FAKE_PIP: 'hang' });
     expect(existsSync(site())).toBe(false);
     const { code, calls } = setup();
@@ -36,7 +36,7 @@ describe('killed half-way', () => {
     );
   });
 
-  it('among several wheels: those unpacked whole are not fetched again', async () => {
+  it('among several wheels: fully unpacked ones are not fetched again', async () => {
     program('nvidia-smi', 'echo "GPU 0: NVIDIA"');
     const last = fakePython.replace('== hang ]]', '== hang && $(<"${*: -1}") == nvidia* ]]');
     program('python3', last);
@@ -47,7 +47,7 @@ describe('killed half-way', () => {
     expect(existsSync(join(site('cuda'), 'nvidia/cusolver/lib/libcusolver.so.11'))).toBe(true);
   });
 
-  it('in Jupyter: the environment is made anew', () => {
+  it('in Jupyter: the environment is created again', () => {
     program('python3', fakePython.replace("' install '*)", "' install '*) kill -9 $PPID;"));
     setup();
     program('python3', fakePython);
@@ -57,7 +57,7 @@ describe('killed half-way', () => {
     expect(count(calls, 'python -m venv')).toBe(1);
   });
 
-  it('Ctrl-C: says that it can go on, exit code 130', async () => {
+  it('Ctrl-C: says that set-up can be resumed, exit code 130', async () => {
     const { code, stderr } = await stopAtWork('SIGINT', { FAKE_PIP: 'hang' });
     expect(code).toBe(130);
     expect(stderr).toMatch(/interrupted; run .* again/);
@@ -66,7 +66,7 @@ describe('killed half-way', () => {
 });
 
 describe('a damaged cache', () => {
-  it('a library cut short is found at once and fetched again', () => {
+  it('a truncated library is detected at once and fetched again', () => {
     setup();
     const good = readFileSync(library());
     truncateSync(library(), 10);
@@ -75,7 +75,7 @@ describe('a damaged cache', () => {
     expect(readFileSync(library())).toEqual(good);
   });
 
-  it('one flipped byte is found by --check --deep, with the repair', () => {
+  it('--check --deep detects a flipped byte, and says how to repair it', () => {
     setup();
     expect(setup(['--check', '--deep']).stdout).toMatch(
       /^files: 16 in .*, each with the right hash\n/,
@@ -121,7 +121,7 @@ describe('--offline', () => {
     expect(existsSync(join(offline(), wheel))).toBe(true);
   });
 
-  it('a wheel that is another one: both box.hashes, and what was good stays', () => {
+  it('another wheel: prints both hashes, and keeps the good library', () => {
     setup();
     const good = readFileSync(library());
     writeFileSync(
@@ -136,7 +136,7 @@ describe('--offline', () => {
     expect(existsSync(join(offline(), wheel))).toBe(true);
   });
 
-  it('a wheel that was cut short: its size', () => {
+  it('a truncated wheel: prints its size', () => {
     truncateSync(join(offline(), wheel), 700);
     const { code, stderr } = setup([`--offline=${offline()}`]);
     expect(code).toBe(1);
@@ -144,7 +144,7 @@ describe('--offline', () => {
     expect(existsSync(site())).toBe(false);
   });
 
-  it('a wheel that does not match its own record', () => {
+  it('a wheel that does not match its own RECORD', () => {
     const bad = 'tensorflow_cpu-6.6.6-cp311-cp311-any.whl';
     copyFileSync(join(box.wheels, bad), join(offline(), bad));
     writeFileSync(
@@ -157,7 +157,7 @@ describe('--offline', () => {
     expect(existsSync(site())).toBe(false);
   });
 
-  it('no wheel: what was looked for', () => {
+  it('no wheel: prints what was looked for', () => {
     rmSync(join(offline(), wheel));
     const { code, stderr } = setup(['--offline', offline()]);
     expect(code).toBe(1);

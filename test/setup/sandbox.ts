@@ -17,7 +17,7 @@ import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { fakeCompiler, fakeNode, fakeNpm, fakePython, wheelMaker } from './fakes.js';
 
 /**
- * kernel-setup.sh in a copy of the checkout, with every tool that it calls in the hands of the test: a fake node, npm,
+ * Runs kernel-setup.sh in a copy of the checkout, with every tool that it calls under the test's control: a fake node, npm,
  * python3 and c++ do in milliseconds what the real ones do in minutes, and fail as the real ones fail. The wheels are
  * real wheels with tiny files, unpacked by the real setup/unpack.py. No network, no TensorFlow.
  */
@@ -36,7 +36,7 @@ const copied = [
     .map((name) => `setup/${name}`),
 ];
 
-/** The folders of the running test. `home` is the file's own, `sandbox` with all else the test's own. */
+/** The folders of the running test: `home` and `wheels` are shared by the tests of a file, each test has its own others. */
 export const box = {
   home: '',
   wheels: '',
@@ -53,7 +53,7 @@ export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** What the script called, one line a call, since the last run. */
+  /** The tools that this run called, one line per call. */
   readonly calls: readonly string[];
 }
 
@@ -97,7 +97,7 @@ export function setup(
   return { code: status, stdout, stderr, calls };
 }
 
-/** Starts the script, waits until the faked tool is at work, and sends the signal to the whole group. */
+/** Starts the script, waits until the fake tool is running, and sends the signal to the whole process group. */
 export async function stopAtWork(
   signal: NodeJS.Signals,
   extra: Record<string, string>,
@@ -158,7 +158,7 @@ function makeCheckout(): void {
   writeFileSync(join(box.sandbox, 'cpuinfo'), 'flags\t\t: fpu sse avx avx2\n');
 }
 
-/** Gives the tests of a file a sandbox each. */
+/** Gives each test of a file its own sandbox. */
 export function useSandbox(): void {
   beforeAll(() => {
     box.home = mkdtempSync(join(tmpdir(), 'kernel-setup-'));

@@ -35,7 +35,7 @@ describe.skipIf(!existsSync(join(repository, 'native/stderr.node')))(
       return { code: status, stdout, stderr, calls: [] };
     };
 
-    it('is quiet, and says what it loaded and computed', () => {
+    it('prints what it loaded and computed, and nothing on standard error', () => {
       const { code, stdout, stderr } = selfCheck(['--deep']);
       expect(stderr).toBe('');
       expect(code).toBe(0);
@@ -64,12 +64,12 @@ describe.skipIf(!existsSync(join(repository, 'native/stderr.node')))(
       );
     });
 
-    it('another TensorFlow in LD_LIBRARY_PATH is not taken for ours', () => {
+    it('another TensorFlow in LD_LIBRARY_PATH is an error', () => {
       const foreign = join(folder, 'foreign');
       mkdirSync(foreign);
       const lib = join(repository, 'node_modules/@tensorflow/tfjs-node-gpu/deps/lib');
       for (const name of readdirSync(lib)) {
-        // A second name takes no time, but only a copy can be on another disk.
+        // A hard link takes no time, but only a copy can be on another disk.
         const original = realpathSync(join(lib, name));
         try {
           linkSync(original, join(foreign, name));

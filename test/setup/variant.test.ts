@@ -8,7 +8,7 @@ useSandbox();
 describe('CPU or CUDA', () => {
   const smi = 'echo "nvidia-smi $*" >>"$CALLS"; echo "GPU 0: NVIDIA H100 (UUID: 1)"';
 
-  it('nvidia-smi decides for CUDA, with the two links that the GPU needs', () => {
+  it('a GPU in nvidia-smi selects CUDA, with the two links that the GPU needs', () => {
     program('nvidia-smi', smi);
     const { code, stdout } = setup();
     expect(code).toBe(0);
@@ -27,7 +27,7 @@ describe('CPU or CUDA', () => {
     ],
     ['NVIDIA H100, 9.0, 535.104.05', /driver 535\.104\.05 of NVIDIA H100.* 555 or later/],
     ['Tesla K80, 3.7, 470.82.01', /Tesla K80 has compute capability 3\.7; TensorFlow needs 6\.0/],
-  ])('says aloud what keeps CUDA from a GPU, and goes on: %s', (line, message) => {
+  ])('warns about a GPU that CUDA cannot use, and continues: %s', (line, message) => {
     program('nvidia-smi', gpu(line));
     const { code, stdout, stderr } = setup();
     expect(code).toBe(0);
@@ -37,21 +37,21 @@ describe('CPU or CUDA', () => {
   });
 
   it.each(['Tesla V100-SXM2-16GB, 7.0, 535.104.05', 'NVIDIA H200, 9.0, 580.159.03'])(
-    'has nothing to say of a GPU that will do: %s',
+    'does not warn about a supported GPU: %s',
     (line) => {
       program('nvidia-smi', gpu(line));
       expect(setup()).toMatchObject({ code: 0, stderr: '' });
     },
   );
 
-  it('an nvidia-smi that finds no GPU decides for the CPU, until it finds one', () => {
+  it('an nvidia-smi without a GPU selects the CPU, until it finds one', () => {
     program('nvidia-smi', 'exit 9');
     expect(setup().stdout).toContain('(CPU)');
     program('nvidia-smi', smi);
     expect(setup(['--check']).stdout).toContain('2.21.0 for CUDA is not complete');
   });
 
-  it('a choice is remembered, and undone by the other one', () => {
+  it('a choice is remembered until the other one is made', () => {
     program('nvidia-smi', smi);
     expect(setup(['--cpu']).stdout).toContain('(CPU)');
     expect(setup()).toMatchObject({
