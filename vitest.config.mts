@@ -1,12 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 const parity = ['test/parity/**/*.test.ts'];
-/** What needs tools in Python: `npm run test:kernel`. */
+/** Needs Python tools: run by `npm run test:kernel`. */
 const tools = ['test/kernel/tools.test.ts'];
 const kernel = ['test/kernel/**/*.test.ts'];
 /**
- * Need a process of their own: one loads TensorFlow with its own number of threads, one puts faults into modules, one sends
- * its process signals.
+ * Each needs a process of its own: one loads TensorFlow with its own number of threads, one injects faults into modules, one
+ * sends signals to its process.
  */
 const alone = [
   'src/engine/tensorflow.test.ts',
@@ -18,11 +18,11 @@ const unit = ['src/**/*.test.ts', 'page/**/*.test.ts', 'test/**/*.test.ts'];
 export default defineConfig({
   test: {
     pool: 'forks',
-    // A small machine has two cores; the third worker computes while the others wait for timers and child processes.
+    // For a machine with two cores: the third worker computes while the others wait for timers and child processes.
     maxWorkers: 3,
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // Files share their worker's process and modules: loading TensorFlow for each took a third of the time.
+    // Files share their worker's process and modules, because loading TensorFlow for each took a third of the time.
     isolate: false,
     projects: [
       {

@@ -1,8 +1,8 @@
-// airbench94-muon, a training step of this library beside PyTorch's on the same machine, in turns.
+// Times a training step of airbench94-muon, by this library and by PyTorch in turns on the same machine.
 //
 //   npm run bench:peers && node bench/airbench.mjs [--rounds 3] [--steps 2] [--stage frozen] [--mode MODE]...
 //
-// Prints the median seconds of a step and of an epoch of 25, and keeps them in bench/measured. A whole run of PyTorch:
+// Prints the median seconds of a step and of an epoch of 25 steps, and saves them in bench/measured. A whole run of PyTorch:
 //   .venv-peers/bin/python bench/peers/airbench_torch.py --whole ~/.cache/cifar10-fast/cifar-10-batches-bin
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -39,7 +39,7 @@ if (peers === undefined) {
 const { stage } = values;
 const data = join(cacheRoot(), 'cifar-10-batches-bin');
 const precision = fastestPrecision(readHardware(), false);
-// A processor without instructions for bf16 emulates them: a step takes minutes.
+// A processor without bf16 instructions emulates them, so that a step takes minutes.
 const plain =
   precision === 'bf16' ? ['autocast channels-last', 'bf16 channels-last'] : ['fp32 channels-last'];
 const modes = values.mode ?? [
@@ -74,7 +74,7 @@ function print() {
   }
 }
 
-/** Rows for bench/measured/airbench.tsv; an epoch has 25 steps. */
+/** Appends rows to bench/measured/airbench.tsv; an epoch has 25 steps. */
 function keep() {
   const columns = 'hardware,date,what,precision,stage,n,median s,min s,max s,s an epoch,revision';
   const shared = {
@@ -94,7 +94,7 @@ function keep() {
   keepRows('airbench', columns.split(','), rows);
 }
 
-// Stopped early, it prints what is measured so far.
+// If terminated early, prints the measurements so far.
 process.on('SIGTERM', () => {
   print();
   process.exit(143);

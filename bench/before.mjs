@@ -1,4 +1,4 @@
-// The build that `--network fastest` compares with, checked out and set up beside this one:
+// Checks out and sets up the earlier build that `--network fastest` compares with:
 //
 //   node bench/before.mjs            into bench/.builds, which Git ignores; 1 to 3 minutes
 import { execFileSync } from 'node:child_process';

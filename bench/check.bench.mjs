@@ -1,4 +1,4 @@
-// Does every variant do the same work? From the same weights, on the same images, they must compute the same losses.
+// Checks that every variant does the same work: from the same weights, on the same images, all must compute the same losses.
 import { hardwareLine, readHardware } from 'cifar10-fast';
 import { fastestPrecision } from 'cifar10-fast/engine';
 import { writeProblem } from './problem.mjs';
@@ -8,14 +8,14 @@ import { layersVariant, torchModes, torchVariant, trainerVariant } from './varia
 
 const steps = 4;
 
-/** A thousand times what anybody trains with: four steps show it. */
+/** A thousand times a usual value, so that four steps show its effect. */
 const weightDecay = 0.5;
 
-/** How far a loss may be off, relative to it: sums in another order, then 8 bits of mantissa in every activation. */
+/** Largest relative error of a loss: fp32 sums in another order; bf16 has 8 bits of mantissa in every activation. */
 const tolerance = { fp32: 2e-3, bf16: 3e-2, fp16: 1e-2 };
 
 /**
- * Trains every variant for a few steps, augmentation left out, and compares each loss with that of our eager step.
+ * Trains every variant for a few steps, without augmentation, and compares each loss with that of our eager step.
  *
  * The losses after the first depend on the gradients of every tensor, on momentum and on weight decay.
  */

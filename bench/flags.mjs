@@ -1,6 +1,6 @@
-// What the flags of the benchmarks have in common.
+// Parses flags of the benchmarks.
 
-/** The number that a flag was given. */
+/** The value of a flag as a positive integer. @throws TypeError if it is not one */
 export function wholeNumber(flag, text) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) {

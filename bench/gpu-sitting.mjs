@@ -1,4 +1,4 @@
-// One start of bench:gpu: what earlier ones have kept, the time that is left, and the processes that measure.
+// One session of bench:gpu: the rows saved so far, the time limit, and the processes that measure.
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,15 +10,15 @@ import { figure, now } from './report.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /**
- * Opens a file of results, a JSON line for each.
+ * Opens a file of results, one JSON line per row.
  *
  * @param part `speed`, `dawn` or `runs`
- * @param seconds nothing is begun after so many
- * @param each seconds after which a process is ended and counts as failed
- * @param isTiny smoke size, also without a GPU
- * @returns `known`, the rows so far; `isDone(key)`; `isLate()`; `untilMs()`, when a process that starts now is ended;
- *   `begin(name)`, which prints what is measured next; `keep(row)`; `fail(name, code, reason)` and `failed()`, how many have
- *   failed
+ * @param seconds time limit, after which no measurement starts
+ * @param each seconds after which a process is killed and counts as failed
+ * @param isTiny smoke scale; works without a GPU
+ * @returns `known`, the rows so far; `isDone(key)`; `isLate()`; `untilMs()`, the deadline of a process that starts now;
+ *   `begin(name)`, which prints what is measured next; `keep(row)`, which saves a row; `fail(name, code, reason)`; and
+ *   `failed()`, the number of failures
  */
 export function openSitting({ part, state, seconds, each, isTiny }) {
   const deadline = performance.now() + 1000 * seconds;
@@ -29,7 +29,7 @@ export function openSitting({ part, state, seconds, each, isTiny }) {
         .map((line) => JSON.parse(line))
     : [];
   let failed = 0;
-  // One date for a sitting, however often it was started: docs show the rows of the newest.
+  // All starts share one date, because the tables in docs/ show the rows of the newest date.
   const context = { date: known[0]?.date ?? now(), hardware: hardwareLine(readHardware()) };
   const keep = (found) => {
     const row = { ...context, ...found };
@@ -54,7 +54,7 @@ export function openSitting({ part, state, seconds, each, isTiny }) {
   };
 }
 
-/** Runs a process and hands its JSON lines on; ends it by force once `untilMs` on the clock has come. */
+/** Runs a process and passes each of its JSON lines to `onLine`; kills it at `untilMs`, a time of `performance.now()`. */
 async function follow(command, args, { env = {}, untilMs, onLine }) {
   const child = spawn(command, args, {
     env: { ...process.env, ...env },
@@ -78,9 +78,9 @@ async function follow(command, args, { env = {}, untilMs, onLine }) {
 }
 
 /**
- * Trains a record with the seeds that are left; every run is kept as soon as it is over.
+ * Trains an experiment with the seeds that are not done yet; saves every run as soon as it ends.
  *
- * @returns whether there was time for it
+ * @returns false if the time limit was reached
  */
 export async function trainSeeds(sitting, name, config, env) {
   const { part, isTiny, known } = sitting;
@@ -114,13 +114,13 @@ export async function trainSeeds(sitting, name, config, env) {
   return true;
 }
 
-/** What a mode of PyTorch is called in a table. */
+/** The name of a mode of PyTorch in tables. */
 export const torchName = (mode) => `PyTorch ${mode}, channels last`;
 
 /**
- * Measures PyTorch in one of its modes, unless that is known.
+ * Measures one mode of PyTorch, unless that has been done.
  *
- * @returns whether there was time for it
+ * @returns false if the time limit was reached
  */
 export async function measureTorch(sitting, mode) {
   const { part, isTiny } = sitting;

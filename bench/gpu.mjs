@@ -1,5 +1,5 @@
-// npm run bench:gpu: measures training on a GPU, in parts that end in time and go on where they stopped. docs/gpu.md
-// says how to bring it to a machine without a network, and what the numbers mean.
+// npm run bench:gpu: measures training on a GPU, in parts that obey a time limit and resume where they stopped. docs/gpu.md
+// explains how to run it on a machine without a network, and what the numbers mean.
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -34,7 +34,7 @@ const runs = (
   'post4-extra-layers post4-final-20 post4-final-24'
 ).split(' ');
 
-/** What is tried for speed: number formats, XLA, steps a call, and the layout that XLA gives to convolutions. */
+/** The variants of the part `speed`: precision, XLA, steps per call, and XLA's layout of convolutions. */
 function speedVariants(isTiny) {
   const few = isTiny ? 2 : 16;
   const xla = { xla: true, xlaScope: 'step' };
@@ -120,7 +120,7 @@ async function main() {
   const measure = { speed: measureSpeed, dawn: trainDawn, runs: trainRuns };
   const before = sitting.known.length;
   const isWhole = await measure[flags.part](sitting, flags);
-  // What earlier starts measured is kept already.
+  // Rows of earlier starts have been saved already.
   const found = sitting.known.slice(before).filter(isMeasured).map(speedRow);
   if (found.length > 0 && !flags.tiny)
     console.log(`kept in ${keepRows('gpu', speedColumns, found)}`);
@@ -128,17 +128,17 @@ async function main() {
   return sitting.failed() > 0 ? 1 : isWhole ? 0 : 4;
 }
 
-/** Images a second of every variant, and of PyTorch. @returns whether there was time for all of them */
+/** Measures images per second of every variant and of PyTorch. @returns false if the time limit was reached */
 async function measureSpeed(sitting, flags) {
   const { isTiny } = sitting;
   const isWanted = (name) =>
     flags.only.length === 0 || flags.only.some((text) => name.includes(text));
   for (const { name, engine, env } of speedVariants(isTiny)) {
     if (!isWanted(name)) continue;
-    // A whole epoch a call is the trainer's own choice on a GPU only.
+    // By default the trainer runs a whole epoch per call on a GPU only.
     const all = isTiny && engine.stepsPerCall === undefined ? { stepsPerCall: 4 } : {};
     const config = { record: 'demo', seeds: [0], epochs: isTiny ? 1 : 4 };
-    // Four steps of 16 images: XLA's convolutions in 16 bits are slow beyond use on a processor.
+    // Only four steps of 16 images, because XLA's 16-bit convolutions are extremely slow on a CPU.
     if (isTiny)
       config.overrides = { 'data.batchSize': 16, 'data.subset': { train: 64, valid: 32 } };
     if (sitting.isLate()) return false;
@@ -153,7 +153,7 @@ async function measureSpeed(sitting, flags) {
   return true;
 }
 
-/** All variants that are known, the fastest first. */
+/** Prints all variants measured so far, the fastest first. */
 function printSpeed(known) {
   const rows = known
     .filter(isMeasured)
@@ -168,7 +168,7 @@ const isMeasured = (row) => row.part === 'speed' && row.imagesPerSec !== undefin
 const speedColumns =
   'date,hardware,variant,peer,n,images/s,median epoch s,best epoch s,warm-up s'.split(',');
 
-/** A variant as it is printed and kept in bench/results: of its epochs the one in the middle counts. */
+/** The row of a variant as it is printed and saved; images/s is that of the median epoch. */
 function speedRow(row) {
   const { date, hardware, name, tensorflow, epochSec, imagesPerSec, warmUpSec } = row;
   const { peer = `TensorFlow ${tensorflow}` } = row;
@@ -187,7 +187,7 @@ function speedRow(row) {
   };
 }
 
-/** What was asked for, else the fastest of ours that has learnt; of those that were not measured, half precision with XLA. */
+/** The engine of `--engine`, else the fastest measured one whose losses are finite, else half precision with XLA. */
 function fastestEngine({ known }, flags) {
   if (flags.engine !== undefined) return flags.engine;
   const [best] = known
@@ -197,7 +197,7 @@ function fastestEngine({ known }, flags) {
   return best?.engine ?? { precision: 'fp16', xla: true, xlaScope: 'step' };
 }
 
-/** The two scripts of the study over several seeds. @returns whether there was time for both */
+/** Trains the two scripts of the study over several seeds. @returns false if the time limit was reached */
 async function trainDawn(sitting, flags) {
   const engine = fastestEngine(sitting, flags);
   const seeds = Array.from({ length: sitting.isTiny ? 2 : flags.seeds }, (_, seed) => seed);
@@ -214,7 +214,7 @@ async function trainDawn(sitting, flags) {
   return true;
 }
 
-/** The runs of posts 1 to 4. @returns whether there was time for all of them */
+/** Trains the runs of posts 1 to 4. @returns false if the time limit was reached */
 async function trainRuns(sitting, flags) {
   const engine = fastestEngine(sitting, flags);
   for (const record of sitting.isTiny ? runs.slice(0, 2) : runs) {

@@ -1,4 +1,4 @@
-// npm run bench: measures a training step of ResNet-9 by us, by TF.js and by PyTorch. docs/bench.md explains the numbers.
+// npm run bench: measures a training step of ResNet-9 in this library, TF.js and PyTorch. docs/bench.md explains the numbers.
 import { parseArgs } from 'node:util';
 import { checkWork } from './check.bench.mjs';
 import { wholeNumber } from './flags.mjs';
@@ -82,6 +82,6 @@ async function main() {
   return faults.length === 0 ? 0 : 1;
 }
 
-// Ends through the exit handlers, which clear up.
+// Exits through the exit handlers, which remove temporary files.
 process.once('SIGINT', () => process.exit(130));
 process.exitCode = await main();

@@ -1,4 +1,4 @@
-// Is memory flat? Resident memory over many small steps and over some large ones, of the captured step.
+// Checks that memory is flat: resident memory of the captured step over many small steps and some large ones.
 import { hardwareLine, readHardware } from 'cifar10-fast';
 import { fastestPrecision } from 'cifar10-fast/engine';
 import { writeProblem } from './problem.mjs';
@@ -21,12 +21,12 @@ const columns = [
 ];
 
 /**
- * Runs 3,000 steps of the narrow network at batch 64 and 30 of ResNet-9 at batch 512, after as many that are not counted,
- * and compares resident memory in the last fifth of the steps with that in the first. Flat is: grown by no more than 2 %
- * or 8 MB.
+ * Runs 3,000 steps of the narrow network at batch 64 and 30 of ResNet-9 at batch 512, each after a warm-up of as many steps,
+ * and compares median resident memory in the last fifth of the steps with that in the first. Memory is flat if it grows by no
+ * more than 2 % or 8 MB, whichever is larger.
  *
- * The steps before are there because TensorFlow keeps what it once had. Which operations run side by side differs from
- * step to step, and so does the most that they hold together; of thirty large steps the first ones still raise it.
+ * The warm-up is needed because TensorFlow does not return memory. Which operations run in parallel varies from step to step,
+ * and so does their peak memory, which still rises during the first large steps.
  */
 export async function measureMemory({ quick }) {
   const hardware = readHardware();

@@ -1,4 +1,4 @@
-// npm run bench -- --models: models of tf.layers, trained by model.fit, by accelerate and by PyTorch.
+// npm run bench -- --models: models of tf.layers, trained by model.fit and by accelerate, and the same models in PyTorch.
 import { hardwareLine, readHardware } from 'cifar10-fast';
 import { fastestPrecision } from 'cifar10-fast/engine';
 import { zoo } from './models/zoo.mjs';
@@ -23,7 +23,7 @@ const columns = [
   'revision',
 ];
 
-/** The variants of a model; a step of theirs is an epoch of `batches` batches. */
+/** The variants of a model. One of their steps is an epoch of `batches` batches. */
 function variantsOf(name, { batch, batches: full }, { quick, precisions, hasPeer }) {
   const batches = quick ? Math.ceil(full / 4) : full;
   const variant = (what, precision, worker, config) => ({
@@ -47,9 +47,9 @@ function variantsOf(name, { batch, batches: full }, { quick, precisions, hasPeer
 }
 
 /**
- * Trains every model in turns, each variant in a process of its own, and prints and keeps examples per second.
+ * Trains the variants of every model in turns, each in a process of its own, and prints and saves examples per second.
  *
- * @returns `result`, the line of `--json`, and `faults`, what went wrong
+ * @returns `result`, printed by `--json`, and `faults`, one message per failure
  */
 export async function measureModels({ quick, rounds = quick ? 1 : 5, noPeer = false }) {
   const hardware = readHardware();
@@ -106,7 +106,7 @@ function withRate(variant) {
   };
 }
 
-/** Ours in its fastest precision beside model.fit and PyTorch's fastest. */
+/** The ratios of `accelerate` in its fastest precision to model.fit and to PyTorch in its fastest precision. */
 function ratios(name, { kind }, measured) {
   const fastest = (how) =>
     measured.filter(({ what }) => what === how).toSorted((a, b) => b.rate - a.rate)[0];

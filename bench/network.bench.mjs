@@ -1,5 +1,5 @@
-// The training step of the networks that reach 94 % fastest: this build, an earlier one, and PyTorch; and every convolution
-// of it and of ResNet-9, pass by pass.
+// The training step of the network that reaches 94 % fastest: this build, an earlier build, and PyTorch; then every
+// convolution of that network and of ResNet-9, pass by pass.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -32,9 +32,9 @@ const resnet9 = [
 ].map(([height, cin, cout]) => ({ height, output: height, cin, cout }));
 
 /**
- * Measures the step in turns, and prints and keeps what came of it.
+ * Measures the step of each variant in turns, and prints and saves the results.
  *
- * @returns `result`, the line of `--json`, and `faults`, what went wrong
+ * @returns `result`, printed by `--json`, and `faults`, one message per failure
  */
 export async function measureNetwork({ quick, batches, rounds = 5 }) {
   const batch = Math.max(...(batches ?? [quick ? 128 : 1024]));
@@ -84,7 +84,7 @@ export async function measureNetwork({ quick, batches, rounds = 5 }) {
   return { result, faults };
 }
 
-/** This build, and the earlier one where it has been made. */
+/** This build, and the earlier one if it is set up. */
 function buildVariants(config) {
   const build = (what, at) => ({
     what,
@@ -102,7 +102,7 @@ function buildVariants(config) {
   return variants;
 }
 
-/** What the rounds came to for each variant that ran to the end; the others become faults. */
+/** The measurements of each variant that ran to the end; every other variant adds a fault. */
 function outcomesOf(variants, ours, batch, faults) {
   return variants.flatMap(({ what, error, seconds, peakBytes, losses }) => {
     if (error !== undefined) {
@@ -136,7 +136,7 @@ function printSteps(rows) {
   );
 }
 
-/** This build against the earlier one and against PyTorch's fastest mode; null for what was not measured. */
+/** Ratios of this build to the earlier one and to PyTorch's fastest mode; null if not measured. */
 function comparisonOf(measured) {
   const fastest = (isMeant) =>
     measured
@@ -155,7 +155,7 @@ function comparisonOf(measured) {
   };
 }
 
-/** All variants start from the same weights and images: so the first loss is the same, up to the number format. */
+/** Compares first losses. All variants start from the same weights and images, so these differ only by precision. */
 function comparedLosses(measured) {
   const [{ first: expected } = {}] = measured;
   return measured
@@ -163,7 +163,7 @@ function comparedLosses(measured) {
     .map(({ what, first }) => `${what}: the first loss is ${first}, of this build ${expected}`);
 }
 
-/** The two fastest modes of PyTorch, by two steps of each at a smaller batch. */
+/** Finds the two fastest modes of PyTorch by two steps of each at a smaller batch. */
 async function screen({ compiles }, config, say, faults) {
   const hasBf16 = config.precision === 'bf16';
   const modes = [
@@ -209,14 +209,14 @@ async function screen({ compiles }, config, say, faults) {
     }));
 }
 
-/** `bf16 256x31x31(30x30) 24->64` as numbers. */
+/** Parses a shape such as `bf16 256x31x31(30x30) 24->64`. */
 function parseShape(text) {
   const [, images, height, , output, , cin, cout] =
     /(\d+)x(\d+)x(\d+)(?:\((\d+)x(\d+)\))? (\d+)->(\d+)$/.exec(text).map(Number);
   return { images, height, output: Number.isNaN(output) ? height : output, cin, cout };
 }
 
-/** Of the direct algorithm, outputs that are computed by taps on the image: as `countFlops` counts. */
+/** GFLOP of the direct 3x3 algorithm. Like `countFlops`, it does not count taps on the padding. */
 function gflopOf({ images, height, output, cin, cout }) {
   let pairs = 0;
   for (let row = 0; row < output; row++) {
@@ -225,7 +225,7 @@ function gflopOf({ images, height, output, cin, cout }) {
   return (2 * images * pairs ** 2 * cin * cout) / 1e9;
 }
 
-/** Prints and keeps GFLOP/s of every convolution by each algorithm, ResNet-9's measured by the way, and by PyTorch. */
+/** Prints and saves GFLOP/s of every convolution, by each algorithm and by PyTorch. Measures those of ResNet-9 first. */
 async function measureConvolutions(context, rows, peers, precision, say) {
   say('convolutions of ResNet-9');
   const options = JSON.stringify({ root, shapes: resnet9, precision });

@@ -1,27 +1,27 @@
-// What every variant is measured on: one network, its starting weights, and one batch of images, the same for all.
+// The problem on which every variant is measured: one network, its starting weights, and one batch of images.
 //
-// The images are made, not photographed: each class has a colour of its own under noise, so that a network learns them
-// in a few steps, and a variant whose loss does not fall is found out. CIFAR-10 is not needed.
+// The images are synthetic, so CIFAR-10 is not needed. Each class has a colour of its own under noise: a network learns them in
+// a few steps, and a variant whose loss does not fall is faulty.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRng, findExperiment, initNetwork, networkOf, scaled } from 'cifar10-fast';
 
-/** Rate, momentum and decay of every variant's optimiser, for the mean loss of a batch. */
+/** Learning rate, momentum and weight decay of every variant's optimiser, for the mean loss of a batch. */
 const hyper = { lr: 0.02, momentum: 0.9, weightDecay: 5e-4 };
 
-/** The record whose network is measured; `smoke` has a sixteenth of every width. */
+/** The experiment whose network is measured; at scale `smoke` every width is a sixteenth. */
 export function experimentOf(scale) {
   return scaled(findExperiment('demo'), scale);
 }
 
 /**
- * Writes the problem into a temporary folder, as `problem.json` (sizes, and where each tensor lies) and `problem.bin`
- * (the tensors, one after the other, as they lie in memory, channels last).
+ * Writes the problem to a temporary folder, as `problem.json` (hyperparameters, and shape and offset of each tensor) and
+ * `problem.bin` (the raw tensors, one after the other, channels last).
  *
- * @param count images, 32 x 32 x 3
- * @param changes to rate, momentum and decay
- * @returns the folder's path; it goes away when this process ends
+ * @param count the number of images, 32 x 32 x 3
+ * @param changes overrides of `lr`, `momentum` and `weightDecay`
+ * @returns the folder's path; the folder is removed when this process ends
  */
 export function writeProblem(scale, count, changes = {}) {
   const experiment = experimentOf(scale);
@@ -52,10 +52,10 @@ export function writeProblem(scale, count, changes = {}) {
   return folder;
 }
 
-/** Reads a problem back: its numbers, its images and labels, and the starting weights by path. */
+/** Reads a problem: its hyperparameters, images and labels, and the starting weights by path. */
 export function readProblem(folder) {
   const { tensors, ...manifest } = JSON.parse(readFileSync(join(folder, 'problem.json'), 'utf8'));
-  // Of this size it has a buffer of its own, so that numbers can be read where they lie.
+  // A file of this size gets a buffer of its own, so typed arrays can view it without a copy.
   const { buffer, byteOffset } = readFileSync(join(folder, 'problem.bin'));
   const tensor = ({ shape, dtype, offset }) => {
     const count = shape.reduce((product, extent) => product * extent, 1);
@@ -86,11 +86,11 @@ function makeExamples(count) {
 
 /**
  * Floating-point operations of a training step for one image: two for each multiplication of a convolution or a linear
- * layer, three times over (forward, gradient of the input, gradient of the weight).
+ * layer, times three (forward, gradient with respect to the input, gradient with respect to the weights).
  *
- * It is what the arithmetic asks for, whatever an implementation makes of it, and the same for every variant. Batch
- * norm, activations, pooling and the optimiser are not counted; the gradient of the input images is, though nobody
- * computes it: 0.16 % of ResNet-9.
+ * The count does not depend on the implementation, so it is the same for every variant. It leaves out batch norm, activations,
+ * pooling and the optimiser. It includes the gradient with respect to the input images, which no variant computes: 0.16 % of
+ * ResNet-9.
  */
 export function flopsPerImage(scale) {
   const extents = new Map();

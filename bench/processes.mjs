@@ -1,4 +1,4 @@
-// The side of a measured process that asks; bench/worker.mjs and the Python peer are the side that answers.
+// Starts worker processes and sends them requests; bench/worker.mjs and the Python peers answer.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,13 +9,13 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const venv = join(dirname(here), '.venv-peers');
 
-/** What `npm run bench:peers` found: PyTorch's version and whether torch.compile works; undefined without PyTorch. */
+/** The findings of `npm run bench:peers`: PyTorch's version and whether torch.compile works; undefined without PyTorch. */
 export function readPeers() {
   const stamp = join(venv, 'peers.json');
   return existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : undefined;
 }
 
-/** The workers in Python. */
+/** The workers written in Python. */
 const peerFiles = {
   torch: 'resnet9_torch.py',
   'torch-airbench': 'airbench_torch.py',
@@ -23,7 +23,7 @@ const peerFiles = {
   'torch-speedrun': 'speedrun_torch.py',
 };
 
-/** A command that runs one of bench/workers, or a Python peer, for {@link startWorker}. */
+/** The command that runs a worker of bench/workers or a Python peer. */
 export function commandOf(worker, config) {
   const text = JSON.stringify(config);
   return Object.hasOwn(peerFiles, worker)
@@ -32,15 +32,15 @@ export function commandOf(worker, config) {
 }
 
 /**
- * Starts a process and waits for its burn-in.
+ * Starts a process and waits for the end of its burn-in.
  *
- * @returns `ready`, what it said then; `ask(message)`, its answer; `residentBytes()`; and `close()`
- * @throws Error with the end of what it wrote to standard error, if it ends before it answers
+ * @returns `ready`, its message after the burn-in; `ask(message)`, which resolves with its answer; `residentBytes()`; `close()`
+ * @throws Error with the end of its standard error, if it exits before it answers
  */
 export async function startWorker(worker, config) {
   const [command, ...args] = commandOf(worker, config);
   const child = spawn(command, args, {
-    // The comparison is of processors: a GPU that TensorFlow could use stays out of it.
+    // Hides GPUs, since the comparison is on CPUs.
     env: {
       ...process.env,
       CUDA_VISIBLE_DEVICES: '-1',
@@ -51,7 +51,7 @@ export async function startWorker(worker, config) {
   child.stderr.setEncoding('utf8').on('data', (text) => {
     complaint = (complaint + text).slice(-2000);
   });
-  // A worker that is gone cannot be written to; that it is gone is told where its answer is missing.
+  // Ignores failed writes to a process that has exited: reading its answer reports that.
   child.stdin.on('error', () => {});
   const ended = once(child, 'close').catch((error) => [error.message]);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -75,7 +75,7 @@ export async function startWorker(worker, config) {
     },
     residentBytes: () => {
       const statm = `/proc/${child.pid}/statm`;
-      // One that is gone holds nothing; that it is gone comes out when it is asked.
+      // A process that has exited holds no memory; the next `ask` reports the exit.
       return existsSync(statm) ? 4096 * Number(readFileSync(statm, 'utf8').split(' ')[1]) : 0;
     },
     close: async () => {

@@ -1,4 +1,4 @@
-// What is printed and what is kept of a measurement.
+// Formats measurements, and saves them.
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /**
- * Appends rows to bench/measured/NAME.tsv, with a header where the file is new; `columns` in the order of the file. Git
- * ignores that folder: `npm run bench:keep` moves what is worth keeping into bench/results.
+ * Appends rows to bench/measured/NAME.tsv, with a header if the file is new; `columns` gives the order. Git ignores that
+ * folder; `npm run bench:keep` moves its rows to bench/results.
  */
 export function keepRows(name, columns, rows) {
   const path = join(here, `measured/${name}.tsv`);
@@ -19,7 +19,7 @@ export function keepRows(name, columns, rows) {
   return path;
 }
 
-/** The revision that is measured, with a plus where files differ from it; empty outside of a checkout. */
+/** The measured Git revision, with a plus if tracked files differ from it; empty outside of a checkout. */
 export function revision() {
   const git = (...args) =>
     execFileSync('git', args, {
@@ -35,12 +35,12 @@ export function revision() {
   }
 }
 
-/** Today, as in 2026-11-23 14:05. */
+/** Date and time in UTC, as in 2026-11-23 14:05. */
 export function now() {
   return new Date().toISOString().slice(0, 16).replace('T', ' ');
 }
 
-/** Cells as a table: the first column to the left, the others to the right. */
+/** Formats cells as a table, the first column left-aligned and the others right-aligned. */
 export function table(rows) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   return rows
@@ -53,13 +53,13 @@ export function table(rows) {
     .join('\n');
 }
 
-/** A number with as many digits as are worth reading; a dash where there is none. */
+/** A number with at least `digits` significant digits; a dash if it is missing or NaN. */
 export function figure(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return '-';
   return Math.abs(value) >= 10 ** (digits - 1) ? value.toFixed(0) : value.toPrecision(digits);
 }
 
-/** Says on standard error what is being done, in place on a terminal; `done()` takes it away. */
+/** Shows progress in one line of standard error if that is a terminal; `done()` clears the line. */
 export function makeSay() {
   const { stderr } = process;
   const say = (text) => {

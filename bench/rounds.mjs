@@ -1,17 +1,17 @@
-// A B C A B C: several variants measured in one sitting, so that whatever else the machine does hits them all.
+// Measures several variants interleaved (A B C A B C), so that other load on the machine affects them all alike.
 import { freemem, totalmem } from 'node:os';
 import { startWorker } from './processes.mjs';
 
 /**
- * Measures variants in turns, each in a process of its own, of which one works at a time.
+ * Measures variants in turns, each in a process of its own. Only one process works at a time.
  *
- * A process stays for the next round unless another one needs its memory; started again, it burns in for one step. A
- * variant whose process dies is left out from then on, and its `error` says why.
+ * A process is reused in the next round unless another one needs its memory; a restarted process burns in for one step. A
+ * variant whose process dies is skipped from then on, and its `error` gives the reason.
  *
- * @param variants `{ worker, config, bytes }` and whatever else, `bytes` being the memory to expect; each gets
- *   `seconds`, `losses`, `peakBytes`, `readies` (what its processes said after their burn-in) and `answers`
- * @param isEnough called with the number of rounds done; another round follows unless it returns true
- * @param say told what is being done
+ * @param variants `{ worker, config, bytes }` and any other fields, where `bytes` is the expected memory; adds `seconds`,
+ *   `losses`, `peakBytes`, `readies` (the messages of its processes after their burn-in) and `answers` to each
+ * @param isEnough called with the number of finished rounds; returns true to stop
+ * @param say called with a description of the progress
  */
 export async function measureInTurns(variants, { stepsPerTurn, isEnough, say = () => {} }) {
   const open = new Map();
@@ -53,19 +53,19 @@ export async function measureInTurns(variants, { stepsPerTurn, isEnough, say = (
   }
 }
 
-/** Closes the largest of the waiting processes until there is memory for a variant's turn. */
+/** Closes idle processes, the largest first, until there is enough memory for a variant's turn. */
 async function makeRoom(variant, open, close) {
   const own = open.get(variant)?.residentBytes() ?? 0;
   const needed = variant.peakBytes || variant.bytes;
   const waiting = [...open.keys()]
     .filter((other) => other !== variant)
     .toSorted((a, b) => open.get(b).residentBytes() - open.get(a).residentBytes());
-  // The rest of the machine keeps a seventh.
+  // Leaves a seventh of the memory to the rest of the machine.
   const spare = totalmem() / 7;
   while (freemem() < needed - own + spare && waiting.length > 0) await close(waiting.shift());
 }
 
-/** Median, smallest and largest of some numbers; NaN where there are none. */
+/** Median, minimum and maximum of numbers; NaN if there are none. */
 export function spread(values) {
   const sorted = [...values].toSorted((a, b) => a - b);
   const { length } = sorted;

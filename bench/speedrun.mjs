@@ -1,5 +1,5 @@
-// The network of `--network fastest`, from layers that every build of the library has, and what is measured on it: the
-// airbench family at its usual widths, SiLU throughout.
+// The network of `--network fastest` and its inputs: the airbench family at its usual widths, with SiLU throughout. It uses only
+// layers that every build of the library has.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,11 @@ export const hyper = { lr: 0.01, momentum: 0.85 };
 const widths = [64, 256, 256];
 const whitened = 24;
 
-/** A build of the library: the checkout at `root`, compiled, with the TF.js that it uses. */
+/** Loads a build of the library, the compiled checkout at `root`, with the TF.js that it uses. */
 export function loadBuild(root) {
   const require = createRequire(join(root, 'package.json'));
   const own = (path) => require(join(root, 'dist', path));
-  // Newer builds have the engine behind an entry of its own.
+  // Newer builds export the engine from a separate entry point.
   const engine = 'exports/engine.js';
   const lib = {
     ...own('index.js'),
@@ -22,7 +22,7 @@ export function loadBuild(root) {
   return {
     lib,
     tf: require('@tensorflow/tfjs-core'),
-    // What trainers do to a network before they run it; builds before these existed run it as it is.
+    // The graph rewrites that trainers apply. Earlier builds do not have them and run the network unchanged.
     simplify: lib.silu === undefined ? undefined : simplifier(own('nn/trim.js'), own('nn/fuse.js')),
     countFlops: lib.countFlops,
   };
@@ -32,7 +32,7 @@ function simplifier({ trimNetwork }, { fuse }) {
   return (graph) => fuse(trimNetwork(graph));
 }
 
-/** Parts of the network; an activation follows each but the last. */
+/** The parts of the network; an activation follows each but the last. */
 export function partsOf({ conv, batchNorm, maxPool, flatten, linear }, size) {
   const parts = [{ whiten: conv(3, whitened, { size: 2, padding: 0, hasBias: true }) }];
   let cin = whitened;
@@ -50,7 +50,7 @@ export function partsOf({ conv, batchNorm, maxPool, flatten, linear }, size) {
   return parts;
 }
 
-/** The network as graphs to run one after the other, `isWhole` as a single one with the activations in it. */
+/** The network as graphs to run in order. Builds with a SiLU layer get one graph that includes the activations. */
 export function graphsOf({ lib }, size) {
   const parts = partsOf(lib, size);
   if (lib.silu === undefined) {
@@ -69,7 +69,7 @@ export function graphsOf({ lib }, size) {
   return [lib.build(net)];
 }
 
-/** Writes starting weights, images `[count,size,size,3]` and labels, for all variants the same, into a folder. */
+/** Writes the starting weights, images `[count,size,size,3]` and labels of all variants to a temporary folder. */
 export function writeSpeedrun({ lib }, size, count) {
   const rng = lib.createRng(0, 'bench');
   const tensors = {
@@ -102,7 +102,7 @@ export function writeSpeedrun({ lib }, size, count) {
   return folder;
 }
 
-/** Reads it back: `images`, `labels` and the starting `network` by path, as host tensors. */
+/** Reads the folder: `images`, `labels` and the starting `network` by path, as host tensors. */
 export function readSpeedrun(folder) {
   const { tensors, ...rest } = JSON.parse(readFileSync(join(folder, 'problem.json'), 'utf8'));
   const { buffer, byteOffset } = readFileSync(join(folder, 'problem.bin'));

@@ -1,4 +1,4 @@
-// What a sitting of the step benchmark prints and keeps: tables, rows of the result files, and the numbers of `--json`.
+// The output of the step benchmark: tables, rows of the result files, and the numbers of `--json`.
 import { figure, keepRows, table } from './report.mjs';
 import { spread } from './rounds.mjs';
 
@@ -31,14 +31,14 @@ const convolutionColumns = [
   'revision',
 ];
 
-/** Images and floating-point operations a second of a step of `batch` images, `flops` each. */
+/** Images per second and GFLOP/s of a step of `batch` images, at `flops` operations per image. */
 export const rates = (flops, batch, { median }) => ({
   batch,
   imagesPerSec: batch / median,
   gflops: (flops * batch) / median / 1e9,
 });
 
-/** Keeps measured variants in bench/measured/NAME.tsv. @returns the path of the file */
+/** Saves measured variants in bench/measured/NAME.tsv. @returns the path of the file */
 export const keepVariants = (name, context, variants) =>
   keepRows(
     name,
@@ -64,7 +64,7 @@ function rowOf(context, { what, precision, times, ...one }) {
   };
 }
 
-/** Keeps what each algorithm took for each pass of each convolution, and prints it. */
+/** Saves and prints the time of each algorithm for each pass of each convolution. */
 export function reportConvolutions(context, measured) {
   keepRows(
     'convolutions',
@@ -100,7 +100,7 @@ function convolutionRows(context, { pass, shape, candidates, chosen }) {
   }));
 }
 
-/** The rate of the faster matrix product in each precision. */
+/** GFLOP/s of the faster matrix product in each precision. */
 export function limitsOf(measured, precisions) {
   return new Map(
     precisions.map((number) => {
@@ -110,7 +110,7 @@ export function limitsOf(measured, precisions) {
   );
 }
 
-/** A table for each batch size, and one of the matrix products. */
+/** Prints a table for each batch size, and one of the matrix products. */
 export function printTables(measured, limits, sizes) {
   const titles = 'n,median ms,min,max,img/s,GFLOP/s,of limit,cores,peak MB'.split(',');
   const row = ({ what, precision, times, imagesPerSec, gflops, cores, peakBytes }) => [
@@ -132,7 +132,7 @@ export function printTables(measured, limits, sizes) {
   );
 }
 
-/** The numbers that the project is judged by, of the largest batch. */
+/** The project's key figures, at the largest batch size. */
 export function resultOf({ measured, limits, captureSeconds, quick, batch, precision, hardware }) {
   const own = measured.filter((one) => one.batch === batch);
   const find = (what, number) => own.find((one) => one.what === what && one.precision === number);
@@ -161,10 +161,10 @@ export function resultOf({ measured, limits, captureSeconds, quick, batch, preci
 }
 
 /**
- * The part of a step's time in which TensorFlow is not at work: an upper bound.
+ * An upper bound on the share of a step's time in which TensorFlow does not compute.
  *
- * The worker adds up the time between a call of the addon and its answer. In that time, too, lies the way to
- * TensorFlow's thread and back; as much as an empty call takes is taken off for each.
+ * The worker adds up the time between each call of the addon and its answer. That includes the switch to TensorFlow's thread
+ * and back, so the time of an empty call is subtracted for each call.
  */
 function hostShareOf({ answers }) {
   const total = (key) => answers.reduce((sum, answer) => sum + answer[key], 0);

@@ -1,4 +1,4 @@
-// A training step of ResNet-9, images a second: captured, eager, model.fit, PyTorch, and matrix products as the limit.
+// Images per second of a training step of ResNet-9: captured, eager, model.fit and PyTorch, with matrix products as the limit.
 import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { hardwareLine, readHardware } from 'cifar10-fast';
@@ -25,16 +25,16 @@ import {
   trainerVariant,
 } from './variants.mjs';
 
-/** With `--quick`, rounds begin for so many seconds; two are the least. */
+/** With `--quick`, seconds after which no further round starts; there are at least two rounds. */
 const quickSec = 25;
 
 /**
- * Measures a training step at each batch size, in turns, and prints and keeps what came of it.
+ * Measures a training step at each batch size, in turns, and prints and saves the results.
  *
- * The ratios of the result are those of the largest batch. The limit is the faster of two matrix products, our own and
+ * The ratios of the result are those of the largest batch. The limit is the faster of two matrix products, ours and
  * PyTorch's, in the precision of the captured step.
  *
- * @returns `result`, the line of `--json`, and `faults`, what went wrong
+ * @returns `result`, printed by `--json`, and `faults`, one message per failure
  */
 export async function measureSteps(flags) {
   const sitting = prepare(flags);
@@ -49,7 +49,7 @@ export async function measureSteps(flags) {
     captureSeconds ??= await measureStarts(sitting, config);
     const variants = [
       ...stepVariants(sitting, config, modes),
-      // The limit does not depend on the batch: once a sitting will do.
+      // The limit does not depend on the batch size, so it is measured once.
       ...(index > 0 ? [] : limitVariants(sitting)),
     ];
     await measureRounds(sitting, variants, batch);
@@ -72,7 +72,7 @@ export async function measureSteps(flags) {
   return { result, faults };
 }
 
-/** What all parts of a sitting need: its options, the machine, the problem; `faults` takes what goes wrong. */
+/** The state shared by all parts of the benchmark: options, machine, problem, and the list of `faults`. */
 function prepare({ quick, batches, rounds = 5, xla }) {
   const sizes = (batches ?? (quick ? [64] : [512, 128])).toSorted((a, b) => b - a);
   const hardware = readHardware();
@@ -94,7 +94,7 @@ function prepare({ quick, batches, rounds = 5, xla }) {
   };
 }
 
-/** Prints what is measured, with what, and whether something else is at work. */
+/** Prints the machine, the problem, the versions, and a warning if other programs keep the CPU busy. */
 async function introduce({ quick, context, flops, peers }) {
   console.log(`${context.hardware}${quick ? ' (quick: says little)' : ''}`);
   console.log(
@@ -111,16 +111,16 @@ async function introduce({ quick, context, flops, peers }) {
   }
 }
 
-/** PyTorch's modes that take part in the rounds. */
+/** The modes of PyTorch that take part in the rounds. */
 async function chooseModes(sitting) {
   const { quick, peers, precision } = sitting;
   if (peers === undefined) return [];
   if (!quick) return screen(sitting);
-  // The fastest on most machines, without a search.
+  // The fastest mode on most machines, without screening.
   return [`${precision === 'fp32' ? 'fp32' : 'autocast'} channels-last`];
 }
 
-/** Finds PyTorch's three fastest modes, and keeps what every mode did. */
+/** Finds PyTorch's three fastest modes, and saves the measurements of all. */
 async function screen({ sizes, problem, peers, hardware, say, flops, context, faults }) {
   const config = { batch: Math.min(128, ...sizes), problem };
   const hasAmx = hardware.cpuFlags.includes('amx_bf16');
@@ -139,7 +139,7 @@ async function screen({ sizes, problem, peers, hardware, say, flops, context, fa
   return found.slice(0, 3).map(({ mode }) => mode);
 }
 
-/** The variants of a training step; ours burn in for two steps in any case. */
+/** The variants of a training step. The captured ones always burn in for two steps. */
 function stepVariants({ precisions, precision, xla }, config, modes) {
   const captured = { ...config, burnIn: 2, augment: true };
   return [
@@ -169,7 +169,7 @@ async function measureRounds({ quick, rounds, say }, variants, batch) {
   });
 }
 
-/** Runs a step of each precision, so that what a machine measures once has been measured, and keeps what came of it. */
+/** Runs a step in each precision, so that the engine has chosen its algorithms, and saves their times. */
 async function chooseAlgorithms({ precisions, say, context }, config) {
   for (const number of precisions) {
     say(`measuring convolutions, ${number}`);
@@ -182,8 +182,8 @@ async function chooseAlgorithms({ precisions, say, context }, config) {
 }
 
 /**
- * What the first two steps take beyond two steady ones: the median of three processes, of one if quick, before any other
- * is there. Within the rounds most of it would be the price of fresh memory on a machine that is full of the others.
+ * The time of the first two steps beyond that of two steady steps: the median of three processes (one if quick), before other
+ * processes are started. Within the rounds, most of it would be the cost of allocating memory on a machine that is nearly full.
  */
 async function measureStarts({ quick, precision, say }, config) {
   const found = [];
@@ -198,7 +198,7 @@ async function measureStarts({ quick, precision, say }, config) {
   return spread(found).median;
 }
 
-/** What the rounds came to for a variant; a fault where it failed, or did not learn. */
+/** The measurements of a variant; adds a fault if it failed or its loss does not fall. */
 function describe({ flops, faults }, variant, batch) {
   const { what, losses, gflop, error } = variant;
   const name = `${what} ${variant.precision}, batch ${batch}`;
@@ -216,7 +216,7 @@ function describe({ flops, faults }, variant, batch) {
   };
 }
 
-/** How many processors are at work, on whatever it is, while we wait for a second. */
+/** The number of cores that other programs keep busy, measured over an idle second. */
 async function busyCores() {
   const total = (key) => cpus().reduce((sum, { times }) => sum + key(times), 0);
   const idle = ({ idle }) => idle;

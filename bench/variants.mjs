@@ -1,9 +1,9 @@
-// The variants: how each one is started, what it is called in tables and result files, and how much memory to expect it
-// to take (`bytes`, a little more than was seen).
+// The variants: how each is started, its name in tables and result files, and the memory that it is expected to take (`bytes`,
+// slightly more than observed).
 import { startWorker } from './processes.mjs';
 import { spread } from './rounds.mjs';
 
-/** Our own step; what TF.js does kernel by kernel is the eager one. */
+/** Our own training step. Mode `eager` is TF.js executing kernel by kernel. */
 export function trainerVariant(mode, precision, config) {
   return {
     what: mode === 'eager' ? 'TF.js eager' : config.xla ? 'captured, XLA' : 'captured',
@@ -45,7 +45,7 @@ export function matmulVariant(worker, precision, { size, chain }) {
   };
 }
 
-/** What PyTorch offers this network on a CPU: bench/peers/resnet9_torch.py says what the words mean. */
+/** PyTorch's modes for this network on a CPU; bench/peers/resnet9_torch.py explains them. */
 export function torchModes({ compiles, hasAmx }) {
   const numbers = ['fp32', 'autocast', 'bf16', ...(hasAmx ? ['medium'] : [])];
   const layouts = ['', ' channels-last'];
@@ -56,10 +56,9 @@ export function torchModes({ compiles, hasAmx }) {
 }
 
 /**
- * Runs every mode of PyTorch for two steps after two of burn-in, one mode after the other, to find those worth a place
- * in the rounds.
+ * Runs every mode of PyTorch for two steps after two of burn-in, one mode after the other, to select modes for the rounds.
  *
- * @returns the modes with their median seconds, fastest first, and those that failed
+ * @returns `found`, the modes with their median seconds, fastest first, and `failed`
  */
 export async function screenTorch(modes, config, say) {
   const found = [];
@@ -71,7 +70,7 @@ export async function screenTorch(modes, config, say) {
       const worker = await startWorker(variant.worker, variant.config);
       const best = Math.min(Infinity, ...found.map(({ median }) => median));
       const warm = worker.ready.seconds.at(-1);
-      // Where bf16 is emulated its modes take many times as long; a step of those is enough.
+      // Emulated bf16 takes many times as long; the last step of the burn-in is enough then.
       const seconds = warm > 3 * best ? [warm] : (await worker.ask({ steps: 2 })).seconds;
       await worker.close();
       found.push({ mode, ...spread(seconds) });

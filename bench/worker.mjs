@@ -1,12 +1,12 @@
-// The side of a measured process that talks; bench/processes.mjs is the side that asks.
+// The protocol of a worker process; bench/processes.mjs sends the requests.
 import { createInterface } from 'node:readline';
 
 /**
- * Runs the burn-in, says so in a JSON line, then runs steps as they are asked for until standard input ends.
+ * Runs the burn-in, prints its result as a JSON line, then runs steps on request until standard input ends.
  *
- * @param run runs `n` steps and returns at least `seconds`, one number a step, and `losses`; all of it is passed on,
- *   with the processor time that it took
- * @param info what is told once, beside the burn-in
+ * @param run runs `n` steps and returns at least `seconds`, one number per step, and `losses`; the answer is what it returns,
+ *   with the CPU time and the peak memory
+ * @param info further fields of the first message
  */
 export async function serve(run, { burnIn = 2 }, info = {}) {
   const answer = async (steps) => {
@@ -23,7 +23,7 @@ export async function serve(run, { burnIn = 2 }, info = {}) {
   }
 }
 
-/** What the process was asked to be: the record that bench/processes.mjs passed. */
+/** The configuration that bench/processes.mjs passed on the command line. */
 export function readConfig() {
   return JSON.parse(process.argv[2]);
 }

@@ -1,5 +1,5 @@
 # Executes a TypeScript notebook with parameters: python examples/run-notebook.py IN.ipynb OUT.ipynb seeds=5
-# papermill has no translator for TypeScript, and no entry point for one, so a program registers it.
+# papermill has no translator for TypeScript and no entry point to add one, so this program registers it.
 import json
 import sys
 

@@ -1,4 +1,4 @@
-// Trains a network on a CSV file of numbers whose last column is predicted: node examples/train-csv.mjs FILE [EPOCHS]
+// Trains a network to predict the last column of a CSV file of numbers: node examples/train-csv.mjs FILE [EPOCHS]
 import { readFileSync } from 'node:fs';
 import tf from '@tensorflow/tfjs-node-gpu';
 import { accelerate } from 'cifar10-fast';

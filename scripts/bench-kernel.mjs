@@ -1,11 +1,11 @@
-// Measures the Jupyter kernel beside stock tslab and Deno, in turns, and writes the table of docs/kernel.md.
+// Benchmarks the Jupyter kernel against stock tslab and Deno, in turns, and writes the table of docs/kernel.md.
 //
 //   npm run bench:kernel                 nine rounds, a few minutes
 //   npm run bench:kernel -- --rounds 3   fewer
 //
-// A row is the median of all rounds. Each round starts every kernel again, in docs/, and asks it for the same cells. Times
-// are what a client waits; memory is what the process and its children have to themselves and their share of what is
-// shared (PSS). The rows go to bench/results/kernel.tsv, too. Deno comes from npm, into a folder that is removed.
+// A row is the median of all rounds. Each round restarts every kernel, in docs/, and runs the same cells. Times are measured
+// at the client. Memory is the proportional set size (PSS) of the process and its children. The rows are also appended to
+// bench/results/kernel.tsv. Deno is installed from npm into a temporary folder.
 import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -36,7 +36,7 @@ const trivialCells = 20;
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-bench-kernel-'));
 const cache = join(root, 'node_modules/.cache/cifar10-fast');
 
-/** The client of the tests, compiled where it finds its packages. */
+/** The client of the tests, compiled into a folder from which its packages resolve. */
 async function loadClient() {
   const source = readFileSync(join(root, 'test/kernel/client.ts'), 'utf8');
   const module = ts.ModuleKind.ESNext;
@@ -100,7 +100,7 @@ async function time(work) {
   return performance.now() - start;
 }
 
-/** One kernel from start to end. */
+/** Starts, measures and stops one kernel. */
 async function measure(Client, argv) {
   let kernel;
   const start = await time(async () => {

@@ -1,10 +1,10 @@
-// Installs what `npm run bench` compares with: PyTorch, in .venv-peers, apart from everything that the project runs on.
+// Installs PyTorch, which `npm run bench` compares with, into .venv-peers, separate from the project's own environment.
 //
-//   node scripts/bench-peers.mjs            what is set up already is left alone
+//   node scripts/bench-peers.mjs            installs it, unless it is up to date
 //   node scripts/bench-peers.mjs --clean    removes it
 //
-// Versions and hashes are those of setup/lock-peers.txt; docs/setup.md says how that file is made. The registry has
-// PyTorch for Linux only with CUDA, whose libraries it will not load without: 5.5 GB on disk.
+// Versions and hashes are pinned in setup/lock-peers.txt; docs/setup.md describes how to update that file. For Linux, the
+// registry has only the CUDA build of PyTorch, which does not load without the CUDA libraries: 5.5 GB on disk.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ function fail(message) {
 const run = (command, args, options = {}) =>
   spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
 
-/** The first Python on the path that is new enough and can make virtual environments. */
+/** The first Python on the PATH that is new enough and can create virtual environments. */
 function findPython() {
   const probe = `import sys, venv, ensurepip; sys.exit(sys.version_info < (${leastPython.join()}))`;
   const names = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11'];
@@ -74,7 +74,7 @@ function installTorch() {
   }
 }
 
-/** Whether torch.compile finds a C++ compiler that it can use; the first few lines of its complaint if not. */
+/** Whether torch.compile works, which needs a C++ compiler; if not, prints the last lines of its error. */
 function tryCompiler() {
   const program = 'import torch; torch.compile(lambda x: (2 * x).sin())(torch.ones(1000))';
   const env = { ...process.env, TORCHINDUCTOR_CACHE_DIR: join(venv, 'inductor') };

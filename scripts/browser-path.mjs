@@ -1,4 +1,4 @@
-// Where Chromium is, for the scripts that look at pages.
+// Finds Chromium, for the scripts that test pages.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -18,5 +18,5 @@ if (found === undefined) {
   process.exit(0);
 }
 
-/** The browser on PATH. Without one, the script that imports this reports that and ends. */
+/** The path of the browser. Without one, importing this module prints that the tests are skipped and exits with 0. */
 export const browserPath = found;

@@ -1,7 +1,7 @@
-// Bundles the page of `cifar10-fast page`: page/ and TF.js into one file, dist/page/index.html, in which a comment marks
-// where the data of a run go.
+// Bundles the page of `cifar10-fast page`: page/ and TF.js become one file, dist/page/index.html, in which a comment marks
+// where the data of a run is inserted.
 //
-//   node scripts/build-page.mjs [DIST]    DIST: the folder of the compiled library, dist unless it is given
+//   node scripts/build-page.mjs [DIST]    DIST: the folder of the compiled library (default: dist)
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -20,10 +20,10 @@ const { output } = await build({
   output: { format: 'iife', minify: true },
   write: false,
 });
-// A script ends at the first such tag, also within a text.
+// HTML ends a script at the first such tag, even inside a string literal.
 const program = output[0].code.replaceAll('</script', '<\\/script');
 const hash = createHash('sha256').update(program).digest('base64');
-// The browser itself holds the page to it: no address but those within the page.
+// With this policy the browser blocks every request that leaves the page.
 const policy = [
   "default-src 'none'",
   `script-src 'sha256-${hash}' 'wasm-unsafe-eval'`,

@@ -1,6 +1,6 @@
-// node scripts/curve.mjs: draws docs/pictures/curve.png, the picture of README.md, from the full-scale runs of `fastest` in results/:
-// test accuracy after each epoch if a run keeps it (against time if it had its machine to itself), else what runs of different
-// length reach, against their operations.
+// node scripts/curve.mjs: draws docs/pictures/curve.png, the picture of README.md, from the full-scale runs of `fastest` in
+// results/: test accuracy after each epoch if a run stores it (against time if the run had its machine to itself), else the final
+// accuracy of runs of different lengths against their operations.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const acc = 'test accuracy %';
 
 const { epochs } = findExperiment('fastest').run;
 
-/** The epochs of a run of any length; null if something else was changed. */
+/** The epochs of a run whose length may be overridden; null if it overrides anything else. */
 const epochsOf = ({ overrides = [] }) =>
   lengthOf(overrides) ?? (overrides.length === 0 ? epochs : null);
 
@@ -28,7 +28,7 @@ const runs = readResults(root).filter(
     epochsOf(run) !== null,
 );
 
-/** Accuracy while one run trains. */
+/** Test accuracy of one run, epoch by epoch. */
 function curveOf({ curve, hardware, precision, seed, ...run }) {
   const x = isTimed(run) ? 'seconds of training' : 'epoch';
   return {
@@ -42,7 +42,7 @@ function curveOf({ curve, hardware, precision, seed, ...run }) {
   };
 }
 
-/** Accuracy at the end of runs of different length. */
+/** Final accuracy of runs of different lengths. */
 function lengthsOf(all) {
   const x = 'PFLOP of the run, evaluation included';
   return {
@@ -70,6 +70,6 @@ const figure = await chart(rows, {
 });
 const file = join(root, 'docs/pictures/curve.png');
 const margin = { top: 16, bottom: 16, left: 16, right: 16, background: 'white' };
-// Without the empty strip that charts keep for a legend.
+// Trims the empty strip that charts reserve for a legend.
 await sharp(Buffer.from(figure.bundle['image/png'], 'base64')).trim().extend(margin).toFile(file);
 console.log(file);

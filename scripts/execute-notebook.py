@@ -1,7 +1,7 @@
 """Executes a notebook from top to bottom in a new kernel: execute-notebook.py KERNEL FOLDER IN OUT TIMEOUT.
 
-FOLDER is where its cells run. OUT is written even if a cell fails; then the exit code is 1, and the cell's own words are
-on standard error. Each code cell has its wall time in its metadata: execution.seconds.
+Cells run in FOLDER. OUT is written even if a cell fails; the exit code is then 1, and the cell's error is printed to
+standard error. The wall time of each code cell is stored in its metadata: execution.seconds.
 """
 
 import sys
@@ -12,15 +12,15 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 kernel, folder, source, target, timeout = sys.argv[1:]
-begun = {}
+started = {}
 
 
 def begin(cell, cell_index):
-    begun[cell_index] = time.monotonic()
+    started[cell_index] = time.monotonic()
 
 
 def end(cell, cell_index, execute_reply):
-    seconds = time.monotonic() - begun[cell_index]
+    seconds = time.monotonic() - started[cell_index]
     cell["metadata"]["execution"] = {"seconds": round(seconds, 2)}
 
 

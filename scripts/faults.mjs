@@ -1,5 +1,5 @@
-// Faults for scripts/mutate.mjs: [file, what it says, what it says with the fault, test files that should notice (default: the
-// test beside the file)].
+// Faults for scripts/mutate.mjs: [file, original code, faulty code, test files that should fail (default: the test beside the
+// file)].
 export const faults = [
   // base, text
   [

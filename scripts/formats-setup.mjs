@@ -1,9 +1,9 @@
-// Installs what `npm run test:formats` reads our files with, in .venv-formats, apart from everything else.
+// Installs the Python packages with which `npm run test:formats` reads our files into .venv-formats, an environment of their own.
 //
-//   node scripts/formats-setup.mjs            what is set up already is left alone
-//   node scripts/formats-setup.mjs --clean    removes it
+//   node scripts/formats-setup.mjs            installs them, unless they are up to date
+//   node scripts/formats-setup.mjs --clean    removes them
 //
-// Versions and hashes are those of setup/lock-formats.txt; docs/setup.md says how that file is made.
+// Versions and hashes are pinned in setup/lock-formats.txt; docs/setup.md describes how to update that file.
 import { setUpVenv } from './venv.mjs';
 
 setUpVenv(import.meta.url, {

@@ -1,4 +1,4 @@
-// A JupyterLab or Jupyter Notebook 7 for tests: of .venv, on a folder, with settings of its own.
+// Starts JupyterLab or Jupyter Notebook 7 of .venv for tests, on a given folder and with settings of its own.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -16,10 +16,10 @@ async function freePort() {
   return port;
 }
 
-/** Where each program opens a notebook. */
+/** The URL path under which each program opens a notebook. */
 const pathOf = { lab: 'lab/tree', notebook: 'notebooks' };
 
-/** Jupyter's `program` on a folder of notebooks; nothing of the user's settings, nothing left behind in them. */
+/** Starts Jupyter's `program` on a folder of notebooks. It neither reads nor changes the user's settings. */
 export async function startJupyter(folder, { program, theme, scale }) {
   const home = mkdtempSync(join(folder, 'home-'));
   const settings = join(home, 'settings');
@@ -32,7 +32,7 @@ export async function startJupyter(folder, { program, theme, scale }) {
   };
   set('apputils-extension', 'themes', { theme: `JupyterLab ${theme}` });
   set('apputils-extension', 'notification', { fetchNews: 'false', checkForUpdates: false });
-  // Every cell is in the page, also those out of sight.
+  // Keeps every cell in the page, even those out of view.
   set('notebook-extension', 'tracker', { windowingMode: 'none' });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -60,19 +60,19 @@ export async function startJupyter(folder, { program, theme, scale }) {
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   );
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += chunk));
+  let stderr = '';
+  child.stderr.on('data', (chunk) => (stderr += chunk));
   for (let tries = 0; ; tries++) {
     const answer = await fetch(`${url}/api?token=browser`).catch(() => undefined);
     if (answer?.ok) break;
     if (tries > 120 || child.exitCode !== null)
-      throw new Error(`jupyter-${program} does not start:\n${said}`);
+      throw new Error(`jupyter-${program} does not start:\n${stderr}`);
     await sleep(500);
   }
   const kernels = () => fetch(`${url}/api/kernels?token=browser`).then((answer) => answer.json());
   return {
     open: (name) => `${url}/${pathOf[program]}/${name}.ipynb?token=browser`,
-    /** Waits for the kernel of the notebook that was opened. Until a page is connected to it, "Run All Cells" runs none. */
+    /** Waits until a page is connected to an idle kernel. Before that, "Run All Cells" runs no cell. */
     async kernelIsReady() {
       const isReady = ({ connections, execution_state: state }) =>
         connections > 0 && state === 'idle';
@@ -82,7 +82,7 @@ export async function startJupyter(folder, { program, theme, scale }) {
       }
     },
     async stop() {
-      // Kernels first: they outlive a server that gets only a signal.
+      // Shuts down the kernels first: they outlive a server that is only sent a signal.
       for (const { id } of await kernels()) {
         await fetch(`${url}/api/kernels/${id}?token=browser`, { method: 'DELETE' }).catch(
           () => undefined,

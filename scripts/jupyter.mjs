@@ -1,9 +1,9 @@
-// Opens Jupyter of .venv on the demo. Passes the arguments after the name on to it:
+// Opens the demo in Jupyter of .venv. Further arguments are passed to Jupyter:
 //
 //   node scripts/jupyter.mjs lab [NOTEBOOK.ipynb] [--no-browser …]
 //   node scripts/jupyter.mjs notebook
 //
-// Its own options: .venv/bin/jupyter lab --help-all. It listens on this machine only and asks for a token: Jupyter's defaults.
+// Jupyter's options: .venv/bin/jupyter lab --help-all. By default it listens on this machine only and requires a token.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ import { optionsOf } from './options.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, '.venv/bin');
 const [program = 'lab', ...args] = process.argv.slice(2);
-// Any other option is Jupyter's.
+// Every option but --help is Jupyter's.
 if ([program, ...args].includes('--help')) {
   optionsOf(import.meta.url, {}, { mostWords: Infinity });
 }
@@ -29,7 +29,7 @@ const child = spawn(join(bin, `jupyter-${program}`), [...asRoot, ...opened, ...a
   env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
   stdio: 'inherit',
 });
-// Ctrl-C goes to Jupyter, too, which asks whether it is meant.
+// Ctrl-C also reaches Jupyter, which asks for confirmation.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('close', (code, signal) => {

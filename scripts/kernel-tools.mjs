@@ -1,4 +1,4 @@
-// The Python tools that `npm run test:kernel` and `npm run bench:kernel` measure the kernel with, in .venv-kernel.
+// The Python tools of `npm run test:kernel` and `npm run bench:kernel`, installed into .venv-kernel.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,13 +10,13 @@ const venv = join(root, '.venv-kernel');
 const stamp = join(venv, 'lock.sha256');
 const lockFile = join(root, 'setup/lock-kernel-tests.txt');
 
-/** The Python of the environment; absent until {@link installTools} was called once. */
+/** The Python of the environment. {@link installTools} creates it. */
 export const python = join(venv, 'bin/python');
 
 const run = (command, args, options = {}) =>
   spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
 
-/** The first Python on the path that is new enough and can make virtual environments. */
+/** The first Python on the PATH that is new enough and can create virtual environments. */
 function findPython() {
   const probe = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))';
   const names = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'];
@@ -29,7 +29,7 @@ function findPython() {
   return found;
 }
 
-/** Installs what setup/lock-kernel-tests.txt names, and compares hashes; does nothing if it is installed. */
+/** Installs the packages of setup/lock-kernel-tests.txt and verifies their hashes; does nothing if they are up to date. */
 export function installTools() {
   const wanted = createHash('sha256').update(readFileSync(lockFile)).digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;

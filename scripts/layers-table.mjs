@@ -1,6 +1,6 @@
 // node scripts/layers-table.mjs: trains every layer of TF.js with every optimiser by model.fit and by accelerate(), five steps
-// from the same weights, prints the largest difference of a weight for each pair, and writes that for each optimiser into
-// docs/engine.md. Takes minutes.
+// from the same weights. Prints the largest difference between weights for each pair, and writes the largest for each optimiser
+// to docs/engine.md. Takes minutes.
 import { accelerate, loadTensorflow } from 'cifar10-fast';
 import {
   layerCases,

@@ -1,6 +1,6 @@
-// Completes package-lock.json: every package gets its hash. `npm install` leaves out the hashes of optional packages that it
-// does not download (the linter's and the compiler's binaries for other platforms); this script asks npm's package source
-// for them. Run it after `npm install NAME`; test/package-lock.test.ts fails while one is missing.
+// Adds the missing hashes to package-lock.json. `npm install` leaves out the hashes of optional packages that it does not
+// download (the linter's and the compiler's binaries for other platforms); this script queries npm's registry for them. Run it
+// after `npm install NAME`; test/package-lock.test.ts fails if a hash is missing.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const file = join(dirname(dirname(fileURLToPath(import.meta.url))), 'package-lock.json');
 const lock = JSON.parse(readFileSync(file, 'utf8'));
 
-/** The SHA-512 of a package, or the end of the script. */
+/** The SHA-512 of a package. Exits with 1 if the registry has none. */
 function integrityOf(name, version) {
   const spec = `${name}@${version}`;
   const { stdout } = spawnSync('npm', ['view', spec, 'dist.integrity'], { encoding: 'utf8' });

@@ -1,10 +1,10 @@
-// Do the tests notice faults? Plants each fault of scripts/faults.mjs, one at a time, and runs the tests beside it.
+// Mutation testing: injects each fault of scripts/faults.mjs, one at a time, and runs the tests that should catch it.
 //
 //   node scripts/mutate.mjs [FIRST [LAST]]   faults by their place in the list, from 1; default: all
 //
-// Works in a copy of src/, setup/, test/ and so on in a temporary folder, with this checkout's node_modules and native/. Prints
-// a line a fault: caught, or NOT CAUGHT. Exit code 1 if a fault was not caught or does not fit the sources any more. Slow: two
-// to sixty seconds a fault.
+// Works in a temporary copy of the checkout (src/, setup/, test/ and so on) that shares this checkout's node_modules and
+// native/. Prints one line per fault: caught, or NOT CAUGHT. The exit code is 1 if a fault is not caught or no longer matches
+// the sources. Each fault takes two to sixty seconds.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -47,7 +47,7 @@ for (const name of readdirSync(root))
 for (const name of linked)
   if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name));
 
-/** Whether the tests pass. A run without a test counts as passing: it notices nothing. */
+/** Whether the tests pass. A run without a test counts as a pass, because it catches nothing. */
 function passes(tests) {
   const vitest = join(copy, 'node_modules/vitest/vitest.mjs');
   const options = ['run', '--bail=1', '--passWithNoTests', '--reporter=dot'];
@@ -58,7 +58,7 @@ function passes(tests) {
   return status === 0;
 }
 
-/** 'caught', 'NOT CAUGHT', or why the fault could not be planted. */
+/** 'caught', 'NOT CAUGHT', or why the fault could not be injected. */
 function outcomeOf([file, right, wrong, tests = file.replace(/\.ts$/, '.test.ts')]) {
   const path = join(copy, file);
   if (!existsSync(path)) return 'NO SUCH FILE';

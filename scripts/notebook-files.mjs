@@ -1,4 +1,4 @@
-// What the scripts about notebooks share: reading, writing and executing them.
+// Reads, writes and executes notebooks, for the scripts that work on them.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const folder = join(root, 'notebooks');
 const python = join(root, '.venv/bin/python');
 
-/** What a notebook says about its kernel; `language_info` without the version, which changes nothing. */
+/** The kernel metadata of a notebook. `language_info` omits the version, which has no effect. */
 const about = {
   kernelspec: { display_name: 'TypeScript (cifar10-fast)', language: 'typescript', name: 'tslab' },
   language_info: {
@@ -26,11 +26,11 @@ export const fail = (message) => {
   process.exit(1);
 };
 
-/** The library, compiled. */
+/** The compiled library. */
 export function library() {
-  const door = join(root, 'dist/exports/all.js');
-  if (!existsSync(door)) fail('dist/ is missing. Run: npm run build');
-  return createRequire(import.meta.url)(door);
+  const entry = join(root, 'dist/exports/all.js');
+  if (!existsSync(entry)) fail('dist/ is missing. Run: npm run build');
+  return createRequire(import.meta.url)(entry);
 }
 
 export const names = () =>
@@ -47,7 +47,7 @@ export function read(name) {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-/** Keys in order, one space of indentation: what nbformat writes, so that Jupyter's changes are small. */
+/** Writes a notebook as nbformat does, with sorted keys and one space of indentation, so that Jupyter's changes are small. */
 export function write(file, notebook) {
   const sorted = (value) => {
     if (Array.isArray(value)) return value.map(sorted);
@@ -63,20 +63,20 @@ export const codeCells = ({ cells }) => cells.filter(({ cell_type: type }) => ty
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
-/** Hashes of the code cells, and of the experiments that they name or that the study shows in that notebook. */
+/** Hashes of the code cells, and of the experiments that they name or that the catalogue assigns to that notebook. */
 export function hashes(name, notebook) {
   const { catalogue } = library();
   const code = codeCells(notebook).map(sourceOf).join('\n\n');
   const quoted = new Set([...code.matchAll(/'([\w-]+)'/g)].map(([, text]) => text));
-  const records = [...catalogue.values()].filter(
-    (record) => record.notebook === name || quoted.has(record.name),
+  const experiments = [...catalogue.values()].filter(
+    (experiment) => experiment.notebook === name || quoted.has(experiment.name),
   );
-  // The hardware of published figures decides nothing that was computed.
+  // The hardware of published figures does not affect any output.
   const decisive = (key, value) => (key === 'hardware' ? undefined : value);
-  return { code: sha256(code), records: sha256(JSON.stringify(records, decisive)) };
+  return { code: sha256(code), records: sha256(JSON.stringify(experiments, decisive)) };
 }
 
-/** The notebook that a page of Markdown describes; see docs/notebooks.md. */
+/** Converts a page of Markdown to a notebook; docs/notebooks.md describes the format. */
 export function parse(text) {
   const cells = [];
   const prose = [];
@@ -113,7 +113,7 @@ export function parse(text) {
   return { cells, metadata: about, nbformat: 4, nbformat_minor: 5 };
 }
 
-/** A notebook as the page of Markdown that {@link parse} reads. */
+/** Converts a notebook to the page of Markdown that {@link parse} reads. */
 export function print({ cells }) {
   const parts = cells.map((cell, index) => {
     if (cell.cell_type === 'code') return `\`\`\`ts ${cell.id}\n${sourceOf(cell)}\n\`\`\`\n`;
@@ -124,8 +124,8 @@ export function print({ cells }) {
 }
 
 /**
- * Executes a notebook as `environment` says and resolves with it as it is then, its wall time, the seconds of each of its
- * cells by name, and what the failing cell said, if one failed.
+ * Executes a notebook with the variables of `environment`. Resolves with the executed notebook, its wall time, the seconds of
+ * each cell by id, and the error of the cell that failed, if one did.
  */
 export async function execute(
   name,
@@ -140,17 +140,17 @@ export async function execute(
     env: { ...process.env, PATH: `${dirname(python)}:${process.env.PATH}`, ...environment },
     stdio: ['ignore', 'inherit', 'pipe'],
   });
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += chunk));
+  let stderr = '';
+  child.stderr.on('data', (chunk) => (stderr += chunk));
   const code = await new Promise((resolve) => child.on('close', resolve));
   const seconds = (performance.now() - start) / 1000;
-  if (!existsSync(target)) fail(`${name} could not be executed:\n${said}`);
+  if (!existsSync(target)) fail(`${name} could not be executed:\n${stderr}`);
   const notebook = JSON.parse(readFileSync(target, 'utf8'));
-  const error = code === 0 ? undefined : said.trim();
+  const error = code === 0 ? undefined : stderr.trim();
   return { notebook: tidied(notebook), seconds, cellSec: cellSeconds(notebook), error };
 }
 
-/** Wall time of the cells that were executed. */
+/** Wall time of each executed cell. */
 function cellSeconds(notebook) {
   return new Map(
     codeCells(notebook).flatMap(({ id, metadata }) =>
@@ -159,7 +159,7 @@ function cellSeconds(notebook) {
   );
 }
 
-/** An executed notebook as it is kept: without times, and without scripts that a page which is not trusted never runs. */
+/** An executed notebook as it is stored: without times, and without scripts, which an untrusted notebook never runs. */
 function tidied({ cells, metadata, ...rest }) {
   return {
     ...rest,

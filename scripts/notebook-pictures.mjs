@@ -1,13 +1,13 @@
-// Pictures of notebooks as JupyterLab shows them, in docs/pictures/notebooks/.
+// Screenshots of notebooks in JupyterLab, for docs/pictures/notebooks/.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { root } from './notebook-files.mjs';
 
-/** Pixels of the page that a picture shows; Chromium draws no more than 16,384 at once, and WebP holds no more. */
+/** The height of a picture in pixels of the page. Neither a screenshot of Chromium nor a WebP can exceed 16,384. */
 const pictureHeight = 12_000;
 
-/** A notebook from its first line to its last, in as many pictures as it takes. */
+/** Captures a notebook from its first line to its last, in as many pictures as needed. */
 export async function takePictures(page, name, theme) {
   const folder = join(root, 'docs/pictures/notebooks');
   mkdirSync(folder, { recursive: true });
@@ -16,7 +16,7 @@ export async function takePictures(page, name, theme) {
     if (new RegExp(`^${prefix}(-\\d+)?\\.webp$`).test(old)) rmSync(join(folder, old));
   }
   const notebook = page.locator('.jp-Notebook .jp-WindowedPanel-outer').first();
-  // JupyterLab scrolls beyond the last cell.
+  // JupyterLab can scroll beyond the last cell.
   const lengthOf = () =>
     notebook.evaluate((panel) => {
       const bottoms = [...panel.querySelectorAll('.jp-Cell')].map(
@@ -42,14 +42,14 @@ export async function takePictures(page, name, theme) {
       return panel.scrollTop;
     }, start);
     await sleep(1500);
-    // The last part cannot be scrolled to the top.
+    // The last part may not scroll all the way to the top.
     const clip = { x, y: y + start - scrolled, width, height: Math.min(step, length - start) };
     const webp = await smaller(page, await page.screenshot({ clip }));
     writeFileSync(join(folder, `${prefix}${count === 1 ? '' : `-${part + 1}`}.webp`), webp);
   }
 }
 
-/** A screenshot as a WebP of four fifths of its size. */
+/** Scales a screenshot to 80 % and encodes it as WebP. */
 async function smaller(page, png) {
   const blank = await page.context().newPage();
   const webp = await blank.evaluate(async (base64) => {

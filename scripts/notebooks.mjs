@@ -1,12 +1,12 @@
 // Writes, executes and checks the notebooks of notebooks/ (docs/notebooks.md).
 //
 //   node scripts/notebooks.mjs text NAME              prints a notebook as a page of Markdown
-//   node scripts/notebooks.mjs write NAME FILE        makes the notebook of such a page; outputs of unchanged cells stay
-//   node scripts/notebooks.mjs run NAME…              executes notebooks and keeps their outputs (CIFAR10_FAST_SCALE: the size)
-//   node scripts/notebooks.mjs run --reuse NAME…      the same; runs that are finished in the folder of runs are not trained again
-//   node scripts/notebooks.mjs restamp NAME…          says that the outputs are still those of the cells: after names changed, not code
+//   node scripts/notebooks.mjs write NAME FILE        creates the notebook from such a page; unchanged cells keep their outputs
+//   node scripts/notebooks.mjs run NAME…              executes notebooks and stores their outputs (CIFAR10_FAST_SCALE: the scale)
+//   node scripts/notebooks.mjs run --reuse NAME…      the same, but takes over finished runs in place of training them again
+//   node scripts/notebooks.mjs restamp NAME…          marks the stored outputs as current, for edits that cannot change them
 //   node scripts/notebooks.mjs times                  executes all at smoke scale, writes the table of times in docs/notebooks.md
-//   node scripts/notebooks.mjs check                  exit code 1 if outputs are not those of the cells and experiments
+//   node scripts/notebooks.mjs check                  exit code 1 if outputs do not match the cells and experiments
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ async function run(name, isReusing) {
   }
 }
 
-/** The table of how long notebooks take: at smoke scale now, and when their outputs were made. */
+/** Writes the table of execution times: at smoke scale, measured now, and of the run that made the stored outputs. */
 async function writeTimes() {
   const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebook-'));
   const { hardwareLine, readHardware } = library();
@@ -98,18 +98,18 @@ async function writeTimes() {
   await writeSection('docs/notebooks.md', 'times', `${head}\n\n${columns}\n${rows.join('\n')}`);
 }
 
-/** Seconds of the runs that an execution has taken over, as its outputs tell them. */
+/** Training seconds of the runs that an execution took over, read from its outputs. */
 function takenOver(notebook) {
   const texts = codeCells(notebook).flatMap(({ outputs }) =>
     outputs.map(({ data }) => [data?.['text/html'] ?? ''].flat().join('')),
   );
-  const told = texts.flatMap((text) => [
+  const taken = texts.flatMap((text) => [
     ...text.matchAll(/finished before, started on [^<]*?, ([\d.]+) s of training/g),
   ]);
-  return told.reduce((sum, [, seconds]) => sum + Number(seconds), 0);
+  return taken.reduce((sum, [, seconds]) => sum + Number(seconds), 0);
 }
 
-/** Whether a notebook is written but was not executed yet: nothing that it shows can be wrong. */
+/** Whether a notebook has not been executed yet, so that it has no outputs that could be out of date. */
 function isEmpty(notebook) {
   return (
     notebook.metadata.cifar10_fast === undefined &&
@@ -117,7 +117,7 @@ function isEmpty(notebook) {
   );
 }
 
-/** What speaks against the outputs that a notebook holds. */
+/** Why the outputs of a notebook are out of date or incomplete; empty if they are neither. */
 function faults(name) {
   const notebook = read(name);
   const made = notebook.metadata.cifar10_fast;
@@ -142,7 +142,7 @@ function faults(name) {
   ];
 }
 
-/** Takes the outputs that a notebook holds for those of its present cells. */
+/** Marks the outputs of a notebook as those of its present cells. */
 function restamp(name) {
   const notebook = read(name);
   if (notebook.metadata.cifar10_fast === undefined) fail(`${name} holds no outputs.`);

@@ -1,4 +1,4 @@
-// What the scripts have in common: their options, and the comment at their head as their help.
+// Parses the options of the scripts, and prints the comment at the head of a script as its help.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,13 +15,13 @@ function headOf(file) {
 }
 
 /**
- * The options of a script, as `parseArgs` of Node reads them, and the other words that it was given. `--help` prints the comment
- * at the head of the script and ends with exit code 0; what the script does not know ends it with 2.
+ * Parses the command line of a script with Node's `parseArgs`, and returns its options and positional arguments (`words`).
+ * `--help` prints the comment at the head of the script and exits with 0; an unknown option exits with 2.
  *
  * @param url `import.meta.url` of the script
  * @param options as `parseArgs` takes them
- * @param mostWords how many words it takes besides; default: none
- * @param read makes of the options and words what is returned; an error of it is printed, and ends the script with 2
+ * @param mostWords the maximum number of positional arguments; default: 0
+ * @param read converts the options and words into the returned value; if it throws, the message is printed and the exit code is 2
  */
 export function optionsOf(url, options = {}, { mostWords = 0, read = (given) => given } = {}) {
   const file = fileURLToPath(url);

@@ -1,5 +1,5 @@
-// npm run pack:gpu: everything that bench:gpu, `train` and `sweep` need on a machine with a GPU and without a network, in
-// parts that are small enough to travel one by one. docs/gpu.md says how they get there and what is done with them.
+// npm run pack:gpu: packs everything that bench:gpu, `train` and `sweep` need on a machine with a GPU and without a network,
+// into parts that can be transferred one by one. docs/gpu.md explains how to transfer and join them.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -31,7 +31,7 @@ const usage = `usage: npm run pack:gpu -- [options]
   --help         this text
 `;
 
-/** Libraries that TensorFlow opens when it looks for GPUs (nvJitLink by way of others), and the compiler that XLA calls. */
+/** Libraries that TensorFlow loads to find GPUs (nvJitLink indirectly), and the compiler that XLA calls. */
 const nvidia =
   'cublas cuda_nvcc cuda_nvrtc cuda_runtime cudnn cufft cusolver cusparse nvjitlink'.split(' ');
 
@@ -92,12 +92,12 @@ if (!existsSync(join(batches, 'test_batch.bin'))) {
 
 const out = resolve(flags.out);
 mkdirSync(out, { recursive: true });
-// Beside the parts, so that large files need not be copied into it where the cache is on the same disk.
+// Beside the parts, so that large files are hard-linked rather than copied if the cache is on the same disk.
 const stage = mkdtempSync(join(out, '.stage-'));
 process.once('exit', () => rmSync(stage, { recursive: true, force: true }));
 process.once('SIGINT', () => process.exit(130));
 
-/** Puts a file, or all files of a folder, to be packed as `to`; links stay links only where they are made here. */
+/** Stages a file, or all files of a folder, to be packed as `to`: hard-linked if possible, else copied. */
 function put(from, to) {
   const target = join(stage, to);
   if (lstatSync(from).isDirectory()) {
@@ -109,7 +109,7 @@ function put(from, to) {
   try {
     linkSync(from, target);
   } catch {
-    copyFileSync(from, target); // Another file system.
+    copyFileSync(from, target); // On another file system.
   }
 }
 
@@ -119,7 +119,7 @@ function link(to, target) {
   symlinkSync(target, path);
 }
 
-/** The files that these commands and the benchmark load, by asking, with the manifests that lead to them. */
+/** The files that these commands and the benchmark load, found by loading them, and the package.json files above them. */
 function loadedFiles() {
   const script = `
     const { loadTensorflow } = require(${JSON.stringify(root)});
@@ -145,11 +145,11 @@ function loadedFiles() {
 }
 
 /**
- * Puts a copy of a library in whose fat binaries the machine code for other capabilities is zeros, which compress to
- * nothing; headers, lengths and PTX stay. The driver reads only the code for its own GPU.
+ * Stages a copy of a library whose fat binaries have the machine code for other compute capabilities zeroed, so that it
+ * compresses to almost nothing. Headers, lengths and PTX stay. The driver reads only the code for its own GPU.
  *
- * A fat binary is a header of 16 bytes, a magic number first, and entries: kind (2 is machine code) as 16 bits at 0, length of
- * the header at 4, of the code at 8 (64 bits), capability at 28.
+ * A fat binary is a header of 16 bytes, which starts with a magic number, and entries: kind (2 is machine code) as 16 bits at 0,
+ * length of the header at 4, of the code at 8 (64 bits), capability at 28.
  */
 function putBlanked(from, to, capability) {
   const bytes = readFileSync(from);
@@ -184,7 +184,7 @@ const graphviz = 'node_modules/@hpcc-js/wasm-graphviz';
 for (const name of ['dist', 'results', graphviz, 'native/graph.node', 'native/stderr.node']) {
   put(join(root, name), join(app, name));
 }
-// Not builds and figures of this machine.
+// Skips the builds and measurements of this machine.
 for (const name of readdirSync(join(root, 'bench'))) {
   if (name.startsWith('.') || name === 'measured') continue;
   put(join(root, 'bench', name), join(app, 'bench', name));
@@ -201,7 +201,7 @@ link(`${deps}/tensorrt`, '../../../../../nvidia/cusolver/lib');
 link(`${app}/node_modules/cifar10-fast`, '..');
 put(process.execPath, 'bin/node');
 put(batches, 'cache/cifar-10-batches-bin');
-// It is small, and the one of another major version has other structures.
+// Packed even with --no-nvidia: it is small, and its structures differ between major versions.
 put(join(site, 'nvidia/cuda_runtime'), 'runtime/cuda_runtime');
 
 for (const name of readdirSync(out)) {

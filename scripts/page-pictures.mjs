@@ -1,9 +1,9 @@
-// Pictures of every format that the page of `cifar10-fast page` takes, for its test.
+// Test pictures in every format that the page of `cifar10-fast page` accepts.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
-/** Smooth colours, edges and some grain, as a photo has them. */
+/** A picture with smooth colours, edges and some grain, like a photo. */
 function photo(width, height) {
   const data = Buffer.alloc(width * height * 3);
   let state = 1;
@@ -28,7 +28,7 @@ function photo(width, height) {
   return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
-/** A green square that fades out to the right. */
+/** A green rectangle that fades out to the right. */
 function transparent(width, height) {
   const data = Buffer.alloc(width * height * 4);
   for (let i = 0; i < width * height; i++) {
@@ -37,7 +37,7 @@ function transparent(width, height) {
   return sharp(data, { raw: { width, height, channels: 4 } });
 }
 
-/** Writes the pictures into a folder; returns what each is, and its path. */
+/** Writes the pictures into a folder; returns the name and path of each. */
 export async function writePictures(folder) {
   const made = [
     ['baseline.jpg', photo(640, 427).jpeg({ quality: 85 })],

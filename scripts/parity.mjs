@@ -1,10 +1,10 @@
-// Compares the library with the reference's numbers, tensor by tensor.
+// Compares the library with the reference implementation, tensor by tensor.
 //
 //   node scripts/parity.mjs            the fixtures of test/fixtures/reference, and one of our own
 //   node scripts/parity.mjs FOLDER     any other folder of fixtures in the same format
 //
-// One line for each fixture, with the tensor that is furthest off, relative to its largest element; then what failed.
-// The last line is `N passed, N failed`; the exit code is 1 if anything failed, 2 if there is no fixture.
+// Prints one line per fixture, with the tensor of the largest error relative to its largest element, then the failures. The
+// last line is `N passed, N failed`. The exit code is 1 if anything failed, 2 if there is no fixture.
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ import { optionsOf } from './options.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { words } = optionsOf(import.meta.url, {}, { mostWords: 1 });
 const [other] = words;
-// npm runs scripts in the package's folder; a path is meant from where npm was called.
+// npm runs scripts in the package's folder; paths are relative to the folder in which npm was called.
 const folder =
   other === undefined
     ? join(root, 'test/fixtures/reference')
@@ -29,7 +29,7 @@ if (!hasFixture) {
   process.exit(2);
 }
 
-/** Prints nothing until the end: the worst tensor of each fixture, then every failure. */
+/** Prints everything at the end: the worst tensor of each fixture, then every failure. */
 const reporter = {
   onTestRunEnd(modules, errors) {
     const files = new Map();
@@ -58,7 +58,7 @@ const reporter = {
     }
     for (const line of [...remarks, ...failures]) console.log(line);
     const total = (key) => [...files.values()].reduce((sum, row) => sum + row[key], 0);
-    // What failed outside a test counts too.
+    // A failure outside a test counts, too.
     const failed = Math.max(total('failed'), failures.size > 0 || total('passed') === 0 ? 1 : 0);
     console.log(`${total('passed')} passed, ${failed} failed`);
     process.exitCode = failed === 0 ? 0 : 1;

@@ -1,10 +1,10 @@
-// Installs Ray, which `cifar10-fast sweep --ray` and `npm run test:ray` need, in .venv-ray, apart from everything else.
+// Installs Ray, which `cifar10-fast sweep --ray` and `npm run test:ray` need, into .venv-ray, an environment of its own.
 //
-//   node scripts/ray-setup.mjs            what is set up already is left alone
+//   node scripts/ray-setup.mjs            installs it, unless it is up to date
 //   node scripts/ray-setup.mjs --clean    removes it
 //
-// Versions and hashes are those of setup/lock-ray.txt; docs/setup.md says how that file is made. A cluster's nodes must
-// have the same version of Ray and the same minor version of Python as its driver, so PYTHON may name which one to use.
+// Versions and hashes are pinned in setup/lock-ray.txt; docs/setup.md describes how to update that file. A cluster's nodes
+// must have the same version of Ray and the same minor version of Python as its driver; the variable PYTHON selects a Python.
 import { setUpVenv } from './venv.mjs';
 
 setUpVenv(import.meta.url, {

@@ -1,7 +1,7 @@
-"""Reads files of a run with the packages that others read them with, and prints what they say as JSON.
+"""Reads files of a run with third-party packages, and prints their contents as JSON.
 
     python read-formats.py events FOLDER      every scalar by tag: [[step, value, wall time], ...]
-    python read-formats.py checkpoint FILE    metadata, and of each tensor type, shape, SHA-256 and sum
+    python read-formats.py checkpoint FILE    metadata, and the type, shape, SHA-256 and sum of each tensor
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import sys
 def events(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    # TensorBoard keeps a sample of long series unless it is told to keep all.
+    # By default TensorBoard keeps only a sample of a long series; 0 keeps everything.
     accumulator = EventAccumulator(folder, size_guidance={"scalars": 0})
     accumulator.Reload()
     return {

@@ -1,12 +1,12 @@
-// Writes the generated parts of README.md and docs/: results from the runs in results/, speed from bench/results/.
+// Writes the generated sections of README.md and docs/: results from the runs in results/, speed from bench/results/.
 //
 //   node scripts/readme.mjs              writes the pages
 //   node scripts/readme.mjs --check      writes nothing; exit code 1 if a page differs from its sources
 //   node scripts/readme.mjs add FOLDER…  adds finished runs (folders that `train` made) to results/, then writes
 //
-// --root DIR means another checkout. results/README.md describes the files. Runs are one row of a table
-// if experiment, scale, precision, threads, hardware and TensorFlow agree. Of the benchmark, the newest sitting of each
-// machine is shown.
+// --root DIR selects another checkout. results/README.md describes the files. Runs share a row of a table if experiment,
+// scale, precision, threads, hardware and TensorFlow agree. Of the benchmarks, the tables show the newest session of each
+// machine.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +29,7 @@ import {
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** A page with new text in its sections, which stand between `<!-- NAME: … -->` and `<!-- /NAME -->`. */
+/** Replaces the sections of a page, each between `<!-- NAME: … -->` and `<!-- /NAME -->`. */
 function filled(page, before, sections) {
   return Object.entries(sections).reduce((text, [name, content]) => {
     const [begin, end] = [`<!-- ${name}: written by scripts/readme.mjs -->`, `<!-- /${name} -->`];

@@ -1,4 +1,4 @@
-// The files of results/: what each holds, reading them, and adding finished runs. results/README.md describes the fields.
+// Validates and reads the files of results/, and adds finished runs. results/README.md describes the fields.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -11,11 +11,11 @@ const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isPositive = (value) => Number.isFinite(value) && value > 0;
 const isPercent = (value) => isPositive(value) && value <= 100;
 
-/** From many operations to few. */
+/** From the most operations to the fewest. */
 export const scales = ['full', 'pocket', 'smoke'];
 
 /**
- * The fields of a result: a check, and what it expects.
+ * The fields of a result: a check, and a description of what it expects.
  *
  * @type {Record<string, readonly [(value: any) => boolean, string]>}
  */
@@ -60,7 +60,7 @@ const optionalFields = {
   ],
 };
 
-/** Prints a message and ends with exit code 1. */
+/** Prints a message and exits with 1. */
 export function fail(message) {
   console.error(`readme: ${message}`);
   process.exit(1);
@@ -73,7 +73,7 @@ export function compiled(path) {
   return createRequire(import.meta.url)(file);
 }
 
-/** Whether the times of a run count: the library's rule. */
+/** Whether the times of a run count, by the library's rule. */
 export const isTimed = (run) => compiled('runs/load.js').isTimed(run);
 
 function checked(result, file) {
@@ -97,7 +97,7 @@ function readJson(file) {
   }
 }
 
-/** All results of a checkout, in the order of their names. */
+/** All results of a checkout, sorted by file name. */
 export function readResults(root) {
   const folder = join(root, 'results');
   const names = existsSync(folder)
@@ -126,7 +126,7 @@ function curveOf(run) {
 const roundedLoad = (load) =>
   Object.fromEntries(Object.entries(load).map(([key, value]) => [key, round(value, 1)]));
 
-/** The result of a run's folder. */
+/** The result of a run, from its folder. */
 function resultOf(run) {
   const about = readJson(join(run, 'run.json'));
   if (about.result === undefined) fail(`${run} is not finished: its run.json has no result.`);
@@ -160,7 +160,7 @@ function resultOf(run) {
   );
 }
 
-/** Adds a run to the results of a checkout, under a name that says what it is. */
+/** Adds a run to the results of a checkout, named by its experiment, scale, precision, seed and date. */
 export function addResult(root, run) {
   const result = resultOf(run);
   const taken = readResults(root).some((other) => JSON.stringify(other) === JSON.stringify(result));

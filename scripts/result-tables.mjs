@@ -1,4 +1,4 @@
-// The generated parts of README.md and docs/: statistics of the files in results/ and bench/results/.
+// Generates the sections of README.md and docs/ from the files in results/ and bench/results/.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compiled, isTimed, scales } from './result-files.mjs';
@@ -7,14 +7,14 @@ const none = '_no committed runs yet_';
 
 const experiments = () => compiled('catalogue/catalogue.js').catalogue;
 
-/** What a run changes about its experiment, its time included: the library's words. */
+/** The changes of a run to its experiment, its time budget included, in the library's wording. */
 const changesIn = ({ overrides = [], budgetSec }) =>
   compiled('runs/run-changes.js').runChanges({
     overrides,
     ...(budgetSec === undefined ? {} : { budget: { seconds: budgetSec } }),
   });
 
-/** Runs that differ in nothing but seed, day and Node: in the order of the catalogue, the largest scale first. */
+/** Groups runs that differ only in seed, date and Node version. Order: the catalogue's, then the largest scale first. */
 export function groupsOf(runs) {
   const order = [...experiments().keys()];
   const found = new Map();
@@ -36,7 +36,7 @@ export function groupsOf(runs) {
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Mean and standard deviation of the sample, as in `81.92 ± 0.24`; one run has no spread. */
+/** Mean and sample standard deviation, as in `81.92 ± 0.24`; a single run has no spread. */
 function spread(values, decimals) {
   const centre = mean(values);
   if (values.length === 1) return centre.toFixed(decimals);
@@ -49,7 +49,7 @@ const byText = (a, b) => (a < b ? -1 : 1);
 const signed = (value) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
 const unique = (values) => [...new Set(values)];
 
-/** Seconds of training: of the runs that had their machine to themselves, a dash if there is none. */
+/** Training seconds of the runs that had their machine to themselves; a dash if there are none. */
 function secondsOf(group) {
   const timed = group.filter(isTimed);
   return timed.length === 0 ? '-' : spread(column(timed, 'trainSec'), 1);
@@ -66,11 +66,11 @@ function markdownTable(titles, rows) {
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** Runs that are alone in their group, below full scale and without a time: too little for a row each. */
+/** Whether a group is a single run below full scale and without a time, which does not deserve a row. */
 const isSingle = (group) =>
   group.length === 1 && group[0].scale !== 'full' && secondsOf(group) === '-';
 
-/** How many groups stand in no row, by scale, and the command that prints them. */
+/** The number of groups without a row, by scale, and the command that prints them. */
 function singlesOf(groups) {
   if (groups.length === 0) return [];
   const counts = unique(groups.map(([{ scale }]) => scale)).map((scale) => {
@@ -82,7 +82,7 @@ function singlesOf(groups) {
   ];
 }
 
-/** For each machine a table with a row for each group of runs, and how many single runs there are besides. */
+/** One table per machine, with a row for each group of runs, followed by the number of single runs. */
 export function resultsOf(grouped) {
   if (grouped.length === 0) return none;
   const machineOf = ([{ hardware, tensorflow }]) => `${hardware}; TensorFlow ${tensorflow}`;
@@ -112,7 +112,7 @@ export function resultsOf(grouped) {
   return parts.join('\n\n');
 }
 
-/** Experiments that differ by one of the study's steps: before and after. */
+/** Pairs of experiments that differ by one step of the study: before and after. */
 const steps = [
   ['post1-baseline', 'post2-batch-512'],
   ['post2-batch-512', 'post3-cutout'],
@@ -138,12 +138,12 @@ const steps = [
 ];
 
 /**
- * The steps at pocket scale beside what was published, and whether they point the same way. Welch's test decides whether a
- * change is more than the luck of seeds, as in `report --compare`: each side by the variance of its own runs.
+ * Compares the changes of accuracy at pocket scale with the published ones, and reports whether their directions agree. As in
+ * `report --compare`, Welch's test (unequal variances) decides whether a change exceeds the noise between seeds.
  */
 export function directionsOf(grouped) {
   const pockets = grouped.filter(([{ scale }]) => scale === 'pocket');
-  // One precision and number of threads for both sides of a step: those of most runs.
+  // Of several groups (other precisions, threads, machines) the one with the most runs.
   const runsOf = (name) =>
     pockets.filter(([{ record }]) => record === name).toSorted((a, b) => b.length - a.length)[0];
   const run = steps
@@ -175,7 +175,7 @@ export function directionsOf(grouped) {
   return `${markdownTable(titles.split(', '), rows)}\n\n${left}`;
 }
 
-/** Compares accuracies by the library's test; the seeds of the two sides never agree, so nothing is paired. */
+/** Compares accuracies by the library's test. The seeds of the two sides are made to differ, so that no runs are paired. */
 function welch(found, old) {
   const [a, b] = [found, old].map((group, side) =>
     group.map(({ accPercent }, index) => ({ seed: 2 * index + side, value: accPercent })),
@@ -189,7 +189,7 @@ function directionOf(published, difference, p) {
   return Math.sign(published) === Math.sign(difference) ? 'same' : 'other';
 }
 
-/** A file of bench/results/: a table of the newest sitting of each machine; `tableOf` gets its rows. */
+/** Tables of a file of bench/results/, one for the newest session of each machine; `tableOf` makes a table of its rows. */
 function sittingsOf(root, name, tableOf) {
   const file = join(root, 'bench/results', name);
   if (!existsSync(file)) return '_not measured yet_';
@@ -233,10 +233,10 @@ export function modelsOf(root) {
 /** A training step of ResNet-9 by this library, TF.js and PyTorch. */
 export const speedOf = (root) => stepsOf(root, 'step.tsv', 'captured');
 
-/** A training step of the network of `fastest` by this library, today and before it was made for this network, and by PyTorch. */
+/** A training step of the network of `fastest` by this build, by an earlier build of the library and by PyTorch. */
 export const fastestStepOf = (root) => stepsOf(root, 'speedrun.tsv', 'this build');
 
-/** Steps of a file of bench/results/; `own` is how it names this library's. */
+/** Training steps in a file of bench/results/; `own` is the name of this library's variant. */
 function stepsOf(root, file, own) {
   return sittingsOf(root, file, (sitting) => {
     const steps = sitting.filter((row) => row.batch !== '' && !row.what.includes('(screening)'));
@@ -285,28 +285,28 @@ export function gpuOf(root) {
   });
 }
 
-/** Full-scale runs of an experiment without changes, on any machine: accuracy does not depend on it, but for chance. */
+/** Full-scale runs of an unchanged experiment, on any machine: except for noise, accuracy does not depend on the machine. */
 function fullRuns(runs, name) {
   return runs.filter(
     (run) => run.record === name && run.scale === 'full' && changesIn(run).length === 0,
   );
 }
 
-/** Seconds of training on each machine that runs had to themselves, as in `207 s (AMD EPYC, 2 cores, …)`. */
+/** Training seconds on each machine, as in `207 s (AMD EPYC, 2 cores, …)`, of runs that had the machine to themselves. */
 function timesOf(runs) {
   return groupsOf(runs.filter(isTimed)).map((group) => {
     const [{ hardware, precision }] = group;
     return {
       count: group.length,
       seconds: spread(column(group, 'trainSec'), 0),
-      // The GPUs alone where there are any: they do the work.
+      // Names only the GPUs if there are any, since they do the work.
       hardware: /NVIDIA [^(]*/.exec(hardware)?.[0].trim() ?? hardware,
       precision,
     };
   });
 }
 
-/** As in `0.1845`, or from the least to the most where machines do not compute the same. */
+/** PFLOP of a run, as in `0.1845`; a range if the counts differ between machines. */
 function pflopOf(runs) {
   const counts = unique(column(runs, 'pflop').filter(Boolean)).toSorted((a, b) => a - b);
   return counts.length > 1 ? `${counts[0]} to ${counts.at(-1)}` : counts.join('');
@@ -314,7 +314,7 @@ function pflopOf(runs) {
 
 const counted = (count) => (count === 1 ? 'one run' : `${count} runs`);
 
-/** The result that stands first: accuracy of all full runs of `fastest`, and the times of those that were alone. */
+/** The headline: accuracy of all full-scale runs of `fastest`, and times of those that had their machine to themselves. */
 export function headlineOf(runs) {
   const all = fullRuns(runs, 'fastest');
   if (all.length === 0) return none;
@@ -325,7 +325,6 @@ export function headlineOf(runs) {
       `- **${seconds} s of training** on ${hardware}, in ${precision} (${counted(count)})`,
   );
   const timed = all.filter(isTimed).length;
-  // Seconds are of runs that no other program disturbed.
   const note =
     timed === all.length
       ? ''
@@ -336,10 +335,10 @@ export function headlineOf(runs) {
     : `${accuracy}${operations}${note}:\n\n${parts.join('\n')}`;
 }
 
-/** What is compared at full scale: the study's network, the records since, and ours. */
+/** Experiments compared at full scale: the study's network, the speed records since then, and ours. */
 const compared = ['demo', 'airbench94-muon', 'hiverge', 'fulcrum', 'fastest'];
 
-/** Full-scale runs beside what was published. */
+/** Full-scale runs beside the published results. */
 export function fullOf(runs) {
   const rows = compared.map((name) => {
     const { accPercent, timeSec, hardware } = experiments().get(name).published ?? {};
@@ -358,7 +357,7 @@ export function fullOf(runs) {
   return markdownTable(['experiment', 'published', 'here', 'runs here', 'training here'], rows);
 }
 
-/** How sure the accuracy of `fastest` is: mean, spread, interval, and runs at 94 %. */
+/** Statistics of the accuracy of `fastest`: mean, standard deviation, confidence interval, and runs at 94 %. */
 export function sampleOf(runs) {
   const all = fullRuns(runs, 'fastest');
   if (all.length === 0) return none;

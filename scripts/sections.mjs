@@ -1,4 +1,4 @@
-// Parts of pages that scripts write, between `<!-- NAME: … -->` and `<!-- /NAME -->`.
+// Writes generated sections of pages, between `<!-- NAME: … -->` and `<!-- /NAME -->`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { format, resolveConfig } from 'prettier';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Puts text into the section of a page, which is named from the root of the project: `docs/kernel.md`. */
+/** Replaces a section of a page. The path is relative to the root of the project, as in `docs/kernel.md`. */
 export async function writeSection(page, name, text) {
   const path = join(root, page);
   const before = readFileSync(path, 'utf8');

@@ -1,8 +1,8 @@
-// What a script of checks counts and prints: a line for each, and at the end `N passed, N failed`.
+// Counts and prints the checks of a script: one line per check, and at the end `N passed, N failed`.
 let passed = 0;
 let failed = 0;
 
-/** A check that passes unless something is wrong. */
+/** A check that passes if `faults` is empty. */
 export function check(what, faults) {
   if (faults.length === 0) passed += 1;
   else failed += 1;
@@ -10,7 +10,7 @@ export function check(what, faults) {
   for (const fault of faults) console.log(`       ${fault}`);
 }
 
-/** A check that passes unless `test` throws; what it returns is noted. */
+/** A check that passes unless `test` throws; its return value is printed as a note. */
 export async function attempt(what, test) {
   try {
     const note = await test();
@@ -28,7 +28,7 @@ export function expectSame(found, expected, what) {
   if (a !== b) throw new Error(`${what}: found ${a}, expected ${b}`);
 }
 
-/** Prints the sums; the exit code is 1 if a check failed, or none was made. */
+/** Prints the totals; the exit code is 1 if a check failed or none was made. */
 export function endTally() {
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

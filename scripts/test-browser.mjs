@@ -1,10 +1,10 @@
-// Opens the notebooks in real JupyterLab in Chromium, looks at what they keep, runs them, presses stop.
+// Opens the notebooks in JupyterLab in Chromium, checks their stored outputs, runs them, and presses the stop button.
 //
-//   node scripts/test-browser.mjs [--kept] [--notebook7] [--pictures] [NAME…]     demo and experiments unless others are named
+//   node scripts/test-browser.mjs [--kept] [--notebook7] [--pictures] [NAME…]     default: demo and experiments
 //
-// --kept looks at what they keep and runs nothing. --notebook7 opens them in Jupyter Notebook 7 instead. --pictures also takes a
-// picture of each notebook as it is kept, a small one, and of the demo a dark one, too, into docs/pictures/notebooks/; these are
-// of JupyterLab. Without Chromium on PATH it reports that and tests nothing.
+// --kept checks the stored outputs and runs nothing. --notebook7 uses Jupyter Notebook 7 in place of JupyterLab. --pictures also
+// takes small pictures of the notebooks with their stored outputs, of the demo also in the dark theme, into
+// docs/pictures/notebooks/ (JupyterLab only). Without Chromium on PATH it reports that and tests nothing.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -34,13 +34,13 @@ const program = isNotebook7 ? 'notebook' : 'lab';
 const chosen =
   asked.length > 0 ? asked : names().filter((name) => ['demo', 'experiments'].includes(name));
 
-// Below the checkout, so that cells find the library; runs/ is no part of the repository.
+// Inside the checkout, so that cells find the library; Git ignores runs/.
 mkdirSync(join(root, 'runs'), { recursive: true });
 const scratch = mkdtempSync(join(root, 'runs/browser-'));
 
 const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
 
-/** A copy of a notebook in JupyterLab: never trusted before, as after a clone. */
+/** Opens a copy of a notebook. Jupyter does not trust it yet, as after a clone. */
 async function openNotebook(jupyter, name, theme) {
   copyFileSync(fileOf(name), join(scratch, `${name}.ipynb`));
   const context = await browser.newContext({
@@ -57,7 +57,7 @@ async function openNotebook(jupyter, name, theme) {
   await page.locator('.jp-Notebook .jp-CodeCell').first().waitFor({ timeout: 60_000 });
   await jupyter.kernelIsReady();
   if (!isNotebook7) {
-    // A narrow window, without the list of files.
+    // Enters command mode and hides the file browser, since the window is narrow.
     await page.keyboard.press('Escape');
     await page.keyboard.press('Control+b');
   }
@@ -65,7 +65,7 @@ async function openNotebook(jupyter, name, theme) {
   return { page, outside, close: () => context.close() };
 }
 
-/** For each code cell: its number, and what each output shows. */
+/** The prompt of each code cell, and what each of its outputs shows. */
 const cellsOf = (page) =>
   page.evaluate(() =>
     [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].map((cell) => ({
@@ -97,7 +97,7 @@ const cellsOf = (page) =>
     })),
   );
 
-/** What a stored output should be seen as; a page that is not trusted leaves nothing of a drawing but its picture. */
+/** The kind as which a stored output should be shown. In an untrusted notebook a drawing is only a picture. */
 const storedKind = ({ data = {} }, isTrusted = true) => {
   const html = [data['text/html'] ?? ''].flat().join('');
   if (html.includes('data-drawing')) return isTrusted ? 'drawing' : 'picture';
@@ -122,7 +122,7 @@ async function until(page, what, timeoutSec, holds) {
 
 const kindsOf = (cells) => cells.map(({ outputs }) => outputs.map(({ kind }) => kind));
 
-/** The cells as soon as `what` they show is as expected, which takes Jupyter a while; or as they are after two minutes. */
+/** Polls the cells until `what(cells)` equals `expected`, and returns them; after two minutes returns them as they are. */
 async function settled(page, expected, what) {
   for (let tries = 0; ; tries++) {
     const cells = await cellsOf(page);
@@ -131,7 +131,7 @@ async function settled(page, expected, what) {
   }
 }
 
-/** What a notebook keeps, as a reader sees it who has just cloned the repository. */
+/** Checks the stored outputs of a notebook, as they appear right after a clone of the repository. */
 async function lookAtKept(name) {
   const stored = codeCells(read(name));
   for (const theme of ['Light', 'Dark']) {
@@ -169,7 +169,7 @@ async function lookAtKept(name) {
   }
 }
 
-/** A notebook executed from top to bottom in the browser. */
+/** Executes a notebook from top to bottom in the browser. */
 async function runToTheEnd(name) {
   const stored = codeCells(read(name));
   const jupyter = await startJupyter(scratch, { program, theme: 'Light', scale: 'smoke' });
@@ -177,7 +177,7 @@ async function runToTheEnd(name) {
   try {
     await attempt(`${name}, run at smoke scale: every cell ends, without an error`, async () => {
       await runAll(page);
-      // A star is a cell that waits or runs; what is left without a number was called off.
+      // A star marks a cell that waits or runs. A cell that ends without a number was cancelled.
       await sleep(2000);
       await until(page, 'no cell waits', 900, (cells) =>
         cells.every(({ prompt }) => !prompt.includes('*')),
@@ -243,11 +243,11 @@ async function runToTheEnd(name) {
   }
 }
 
-/** Opens a closed block of a drawing by a click, if there is one, closes all again, zooms in and back. */
+/** Opens a collapsed block of a drawing by a click, if there is one, collapses all again, zooms in and back. */
 async function openAndClose(drawing) {
   const boxes = () => drawing.locator('.node').count();
   const before = await boxes();
-  // Where it is, and its scale, which is not written down before it was changed.
+  // Translation and scale. The attribute has no scale until the first zoom.
   const transform = async () => {
     const text = await drawing.locator('svg > g').getAttribute('transform');
     const [x, y, scale = 1] = text.match(/-?[\d.]+/g).map((number) => Number(number).toFixed(2));
@@ -275,7 +275,7 @@ async function openAndClose(drawing) {
   expectSame(await transform(), whole, 'the whole drawing');
 }
 
-/** Adds a cell at the end, runs it, and returns it. */
+/** Appends a cell, runs it, and returns it. */
 async function addCell(page, code) {
   await page.keyboard.press('Escape');
   await page.locator('.jp-Notebook .jp-Cell').last().locator('.jp-InputPrompt').click();
@@ -287,7 +287,7 @@ async function addCell(page, code) {
   return cell;
 }
 
-/** The cell that trains, watched and stopped. */
+/** Watches and stops the cell that trains. */
 async function stopTraining(name, id) {
   const index = codeCells(read(name)).findIndex((cell) => cell.id === id);
   const jupyter = await startJupyter(scratch, { program, theme: 'Light', scale: 'pocket' });
@@ -319,7 +319,7 @@ async function stopTraining(name, id) {
         const falls = [];
         let before = box.getBoundingClientRect().height;
         const end = performance.now() + 6000;
-        // What is painted: once a frame.
+        // Samples the height once per painted frame.
         while (performance.now() < end) {
           await new Promise((resolve) => requestAnimationFrame(resolve));
           const { height } = box.getBoundingClientRect();

@@ -1,6 +1,6 @@
-// npm run test:cuda: what can be known of the GPU path without a GPU. TensorFlow's CUDA build is installed into a copy of the
-// checkout, loaded and trained with; the graphs of the GPU's policy run on the processor and agree; several steps a call give
-// the bits of single ones. Fetches 2.95 GB into the cache once. Ends with a line `N passed, N failed`.
+// npm run test:cuda: tests the GPU path without a GPU. Installs TensorFlow's CUDA build into a copy of the checkout, loads it and
+// trains with it. Then runs the tests of the GPU's policy on the CPU: half precision, XLA, and several steps per call, which must
+// be bit-identical to single steps. Downloads 2.95 GB into the cache once. The last line is `N passed, N failed`.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ function run(command, args, env = {}) {
   return { isGood: status === 0, status, stdout, stderr, said: `${stdout}\n${stderr}` };
 }
 
-/** A JSON line that a script of Node prints last. */
+/** Runs a script in Node and parses its last line as JSON. */
 function evaluate(script) {
   const found = run(process.execPath, ['-e', `(async () => {${script}})()`]);
   try {
@@ -45,7 +45,7 @@ function evaluate(script) {
   }
 }
 
-// What git has, and nothing that a set-up has made: the copy is a fresh clone.
+// Copies only tracked files, so that the copy is like a fresh clone.
 const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' });
 for (const name of files
   .split('\0')
@@ -86,7 +86,7 @@ if (setUp.isGood) {
   const last = train.stdout.trim().split('\n').at(-1);
   check('it trains', train.isGood && JSON.parse(last).accPercent > 0, train.said);
 
-  // The suites of the policy: half precision, several steps a call, a step and a loop as one program of XLA.
+  // Half precision, several steps per call, and a step or a loop compiled to a single XLA program.
   const vitest = join(copy, 'node_modules/vitest/vitest.mjs');
   const report = join(copy, 'report.json');
   const suites =

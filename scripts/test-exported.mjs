@@ -1,9 +1,9 @@
 // Executes notebooks at smoke scale, exports them as HTML with nbconvert, and opens the pages in Chromium without a network:
-// every figure of plotly.js and every drawing must come to life, from what is in the page.
+// every plotly.js figure and every drawing must become interactive without loading anything from outside the page.
 //
-//   node scripts/test-exported.mjs [--pictures DIR] [NAME…]     hyperparameters unless others are named
+//   node scripts/test-exported.mjs [--pictures DIR] [NAME…]     default: hyperparameters
 //
-// --pictures writes a picture of each figure of plotly.js into DIR. Without Chromium on PATH it reports that and tests nothing.
+// --pictures writes a picture of each plotly.js figure into DIR. Without Chromium on PATH it reports that and tests nothing.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,13 +21,13 @@ const { pictures: folder, words } = optionsOf(
 );
 const names = words.length > 0 ? words : ['hyperparameters'];
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-exported-'));
-/** The notebook, executed and with its scripts, as a page. */
+/** Executes a notebook and exports it as a page, scripts included. */
 async function exported(name) {
   const environment = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: join(scratch, name) };
   const target = join(scratch, `${name}.ipynb`);
   const { error } = await execute(name, target, environment);
   check(`${name}: every cell runs`, error === undefined ? [] : [error]);
-  // Wall times of the cells are numbers, which nbconvert takes for a fault.
+  // nbconvert rejects the wall times of the cells, because they are numbers.
   const notebook = JSON.parse(readFileSync(target, 'utf8'));
   for (const { metadata } of notebook.cells) delete metadata.execution;
   write(target, notebook);
@@ -36,7 +36,7 @@ async function exported(name) {
   return join(scratch, `${name}.html`);
 }
 
-/** Scrolls to every figure and waits until it is drawn; returns what stayed a picture. */
+/** Scrolls to every figure and waits until it is drawn; returns a fault for each that is not. */
 async function still(page, selector, drawn, picture) {
   const faults = [];
   for (const [index, figure] of (await page.locator(selector).all()).entries()) {
@@ -69,7 +69,7 @@ async function look(browser, name, file) {
   check(`${name}: ${count} figures of plotly.js are drawn`, plots);
   const drawings = await still(page, '[data-drawing]', 'svg');
   check(`${name}: drawings are drawn`, drawings);
-  // Without a network nbconvert's own scripts are missing, which is not of interest here.
+  // Without a network, nbconvert's own scripts fail to load; those errors do not count.
   const own = errors.filter((error) => /plotly|cifar10/i.test(error));
   check(`${name}: no error`, own);
   await page.close();

@@ -1,6 +1,6 @@
-// Reads what we write with the packages that others use, and compares it with what was written: TensorBoard's events with
-// `tensorboard`, checkpoints with `safetensors` and NumPy, exported networks with Python's own TensorFlow, logits and all.
-// In between, the run is stopped and resumed.
+// Reads our files with third-party packages and compares the contents with what was written: TensorBoard events with
+// `tensorboard`, checkpoints with `safetensors` and NumPy, exported networks with TensorFlow for Python and onnxruntime,
+// including their logits. The run that writes the files is stopped and resumed.
 //
 //   npm run test:formats
 //
@@ -39,7 +39,7 @@ process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
 let [passed, failed] = [0, 0];
 
-/** One test: it passes unless something is wrong. */
+/** A test that passes if `faults` is empty. */
 function check(what, faults) {
   if (faults.length === 0) passed += 1;
   else failed += 1;
@@ -47,7 +47,7 @@ function check(what, faults) {
   for (const fault of faults) console.log(`       ${fault}`);
 }
 
-/** What a package of Python reads in a file; `what` is a reader of read-formats.py. */
+/** Reads a file with a Python package; `what` is a reader of read-formats.py. */
 function read(what, path) {
   const { status, stdout, stderr } = spawnSync(
     python,
@@ -58,20 +58,20 @@ function read(what, path) {
   return JSON.parse(stdout);
 }
 
-/** A run of four epochs, stopped within the third and resumed; keeps every checkpoint. */
+/** Trains for four epochs, stopped in the third and resumed; keeps every checkpoint. */
 async function makeRun() {
   const data = await loadCifar10();
   const smoke = overridden(scaled(findExperiment('demo'), 'smoke'), 'run.epochs', 4);
-  const record = overridden(smoke, 'optim.ema', { momentum: 0.9, updateFreq: 3 });
+  const experiment = overridden(smoke, 'optim.ema', { momentum: 0.9, updateFreq: 3 });
   const controller = new AbortController();
   let now = 0;
-  await trainExperiment(record, {
+  await trainExperiment(experiment, {
     data,
     seed: 0,
     logDir: scratch,
     checkpoints: 'all',
     signal: controller.signal,
-    // It ticks when it is read, so that progress is reported after each batch.
+    // Advances with every reading, so that progress is reported after each batch.
     clock: () => ++now,
     onProgress: ({ epoch, done }) => {
       if (epoch === 3 && done >= 320) controller.abort();
@@ -86,7 +86,7 @@ async function makeRun() {
   return { folder, rows: rows.map((row) => JSON.parse(row)) };
 }
 
-/** TensorBoard keeps numbers as float32. */
+/** Compares events with log rows. TensorBoard stores numbers as float32. */
 function eventFaults(events, rows) {
   const wanted = {
     'loss/train': rows.map(({ train }) => train.loss),
@@ -138,7 +138,7 @@ function checkpointFaults({ metadata, tensors }, { snapshot, rows, config }) {
   }
   for (const [name, { sum, ...rest }] of Object.entries(wanted)) {
     const { sum: found, ...other } = tensors[name] ?? {};
-    // Sums of doubles in another order; the hash says that the bytes are the same.
+    // The order of summation differs, so sums may, too; the hash compares the bytes.
     const isSame = Math.abs(found - sum) <= 1e-6 * (1 + Math.abs(sum));
     if (!isSame || !isDeepStrictEqual(other, rest)) {
       faults.push(`${name} is ${JSON.stringify(tensors[name])}`);

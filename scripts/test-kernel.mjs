@@ -1,9 +1,9 @@
-// Tests the Jupyter kernel as its clients meet it, and writes the table of docs/kernel.md.
+// Tests the Jupyter kernel through its clients, and writes the conformance table of docs/kernel.md.
 //
 //   node scripts/test-kernel.mjs
 //
-// test/kernel holds the tests: our own, the public conformance suite against this kernel and against stock tslab, and
-// what nbclient, nbconvert, papermill, nbmake, nbval and the console make of it. The last line is `N passed, N failed`.
+// test/kernel holds the tests: our own, the public conformance suite against this kernel and against stock tslab, and tests
+// with nbclient, nbconvert, papermill, nbmake, nbval and the console. The last line is `N passed, N failed`.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,10 +1,10 @@
-// Kills training runs at random moments with SIGKILL, resumes each, and compares the result, bit for bit, with a
-// run that nobody killed: rows, network, optimiser, average; each epoch once in every log; nothing half-written left.
+// Kills training runs at random moments with SIGKILL, resumes each, and requires a result bit-identical to that of an
+// uninterrupted run: rows, network, optimiser and average, each epoch once in every log, no partly written file.
 //
 //   node scripts/test-kill.mjs                    20 kills at random moments, 4 while a checkpoint is being written
-//   node scripts/test-kill.mjs --kills 3 --seed 7 fewer; with a seed, the same moments again
+//   node scripts/test-kill.mjs --kills 3 --seed 7 fewer; the seed makes the moments reproducible
 //
-// Every third run is killed a second time, while it is resumed. The last line is `N passed, N failed`: a test a run.
+// Every third run is killed a second time, after it is resumed. The last line is `N passed, N failed`, one test per run.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
@@ -38,29 +38,29 @@ const epochs = 6;
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-kill-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
-// An average beside the network, so that every part of a training's state is there.
-const record = ['demo', '--scale', 'smoke', '--seed', '1', '--set', `run.epochs=${epochs}`];
+// With a moving average, so that the checkpoint has every part of the training state.
+const experiment = ['demo', '--scale', 'smoke', '--seed', '1', '--set', `run.epochs=${epochs}`];
 const average = ['--set', 'optim.ema={"momentum":0.9,"updateFreq":3}'];
-const begin = (logDir) => ['train', ...record, ...average, '--log-dir', logDir];
+const trainArgs = (logDir) => ['train', ...experiment, ...average, '--log-dir', logDir];
 
-/** A process of the command line; `end` is its exit code and what it said on standard error. */
+/** Starts the command line; `end` resolves with its exit code, signal and standard error. */
 function start(args) {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
+  let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
-    said += text;
+    stderr += text;
   });
-  const end = once(child, 'close').then(([code, signal]) => ({ code, signal, said }));
+  const end = once(child, 'close').then(([code, signal]) => ({ code, signal, stderr }));
   return { child, end };
 }
 
 async function runToEnd(args) {
-  const { code, said } = await start(args).end;
-  if (code !== 0) throw new Error(`"${args.join(' ')}" ended with code ${code}: ${said.trim()}`);
+  const { code, stderr } = await start(args).end;
+  if (code !== 0) throw new Error(`"${args.join(' ')}" ended with code ${code}: ${stderr.trim()}`);
 }
 
-/** Waits until a folder holds a run that can be resumed; false if the process ended before. */
-async function hasBegun(folder, { child }) {
+/** Waits until a folder holds a run that can be resumed; false if the process ends first. */
+async function hasStarted(folder, { child }) {
   while (!existsSync(join(folder, 'run.json'))) {
     if (child.exitCode !== null) return false;
     await sleep(5);
@@ -68,14 +68,14 @@ async function hasBegun(folder, { child }) {
   return true;
 }
 
-/** Kills a process `afterMs` after a run began or went on; false where it ended before. */
+/** Kills a process after `afterMs`; false if it ends first. */
 async function killAfter({ child, end }, afterMs) {
   await Promise.race([end, sleep(afterMs, undefined, { ref: false })]);
   child.kill('SIGKILL');
   return (await end).signal === 'SIGKILL';
 }
 
-/** Kills a process as soon as the draft of its `count`th checkpoint is seen. */
+/** Kills a process as soon as the temporary file of its `count`th checkpoint appears; false if it ends first. */
 async function killInWrite({ child, end }, folder, count) {
   const seen = new Set();
   const watcher = watch(folder, (_, name) => {
@@ -94,7 +94,7 @@ const rowsOf = (folder) =>
     ? readFileSync(join(folder, 'log.jsonl'), 'utf8').trimEnd().split('\n').map(JSON.parse)
     : [];
 
-/** Everything that a run must come to: its rows without times, and all that it learnt. */
+/** Everything that must be bit-identical: the rows without times, and the training state. */
 function bitsOf(folder) {
   const { snapshot, rows } = readCheckpoint(join(folder, `checkpoint-${epochs}.safetensors`));
   const figures = rows.map(({ epoch, lr, train, valid }) => {
@@ -103,7 +103,7 @@ function bitsOf(folder) {
   return { figures, learnt: snapshot.learnt };
 }
 
-/** What is wrong with a run that was killed and resumed. */
+/** The faults of a run that was killed and resumed. */
 function faultsOf(folder, wanted) {
   const faults = [];
   const [bits, rows] = [bitsOf(folder), rowsOf(folder)];
@@ -131,18 +131,18 @@ function faultsOf(folder, wanted) {
 
 console.log(`moments are drawn from seed ${seed}`);
 const reference = join(scratch, 'reference', 'demo-smoke-1');
-const whole = start(begin(dirname(reference)));
-if (!(await hasBegun(reference, whole))) {
-  console.error(`test-kill: no run begins: ${(await whole.end).said}`);
+const whole = start(trainArgs(dirname(reference)));
+if (!(await hasStarted(reference, whole))) {
+  console.error(`test-kill: no run begins: ${(await whole.end).stderr}`);
   process.exit(1);
 }
-const begun = performance.now();
-const { code, said } = await whole.end;
+const startMs = performance.now();
+const { code, stderr } = await whole.end;
 if (code !== 0) {
-  console.error(`test-kill: the run that nobody kills ends with code ${code}: ${said}`);
+  console.error(`test-kill: the run that nobody kills ends with code ${code}: ${stderr}`);
   process.exit(1);
 }
-const lengthMs = performance.now() - begun;
+const lengthMs = performance.now() - startMs;
 const wanted = bitsOf(reference);
 console.log(`a run of ${epochs} epochs takes ${(lengthMs / 1000).toFixed(1)} s after its start`);
 
@@ -151,35 +151,35 @@ for (let kill = 1; kill <= kills + writeKills; kill++) {
   const rng = createRng(seed, 'kill', kill);
   const inWrite = kill > kills;
   const folder = join(scratch, String(kill), 'demo-smoke-1');
-  const told = [];
+  const notes = [];
   let faults;
   try {
-    // A moment that turned out to lie after the end is drawn again.
+    // If the run ends before the moment drawn, another one is drawn.
     for (let isKilled = false; !isKilled;) {
       rmSync(dirname(folder), { recursive: true, force: true });
-      const run = start(begin(dirname(folder)));
-      if (!(await hasBegun(folder, run))) throw new Error((await run.end).said);
+      const run = start(trainArgs(dirname(folder)));
+      if (!(await hasStarted(folder, run))) throw new Error((await run.end).stderr);
       if (inWrite) {
         const count = 1 + rng.integer(epochs);
         isKilled = await killInWrite(run, folder, count);
-        told[0] = `in the writing of checkpoint ${count}`;
+        notes[0] = `in the writing of checkpoint ${count}`;
       } else {
         const afterMs = rng.uniform() * lengthMs;
         isKilled = await killAfter(run, afterMs);
-        told[0] = `after ${(afterMs / 1000).toFixed(3)} s`;
+        notes[0] = `after ${(afterMs / 1000).toFixed(3)} s`;
       }
     }
     const checkpoints = filesOf(folder, /^checkpoint-\d+\.safetensors$/);
     const drafts = filesOf(folder, /\.part$/);
-    told.push(`${rowsOf(folder).length} rows, ${checkpoints.length} checkpoints`);
-    if (drafts.length > 0) told.push(`a draft of ${drafts[0].replace(/\.\d+\.part$/, '')}`);
+    notes.push(`${rowsOf(folder).length} rows, ${checkpoints.length} checkpoints`);
+    if (drafts.length > 0) notes.push(`a draft of ${drafts[0].replace(/\.\d+\.part$/, '')}`);
     const resultOf = () => JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')).result;
     const wasOver = resultOf() !== undefined;
-    if (wasOver) told.push('when all was kept');
+    if (wasOver) notes.push('when all was kept');
     if (kill % 3 === 0 && !wasOver) {
       const afterMs = rng.uniform() * lengthMs;
       const isKilled = await killAfter(start(['train', '--resume', folder]), afterMs);
-      told.push(
+      notes.push(
         `${isKilled ? 'killed again' : 'ended'} within ${(afterMs / 1000).toFixed(3)} s of going on`,
       );
     }
@@ -193,7 +193,7 @@ for (let kill = 1; kill <= kills + writeKills; kill++) {
   if (faults.length === 0) passed += 1;
   else failed += 1;
   console.log(
-    `${String(kill).padStart(3)} killed ${told.join(', ')}: ${faults.join('; ') || 'same bits'}`,
+    `${String(kill).padStart(3)} killed ${notes.join(', ')}: ${faults.join('; ') || 'same bits'}`,
   );
   rmSync(dirname(folder), { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
-// Executes every notebook from top to bottom at smoke scale, and compares what its cells show with what the notebook keeps:
-// kinds of outputs, their mime types, whether pictures show anything. Two notebooks run at a time, each with one thread.
+// Executes every notebook from top to bottom at smoke scale, and compares its outputs with the stored ones: kinds, MIME types,
+// and whether pictures are blank. Two notebooks run at a time, each with one thread.
 //
-//   node scripts/test-notebooks.mjs [NAME…]     in the kernel of .venv; stock:NAME: in tslab as its package brings it
+//   node scripts/test-notebooks.mjs [NAME…]     in the kernel of .venv; stock:NAME runs it in stock tslab
 //
 // Default: every notebook, and stock:demo.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,15 +15,15 @@ import { check, endTally } from './tally.mjs';
 const { words } = optionsOf(import.meta.url, {}, { mostWords: Infinity });
 const { PNG } = createRequire(import.meta.url)('pngjs');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebooks-'));
-/** The kind of an output: its mime types, or the name of its stream. */
+/** The kind of an output: its MIME types, or the name of its stream. */
 const kindOf = ({ output_type: type, data, name }) =>
   data === undefined ? (name ?? type) : Object.keys(data).toSorted().join(' + ');
 
-/** Streams come in pieces, or in one: next to each other they count once. */
+/** The kinds of a cell's outputs. Adjacent pieces of a stream count once, as their number varies. */
 const kindsOf = ({ outputs }) =>
   outputs.map(kindOf).filter((kind, index, all) => kind !== all[index - 1] || kind.includes('/'));
 
-/** What is wrong with an output that has the right kind. */
+/** Faults in the contents of outputs: no text, or a blank picture. */
 function emptiness({ id, outputs }) {
   return outputs.flatMap(({ data = {} }) => {
     const text = [data['text/plain'] ?? 'nothing'].flat().join('');
@@ -38,7 +38,7 @@ function emptiness({ id, outputs }) {
   });
 }
 
-/** Installs tslab's own kernel, without ours, in a folder that `JUPYTER_PATH` names. */
+/** Installs stock tslab's kernel, without ours, into a folder for `JUPYTER_PATH`. */
 function installStock() {
   const spec = join(scratch, 'jupyter/kernels/stock-tslab');
   mkdirSync(spec, { recursive: true });
@@ -50,12 +50,12 @@ function installStock() {
   );
 }
 
-/** Cells that show something by their source, and have no output. */
+/** Whether the source of a cell calls for an output and the cell has none. */
 const isSilent = ({ source, outputs }) =>
   /\b(show|trainLive|trialsLive|followLive)\(/.test([source].flat().join('')) &&
   outputs.length === 0;
 
-/** Executes a notebook, then reports all that was checked. */
+/** Executes a notebook and checks its outputs. */
 async function testNotebook(job) {
   const name = job.replace('stock:', '');
   const kernel = job === name ? 'tslab' : 'stock-tslab';
@@ -78,7 +78,7 @@ async function testNotebook(job) {
   } else {
     const shown = (cell) => {
       const kinds = kindsOf(cell);
-      // A chart for each precision that the machine has algorithms for, say: next to each other they count once.
+      // The number of such outputs depends on the machine (a chart per precision, say), so adjacent ones count once.
       const isVarying = cell.metadata.tags?.includes('varies') === true;
       return (isVarying ? kinds.filter((kind, index) => kind !== kinds[index - 1]) : kinds).join(
         '; ',
@@ -94,7 +94,7 @@ async function testNotebook(job) {
   check('no picture is empty, none without words', cells.flatMap(emptiness));
 }
 
-// The longest first, so that no kernel has nothing to do at the end.
+// The longest first, so that neither worker is idle at the end.
 const long = ['experiments', 'engine', 'batch_norm', 'bag_of_tricks'];
 const others = names().filter((name) => !long.includes(name));
 const jobs = words.length > 0 ? words : [...long, ...others, 'stock:demo'];

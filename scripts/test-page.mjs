@@ -1,5 +1,5 @@
 // Opens pages of `cifar10-fast page` in Chromium: from a file and from a server, with pictures of every format, the camera,
-// both backends, and on the screen of a phone. Scores are compared with those of `predict`.
+// both backends, and on the screen of a phone. Compares the scores with those of `predict`.
 //
 //   node scripts/test-page.mjs [--pictures RUN]    also takes pictures of the page of a run, into docs/pictures/page/
 //
@@ -40,7 +40,7 @@ function cli(...args) {
   return stdout;
 }
 
-/** Trains an experiment for some steps, and writes its page. */
+/** Trains an experiment at smoke scale and writes its page. */
 function makePage(name, ...settings) {
   const log = cli('train', name, '--scale', 'smoke', '--log-dir', 'runs', '--json', ...settings);
   const { folder: run } = JSON.parse(log.trim().split('\n').at(-1));
@@ -61,7 +61,7 @@ const cropOf = (page) =>
     return [...canvas.getContext('2d').getImageData(0, 0, 32, 32).data].filter((_, i) => i % 4 < 3);
   });
 
-/** The largest difference of the scores in the page from those that `predict` gives. */
+/** The largest difference between the scores on the page and those of `predict`. */
 function differenceOf(found, probabilities) {
   expectSame(
     found.map(([name]) => name),
@@ -104,14 +104,14 @@ async function testPictures(browser, subject, pictures, address) {
       const scores = await scoresOf(page);
       const difference = differenceOf(scores, expected[i].probabilities);
       const sum = scores.reduce((total, [, share]) => total + share, 0);
-      // A canvas keeps too little of partly transparent pixels to round them as libvips does.
+      // A canvas loses precision in partly transparent pixels, so they round differently from libvips.
       const bar = name === 'transparent.png' ? 5e-3 : 1e-3;
       if (!(difference <= bar && Math.abs(sum - 1) < 1e-3))
         throw new Error(`scores differ by ${difference.toFixed(6)}, they add up to ${sum}`);
       const decoded = resizeByArea(await readPictureFile(path));
       const steps = (await cropOf(page)).map((value, at) => Math.abs(value - decoded[at]));
       const [most, count] = [Math.max(...steps), steps.filter((step) => step > 0).length];
-      // Decoders round differently: half a step before the mean over an area.
+      // Decoders round differently, by half a step before the mean over an area.
       if (most > 1) throw new Error(`${count} of 3072 bytes differ, by up to ${most}`);
       return `they differ by ${difference.toExponential(1)}, and ${count} of 3072 bytes by 1`;
     });
@@ -226,7 +226,7 @@ async function testUse(browser, subject) {
   await close();
 }
 
-/** Scores that are not those of the network are noticed. */
+/** The page detects a backend that computes wrong scores. */
 async function testWrongScores(browser, subject) {
   await attempt('a backend whose scores are wrong is not used', async () => {
     const html = readFileSync(subject.file, 'utf8').replace(/"first":\[[^,]+/, '"first":[2');
@@ -238,7 +238,7 @@ async function testWrongScores(browser, subject) {
   });
 }
 
-/** No part is wider than a phone, and what is touched is large enough. */
+/** On a phone nothing is wider than the screen, and buttons are large enough to touch. */
 async function testPhone(browser, subject) {
   const { page, close } = await open(browser, pathToFileURL(subject.file).href, {
     viewport: { width: 360, height: 740 },
@@ -283,7 +283,7 @@ async function takePictures(browser) {
   }
 }
 
-/** A server of files that can do nothing else. */
+/** A minimal server of static files. */
 async function serve() {
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'text/html; charset=utf-8');
@@ -314,7 +314,7 @@ try {
   await testWrongScores(browser, demo);
   await testPhone(browser, demo);
   if (pictured !== undefined) await takePictures(browser);
-  // WebGPU on a processor: the same programs as on a graphics card.
+  // WebGPU on the CPU runs the same shaders as on a GPU.
   const gpu = await launch('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader');
   await testPictures(
     gpu,

@@ -2,8 +2,8 @@
 //
 //   npm run test:ray
 //
-// The cluster lives in a network namespace of its own where the system allows that (`unshare`), else on loopback addresses
-// of this machine. The last line is `N passed, N failed`; the exit code is 1 if anything failed.
+// If the system allows it (`unshare`), the cluster runs in a network namespace of its own, else on loopback addresses of this
+// machine. The last line is `N passed, N failed`; the exit code is 1 if anything failed.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -24,7 +24,7 @@ import { optionsOf } from './options.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, '.venv-ray/bin');
 const cli = join(root, 'dist/cli/main.js');
-// For this script itself: it starts again within its namespace.
+// Internal option: the script restarts itself inside the namespace.
 const { inside: isInside = false } = optionsOf(import.meta.url, { inside: { type: 'boolean' } });
 
 if (!existsSync(join(bin, 'ray'))) {
@@ -44,9 +44,9 @@ if (!isInside && spawnSync('unshare', ['-rn', 'ip', 'link', 'set', 'lo', 'up']).
   process.exit(status ?? 1);
 }
 
-// A short name: Ray makes sockets below it, whose paths may have 107 characters.
+// A short name: Ray creates sockets below it, whose paths are limited to 107 characters.
 const scratch = mkdtempSync(join(tmpdir(), 'cf10-'));
-/** Settings of Node and of TensorFlow's threads that the caller's environment must not decide. */
+/** The caller's environment without settings of Ray, of Node, and of the number of threads. */
 const clean = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) => !/^(RAY_|NODE_OPTIONS|.*NUM_THREADS|TF_NUM_)/.test(name),
@@ -55,7 +55,7 @@ const clean = Object.fromEntries(
 const rayEnv = { ...clean, RAY_USAGE_STATS_ENABLED: '0', RAY_DISABLE_IMPORT_WARNING: '1' };
 const started = [];
 
-/** A program that runs beside this one, in a process group of its own. */
+/** Starts a program in the background, in a process group of its own. */
 function begin(program, args, { env = {}, cwd = scratch } = {}) {
   const child = spawn(program, args, {
     cwd,
@@ -75,7 +75,7 @@ function killGroup({ child }, signal = 'SIGKILL') {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // It has ended already.
+    // The group has ended already.
   }
 }
 
@@ -102,7 +102,7 @@ function check(name, isTrue, found) {
   if (!isTrue && found !== undefined) console.log(`     found: ${JSON.stringify(found)}`);
 }
 
-/** Worker processes of this package that are running now, by their number. */
+/** The ids of the worker processes of this package that are running. */
 function workers() {
   return readdirSync('/proc').filter((pid) => {
     if (!/^\d+$/.test(pid)) return false;
@@ -135,7 +135,7 @@ const lines = (text) =>
     .filter(Boolean)
     .map((line) => JSON.parse(line));
 
-/** Everything that the same seed must give again, to the last bit. */
+/** Everything that must be bit-identical for the same seed. */
 function figures(logDir, seed) {
   return lines(readFileSync(join(logDir, `demo-smoke-${seed}`, 'log.jsonl'), 'utf8')).map(
     ({ epoch, lr, train, valid }) => [epoch, lr, train.loss, train.acc, valid.loss, valid.acc],
@@ -144,7 +144,7 @@ function figures(logDir, seed) {
 
 const runs = 6;
 
-/** The sweep that the one through Ray is compared with; returns its folder. */
+/** Runs the local sweep with which the one through Ray is compared; returns its folder. */
 async function sweepHere() {
   const local = join(scratch, 'local');
   console.log('local sweep, two workers');
@@ -154,7 +154,7 @@ async function sweepHere() {
   return local;
 }
 
-/** A head and two nodes. */
+/** Starts a head and two nodes. */
 async function startCluster() {
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
@@ -162,7 +162,7 @@ async function startCluster() {
     begin(
       join(bin, 'ray'),
       ['start', '--block', '--disable-usage-stats', '--node-ip-address', ip, ...args],
-      // What a cluster's own set-up may say: results must not hear of it.
+      // A cluster's own configuration may set these; they must not affect the results.
       { env: { TF_NUM_INTRAOP_THREADS: '2', OMP_NUM_THREADS: '3' } },
     );
   console.log(`cluster at ${address}`);
@@ -201,7 +201,7 @@ async function testKilledNode({ address, nodes }, local) {
     () => there.stdout.includes('\n') || there.child.exitCode !== null,
     180,
   );
-  // A worker that has just given its result still ends: one that has begun since then must be there, too.
+  // A worker that has reported its result may still be exiting, so wait for one that started after it.
   const before = new Set(workers());
   const areTwoAtWork = () => {
     const now = workers();
@@ -235,7 +235,7 @@ async function testKilledNode({ address, nodes }, local) {
   );
 }
 
-/** What a sweep that lost a node says and leaves. */
+/** Checks the output and the folders of a sweep that lost a node. */
 function checkOutcome(there, remote) {
   const code = there.child.exitCode;
   check('the sweep ends well although a node was killed', code === 0, there.stderr);
@@ -299,7 +299,7 @@ async function measureCost({ address, nodes }) {
   );
 }
 
-/** A node whose workers come from another folder. */
+/** Starts a node whose workers are loaded from another folder. */
 async function stubNode(address, home) {
   const where = ['--node-ip-address', '127.0.0.4', '--address', address, '--num-cpus', '1'];
   const one = begin(join(bin, 'ray'), ['start', '--block', '--disable-usage-stats', ...where], {

@@ -3,8 +3,8 @@
 //   npm run test:records            all of them
 //   npm run test:records -- WORD…   those whose name contains one of the words
 //
-// An experiment passes if every epoch has finite figures, or if it may diverge and its first epoch has them. The last line is
-// `N passed, N failed`; the exit code is 1 if anything failed, or if no name contains a word.
+// An experiment passes if losses and accuracies are finite in every epoch, or at least in the first if it may diverge. The last
+// line is `N passed, N failed`; the exit code is 1 if anything failed, or if no name contains a word.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,17 +16,17 @@ const { catalogue, loadCifar10, trainExperiment } = createRequire(import.meta.ur
   join(root, 'dist/index.js'),
 );
 
-const records = [...catalogue.values()].filter(
+const experiments = [...catalogue.values()].filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );
-const width = Math.max(...records.map(({ name }) => name.length), 0);
+const width = Math.max(...experiments.map(({ name }) => name.length), 0);
 const data = await loadCifar10();
 let failed = 0;
-for (const record of records) {
+for (const experiment of experiments) {
   const start = performance.now();
   let said;
   try {
-    const { rows, result } = await trainExperiment(record, { data, seed: 0, scale: 'smoke' });
+    const { rows, result } = await trainExperiment(experiment, { data, seed: 0, scale: 'smoke' });
     const figures = rows.flatMap(({ train, valid }) => [
       train.loss,
       train.acc,
@@ -45,7 +45,7 @@ for (const record of records) {
     said = `FAILED  ${error instanceof Error ? error.message : error}`;
   }
   const sec = ((performance.now() - start) / 1000).toFixed(1).padStart(5);
-  console.log(`${record.name.padEnd(width)} ${sec} s  ${said}`);
+  console.log(`${experiment.name.padEnd(width)} ${sec} s  ${said}`);
 }
-console.log(`${records.length - failed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && records.length > 0 ? 0 : 1;
+console.log(`${experiments.length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && experiments.length > 0 ? 0 : 1;

@@ -1,5 +1,5 @@
-// Opens report pages in Chromium, 1080 and 1920 pixels wide: nothing is cut, tables scroll within themselves, every group is drawn
-// or named, pointing at a run shows it. One page is of the stored results, one of made-up runs of two machines, with epochs.
+// Opens report pages in Chromium, 1080 and 1920 pixels wide: nothing is cut off, tables scroll within their boxes, and hovering
+// over a run shows its details. One page has the stored results, the other made-up runs of two machines, with epochs.
 //
 //   node scripts/test-report.mjs [--pictures DIR]
 //
@@ -16,7 +16,7 @@ import { check, endTally } from './tally.mjs';
 const { pictures: folder } = optionsOf(import.meta.url, { pictures: { type: 'string' } });
 const { findExperiment, findRuns, reportPage, reportRuns } = library();
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-report-'));
-/** A made-up run that gets better by epoch. */
+/** A made-up run whose accuracy rises from epoch to epoch. */
 function madeRun(name, seed, machine, factor, overrides = []) {
   const epochs = 24;
   const rows = Array.from({ length: epochs }, (_, index) => {
@@ -42,7 +42,7 @@ function madeRun(name, seed, machine, factor, overrides = []) {
     started: `2026-11-2${seed}T10:00:00.000Z`,
     machine,
     threads: 2,
-    // Times count.
+    // Makes its times count.
     alone: true,
     path: `runs/${name}-${seed}`,
     experiment: findExperiment(name),
@@ -66,7 +66,7 @@ const changed = madeRun('demo', 0, machines[0], 20, [
   'optim.weightDecay=0.001',
 ]);
 
-/** What stands out of the page or of its own box. */
+/** What overflows the page or its own box. */
 const cutOff = () => {
   const faults = [];
   const { clientWidth, scrollWidth } = document.documentElement;
@@ -108,10 +108,12 @@ async function look(browser, name, html, width) {
   check(`${name}, ${width} px: tables scroll`, wide);
   const point = plot.locator('.scatterlayer .point').first();
   await point.hover({ force: true });
-  const told = await plot.locator('.hoverlayer text').allTextContents();
+  const tooltip = await plot.locator('.hoverlayer text').allTextContents();
   check(
     `${name}, ${width} px: pointing at a run shows its seed, accuracy and seconds`,
-    /seed \d/.test(told.join()) && /%.* s/.test(told.join()) ? [] : [`it shows "${told.join()}"`],
+    /seed \d/.test(tooltip.join()) && /%.* s/.test(tooltip.join())
+      ? []
+      : [`it shows "${tooltip.join()}"`],
   );
   check(`${name}, ${width} px: no error`, errors);
   if (folder !== undefined) {

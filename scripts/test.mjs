@@ -1,6 +1,6 @@
-// Runs suites one after the other and adds up what passed and failed.
+// Runs test suites one after the other and adds up what passed and failed.
 //
-//   node scripts/test.mjs            everything that `npm test` promises
+//   node scripts/test.mjs            everything that `npm test` covers
 //   node scripts/test.mjs check      the suites named: all, source, check, parity, kernel, notebooks
 //
 // The last line is `N passed, N failed`; the exit code is 1 if anything failed, or if a suite ran no test.
@@ -17,7 +17,7 @@ const require = createRequire(import.meta.url);
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-test-'));
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
-/** The script that a package puts on the command line, to be run by this very node. */
+/** The executable script of a package, to be run by this Node. */
 function script(name, bin = name) {
   const manifest = require.resolve(`${name}/package.json`);
   const { bin: bins } = JSON.parse(readFileSync(manifest, 'utf8'));
@@ -28,7 +28,7 @@ function run(...args) {
   return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
-/** Checks that need one core each, at the same time; each counts as one test. [name, script and arguments] */
+/** Runs checks that need one core each in parallel. Each is [name, script, ...arguments] and counts as one test. */
 const together = (...checks) => ({
   name: checks.map(([name]) => name).join(', '),
   run: async () => {
@@ -52,10 +52,10 @@ const together = (...checks) => ({
   },
 });
 
-/** A check that either holds or does not: it counts as one test. */
+/** A single check, which counts as one test. */
 const one = (name, ...args) => together([name, ...args]);
 
-/** Test files under vitest, counted by its own report; a run without a report or a test is a failure. */
+/** Runs test files with vitest and counts by its report; a run without a report or a test is a failure. */
 const vitest = (name, ...args) => ({
   name,
   run: () => {
@@ -74,7 +74,7 @@ const vitest = (name, ...args) => ({
   },
 });
 
-/** A script that counts its tests itself, in its last line. */
+/** A script that prints its own counts in its last line. */
 const counting = (name, ...args) => ({
   name,
   run: () => {
@@ -103,8 +103,7 @@ const notebooks = [
 const projects = (...names) => vitest(names.join('-'), ...names.map((name) => `--project=${name}`));
 
 const suites = {
-  // The whole. One run of vitest shares its workers among all files. What needs tools in Python is left to
-  // `npm run test:kernel`.
+  // One run of vitest shares its workers among all files. Tests that need Python tools are left to `npm run test:kernel`.
   all: [source, projects('unit', 'alone', 'parity', 'kernel'), ...notebooks],
   source: [source],
   check: [source, projects('unit', 'alone')],

@@ -1,7 +1,7 @@
-// A plugin of typedoc: the API reference in chapters, one a room of src/, and pages under their own titles.
+// A typedoc plugin: groups the API reference into chapters, one per folder of src/, and titles documents by their headings.
 import { Comment, CommentTag, Converter } from 'typedoc';
 
-/** Rooms in reading order; `categoryOrder` in typedoc.json repeats the titles. A new room has to be named in both. */
+/** Folders of src/ in reading order. `categoryOrder` in typedoc.json repeats the titles; add a new folder to both. */
 const chapters = new Map([
   ['data', 'Data'],
   ['augment', 'Augmentation'],
@@ -24,7 +24,7 @@ const chapters = new Map([
   ['base', 'Base'],
 ]);
 
-/** What has no comment gets none here, as typedoc would then find that it has one. */
+/** Skips a reflection without a comment: creating one would hide from typedoc that it is undocumented. */
 function addChapter(reflection, chapter) {
   for (const { comment } of reflection.signatures ?? [reflection]) {
     comment?.blockTags.push(new CommentTag('@category', [{ kind: 'text', text: chapter }]));
@@ -33,14 +33,14 @@ function addChapter(reflection, chapter) {
 
 function chapterOf({ name, sources }, logger) {
   const file = sources?.[0]?.fullFileName.replaceAll('\\', '/') ?? '';
-  const room = /\/src\/([^/]+)\//.exec(file)?.[1];
-  if (!chapters.has(room)) {
-    logger.warn(`${name}: scripts/typedoc-rooms.mjs has no chapter for the room "${room}"`);
+  const folder = /\/src\/([^/]+)\//.exec(file)?.[1];
+  if (!chapters.has(folder)) {
+    logger.warn(`${name}: scripts/typedoc-rooms.mjs has no chapter for the room "${folder}"`);
   }
-  return chapters.get(room) ?? 'Other';
+  return chapters.get(folder) ?? 'Other';
 }
 
-/** A document is called what its first heading says, in place of its file's name. */
+/** Names a document by its first heading rather than by its file. */
 function retitle(document) {
   const title = /^# (.+)$/m.exec(document.content.map(({ text }) => text).join(''))?.[1];
   if (title !== undefined) document.name = title;

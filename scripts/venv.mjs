@@ -1,4 +1,4 @@
-// Python packages in a virtual environment of their own, apart from everything else: what the set-up scripts have in common.
+// Installs Python packages into a virtual environment of their own, for the set-up scripts.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,14 +11,14 @@ const run = (command, args, options = {}) =>
   spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
 
 /**
- * Sets up `.venv-NAME` with exactly what `setup/lock-NAME.txt` says, by version and hash; with `--clean` on the command line
- * removes it. One that is set up, by the same lock, is left alone. Ends the process where that fails.
+ * Installs the exact versions and hashes of `setup/lock-NAME.txt` into `.venv-NAME`, unless an earlier call installed the same
+ * lock file. With `--clean` on the command line, removes the environment. Exits with 1 on failure.
  *
- * @param url `import.meta.url` of the script, whose head is its help
- * @param name of the environment, its lock, and its npm script `NAME:setup`
- * @param title what is installed, for people
- * @param leastPython as in [3, 10]; PYTHON may name which one to use
- * @param probe a line of Python that imports it and prints its version
+ * @param url `import.meta.url` of the script, whose head comment is its help
+ * @param name of the environment, its lock file, and its npm script `NAME:setup`
+ * @param title a readable name of what is installed
+ * @param leastPython the minimum version, as in [3, 10]; the variable PYTHON selects a Python
+ * @param probe a line of Python that imports the packages and prints their versions
  */
 export function setUpVenv(url, { name, title, leastPython, probe }) {
   const venv = join(root, `.venv-${name}`);
@@ -63,7 +63,7 @@ export function setUpVenv(url, { name, title, leastPython, probe }) {
   console.log(`set up: ${title} ${version} in .venv-${name}`);
 }
 
-/** The Python that PYTHON names, else the first on the path that is new enough and can make virtual environments. */
+/** The Python that PYTHON names, else the first on the PATH; it must be new enough and able to create virtual environments. */
 function findPython(least, fail) {
   const probe = `import sys, venv, ensurepip; sys.exit(sys.version_info < (${least.join()}))`;
   const named = process.env.PYTHON;

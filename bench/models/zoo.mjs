@@ -1,5 +1,5 @@
 // The models that `npm run bench -- --models` trains, in tf.layers; bench/peers/models_torch.py has the same in PyTorch.
-// Importing this needs no TensorFlow: `make` is given TF.js.
+// Importing this module does not load TensorFlow; `make` takes TF.js as an argument.
 
 const convBlock = (tf, filters, options = {}) => [
   tf.layers.conv2d({ filters, kernelSize: 3, padding: 'same', useBias: false, ...options }),
@@ -7,7 +7,7 @@ const convBlock = (tf, filters, options = {}) => [
   tf.layers.reLU(),
 ];
 
-/** By name: how many examples make an epoch, what an example is, and how the model is made and compiled. */
+/** For each model: its data, the size of a batch and of an epoch, and how it is built and compiled. */
 export const zoo = {
   convnet: {
     kind: 'convnet',
@@ -120,7 +120,7 @@ export const zoo = {
   },
 };
 
-/** Inputs and one-hot targets of an epoch, random numbers. */
+/** Random inputs and one-hot targets of an epoch. */
 export function makeData(tf, { shape, words, classes }, examples) {
   const x =
     words === undefined

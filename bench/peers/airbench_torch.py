@@ -1,15 +1,15 @@
-"""airbench94 with Muon in PyTorch on a processor: what `node bench/airbench.mjs` compares with, and one whole run.
+"""airbench94 with Muon in PyTorch on a CPU: the peer of `node bench/airbench.mjs`, and a whole training run.
 
     python airbench_torch.py '{"mode": "autocast channels-last", "data": BATCHES, "stage": "frozen"}'
     python airbench_torch.py --whole BATCHES [--mode "autocast channels-last compiled"] [--seed 1]
 
-BATCHES is the folder of CIFAR-10's binary batches. The first form speaks as resnet9_torch.py does: a JSON line
-`{"ready": true, ...}`, then for each line `{"steps": n}` the seconds of as many training steps, augmentation included.
-`stage` is `learning` while the bias of the whitening learns (3 of 8 epochs) and `frozen` after it. The second form trains the
+BATCHES is the folder of CIFAR-10's binary batches. The first form uses the protocol of resnet9_torch.py: a JSON line
+`{"ready": true, ...}`, then for each line `{"steps": n}` the seconds of n training steps, augmentation included. `stage` is
+`learning` while the bias of the whitening layer is trained (3 of 8 epochs) and `frozen` after that. The second form trains the
 whole recipe and prints a JSON line with its seconds (training and evaluation, without loading and compiling) and its accuracy.
 
-The recipe in numbers is that of src/catalogue/speedrun.ts, the network that of src/models/airbench.ts. A mode is a number
-format (`fp32`, `autocast`, or `bf16`: weights and all, norms in fp32), then what is done beside: `channels-last`, `compiled`.
+The hyperparameters are those of src/catalogue/speedrun.ts, the network that of src/models/airbench.ts. A mode is a number
+format (`fp32`, `autocast`, or `bf16`: weights included, norms in fp32), then any of `channels-last`, `compiled`.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def whitening_filters(images):
 
 
 def orthogonal(x):
-    """Three Newton-Schulz iterations in bf16 on `[cout, cin kh kw]`, no taller than wide here."""
+    """Three Newton-Schulz iterations in bf16 on `[cout, cin kh kw]`, which here is never taller than wide."""
     x = x.bfloat16()
     x = x / (x.norm() + 1e-7)
     for _ in range(3):
@@ -82,7 +82,7 @@ def orthogonal(x):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum .6 in Nesterov's form; kernels are brought to norm sqrt(cout), then moved by an orthogonal matrix."""
+    """Nesterov momentum 0.6. A step scales each kernel to norm sqrt(cout), then moves it by an orthogonalised direction."""
 
     def __init__(self, kernels, lr, orthogonalise):
         super().__init__(kernels, {"lr": lr})
@@ -103,7 +103,7 @@ class Muon(torch.optim.Optimizer):
 
 
 class Recipe:
-    """A network in training; `step` counts from 0 over the run."""
+    """A network in training. `step` counts from 0 over the whole run."""
 
     def __init__(self, mode, folder, seed):
         number, *rest = mode.split(" ")
@@ -148,7 +148,7 @@ class Recipe:
         self.mirrored = torch.rand(len(self.train[0])) < 0.5
 
     def augmented(self, places, epoch):
-        """Crops from images with a reflected border of 2; each image is mirrored in every second epoch."""
+        """Crops from images with a reflected border of 2 pixels; mirrors each image in every second epoch."""
         padded = F.pad(self.train[0][places], (2, 2, 2, 2), "reflect")
         down, right = torch.randint(5, (2, len(places), 1))
         rows = (down + torch.arange(32))[:, None, :, None]
@@ -201,7 +201,7 @@ def read_split(folder, names):
 
 
 def stepper(config):
-    """Steps on batches in order, all of one stage of the run."""
+    """Steps on batches in order, all in one stage of the run."""
     recipe = Recipe(config["mode"], config["data"], 0)
     first = {"learning": 0, "frozen": whitening_steps}[config["stage"]]
     count = [0]

@@ -1,8 +1,8 @@
-"""The models of bench/models/zoo.mjs in PyTorch: what `npm run bench -- --models` compares with.
+"""The models of bench/models/zoo.mjs in PyTorch: the peer of `npm run bench -- --models`.
 
     python models_torch.py '{"model": "convnet", "precision": "bf16", "batch": 128, "batches": 6}'
 
-A step is an epoch on random numbers: examples are shuffled, loss and accuracy are read once at its end. Images are channels
+A step is an epoch on random data: examples are shuffled; loss and accuracy are read once, at its end. Images are channels
 last, and bf16 is torch.autocast with weights in fp32, as in our own training. The protocol is that of resnet9_torch.py.
 """
 

@@ -1,11 +1,11 @@
-"""ResNet-9's training in PyTorch on a GPU: what `npm run bench:gpu -- --part speed` compares with.
+"""ResNet-9's training in PyTorch on a GPU: the peer of `npm run bench:gpu -- --part speed`.
 
     python resnet9_gpu.py '{"mode": "fp16 compiled", "batch": 512, "steps": 97, "epochs": 5}'
 
-Prints one JSON line. Images are random numbers that lie on the device, in the order of a random permutation; nothing is
-cropped, mirrored or cut out, so that PyTorch has less to do than we have. Weights and images are in low precision and
-channels last, as in the study's own scripts (statistics of batch norm stay in fp32); no value is read before an epoch is
-over, and the device is waited for before the clock is read. `--device cpu` in the place of a GPU is for trying it out.
+Prints one JSON line. Images are random data on the device, shuffled in each epoch, without cropping, mirroring or cutout, so
+PyTorch does less work than we do. Weights and images are in low precision and channels last, as in the study's own scripts
+(batch norm stays in fp32). No value is read before the end of an epoch, and the clock is read after the device has finished.
+`"device": "cpu"` runs it without a GPU, for a trial.
 
 A mode is fp16 or bf16, then `eager`, `compiled` (torch.compile) or `graphs` (torch.compile in mode max-autotune, which
 replays CUDA graphs).

@@ -1,17 +1,17 @@
-"""ResNet-9's training step, or a matrix product, in PyTorch: what `npm run bench` compares with.
+"""ResNet-9's training step, or a matrix product, in PyTorch: the peer of `npm run bench`.
 
     python resnet9_torch.py '{"kind": "step", "mode": "bf16 channels-last", "batch": 512, "problem": DIR}'
     python resnet9_torch.py '{"kind": "matmul", "precision": "bf16", "size": 4096, "chain": 4}'
 
-One process measures one thing. After its burn-in it prints a JSON line `{"ready": true, ...}`; each line on standard
-input, `{"steps": n}`, makes it run n steps and print `{"seconds": [...], "losses": [...], ...}`. It ends with its
-standard input. bench/worker.mjs is the same in JavaScript.
+One process measures one thing. After its burn-in it prints a JSON line `{"ready": true, ...}`. For each line
+`{"steps": n}` on standard input it runs n steps and prints `{"seconds": [...], "losses": [...], ...}`. It exits at the end of
+standard input. bench/worker.mjs implements the same protocol in JavaScript.
 
-A mode is a number format, then what is done beside: `channels-last`, `compiled`, in any combination.
-    fp32      as PyTorch comes
+A mode is a number format, then any combination of `channels-last` and `compiled`.
+    fp32      PyTorch's default
     medium    fp32 outside, bf16 inside of convolutions and products; oneDNN does it only on CPUs with AMX
     autocast  bf16 by torch.autocast, master weights in fp32
-    bf16      everything in bf16, the weights too, which no recipe would train with: less work than ours does
+    bf16      everything in bf16, weights included, which no recipe trains with: less work than ours
 """
 
 import json
@@ -61,7 +61,7 @@ class Stage(ConvBn):
 
 
 class ResNet9(nn.Module):
-    """Parameters carry the paths of src/models/resnet9.ts, with dots for slashes."""
+    """Parameters have the paths of src/models/resnet9.ts, with dots for slashes."""
 
     def __init__(self, prep, layer1, layer2, layer3, weight):
         super().__init__()
@@ -78,7 +78,7 @@ class ResNet9(nn.Module):
 
 
 def read_problem(folder):
-    """The manifest of bench/problem.mjs, and its tensors by name, channels last as they were written."""
+    """Reads the manifest of bench/problem.mjs, and its tensors by name, channels last as written."""
     manifest = json.loads((Path(folder) / "problem.json").read_text())
     blob = (Path(folder) / "problem.bin").read_bytes()
     types = {"float32": np.float32, "int32": np.int32}
@@ -91,7 +91,7 @@ def read_problem(folder):
 
 
 def load(net, tensors):
-    """Puts the starting weights in: kernels are HWIO in the file and OIHW here, matrices are transposed."""
+    """Loads the starting weights. Kernels are HWIO in the file and OIHW here; matrices are transposed."""
     orders = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
     state = {}
     for name, old in net.state_dict().items():

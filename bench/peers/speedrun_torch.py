@@ -3,8 +3,9 @@
     python speedrun_torch.py '{"kind": "step", "mode": "autocast channels-last", "batch": 1024, "problem": DIR}'
     python speedrun_torch.py '{"kind": "convolutions", "precision": "bf16", "shapes": [[images, size, cin, cout], ...]}'
 
-Modes and the protocol are those of resnet9_torch.py. Convolutions are in the given precision, channels last, padding 1: a line of JSON
-with the milliseconds of the forward pass, the gradient by the input and the gradient by the kernel of each shape.
+Modes and the protocol are those of resnet9_torch.py. Convolutions are in the given precision, channels last, with padding 1.
+The output is a line of JSON with the milliseconds of the forward pass, of the gradient with respect to the input and of the
+gradient with respect to the kernel, for each shape.
 """
 
 import json
@@ -40,7 +41,7 @@ class Head(nn.Module):
 
 
 class Speedrun(nn.Module):
-    """Parameters carry the paths of bench/speedrun.mjs, with dots for slashes."""
+    """Parameters have the paths of bench/speedrun.mjs, with dots for slashes."""
 
     def __init__(self, widths):
         super().__init__()

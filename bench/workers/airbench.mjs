@@ -1,4 +1,4 @@
-// Training steps of airbench94-muon by this library; bench/peers/airbench_torch.py is the same in PyTorch.
+// Training steps of airbench94-muon by this library; bench/peers/airbench_torch.py is the counterpart in PyTorch.
 import { findExperiment, loadCifar10, prepareRun } from 'cifar10-fast';
 import { readConfig, serve } from '../worker.mjs';
 
@@ -11,14 +11,14 @@ const experiment = {
     ...data,
     batchSize,
     validBatchSize: 500,
-    // An epoch is a turn.
+    // Makes an epoch as long as a turn.
     subset: { train: stepsPerCall * batchSize, valid: 500 },
   },
 };
 const { trainer } = prepareRun(experiment, await loadCifar10(), 0, {
   engine: { precision: config.precision },
 });
-// The bias of the whitening learns in the first three epochs.
+// The bias of the whitening layer is trained in the first three epochs.
 const epoch = { learning: 1, frozen: 4 }[config.stage];
 
 async function run(steps) {

@@ -1,4 +1,4 @@
-// What the engine measures of given convolutions, as a line of JSON: the rows of the table of algorithms.
+// Has the engine measure the given convolutions, and prints the rows of its table of algorithms as a line of JSON.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { readConfig } from '../worker.mjs';

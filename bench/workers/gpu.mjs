@@ -1,8 +1,8 @@
-// Trains a record, seed by seed, and says a JSON line about each: bench/gpu.mjs starts it, one process for each variant.
+// Trains an experiment, seed by seed, and prints a JSON line for each. bench/gpu.mjs starts one process per variant.
 //
-// What is compiled for the first seed serves all others. A run's seconds are those of its epochs, statistics read at the
-// end of each, so that everything the GPU was told to do is done when the clock is read; validation is left out, and so is
-// the warm-up, in which XLA compiles and cuDNN chooses its algorithms.
+// Compilation for the first seed serves all others. A run's seconds are those of its training epochs. Each epoch ends by reading
+// its statistics, so the GPU has finished all work when the clock is read. Validation is not timed, and neither is the warm-up,
+// in which XLA compiles and cuDNN chooses its algorithms.
 import {
   findExperiment,
   hardwareLine,
@@ -16,11 +16,11 @@ import {
 
 const config = JSON.parse(process.argv[2]);
 const { record, scale = 'full', seeds, engine, epochs, overrides = {} } = config;
-const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+const send = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const { gpu, version } = loadTensorflow();
 if (!gpu && config.isGpuNeeded) {
-  say({ error: 'TensorFlow runs on the CPU.' });
+  send({ error: 'TensorFlow runs on the CPU.' });
   process.exit(3);
 }
 const data = await loadCifar10();
@@ -55,7 +55,7 @@ for (const seed of seeds) {
   const tta = finalTta ? await trainer.evaluate({ tta: true }) : undefined;
   const seconds = rows.map(({ train }) => train.time);
   const last = rows[rows.length - 1];
-  say({
+  send({
     ...context,
     seed,
     trainSec: last['total time'],

@@ -1,7 +1,7 @@
-// The same network in `tf.layers`, trained by `model.fit`: what TF.js offers to whoever asks for a training loop.
+// The same network in `tf.layers`, trained by `model.fit`, the training loop of TF.js.
 //
-// The package is TF.js's own, untouched, on the same TensorFlow, with oneDNN's kernels switched on, which it would not
-// do by itself on every machine. The model is made from our graph, layer by layer, so it cannot be another network.
+// The package is TF.js's own, unpatched, on the same TensorFlow. oneDNN's kernels are enabled, which is not the default on every
+// machine. The model is built from our graph, layer by layer, so it is the same network.
 import { createRequire } from 'node:module';
 import util from 'node:util';
 import { networkOf } from 'cifar10-fast';
@@ -21,7 +21,7 @@ const config = readConfig();
 const problem = readProblem(config.problem);
 const { batch } = config;
 
-/** Our weight decay is wd * w in the gradient: the penalty wd / 2 * w^2. */
+/** Our weight decay adds wd * w to the gradient, which is that of the penalty wd / 2 * w^2. */
 const decay = () => tf.regularizers.l2({ l2: problem.weightDecay / 2 });
 
 function layerOf(layer) {
@@ -100,7 +100,7 @@ const model = makeModel();
 model.compile({
   optimizer: tf.train.momentum(problem.lr, problem.momentum, true),
   loss: crossEntropy,
-  // The loss without the penalty, so that it compares with that of the others.
+  // The loss without the penalty, which is comparable to the other variants.
   metrics: [crossEntropy],
 });
 const images = tf.tensor(problem.images.subarray(0, batch * 32 * 32 * 3), [batch, 32, 32, 3]);

@@ -1,4 +1,4 @@
-// The limit: products of square matrices in a captured graph, one after the other, nothing else.
+// The limit: a chain of products of square matrices in a captured graph.
 import { createRng, loadTensorflow } from 'cifar10-fast';
 import { createSession } from 'cifar10-fast/engine';
 import { readConfig, serve } from '../worker.mjs';
@@ -11,7 +11,7 @@ const random = (low, high) => ({
   data: rng.fillUniform(new Float32Array(size * size), low, high),
 });
 const { version } = loadTensorflow();
-// Elements of variance 1 / size: the product is as large as its first factor.
+// With elements of variance 1 / size the product is as large as its first factor.
 const bound = Math.sqrt(3 / size);
 const session = createSession(
   { first: random(0, 1), second: random(-bound, bound) },

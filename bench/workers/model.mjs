@@ -5,7 +5,7 @@ import { makeData, zoo } from '../models/zoo.mjs';
 import { readConfig, serve } from '../worker.mjs';
 
 const { model: name, how, precision, batches } = readConfig();
-// Sets oneDNN's kernels on, which TF.js would not do by itself on every machine, and patches nothing that fit uses.
+// Enables oneDNN's kernels, which is not the default on every machine, and patches nothing that fit uses.
 loadTensorflow();
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');
 

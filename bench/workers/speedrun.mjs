@@ -26,7 +26,7 @@ const session = lib.createSession(
   { mode: 'captured', precision: config.precision },
 );
 
-/** The network's logits; between graphs that have no activation of their own lies one of TF.js's operations. */
+/** The network's logits. Between the graphs of a build without a SiLU layer, TF.js operations compute the activation. */
 function logitsOf(variables, input) {
   let x = input;
   for (const [index, graph] of graphs.entries()) {

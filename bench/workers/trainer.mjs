@@ -1,8 +1,8 @@
-// Our own training step, eager or captured, in the loop that users train with.
+// Our own training step, eager or captured, in the training loop of the library.
 //
-// The images of the batch are all that the trainer has, so an epoch is one step, and what an epoch costs once (the plan
-// of the augmentation, the order, the totals read back) is on every step's bill. With `augment` a step gathers, crops,
-// mirrors and cuts out on the device, which no other variant here does.
+// The batch is the whole training set, so an epoch is one step, and every step pays the fixed cost of an epoch (the plan of the
+// augmentation, the order, reading the totals). With `augment` a step gathers, crops, mirrors and cuts out on the device, which
+// no other variant here does.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build, createTrainer, crossEntropyLoss, loadTensorflow, networkOf } from 'cifar10-fast';
@@ -13,7 +13,7 @@ const config = readConfig();
 const problem = readProblem(config.problem);
 const { data, optim } = experimentOf(problem.scale);
 const imageSize = 32 * 32 * 3;
-// An epoch of several steps sees the batch's images again and again.
+// With several steps per epoch, the batch's images are repeated.
 const stepsPerEpoch = config.stepsPerEpoch ?? 1;
 const train = { images: repeated('images', imageSize), labels: repeated('labels', 1) };
 
@@ -22,7 +22,7 @@ const inside = config.mode === 'captured' ? watchAddon() : undefined;
 const trainer = createTrainer({
   model: { graph: networkOf(experimentOf(problem.scale)), loss: build(crossEntropyLoss()) },
   train,
-  // Validation is not timed; one image is the least there can be.
+  // Validation is not timed; one image is the minimum.
   valid: { images: train.images.subarray(0, imageSize), labels: train.labels.subarray(0, 1) },
   imageShape: [32, 32, 3],
   transforms: config.augment ? data.transforms : [],
@@ -31,7 +31,7 @@ const trainer = createTrainer({
   maxOptions: data.maxOptions,
   batchSize: config.batch,
   dropLast: true,
-  // More than are measured: after the last one a trainer has no steps left.
+  // More than are measured, because a trainer has no steps left after its last epoch.
   epochs: 1e6,
   lr: { knots: [0], vals: [problem.lr] },
   weightDecay: problem.weightDecay,
@@ -60,7 +60,7 @@ async function run(steps) {
   return { seconds, losses, rssBytes, wallSec, ...stop?.(), ...(await emptyCall()) };
 }
 
-/** How long TensorFlow takes to be called and to do next to nothing. */
+/** Seconds of a call of TensorFlow that does next to nothing. */
 async function emptyCall() {
   if (inside === undefined) return {};
   const stop = inside.start();
@@ -80,10 +80,10 @@ function repeated(name, size) {
 }
 
 /**
- * Adds up how long TensorFlow was at work: from where a call of the addon returns, having copied what it was fed, to
- * where its promise is kept. That is TF_SessionRun and the way to its thread and back.
+ * Adds up the time in which TensorFlow computes: from the return of a call of the addon, which has copied the feeds by then, to
+ * the settling of its promise. That includes TF_SessionRun and the switch to its thread and back.
  *
- * @returns `start()`, which begins to count and returns what stops it and tells
+ * @returns `start()`, which starts to count and returns a function that returns the totals
  */
 function watchAddon() {
   const require = createRequire(import.meta.url);
