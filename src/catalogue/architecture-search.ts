@@ -32,7 +32,7 @@ const networks: readonly {
   ),
 ];
 
-/** What the post says of the network that won; of the others it draws figures, without numbers. */
+/** The post's figures for the best network; for the others it has charts without numbers. */
 const winner: Published = {
   hardware: 'V100',
   accPercent: 93.8,
@@ -42,8 +42,8 @@ const winner: Published = {
 };
 
 /**
- * The search of post 4: the backbone, and one more convolution or a residual block in every set of its three stages; 15
- * networks, each in 20 and in 22 epochs. The post ran each of them ten times.
+ * The search of post 4: the backbone alone, and with one more convolution or a residual block in every subset of its three
+ * stages; 15 networks, each for 20 and for 22 epochs. The post ran each of them ten times.
  */
 export const architectureSearchExperiments: readonly Experiment[] = networks.flatMap(
   ({ suffix, what, extraLayers, resLayers }) =>

@@ -5,7 +5,7 @@ import type { Experiment, NetConfig } from './experiment';
 
 type Net = Extract<NetConfig, { model: 'bag-of-tricks' }>;
 
-/** One step of post 8; what it does not name is as the step before left it. */
+/** One step of post 8; fields that it does not set keep the value of the previous step. */
 interface Step {
   readonly name: string;
   readonly title: string;
@@ -16,18 +16,18 @@ interface Step {
   readonly cutoutSize?: number;
   readonly epochs?: number;
   readonly peak?: number;
-  /** The rate of biases is multiplied by this, their weight decay divided. */
+  /** The learning rate of biases is multiplied by this, their weight decay divided. */
   readonly biasFactor?: number;
   readonly ema?: boolean;
   readonly tta?: boolean;
   /** Percent; absent if the post gives no figure. */
   readonly acc?: number;
   readonly timeSec?: number;
-  /** Where the post says how many runs the accuracy is of. */
+  /** Number of runs behind the accuracy; absent if the post does not give it. */
   readonly runs?: number;
 }
 
-/** Everything that a step decides, once the steps before it are counted in. */
+/** All settings after a step, including those of the previous steps. */
 type Recipe = Required<Omit<Step, 'acc' | 'timeSec' | 'runs' | 'net'>> & { readonly net: Net };
 
 const start: Recipe = {
@@ -52,13 +52,13 @@ const start: Recipe = {
   tta: false,
 };
 
-/** The rate rises for a fifth of the epochs (5 of 24 at first); with an average, it ends at a tenth for two epochs. */
+/** The learning rate rises for a fifth of the epochs (at first 5 epochs); with an average, it ends at a tenth for two epochs. */
 function schedule({ epochs, peak, ema, smoothing }: Recipe): Schedule {
   if (ema) return piecewiseLinear([0, epochs / 5, epochs - 2], [0, peak, peak / 10]);
   return piecewiseLinear([0, smoothing === 0 ? 5 : epochs / 5, epochs], [0, peak, 0]);
 }
 
-function record(recipe: Recipe, { acc, timeSec, runs }: Step): Experiment {
+function experimentOf(recipe: Recipe, { acc, timeSec, runs }: Step): Experiment {
   const { name, title, cell, net, smoothing, cutoutSize, epochs, biasFactor, ema, tta } = recipe;
   return {
     name,
@@ -258,15 +258,15 @@ const steps: readonly Step[] = [
   },
 ];
 
-/** Every step of post 8, with every number of epochs that it passes through, in the notebook's order. */
+/** Every step of post 8, at every number of epochs that the post tries, in the notebook's order. */
 export const bagOfTricksExperiments: readonly Experiment[] = steps.reduce<{
   readonly recipe: Recipe;
-  readonly records: readonly Experiment[];
+  readonly experiments: readonly Experiment[];
 }>(
-  ({ recipe, records }, step) => {
+  ({ recipe, experiments }, step) => {
     const { acc: _acc, timeSec: _timeSec, runs: _runs, net, ...rest } = step;
     const next = { ...recipe, ...rest, net: { ...recipe.net, ...net } };
-    return { recipe: next, records: [...records, record(next, step)] };
+    return { recipe: next, experiments: [...experiments, experimentOf(next, step)] };
   },
-  { recipe: start, records: [] },
-).records;
+  { recipe: start, experiments: [] },
+).experiments;

@@ -5,7 +5,7 @@ import type { Transform } from '../augment/transform';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Experiment, NetConfig, Notebook } from './experiment';
 
-/** Crop and mirror; with `cutoutSize`, a box of that size is blanked too. */
+/** Crop and horizontal flip; with `cutoutSize`, also cutout of that size. */
 export function augmentation(cutoutSize?: number): readonly Transform[] {
   const box = cutoutSize === undefined ? [] : [cutout(cutoutSize, cutoutSize)];
   return [crop(32, 32), flipLR(), ...box];
@@ -19,7 +19,7 @@ export const widths: Extract<NetConfig, { model: 'resnet9' }>['channels'] = {
   layer3: 512,
 };
 
-/** The network that post 4 ends with, trained for 24 epochs: what most other records differ from. */
+/** The network that post 4 ends with, trained for 24 epochs: the base of most other experiments. */
 export const demo: Experiment = {
   name: 'demo',
   title: 'ResNet-9 in 24 epochs: the network that post 4 ends with',
@@ -60,7 +60,7 @@ export const demo: Experiment = {
   },
 };
 
-/** What a record takes over from another one that stands elsewhere: all but its cell and what was published for it. */
+/** An experiment as the base of one that is shown elsewhere: everything but its cell and its published figures. */
 export function basedOn(
   { cell: _cell, published: _published, ...rest }: Experiment,
   notebook: Notebook,

@@ -5,7 +5,7 @@ import type { Experiment, LossConfig, NetConfig, Published } from './experiment'
 
 type Net = Extract<NetConfig, { model: 'unbranched' }>;
 
-/** What a training of post 7 chooses. */
+/** The settings of a training of post 7. */
 interface Choice {
   readonly name: string;
   readonly title: string;
@@ -19,7 +19,7 @@ interface Choice {
   readonly published: Published;
 }
 
-function record({ norm, act, epochs, lr, mayDiverge = false, ...rest }: Choice): Experiment {
+function experimentOf({ norm, act, epochs, lr, mayDiverge = false, ...rest }: Choice): Experiment {
   return {
     ...demo,
     ...rest,
@@ -41,7 +41,7 @@ function record({ norm, act, epochs, lr, mayDiverge = false, ...rest }: Choice):
 
 const stressEpochs = 25;
 
-/** The rate at the end of epoch k is 0.005 times 2 to the power of k / 2, from epoch 0 on. */
+/** The learning rate at the end of epoch k is 0.005 * 2 ** (k / 2), from epoch 0 on. */
 const rising: Schedule = piecewiseLinear(
   Array.from({ length: stressEpochs + 1 }, (_, k) => k),
   Array.from({ length: stressEpochs + 1 }, (_, k) => 0.005 * 2 ** (k / 2)),
@@ -56,7 +56,7 @@ const stress = {
   mayDiverge: true,
 } as const;
 
-/** Ten epochs of a schedule of twenty: the networks are to be looked at while they still learn. */
+/** Ten epochs of a schedule of twenty, because the post inspects the networks while they are still training. */
 const partly = (peak: number): Pick<Choice, 'epochs' | 'lr' | 'act' | 'loss'> => ({
   act: { kind: 'softplus', beta: 10, threshold: 2.5 },
   loss: { xentWeight: 1, klWeight: 0.5 },
@@ -66,7 +66,7 @@ const partly = (peak: number): Pick<Choice, 'epochs' | 'lr' | 'act' | 'loss'> =>
 
 const stored = 'one run, stored in the notebook';
 
-/** The trainings of post 7; the frozen networks that it looks at are copies of these, and not trained. */
+/** The trainings of post 7; the frozen networks that it inspects are copies of these and are not trained. */
 export const batchNormExperiments: readonly Experiment[] = [
   {
     name: 'post7-stress-norm',
@@ -112,4 +112,4 @@ export const batchNormExperiments: readonly Experiment[] = [
     ...partly(5),
     published: { hardware: 'V100', accPercent: 85.3, runs: 1, note: stored },
   } as const,
-].map(record);
+].map(experimentOf);

@@ -12,14 +12,14 @@ import { scaled } from './scale';
 import { speedrunAblations } from './speedrun-ablations';
 import { speedrunSteps } from './speedrun-steps';
 
-const records = [...catalogue.values()];
+const experiments = [...catalogue.values()];
 
 interface Row {
   readonly cell: number;
   readonly trainings: number;
 }
 
-/** What the study holds, taken down from its notebooks and posts; `source` says which. */
+/** The contents of the study, copied from its notebooks and posts; `source` names them. */
 const study = JSON.parse(
   readFileSync(join(__dirname, '../../test/fixtures/study.json'), 'utf8'),
 ) as {
@@ -56,7 +56,7 @@ const cutoutOf = ({ data }: Experiment): number =>
   data.transforms.reduce((size, part) => (part.kind === 'cutout' ? part.height : size), 0);
 
 describe('the catalogue', () => {
-  test('holds every training of every notebook, cell by cell, and each record by a name of its own', () => {
+  test('holds every training of every notebook, cell by cell, each under its own name', () => {
     for (const [notebook, rows] of Object.entries(study.notebooks)) {
       const expected = rows.flatMap(({ cell, trainings }) => Array<number>(trainings).fill(cell));
       const found = byNotebook().get(notebook as Notebook);
@@ -67,11 +67,11 @@ describe('the catalogue', () => {
     }
     const names = new Set([...byNotebook().values()].flat().map(({ name }) => name));
     expect(names.size).toBe(catalogue.size);
-    for (const [name, record] of catalogue) expect(record.name).toBe(name);
+    for (const [name, experiment] of catalogue) expect(experiment.name).toBe(name);
   });
 
-  test('a record has a cell where a notebook shows it, and no other; its post is in its name', () => {
-    for (const { name, notebook, cell, post } of records.filter(({ post }) => post <= 8)) {
+  test('only experiments of notebooks have a cell; the name starts with the post', () => {
+    for (const { name, notebook, cell, post } of experiments.filter(({ post }) => post <= 8)) {
       const isShown = notebook !== 'posts' && notebook !== 'scripts';
       expect({ name, has: cell !== undefined }).toEqual({ name, has: isShown });
       expect(name.startsWith(`post${post}-`) || ['demo', 'dawn', 'new-dawn'].includes(name)).toBe(
@@ -80,28 +80,28 @@ describe('the catalogue', () => {
     }
   });
 
-  test('trains the cells of posts 1 to 4 as they are written down', () => {
+  test('has the settings and figures of the cells of posts 1 to 4', () => {
     const found = byNotebook().get('experiments') ?? [];
     for (const [index, expected] of study.notebooks.experiments.entries()) {
-      const record = found[index];
-      const { knots, vals } = record.optim.lr;
-      expect([cutoutOf(record), record.data.batchSize, knots, vals]).toEqual([
+      const experiment = found[index];
+      const { knots, vals } = experiment.optim.lr;
+      expect([cutoutOf(experiment), experiment.data.batchSize, knots, vals]).toEqual([
         expected.cutout,
         expected.batchSize,
         expected.knots,
         expected.vals,
       ]);
-      expect(record.run.epochs).toBe(expected.knots.at(-1));
-      expect(record.data.dropLast).toBe(false);
-      // A median of several runs stands in the place of the one that the notebook quotes, where the post gives it.
-      const { accPercent = NaN, timeSec = NaN, runs } = record.published ?? {};
+      expect(experiment.run.epochs).toBe(expected.knots.at(-1));
+      expect(experiment.data.dropLast).toBe(false);
+      // If the post gives a median of several runs, the catalogue has it instead of the one run in the notebook.
+      const { accPercent = NaN, timeSec = NaN, runs } = experiment.published ?? {};
       const near = runs === 1 ? 0 : 0.2;
       expect(Math.abs(accPercent - expected.accPercent)).toBeLessThanOrEqual(near);
       expect(Math.abs(timeSec - expected.timeSec)).toBeLessThanOrEqual(runs === 1 ? 0 : 0.5);
     }
   });
 
-  test('holds both scripts, number for number what demo and the last step of post 8 are', () => {
+  test('holds both scripts, with the settings of demo and of the last step of post 8', () => {
     expect(
       byNotebook()
         .get('scripts')
@@ -117,8 +117,8 @@ describe('the catalogue', () => {
     expect(countTrainable(networkOf(newDawn))).toBe(countTrainable(networkOf(final)));
   });
 
-  test('holds the search of post 4: every network once for each number of epochs', () => {
-    const found = records.filter(({ name }) => name.startsWith('post4-search-'));
+  test('holds the search of post 4: every network once per number of epochs', () => {
+    const found = experiments.filter(({ name }) => name.startsWith('post4-search-'));
     const { networks, epochs } = study.search;
     expect(new Set(found.map(({ net }) => JSON.stringify(net))).size).toBe(networks);
     expect(found).toHaveLength(networks * epochs.length);
@@ -138,11 +138,11 @@ describe('the catalogue', () => {
     );
   });
 
-  test('holds the search of post 5: its rule comes to the settings of the table after as many runs', () => {
-    const found = records.filter(({ post }) => post === 5);
+  test('holds the search of post 5: its rule gives the settings of the table after the same number of runs', () => {
+    const found = experiments.filter(({ post }) => post === 5);
     expect(found).toHaveLength(1 + study.hyperparameters.runs);
     for (const { run, product, accPercent, ...expected } of study.hyperparameters.table) {
-      // A row of the table is the best setting when that many runs were done.
+      // A row of the table is the best setting after that many runs.
       const done = found.slice(0, run + 1);
       const accuracies = done.map(({ published }) => published?.accPercent ?? 0);
       const best = done[accuracies.indexOf(Math.max(...accuracies))];
@@ -154,15 +154,15 @@ describe('the catalogue', () => {
     }
   });
 
-  test('holds the study of convergence: two recipes in five lengths', () => {
+  test('holds the study of convergence: two recipes at five lengths', () => {
     for (const { study: name, epochs, ...published } of study.convergence) {
-      const record = findExperiment(`post8-converge-${name}-${epochs}`);
-      expect(record.published).toMatchObject({ ...published, runs: 5 });
-      expect(record.run).toEqual({ epochs, tta: false, finalTta: true });
-      expect(cutoutOf(record)).toBe(12);
+      const experiment = findExperiment(`post8-converge-${name}-${epochs}`);
+      expect(experiment.published).toMatchObject({ ...published, runs: 5 });
+      expect(experiment.run).toEqual({ epochs, tta: false, finalTta: true });
+      expect(cutoutOf(experiment)).toBe(12);
       const end = name === 'final' ? 0.04 : 0;
-      expect(valueAt(record.optim.lr, epochs)).toBe(end);
-      expect(Math.max(...record.optim.lr.vals)).toBe(0.4);
+      expect(valueAt(experiment.optim.lr, epochs)).toBe(end);
+      expect(Math.max(...experiment.optim.lr.vals)).toBe(0.4);
     }
     expect(findExperiment('post8-converge-final-40').optim.lr).toEqual({
       knots: [0, 8, 38],
@@ -173,10 +173,10 @@ describe('the catalogue', () => {
     );
   });
 
-  test('trains the networks of post 7 as it says', () => {
+  test('has the settings of post 7', () => {
     const { lr, rule, weightDecay } = findExperiment('post7-stress-norm').optim;
     expect({ rule, weightDecay }).toEqual({ rule: 'nesterov-b', weightDecay: 1e-4 });
-    // The rates of its table, at the ends of epochs 1, 10, 12 and 25.
+    // The learning rates of its table, at the ends of epochs 1, 10, 12 and 25.
     for (const [epoch, rate] of [
       [1, 0.0071],
       [10, 0.16],
@@ -188,10 +188,10 @@ describe('the catalogue', () => {
     const [before, none, after] = ['post7-norm', 'post7-no-norm', 'post7-norm-after'].map(
       findExperiment,
     );
-    for (const record of [before, none, after]) {
-      expect(record.run.epochs).toBe(10);
-      expect(record.optim.lr.knots).toEqual([0, 4, 20]);
-      expect(record.loss).toEqual({ xentWeight: 1, klWeight: 0.5 });
+    for (const experiment of [before, none, after]) {
+      expect(experiment.run.epochs).toBe(10);
+      expect(experiment.optim.lr.knots).toEqual([0, 4, 20]);
+      expect(experiment.loss).toEqual({ xentWeight: 1, klWeight: 0.5 });
     }
     expect([before, none, after].map(({ optim }) => Math.max(...optim.lr.vals))).toEqual([
       5, 0.2, 5,
@@ -205,7 +205,7 @@ describe('the catalogue', () => {
     });
   });
 
-  test('gives LARS the rate at which SGD is in balance', () => {
+  test('gives LARS the learning rate at which SGD is in equilibrium', () => {
     const { optim, data } = findExperiment('post6-lars');
     const [group] = optim.groups;
     // lr, momentum and decay of demo are 0.4, 0.9 and 5e-4; sqrt(2 * 0.4 * 5e-4 * 0.1) = 0.00632.
@@ -216,7 +216,7 @@ describe('the catalogue', () => {
     expect(kernels).toEqual(Array(8).fill(4));
   });
 
-  // From the study's networks; the first figure of a row is the record's name.
+  // Parameter counts of the study's networks, by experiment.
   test.each([
     ['demo', 6_573_120],
     ['post1-baseline', 5_205_834],
@@ -232,11 +232,11 @@ describe('the catalogue', () => {
     ['post8-bias-64-17', 6_570_880],
     ['post7-norm', 4_651_712],
     ['new-dawn', 6_570_880],
-  ])('%s has %i trainable numbers', (name, count) => {
+  ])('%s has %i trainable parameters', (name, count) => {
     expect(countTrainable(networkOf(findExperiment(name)))).toBe(count);
   });
 
-  test('ends with the recipe of ten epochs, number for number', () => {
+  test('post8-final has exactly the settings of the recipe of ten epochs', () => {
     const { net, loss, data, optim, run } = findExperiment('post8-final');
     expect(net).toMatchObject({ splits: 16, isScaleFrozen: true, celuAlpha: 0.3, weight: 1 / 16 });
     expect(loss).toEqual({ smoothing: 0.2 });
@@ -248,7 +248,7 @@ describe('the catalogue', () => {
     expect(run).toEqual({ epochs: 10, tta: true });
   });
 
-  test('a step of post 8 that leaves something unsaid keeps what the step before it had', () => {
+  test('a step of post 8 keeps the settings of the previous step that it does not change', () => {
     const before = findExperiment('post8-smoothing-25');
     const after = findExperiment('post8-smoothing-23');
     expect(after.net).toEqual(before.net);
@@ -256,15 +256,15 @@ describe('the catalogue', () => {
     expect(after.optim.lr.knots).toEqual([0, 4.6, 23]);
   });
 
-  test('what came after the posts belongs to the notebook speedrun, and to no cell', () => {
-    const after = records.filter(({ post }) => post > 8);
+  test('experiments after the posts belong to the notebook speedrun and have no cell', () => {
+    const after = experiments.filter(({ post }) => post > 8);
     expect(after.length).toBeGreaterThan(0);
     expect(new Set(after.map(({ post, notebook, cell }) => `${post} ${notebook} ${cell}`))).toEqual(
       new Set(['9 speedrun undefined']),
     );
   });
 
-  test('leads from the last step of post 8 to fastest, each step a change of the one before', () => {
+  test('leads from the last step of post 8 to fastest, each step a change of the previous one', () => {
     expect(speedrunSteps[0]).toBe(findExperiment('post8-final'));
     expect(speedrunSteps.at(-1)).toBe(findExperiment('fastest'));
     const paths = speedrunSteps
@@ -307,9 +307,9 @@ describe('the catalogue', () => {
     });
   });
 
-  test('moves kernels by the published rates of airbench94 before Muon', () => {
+  test('has the published learning rates and weight decay of airbench94 before Muon', () => {
     const { optim, data } = findExperiment('speedrun-biases');
-    // lr 11.5 and wd 0.0153, decoupled: for the summed loss both are divided by 1024 (1 + 1 / (1 - 0.85)).
+    // Published lr 11.5 and wd 0.0153, decoupled; for the summed loss both are divided by 1024 (1 + 1 / (1 - 0.85)).
     const k = 1024 * (1 + 1 / (1 - 0.85));
     const peak = Math.max(...optim.lr.vals) / data.batchSize;
     expect(peak).toBeCloseTo(11.5 / k, 12);
@@ -325,54 +325,56 @@ describe('the catalogue', () => {
     expect(norms).toEqual({ includes: 'bias', lrFactor: 64, weightDecayFactor: 1 / 64 });
   });
 
-  test('names the nearest record', () => {
+  test('names the nearest experiment', () => {
     expect(() => findExperiment('post8-fnial')).toThrow(/Nearest: "post8-final"/);
   });
 });
 
-describe('sizes', () => {
-  test('pocket keeps all images, a quarter of the width, a sixth of the epochs and the shape of the schedule', () => {
-    for (const record of records) {
-      const pocket = scaled(record, 'pocket');
-      const { sizes = [], ...data } = record.data;
+describe('scales', () => {
+  test('pocket has all images, a quarter of the width, a sixth of the epochs and the shape of the schedule', () => {
+    for (const experiment of experiments) {
+      const pocket = scaled(experiment, 'pocket');
+      const { sizes = [], ...data } = experiment.data;
       expect(pocket.data).toMatchObject(data);
       for (const [index, { from, size }] of sizes.entries()) {
-        const share = from / record.run.epochs;
+        const share = from / experiment.run.epochs;
         expect(pocket.data.sizes?.[index]).toEqual({ from: share * pocket.run.epochs, size });
       }
-      expect(pocket.run.epochs).toBe(Math.max(1, Math.round(record.run.epochs / 6)));
+      expect(pocket.run.epochs).toBe(Math.max(1, Math.round(experiment.run.epochs / 6)));
       expect(Object.values(pocket.net.channels)).toEqual(
-        Object.values(record.net.channels).map((width: number) => width / 4),
+        Object.values(experiment.net.channels).map((width: number) => width / 4),
       );
       for (const share of [0.1, 0.5, 0.9, 1]) {
         expect(valueAt(pocket.optim.lr, share * pocket.run.epochs)).toBeCloseTo(
-          valueAt(record.optim.lr, share * record.run.epochs),
+          valueAt(experiment.optim.lr, share * experiment.run.epochs),
           12,
         );
       }
     }
   });
 
-  test('the average of the weights forgets as much of the start in every size', () => {
-    const averaged = records.filter(({ optim }) => optim.ema !== undefined);
+  test('the average of the weights forgets the same share of the start at every scale', () => {
+    const averaged = experiments.filter(({ optim }) => optim.ema !== undefined);
     expect(averaged.length).toBeGreaterThan(0);
     const kept = ({ optim, run }: Experiment): number =>
       (optim.ema?.momentum ?? Number.NaN) ** (run.epochs * 97);
-    for (const record of averaged) {
-      const pocket = scaled(record, 'pocket');
-      expect(kept(pocket) / kept(record)).toBeCloseTo(1, 9);
-      expect(pocket.optim.ema?.updateFreq).toBe(record.optim.ema?.updateFreq);
+    for (const experiment of averaged) {
+      const pocket = scaled(experiment, 'pocket');
+      expect(kept(pocket) / kept(experiment)).toBeCloseTo(1, 9);
+      expect(pocket.optim.ema?.updateFreq).toBe(experiment.optim.ema?.updateFreq);
     }
   });
 
-  test('smoke is small in every way, full changes nothing', () => {
-    for (const record of records) {
-      const smoke = scaled(record, 'smoke');
+  test('smoke reduces images, batches, epochs and widths; full changes nothing', () => {
+    for (const experiment of experiments) {
+      const smoke = scaled(experiment, 'smoke');
       expect(smoke.data.subset).toEqual({ train: 256, valid: 128 });
       expect(smoke.data.batchSize).toBe(64);
       expect(smoke.run.epochs).toBe(2);
-      expect(countTrainable(networkOf(smoke))).toBeLessThan(countTrainable(networkOf(record)) / 50);
-      expect(scaled(record, 'full')).toBe(record);
+      expect(countTrainable(networkOf(smoke))).toBeLessThan(
+        countTrainable(networkOf(experiment)) / 50,
+      );
+      expect(scaled(experiment, 'full')).toBe(experiment);
     }
   });
 });

@@ -14,7 +14,7 @@ import { speedrunExperiments } from './speedrun';
 import { speedrunAblations } from './speedrun-ablations';
 import { speedrunSteps } from './speedrun-steps';
 
-/** Every experiment by name: by notebook, then the scripts, then those of posts alone. */
+/** Every experiment by name: first by notebook, then the scripts, then those outside notebooks. */
 export const catalogue: ReadonlyMap<string, Experiment> = new Map(
   [
     demo,
@@ -34,21 +34,21 @@ export const catalogue: ReadonlyMap<string, Experiment> = new Map(
   ].map((experiment) => [experiment.name, experiment]),
 );
 
-/** The experiments of the catalogue by the place where the study shows them. */
+/** The experiments of the catalogue by {@link Notebook}. */
 export function byNotebook(): ReadonlyMap<Notebook, readonly Experiment[]> {
-  const records = [...catalogue.values()];
+  const experiments = [...catalogue.values()];
   return new Map(
     notebooks.map((notebook) => [
       notebook,
-      records.filter((record) => record.notebook === notebook),
+      experiments.filter((experiment) => experiment.notebook === notebook),
     ]),
   );
 }
 
 /**
- * The experiment of a name.
+ * Finds an experiment by name.
  *
- * @throws ExperimentError naming the nearest one, if there is none
+ * @throws ExperimentError if there is none; names the nearest one
  */
 export function findExperiment(name: string): Experiment {
   const found = catalogue.get(name);

@@ -7,10 +7,10 @@ import type { Experiment } from './experiment';
 interface Study {
   readonly name: string;
   readonly title: string;
-  /** The step of post 8 whose network, loss, average and groups are taken. */
+  /** The step of post 8 that provides network, loss, average and groups. */
   readonly step: Experiment;
   readonly lr: (epochs: number) => Schedule;
-  /** Accuracy in percent, the same with mirror images, and seconds of training, by epochs. */
+  /** Epochs, accuracy in percent, accuracy with mirror images, and seconds of training. */
   readonly published: readonly (readonly [
     epochs: number,
     accPercent: number,
@@ -48,7 +48,7 @@ const studies: readonly Study[] = [
   },
 ];
 
-function record({ name, title, step, lr }: Study, epochs: number): Experiment {
+function experimentOf({ name, title, step, lr }: Study, epochs: number): Experiment {
   return {
     ...basedOn(step, 'bag_of_tricks'),
     name: `post8-converge-${name}-${epochs}`,
@@ -60,10 +60,10 @@ function record({ name, title, step, lr }: Study, epochs: number): Experiment {
   };
 }
 
-/** The last study of post 8: where its first and its last network end up if they are given time. */
+/** The last study of post 8: the accuracy that its first and its last network reach in longer runs. */
 export const convergenceExperiments: readonly Experiment[] = studies.flatMap((study) =>
   study.published.map(([epochs, accPercent, ttaAccPercent, timeSec]) => ({
-    ...record(study, epochs),
+    ...experimentOf(study, epochs),
     published: {
       hardware: 'V100',
       accPercent,
@@ -75,7 +75,7 @@ export const convergenceExperiments: readonly Experiment[] = studies.flatMap((st
   })),
 );
 
-/** Two numbers of epochs that the post names beside its notebook. */
+/** Two run lengths that are mentioned in the post but not in its notebook. */
 export const epochClaims: readonly Experiment[] = [
   {
     ...basedOn(bagOfTricksExperiments[0], 'posts'),
@@ -94,7 +94,7 @@ export const epochClaims: readonly Experiment[] = [
     },
   },
   {
-    ...basedOn(record(studies[1], 70), 'posts'),
+    ...basedOn(experimentOf(studies[1], 70), 'posts'),
     published: {
       hardware: 'V100',
       ttaAccPercent: 96,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { coordinateSearch } from './coordinate-search';
 import type { Hyperparameters, Trial } from './coordinate-search';
 
-/** Runs a search to its end and returns everything that it asked for. */
+/** Runs a search to its end and returns all of its trials and the result. */
 function searched(
   start: Hyperparameters,
   accuracyOf: (trial: Trial) => number,
@@ -21,11 +21,11 @@ function searched(
 const product = ({ lr, momentum, weightDecay }: Hyperparameters): number =>
   (lr * weightDecay) / (1 - momentum);
 
-/** Doublings from one value to another. */
+/** The number of doublings from one value to another. */
 const octaves = (from: number, to: number): number => Math.log2(to / from);
 
 describe('coordinate search', () => {
-  test('by hand: turns round where the first step is worse, goes on while it helps', () => {
+  test('reverses if the first step is worse, continues while accuracy improves', () => {
     const { trials, best } = searched(
       { lr: 1, momentum: 0.5, weightDecay: 1 },
       ({ lr, momentum, weightDecay }) =>
@@ -44,14 +44,14 @@ describe('coordinate search', () => {
     expect(best).toEqual({ lr: 2, momentum: 0.5, weightDecay: 1 });
   });
 
-  test('a first run that diverged is not the best', () => {
+  test('a diverged first run is not the best', () => {
     const { best } = searched({ lr: 8, momentum: 0.5, weightDecay: 1 }, ({ lr }) =>
       lr > 4 ? NaN : -Math.abs(octaves(1, lr)),
     );
     expect(best.lr).toBe(1);
   });
 
-  test('where all diverge, there is no best', () => {
+  test('is an error if all runs diverge', () => {
     expect(() => searched({ lr: 8, momentum: 0.5, weightDecay: 1 }, () => NaN)).toThrow(
       'coordinateSearch: no setting had an accuracy',
     );
@@ -65,7 +65,7 @@ describe('coordinate search', () => {
     expect(trials.map(({ momentum }) => momentum)).toEqual([0, 0, 0, 0.5, 0, 0]);
   });
 
-  test('only a line search of the rate changes rate times decay / (1 - momentum)', () => {
+  test('only a line search of the learning rate changes rate * decay / (1 - momentum)', () => {
     const power = fc.integer({ min: -6, max: 6 });
     fc.assert(
       fc.property(power, fc.integer({ min: 0, max: 5 }), power, (lr, ease, decay) => {
@@ -80,7 +80,7 @@ describe('coordinate search', () => {
           const before = trials.slice(0, index).map(product);
           expect(before).toContain(product(trial));
         }
-        // One top, along the axes that it walks: it is found.
+        // The objective has a single peak along the search axes, which the search finds.
         expect(product(best)).toBe(2 ** lr);
         expect(best.momentum).toBe(1 - 2 ** -ease);
         expect(best.weightDecay).toBe(2 ** decay);

@@ -1,18 +1,18 @@
 import { ExperimentError } from '../base/errors';
 
-/** What post 5 searches over. */
+/** The hyperparameters that post 5 searches over. */
 export interface Hyperparameters {
-  /** The highest learning rate, for the mean loss of a batch. */
+  /** The peak learning rate, for the mean loss of a batch. */
   readonly lr: number;
-  /** What one step keeps of the velocity, from 0 to below 1. */
+  /** The share of the velocity that one step keeps, from 0 to below 1. */
   readonly momentum: number;
   /** For the mean loss of a batch. */
   readonly weightDecay: number;
 }
 
-/** A setting that the search wants to know the accuracy of. */
+/** A setting that the search wants to evaluate. */
 export interface Trial extends Hyperparameters {
-  /** The one of the three that is being tuned; absent for the setting that the search begins with. */
+  /** The hyperparameter that is being tuned; absent for the initial setting. */
   readonly tuned?: keyof Hyperparameters;
 }
 
@@ -21,19 +21,19 @@ type Direction = 'down' | 'up';
 const order = ['lr', 'momentum', 'weightDecay'] as const;
 
 /**
- * The search of post 5: one hyperparameter after the other, each halved or doubled (of momentum, 1 - momentum) for as long
- * as that helps, again and again until none does.
+ * The search of post 5: tunes one hyperparameter after the other, halving or doubling it (for momentum, 1 - momentum) as long
+ * as accuracy improves, until no hyperparameter improves it.
  *
- * While momentum or weight decay is tuned, the rate moves with it, so that rate times decay / (1 - momentum) stays: the
- * three directions are then nearly independent. A line search begins where the last one of that hyperparameter went, at first
- * downwards, and turns round if its first step does not help. It yields a setting, wants its accuracy for the next call
- * of `next`, and returns the best setting. The accuracy of a run that diverged is NaN.
+ * While momentum or weight decay is tuned, the learning rate changes with it, so that rate * decay / (1 - momentum) is constant;
+ * this makes the three directions nearly independent. A line search starts in the last successful direction of its
+ * hyperparameter, at first downwards, and reverses if its first step does not help. The generator yields a setting, expects its
+ * accuracy in the next call of `next`, and returns the best setting. The accuracy of a run that diverged is NaN.
  *
  * @throws ExperimentError at the end, if all runs diverged
  * @example
  * ```ts
  * const search = coordinateSearch({ lr: 0.1, momentum: 0.5, weightDecay: 0.01 });
- * let at = search.next(); // its value is the start; what is given to the first call is not read
+ * let at = search.next(); // its value is the start; the argument of the first call is ignored
  * while (at.done !== true) at = search.next(await accuracyOf(at.value));
  * ```
  */
@@ -70,12 +70,12 @@ export function* coordinateSearch(
   return best;
 }
 
-/** A run that diverged, whose accuracy is NaN, is worse than every other; nothing compares with NaN. */
+/** Ranks a run that diverged, whose accuracy is NaN, below all others, because comparisons with NaN are false. */
 function comparable(acc: number): number {
   return Number.isNaN(acc) ? -Infinity : acc;
 }
 
-/** A step of a line search, the rate moving with the others; undefined where momentum would be negative. */
+/** A step of a line search, with the learning rate adapted to it; undefined if momentum would become negative. */
 function moved(
   { lr, momentum, weightDecay }: Hyperparameters,
   tuned: keyof Hyperparameters,

@@ -4,7 +4,7 @@ import type { Experiment } from './experiment';
 
 const last = bagOfTricksExperiments[bagOfTricksExperiments.length - 1];
 
-/** What the two scripts of the study train: `dawn` the network of post 4, `new-dawn` the recipe that post 8 ends with. */
+/** The two scripts of the study: `dawn` trains the network of post 4, `new-dawn` the recipe that post 8 ends with. */
 export const scriptExperiments: readonly Experiment[] = [
   {
     ...basedOn(demo, 'scripts'),

@@ -7,7 +7,7 @@ const between = (before: string, after: string): ReturnType<typeof changesBetwee
   changesBetween(findExperiment(before), findExperiment(after));
 
 describe('changesBetween', () => {
-  test('names what differs, in words', () => {
+  test('lists differing values as text', () => {
     expect(between('post3-fast-batch-norm', 'post3-cutout')).toEqual([
       {
         path: 'data.transforms',
@@ -23,26 +23,26 @@ describe('changesBetween', () => {
     ]);
   });
 
-  test('counts the weights of another network, and tells what only one of the two has', () => {
+  test('counts the weights of another network, and lists values that only one of the two has', () => {
     const changes = between('post4-global-max-pool', 'post4-scales');
     expect(changes).toContainEqual({ path: 'net.block', before: 'max-pool', after: 'none' });
     expect(changes).toContainEqual({ path: 'weights', before: '1,557,066', after: '1,557,056' });
   });
 
-  test('finds nothing between a training and itself', () => {
+  test('finds no difference between an experiment and itself', () => {
     expect(between('post1-baseline', 'post1-main-thread')).toEqual([]);
     expect(between('post2-batch-512', 'post3-fast-batch-norm')).toEqual([]);
   });
 
-  test('finds what an override has changed, by the path of the override', () => {
-    const record = findExperiment('demo');
-    const changed = overridden(record, 'optim.momentum', 0.8);
-    expect(changesBetween(record, changed)).toEqual([
+  test('finds the change of an override, at its path', () => {
+    const experiment = findExperiment('demo');
+    const changed = overridden(experiment, 'optim.momentum', 0.8);
+    expect(changesBetween(experiment, changed)).toEqual([
       { path: 'optim.momentum', before: '0.9', after: '0.8' },
     ]);
   });
 
-  test('tells groups of an optimiser and flags of an augmentation in words', () => {
+  test('describes groups of an optimiser and flags of an augmentation as text', () => {
     expect(between('speedrun-dirac', 'speedrun-biases')).toEqual([
       {
         path: 'optim.groups',
@@ -64,10 +64,10 @@ describe('changesBetween', () => {
     );
   });
 
-  test('tells every value of every record in words', () => {
+  test('describes every value of every experiment as text', () => {
     const demo = findExperiment('demo');
-    const words = [...catalogue.values()].flatMap((record) =>
-      changesBetween(demo, record).flatMap(({ before, after }) => [before, after]),
+    const words = [...catalogue.values()].flatMap((experiment) =>
+      changesBetween(demo, experiment).flatMap(({ before, after }) => [before, after]),
     );
     expect(words.filter((text) => /object Object|undefined|NaN/.test(text))).toEqual([]);
   });

@@ -5,16 +5,16 @@ import { inWords } from './value-text';
 
 /** One difference between two experiments. */
 export interface Change {
-  /** The path of the value, as `overridden` takes it; `weights` for the numbers that are learnt. */
+  /** The path of the value, as for `overridden`; `weights` for the number of trainable parameters. */
   readonly path: string;
-  /** What the first record has; `none` where it has no such thing. */
+  /** The value in the first experiment; `none` if it has none. */
   readonly before: string;
   readonly after: string;
 }
 
 /**
- * What one record changes about another: every value that decides a training and is not the same, in the order of the
- * record, and how many numbers are learnt. None where the two are the same training.
+ * The differences between two experiments: every differing value that affects the training, in the order of the experiment, and
+ * the number of trainable parameters. Empty if both train the same.
  *
  * @example
  * ```ts
@@ -31,23 +31,22 @@ export function changesBetween(before: Experiment, after: Experiment): Change[] 
 }
 
 /**
- * The values that are not the same in all of several experiments: the path, and what each has, in words; `none` where it has
- * no such value.
+ * The values that differ among several experiments: the path, and the text of each experiment's value, `none` if it has none.
  */
 export function differencesAmong(
   experiments: readonly Experiment[],
 ): { readonly path: string; readonly values: readonly string[] }[] {
-  const all = experiments.map(told);
+  const all = experiments.map(valuesByPath);
   const paths = [...new Set(all.flatMap((values) => [...values.keys()]))];
   return paths
     .map((path) => ({ path, values: all.map((values) => values.get(path) ?? 'none') }))
     .filter(({ values }) => new Set(values).size > 1);
 }
 
-/** What decides a training, each value in words, by path. */
-function told(record: Experiment): Map<string, string> {
-  const { net, loss, data, optim, run } = record;
-  const weights = countTrainable(networkOf(record)).toLocaleString('en');
+/** The text of each value that affects the training, by path. */
+function valuesByPath(experiment: Experiment): Map<string, string> {
+  const { net, loss, data, optim, run } = experiment;
+  const weights = countTrainable(networkOf(experiment)).toLocaleString('en');
   return new Map([...flat({ net, loss, data, optim, run }, ''), ['weights', weights]]);
 }
 

@@ -16,7 +16,7 @@ import type { SizeStage } from '../train/training';
 /** How a stage of the baseline network is built; each is a block of `models/dawn`. */
 export type BlockName = 'res' | 'pre-activation' | 'pointwise' | 'strided' | 'max-pool';
 
-/** A network, by the name of its model and everything that is chosen about it. */
+/** A network: the name of its model and all of its options. */
 export type NetConfig =
   | ({ readonly model: 'resnet9' } & Required<
       Pick<Resnet9Options, 'channels' | 'weight' | 'extraLayers' | 'resLayers'>
@@ -26,21 +26,21 @@ export type NetConfig =
     >)
   | ({
       readonly model: 'bag-of-tricks';
-      /** Of the CELUs. Default: ReLU. */
+      /** Alpha of the CELUs. Default: ReLU instead of CELU. */
       readonly celuAlpha?: number;
     } & Required<Omit<BagOfTricksOptions, 'act'>>)
   | ({ readonly model: 'new-dawn' } & Required<NewDawnOptions>)
   | ({ readonly model: 'unbranched' } & Required<UnbranchedOptions>)
   | ({
       readonly model: 'airbench';
-      /** How many of the first training images the whitening is computed from; 0 leaves its kernel at random. */
+      /** The number of first training images from which the whitening is computed; 0 keeps a random kernel. */
       readonly whiteningImages: number;
     } & Required<Omit<AirbenchOptions, 'init' | 'isHeadStandardised'>> &
       Pick<AirbenchOptions, 'init' | 'isHeadStandardised'>);
 
 /**
- * What is minimised, for each example: with xent its cross entropy and KL the cross entropy of the uniform target,
- * (1 - smoothing) xent + smoothing KL, or xentWeight xent + klWeight KL.
+ * The loss of each example: (1 - smoothing) xent + smoothing KL, or xentWeight xent + klWeight KL, where xent is its cross
+ * entropy and KL the cross entropy of the uniform target.
  */
 export type LossConfig =
   { readonly smoothing: number } | { readonly xentWeight: number; readonly klWeight: number };
@@ -50,22 +50,22 @@ export interface DataConfig {
   /** The number of training and test images, the first in original order. Default: all. */
   readonly subset?: { readonly train: number; readonly valid: number };
   readonly transforms: readonly Transform[];
-  /** Pixels of reflect padding on each side that a crop can use. */
+  /** Pixels of reflect padding on each side, available to a crop. */
   readonly pad: number;
   readonly scheme: Scheme;
-  /** In scheme `groups`: options of one transform that an epoch uses at most. */
+  /** In scheme `groups`: the maximum number of options of one transform that an epoch uses. */
   readonly maxOptions: number;
   readonly batchSize: number;
   readonly dropLast: boolean;
   /** Random brightness and contrast; default: none. */
   readonly jitter?: Jitter;
-  /** Sizes of training images over the run; default: as they are. */
+  /** Sizes of training images over the run; default: no resampling. */
   readonly sizes?: readonly SizeStage[];
   /** Test images in a batch; default: `batchSize`. */
   readonly validBatchSize?: number;
 }
 
-/** How weights are moved. */
+/** How weights are updated. */
 export interface OptimConfig {
   readonly rule: RuleName;
   readonly groups: readonly Group[];
@@ -83,31 +83,31 @@ export interface OptimConfig {
 /** How long a run is, and what is evaluated. */
 export interface RunConfig {
   readonly epochs: number;
-  /** Test-time augmentation of every evaluation; but see `midwayImages`. */
+  /** Test-time augmentation of every evaluation; see also `midwayImages`. */
   readonly tta: Tta;
-  /** After every epoch but the last, evaluate only so many test images, without test-time augmentation. */
+  /** The number of test images evaluated after every epoch but the last, without test-time augmentation. */
   readonly midwayImages?: number;
-  /** After the last epoch, evaluate once more, the image and its mirror image. */
+  /** After the last epoch, evaluate again with the image and its mirror image. */
   readonly finalTta?: boolean;
-  /** The rate is meant to become too high: if the loss becomes NaN or infinite, the run ends without an error. */
+  /** Whether the run may diverge: if the loss becomes NaN or infinite, it ends without an error. */
   readonly mayDiverge?: boolean;
 }
 
 /** Published figures of a run. */
 export interface Published {
-  /** Test accuracy in percent. Absent where only the time is known. */
+  /** Test accuracy in percent. Absent if it was not published. */
   readonly accPercent?: number;
-  /** The same of the image and its mirror image, where both were told. */
+  /** Test accuracy in percent over the image and its mirror image, if it was published separately. */
   readonly ttaAccPercent?: number;
-  /** Seconds; what they include differs, see {@link Published.note}. Absent where only the accuracy is known. */
+  /** Seconds; what they include differs, see {@link Published.note}. Absent if only the accuracy is known. */
   readonly timeSec?: number;
-  /** The number of runs behind the figures; absent if the post does not say. */
+  /** The number of runs behind the figures; absent if the post does not give it. */
   readonly runs?: number;
-  /** How many of these runs came to 94 % or more. */
+  /** The number of these runs that reached 94 % or more. */
   readonly reached?: number;
-  /** The one GPU that it was trained on: `V100` in all posts. */
+  /** The single GPU that it was trained on: `V100` in all posts. */
   readonly hardware: string;
-  /** What the accuracy is of all runs, what the time includes, and where the figures stand. */
+  /** How the accuracy summarises the runs, what the time includes, and the source of the figures. */
   readonly note: string;
 }
 
@@ -128,19 +128,19 @@ export const notebooks: readonly Notebook[] = [
   'speedrun',
 ];
 
-/** One training of the study as data: everything that decides its result but the seed. */
+/** One training of the study as data: everything that determines its result except the seed. */
 export interface Experiment {
   readonly name: string;
-  /** What it is, in a line. */
+  /** A one-line description. */
   readonly title: string;
-  /** The post that it belongs to, 1 to 8; 9 for what was published after the posts. */
+  /** The post that it belongs to, 1 to 8; 9 for work published after the posts. */
   readonly post: number;
   readonly notebook: Notebook;
   /** The first cell of the notebook that shows it, from 0. Absent outside notebooks. */
   readonly cell?: number;
-  /** The scale that it has; absent in the catalogue, where it is full. */
+  /** Its scale; absent in the catalogue, where it is full. */
   readonly scale?: Scale;
-  /** What was changed about it beside the scale, each as `path=value`; absent in the catalogue. */
+  /** Changes other than the scale, each as `path=value`; absent in the catalogue. */
   readonly overrides?: readonly string[];
   readonly net: NetConfig;
   readonly loss: LossConfig;
@@ -150,7 +150,7 @@ export interface Experiment {
   readonly published?: Published;
 }
 
-/** How large an experiment is run: as published, or smaller and shorter. */
+/** The scale of an experiment: as published, or narrower and shorter. */
 export type Scale = 'smoke' | 'pocket' | 'full';
 
 /** The scales, from small to large. */

@@ -4,12 +4,12 @@ import { nearestHint } from '../base/nearest';
 type Json = { readonly [key: string]: unknown };
 
 /**
- * Says in words what is wrong with a value: the field, what was found there, and what was expected, as in
+ * Describes what is wrong with a value: the field, the value found there, and what was expected, as in
  * `"data.batchSize" is "x"; expected a whole number of at least 1.`
  *
- * @param issues what zod found; the message of each check is what was expected
- * @param value what was checked
- * @param keysOf the keys that a field may have, for fields that allow no others
+ * @param issues zod's issues; the message of each check is what was expected
+ * @param value the checked value
+ * @param keysOf the keys that a field can have, for fields that allow no others
  */
 export function faultOf(
   issues: readonly z.core.$ZodIssue[],

@@ -5,7 +5,7 @@ import { overridden } from './override';
 import { scaled } from './scale';
 
 describe('fieldsOf', () => {
-  test('gives path, value, unit and meaning, containers before their parts', () => {
+  test('returns path, value, unit and meaning, containers before their parts', () => {
     const fields = fieldsOf(findExperiment('demo'));
     const of = (path: string): unknown => fields.find((field) => field.path === path);
     expect(of('run.epochs')).toEqual({
@@ -27,7 +27,7 @@ describe('fieldsOf', () => {
   test('every value of every experiment has a meaning', () => {
     for (const experiment of catalogue.values()) {
       const silent = fieldsOf(experiment).filter(({ meaning }) => meaning === '');
-      // Numbers of a list are what the list says.
+      // Elements of a list are described by the list.
       const named = silent.filter(({ path }) => !/\.\d+$/.test(path));
       expect({ experiment: experiment.name, named }).toEqual({
         experiment: experiment.name,
@@ -36,7 +36,7 @@ describe('fieldsOf', () => {
     }
   });
 
-  test('every path that has a value is one that an override takes', () => {
+  test('every path with a value can be overridden', () => {
     for (const name of ['demo', 'post1-baseline', 'post8-final', 'post7-norm', 'fastest']) {
       const experiment = scaled(findExperiment(name), 'smoke');
       for (const { path, value } of fieldsOf(experiment)) {

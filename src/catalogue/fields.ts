@@ -6,24 +6,24 @@ import { trainedSchema } from './schema';
 export interface Field {
   /** As in `optim.lr` or `data.transforms.0.height`. */
   readonly path: string;
-  /** Undefined if the experiment does not have it, but may. */
+  /** Undefined for an optional value that the experiment does not have. */
   readonly value: unknown;
-  /** What the value decides, in a line; empty if that is not written down. */
+  /** A one-line description of the value; empty if there is none. */
   readonly meaning: string;
   /** As in `epochs` or `pixels`. */
   readonly unit?: string;
 }
 
 /**
- * Every value of an experiment that can be changed, those that it may have included; a container comes before its parts.
- * The model of the network is not among them: another one has other values.
+ * Every value of an experiment that can be changed, including optional ones that it does not have; a container comes before its
+ * parts. The model of the network is left out, because another model has other values.
  */
 export function fieldsOf({ net, loss, data, optim, run }: Experiment): Field[] {
   const all = fieldsIn(trainedSchema, { net, loss, data, optim, run });
   return all.filter(({ path }) => path !== 'net.model');
 }
 
-/** The same for any value and its schema. */
+/** Like {@link fieldsOf}, for any value and its schema. */
 export function fieldsIn(schema: z.core.$ZodType, value: unknown, prefix = ''): Field[] {
   const known = alternative(schema, value);
   const parts: (readonly [key: string, part: z.core.$ZodType])[] =
@@ -43,7 +43,7 @@ export function fieldsIn(schema: z.core.$ZodType, value: unknown, prefix = ''): 
   });
 }
 
-/** A schema without what only says that its value may be absent; of a union, the alternative that comes closest. */
+/** Unwraps an optional schema; of a union, picks the alternative with the fewest faults. */
 function alternative(schema: z.core.$ZodType, value: unknown): z.core.$ZodType {
   if (schema instanceof z.ZodExactOptional) return alternative(schema.def.innerType, value);
   if (!(schema instanceof z.ZodUnion)) return schema;

@@ -52,7 +52,7 @@ const activation = about(
   'the activation, as in {"kind":"celu","alpha":0.3}',
 );
 
-/** Every network that an experiment can have. */
+/** The schema of every network that an experiment can have. */
 export const netSchema: z.ZodType<NetConfig> = z.discriminatedUnion('model', [
   z.strictObject({ model: model('resnet9'), channels: widths, weight, extraLayers, resLayers }),
   z.strictObject({

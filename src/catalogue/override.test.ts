@@ -7,16 +7,16 @@ import { trainedSchema } from './schema';
 import { scaled } from './scale';
 
 const demo = findExperiment('demo');
-const change = (record: string, text: string): ReturnType<typeof overridden> => {
+const change = (name: string, text: string): ReturnType<typeof overridden> => {
   const { path, value } = parseOverride(text);
-  return overridden(findExperiment(record), path, value);
+  return overridden(findExperiment(name), path, value);
 };
 
-describe('what a record may hold', () => {
-  test('is what every record of the catalogue holds, in every size', () => {
-    for (const record of catalogue.values()) {
+describe('trainedSchema', () => {
+  test('accepts every experiment of the catalogue at every scale', () => {
+    for (const experiment of catalogue.values()) {
       for (const scale of ['smoke', 'pocket', 'full'] as const) {
-        const { net, loss, data, optim, run } = scaled(record, scale);
+        const { net, loss, data, optim, run } = scaled(experiment, scale);
         const part = { net, loss, data, optim, run };
         expect(trainedSchema.parse(part)).toEqual(part);
       }
@@ -25,7 +25,7 @@ describe('what a record may hold', () => {
 });
 
 describe('overridden', () => {
-  test('changes one value and nothing else, and says so', () => {
+  test('changes one value and nothing else, and lists the override', () => {
     const changed = overridden(demo, 'data.batchSize', 256);
     const { published: _published, ...before } = demo;
     expect(changed).toEqual({
@@ -36,7 +36,7 @@ describe('overridden', () => {
     expect(demo.data.batchSize).toBe(512);
   });
 
-  test('one after the other, on the size that the record is in', () => {
+  test('applies in order, at the scale of the experiment', () => {
     const pocket = scaled(demo, 'pocket');
     const changed = overridden(overridden(pocket, 'net.channels.prep', 32), 'optim.momentum', 0.85);
     expect(changed.scale).toBe('pocket');
@@ -45,7 +45,7 @@ describe('overridden', () => {
     expect(changed.overrides).toEqual(['net.channels.prep=32', 'optim.momentum=0.85']);
   });
 
-  test('not before the size: what was changed by hand would be changed once more', () => {
+  test('a changed experiment cannot be scaled, because scaling would change the value again', () => {
     const changed = overridden(demo, 'net.channels.prep', 32);
     expect(scaled(changed, 'full')).toBe(changed);
     expect(() => scaled(changed, 'pocket')).toThrow(
@@ -53,7 +53,7 @@ describe('overridden', () => {
     );
   });
 
-  test('a number for the rate is its highest value, the schedule keeps its shape', () => {
+  test('a number for optim.lr sets the peak and keeps the shape of the schedule', () => {
     const { lr } = change('post8-final', 'optim.lr=0.5').optim;
     expect(lr).toEqual({ knots: [0, 2, 8], vals: [0, 0.5, 0.05] });
     expect(() => overridden(overridden(demo, 'optim.lr', 0), 'optim.lr', 1)).toThrow(
@@ -61,7 +61,7 @@ describe('overridden', () => {
     );
   });
 
-  test('a schedule for the rate takes its place', () => {
+  test('a schedule for optim.lr replaces it', () => {
     const { lr } = change('demo', 'optim.lr={"knots":[0,4,24],"vals":[0,0.6,0]}').optim;
     expect(lr).toEqual({ knots: [0, 4, 24], vals: [0, 0.6, 0] });
     expect(change('demo', 'optim.lr.vals=[0,1,0.1]').optim.lr.vals).toEqual([0, 1, 0.1]);
@@ -98,11 +98,11 @@ describe('overridden', () => {
     ['post8-final', 'optim.groups.0.lrFactor=16', 'optim', { groups: [{ lrFactor: 16 }] }],
     ['post1-baseline', 'net.channels.3=512', 'net', { channels: [64, 128, 256, 512] }],
     ['post1-baseline', 'net.block=strided', 'net', { block: 'strided' }],
-  ] as const)('%s with %s', (record, text, part, expected) => {
-    expect(change(record, text)[part]).toMatchObject(expected);
+  ] as const)('%s with %s', (name, text, part, expected) => {
+    expect(change(name, text)[part]).toMatchObject(expected);
   });
 
-  test('null takes away what need not be there, and only that', () => {
+  test('null removes optional values only', () => {
     expect(change('post8-final', 'optim.ema=null').optim).not.toHaveProperty('ema');
     expect(change('post8-final', 'net.celuAlpha=null').net).not.toHaveProperty('celuAlpha');
     expect(() => change('demo', 'optim.momentum=null')).toThrow(
@@ -168,7 +168,7 @@ describe('overridden', () => {
     );
   });
 
-  test('finds the nearest path among those of the same network', () => {
+  test('suggests the nearest path among those of the same network', () => {
     expect(() => change('post1-baseline', 'net.chanels=1')).toThrow(/Nearest: "net.channels"/);
     expect(() => change('post7-norm', 'loss.smoothing=0.1')).toThrow(
       /experiment "post7-norm" has no "loss.smoothing"/,

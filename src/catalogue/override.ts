@@ -14,18 +14,17 @@ import type { Trained } from './schema';
 type Json = { readonly [key: string]: unknown };
 
 /**
- * A record with one value changed: `overridden(record, 'optim.lr', 0.6)`.
+ * An experiment with one value changed: `overridden(experiment, 'optim.lr', 0.6)`.
  *
- * The path leads from `net`, `loss`, `data`, `optim` or `run` by keys, and by numbers from 0 into lists. The value is of the
- * type of what it replaces, checked; `null` takes away what a record need not have, such as `optim.ema`. Two paths mean
- * more than the one value:
+ * The path starts with `net`, `loss`, `data`, `optim` or `run` and continues by keys, or by indices from 0 into lists. The value
+ * is checked against the schema; `null` removes an optional value such as `optim.ema`. Two paths change more than one value:
  *
- * - `optim.lr` with a number: the whole schedule is multiplied so that this becomes its highest rate. With a schedule,
- *   `{ knots, vals }`, it is replaced.
- * - `run.epochs`: the schedule and the reach of an average of the weights are stretched with the epochs, as sizes do it.
+ * - `optim.lr` with a number: the whole schedule is scaled so that this becomes its peak. A schedule, `{ knots, vals }`,
+ *   replaces it.
+ * - `run.epochs`: schedules, image sizes and averages of the weights are stretched with the epochs, as in `scaled`.
  *
- * Overrides act one after the other, and on the size that the record was brought to before. The new record carries
- * them as `overrides`, and no longer what was published for the old one.
+ * Overrides apply in order, and to the scale that the experiment already has. The new experiment lists them as `overrides`,
+ * without the published figures of the old one.
  *
  * @throws ExperimentError if the path does not exist, naming the nearest one that does, or if the value does not fit
  * @example
@@ -61,7 +60,7 @@ export function overridden(experiment: Experiment, path: string, value: unknown)
 }
 
 /**
- * Reads an override as it is written on a command line, `optim.lr=0.6`: the value is JSON, or else a text.
+ * Parses an override from the command line, `optim.lr=0.6`: the value is JSON, or else a string.
  *
  * @throws ExperimentError if there is no path, or no value
  */
@@ -78,7 +77,7 @@ export function parseOverride(text: string): { readonly path: string; readonly v
   }
 }
 
-/** The error of a path that an experiment does not have. */
+/** The error for a path that an experiment does not have. */
 function noPath(
   { name, net }: Experiment,
   path: string,
@@ -98,7 +97,7 @@ function noPath(
   );
 }
 
-/** The same value with another one at the end of a path; `null` takes away. */
+/** A copy of a value with the part at a path replaced; `null` removes it. */
 function replaced(value: unknown, [key, ...rest]: readonly string[], to: unknown): unknown {
   if (key === undefined) return to;
   if (Array.isArray(value)) {
@@ -111,7 +110,7 @@ function replaced(value: unknown, [key, ...rest]: readonly string[], to: unknown
   return next === null ? others : { ...others, [key]: next };
 }
 
-/** The schedule, so that its highest value is `peak`. */
+/** The schedule, scaled so that its highest value is `peak`. */
 function rescaled({ knots, vals }: Schedule, peak: number): Schedule {
   const highest = Math.max(...vals);
   if (!(highest > 0)) {
@@ -123,7 +122,7 @@ function rescaled({ knots, vals }: Schedule, peak: number): Schedule {
   return { knots, vals: vals.map((val) => (val === highest ? peak : (val * peak) / highest)) };
 }
 
-/** What was changed, if it still is a record. */
+/** The changed experiment. @throws ExperimentError if it does not fit the schema */
 function checked(changed: unknown): Trained {
   const found = z.safeParse(trainedSchema, changed);
   if (!found.success) {

@@ -3,7 +3,7 @@ import type { Schedule } from '../optim/schedule';
 import { augmentation, basedOn, demo, widths } from './bases';
 import type { BlockName, Experiment, NetConfig, Published } from './experiment';
 
-/** What a run of the notebook `experiments` changes about the one before it. */
+/** The settings of a run of the notebook `experiments`. */
 interface Change {
   readonly name: string;
   readonly title: string;
@@ -15,13 +15,13 @@ interface Change {
   readonly cutoutSize?: number;
   readonly epochs: number;
   readonly lr: Schedule;
-  /** Accuracy in percent and seconds of the one run that the post quotes, or all that it says. */
+  /** Accuracy in percent and seconds of the one run that the post quotes, or its complete figures. */
   readonly published: readonly [accPercent: number, timeSec: number] | Published;
 }
 
 const quoted = 'one run, quoted by the post; time of training and test';
 
-function record({
+function experimentOf({
   batchSize = 512,
   epochs,
   lr,
@@ -75,7 +75,7 @@ function resnet(change: Partial<Extract<NetConfig, { model: 'resnet9' }>>): NetC
 }
 
 const kinked = (peak: number): Schedule => piecewiseLinear([0, 15, 30, 35], [0, peak, 0.005, 0]);
-/** As the last figure of post 3 draws it, where the last knot is higher than in the notebook. */
+/** As in the last figure of post 3, where the last knot is higher than in the notebook. */
 const compressed = stretch(piecewiseLinear([0, 15, 30, 35], [0, 0.44, 0.022, 0]), 30 / 35);
 const simple = piecewiseLinear([0, 8, 30], [0, 0.4, 0]);
 const short = { cutoutSize: 8, epochs: 20, lr: piecewiseLinear([0, 4, 20], [0, 0.4, 0]) } as const;
@@ -270,9 +270,9 @@ export const postExperiments: readonly Experiment[] = [
       note: 'mean; time of training and test',
     },
   },
-].map(record);
+].map(experimentOf);
 
-/** What posts 1 and 3 tell of the way from one of these runs to the next. */
+/** Intermediate runs that only the text of posts 1 and 3 mentions. */
 export const postOnlyExperiments: readonly Experiment[] = [
   {
     name: 'post1-own',
@@ -357,4 +357,4 @@ export const postOnlyExperiments: readonly Experiment[] = [
       note: 'median of some runs; the post does not give the knots',
     },
   } as const,
-].map(record);
+].map(experimentOf);

@@ -8,15 +8,15 @@ import type { Experiment } from './experiment';
 const base = basedOn(demo, 'posts');
 
 /**
- * How the 22 runs of post 5 came out, line search by line search: `+` where a run was better than all before it.
+ * The outcomes of the 22 runs of post 5 by line search: `+` where a run was better than all before it.
  *
  * The post's table gives the settings at the start and after runs 10, 13, 17, 20 and 22. The runs between follow from the
- * rule of {@link coordinateSearch}, a reading of "double or halve until it gets worse" that gives all of these settings and
- * numbers of runs.
+ * rule of {@link coordinateSearch}, an interpretation of "double or halve until it gets worse" that reproduces all of these
+ * settings and numbers of runs.
  */
 const outcomes: readonly string[] = ['-++++++++-', '-+-', '+++-', '-+-', '+-'];
 
-/** Test accuracies of the table, in percent, by number of the run that they belong to. */
+/** Test accuracies of the table, in percent, by the number of their run. */
 const accuracies: ReadonlyMap<number, number> = new Map([
   [0, 30.6],
   [9, 93],
@@ -26,12 +26,12 @@ const accuracies: ReadonlyMap<number, number> = new Map([
   [21, 94.2],
 ]);
 
-/** The settings that the search asks for if its runs come out so. */
+/** The settings that the search tries with these outcomes. */
 function trials(): readonly Trial[] {
   const search = coordinateSearch({ lr: 0.001, momentum: 0.5, weightDecay: 0.01 });
   const runs = outcomes.flatMap((line) => line.split(''));
-  const told = [0, ...runs.map((outcome, index) => (outcome === '+' ? index + 1 : -1))];
-  return told.map((_, run) => (run === 0 ? search.next() : search.next(told[run - 1])).value);
+  const scores = [0, ...runs.map((outcome, index) => (outcome === '+' ? index + 1 : -1))];
+  return scores.map((_, run) => (run === 0 ? search.next() : search.next(scores[run - 1])).value);
 }
 
 const names = { lr: 'rate', momentum: 'momentum', weightDecay: 'weight decay' } as const;
@@ -64,15 +64,15 @@ function searchExperiment({ lr, momentum, weightDecay, tuned }: Trial, run: numb
   };
 }
 
-/** The search of post 5 over rate, momentum and weight decay: its start, and the 22 runs after it. */
+/** The search of post 5 over learning rate, momentum and weight decay: its start, and the 22 runs after it. */
 export const hyperparameterExperiments: readonly Experiment[] = trials().map(searchExperiment);
 
 /**
- * LARS for the convolutions, at the relative rate where SGD with weight decay is in balance, as post 6 reckons: the root of
- * 2 rate decay (1 - momentum).
+ * LARS for the convolutions, at the relative learning rate at which SGD with weight decay is in equilibrium according to post 6:
+ * sqrt(2 rate decay (1 - momentum)).
  *
- * A gradient is that of the loss summed over the batch, its length cancels, and the rate is divided by the batch size as all
- * rates are: the factor puts that back. It belongs to `rule` `nesterov-b`, and to a schedule whose highest rate is `lr`.
+ * The norm of the gradient of the summed loss cancels, but the learning rate is still divided by the batch size, like all rates:
+ * `lrFactor` undoes that. Use it with `rule` `nesterov-b`, and with a schedule whose peak is `lr`.
  */
 export function larsGroup(
   { lr, momentum, weightDecay }: Hyperparameters,
@@ -91,7 +91,7 @@ const { momentum, weightDecay, lr } = demo.optim;
 const inherited = { lr: Math.max(...lr.vals), momentum, weightDecay };
 
 /**
- * `demo` with LARS for its convolutions, at the relative rate where SGD with weight decay is in balance at its peak.
+ * `demo` with LARS for its convolutions, at the relative rate where SGD with weight decay is in equilibrium at its peak.
  *
  * Post 6 discusses LARS without a run; this one follows its argument.
  */

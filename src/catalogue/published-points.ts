@@ -1,13 +1,13 @@
 import type { Experiment, Published } from './experiment';
 import { airbench, fulcrum, hiverge } from './speedrun';
 
-/** A published point of accuracy against arithmetic: one recipe, many runs. */
+/** A published accuracy and its number of operations: one recipe, many runs. */
 export interface PublishedPoint extends Pick<Published, 'runs' | 'timeSec' | 'hardware'> {
   readonly recipe: string;
   readonly accPercent: number;
-  /** 10^15 floating-point operations of a run. */
+  /** Floating-point operations of a run, in units of 10^15. */
   readonly pflop: number;
-  /** Where the figures stand, and who counted the operations. */
+  /** The source of the figures, and who counted the operations. */
   readonly source: string;
 }
 
@@ -15,7 +15,7 @@ const hardware = 'A100';
 const ours =
   'operations by our count, with outputs that a pooling drops and taps on padding, as the script computes them';
 
-/** The figures of a recipe that is in the catalogue, with its operations as its script computes them. */
+/** The published figures of a recipe in the catalogue, with the operations that its script executes. */
 function ofCatalogue({ name, published }: Experiment, pflop: number, count = ours): PublishedPoint {
   const { accPercent = NaN, timeSec, runs, hardware, note } = published as Published;
   return {
@@ -29,7 +29,7 @@ function ofCatalogue({ name, published }: Experiment, pflop: number, count = our
   };
 }
 
-/** hiverge's recipe at other lengths, as fulcrum measured it at full resolution. */
+/** hiverge's recipe at other lengths, as measured by fulcrum at full resolution. */
 const lengths: readonly (readonly [epochs: number, accPercent: number])[] = [
   [7, 93.883],
   [7.5, 93.976],
@@ -39,10 +39,10 @@ const lengths: readonly (readonly [epochs: number, accPercent: number])[] = [
   [8.125, 94.124],
 ];
 
-/** Operations of hiverge's recipe in its own length, by our count. */
+/** Operations of hiverge's recipe at its original length, by our count. */
 const hivergePflop = 0.254;
 
-/** What was published about accuracy and arithmetic after the study. */
+/** Accuracies and operations published after the study. */
 export const publishedPoints: readonly PublishedPoint[] = [
   {
     recipe: 'airbench94',

@@ -3,15 +3,15 @@ import { stretch } from '../optim/schedule';
 import type { DataConfig, Experiment, NetConfig, OptimConfig, Scale } from './experiment';
 
 /**
- * A record in another size, by one rule for all records.
+ * An experiment at another scale, by the same rule for all experiments.
  *
  * - `full`: as published.
- * - `pocket`: all images, a quarter of every width, a sixth of the epochs (rounded, at least one), the schedule and
- *   the reach of an average of the weights scaled with them; all else equal. Shows which way an ablation points, in minutes.
+ * - `pocket`: all images, a quarter of every width, a sixth of the epochs (rounded, at least one). Schedules, image sizes and
+ *   averages of the weights are stretched with the epochs; the rest is unchanged. Shows the direction of an ablation in minutes.
  * - `smoke`: the first 256 training and 128 test images, a sixteenth of every width, batches of at most 64, two epochs.
- *   Tests the machinery and nothing else; what was published says nothing about it.
+ *   Only tests that training works; published figures do not apply.
  *
- * @throws ExperimentError if the record is in another size than `full` already, or was changed by `overridden`
+ * @throws ExperimentError if the experiment already has another scale than `full`, or was changed by `overridden`
  */
 export function scaled(experiment: Experiment, scale: Scale): Experiment {
   if (experiment.scale !== undefined) {
@@ -47,14 +47,14 @@ export function scaled(experiment: Experiment, scale: Scale): Experiment {
   }
 }
 
-/** The scale that an experiment is trained in unless another is asked for: what reaches 94 % in minutes, in full. */
+/** The default scale: `full` for experiments published after the posts, which reach 94 % in minutes; else `pocket`. */
 export function defaultScale({ post }: Experiment): Scale {
   return post > 8 ? 'full' : 'pocket';
 }
 
 /**
- * The same optimiser for a run that is `factor` times as long: the same learning rates and the same memory of the
- * averaged weights at the same share of the run.
+ * The same optimiser for a run that is `factor` times as long: at the same share of the run, learning rates and the memory of
+ * the averaged weights are the same.
  */
 export function stretchOptim(
   { lr, ema, lookahead, groups, ...rest }: OptimConfig,
@@ -75,7 +75,7 @@ export function stretchOptim(
   };
 }
 
-/** The same data for a run that is `factor` times as long: the same sizes of images at the same share of the run. */
+/** The same data for a run that is `factor` times as long: at the same share of the run, image sizes are the same. */
 export function stretchData({ sizes, ...rest }: DataConfig, factor: number): DataConfig {
   if (sizes === undefined) return rest;
   return { ...rest, sizes: sizes.map(({ from, size }) => ({ from: from * factor, size })) };

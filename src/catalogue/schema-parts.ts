@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-// The message of each check is what was expected, to be put after "expected".
+// The message of each check completes a sentence that ends in "expected".
 
 /** An integer of at least `least`. */
 export const whole = (least: number): z.ZodType<number> => {
@@ -14,13 +14,13 @@ export const fromZero: z.ZodNumber = z
   .min(0, 'a number of at least 0');
 export const belowOne: z.ZodNumber = fromZero.lt(1, 'a number below 1');
 export const truth: z.ZodBoolean = z.boolean('true or false');
-/** One of a few texts. */
+/** One of a list of strings. */
 export const oneOf = <const T extends string>(words: readonly T[]): z.ZodType<T> =>
   z.enum(words, `one of ${words.join(', ')}`);
 export const list = <T>(item: z.ZodType<T>): z.ZodType<T[]> => z.array(item, 'a list');
 
 /**
- * The same schema with what `show` prints beside a value: its meaning and, if it has one, its unit.
+ * Adds the meaning of a value and, if given, its unit to a schema; `show` prints them beside the value.
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ import {
   whole,
 } from './schema-parts';
 
-/** The parts of a record that decide what is computed. */
+/** The parts of an experiment that determine what is computed. */
 export type Trained = Pick<Experiment, 'net' | 'loss' | 'data' | 'optim' | 'run'>;
 
 const loss: z.ZodType<LossConfig> = z.union([
@@ -250,7 +250,7 @@ const run: z.ZodType<RunConfig> = z.strictObject({
   ),
 });
 
-/** What those parts of a record may hold. */
+/** The schema of those parts. */
 export const trainedSchema: z.ZodType<Trained> = z.strictObject({
   net: about(net, 'the network'),
   loss: about(loss, 'what is minimised'),
@@ -261,7 +261,7 @@ export const trainedSchema: z.ZodType<Trained> = z.strictObject({
 
 const text = z.string('a text');
 
-/** A whole experiment, as `run.json` holds it; fields that decide nothing may be missing. */
+/** The schema of an experiment in `run.json`; fields that do not affect the result are optional. */
 export const experimentSchema: z.ZodType<Trained & Pick<Experiment, 'name'>> = z.looseObject(
   {
     name: text.regex(plainName, plainNameExpected),

@@ -8,7 +8,7 @@ import { changed, sgdDecay, triangle, withoutAverage } from './speedrun-steps';
 const { jitter: _jitter, ...withoutJitter } = fastest.data;
 const { sizes: _sizes, ...withoutSizes } = fastest.data;
 
-/** The groups of an optimiser, those of kernels in blocks with a change. */
+/** An optimiser with a changed group for the kernels of the blocks. */
 function kernels(
   optim: OptimConfig,
   change: (group: OptimConfig['groups'][number]) => OptimConfig['groups'][number],
@@ -24,7 +24,7 @@ const iterated = (iterations: number): OptimConfig =>
     group.muon === undefined ? group : { ...group, muon: { ...group.muon, iterations } },
   );
 
-/** `fastest` with one thing taken away or put in place of another: what each is worth in the end result. */
+/** `fastest` with one part removed or replaced, to measure its contribution to the result. */
 export const speedrunAblations: readonly Experiment[] = [
   changed(fastest, {
     name: 'speedrun-without-muon',

@@ -5,7 +5,7 @@ import { bagOfTricksExperiments } from './bag-of-tricks';
 import type { Experiment, OptimConfig } from './experiment';
 import { airbench, fastest, fulcrum, hiverge } from './speedrun';
 
-/** What an experiment changes about another one: of each part, the values that are not the same. */
+/** The difference of an experiment from its base: for each part, the values that change. */
 interface Difference {
   readonly name: string;
   readonly title: string;
@@ -16,7 +16,7 @@ interface Difference {
   readonly run?: Partial<Experiment['run']>;
 }
 
-/** An experiment as a base and a difference. Nothing is published for it. */
+/** Makes an experiment from a base and a difference, without published figures. */
 export function changed(base: Experiment, { name, title, ...parts }: Difference): Experiment {
   return {
     name,
@@ -31,15 +31,15 @@ export function changed(base: Experiment, { name, title, ...parts }: Difference)
   };
 }
 
-/** The experiment that post 8 ends with, and the first step starts from. */
+/** The experiment that post 8 ends with, from which the first step starts. */
 const start = bagOfTricksExperiments[bagOfTricksExperiments.length - 1];
 
 /** Epochs of airbench94 before Muon. */
 const sgdEpochs = 9.9;
 
 /**
- * The rate of airbench94 before Muon, for the mean loss of a batch of 1,024: 11.5 / (1 + 1 / (1 - 0.85)) at its peak, which
- * comes after 23 % of the run.
+ * The learning rate of airbench94 before Muon, for the mean loss of a batch of 1,024. Its peak is 11.5 / (1 + 1 / (1 - 0.85)),
+ * after 23 % of the run.
  *
  * @see Jordan, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv:2404.00498 (2024)
  */
@@ -48,10 +48,10 @@ export function triangle(epochs: number): OptimConfig['lr'] {
   return piecewiseLinear([0, 0.23 * epochs, epochs], [0.2 * peak, peak, 0.07 * peak]);
 }
 
-/** Of airbench94: 0.0153 of a weight goes in a batch of 1,024, whatever the rate. */
+/** The weight decay of airbench94, 0.0153 per batch of 1,024 and decoupled from its learning rate of 11.5, as a coefficient. */
 export const sgdDecay: number = 0.0153 / 11.5;
 
-/** Momentum SGD of airbench94, with the rate of norms' biases multiplied by a factor and their decay divided by it. */
+/** Momentum SGD of airbench94, with the learning rate of the norms' biases multiplied by a factor and their decay divided. */
 function sgd(biasFactor: number): OptimConfig {
   return {
     rule: 'nesterov-a',
@@ -158,7 +158,7 @@ const sizes = changed(fulcrum, {
   optim: withoutAverage(fulcrum.optim),
 });
 
-/** From the last network of post 8 to `fastest`, each a change of the one before. */
+/** The steps from the last network of post 8 to `fastest`, each a change of the previous one. */
 export const speedrunSteps: readonly Experiment[] = [
   start,
   network,

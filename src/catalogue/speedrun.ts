@@ -5,17 +5,17 @@ import type { Schedule } from '../optim/schedule';
 import type { MuonOptions } from '../optim/muon';
 import type { Experiment, NetConfig, OptimConfig } from './experiment';
 
-/** An optimiser of the airbench family, in the numbers that its scripts give: rates for the **summed** loss of a batch. */
+/** An optimiser of the airbench family in the units of its scripts: learning rates for the **summed** loss of a batch. */
 interface Recipe {
   readonly batchSize: number;
   readonly momentum: number;
   readonly biasLr: number;
   readonly headLr: number;
-  /** L2 coefficient times rate, for biases and head, divided by the batch size. */
+  /** L2 coefficient times learning rate, for biases and head, divided by the batch size. */
   readonly decay: number;
-  /** Epochs in which the bias of the whitening learns, its rate falling to 0. */
+  /** Epochs in which the whitening bias is trained; its learning rate falls to 0. */
   readonly whiteningEpochs: number;
-  /** What all other rates are multiplied by, over epochs. */
+  /** Factor of all other learning rates over epochs. */
   readonly schedule: Schedule;
   readonly muonLr: number;
   readonly muonMomentum: number;
@@ -23,7 +23,7 @@ interface Recipe {
   readonly muon: MuonOptions;
 }
 
-/** Kernels by Muon, all else by momentum SGD in Nesterov's form; the head is what no group names. */
+/** Muon for kernels, momentum SGD in Nesterov's form for the rest; the head is not in any group. */
 function optimOf(recipe: Recipe): OptimConfig {
   const { batchSize, momentum, biasLr, headLr, decay, schedule } = recipe;
   const times = ({ knots, vals }: Schedule, factor: number): Schedule =>
@@ -71,7 +71,7 @@ const network: Extract<NetConfig, { model: 'airbench' }> = {
 
 const about = { post: 9, notebook: 'speedrun' } as const;
 
-/** Test images that are evaluated while a run goes on: enough to follow it, a hundredth of its time. */
+/** Test images evaluated after every epoch but the last: enough to follow a run, for about 1 % of its time. */
 const midwayImages = 2000;
 
 /** airbench94 with Muon. */
@@ -137,7 +137,7 @@ const hivergeNetwork: typeof network = {
   whiteningImages: 960,
 };
 
-/** What a search over airbench94 with Muon found. */
+/** The result of a search over airbench94 with Muon. */
 export const hiverge: Experiment = {
   ...about,
   name: 'hiverge',
@@ -162,7 +162,7 @@ export const hiverge: Experiment = {
   },
 };
 
-/** {@link hiverge} on smaller images first. */
+/** {@link hiverge} on smaller images first, with averaged weights at the end. */
 export const fulcrum: Experiment = {
   ...about,
   name: 'fulcrum',
@@ -180,7 +180,7 @@ export const fulcrum: Experiment = {
   optim: {
     ...optimOf({
       ...hivergeRecipe,
-      // Falls to 0 at 8.5 epochs, but for the floor.
+      // Without the floor of 0.05, it would fall to 0 at 8.5 epochs.
       schedule: piecewiseLinear([0, 0.95 * 8.5], [1, 0.05]),
       muonLr: 0.2255,
     }),
@@ -197,9 +197,9 @@ export const fulcrum: Experiment = {
 };
 
 /**
- * `fulcrum` in batches of 1,024. More and smaller updates are free where a batch of 1,024 keeps the processor as busy as one of
- * 1,536; the rates of biases and head are for the summed loss and stay, that of Muon falls with the square root of the
- * batch.
+ * `fulcrum` in batches of 1,024. More and smaller updates are free if a batch of 1,024 keeps the processor as busy as one of
+ * 1,536. The learning rates of biases and head are for the summed loss and stay the same; that of Muon falls with the square
+ * root of the batch size.
  */
 export const fastest: Experiment = {
   ...about,
@@ -221,5 +221,5 @@ export const fastest: Experiment = {
   run: { ...fulcrum.run, epochs: 9 },
 };
 
-/** What was published after the study, newest last, and what it led to here. */
+/** The experiments published after the study, newest last, followed by our own. */
 export const speedrunExperiments: readonly Experiment[] = [airbench, hiverge, fulcrum, fastest];

@@ -3,7 +3,7 @@ import type { MuonOptions } from '../optim/muon';
 import type { Group } from '../optim/optimiser';
 import type { Schedule } from '../optim/schedule';
 
-/** A value of an experiment on one line, by its path; `undefined` if its parts get a line each. */
+/** The text of an experiment's value in one line, by its path; `undefined` if each of its parts gets a line. */
 export function inWords(path: string, value: unknown): string | undefined {
   if (path === 'optim.lr') return scheduleText(value as Schedule);
   if (path === 'optim.groups')
@@ -23,7 +23,7 @@ export function scheduleText({ knots, vals }: Schedule): string {
     .join(' → ');
 }
 
-/** `bias: rate x 64, decay x 0.015625`: which tensors move in their own way, and how. */
+/** `bias: rate x 64, decay x 0.015625`: the tensors of a group and what it overrides. */
 function groupText(group: Group): string {
   const { includes, rule, lr, lrFactor, weightDecay, weightDecayFactor, momentum } = group;
   const { epochs, muon } = group;
@@ -49,7 +49,7 @@ function muonText({ iterations, coefficients, rescale }: MuonOptions): string {
   return `${iterations} iterations with ${coefficients.join(', ')}, length put right ${when}`;
 }
 
-/** `crop 32x32`, `flip-lr alternating`: the kind, its numbers, what is true of it. */
+/** `crop 32x32`, `flip-lr alternating`: the kind, its numbers and its flags that are true. */
 function sized({ kind, ...rest }: Transform): string {
   const entries = Object.entries(rest) as [string, number | boolean][];
   const numbers = entries.flatMap(([, value]) => (typeof value === 'number' ? [value] : []));

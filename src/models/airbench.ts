@@ -6,7 +6,7 @@ import { conv, linear } from '../nn/conv';
 import type { AnyLayer } from '../nn/network';
 import { globalMaxPool, maxPool } from '../nn/pool';
 
-/** What the records that follow airbench94 change about its network. */
+/** The changes that the successors of airbench94 make to its network. */
 export interface AirbenchOptions {
   /** Channels of the three blocks; default: 64, 256, 256. */
   readonly channels?: { readonly block1: number; readonly block2: number; readonly block3: number };
@@ -16,9 +16,9 @@ export interface AirbenchOptions {
   readonly normMomentum?: number;
   /** The logits are multiplied by this; default: 1 / channels.block3. */
   readonly weight?: number;
-  /** How the kernels of the blocks start; default: `dirac`. */
+  /** Initialisation of the blocks' kernels; default: `dirac`. */
   readonly init?: 'dirac' | 'uniform';
-  /** Whether the head starts with standard deviation 1 instead of U(-k, k), k = 1 / sqrt(fan in); default: true. */
+  /** Whether the head is initialised with standard deviation 1 instead of U(-k, k), k = 1 / sqrt(fan in); default: true. */
   readonly isHeadStandardised?: boolean;
 }
 
@@ -27,11 +27,11 @@ const whitened = 24;
 
 /**
  * The network of airbench94 with Muon and of its successors: a frozen 2x2 whitening convolution with a bias, then three
- * blocks of two 3x3 convolutions with a pooling after the first, and a linear head on the global maximum.
+ * blocks of two 3x3 convolutions with a max pooling after the first, and a linear head on the global maximum.
  *
- * Input `[N,H,W,3]` with H and W of at least 16, output `logits` `[N,10]`. Kernels start as identities (Dirac) and the
- * head with standard deviation 1, unless options say otherwise. 1,972,792 trainable numbers at the default channels. `whitenInput` of `nn/whiten` puts the kernel
- * into `whiten/conv`.
+ * Input `[N,H,W,3]` with H and W of at least 16, output `logits` `[N,10]`. By default, kernels are initialised as identities
+ * (Dirac) and the head with standard deviation 1. 1,972,792 trainable parameters at the default channels. `whitenInput` of
+ * `nn/whiten` sets the kernel of `whiten/conv`.
  *
  * @see Jordan, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv:2404.00498 (2024)
  */

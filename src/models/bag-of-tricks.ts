@@ -10,20 +10,20 @@ import { maxPool } from '../nn/pool';
 import { resnet9 } from './resnet9';
 import type { Widths } from './resnet9';
 
-/** A member of a stage of {@link bagOfTricks}. */
+/** A layer of a stage of {@link bagOfTricks}. */
 export type Member = 'conv' | 'norm' | 'act' | 'pool';
 
-/** What post 8 changes about its network, step by step; all of it is data. */
+/** The changes that post 8 makes to its network, as data. */
 export interface BagOfTricksOptions {
   readonly channels?: Widths;
-  /** Order within the three stages. Blocks without pooling take the other members in the same order. */
+  /** Order of the layers in the three stages. Blocks without pooling keep the order of the others. */
   readonly order?: readonly Member[];
   readonly act?: ActivationLayer;
-  /** Parts of a batch that ghost batch norm takes apart; 1 is plain batch norm. */
+  /** Parts into which ghost batch norm splits a batch; 1 is plain batch norm. */
   readonly splits?: number;
   /** Keep the scales of all norms at 1. */
   readonly isScaleFrozen?: boolean;
-  /** Begin with the fixed convolution `prep/whiten`, to 27 channels; `whitenInput` of `nn/whiten` puts its kernel in. */
+  /** Start with the frozen convolution `prep/whiten`, to 27 channels; `whitenInput` of `nn/whiten` sets its kernel. */
   readonly isWhitened?: boolean;
   /** The logits are multiplied by this. */
   readonly weight?: number;
@@ -31,12 +31,12 @@ export interface BagOfTricksOptions {
 
 const defaultWidths: Widths = { prep: 64, layer1: 128, layer2: 256, layer3: 512 };
 
-/** Numbers in a 3x3 patch of three colours, and so the channels of a convolution that whitens it. */
+/** Numbers in a 3x3 patch of three colours, which is also the number of channels of the whitening convolution. */
 const patchSize = 27;
 
 /**
  * The network of post 8: ResNet-9 with the names `conv`, `norm`, `act` and `pool`, and an option for each of the post's
- * changes. By default it computes what `resnet9` does; 6,573,120 trainable numbers, 6,570,880 with frozen scales.
+ * changes. By default it computes the same as `resnet9`; 6,573,120 trainable parameters, 6,570,880 with frozen scales.
  *
  * Input `[N,32,32,3]`, output `logits` `[N,10]`; N is a multiple of `splits` in training.
  *
@@ -83,15 +83,15 @@ export function bagOfTricks({
   };
 }
 
-/** What can be changed about {@link newDawn}. */
+/** Options of {@link newDawn}. */
 export type NewDawnOptions = Pick<BagOfTricksOptions, 'channels' | 'weight' | 'splits'> & {
-  /** Of the CELUs. */
+  /** Alpha of the CELUs. */
   readonly alpha?: number;
 };
 
 /**
- * The network of the script `new_dawn`, by editing `resnet9`: whitened input, pooling before the norm, ghost batch norm
- * with frozen scales, CELU. It computes what {@link bagOfTricks} does with all of its options set, under other names.
+ * The network of the script `new_dawn`, made by editing `resnet9`: whitened input, pooling before the norm, ghost batch norm
+ * with frozen scales, CELU. It computes the same as {@link bagOfTricks} with all of its options set, under other names.
  */
 export function newDawn({
   channels = defaultWidths,

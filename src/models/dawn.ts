@@ -9,23 +9,23 @@ import { avgPool, maxPool } from '../nn/pool';
 /** Half of a stage of {@link dawnNet}: from `cin` to `cout` channels, image sides divided by `stride`. */
 export type Block = (cin: number, cout: number, stride: number) => Net<AnyLayer>;
 
-/** What can be changed about {@link dawnNet}. */
+/** Options of {@link dawnNet}. */
 export interface DawnOptions {
   /** Output channels of the first convolution and of the three stages that halve the image. */
   readonly channels?: readonly [number, number, number, number];
-  /** Two of them make a stage. */
+  /** The block; two make a stage. */
   readonly block?: Block;
-  /** Follow the first convolution with batch norm and ReLU, as blocks do that do not begin with them. */
+  /** Follow the first convolution with batch norm and ReLU, as needed by blocks that do not start with them. */
   readonly prepBnRelu?: boolean;
-  /** Feed the classifier with the largest and the mean value of each channel; else with the largest alone. */
+  /** Feed the classifier with the maximum and the mean of each channel instead of the maximum alone. */
   readonly concatPool?: boolean;
 }
 
 /**
  * The network that post 1 starts from, a pre-activation ResNet of 18 layers: one convolution, four stages of two blocks,
- * global pooling and a linear layer with bias; 5,205,834 trainable numbers by default.
+ * global pooling and a linear layer with bias; 5,205,834 trainable parameters by default.
  *
- * Input `[N,32,32,3]`, output `logits` `[N,10]`. Scales of its batch norms start from U(0, 1).
+ * Input `[N,32,32,3]`, output `logits` `[N,10]`. The scales of its batch norms are initialised from U(0, 1).
  *
  * @see Page, How to Train Your ResNet 1: Baseline (2018), and 4: Architecture, for the other blocks
  */
@@ -62,11 +62,11 @@ export function dawnNet({
 }
 
 /**
- * Two 3x3 convolutions, each after a batch norm and a ReLU, added to what left the **first ReLU** (a 1x1 convolution of
- * it where channels or sides change).
+ * Two 3x3 convolutions, each after a batch norm and a ReLU, added to the output of the **first ReLU** (or to a 1x1
+ * convolution of that output, where channels or sides change).
  *
  * @see He et al., Identity Mappings in Deep Residual Networks, arXiv:1603.05027 (2016), where the shortcut of a block
- *   that keeps its shape begins before the batch norm; here it never does, as in the reference.
+ *   that keeps its shape starts before the batch norm; here it never does, as in the reference.
  */
 export function resBlock(cin: number, cout: number, stride: number): Net<AnyLayer> {
   const projects = isProjection(cin, cout, stride);
@@ -84,7 +84,7 @@ export function resBlock(cin: number, cout: number, stride: number): Net<AnyLaye
   };
 }
 
-/** What is left of {@link resBlock} without its branch: the shortest path through the network. */
+/** {@link resBlock} without its branch: the shortest path through the network. */
 export function preActivationBlock(cin: number, cout: number, stride: number): Net<AnyLayer> {
   return {
     bn1: norm(cin),
@@ -122,7 +122,7 @@ function isProjection(cin: number, cout: number, stride: number): boolean {
   return stride !== 1 || cin !== cout;
 }
 
-/** PyTorch's batch norm of 2018 started its scales from U(0, 1); these networks kept that. */
+/** PyTorch's batch norm of 2018 initialised its scales from U(0, 1); these networks keep that. */
 function norm(channels: number): AnyLayer {
   return batchNorm(channels, { scaleInit: 'uniform' });
 }

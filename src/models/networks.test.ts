@@ -21,7 +21,7 @@ import { withLoss } from './with-loss';
 const tricks = { order: ['conv', 'pool', 'norm', 'act'] } as const;
 const double = { prep: 128, layer1: 256, layer2: 512, layer3: 1024 };
 
-/** The table of the study: trainable numbers, then nodes, edges and clusters as drawn. */
+/** The table of the study: trainable parameters, then nodes, edges and clusters as drawn. */
 const table: readonly (readonly [
   name: string,
   graph: Graph<AnyLayer>,
@@ -129,13 +129,13 @@ const table: readonly (readonly [
 ];
 
 describe('the networks of the study', () => {
-  test.each(table)('%s: trainable numbers, and nodes, edges and clusters', (...row) => {
+  test.each(table)('%s: trainable parameters, nodes, edges and clusters', (...row) => {
     const [, graph, trainable, [nodes, edges, clusters]] = row;
     expect(countTrainable(graph)).toBe(trainable);
     expect(counts(graph)).toEqual({ nodes, edges, clusters });
   });
 
-  test('whitening fixes 729 numbers and leaves the count of the others', () => {
+  test('whitening adds 729 frozen parameters', () => {
     const frozen = (isWhitened: boolean): number =>
       parametersOfGraph(build(bagOfTricks({ isWhitened })))
         .filter(({ path, parameter }) => /conv|whiten/.test(path) && parameter.role === 'frozen')
@@ -143,7 +143,7 @@ describe('the networks of the study', () => {
     expect([frozen(false), frozen(true)]).toEqual([0, 729]);
   });
 
-  test('post 8 orders the members of a stage, and of a block without pooling', () => {
+  test('post 8 orders the layers of a stage, and of a block without pooling', () => {
     const graph = [...build(bagOfTricks({ order: ['conv', 'norm', 'pool', 'act'] })).keys()];
     expect(graph.slice(1, 8)).toEqual([
       'prep/conv',
@@ -157,7 +157,7 @@ describe('the networks of the study', () => {
     expect(() => bagOfTricks({ order: ['conv', 'norm', 'pool'] })).toThrow(/"act" is left out/);
   });
 
-  test('the script new_dawn and post 8 with everything switched on are one network', () => {
+  test('the script new_dawn and post 8 with all options set have the same network', () => {
     const post8 = bagOfTricks({
       order: ['conv', 'pool', 'norm', 'act'],
       act: celu(0.3),
@@ -171,7 +171,7 @@ describe('the networks of the study', () => {
     expect(layers(newDawn())).toEqual(layers(post8));
   });
 
-  test('post 7: overrides take batch norm out, and put softplus in', () => {
+  test('post 7: overrides remove batch norm and insert softplus', () => {
     const act = softplus({ beta: 10, threshold: 2.5 });
     const edited = mapTypes<AnyLayer, AnyLayer>(
       { 'batch-norm': identity, relu: () => act },
@@ -182,7 +182,7 @@ describe('the networks of the study', () => {
     expect(counts(removeByType(build(edited)))).toEqual({ nodes: 23, edges: 22, clusters: 8 });
   });
 
-  test('post 7: "full" has the weights of ResNet-9 but for what its norms learn', () => {
+  test('post 7: "full" has the parameters of ResNet-9 except those of its norms', () => {
     const full = build(unbranched({ extraLayers: [], resLayers: ['layer1', 'layer3'] }));
     expect(countTrainable(full)).toBe(6_573_120 - 2 * 2240);
     expect(full.get('layer3/residual/add')?.inputs).toEqual([
@@ -198,7 +198,7 @@ describe('the networks of the study', () => {
     expect(graph.get('layer50/act')).toEqual({ layer: shiftScaleRelu(), inputs: ['layer50/fc'] });
   });
 
-  test('starting weights: scales from U(0, 1) in posts 1 to 4, He in post 7', () => {
+  test('initial weights: scales from U(0, 1) in posts 1 to 4, He in post 7', () => {
     const dawn = initNetwork(build(dawnNet()), createRng(1, 'init'));
     const scales = [...dawn['layer4/block1/bn1/weight'].data];
     expect(Math.min(...scales)).toBeGreaterThan(0);
@@ -212,7 +212,7 @@ describe('the networks of the study', () => {
     expect(variance('classifier/conv/weight') * 512).toBeCloseTo(2, 1);
   });
 
-  test('withLoss refuses two nodes of one name', () => {
+  test('withLoss refuses two nodes of the same name', () => {
     const loss = build<AnyLayer>(crossEntropyLoss());
     const once = withLoss(build(unbranched()), loss);
     expect(() => withLoss(once, loss)).toThrow(GraphError);
@@ -236,7 +236,7 @@ function readFixture(name: string): unknown {
   return JSON.parse(readFileSync(join(folder, name), 'utf8'));
 }
 
-/** The reference's name of a layer's class. */
+/** The reference's class name of a layer. */
 function typeOf(layer: AnyLayer | null): string {
   switch (layer?.kind) {
     case undefined:
@@ -320,7 +320,7 @@ function reprOf(layer: AnyLayer | null): string {
   }
 }
 
-/** A graph in the words of a fixture. */
+/** A graph in the format of the fixtures. */
 function inTheirWords(graph: Graph<AnyLayer>): StoredNode[] {
   const parameters = parametersOfGraph(graph);
   return [...graph].map(([path, { layer, inputs }]) => {
@@ -351,7 +351,7 @@ describe('networks are those of the reference', () => {
   test.each([
     [
       'demo_resnet9.json',
-      // This is the weight with which the fixture was made.
+      // The fixture was made with this weight.
       resnet9({
         channels: { prep: 8, layer1: 16, layer2: 16, layer3: 32 },
         weight: 0.125000001,
@@ -361,7 +361,7 @@ describe('networks are those of the reference', () => {
     ['baseline_dawn_net.json', dawnNet({ channels: [4, 8, 16, 16] }), crossEntropyLoss()],
     ['backbone_maxpool.json', backbone, crossEntropyLoss()],
     ['bag_of_tricks.json', tricks4, labelSmoothingLoss(0.2)],
-  ])('%s: every node, input, parameter of a layer, and what trains', (name, net, loss) => {
+  ])('%s: every node, its inputs, layer parameters and trainable flags', (name, net, loss) => {
     const stored = readFixture(name) as Record<'graph' | 'loss_graph', readonly StoredNode[]>;
     expect(inTheirWords(build(net))).toEqual(stored.graph);
     const lossNodes = inTheirWords(build<AnyLayer>(loss));
@@ -372,7 +372,7 @@ describe('networks are those of the reference', () => {
     ['demo', resnet9()],
     ['demo_extra', resnet9({ resLayers: [], extraLayers: ['layer1', 'layer2', 'layer3'] })],
     ['baseline', dawnNet()],
-  ])('core.json, %s: as it is, and without identities', (name, net) => {
+  ])('core.json, %s: with and without identities', (name, net) => {
     const { graphs } = readFixture('core.json') as {
       readonly graphs: Readonly<Record<string, Record<'nodes' | 'identity_removed', unknown>>>;
     };

@@ -18,12 +18,12 @@ export interface Widths {
 /** The three stages that halve the image. */
 export type Stage = 'layer1' | 'layer2' | 'layer3';
 
-/** What can be changed about {@link resnet9}. */
+/** Options of {@link resnet9}. */
 export interface Resnet9Options {
   readonly channels?: Widths;
   /** The logits are multiplied by this. */
   readonly weight?: number;
-  /** Follows the activation of each of the three stages. */
+  /** The pooling after the activation of each of the three stages. */
   readonly pool?: AnyLayer;
   /** Stages with one more convolution. */
   readonly extraLayers?: readonly Stage[];
@@ -38,7 +38,7 @@ export function convBn(cin: number, cout: number): Record<'conv' | 'bn' | 'relu'
   return { conv: conv(cin, cout), bn: batchNorm(cout), relu: relu() };
 }
 
-/** Two {@link convBn} around which the input is carried and added. */
+/** Two {@link convBn} with a skip connection from the input. */
 export function residual(channels: number): Net<AnyLayer> {
   return {
     in: identity(),
@@ -50,10 +50,10 @@ export function residual(channels: number): Net<AnyLayer> {
 
 /**
  * The network of post 4: three stages of convolution, batch norm, ReLU and pooling, two of them with a residual block;
- * nine layers with weights, 6,573,120 trainable numbers at the default widths. Input `[N,32,32,3]`, output `logits`
+ * nine layers with weights, 6,573,120 trainable parameters at the default widths. Input `[N,32,32,3]`, output `logits`
  * `[N,10]`.
  *
- * @throws GraphError if a stage is named that does not exist
+ * @throws GraphError if a named stage does not exist
  * @see Page, How to Train Your ResNet 4: Architecture (2018)
  */
 export function resnet9({

@@ -10,10 +10,10 @@ import type { AnyLayer } from '../nn/network';
 import { maxPool } from '../nn/pool';
 import type { Stage, Widths } from './resnet9';
 
-/** What can be changed about {@link unbranched}; all of it is data. */
+/** Options of {@link unbranched}, as data. */
 export interface UnbranchedOptions {
   readonly channels?: Widths;
-  /** Where batch norm stands: before the activation (the post's "simple"), after it ("post"), or nowhere. */
+  /** Position of batch norm: before the activation (the post's "simple"), after it ("post"), or no batch norm. */
   readonly norm?: 'before' | 'after' | 'none';
   readonly act?: ActivationLayer;
   /** Stages with one more convolution. */
@@ -24,12 +24,12 @@ export interface UnbranchedOptions {
 
 const defaultWidths: Widths = { prep: 64, layer1: 128, layer2: 256, layer3: 512 };
 
-/** From PyTorch's starting weights to those of He: a standard deviation of sqrt(2 / fan in). */
+/** Factor from PyTorch's initial weights to He's, whose standard deviation is sqrt(2 / fan in). */
 const he = Math.sqrt(6);
 
 /**
- * The network of post 7: eight convolutions in a line, batch norm without anything to learn (scale 1 and bias 0, both
- * frozen), weights from He's distribution. 4,651,712 trainable numbers.
+ * The network of post 7: eight convolutions in a row, batch norm without trainable parameters (scale 1 and bias 0, both
+ * frozen), weights from He's distribution. 4,651,712 trainable parameters.
  *
  * Input `[N,32,32,3]`, output `classifier/out` `[N,10]`. The pixels are divided by sqrt 2, so that an activation that
  * keeps half of the variance sees what it would deeper in the network.
@@ -84,7 +84,7 @@ export function unbranched({
   };
 }
 
-/** What can be changed about {@link fullyConnected}; all of it is data. */
+/** Options of {@link fullyConnected}, as data. */
 export interface FullyConnectedOptions {
   readonly depth?: number;
   readonly width?: number;
@@ -95,7 +95,7 @@ export interface FullyConnectedOptions {
 }
 
 /**
- * The deep net of post 7's pictures: `depth` times a square linear layer without bias and an activation, named
+ * The deep network of post 7's figures: `depth` times a square linear layer without bias and an activation, named
  * `layer1/fc`, `layer1/act` and so on. Input and output `[N,width]`.
  */
 export function fullyConnected({

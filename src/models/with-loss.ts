@@ -2,10 +2,10 @@ import { GraphError } from '../base/errors';
 import type { Graph, GraphNode, Layer } from '../graph/spec';
 
 /**
- * A network and its loss as one graph, to draw: what the loss reads as `logits` is the network's last node, and `target`
- * stays a node that is fed.
+ * A network and its loss as one graph, for drawing: the loss's `logits` become the network's last node, and `target`
+ * remains an input.
  *
- * @throws GraphError if the network is empty, or both have a node of one name
+ * @throws GraphError if the network is empty, or both have a node of the same name
  * @example
  * ```ts
  * counts(withLoss(build(unbranched()), build(crossEntropyLoss()))); // { nodes: 33, edges: 33, clusters: 8 }

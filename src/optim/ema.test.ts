@@ -9,7 +9,7 @@ beforeAll(() => {
   loadTensorflow();
 });
 
-test('follows after the first step of an epoch and every updateFreq-th from there', () => {
+test('updates after the first step of an epoch and every updateFreq-th step from there', () => {
   const ema = { momentum: 0.99, updateFreq: 5 };
   const steps = Array.from({ length: 97 }, (_, step) => step).filter((n) => isEmaStep(ema, n));
   expect(steps.slice(0, 3)).toEqual([0, 5, 10]);
@@ -21,7 +21,7 @@ test('follows after the first step of an epoch and every updateFreq-th from ther
   ]);
 });
 
-test('one update by momentum ** updateFreq is as many updates towards the same value', () => {
+test('one update by momentum ** updateFreq equals updateFreq updates towards the same value', () => {
   fc.assert(
     fc.property(
       fc.double({ min: 0.5, max: 0.999, noNaN: true }),

@@ -3,16 +3,16 @@ import { OptimError } from '../base/errors';
 
 /** An exponential moving average of a network's whole state, as data. */
 export interface Ema {
-  /** What one step keeps of the average. */
+  /** The share of the average that one step keeps. */
   readonly momentum: number;
-  /** The average follows every so many steps, by `momentum ** updateFreq` at once. */
+  /** Steps between two updates; each update uses `momentum ** updateFreq`. */
   readonly updateFreq: number;
 }
 
 /**
- * Whether the average follows after this step.
+ * Whether the average is updated after this step.
  *
- * @param stepInEpoch counts from 0, anew in each epoch
+ * @param stepInEpoch counts from 0 in each epoch
  */
 export function isEmaStep({ updateFreq }: Ema, stepInEpoch: number): boolean {
   return stepInEpoch % updateFreq === 0;

@@ -13,7 +13,7 @@ const muon = {
 } as const;
 const plain = { lrFactor: 1, weightDecayFactor: 1 };
 
-/** Rates of the mean loss: 8 at the start, 0 after four epochs. */
+/** Learning rates for the mean loss: 8 at the start, 0 after four epochs. */
 const base: HyperSchedule = {
   rule: 'nesterov-a',
   lr: piecewiseLinear([0, 4], [8, 0]),
@@ -34,7 +34,7 @@ const groupOf = (feed: GroupedHyperFeed, place: number): HyperFeed | undefined =
   feed.groups?.[place];
 
 describe('hyperSchedule', () => {
-  test('divides the rate by the batch size and multiplies weight decay by it', () => {
+  test('divides the learning rate by the batch size and multiplies weight decay by it', () => {
     const at = hyperSchedule(base, count);
     // Step 1 ends at epoch 0.2: 8 * 0.95 / 20.
     expectFeed(at(1), { lr: 0.38, weightDecay: 0.2, momentum: 0.9 });
@@ -47,7 +47,7 @@ describe('hyperSchedule', () => {
     expectFeed(at(20), { lr: 0.02, weightDecay: 0.2, momentum: 0.9 });
   });
 
-  test('feeds groups only that have numbers of their own, each with the rest of the optimiser', () => {
+  test('feeds only groups that override hyperparameters, with the optimiser for the rest', () => {
     const groups: Group[] = [
       { ...plain, includes: 'bias', lrFactor: 64 },
       { ...plain, includes: 'a', lr: piecewiseLinear([0, 2], [4, 0]) },
@@ -62,7 +62,7 @@ describe('hyperSchedule', () => {
     expect(hyperSchedule({ ...base, groups: groups.slice(0, 1) }, count)(5).groups).toBeUndefined();
   });
 
-  test("takes Muon's rate and weight decay as they are, and feeds in which steps it rescales", () => {
+  test("leaves Muon's learning rate and weight decay unchanged, and feeds whether a step rescales", () => {
     const lr = piecewiseLinear([0, 4], [0.2, 0]);
     const groups: Group[] = [
       { ...plain, includes: 'a', rule: 'muon', lr, weightDecay: 0.5, momentum: 0.6, muon },
@@ -72,11 +72,11 @@ describe('hyperSchedule', () => {
     expectFeed(groupOf(at(1), 0), { lr: 0.19, weightDecay: 0.5, momentum: 0.6, rescale: 0 });
     expectFeed(groupOf(at(2), 0), { lr: 0.18, weightDecay: 0.5, momentum: 0.6, rescale: 1 });
     expectFeed(groupOf(at(1), 1), { lr: 7.6, weightDecay: 0.01, momentum: 0.9, rescale: 1 });
-    // Beyond the run, as a warm-up may ask.
+    // A step beyond the run, which a warm-up can request.
     expect(groupOf(at(21), 1)?.rescale).toBe(0);
   });
 
-  test('a group without a rule has that of the optimiser', () => {
+  test('a group without a rule uses that of the optimiser', () => {
     const groups: Group[] = [{ ...plain, includes: 'a', momentum: 0.5, muon }];
     const feed = hyperSchedule({ ...base, rule: 'muon', groups }, count)(2);
     expectFeed(groupOf(feed, 0), { lr: 7.2, weightDecay: 0.01, momentum: 0.5, rescale: 1 });

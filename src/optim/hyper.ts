@@ -3,7 +3,7 @@ import { rescaleSteps } from './muon';
 import { valueAt } from './schedule';
 import type { Schedule } from './schedule';
 
-/** The numbers of an optimiser that change from step to step, as data. */
+/** An optimiser with its hyperparameters over the run, as data. */
 export interface HyperSchedule extends Optimiser {
   /** Learning rate over epochs, for the **mean** loss of a batch. */
   readonly lr: Schedule;
@@ -14,17 +14,17 @@ export interface HyperSchedule extends Optimiser {
   readonly firstStep?: 0 | 1;
 }
 
-/** A run's length in steps, and the size of its batches. */
+/** A run's length in steps, and its batch size. */
 export interface StepCount {
   readonly batchSize: number;
   readonly stepsPerEpoch: number;
   /** Steps of the schedule. */
   readonly steps: number;
-  /** Steps of the schedule that are over after so many steps of training; default: as many. */
+  /** The position in the schedule after a number of training steps; default: that number. */
   readonly positionAt?: (steps: number) => number;
 }
 
-/** What is fed for one rule and one step; see `Hyper` of `rule.ts`. */
+/** The hyperparameters fed to one rule in one step; see `Hyper` of `rule.ts`. */
 export type HyperFeed = {
   readonly lr: number;
   readonly weightDecay: number;
@@ -32,16 +32,16 @@ export type HyperFeed = {
   readonly rescale?: number;
 };
 
-/** What is fed for all groups of one step. */
+/** The hyperparameters fed to all groups in one step. */
 export type GroupedHyperFeed = HyperFeed & {
   readonly groups?: Readonly<Record<string, HyperFeed>>;
 };
 
 /**
- * The hyperparameters that each step is fed, computed once for a run.
+ * The hyperparameters of each step of a run.
  *
- * The loss is summed over a batch, so rates are divided by the batch size and weight decay is multiplied by it. Muon,
- * whose updates do not depend on the size of the gradient, takes both as they are.
+ * The loss is summed over a batch, so learning rates are divided by the batch size and weight decay is multiplied by it.
+ * Muon, whose updates do not depend on the scale of the gradient, uses both unchanged.
  *
  * @returns a function of the step, counted from 1
  * @throws OptimError if a group's Muon options are out of range

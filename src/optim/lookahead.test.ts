@@ -23,11 +23,11 @@ test('starts before the first step by default, and updates every few steps', () 
   ]);
 });
 
-test('starts when so many epochs are over, to the nearest step', () => {
+test('starts after `from` epochs, rounded to the nearest step', () => {
   const actions = [7, 8, 9, 10, 11].map((step) =>
     lookaheadAction({ decay: 0.7, every: 2, from: 1.55 }, step, 5),
   );
-  // 7.75 steps.
+  // 1.55 epochs are 7.75 steps.
   expect(actions).toEqual(['nothing', 'start', 'nothing', 'update', 'nothing']);
 });
 

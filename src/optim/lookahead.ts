@@ -8,11 +8,11 @@ import { OptimError } from '../base/errors';
  * @see Zhang et al., Lookahead Optimizer: k steps forward, 1 step back, arXiv:1907.08610 (2019)
  */
 export interface Lookahead {
-  /** What one update keeps of the slow weights. */
+  /** The share of the slow weights that one update keeps. */
   readonly decay: number;
   /** Steps between two updates. */
   readonly every: number;
-  /** Epochs that are over when the slow weights start as a copy of the network; default: 0. */
+  /** Completed epochs at which the slow weights start as a copy of the network; default: 0. */
   readonly from?: number;
 }
 
@@ -22,8 +22,8 @@ export type LookaheadAction = 'start' | 'update' | 'nothing';
 /**
  * What a lookahead does after a step of the run.
  *
- * @param step counts from 0; 0 means before the first step
- * @param positionAt steps of the schedule that are over after so many steps; default: as many
+ * @param step 0 means before the first step
+ * @param positionAt the position in the schedule after a number of training steps; default: that number
  * @throws OptimError if `every` is not an integer from 1
  */
 export function lookaheadAction(
@@ -43,7 +43,7 @@ export function lookaheadAction(
   return before < 0 ? 'start' : 'update';
 }
 
-/** The slow weights after an update, for every tensor; new tensors. The network is to be set to the same values. */
+/** The slow weights after an update, for every tensor; new tensors. The caller sets the network to the same values. */
 export function updateLookahead(
   { decay }: Lookahead,
   slow: Readonly<Record<string, tf.Tensor>>,

@@ -30,7 +30,7 @@ function draw(rows: number, columns: number, seed: number): Matrix {
 
 const onDevice = (m: Matrix): tf.Tensor2D => tf.tensor2d(m.to1DArray(), [m.rows, m.columns]);
 
-/** The formula as published, of a wide matrix G, in float64: X = G / (|G| + 1e-7); X <- a X + (b A + c A^2) X, A = X X^T. */
+/** The published formula for a wide matrix G, in float64: X = G / (|G| + 1e-7); X <- a X + (b A + c A^2) X, A = X X^T. */
 function orthogonalised(
   g: Matrix,
   { iterations, coefficients: [a, b, c] }: Pick<MuonOptions, 'iterations' | 'coefficients'>,
@@ -72,7 +72,7 @@ describe('newtonSchulz', () => {
   ] as const)(
     'with the coefficients of %s brings singular values from 0.02 to 1 into their band',
     (_, coefficients, least, most) => {
-      // Orthogonal factors of random matrices, and singular values of our choice: one of each size.
+      // Orthogonal factors of random matrices, and chosen singular values from small to large.
       const factor = (size: number, seed: number): Matrix =>
         new SingularValueDecomposition(draw(size, size, seed)).leftSingularVectors;
       const values = [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
@@ -87,7 +87,7 @@ describe('newtonSchulz', () => {
         const singular = new SingularValueDecomposition(matrix).diagonal;
         expect(Math.min(...singular)).toBeGreaterThan(least);
         expect(Math.max(...singular)).toBeLessThan(most);
-        // The singular vectors stay: u^T result v is diagonal.
+        // The singular vectors do not change: u^T result v is diagonal.
         const [a, b, c] = coefficients;
         const mapped = all.map((s) => [1, 2, 3].reduce((x) => a * x + b * x ** 3 + c * x ** 5, s));
         const diagonal = u.transpose().mmul(matrix).mmul(factor(all.length, 2));
@@ -96,7 +96,7 @@ describe('newtonSchulz', () => {
     },
   );
 
-  test('does not depend on the size of the matrix, and keeps zeros', () => {
+  test('does not depend on the norm of the matrix, and keeps zeros', () => {
     tf.tidy(() => {
       const g = onDevice(draw(12, 5, 3));
       const [small, large] = [1e-3, 1e3].map((factor) =>
@@ -163,7 +163,7 @@ describe('muon', () => {
     expect(expected).toHaveLength(6);
   });
 
-  test('changes and disposes nothing that it is given', () => {
+  test('neither changes nor disposes its arguments', () => {
     const given = [1, 2, 3].map((value) => tf.ones([1, 1, 3, 2]).mul(value));
     const one = tf.scalar(1);
     muon(given[0], given[1], given[2], { lr: one, weightDecay: one, momentum: one }, published);
@@ -172,7 +172,7 @@ describe('muon', () => {
     );
   });
 
-  test('refuses biases, and kernels with more outputs than inputs to each', () => {
+  test('refuses biases, and kernels with more output channels than inputs to each of them', () => {
     const one = tf.scalar(1);
     const move = (weight: tf.Tensor) => (): unknown =>
       muon(weight, weight, weight, { lr: one, weightDecay: one, momentum: one }, published);
@@ -182,7 +182,7 @@ describe('muon', () => {
 });
 
 describe('rescaleSteps', () => {
-  test('in every step, or each first + floor(growth * progress) steps after the one before', () => {
+  test('every step, or at intervals of first + floor(growth * progress) steps', () => {
     expect([...rescaleSteps('every-step', 3)]).toEqual([1, 1, 1]);
     expect([...rescaleSteps({ first: 3, growth: 0 }, 7)]).toEqual([0, 0, 1, 0, 0, 1, 0]);
     // Progress 0.2: 2 steps after the start; 0.5: 2 + 1 later would be step 5; 0.9: 2 + 2 after that, step 9.

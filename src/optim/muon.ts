@@ -3,15 +3,15 @@ import { matMul, mul, norm, where } from '@tensorflow/tfjs-core';
 import { OptimError } from '../base/errors';
 import type { Hyper, Moved } from './rule';
 
-/** What {@link muon} leaves open. */
+/** Options of {@link muon}. */
 export interface MuonOptions {
-  /** Newton-Schulz iterations of each update. */
+  /** Newton-Schulz iterations per update. */
   readonly iterations: number;
   /** a, b, c of one iteration, X <- a X + (b A + c A^2) X with A = X X^T. */
   readonly coefficients: readonly [a: number, b: number, c: number];
   /**
-   * When a kernel is rescaled to norm sqrt(cout) before it moves: in every step, or in ever fewer of them, each
-   * `first + floor(growth * progress)` steps after the one before.
+   * When a kernel is rescaled to norm sqrt(cout) before the update: in every step, or at growing intervals of
+   * `first + floor(growth * progress)` steps.
    */
   readonly rescale: 'every-step' | { readonly first: number; readonly growth: number };
 }
@@ -20,9 +20,9 @@ export interface MuonOptions {
  * An approximation of the nearest semi-orthogonal matrix: U V^T of the singular value decomposition U S V^T.
  *
  * The matrix is divided by its Frobenius norm, so that all singular values lie between 0 and 1; each iteration maps a
- * singular value s to a s + b s^3 + c s^5. The published coefficients do not converge to 1: they bring small singular
- * values up fast and leave all but the smallest between about 0.7 and 1.4, which is all that Muon needs. Products are
- * computed in the precision of the step.
+ * singular value s to a s + b s^3 + c s^5. The published coefficients do not make it converge to 1: they raise small singular
+ * values fast and leave all but the smallest between about 0.7 and 1.4, which suffices for Muon. Products are computed in the
+ * precision of the step.
  *
  * @param x `[rows,columns]` with rows >= columns; transpose a wide matrix
  * @returns `[rows,columns]`, a new tensor
@@ -54,12 +54,12 @@ export function newtonSchulz(
  * Muon: momentum, and an update whose singular values are all near 1, so that no direction of a kernel learns faster
  * than another.
  *
- * v = mom v + g; d = orth(g + mom v); w = w sqrt(cout) / |w| in the steps that {@link MuonOptions.rescale} names;
- * w = (w - lr d)(1 - lr wd). A kernel `[kh,kw,cin,cout]` counts as a matrix `[kh kw cin, cout]`. The size of the gradient
- * does not matter, so neither does the size of the batch: `lr` and `weightDecay` are used as they are.
+ * v = mom v + g; d = orth(g + mom v); w = w sqrt(cout) / |w| in the steps given by {@link MuonOptions.rescale};
+ * w = (w - lr d)(1 - lr wd). A kernel `[kh,kw,cin,cout]` is treated as a matrix `[kh kw cin, cout]`. The scale of the
+ * gradient does not matter, so neither does the batch size: `lr` and `weightDecay` are used unchanged.
  *
  * @param hyper with `rescale` 1 in steps that rescale, else 0
- * @throws OptimError if a tensor has a rank below 2, or more output channels than inputs to each
+ * @throws OptimError if a tensor has a rank below 2, or more output channels than inputs to each of them
  */
 export function muon(
   weight: tf.Tensor,
@@ -87,7 +87,7 @@ export function muon(
 }
 
 /**
- * In which of `steps` steps {@link muon} rescales kernels, as 0 or 1 for each step from the first.
+ * The steps in which {@link muon} rescales kernels, as 0 or 1 for each of `steps` steps.
  *
  * @throws OptimError if `first` is below 1 or `growth` below 0
  */

@@ -14,7 +14,7 @@ type Named = Readonly<Record<string, tf.Tensor>>;
 
 const names = ['prep/conv/weight', 'prep/bn/weight', 'prep/bn/bias', 'linear/bias_free/weight'];
 
-/** Every tensor from w 1, g 1, v 0 with lr 1/2, wd 1/4, momentum 0: moved by -lr (1 + wd) of its group. */
+/** Updates every tensor from w 1, g 1, v 0 with lr 1/2, wd 1/4, momentum 0; the change is -lr (1 + wd) of its group. */
 function moved(optimiser: Optimiser): Record<string, number> {
   const all = (make: () => tf.Tensor): Named =>
     Object.fromEntries(names.map((name) => [name, make()]));
@@ -32,12 +32,12 @@ function moved(optimiser: Optimiser): Record<string, number> {
 }
 
 describe('groups', () => {
-  test('without any, all tensors move alike', () => {
+  test('without groups, all tensors are updated in the same way', () => {
     const steps = Object.values(moved({ rule: 'nesterov-b', groups: [] }));
     expect(steps).toEqual([-0.625, -0.625, -0.625, -0.625]);
   });
 
-  test('a group takes the paths that contain its text, with its own factors', () => {
+  test('a group applies its own factors to the paths that contain its text', () => {
     const groups = [{ includes: 'bias', lrFactor: 4, weightDecayFactor: 0.25 }];
     expect(moved({ rule: 'nesterov-b', groups })).toEqual({
       'prep/conv/weight': -0.625,
@@ -47,7 +47,7 @@ describe('groups', () => {
     });
   });
 
-  test('the first group that fits counts, and an empty text fits all', () => {
+  test('the first matching group counts, and an empty text matches all', () => {
     const groups = [
       { includes: 'bn/', lrFactor: 0, weightDecayFactor: 1 },
       { includes: 'bias', lrFactor: 2, weightDecayFactor: 0 },
@@ -61,7 +61,7 @@ describe('groups', () => {
     });
   });
 
-  test('a group can have a rule of its own', () => {
+  test('a group can have its own rule', () => {
     const groups = [
       { includes: 'bn', rule: 'nesterov-a', lrFactor: 1, weightDecayFactor: 1 },
     ] as const;

@@ -8,40 +8,40 @@ import { lars, nesterovA, nesterovB } from './rule';
 import type { Hyper, UpdateRule } from './rule';
 import type { Schedule } from './schedule';
 
-/** The names of the update rules, as experiments carry them. */
+/** The names of the update rules in experiments. */
 export type RuleName = 'nesterov-a' | 'nesterov-b' | 'lars' | 'muon';
 
-/** Tensors that are moved in their own way: those whose path contains `includes`. */
+/** A parameter group: the tensors whose path contains `includes`, with their own rule or hyperparameters. */
 export interface Group {
-  /** A part of the path, as in `bias`; an empty string means all. */
+  /** A substring of the path, as in `bias`; an empty string matches all. */
   readonly includes: string;
-  /** The rule for this group; default: the optimiser's own. */
+  /** The rule for this group; default: the optimiser's. */
   readonly rule?: RuleName;
-  /** The rate is multiplied by this. */
+  /** The learning rate is multiplied by this. */
   readonly lrFactor: number;
   /** Weight decay is multiplied by this. */
   readonly weightDecayFactor: number;
-  /** A schedule of the group's own over epochs, before `lrFactor`; default: the optimiser's. */
+  /** The group's learning rate over epochs, before `lrFactor`; default: the optimiser's. */
   readonly lr?: Schedule;
-  /** Weight decay of the group's own, before `weightDecayFactor`; default: the optimiser's. */
+  /** The group's weight decay, before `weightDecayFactor`; default: the optimiser's. */
   readonly weightDecay?: number;
   /** Default: the optimiser's. */
   readonly momentum?: number;
-  /** The group learns in the first so many epochs only, rounded up to steps; default: in all of them. */
+  /** The number of epochs after which the group is frozen, rounded up to steps; default: never frozen. */
   readonly epochs?: number;
   /** Required by rule `muon`. */
   readonly muon?: MuonOptions;
 }
 
-/** How a network's tensors are moved, as data: a rule, and groups that depart from it. The first group that fits counts. */
+/** How a network's tensors are updated, as data: a rule, and groups that override it. The first matching group counts. */
 export interface Optimiser {
   readonly rule: RuleName;
   readonly groups: readonly Group[];
 }
 
-/** The hyperparameters of one step: the optimiser's, and those of each group that has some of its own. */
+/** The hyperparameters of one step: the optimiser's, and those of each group that overrides some. */
 export interface GroupedHyper extends Hyper {
-  /** By the group's place in {@link Optimiser.groups}, from 0. Factors of the group are not applied yet. */
+  /** By the group's index in {@link Optimiser.groups}. The group's factors are not applied yet. */
   readonly groups?: Readonly<Record<string, Hyper>>;
 }
 
@@ -66,7 +66,7 @@ function ruleOf(name: RuleName, options: MuonOptions | undefined): UpdateRule {
   }
 }
 
-/** The velocities that an optimiser starts with: zeros, by the path of the tensor that they belong to. */
+/** The initial velocities of an optimiser: zeros, by the path of their tensor. */
 export function initVelocity(
   parameters: Readonly<Record<string, HostTensor>>,
 ): Record<string, HostTensor> {
@@ -75,17 +75,17 @@ export function initVelocity(
   );
 }
 
-/** The place of the group that a tensor belongs to, from 0; undefined if none fits. */
+/** The index of the group that a tensor belongs to; undefined if none matches. */
 export function groupOf({ groups }: Optimiser, path: string): number | undefined {
   const place = groups.findIndex(({ includes }) => path.includes(includes));
   return place === -1 ? undefined : place;
 }
 
 /**
- * Moves every tensor by one step. Returns new tensors, by path; disposes nothing.
+ * Updates every tensor by one step. Returns new tensors, by path; disposes nothing.
  *
  * @param gradients of the loss summed over the batch, before weight decay, by the same paths as `parameters`
- * @throws OptimError if a gradient or velocity is missing, or a rule cannot move a tensor; the message names its path
+ * @throws OptimError if a gradient or velocity is missing, or a rule cannot update a tensor; the message names its path
  */
 export function updateParameters(
   optimiser: Optimiser,

@@ -20,7 +20,7 @@ const hyperOf = (lr: number, weightDecay: number, momentum: number): Hyper => ({
   momentum: tf.scalar(momentum),
 });
 
-/** Weight and velocity after each of some steps on one number. */
+/** Weight and velocity after each step on a single number. */
 function path(
   rule: UpdateRule,
   start: number,
@@ -33,14 +33,14 @@ function path(
   });
 }
 
-describe('Nesterov on one number, worked by hand with wd 1/2, momentum 1/2', () => {
+describe('Nesterov on one number, computed by hand with wd 1/2, momentum 1/2', () => {
   const steps = [
     [1, 0.5],
     [2, 0.25],
     [0, 0],
   ] as const;
 
-  test('version A multiplies the whole velocity by the rate of today', () => {
+  test('version A multiplies the whole velocity by the current learning rate', () => {
     // d = 1 + 4/2 = 3, v = 3, w = 4 - (3 + 1.5)/2; then d = 2.875, v = 4.375, w = 1.75 - (2.875 + 2.1875)/4.
     expect(path(nesterovA, 4, steps)).toEqual([
       { weight: 1.75, velocity: 3 },
@@ -49,7 +49,7 @@ describe('Nesterov on one number, worked by hand with wd 1/2, momentum 1/2', () 
     ]);
   });
 
-  test('version B keeps each rate in the velocity, which moves the weight when the rate is 0', () => {
+  test('version B keeps past learning rates in the velocity, so the weight changes even at rate 0', () => {
     // d = -(1 + 2)/2, w = 4 - 1.5 - 0.75; then d = -(2 + 0.875)/4, v = -0.75 + d, w = 1.75 + d + v/2.
     expect(path(nesterovB, 4, steps)).toEqual([
       { weight: 1.75, velocity: -1.5 },
@@ -58,7 +58,7 @@ describe('Nesterov on one number, worked by hand with wd 1/2, momentum 1/2', () 
     ]);
   });
 
-  test('both are the same while the rate stays', () => {
+  test('both are the same while the learning rate is constant', () => {
     const constant = [1, -2, 3, 0.5].map((gradient) => [gradient, 0.25] as const);
     const weights = (rule: UpdateRule): Numbers => ({
       shape: [4],
@@ -68,7 +68,7 @@ describe('Nesterov on one number, worked by hand with wd 1/2, momentum 1/2', () 
   });
 });
 
-test('no rule changes or disposes what it is given', () => {
+test('no rule changes or disposes its arguments', () => {
   for (const rule of [nesterovA, nesterovB, lars]) {
     const given = [1, 2, 3].map((value) => tf.ones([1, 1, 1, 2]).mul(value));
     rule(given[0], given[1], given[2], hyperOf(0.1, 0.1, 0.9));
@@ -81,7 +81,7 @@ test('no rule changes or disposes what it is given', () => {
 });
 
 describe('lars', () => {
-  test('scales the rate of each output channel by |w| / (|g| + 0.01)', () => {
+  test('scales the learning rate of each output channel by |w| / (|g| + 0.01)', () => {
     // Two channels [kh,kw,cin] = [1,1,2]: w (3,4) and (0,2), g (0.6,0.8) and (0,0).
     const weight = tf.tensor4d([3, 0, 4, 2], [1, 1, 2, 2]);
     const gradient = tf.tensor4d([0.6, 0, 0.8, 0], [1, 1, 2, 2]);
@@ -98,7 +98,7 @@ describe('lars', () => {
     );
   });
 
-  test('refuses what is no kernel', () => {
+  test('refuses a tensor that is not a kernel', () => {
     const bias = tf.zeros([8]);
     expect(() => lars(bias, bias, bias, hyperOf(0.1, 0, 0.9))).toThrow(OptimError);
     expect(() => lars(bias, bias, bias, hyperOf(0.1, 0, 0.9))).toThrow(/shape \[8\] has rank 1/);

@@ -1,26 +1,26 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { OptimError } from '../base/errors';
 
-/** Numbers of one step, all float32 scalars and all fed: a captured step never records again when they change. */
+/** Hyperparameters of one step, all float32 scalars and all fed: a change never causes a captured step to be recorded again. */
 export interface Hyper {
   /** The learning rate for a loss that is **summed** over the batch: the schedule's value divided by the batch size. */
   readonly lr: tf.Tensor;
-  /** Added to the gradient times the weight; for a summed loss the usual coefficient times the batch size. */
+  /** This times the weight is added to the gradient; for a summed loss, the usual coefficient times the batch size. */
   readonly weightDecay: tf.Tensor;
   readonly momentum: tf.Tensor;
-  /** 1 in a step in which Muon rescales kernels, else 0; no other rule reads it. */
+  /** 1 in a step in which Muon rescales kernels, else 0; other rules ignore it. */
   readonly rescale?: tf.Tensor;
 }
 
 /** One tensor after a step: its new value and velocity, both new tensors owned by the caller. */
 export interface Moved {
-  /** Of any shape: that of the tensor that was moved. */
+  /** Of any shape: that of the updated tensor. */
   readonly weight: tf.Tensor;
   /** Of any shape: the same. */
   readonly velocity: tf.Tensor;
 }
 
-/** How one tensor moves, given its gradient; velocities start at zero. */
+/** Updates one tensor, given its gradient; velocities start at zero. */
 export type UpdateRule = (
   weight: tf.Tensor,
   gradient: tf.Tensor,
@@ -29,10 +29,10 @@ export type UpdateRule = (
 ) => Moved;
 
 /**
- * Momentum SGD in Nesterov's form, as the reference had it until September 2019 (its stored outputs come from it).
+ * Momentum SGD in Nesterov's form, as in the reference until September 2019, which produced the reference's stored outputs.
  *
- * d = g + wd w; v = mom v + d; w = w - lr (d + mom v). The whole velocity is multiplied by today's rate: where the rate
- * ends at 0, the last step leaves the weight where it was.
+ * d = g + wd w; v = mom v + d; w = w - lr (d + mom v). The whole velocity is multiplied by the current learning rate: if that
+ * ends at 0, the last step does not change the weight.
  *
  * @see Sutskever et al., On the importance of initialization and momentum in deep learning (ICML 2013)
  */
@@ -48,9 +48,9 @@ export function nesterovA(
 }
 
 /**
- * Momentum SGD in Nesterov's form with the rate inside the velocity, as the reference has it now.
+ * Momentum SGD in Nesterov's form with the learning rate inside the velocity, as in the reference now.
  *
- * d = -lr (g + wd w); v = mom v + d; w = w + d + mom v. Differs from {@link nesterovA} only while the rate changes.
+ * d = -lr (g + wd w); v = mom v + d; w = w + d + mom v. Differs from {@link nesterovA} only while the learning rate changes.
  */
 export function nesterovB(
   weight: tf.Tensor,
@@ -64,7 +64,7 @@ export function nesterovB(
 }
 
 /**
- * LARS: scales the rate by the ratio of weight norm to gradient norm for each output channel, then steps like
+ * LARS: scales the learning rate by the ratio of weight norm to gradient norm per output channel, then steps like
  * {@link nesterovB}.
  *
  * rate = lr |w| / (|g| + 0.01), norms over all axes but the last of a kernel `[kh,kw,cin,cout]`; the gradient is taken

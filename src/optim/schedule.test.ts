@@ -26,7 +26,7 @@ describe('valueAt', () => {
     );
   });
 
-  test('keeps the first and last value outside, however far', () => {
+  test('is constant before the first and after the last knot', () => {
     fc.assert(
       fc.property(schedules, fc.double({ min: 0, noNaN: true }), (schedule, beyond) => {
         const { knots, vals } = schedule;
@@ -36,7 +36,7 @@ describe('valueAt', () => {
     );
   });
 
-  test('between two knots lies on their line', () => {
+  test('is linear between two knots', () => {
     fc.assert(
       fc.property(
         schedules.filter(({ knots }) => knots.length > 1),
@@ -55,7 +55,7 @@ describe('valueAt', () => {
     );
   });
 
-  test('the schedule of the demo, read by eye', () => {
+  test('the schedule of the demo, with values computed by hand', () => {
     const lr = piecewiseLinear([0, 5, 24], [0, 0.4, 0]);
     const times = [0, 1, 2.5, 5, 14.5, 24, 30];
     for (const [index, value] of [0, 0.08, 0.2, 0.4, 0.2, 0, 0].entries()) {
@@ -64,7 +64,7 @@ describe('valueAt', () => {
   });
 });
 
-test('stretch: the same values at times that are a factor away', () => {
+test('stretch multiplies the times and keeps the values', () => {
   fc.assert(
     fc.property(schedules, fc.constantFrom(0.5, 2, 97), (schedule, factor) => {
       const stretched = stretch(schedule, factor);
@@ -76,7 +76,7 @@ test('stretch: the same values at times that are a factor away', () => {
   );
 });
 
-test('a constant is one at all times', () => {
+test('constant has the same value at all times', () => {
   expect([-1e9, 0, 3.5, 1e9].map((time) => valueAt(constant(0.1), time))).toEqual([
     0.1, 0.1, 0.1, 0.1,
   ]);

@@ -1,11 +1,11 @@
 import { OptimError } from '../base/errors';
 
 /**
- * A number that changes with time, as data: the values at some times, straight lines between them, and the first and
- * last value outside. One knot makes a constant.
+ * A piecewise-linear function of time, as data: linear between the knots, constant before the first and after the last.
+ * One knot makes a constant.
  */
 export interface Schedule {
-  /** Times at which the value is known, ascending; epochs, unless said otherwise. */
+  /** Times at which the value is given, ascending; in epochs, unless stated otherwise. */
   readonly knots: readonly number[];
   /** The values at those times. */
   readonly vals: readonly number[];
@@ -45,11 +45,11 @@ export function constant(value: number): Schedule {
   return piecewiseLinear([0], [value]);
 }
 
-/** The schedule's value at a time; at a knot exactly that knot's. */
+/** The schedule's value at a time; exact at a knot. */
 export function valueAt({ knots, vals }: Schedule, time: number): number {
   const next = knots.findIndex((knot) => knot >= time);
   if (next === -1) return vals[vals.length - 1];
-  // A sum of differences would miss the value at a knot by its last bit.
+  // Interpolation could miss the value at a knot by its last bit.
   if (next === 0 || knots[next] === time) return vals[next];
   const slope = (vals[next] - vals[next - 1]) / (knots[next] - knots[next - 1]);
   return vals[next - 1] + slope * (time - knots[next - 1]);

@@ -17,7 +17,7 @@ function row(epoch: number, trainSec: number, validSec: number): EpochRow {
   };
 }
 
-/** A trainer of ten epochs that notes what it is asked for, and a clock that is set by hand. */
+/** A fake trainer of ten epochs that records the seconds passed to endIn, and a clock that is set by hand. */
 function scene(): {
   readonly asked: number[];
   readonly options: Parameters<typeof keepBudget>[2];
@@ -38,14 +38,14 @@ function scene(): {
 }
 
 describe('keepBudget', () => {
-  test('leaves for training what start, evaluations and a second of reserve do not take', () => {
+  test('training gets the budget minus start, evaluations and a second of reserve', () => {
     const { asked, options } = scene();
     const { budget } = keepBudget({ seconds: 100, spentSec: 0 }, [], options);
     expect(budget).toEqual({ seconds: 100, spentSec: 5 });
     expect(asked).toEqual([100 - 5 - 2 - 9 * 1 - 1]);
   });
 
-  test('after an epoch leaves the rest, with the evaluations between', () => {
+  test('after an epoch, training gets the remaining time minus the remaining evaluations', () => {
     const found = scene();
     const keeper = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
     found.now += 14;
@@ -53,7 +53,7 @@ describe('keepBudget', () => {
     expect(found.asked.at(-1)).toBe(100 - 5 - 14 - 2 - 8 * 1 - 1);
   });
 
-  test('a resumed run has the time that its epochs and its first start did not use', () => {
+  test('a resumed run gets the time that its finished epochs and first start did not use', () => {
     const { asked, options } = scene();
     const before = { seconds: 100, spentSec: 7 };
     const { budget } = keepBudget(before, [row(1, 13, 1)], { ...options, unfinishedSec: 4 });
@@ -61,19 +61,19 @@ describe('keepBudget', () => {
     expect(asked).toEqual([100 - 12 - 14 - 4 - 2 - 8 - 1]);
   });
 
-  test('a run whose time is over ends with one more step', () => {
+  test('a run that has used up its time ends after one more step', () => {
     const { asked, options } = scene();
     keepBudget({ seconds: 20, spentSec: 0 }, [row(1, 13, 1)], options);
     expect(asked).toEqual([warmUp.trainStepSec]);
   });
 
-  test('a budget that is too short for anything says the shortest', () => {
+  test('a budget that is too short is an error that names the shortest', () => {
     const start = (): unknown => keepBudget({ seconds: 8, spentSec: 0 }, [], scene().options);
     expect(start).toThrow(UsageError);
     expect(start).toThrow(/--budget 8s is too short: this machine takes 18 s to start, train one/);
   });
 
-  test('what was spent before a run was stopped in its first epoch is told, and not taken for the time of a start', () => {
+  test('the error names the seconds spent before a stop in epoch 1 and does not count them as start time', () => {
     const start = (): unknown => keepBudget({ seconds: 20, spentSec: 14 }, [], scene().options);
     expect(start).toThrow(
       /--budget 20s is too short, as 14 s of it went by before the run was stopped: this machine takes 18 s to/,
@@ -90,6 +90,6 @@ test.each([
   expect(parseDuration(text)).toBe(seconds);
 });
 
-test.each(['', '0m', '-5m', '5 weeks', 'NaN', '1e3'])('"%s" is not a time', (text) => {
+test.each(['', '0m', '-5m', '5 weeks', 'NaN', '1e3'])('"%s" is not a duration', (text) => {
   expect(() => parseDuration(text)).toThrow(UsageError);
 });

@@ -3,35 +3,35 @@ import type { EpochRow, Trainer, WarmUp } from '../train/training';
 import type { Clock } from '../train/timer';
 import type { Budget } from './run';
 
-/** Kept for what is measured nowhere: checkpoints, logs, the end of the process. */
+/** Reserved for work that is not measured: checkpoints, logs, the end of the process. */
 const reserveSec = 1;
 
-/** Makes a training end when its time is over: after the warm-up, and again after each epoch. */
+/** Adjusts the length of a training to its budget: after the warm-up, and again after each epoch. */
 export interface BudgetKeeper {
-  /** The budget as it stands, with what was used before the first epoch. */
+  /** The budget, including the seconds spent before the first epoch. */
   readonly budget: Budget;
-  /** Sets the trainer's pace by the time that is left. */
+  /** Sets the trainer's pace according to the remaining time. */
   keep(rows: readonly EpochRow[]): void;
 }
 
-/** What {@link keepBudget} needs to know. */
+/** Options of {@link keepBudget}. */
 export interface BudgetOptions {
   readonly trainer: Pick<Trainer, 'endIn' | 'epochs' | 'stepsPerEpoch'>;
   readonly warmUp: WarmUp;
   readonly clock: Clock;
   /** When the run started or resumed, on the clock. */
   readonly startedAt: number;
-  /** Seconds of an unfinished epoch that the trainer continues. */
+  /** Seconds already spent on an unfinished epoch that the trainer resumes. */
   readonly unfinishedSec?: number;
 }
 
 /**
- * Fits a training into a budget: the rest of its schedule is passed through faster or slower, evaluation included in the time.
+ * Fits a training into a budget by compressing or stretching the rest of its schedule. The budget includes evaluation.
  *
- * The time of a run is what its epochs took, evaluated or not, and {@link Budget.spentSec}; what an interruption lost since the
- * last checkpoint is not counted, nor the time between a stop and the next start.
+ * The time of a run is that of its epochs, including evaluation, plus {@link Budget.spentSec}. Work lost in an interruption
+ * since the last checkpoint is not counted, nor is the time between a stop and the next start.
  *
- * @throws UsageError if less is left than one step and the last evaluation take; says how much that is
+ * @throws UsageError if the remaining time is too short for one step and the last evaluation; names the shortest budget
  */
 export function keepBudget(
   budget: Budget,
@@ -71,9 +71,9 @@ export function keepBudget(
 }
 
 /**
- * Reads a time as it is written on a command line: `90s`, `5m`, `1.5h`; a number alone is seconds.
+ * Parses a duration from the command line: `90s`, `5m`, `1.5h`; a number alone is in seconds.
  *
- * @throws UsageError if it is none, or not above 0
+ * @throws UsageError if the text is not a duration or not above 0
  */
 export function parseDuration(text: string, flag = 'budget'): number {
   const match = /^(\d+(?:\.\d+)?)\s*(s|m|h)?$/.exec(text.trim());

@@ -14,7 +14,7 @@ const figures = z.strictObject({
     .max(1, 'a number from 0 to 1'),
 });
 
-/** A row of `log.jsonl`, and of the metadata of a checkpoint. */
+/** A row of `log.jsonl` and of a checkpoint's metadata. */
 const epochRow: z.ZodType<EpochRow> = z.strictObject({
   epoch: z.int('an integer from 1').min(1, 'an integer from 1'),
   lr: z.number('a finite number'),
@@ -23,7 +23,7 @@ const epochRow: z.ZodType<EpochRow> = z.strictObject({
   'total time': seconds,
 });
 
-/** What a checkpoint says in text. */
+/** The fields of a checkpoint's metadata. */
 export interface CheckpointFacts {
   readonly epoch: number;
   readonly batches: number;
@@ -52,9 +52,9 @@ const facts = z.strictObject({
 });
 
 /**
- * Checks the text of a checkpoint: types, and that it has one row for each epoch that is over.
+ * Checks the metadata of a checkpoint: types, and one row per finished epoch.
  *
- * @throws Error that names the field, what was found and what was expected
+ * @throws Error that names the field and what was expected
  */
 export function checkFacts(value: unknown): CheckpointFacts {
   const found = facts.safeParse(value);
@@ -69,7 +69,7 @@ export function checkFacts(value: unknown): CheckpointFacts {
   return found.data;
 }
 
-/** @throws Error if the sums over an unfinished epoch are not four scalars */
+/** @throws Error if the sums over an unfinished epoch are not four float32 scalars */
 export function checkTotals(totals: Readonly<Record<string, HostTensor>>): void {
   for (const name of ['loss', 'correct', 'count', 'firstBadStep']) {
     const found = totals[name];

@@ -34,7 +34,7 @@ afterEach(() => {
   rmSync(path, { recursive: true });
 });
 
-/** Records as JSON and literals make them. */
+/** Plain objects with a prototype, as from JSON and literals. */
 const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record<T>(model, { noNullPrototype: true });
 const seconds = fc.double({ min: 0, max: 1e6, noNaN: true });
@@ -51,7 +51,7 @@ const rowOf = (epoch: number): fc.Arbitrary<EpochRow> =>
     'total time': seconds,
   });
 const float = fc.float({ noNaN: true, noDefaultInfinity: true });
-/** Every type that a session holds. */
+/** Tensors of every type that a session holds. */
 const tensor: fc.Arbitrary<HostTensor> = fc
   .array(fc.integer({ min: 0, max: 3 }), { maxLength: 4 })
   .chain((shape) => {
@@ -142,7 +142,7 @@ const sample = (epoch: number, batches = 0): Checkpoint => ({
 });
 
 describe('a checkpoint', () => {
-  test('comes back bit for bit', async () => {
+  test('is read back bit-identically', async () => {
     await fc.assert(
       fc.asyncProperty(checkpoint, async (given) => {
         const file = await keepCheckpoint(folder, given, 1);
@@ -153,7 +153,7 @@ describe('a checkpoint', () => {
     );
   });
 
-  test('with any bit changed is refused, or says the same', async () => {
+  test('with any bit flipped is refused or has the same contents', async () => {
     const given = sample(3, 2);
     const file = await keepCheckpoint(folder, given, 1, { record: 'demo' });
     const bytes = readFileSync(join(path, file));
@@ -167,16 +167,16 @@ describe('a checkpoint', () => {
       }
     };
     const outcomes = Array.from({ length: 8 * bytes.length }, (_, bit) => outcome(bit));
-    const refused = outcomes.filter((said) => /^(checkpoint|safetensors): /.test(String(said)));
-    for (const read of outcomes.filter((said) => typeof said === 'object')) {
+    const refused = outcomes.filter((found) => /^(checkpoint|safetensors): /.test(String(found)));
+    for (const read of outcomes.filter((found) => typeof found === 'object')) {
       expect(read).toStrictEqual(given);
     }
-    expect(outcomes.filter((said) => typeof said === 'string')).toEqual(refused);
-    // What may change are spaces that end the header, to other white space, and nothing else.
+    expect(outcomes.filter((found) => typeof found === 'string')).toEqual(refused);
+    // Only flips that turn the spaces at the end of the header into other white space are not detected.
     expect(refused.length).toBeGreaterThan(8 * bytes.length - 8 * 4);
   });
 
-  test('that is cut off anywhere is refused', async () => {
+  test('truncated at any point is refused', async () => {
     const file = await keepCheckpoint(folder, sample(1), 1);
     const bytes = readFileSync(join(path, file));
     for (let length = 0; length < bytes.length; length += 7) {
@@ -184,7 +184,7 @@ describe('a checkpoint', () => {
     }
   });
 
-  test('names its tensors by part and path, and says in words what it is', async () => {
+  test('names its tensors by part and path, and describes itself in the metadata', async () => {
     const file = await keepCheckpoint(folder, sample(2, 5), 1, { record: 'demo', seed: '0' });
     const { tensors, metadata } = readSafetensors(join(path, file));
     expect([...tensors.keys()].toSorted()).toEqual([
@@ -210,7 +210,7 @@ describe('a checkpoint', () => {
     });
   });
 
-  test('is not written of numbers that are not finite', async () => {
+  test('with NaN or infinite numbers is not written', async () => {
     for (const [value, said] of [
       [NaN, 'NaN'],
       [-Infinity, '-Infinity'],
@@ -230,7 +230,7 @@ describe('a checkpoint', () => {
     expect(readdirSync(path)).toEqual([]);
   });
 
-  test('of another format or without its text is refused', () => {
+  test('of another format or without its metadata is refused', () => {
     const bytes = (metadata: Record<string, string>): Buffer => writeSafetensors([], metadata);
     expect(() => readCheckpoint(bytes({}))).toThrow(
       'checkpoint: its format is undefined, expected "cifar10-fast checkpoint 1". Take another one, or another copy.',
@@ -241,7 +241,7 @@ describe('a checkpoint', () => {
   });
 });
 
-/** A checkpoint of other contents, rightly signed. */
+/** A checkpoint with changed contents and a matching SHA-256. */
 function forged(
   change: (metadata: Record<string, string>, tensors: Map<string, StoredTensor>) => void,
   of = sample(2, 3),
@@ -255,7 +255,7 @@ function forged(
   });
 }
 
-describe('wrong contents under a right signature', () => {
+describe('wrong contents with a matching SHA-256', () => {
   const nan: StoredTensor = { dtype: 'F32', shape: [2, 2], data: Float32Array.of(1, NaN, 3, 4) };
 
   test.each<[string, Parameters<typeof forged>[0], string]>([
@@ -306,11 +306,11 @@ describe('wrong contents under a right signature', () => {
     expect(() => readCheckpoint(bytes)).toThrow(message);
   });
 
-  test('under the name of another epoch', async () => {
+  test('the name of another epoch', async () => {
     await keepCheckpoint(folder, sample(2), 'all');
     await keepCheckpoint(folder, sample(3), 'all');
     copyFileSync(join(path, 'checkpoint-2.safetensors'), join(path, 'checkpoint-99.safetensors'));
-    // It does not displace those that training writes.
+    // It does not count as one of the kept checkpoints.
     await keepCheckpoint(folder, sample(4), 2);
     expect(readdirSync(path).toSorted()).toEqual([
       'checkpoint-3.safetensors',
@@ -333,7 +333,7 @@ describe('a folder of checkpoints', () => {
   const file = (epoch: number, batches = 0): string =>
     `checkpoint-${epoch}${batches === 0 ? '' : `-${batches}`}.safetensors`;
 
-  test('keeps the last ones, counted as numbers, and whatever else is there', async () => {
+  test('keeps the last checkpoints, in numerical order, and all other files', async () => {
     writeFileSync(join(path, 'checkpoint-99.safetensors.old'), '');
     writeFileSync(join(path, 'run.json'), '');
     const others = ['checkpoint-99.safetensors.old', 'run.json'];
@@ -358,7 +358,7 @@ describe('a folder of checkpoints', () => {
     expect(readdirSync(path).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  test('gives the last that is whole, and puts newer ones out of the way', async () => {
+  test('resumes from the newest intact checkpoint and renames newer, damaged ones', async () => {
     expect(await lastCheckpoint(folder)).toEqual({ damaged: [] });
     for (const epoch of [9, 10, 11]) await keepCheckpoint(folder, sample(epoch), 'all');
     expect(await lastCheckpoint(folder)).toEqual({
@@ -381,7 +381,7 @@ describe('a folder of checkpoints', () => {
     expect(await lastCheckpoint(folder)).toMatchObject({ name: file(9), damaged: [] });
   });
 
-  test('of which none is whole is an error, and left as it is', async () => {
+  test('without an intact checkpoint is an error, and is not changed', async () => {
     writeFileSync(join(path, file(1)), 'x');
     writeFileSync(join(path, file(2)), 'y');
     await expect(lastCheckpoint(folder)).rejects.toThrow(RunError);

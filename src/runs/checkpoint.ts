@@ -10,24 +10,24 @@ import type { EpochRow, Learnt, Snapshot } from '../train/training';
 import type { Totals } from '../train/steps';
 import type { RunFolder } from './folder';
 
-/** The state of a training and its rows: a file from which a run resumes. */
+/** The state of a training and its rows, from which a run resumes. */
 export interface Checkpoint {
   readonly snapshot: Snapshot;
-  /** Of the epochs that were over. */
+  /** The rows of the finished epochs. */
   readonly rows: readonly EpochRow[];
-  /** Names the configuration of the run that it belongs to. */
+  /** The hash of the configuration of its run, see `configOf`. */
   readonly config: string;
 }
 
-/** How many checkpoints a run keeps: the last so many, or all. */
+/** The number of newest checkpoints that a run keeps, or all. */
 export type KeptCheckpoints = number | 'all';
 
-/** The checkpoint that a folder can resume from, and damaged ones. */
+/** The checkpoint from which a folder's run can resume, and damaged ones. */
 export interface Found {
-  /** Absent where there is no checkpoint at all. */
+  /** Absent if there is no checkpoint. */
   readonly checkpoint?: Checkpoint;
   readonly name?: string;
-  /** Newer ones that cannot be read, each with the reason; they were renamed to `….damaged`. */
+  /** Newer checkpoints that cannot be read, each with the reason; they were renamed to `….damaged`. */
   readonly damaged: readonly { readonly name: string; readonly reason: string }[];
 }
 
@@ -36,15 +36,15 @@ const pattern = /^checkpoint-(\d+)(?:-(\d+))?\.safetensors$/;
 const parts = ['network', 'velocity', 'ema', 'extra'] as const;
 
 /**
- * Writes where training stands to `checkpoint-<epochs>.safetensors`, or `checkpoint-<epochs>-<batches>.safetensors`
- * within an epoch, and removes all but the last `keep`, at least 1.
+ * Writes the state of a training to `checkpoint-<epochs>.safetensors`, or `checkpoint-<epochs>-<batches>.safetensors`
+ * within an epoch, and removes all but the last `keep` checkpoints, at least 1.
  *
- * Tensors are called `network/…`, `velocity/…`, `ema/…`, `extra/…`, after the parts of the session, and `totals/…`, the
- * sums over an unfinished epoch. The rest is text: `epoch`, `batches`, `totalSec`, `rows` (JSON), `config`, `notes`, and
- * the `sha256` of all of it.
+ * Tensors are named `network/…`, `velocity/…`, `ema/…`, `extra/…`, after the parts of the session, and `totals/…`, the
+ * sums over an unfinished epoch. The metadata hold the rest: `epoch`, `batches`, `totalSec`, `rows` (JSON), `config`, the
+ * entries of `notes`, and the `sha256` of the contents.
  *
  * @throws DivergedError if a number is NaN or infinite
- * @throws RunError if the file cannot be written; those before it are left
+ * @throws RunError if the file cannot be written; earlier checkpoints are kept
  */
 export async function keepCheckpoint(
   folder: RunFolder,
@@ -55,7 +55,7 @@ export async function keepCheckpoint(
   const name = nameOf(checkpoint);
   await folder.write(name, encode(checkpoint, notes));
   if (keep !== 'all') {
-    // One that claims to be ahead was not written by this run: it is left, and does not displace those before.
+    // A checkpoint with a later name was not written by this run: leave it, and do not count it.
     const names = await checkpointsIn(folder);
     await folder.remove(...names.slice(names.indexOf(name) + keep));
   }
@@ -63,13 +63,12 @@ export async function keepCheckpoint(
 }
 
 /**
- * Reads a checkpoint from a file, or from its bytes.
+ * Reads a checkpoint from a file or from its bytes.
  *
  * `snapshot.learnt` holds the tensors by part and path, as in `learnt.network['layer1/conv/weight']`. They are views of
  * the bytes.
  *
- * @throws DataError if it is not a safetensors file; RunError if it is not a checkpoint, is not what was written, or holds
- *   NaN or infinity
+ * @throws DataError if it is not a safetensors file; RunError if it is not a checkpoint, is damaged, or holds NaN or infinity
  */
 export function readCheckpoint(source: string | Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(source);
@@ -138,9 +137,9 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
 }
 
 /**
- * Reads a checkpoint of a folder, whose name says after which epoch and batch it was written.
+ * Reads a checkpoint of a folder and checks that its name has the epoch and batch of its contents.
  *
- * @throws as {@link readCheckpoint}, and if it was written after another one
+ * @throws as {@link readCheckpoint}, and RunError if the name does not match
  */
 export function readNamedCheckpoint(name: string, source: string | Uint8Array): Checkpoint {
   const checkpoint = readCheckpoint(source);
@@ -155,10 +154,9 @@ function nameOf({ snapshot: { epoch, unfinished } }: Checkpoint): string {
 }
 
 /**
- * The last checkpoint of a folder that is whole. Newer ones that are not get another name, so that they are in nobody's
- * way.
+ * Finds the newest intact checkpoint of a folder. Renames newer, damaged ones to `….damaged`.
  *
- * @throws RunError if there are some and none is whole
+ * @throws RunError if all checkpoints are damaged
  */
 export async function lastCheckpoint(folder: RunFolder): Promise<Found> {
   const names = await checkpointsIn(folder);
@@ -182,12 +180,12 @@ export async function lastCheckpoint(folder: RunFolder): Promise<Found> {
   );
 }
 
-/** Names of a folder's checkpoints, the last one first. */
+/** Names of a folder's checkpoints, the newest first. */
 async function checkpointsIn(folder: RunFolder): Promise<string[]> {
   return sortCheckpoints(await folder.list());
 }
 
-/** The names that are of checkpoints, the one that stands furthest in training first. */
+/** The names that belong to checkpoints, the one furthest in training first. */
 export function sortCheckpoints(names: readonly string[]): string[] {
   const found = names.flatMap((name) => {
     const match = pattern.exec(name);
@@ -238,7 +236,7 @@ function stored({ shape, data }: HostTensor): StoredTensor {
   return { dtype: 'BOOL', shape, data };
 }
 
-/** The SHA-256 of a checkpoint: of its metadata, then of names, types, shapes and bytes, all in the order of the names. */
+/** The SHA-256 of a checkpoint: of its metadata, then of the tensors' names, types, shapes and bytes, each sorted by name. */
 export function fingerprint(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,

@@ -16,7 +16,7 @@ describe('training by the rule of DAWNBench', () => {
         train: 128,
         valid: 96,
       });
-      // A clock that stands still but where it is moved.
+      // A clock that advances only when it is set.
       let now = 1000;
       const lines: string[] = [];
       const estimates: number[] = [];
@@ -32,7 +32,7 @@ describe('training by the rule of DAWNBench', () => {
           if (line === 'Preprocessing test data') now += 0.15625;
         },
         onEstimate: (_plan, sec) => estimates.push(sec),
-        // Between epochs: what a caller does with a row is not training.
+        // The caller's callback runs between epochs, so it is not counted as training.
         onEpoch: (row) => {
           shown.push(row);
           now += 7;

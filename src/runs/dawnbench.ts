@@ -17,11 +17,11 @@ import { endOf } from './train-to-end';
 /** How {@link trainDawnbench} trains. */
 export interface DawnbenchOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly data: Cifar10;
-  /** Decides starting weights, order and augmentation. */
+  /** Determines initial weights, order and augmentation. */
   readonly seed: number;
   /** How steps are executed. Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** Where the run's folder is made. Default: nothing is kept on disk. */
+  /** The folder in which the run's folder is created. Default: nothing is stored on disk. */
   readonly logDir?: string;
   /** Called with a line for each phase: warm-up, timer, preprocessing. */
   readonly say?: (line: string) => void;
@@ -33,21 +33,21 @@ export interface DawnbenchOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly onEpoch?: (row: DawnbenchRow) => unknown;
 }
 
-/** A row of the scripts' table: the log's row without the rate. */
+/** A row of the scripts' table: the log's row without the learning rate. */
 export type DawnbenchRow = Omit<EpochRow, 'lr'>;
 
-/** A finished run of a script; its seconds are those of DAWNBench's rule. */
+/** A finished run of a script, timed by the rule of DAWNBench. */
 export type DawnbenchRun = Omit<FinishedRun, 'state'>;
 
 /**
  * Trains an experiment as the study's scripts do, timed by the rule of DAWNBench.
  *
- * First the network runs two steps of each kind on random images, so that algorithms are chosen and the steps are recorded
- * and compiled; nothing that they learn is kept, and none of it is counted. Then the timer starts. It counts the normalising
- * of training and test images; in the first epoch, drawing the starting weights, whitening and the transfer to the device;
- * every training epoch; and no validation.
+ * The network first runs each kind of step on random images, so that algorithms are chosen and the steps are captured and
+ * compiled. This warm-up is undone and not timed. Then the timer starts. It counts the normalisation of training and test
+ * images; in the first epoch, drawing the initial weights, whitening and the transfer to the device; and every training
+ * epoch. It does not count validation.
  *
- * The run is kept as `trainExperiment` keeps one, and can be resumed like one.
+ * The run is stored like one of `trainExperiment`, and can be resumed in the same way.
  *
  * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops the run
@@ -71,7 +71,7 @@ export async function trainDawnbench(
   let store: RunStore | undefined;
   let sample = readLoadSample();
   let beforeSec = 0;
-  /** The state of the training with the seconds that are counted before its first step. */
+  /** Reads the state of the training, adding the seconds counted before its first step. */
   const save = async (): Promise<Snapshot> => {
     const snapshot = await trainer.save();
     return { ...snapshot, totalSec: snapshot.totalSec + beforeSec };
@@ -130,7 +130,7 @@ export async function trainDawnbench(
   }
 }
 
-/** As many random examples as the experiment has; those of a batch repeat. */
+/** As many random examples as the experiment has; the images of one batch are repeated. */
 function randomExamples(
   { data: { batchSize, subset } }: Experiment,
   data: Cifar10,

@@ -6,19 +6,19 @@ import type { EpochRow, Trainer, Watch } from '../train/training';
 import { wallClock } from '../train/timer';
 import type { Clock } from '../train/timer';
 
-/** Progress of a run with the seconds to its end. */
+/** Progress of a run with the seconds left to its end. */
 export type RunProgress = Progress & { readonly leftSec: number };
 
-/** How fast epochs go, so that progress can show the time left. */
+/** The time that epochs take, from which progress estimates the time left. */
 export interface Pace {
   readonly clock: Clock;
-  /** Seconds of an epoch with its validation: of the last one, at first of the warm-up. */
+  /** Seconds of an epoch with its validation: of the last epoch, or of the warm-up before the first. */
   epochSec: number;
   /** Seconds of the last validation; 0 before the first. */
   validSec: number;
   /** When the current epoch started, on the clock. */
   epochStart: number;
-  /** Seconds of an epoch's training steps, where that is known. */
+  /** Seconds of an epoch's training steps, if known. */
   trainSecOf?: Trainer['trainSecOf'];
 }
 
@@ -27,7 +27,7 @@ export function createPace(clock: Clock = wallClock): Pace {
   return { clock, epochSec: 0, validSec: 0, epochStart: clock() };
 }
 
-/** What a trainer is watched by: its progress is given on with the time left at this pace. */
+/** The callbacks of a trainer that forward its progress with the time left at this pace. */
 export function watchAt(
   pace: Pace,
   {
@@ -52,7 +52,7 @@ export function watchAt(
   };
 }
 
-/** What is known of the epoch under way and of those after it, which take longer where images grow. */
+/** Estimates the current epoch and those after it, which take longer if images grow. */
 function estimateOf(pace: Pace, { epoch, epochs }: Progress): EpochEstimate {
   const secondsOf = (each: number): number => pace.trainSecOf?.(each) ?? NaN;
   const now = secondsOf(epoch);
@@ -64,18 +64,18 @@ function estimateOf(pace: Pace, { epoch, epochs }: Progress): EpochEstimate {
 
 /** How {@link runEpochs} trains. */
 export interface EpochsOptions {
-  /** The last epoch; default: that of the trainer, which may change its length. */
+  /** The last epoch; default: `epochs` of the trainer, which can change during the run. */
   readonly epochs?: number;
-  /** Epochs that are finished already. */
+  /** Rows of the epochs that are already finished. */
   readonly rows?: readonly EpochRow[];
-  /** Seconds of an unfinished epoch that the trainer continues. */
+  /** Seconds already spent on an unfinished epoch that the trainer resumes. */
   readonly unfinishedSec?: number;
   readonly pace?: Pace;
   /** Called after each epoch with all rows; training waits for it. */
   readonly onEpoch?: (row: EpochRow, rows: readonly EpochRow[]) => unknown;
 }
 
-/** The finished epochs, and what stopped them before the last. */
+/** The finished epochs, and the error if training diverged. */
 export interface TrainedEpochs {
   readonly rows: readonly EpochRow[];
   /** Present if the loss or a weight became NaN or infinite. */
@@ -83,7 +83,7 @@ export interface TrainedEpochs {
 }
 
 /**
- * Trains epoch after epoch to the last one, or until training diverges. Every training of the library runs through here.
+ * Trains epoch after epoch to the last one, or until training diverges. Every training of the library uses this function.
  *
  * @throws InterruptedError if the trainer's signal stops it, and whatever `onEpoch` throws
  */

@@ -16,7 +16,7 @@ import { openEvents } from './events';
 import { openRunFolder } from './folder';
 import type { RunFolder } from './folder';
 
-/** One event as TensorFlow's own messages have it: time, step, and a number under a tag. */
+/** One scalar event of TensorFlow: time, step, and a number with a tag. */
 interface Scalar {
   readonly wallTime: number;
   readonly step: number;
@@ -44,7 +44,7 @@ afterEach(() => {
 const byName = new Intl.Collator('en', { numeric: true });
 const files = (): string[] => readdirSync(path).toSorted(byName.compare);
 
-/** What the files of the folder hold, in order. Each event of a number has the same form, so it is read at fixed places. */
+/** The events in the folder's files, in order. All scalar events have the same layout, so fields are read at fixed offsets. */
 function read(): Scalar[] {
   return files().flatMap((name) => {
     const bytes = readFileSync(join(path, name));
@@ -54,7 +54,7 @@ function read(): Scalar[] {
       events.push(bytes.subarray(at + 12, at + 12 + length));
       at += 12 + length + 4;
     }
-    // The first is the version of the format.
+    // The first event is the format version.
     return events.slice(1).map((event) => {
       // Time (field 1, double), step (field 2, here below 128), summary (field 5) { value { tag, simple_value (float) } }
       expect([0, 9, 11, 13, 15].map((at) => event[at])).toEqual([0x09, 0x10, 0x2a, 0x0a, 0x0a]);
@@ -89,7 +89,7 @@ const scalarsOf = (epoch: number): [string, number][] => [
   ['time/total', 1.5 * epoch],
 ];
 
-/** Each epoch once, in order, with its numbers. */
+/** Checks that each epoch occurs once, in order, with its numbers. */
 function expectEpochs(count: number): void {
   const expected = rows(count).flatMap(({ epoch }) =>
     scalarsOf(epoch).map(([tag, value]) => ({ step: epoch, tag, value })),
@@ -104,7 +104,7 @@ async function write(from: number, to: number): Promise<void> {
   events.close();
 }
 
-test('each epoch is in the file when it was appended, with the time of day', async () => {
+test('append flushes each epoch to the file, with the time of day', async () => {
   const events = await openEvents(folder, [], '--log-dir');
   expect(files()).toEqual([]);
   const before = Date.now() / 1000;
@@ -120,7 +120,7 @@ test('each epoch is in the file when it was appended, with the time of day', asy
   }
 });
 
-test('epochs that will be trained again are taken out; those that stay keep their time', async () => {
+test('epochs that will be trained again are removed; the others keep their time', async () => {
   await write(0, 4);
   const old = read();
   await write(2, 3);
@@ -136,7 +136,7 @@ test('epochs that will be trained again are taken out; those that stay keep thei
   expect(files()).toEqual([]);
 });
 
-test('epochs that no file holds are added', async () => {
+test('epochs missing from the files are added', async () => {
   await write(2, 3);
   expectEpochs(3);
   rmSync(join(path, files()[0]));
@@ -144,7 +144,7 @@ test('epochs that no file holds are added', async () => {
   expectEpochs(3);
 });
 
-test('whatever a kill leaves of a file, each epoch is there once', async () => {
+test('after a kill at any point, each epoch occurs exactly once', async () => {
   await write(0, 3);
   const [name] = files();
   const bytes = readFileSync(join(path, name));
@@ -156,14 +156,14 @@ test('whatever a kill leaves of a file, each epoch is there once', async () => {
   }
 });
 
-test('what follows the last whole epoch and is no event is cut off', async () => {
+test('bytes after the last whole epoch that are not an event are truncated', async () => {
   await write(0, 2);
   appendFileSync(join(path, files()[0]), Buffer.alloc(100));
   await write(2, 3);
   expectEpochs(3);
 });
 
-test('what cannot be written is told as any file of the folder', async () => {
+test('a write failure is reported like that of any file of the folder', async () => {
   const events = await openEvents(folder, [], '--log-dir');
   rmSync(path, { recursive: true });
   writeFileSync(path, '');

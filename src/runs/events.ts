@@ -8,9 +8,9 @@ import type { EpochRow } from '../train/training';
 import { cannotWrite } from './folder';
 import type { RunFolder } from './folder';
 
-/** A run's rows as TensorBoard reads them: `events.out.tfevents.…` in the run's folder. */
+/** Writes a run's rows for TensorBoard: `events.out.tfevents.…` in the run's folder. */
 export interface Events {
-  /** Adds an epoch; it is in the file when this returns. @throws RunError if it cannot be written */
+  /** Appends an epoch and flushes the file. @throws RunError if it cannot be written */
   append(row: EpochRow): void;
   close(): void;
 }
@@ -18,9 +18,9 @@ export interface Events {
 /**
  * Opens the events of a run whose rows so far are `rows`.
  *
- * Of what files of an earlier process hold, the epochs that are among these rows stay, at the time of day when they were
- * trained; later ones, which will be trained again, and an epoch that was half-written, are cut off. Rows that are not
- * there are added. So every epoch is there once, however often a run was killed.
+ * Events of an earlier process are kept for the epochs in `rows`, with their original time of day. Later epochs, which will
+ * be trained again, and a half-written epoch are truncated. Missing rows are added. So every epoch occurs exactly once,
+ * however often a run was killed.
  *
  * @throws RunError if they cannot be written
  */
@@ -30,7 +30,7 @@ export async function openEvents(
   flag: string,
 ): Promise<Events> {
   const failed = (cause: unknown): RunError => {
-    // TensorFlow's message: a line with the status, a line with the file, if at all, and the reason; then what was tried.
+    // TensorFlow's message: a line with the status; a line with the file (optional) and the reason; then the attempted action.
     const [, reason = (cause as Error).message] =
       /Message: (?:.*?; )?(.*)/.exec((cause as Error).message) ?? [];
     const code = /no space|quota/i.test(reason) ? 'ENOSPC' : 'EIO';
@@ -38,7 +38,7 @@ export async function openEvents(
   };
   let epoch = 0;
   const files = (await folder.list()).filter((name) => name.startsWith(prefix));
-  // Their names begin with the second in which they were made, and end with a number.
+  // File names start with their creation time in seconds and end with a number.
   for (const name of files.toSorted(byName.compare)) {
     const kept = wholeEpochs(await folder.read(name), epoch, rows.length);
     if (kept.epoch === epoch) await folder.remove(name);
@@ -62,7 +62,7 @@ export async function openEvents(
       try {
         writer?.close();
       } catch {
-        // Rows that could be written are in the file; whoever appended one that could not was told.
+        // Every row was flushed when it was appended, and a failure was reported then.
       }
     },
   };
@@ -71,7 +71,7 @@ export async function openEvents(
 const prefix = 'events.out.tfevents';
 const byName = new Intl.Collator('en', { numeric: true });
 
-/** Loss and accuracy of training and test stand in one chart each, times in another. */
+/** The numbers of an epoch by tag; TensorBoard groups tags by the part before the slash. */
 const scalars: readonly (readonly [tag: string, value: (row: EpochRow) => number])[] = [
   ['loss/train', ({ train }) => train.loss],
   ['loss/valid', ({ valid }) => valid.loss],
@@ -84,12 +84,12 @@ const scalars: readonly (readonly [tag: string, value: (row: EpochRow) => number
 ];
 
 /**
- * How many bytes of a file of events to keep, so that it goes on from `epoch` with whole epochs up to `last`, and the last
- * of them.
+ * The number of bytes of an event file to keep, so that it continues after `epoch` with whole epochs up to `last`, and the
+ * last epoch kept.
  *
- * A record is a length (8 bytes), a checksum of it (4), the event, and a checksum of that (4). The first event is the
- * version of the format; each later one is one number of one epoch. What does not go on as it should is where a process
- * was killed, or where epochs begin that were given up.
+ * A TFRecord is a length (8 bytes), a checksum of the length (4), the event, and a checksum of the event (4). The first event
+ * is the format version; each later one is one number of one epoch. The first unexpected event is where a process was killed,
+ * or where discarded epochs start.
  */
 function wholeEpochs(
   bytes: Buffer,
@@ -115,7 +115,7 @@ function wholeEpochs(
   return kept;
 }
 
-/** The step of an event: field 2 of the message, 0 where it is absent, or the bytes are no message. */
+/** The step of an event: field 2 of the message; 0 if it is absent or the bytes are not a message. */
 function stepOf(event: Uint8Array): number {
   const reader = Reader.create(event);
   try {
@@ -125,7 +125,7 @@ function stepOf(event: Uint8Array): number {
       reader.skipType(tag & 7);
     }
   } catch {
-    // A damaged record has no step: what begins with it is cut off.
+    // A damaged event has step 0, so the file is truncated there.
   }
   return 0;
 }

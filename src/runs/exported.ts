@@ -8,7 +8,7 @@ import { onnxModel } from '../export/onnx';
 import { savedModel } from '../export/saved-model';
 import type { TrainedNetwork } from './trained-network';
 
-/** What a trained network can be written as. */
+/** The formats in which a trained network can be exported. */
 export type ExportFormat = 'saved-model' | 'tfjs' | 'onnx' | 'safetensors';
 
 /** Every {@link ExportFormat}. */
@@ -19,29 +19,29 @@ export const exportFormats: readonly ExportFormat[] = [
   'safetensors',
 ];
 
-/** What is chosen about {@link exported}. */
+/** Options of {@link exported}. */
 export interface ExportOptions {
-  /** The logits are the mean over the image and its mirror image; default: as the experiment evaluates. */
+  /** Whether the logits are the mean over the image and its mirror image; default: the setting of the experiment. */
   readonly tta?: boolean;
 }
 
-/** What a trained network is written as. */
+/** An exported network. */
 export interface Exported {
-  /** By name, without `about.json`. */
+  /** Files by name, without `about.json`. */
   readonly files: ReadonlyMap<string, string | Uint8Array>;
-  /** What `about.json` says. */
+  /** The contents of `about.json`. */
   readonly about: object;
 }
 
 /**
- * A trained network as files for other programs, by name: `saved_model.pb`, or `model.json` and its shards, or
- * `network.onnx`, or `network.safetensors`, weights `[...]` in the shapes of their layers; and `about.json`, which says what
- * it is, its classes, and what goes in and comes out.
+ * Exports a trained network as files for other programs, by name: `saved_model.pb`, or `model.json` and its shards, or
+ * `network.onnx`, or `network.safetensors`, weights `[...]` in the shapes of their layers; and `about.json`, which describes
+ * the network, its classes, inputs and outputs.
  *
- * SavedModel, graph model and ONNX take images of 0..255 and normalise them inside; in a safetensors file there are the
- * weights alone. All numbers are float32. Nothing is written to disk.
+ * SavedModel, graph model and ONNX take images of 0..255 and normalise them inside; a safetensors file holds the weights
+ * alone. All numbers are float32. Nothing is written to disk.
  *
- * @throws ExportError if the variables are not those of the network
+ * @throws ExportError if the variables do not match the network
  */
 export function exported(
   trained: TrainedNetwork,
@@ -58,9 +58,9 @@ export function aboutText(about: object): string {
 }
 
 /**
- * {@link exported} before `about.json` is a text.
+ * Like {@link exported}, with the contents of `about.json` as an object.
  *
- * @throws ExportError if the variables are not those of the network
+ * @throws ExportError if the variables do not match the network
  */
 export function exportOf(
   trained: TrainedNetwork,
@@ -86,7 +86,7 @@ export function exportOf(
   };
 }
 
-/** What a network is, in every format. */
+/** The fields of `about.json` that all formats share. */
 function aboutOf({ name: record, isEma, accPercent, ...trained }: TrainedNetwork): object {
   const { scale, seed, epoch, checkpoint } = trained;
   return {

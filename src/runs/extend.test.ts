@@ -32,7 +32,7 @@ const readAll = (path = ''): Record<string, string> =>
   );
 
 describe('a finished run that is trained further', () => {
-  test('is a new run in a folder beside it, whose log begins with the finished epochs', async () => {
+  test('is a new run in a folder beside it, whose log starts with the finished epochs', async () => {
     expect(longer.path).toBe(join(root, 'demo-smoke-3-2'));
     expect(longer.rows).toHaveLength(4);
     expect(longer.rows.slice(0, 2)).toEqual(whole.rows);
@@ -47,7 +47,7 @@ describe('a finished run that is trained further', () => {
     expect(longer.result.trainSec).toBeCloseTo(seconds, 6);
   });
 
-  test('is executed and timed as the finished run', () => {
+  test('is executed and timed like the finished run', () => {
     const { seed, mode, precision, threads, algorithms, preprocessSec, load } = whole;
     const plan = planAfter({ ...whole, timer: 'dawnbench' }, small, data);
     const same = { seed, mode, precision, threads, algorithms, preprocessSec, load };
@@ -56,7 +56,7 @@ describe('a finished run that is trained further', () => {
   });
 
   test(
-    'leaves the finished run as it was, which gives the same run again',
+    'leaves the finished run unchanged, so that extending it again gives the same result',
     async () => {
       const before = readAll(whole.path);
       const again = await extendRun(whole.path ?? '', { data, epochs: 2 });
@@ -67,7 +67,7 @@ describe('a finished run that is trained further', () => {
     long,
   );
 
-  test('trains with the rates that the end of a run of the new length has', () => {
+  test('trains with the learning rates of the end of a run of the new length', () => {
     const { lr } = overridden(small, 'run.epochs', 4).optim;
     expect(longer.experiment.optim.lr).toEqual(lr);
     expect(longer.rows.map((row) => row.lr)).toEqual([

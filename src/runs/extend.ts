@@ -12,23 +12,23 @@ import type { RunOptions } from './train-to-end';
 
 /** How {@link extendRun} trains. */
 export interface ExtendOptions extends RunOptions {
-  /** Epochs that are added, an integer from 1. */
+  /** Epochs to add, an integer from 1. */
   readonly epochs: number;
-  /** Where the folder of the longer run is made. Default: beside that of the run. */
+  /** The folder in which the longer run's folder is created. Default: that of the finished run. */
   readonly logDir?: string;
 }
 
 /**
  * Trains a finished run further: a new run, in a folder of its own, that starts from the last checkpoint of the finished
- * one, which stays as it is.
+ * run. The finished run is not changed.
  *
- * All schedules are stretched to the new length, as `overridden(experiment, 'run.epochs', …)` does it, and read from where the
- * finished epochs end: 4 epochs after 24 train with the rates that the last seventh of a run of 28 epochs has. A last epoch that
- * was a fraction counts as a whole one. So the result is neither that of a run of 24 epochs nor of one of 28, and its overrides
- * say `run.epochs=24+4`. `run.json` names the finished run under `continues`.
+ * All schedules are stretched to the new length, as by `overridden(experiment, 'run.epochs', …)`, and resume where the finished
+ * epochs end: 4 epochs after 24 use the learning rates of the last seventh of a run of 28 epochs. A fractional last epoch counts
+ * as a whole one. The result is therefore neither that of a run of 24 epochs nor of one of 28, and its overrides contain
+ * `run.epochs=24+4`. `run.json` names the finished run under `continues`.
  *
  * @param path of the finished run's folder
- * @throws RunError if the folder holds no finished run, or one that diverged or had a budget, or not the checkpoint of its end
+ * @throws RunError if the folder holds no finished run, or one that diverged or had a budget, or lacks its final checkpoint
  * @throws DivergedError, InterruptedError as `trainExperiment`; the new run can be resumed
  */
 export async function extendRun(
@@ -59,7 +59,7 @@ export async function extendRun(
   );
 }
 
-/** The experiment with so many more epochs than were trained. */
+/** The experiment with `more` epochs after the `trained` ones. */
 function longer(experiment: Experiment, trained: number, more: number): Experiment {
   const { overrides = [] } = experiment;
   return {
@@ -68,7 +68,7 @@ function longer(experiment: Experiment, trained: number, more: number): Experime
   };
 }
 
-/** @throws RunError if a run cannot be trained further; says why and what can be done instead */
+/** @throws RunError if a run cannot be trained further, with the reason and an alternative */
 function checkExtensible(folder: string, run: PlannedRun, epochs: number): void {
   const refuse = (reason: string, repair: string): never => {
     throw new RunError(`run: ${folder} ${reason}, so it cannot be trained further. ${repair}`);

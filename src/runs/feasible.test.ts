@@ -19,7 +19,7 @@ function changed(...changes: string[]): Experiment {
 }
 
 describe('checkFeasible', () => {
-  test('takes what is published', () => {
+  test('accepts an unchanged experiment', () => {
     expect(() => checkFeasible(changed(), data, memory)).not.toThrow();
   });
 
@@ -43,7 +43,7 @@ describe('checkFeasible', () => {
   });
 });
 
-test('checkDuration refuses more than a year, and says how long', () => {
+test('checkDuration refuses more than a year and names the duration', () => {
   expect(() => checkDuration(300 * 24 * 3600)).not.toThrow();
   expect(() => checkDuration(620_398 * 3600)).toThrow(/about 71 years\. Set run\.epochs lower/);
 });

@@ -7,20 +7,19 @@ import type { Cifar10 } from '../data/cifar10';
 import { countTrainable } from '../nn/network';
 import { durationText } from '../text/progress';
 
-/** A step takes at least a millisecond, so this many take more than a day in which nothing else is printed. */
+/** A step takes at least a millisecond, so this many steps take more than a day. */
 const mostSteps = 1e8;
 
 const yearSec = 365 * 24 * 3600;
 
 /**
- * Checks, before anything is put on the device, that a machine can hold an experiment and that its data exist.
+ * Checks, before anything is put on the device, that an experiment fits the machine and that its data exist.
  *
- * The memory is a lower bound: weights, their gradients and what the optimiser keeps, the images, and the activations of the
- * first layer.
+ * The memory estimate is a lower bound: weights, gradients, optimiser state, images, and the activations of the first layer.
  *
  * @param memoryBytes of the machine
- * @throws RunError if a subset has more images than there are, the run has more than 10^8 steps, or it needs more memory than
- *   the machine has; says how much
+ * @throws RunError if a subset has more images than exist, the run has more than 10^8 steps, or it needs more memory than
+ *   the machine has; names the amount
  */
 export function checkFeasible(
   experiment: Experiment,
@@ -28,7 +27,7 @@ export function checkFeasible(
   memoryBytes: number = totalmem(),
 ): void {
   const { name, data: use, run, optim } = experiment;
-  // Of smaller data sets of a caller all images are taken.
+  // A caller's smaller data set is allowed; a subset then takes all of its images.
   for (const [split, path, official] of [
     ['train', 'data.subset.train', 50_000],
     ['valid', 'data.subset.valid', 10_000],
@@ -64,7 +63,7 @@ export function checkFeasible(
   }
 }
 
-/** @throws RunError if the rest of a run would take more than a year; says how long */
+/** @throws RunError if the rest of a run would take more than a year; names the duration */
 export function checkDuration(seconds: number): void {
   if (!(seconds > yearSec)) return;
   throw new RunError(

@@ -13,7 +13,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const hardware = { cpu: 'AMD EPYC', cores: 2, memoryBytes: 24 * 2 ** 30, cpuFlags: [], gpus: [] };
 
-/** Leaves a run on disk; without an accuracy it was stopped after its first epoch. */
+/** Writes a run to disk; without an accuracy, one that was stopped after its first epoch. */
 function leaveRun(
   folder: string,
   name: string,
@@ -60,7 +60,7 @@ const resultFile = {
 };
 
 describe('findRuns', () => {
-  test('a folder of runs: finished and not, numbers in order, anything else left out', async () => {
+  test('reads finished and unfinished runs of a folder in natural order, and skips everything else', async () => {
     const folder = join(scratch, 'many');
     for (const seed of [10, 9, 2])
       leaveRun(folder, `demo-smoke-${seed}`, { seed: seed % 10, acc: 20 });
@@ -100,7 +100,7 @@ describe('findRuns', () => {
     expect(runs[4].result).toEqual({ accPercent: 81.39, trainSec: 201.75, imagesPerSec: 984.7 });
   });
 
-  test('what is not there, is empty or damaged is told', async () => {
+  test('missing, empty and damaged folders are errors', async () => {
     const folder = join(scratch, 'bad');
     mkdirSync(folder);
     await expect(findRuns([join(folder, 'none')])).rejects.toThrow(

@@ -11,14 +11,14 @@ import { configOf, planRun } from './run';
 import type { FinishedRun, PlannedRun, Result, Run } from './run';
 import { parseResult, readPlan, readRun } from './run-file';
 
-/** `results/` of the checkout or the package: the committed runs of this project. */
+/** `results/` of the checkout or the package: the stored results of this project. */
 export const resultsFolder: string = join(__dirname, '../../results');
 
 /**
- * Reads runs. Each path is a run's folder, a folder of such folders, a file as those in `results/`, or a folder of such
- * files. Runs come in the order of the paths, and within a folder by name; one that is found twice comes once.
+ * Reads runs. Each path is a run's folder, a folder of such folders, a file like those in `results/`, or a folder of such
+ * files. Runs are returned in the order of the paths, and within a folder by name, without duplicates.
  *
- * @throws RunError if there is no such path, no run in it, or a file that cannot be read as what it should be
+ * @throws RunError if a path does not exist, holds no run, or holds a damaged file
  */
 export async function findRuns(paths: readonly string[]): Promise<Run[]> {
   const found = new Map<string, Run>();
@@ -36,7 +36,7 @@ export async function findRuns(paths: readonly string[]): Promise<Run[]> {
 }
 
 /**
- * The runs of a folder that may hold none, and need not be there.
+ * The runs of a folder; none if it does not exist or holds no run.
  *
  * @throws RunError if a file in it is damaged
  */
@@ -48,11 +48,11 @@ export async function findAnyRuns(folder: string): Promise<Run[]> {
   return isFolder ? runsAt(folder) : [];
 }
 
-/** How a wanted run is executed. */
+/** The run that {@link isSameRun} compares with. */
 export interface Wanted extends Pick<Run, 'seed' | 'mode' | 'precision' | 'xla'> {
   /** At its scale, with its overrides. */
   readonly experiment: Experiment;
-  /** Default: any number. */
+  /** Default: any number of threads. */
   readonly intraOpThreads?: number;
 }
 
@@ -73,7 +73,7 @@ export function isSameRun(run: Run, { experiment, intraOpThreads, ...how }: Want
   );
 }
 
-/** What {@link findFinished} looks for. */
+/** The run that {@link findFinished} looks for. */
 export interface FinishedWanted {
   /** At its scale, with its overrides. */
   readonly experiment: Experiment;
@@ -83,11 +83,11 @@ export interface FinishedWanted {
 }
 
 /**
- * Finds the newest finished run that is the same as the wanted one: experiment, scale, seed, data, mode, precision and use
- * of XLA. Hardware, threads and versions may differ.
+ * Finds the newest finished run with the same experiment, scale, seed, data, mode, precision and use of XLA. Hardware, threads
+ * and versions may differ.
  *
- * What was learnt is read from the last checkpoint; if the run diverged, that is of its last whole epoch. A run that lacks
- * something is skipped. No folder is changed.
+ * The weights are read from the last checkpoint; if the run diverged, that is of its last whole epoch. An incomplete run is
+ * skipped. No folder is changed.
  *
  * @returns `reason`: why the newest matching run was skipped, if there is no other
  * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
@@ -99,7 +99,7 @@ export async function findFinished(
   const named = stored.filter(
     (run) => run.result !== undefined && run.name === experiment.name && run.seed === seed,
   );
-  // A plan needs the hash of all images.
+  // planRun hashes all images, so skip it if no run can match.
   if (named.length === 0) return {};
   const { mode, precision, xla, dataSha256 } = planRun(experiment, data, seed, engine);
   const same = named.filter((run) => isSameRun(run, { experiment, seed, mode, precision, xla }));
@@ -118,7 +118,7 @@ export async function findFinished(
   return reason === undefined ? {} : { reason };
 }
 
-/** A finished run with what it learnt. @throws RunError, DataError if its last checkpoint is missing, damaged or not of its end */
+/** A finished run with its weights. @throws RunError, DataError if its final checkpoint is missing, damaged or of another run */
 async function readFinished(path: string, plan: PlannedRun): Promise<FinishedRun> {
   const { algorithms = [], preprocessSec = 0 } = plan;
   const { checkpoint, result } = await readEnd(path, plan);
@@ -127,9 +127,9 @@ async function readFinished(path: string, plan: PlannedRun): Promise<FinishedRun
 }
 
 /**
- * The checkpoint of the end of a finished run, and its result; changes nothing in the folder.
+ * The final checkpoint of a finished run, and its result; changes nothing in the folder.
  *
- * @throws RunError, DataError if the run is not finished, or its last checkpoint is missing, damaged or not of its end
+ * @throws RunError, DataError if the run is not finished, or its last checkpoint is missing, damaged or not the final one
  */
 export async function readEnd(
   path: string,
@@ -163,7 +163,7 @@ async function runsAt(path: string): Promise<Run[]> {
   const own = await readRun(path);
   if (own !== undefined) return [own];
   const entries = await readdir(path, { withFileTypes: true });
-  // Numbers by size: demo-smoke-2 comes before demo-smoke-10.
+  // Natural order: demo-smoke-2 comes before demo-smoke-10.
   const byName = new Intl.Collator('en', { numeric: true });
   const runs: Run[] = [];
   for (const entry of entries.toSorted((a, b) => byName.compare(a.name, b.name))) {
@@ -173,7 +173,7 @@ async function runsAt(path: string): Promise<Run[]> {
       if (run !== undefined) runs.push(run);
     } else if (entry.name.endsWith('.json')) {
       const text = await readText(inside);
-      // Other programs leave JSON beside runs, too; a result says which record it is of.
+      // The folder may also hold JSON of other programs; a stored result has an accuracy.
       if (/"accPercent":/.test(text)) runs.push(parseResult(inside, text));
     }
   }

@@ -25,7 +25,7 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-test('a file is written whole: text, bytes, over another one', async () => {
+test('writeWhole writes text and bytes, and replaces an existing file', async () => {
   const path = join(root, 'a');
   await writeWhole(path, 'one', '--output');
   await writeWhole(path, Buffer.from([0, 255, 10]), '--output');
@@ -33,7 +33,7 @@ test('a file is written whole: text, bytes, over another one', async () => {
   expect(readdirSync(root)).toEqual(['a']);
 });
 
-test('what cannot be written leaves what was there, and no draft', async () => {
+test('a failed write keeps the previous content and leaves no temporary file', async () => {
   mkdirSync(join(root, 'taken'));
   writeFileSync(join(root, 'taken', 'inside'), 'mine');
   await expect(writeWhole(join(root, 'taken'), 'x', '--output')).rejects.toThrow(
@@ -49,7 +49,7 @@ test('what cannot be written leaves what was there, and no draft', async () => {
   );
 });
 
-test('a folder has one holder at a time, under whatever name', async () => {
+test('a folder can be locked only once at a time, under any path', async () => {
   const folder = await createRunFolder(root, 'run');
   symlinkSync(folder.path, join(root, 'link'));
   for (const path of [folder.path, `${folder.path}/`, join(root, 'link')]) {
@@ -64,10 +64,10 @@ test('a folder has one holder at a time, under whatever name', async () => {
   other.release();
 });
 
-test('a holder that is killed holds nothing', async () => {
+test('the lock of a killed process is released', async () => {
   const folder = await createRunFolder(root, 'run');
   folder.release();
-  // The same socket as the holder's, in another process.
+  // Takes the lock's socket in another process.
   const holder = spawn(process.execPath, [
     '-e',
     `const { createHash } = require('node:crypto');
@@ -83,7 +83,7 @@ test('a holder that is killed holds nothing', async () => {
   (await openRunFolder(folder.path)).release();
 });
 
-test('opening a folder clears drafts away, and nothing else', async () => {
+test('opening a folder removes temporary files, and nothing else', async () => {
   for (const name of [
     'log.jsonl',
     'log.jsonl.123.part',
@@ -104,7 +104,7 @@ test('opening a folder clears drafts away, and nothing else', async () => {
   folder.release();
 });
 
-test('what is no folder is told, with what to name', async () => {
+test('opening something that is not a folder is an error with a hint', async () => {
   await expect(openRunFolder(join(root, 'none'))).rejects.toThrow(
     `run: ${join(root, 'none')} cannot be read: it is not there. Name the folder of a run`,
   );
@@ -113,7 +113,7 @@ test('what is no folder is told, with what to name', async () => {
 });
 
 test.each(['../out', 'a/b', '..', '.hidden', 'a\\b', 'a\u2028b', 'a\u001b[2Jb', 'a\nb', ''])(
-  'a run called %j is refused, and nothing is made',
+  'a run named %j is refused, and nothing is created',
   async (name) => {
     await expect(createRunFolder(join(root, 'runs'), name)).rejects.toThrow(
       `run: ${JSON.stringify(name)} cannot name a folder. Give the experiment a name of letters`,
@@ -122,7 +122,7 @@ test.each(['../out', 'a/b', '..', '.hidden', 'a\\b', 'a\u2028b', 'a\u001b[2Jb', 
   },
 );
 
-test('a folder that is removed, or removed and made again, takes no more files', async () => {
+test('writing to a folder that was removed, or removed and created again, is an error', async () => {
   const folder = await createRunFolder(root, 'run');
   await folder.write('a', '1');
   rmSync(folder.path, { recursive: true });

@@ -17,28 +17,28 @@ import { RunError } from '../base/errors';
 import { readRegularFile } from '../base/read-file';
 import { plainName, plainNameExpected } from '../base/plain-name';
 
-/** A run's folder, held by this process alone: what was run, what came of it, and what was drawn. */
+/** A run's folder, locked by this process. */
 export interface RunFolder {
   readonly path: string;
   /** Names of the files in it. */
   list(): Promise<string[]>;
-  /** @throws RunError if there is no such file, or it cannot be read */
+  /** @throws RunError if the file does not exist or cannot be read */
   read(name: string): Promise<Buffer>;
   /** Writes a file as {@link writeWhole} does. */
   write(name: string, content: string | Uint8Array): Promise<void>;
-  /** Gives a file another name; what had that name is gone. */
+  /** Renames a file, replacing any file of that name. */
   move(from: string, to: string): Promise<void>;
-  /** Removes files; one that is not there is no error. */
+  /** Removes files; ignores those that do not exist. */
   remove(...names: string[]): Promise<void>;
-  /** Lets other processes have it; so does the end of this process, whatever ends it. */
+  /** Releases the lock. The end of this process releases it too, however it ends. */
   release(): void;
 }
 
 /**
- * Makes a new folder for a run: `<logDir>/<name>`, or `<name>-2`, `<name>-3` where that is taken. Nothing that is there
- * is touched.
+ * Creates a new folder for a run: `<logDir>/<name>`, or `<name>-2`, `<name>-3` if that exists. Existing folders are not
+ * changed.
  *
- * @throws RunError if the folder cannot be made or, later, a file not be written; says which, why, and what to do
+ * @throws RunError if the folder cannot be created or, later, a file cannot be written; names the path, the cause and a fix
  */
 export async function createRunFolder(logDir: string, name: string): Promise<RunFolder> {
   const root = resolve(logDir);
@@ -61,7 +61,7 @@ export async function createRunFolder(logDir: string, name: string): Promise<Run
   }
 }
 
-/** Runs `use`, and releases the folder if that fails. */
+/** Runs `use` and releases the folder if it fails. */
 export async function holding<T>(folder: RunFolder, use: () => Promise<T>): Promise<T> {
   try {
     return await use();
@@ -72,10 +72,10 @@ export async function holding<T>(folder: RunFolder, use: () => Promise<T>): Prom
 }
 
 /**
- * Makes a folder, and those it lies in, unless it is there.
+ * Creates a folder and its parents unless they exist.
  *
- * @param flag the flag of the command line that chose the place; the error names it
- * @throws RunError if it cannot be made or written to; says why, and what to do
+ * @param flag the command line flag that set the path; the error names it
+ * @throws RunError if the folder cannot be created or written to; names the cause and a fix
  */
 export async function makeFolder(path: string, flag: string): Promise<void> {
   await asRunError(path, flag, async () => {
@@ -85,9 +85,9 @@ export async function makeFolder(path: string, flag: string): Promise<void> {
 }
 
 /**
- * Takes up the folder of a run, and clears away what a killed process left half-written in it.
+ * Opens and locks the folder of a run, and removes files that a killed process left half-written.
  *
- * @throws RunError if there is no such folder, or another process of this machine holds it
+ * @throws RunError if the folder does not exist, or another process of this machine has locked it
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
   let names: string[];
@@ -111,11 +111,11 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
 }
 
 /**
- * Writes a file whole or not at all: under another name first, then renamed. What was there before stays until the new
- * content is on the disk, and where it cannot be written, stays for good.
+ * Writes a file atomically: to a temporary file, which is then renamed. The previous content is kept until the new content is
+ * on the disk, and if writing fails.
  *
- * @param flag the flag of the command line that chose the place; the error names it
- * @throws RunError if it cannot be written; says why, and what to do
+ * @param flag the command line flag that set the path; the error names it
+ * @throws RunError if the file cannot be written; names the cause and a fix
  */
 export async function writeWhole(
   path: string,
@@ -127,7 +127,7 @@ export async function writeWhole(
     await asRunError(path, flag, async () => {
       await synced(draft, 'w', (file) => file.writeFile(content));
       await rename(draft, path);
-      // The new name is an entry of the folder; it outlives a power cut once the folder is on the disk, too.
+      // Sync the folder too, so that the renamed entry survives a power cut.
       await synced(dirname(path), 'r', () => Promise.resolve());
     });
   } catch (error) {
@@ -136,7 +136,7 @@ export async function writeWhole(
   }
 }
 
-/** The error of a file in a run's folder that cannot be written; the flag of the command line chose the folder. */
+/** The error for a file of a run's folder that cannot be written; `flag` is the command line flag that set the folder. */
 export function cannotWrite(path: string, flag: string, cause: unknown): RunError {
   const code = codeOf(cause);
   const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
@@ -150,12 +150,12 @@ const draftEnding = '.part';
 
 async function hold(path: string, flag: string): Promise<RunFolder> {
   const release = await lock(path);
-  // Open, so that no other folder gets its number.
+  // Keep the folder open, so that no other folder gets its inode number.
   const handle = openSync(path, 'r');
   const held = fstatSync(handle);
   let isOpen = true;
   const at = (name: string): string => join(path, name);
-  /** A folder of the same name that somebody made again would get half of the files. */
+  /** Checks that the folder was not deleted and created again, which would leave the new one with half of the files. */
   const checkSame = async (): Promise<void> => {
     const now = await stat(path).catch(() => undefined);
     if (now?.ino === held.ino && now.dev === held.dev) return;
@@ -194,9 +194,9 @@ async function hold(path: string, flag: string): Promise<RunFolder> {
 }
 
 /**
- * Takes a folder for this process: a socket in Linux's abstract name space, which the kernel takes away when the process
- * ends, however it ends. So there is no lock that a kill leaves behind. Nobody is answered on it; it is not of the network,
- * and is not seen by processes in another network name space, as in another container.
+ * Locks a folder for this process with a socket in Linux's abstract namespace. The kernel removes it when the process ends,
+ * so a kill leaves no stale lock. Connections are closed at once. The socket is not on the network, and is invisible to
+ * processes in another network namespace, as in another container.
  */
 async function lock(path: string): Promise<() => void> {
   const key = createHash('sha256')
@@ -217,7 +217,7 @@ async function lock(path: string): Promise<() => void> {
   return () => void server.close();
 }
 
-/** Whether a process of this machine holds the folder of a run, to train it. */
+/** Whether a process of this machine has locked the folder of a run. */
 export async function isHeld(path: string): Promise<boolean> {
   try {
     (await lock(path))();
@@ -254,7 +254,7 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** Node's message without the draft and the call, neither of which tells the user anything. */
+/** Node's message without the temporary file and the system call, which do not help the user. */
 function reasonOf(error: unknown): string {
   return (error as Error).message.replace(/, \w+(?: '.*)?$/, '');
 }

@@ -30,7 +30,7 @@ const runs = [
 ];
 
 describe('frontierOf', () => {
-  test('is the mean of the runs of each length, from few operations to many', () => {
+  test('averages the runs of each length, sorted by operations', () => {
     expect(frontierOf(runs, of)).toEqual([
       { epochs: 2, pflop: 0.05, accPercent: 90, runs: 1, machines: ['a machine'] },
       { epochs: 4, pflop: 0.1, accPercent: 92, runs: 1, machines: ['another'] },
@@ -38,14 +38,14 @@ describe('frontierOf', () => {
     ]);
   });
 
-  test('takes the least operations of a length, and a seed on each kind of machine', () => {
+  test('takes the minimum of the operations of a length, and counts a seed once per kind of machine', () => {
     const elsewhere = { machine: 'a GPU', pflop: 0.21, started: '2027' };
     expect(frontierOf([run(94), run(94.4, elsewhere)], of)).toEqual([
       { epochs: 8, pflop: 0.2, accPercent: 94.2, runs: 2, machines: ['a machine', 'a GPU'] },
     ]);
   });
 
-  test('counts no other experiment, scale or change, and no run that is unfinished or uncounted', () => {
+  test('ignores other experiments, scales, overrides and budgets, and runs without result or operations', () => {
     const { result: _result, ...unfinished } = run(94);
     const others = [
       run(94, { name: 'demo' }),
@@ -60,10 +60,10 @@ describe('frontierOf', () => {
   });
 });
 
-describe('what a frontier predicts', () => {
+describe('predictions of a frontier', () => {
   const points = frontierOf(runs, of);
 
-  test('accuracy is linear in the logarithm of the operations, unknown below and constant above', () => {
+  test('accuracy is linear in the logarithm of the operations, undefined below and constant above', () => {
     const at = (pflop: number): number | undefined => expectedAccPercent(points, pflop);
     expect(at(0.01)).toBeUndefined();
     expect(at(0.049)).toBe(90);
@@ -73,13 +73,13 @@ describe('what a frontier predicts', () => {
     expect(expectedAccPercent([], 1)).toBeUndefined();
   });
 
-  test('the length for an accuracy lies between those that were measured', () => {
+  test('the length for an accuracy is interpolated between measured lengths', () => {
     expect(epochsTo(points, 91)).toBeCloseTo(3, 9);
     expect(epochsTo(points, 50)).toBe(2);
     expect(epochsTo(points, 94.1)).toBeCloseTo(8, 9);
   });
 
-  test('an accuracy that no run reached is an error that says what was reached', () => {
+  test('an accuracy that no run reached is an error that names the best one', () => {
     expect(() => epochsTo(points, 99)).toThrow(RunError);
     expect(() => epochsTo(points, 99)).toThrow(
       /^--to 99 is above what the runs in results\/ reach: 94.10 % in \d+ epochs .* Give at most/,

@@ -3,26 +3,26 @@ import { fullRuns, pflopOf } from './full-runs';
 import type { FullRuns } from './full-runs';
 import type { Run } from './run';
 
-/** What an experiment came to at one length: finished full-size runs that differ in their seeds only. */
+/** The accuracy of an experiment at one length, over finished full-scale runs with different seeds. */
 export interface FrontierPoint {
   /** Epochs of the run. */
   readonly epochs: number;
-  /** 10^15 floating-point operations of a run. */
+  /** Floating-point operations of a run, in units of 10^15. */
   readonly pflop: number;
   /** Mean test accuracy. */
   readonly accPercent: number;
   /** Number of runs. */
   readonly runs: number;
-  /** The machines that they ran on, as {@link Run.machine}; accuracy does not depend on it, but for chance. */
+  /** The machines that they ran on, as in {@link Run.machine}; apart from chance, accuracy does not depend on them. */
   readonly machines: readonly string[];
 }
 
 /**
  * The accuracies that an experiment reaches at each length that was run, from few operations to many.
  *
- * Counted are {@link fullRuns} of the experiment whose operations were counted.
+ * Uses the {@link fullRuns} of the experiment whose operations were counted.
  *
- * @param epochs of the experiment without a change
+ * @param epochs of the unchanged experiment
  */
 export function frontierOf(
   runs: readonly Run[],
@@ -48,8 +48,8 @@ export function frontierOf(
 }
 
 /**
- * The accuracy to expect of so many operations: linear in their logarithm between the points of a frontier, that of the last
- * point beyond it. Undefined without points, and below 0.9 of the operations of the first.
+ * The accuracy to expect at a number of operations: between the points of a frontier, linear in the logarithm of the
+ * operations; beyond the last point, its accuracy. Undefined without points, and below 0.9 of the first point's operations.
  */
 export function expectedAccPercent(
   points: readonly FrontierPoint[],
@@ -77,9 +77,9 @@ function between(
 }
 
 /**
- * The length of a run that reaches an accuracy, in epochs.
+ * The length, in epochs, of a run that reaches an accuracy.
  *
- * @throws RunError if no point of the frontier reaches it; says what it reaches
+ * @throws RunError if no point of the frontier reaches it; names the best accuracy
  */
 export function epochsTo(points: readonly FrontierPoint[], accPercent: number): number {
   if (points.length === 0) {

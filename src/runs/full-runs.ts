@@ -1,13 +1,13 @@
 import { isTimed } from './load';
 import type { Run } from './run';
 
-/** Finished full-scale runs of one experiment at one length, on whatever machine: their accuracies count together. */
+/** Finished full-scale runs of one experiment at one length, on any machine, whose accuracies are averaged together. */
 export interface FullRuns {
   /** The experiment's name. */
   readonly name: string;
-  /** Epochs that were asked for by `run.epochs=…`; absent where the length is the experiment's own. */
+  /** Epochs set by `run.epochs=…`; absent for the experiment's own length. */
   readonly epochs?: number;
-  /** Of one seed and precision on one kind of machine the latest counts, the others add no evidence. */
+  /** The newest run per seed, precision and kind of machine; repetitions add no evidence. */
   readonly runs: readonly (Run & Required<Pick<Run, 'result'>>)[];
 }
 
@@ -15,8 +15,8 @@ export interface FullRuns {
 const length = /^run\.epochs=(\d+(?:\.\d+)?)$/;
 
 /**
- * The epochs of a run that is changed in nothing but its length: undefined if it has the experiment's own, null if something
- * else is changed.
+ * The epochs set by a run's overrides if they change nothing else: undefined without overrides, null if something else is
+ * changed.
  */
 export function lengthOf(overrides: readonly string[]): number | undefined | null {
   const [change, ...more] = overrides;
@@ -25,13 +25,13 @@ export function lengthOf(overrides: readonly string[]): number | undefined | nul
   return epochs === undefined || more.length > 0 ? null : Number(epochs);
 }
 
-/** The full-scale runs that are finished and changed in nothing but their length, by experiment and length. */
+/** The finished full-scale runs without a change other than their length, by experiment and length. */
 export function fullRuns(runs: readonly Run[]): FullRuns[] {
   const found = new Map<string, FullRuns & { readonly bySeed: Map<string, Run> }>();
   for (const run of runs) {
     const { name, scale, overrides, budget, result, seed, precision, machine, started } = run;
     const epochs = lengthOf(overrides);
-    // How far a budget reaches depends on the machine.
+    // The number of epochs that fit into a budget depends on the machine.
     if (budget !== undefined) continue;
     if (scale !== 'full' || result === undefined || epochs === null) continue;
     const key = `${name} ${epochs ?? ''}`;
@@ -52,7 +52,7 @@ export function fullRuns(runs: readonly Run[]): FullRuns[] {
   }));
 }
 
-/** The runs of an experiment at a length; none if there are none. */
+/** The runs of an experiment at a length. */
 export function runsOf(
   groups: readonly FullRuns[],
   name: string,
@@ -62,8 +62,8 @@ export function runsOf(
 }
 
 /**
- * Operations of one of these runs, in PFLOP; undefined if none was counted. The least counts: where gradients are TensorFlow's, as
- * on a GPU, they include those of outputs that a pooling drops.
+ * Operations of one of these runs, in PFLOP; undefined if none was counted. Takes the minimum, because TensorFlow's own
+ * gradients, as on a GPU, include outputs that a pooling drops.
  */
 export function pflopOf(runs: FullRuns['runs']): number | undefined {
   const counts = runs.flatMap(({ result }) => result.pflop ?? []);
@@ -71,8 +71,8 @@ export function pflopOf(runs: FullRuns['runs']): number | undefined {
 }
 
 /**
- * Seconds of training on each kind of machine, which do not compare: `407 s (4 on AMD EPYC, 2 cores)`. Runs whose times do not
- * count have none; undefined if no run is left.
+ * Mean seconds of training on each kind of machine, as these are not comparable: `407 s (4 on AMD EPYC, 2 cores)`. Runs whose
+ * times do not count are left out; undefined if none is left.
  */
 export function secondsText(runs: FullRuns['runs']): string | undefined {
   const timed = runs.filter(isTimed);

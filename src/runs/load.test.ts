@@ -16,19 +16,19 @@ cpu10 9999 0 0 0 0 0 0 0 0 0
 intr 1 2 3
 `;
 
-describe('the counters of Linux', () => {
-  test('cores that the process may use', () => {
+describe("Linux's counters", () => {
+  test('allowedCores lists the cores that the process may use', () => {
     expect(allowedCores('Name:\tnode\nCpus_allowed:\t13\nCpus_allowed_list:\t0-1,4\n')).toEqual([
       0, 1, 4,
     ]);
   });
 
-  test('work is user, nice, system, interrupts and steal; not idle time, waiting or guests', () => {
+  test('busy time is user, nice, system, interrupts and steal, without idle, I/O wait and guests', () => {
     expect(busySeconds(stat, [0])).toBe((400 + 20 + 100 + 3 + 5 + 2) / 100);
     expect(busySeconds(stat, [0, 1])).toBe((530 + 703) / 100);
   });
 
-  test('of this process grow with what it does', () => {
+  test('the counters of this process grow while it works', () => {
     const before = readLoadSample();
     let sum = 0;
     while (readLoadSample().cpuSec < before.cpuSec + 0.02) sum += Math.sqrt(sum + 1);
@@ -42,27 +42,27 @@ describe('the counters of Linux', () => {
 describe('the load of a run', () => {
   const from = { wallSec: 100, cpuSec: 10, busySec: 500, cores: 2 };
 
-  test('others have what the cores worked beyond this process', () => {
+  test('others used the busy time of the cores minus that of this process', () => {
     const load = loadBetween(from, { wallSec: 110, cpuSec: 28, busySec: 520, cores: 2 });
     expect(load).toEqual({ wallSec: 10, cpuSec: 18, othersSec: 2, cores: 2 });
     expect(othersShare(load)).toBe(0.1);
     expect(isTimed({ load })).toBe(false);
   });
 
-  test('ticks that are coarser than the seconds of a process are not negative work', () => {
+  test('rounding to ticks gives no negative time for others', () => {
     const load = loadBetween(from, { wallSec: 101, cpuSec: 12, busySec: 501.99, cores: 2 });
     expect(load.othersSec).toBe(0);
     expect(isTimed({ load })).toBe(true);
   });
 
-  test('above 5 % for others, times do not count', () => {
+  test('times do not count if others used more than 5 %', () => {
     const load = { wallSec: 10, cpuSec: 15, cores: 2 };
     expect(isTimed({ load: { ...load, othersSec: 1 } })).toBe(true);
     expect(isTimed({ load: { ...load, othersSec: 1.01 } })).toBe(false);
     expect(isTimed({ load: { ...load, othersSec: 1.01 }, alone: true })).toBe(false);
   });
 
-  test('unknown, times count only of a run that is known to have been alone', () => {
+  test('with unknown load, times count only if the run is known to have been alone', () => {
     const { busySec: _, ...unknown } = from;
     const load = loadBetween(unknown, { ...from, wallSec: 110 });
     expect(load).not.toHaveProperty('othersSec');
@@ -73,7 +73,7 @@ describe('the load of a run', () => {
     expect(isTimed({ alone: true })).toBe(true);
   });
 
-  test('of a resumed run is that of both parts', () => {
+  test('the load of a resumed run is the sum of both parts', () => {
     const [one, two] = [
       { wallSec: 10, cpuSec: 18, othersSec: 2, cores: 2 },
       { wallSec: 30, cpuSec: 59, othersSec: 0, cores: 2 },

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
-/** How busy the processors were while a run trained, by this process and by others. */
+/** How busy this process and others kept the processors while a run trained. */
 export interface Load {
   /** Seconds that training took, evaluation included. */
   readonly wallSec: number;
   /** Processor seconds of this process in that time, summed over all cores. */
   readonly cpuSec: number;
   /**
-   * Processor seconds of everything else on the cores that this process may use, time that a hypervisor took included. Absent
-   * where the system does not say.
+   * Processor seconds of everything else on the cores that this process may use, including time taken by a hypervisor. Absent
+   * if the system does not report it.
    */
   readonly othersSec?: number;
   /** Cores that this process may use. */
@@ -18,14 +18,14 @@ export interface Load {
 
 /** Counters at one moment; {@link loadBetween} is their difference. */
 export interface LoadSample extends Pick<Load, 'wallSec' | 'cpuSec' | 'cores'> {
-  /** Seconds that the cores worked since the system started; absent where the system does not say. */
+  /** Seconds that the cores were busy since the system started; absent if the system does not report it. */
   readonly busySec?: number;
 }
 
-/** The largest share of the processors that others may use before the times of a run no longer count. */
+/** The largest share of the processors that other processes may use for the times of a run to count. */
 export const mostOthers = 0.05;
 
-/** Ticks a second in `/proc/stat`; Linux fixes it for programs. */
+/** Ticks per second in `/proc/stat`; a constant of Linux's user-space interface. */
 const ticksPerSec = 100;
 
 /** Reads the counters of this process and of the cores that it may use. */
@@ -41,7 +41,7 @@ export function readLoadSample(): LoadSample {
   };
 }
 
-/** Undefined outside Linux, and where a quota lets the process use fewer cores than it sees, so that others have the rest. */
+/** Undefined outside Linux, and if a quota limits the process to fewer cores than it sees, as others use the rest. */
 function readBusySec(cores: number): number | undefined {
   try {
     const allowed = allowedCores(readFileSync('/proc/self/status', 'utf8'));
@@ -61,7 +61,7 @@ export function allowedCores(status: string): number[] {
   });
 }
 
-/** Seconds of work of these cores in `/proc/stat`: all but idle time, waiting for disks, and guests, who count as users. */
+/** Busy seconds of these cores in `/proc/stat`: all but idle, I/O wait, and guest time, which user time already includes. */
 export function busySeconds(stat: string, cores: readonly number[]): number {
   const ticks = cores.map((core) => {
     const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(stat)?.[1];
@@ -87,7 +87,7 @@ export function loadBetween(from: LoadSample, to: LoadSample): Load {
   };
 }
 
-/** The load of a run that was resumed: both parts together. */
+/** The load of a resumed run: the sum of both parts. */
 export function addLoads(before: Load | undefined, now: Load): Load {
   if (before === undefined) return now;
   const { othersSec: others } = before;
@@ -100,15 +100,15 @@ export function addLoads(before: Load | undefined, now: Load): Load {
   };
 }
 
-/** The share of the processors that others used, from 0 to 1; undefined where it is not known, as for runs of older versions. */
+/** The share of the processors that others used, from 0 to 1; undefined if unknown, as for runs of older versions. */
 export function othersShare(load: Load | undefined): number | undefined {
   if (load?.othersSec === undefined || !(load.wallSec > 0)) return undefined;
   return load.othersSec / (load.wallSec * load.cores);
 }
 
 /**
- * Whether the times of a run count: others used at most {@link mostOthers} of the processors or, where that was not measured,
- * the run is known to have been alone. Everything that averages, charts or compares times asks this, scripts included.
+ * Whether the times of a run count: others used at most {@link mostOthers} of the processors or, if that was not measured,
+ * the run is known to have been alone. All code that averages, charts or compares times calls this, including scripts.
  */
 export function isTimed({ load, alone }: { readonly load?: Load; readonly alone?: true }): boolean {
   const others = othersShare(load);

@@ -15,7 +15,7 @@ import type { TrainedNetwork } from './trained-network';
 /** Images of the test set that a page shows and compares with. */
 const pageImages = 1000;
 
-/** The names of what {@link pageOf} returns. */
+/** The names of the files that {@link pageOf} returns. */
 export const pageFiles: readonly string[] = ['index.html', 'about.json'];
 
 /** Bytes of an image `[32,32,3]`. */
@@ -25,10 +25,10 @@ const imageBytes = 32 * 32 * 3;
 const columns = 40;
 
 /**
- * A trained network as a page to play with, as files by name: `index.html`, which needs no other file and no connection,
+ * A trained network as an interactive page, as files by name: `index.html`, which needs neither other files nor a connection,
  * and `about.json`. The page holds the graph model, TF.js, and test images with their features, rounded to 8 bits.
  *
- * @param test the first {@link pageImages} of its images are in the page; fewer if there are fewer
+ * @param test the page holds its first {@link pageImages} images, or all if there are fewer
  * @throws ExportError if the page's program is not compiled, or the network has no features
  */
 export async function pageOf(
@@ -55,7 +55,7 @@ export async function pageOf(
   const text = blocks.map(([id, content]) => {
     return `<script type="text/plain" id="${id}">${content}</script>`;
   });
-  // A function, as texts of JSON may hold what is special in a replacement.
+  // A function, because JSON may contain special replacement patterns such as $&.
   const html = template.replace('<!-- data -->', () => text.join('\n'));
   return new Map([
     ['index.html', html],
@@ -95,7 +95,7 @@ async function aboutOf(
   };
 }
 
-/** What the last node of a network gives for images `[N,32,32,3]`. */
+/** The value of a network's last node for images `[N,32,32,3]`. */
 async function outputs(
   graph: TrainedNetwork['graph'],
   variables: TrainedNetwork['variables'],
@@ -110,7 +110,7 @@ async function outputs(
   }
 }
 
-/** The features of images `[N,C]`, each row divided by its largest magnitude, in steps of 1/127. Cosines stay what they are. */
+/** The features `[N,C]` of images, each row divided by its largest magnitude, in steps of 1/127. Scaling keeps cosines. */
 async function featuresOf(
   { graph, variables }: TrainedNetwork,
   images: Uint8Array,
@@ -123,7 +123,7 @@ async function featuresOf(
   for (let from = 0; from < values.length; from += length) {
     const row = values.subarray(from, from + length);
     const largest = row.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    // A row of zeros stays one.
+    // A row of zeros stays zero.
     out.set(
       row.map((value) => Math.round((127 * value) / (largest || 1))),
       from,
@@ -150,7 +150,7 @@ async function sheetOf(images: Uint8Array): Promise<Buffer> {
     .toBuffer();
 }
 
-/** The compiled page, in which a comment stands where the data belong. */
+/** The compiled page, with a comment as the placeholder for the data. */
 async function readTemplate(): Promise<string> {
   const beside = join(__dirname, '../page/index.html');
   const path = existsSync(beside) ? beside : join(__dirname, '../../dist/page/index.html');

@@ -6,11 +6,11 @@ import { createPredictor, softmax } from '../export/predictor';
 import { writeWhole } from './folder';
 import type { TrainedNetwork } from './trained-network';
 
-/** What a network says of test images, an entry an image, in their order. */
+/** A network's predictions for test images, one entry per image, in their order. */
 export interface Predictions {
   /** True classes `[N]`. */
   readonly labels: Uint8Array;
-  /** Classes of the largest logit `[N]`. */
+  /** Predicted classes `[N]`, those with the largest logit. */
   readonly predicted: Uint8Array;
   /** Cross entropy of the true class `[N]`, in nats. */
   readonly losses: Float32Array;
@@ -21,7 +21,7 @@ const predictionsFile = 'predictions.tsv';
 
 const heading = 'image\tlabel\tpredicted\tloss';
 
-/** Classifies test images, in fp32, as the record evaluates: with the average of weights and mirror images where it does. */
+/** Classifies test images in fp32, with averaged weights and mirror images if the experiment evaluates with them. */
 export async function predictSplit(
   { graph, variables, tta }: TrainedNetwork,
   { images, labels }: Split,
@@ -43,9 +43,9 @@ export async function predictSplit(
 }
 
 /**
- * Keeps predictions in a run's folder, as `predictions.tsv`: image, label, predicted class, loss.
+ * Stores predictions in a run's folder, as `predictions.tsv`: image, label, predicted class, loss.
  *
- * @throws RunError if it cannot be written
+ * @throws RunError if the file cannot be written
  */
 export async function writePredictions(folder: string, predictions: Predictions): Promise<void> {
   const { labels, predicted, losses } = predictions;
@@ -57,7 +57,7 @@ export async function writePredictions(folder: string, predictions: Predictions)
 }
 
 /**
- * Reads what {@link writePredictions} kept; `undefined` where there is nothing.
+ * Reads the file of {@link writePredictions}; `undefined` if there is none.
  *
  * @throws RunError if the file is damaged; names the line
  */

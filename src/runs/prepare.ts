@@ -14,7 +14,7 @@ import type { Result } from './run';
 /** An experiment that is ready to train on this machine. */
 export interface PreparedRun {
   readonly trainer: Trainer;
-  /** Seconds that normalising took; the scripts of the reference count them as training time. */
+  /** Seconds of normalisation; the scripts of the reference count them as training time. */
   readonly preprocessSec: number;
   readonly imagesPerEpoch: number;
 }
@@ -22,7 +22,7 @@ export interface PreparedRun {
 /** Callbacks of a run, and how its steps are executed. */
 export interface PrepareOptions extends Watch {
   readonly engine?: SessionOptions;
-  /** Steps of the caller, and what they keep. */
+  /** The caller's steps and their state. */
   readonly steps?: Pick<Training, 'trainSteps' | 'extraSteps' | 'extraState'>;
 }
 
@@ -51,7 +51,7 @@ export function prepareRun(
   return { trainer, preprocessSec, imagesPerEpoch };
 }
 
-/** Training images that an epoch sees, of so many. */
+/** The number of training images that an epoch uses, out of `count`. */
 export function imagesOf(
   { data: { batchSize } }: Experiment,
   { stepsPerEpoch }: Pick<Trainer, 'stepsPerEpoch'>,
@@ -93,7 +93,7 @@ export function trainerOf(
   );
 }
 
-/** How a network's whitening convolution gets its kernel; undefined if it has none. */
+/** The function that sets the kernel of a network's whitening convolution; undefined if the network has none. */
 function whiteningOf({ net }: Experiment): Training['start'] {
   switch (net.model) {
     case 'airbench':
@@ -120,7 +120,7 @@ function firstImages(images: Float32Array, most: number): HostTensor {
   return { shape: [count, 32, 32, 3], data: images.subarray(0, count * size) };
 }
 
-/** Sums up the epochs of a run over so many training images. */
+/** Summarises the epochs of a run that trained on `images` images in total. */
 export function resultOf(rows: readonly EpochRow[], images: number): Result {
   const last = rows[rows.length - 1];
   return {

@@ -16,7 +16,7 @@ describe('resuming is refused', () => {
     ({ folder } = await stopped('refused', 5));
   }, long);
 
-  /** A copy of the run with something in its `run.json` changed. */
+  /** A copy of the run with a changed `run.json`. */
   function changed(name: string, change: (file: RunFile) => unknown): string {
     const copy = path(name);
     cpSync(folder, copy, { recursive: true });
@@ -49,14 +49,14 @@ describe('resuming is refused', () => {
     await expect(resume(copy)).rejects.toThrow(`run: ${join(copy, 'run.json')}: ${fault}`);
   });
 
-  test('with a run.json of a version that wrote less', async () => {
+  test('with a run.json of an older version that lacks a field', async () => {
     const copy = changed('older', (file) => ({ ...file, environment: undefined }));
     await expect(resume(copy)).rejects.toThrow(
       `run: ${join(copy, 'run.json')} lacks "environment", which older versions did not write. Train the experiment again.`,
     );
   });
 
-  test('with a run.json that was cut off', async () => {
+  test('with a truncated run.json', async () => {
     const copy = changed('cut', (file) => file);
     const text = readFileSync(join(copy, 'run.json'));
     writeFileSync(join(copy, 'run.json'), text.subarray(0, text.length / 2));
@@ -72,7 +72,7 @@ describe('resuming is refused', () => {
     expect(readdirSync(copy)).toEqual(before);
   });
 
-  test('with no checkpoint that is whole', async () => {
+  test('without an intact checkpoint', async () => {
     const copy = changed('broken', (file) => file);
     writeFileSync(join(copy, 'checkpoint-1.safetensors'), 'broken');
     await expect(resume(copy)).rejects.toThrow(/no checkpoint in .* is whole.*Remove them/);
@@ -102,7 +102,7 @@ describe('resuming is refused', () => {
   );
 
   test(
-    'on another machine, unless that is allowed, and then it is recorded',
+    'on another machine, unless isInexact is set; run.json then lists the differences',
     async () => {
       const copy = changed('elsewhere', (file) => ({
         ...file,
@@ -131,7 +131,7 @@ describe('resuming is refused', () => {
   );
 
   test(
-    'with another choice of algorithms than the one that can be had here',
+    'with an algorithm that is not available here',
     async () => {
       const gone = { pass: 'forward', shape: 'bf16 1x1x1 1->1', candidates: [], chosen: 'direct' };
       const copy = changed('algorithms', (file) => ({

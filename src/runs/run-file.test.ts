@@ -44,14 +44,14 @@ const run: Run = {
   result: { epochs: 2, accPercent: 20, loss: 2, trainSec: 3, imagesPerSec: 600, pflop: 0.01 },
 };
 
-/** A folder with this text as its `run.json`. */
+/** Creates a folder with this text as its `run.json`. */
 function folderOf(text: string): string {
   const folder = mkdtempSync(join(root, 'run-'));
   writeFileSync(join(folder, 'run.json'), text);
   return folder;
 }
 
-/** The same with one field of `run.json` changed, found by its path. */
+/** Creates a folder whose `run.json` has one field changed, given by its path. */
 function edited(path: string, value: unknown): string {
   const file = JSON.parse(runJson(run)) as Record<string, unknown>;
   const keys = path.split('.');
@@ -69,7 +69,7 @@ describe('run.json', () => {
     expect(await readPlan(path)).toEqual(run);
   });
 
-  test('keeps where a run diverged', async () => {
+  test('stores where a run diverged', async () => {
     const { result: _result, ...rest } = run;
     const failure = { epoch: 2, step: 7, message: 'train: the loss is NaN' };
     const read = await readRun(folderOf(runJson({ ...rest, failure })));
@@ -77,7 +77,7 @@ describe('run.json', () => {
     expect(read?.result).toBeUndefined();
   });
 
-  test('of the first version is read; it cannot be resumed, as it lacks what decides results', async () => {
+  test('of the first version can be read but not resumed, because it lacks fields that determine results', async () => {
     const path = join(__dirname, '../../test/fixtures/runs/first-version');
     const read = await readRun(path);
     expect(read).toMatchObject({
@@ -97,7 +97,7 @@ describe('run.json', () => {
     );
   });
 
-  test('of a GPU whose memory the driver does not tell is read', async () => {
+  test('is read if the driver does not report the memory of the GPU', async () => {
     const gpu = { name: 'GB10', memoryBytes: null, computeCapability: 12.1, driver: '580' };
     expect(await readRun(edited('hardware.gpus', [gpu]))).toBeDefined();
   });
@@ -150,7 +150,7 @@ describe('run.json', () => {
 });
 
 describe('log.jsonl', () => {
-  test('that was edited is an error that names line and field', async () => {
+  test('with an invalid field is an error that names line and field', async () => {
     const folder = folderOf(runJson(run));
     const log = join(folder, 'log.jsonl');
     const fixture = join(__dirname, '../../test/fixtures/runs/first-version/log.jsonl');

@@ -11,7 +11,7 @@ import type { EpochRow } from '../train/training';
 import type { Load } from './load';
 import type { PlannedRun, Run } from './run';
 
-// The message of each check is what was expected, to be put after "expected".
+// The message of each check completes a sentence that ends in "expected".
 const text = z.string('a text');
 const percent = z.number('a percentage').min(0, 'a percentage').max(100, 'a percentage');
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER): z.ZodType<number> => {
@@ -41,7 +41,7 @@ const achieved = {
   pflop: z.exactOptional(fromZero),
 };
 
-// What NVIDIA's driver does not know is NaN, which JSON writes as null.
+// Values that NVIDIA's driver does not report are NaN, which JSON writes as null.
 const gpu = z.looseObject(
   {
     name: text,
@@ -119,7 +119,7 @@ const algorithm = z.looseObject(
   'an object of pass, shape, candidates, chosen',
 );
 
-/** `run.json`. Its first versions had fewer fields; those that came later may be missing. */
+/** `run.json`. Fields that the first versions did not write are optional. */
 const runSchema = z.looseObject(
   {
     ...named,
@@ -185,7 +185,7 @@ const rowSchema = z.looseObject(
   'an object: an epoch',
 );
 
-/** `run.json`, as far as types can tell: what came later may be missing. */
+/** The type of `run.json`. */
 type RunJson = Omit<Run, 'name' | 'threads' | 'overrides' | 'machine' | 'rows' | 'xla'> &
   Pick<PlannedRun, 'experiment' | 'hardware'> & {
     readonly record: string;
@@ -196,7 +196,7 @@ type RunJson = Omit<Run, 'name' | 'threads' | 'overrides' | 'machine' | 'rows' |
 /**
  * Reads the run of a folder, finished or not, with its finished epochs; `undefined` if the folder has no `run.json`.
  *
- * @throws RunError if `run.json` or `log.jsonl` is not what a run writes; names the file and the field
+ * @throws RunError if `run.json` or `log.jsonl` is invalid; names the file and the field
  */
 export async function readRun(folder: string): Promise<Run | undefined> {
   const path = join(folder, 'run.json');
@@ -212,9 +212,9 @@ export async function readRun(folder: string): Promise<Run | undefined> {
 }
 
 /**
- * Reads what is needed to resume the run of a folder, or to take it in place of training it again; not its log.
+ * Reads what is needed to resume the run of a folder, or to reuse it instead of training again; not its log.
  *
- * @throws RunError if the folder has no `run.json`, or one that is damaged or that an older version wrote with fewer fields
+ * @throws RunError if the folder has no `run.json`, or it is damaged or lacks fields that older versions did not write
  */
 export async function readPlan(folder: string): Promise<PlannedRun> {
   const path = join(folder, 'run.json');
@@ -246,7 +246,7 @@ export async function readPlan(folder: string): Promise<PlannedRun> {
   return run as PlannedRun;
 }
 
-/** The text of `run.json`. Rows and weights have files of their own. */
+/** The text of `run.json`. Rows and weights are in separate files. */
 export function runJson({
   name,
   threads: intraOpThreads,
@@ -268,9 +268,9 @@ export function runJson({
 }
 
 /**
- * Reads a file of `results/`.
+ * Parses a file of `results/`.
  *
- * @throws RunError if it is not one; names the field
+ * @throws RunError if it is invalid; names the field
  */
 export function parseResult(path: string, content: string): Run {
   const json = parsed(resultSchema, path, content) as z.infer<typeof resultSchema>;
@@ -317,7 +317,7 @@ function parseRun(path: string, content: string): Run {
   };
 }
 
-/** A JSON text that fits a schema. The value is as it was read: hashes depend on the order of its keys. */
+/** Parses JSON and checks it. Returns the value as read, not as zod rebuilds it, because hashes depend on the order of keys. */
 function parsed(schema: z.ZodType, path: string, content: string, place = ''): unknown {
   const repair = 'Correct it, or move it away and train again.';
   let value: unknown;

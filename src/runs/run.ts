@@ -14,18 +14,18 @@ import { checkFeasible } from './feasible';
 import type { Load } from './load';
 
 /**
- * One run of an experiment: what it trains, and as it proceeds, what came of it.
+ * One run of an experiment: its plan and, as it proceeds, its results.
  *
  * Training, the folder of a run, a file of `results/`, reports and sweeps all use this type. The first group of fields is
- * always known. The second decides the result to the last bit; a file of `results/` does not keep it. The third appears as
- * the run proceeds.
+ * always present. The second determines the result bit for bit; a file of `results/` does not store it. The third is filled
+ * as the run proceeds.
  */
 export interface Run {
   /** The experiment's name in the catalogue; `record` in files. */
   readonly name: string;
   readonly scale: Scale;
   readonly seed: number;
-  /** What was changed about the experiment, each as `path=value`. */
+  /** Changes to the experiment, each as `path=value`. */
   readonly overrides: readonly string[];
   readonly mode: SessionMode;
   readonly precision: Precision;
@@ -36,22 +36,22 @@ export interface Run {
   /** As in `AMD EPYC, 2 cores, AVX-512 BF16, 24 GB`. */
   readonly machine: string;
 
-  /** The experiment as it is trained: at its scale, with its overrides. */
+  /** The experiment as trained: at its scale, with its overrides. */
   readonly experiment?: Experiment;
   /** Threads within one operation; the last bits of results depend on it. */
   readonly threads?: number;
   /** Where TensorFlow computes. */
   readonly device?: 'cpu' | 'gpu';
-  /** Of the images and labels that it is trained and evaluated on. */
+  /** Hash of the images and labels that it is trained and evaluated on. */
   readonly dataSha256?: string;
   readonly versions?: Versions;
   readonly hardware?: Hardware;
-  /** Environment variables that are set and change what TensorFlow and its libraries compute. */
+  /** The environment variables that are set and affect what TensorFlow and its libraries compute. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Measured choices; a run that gets them as `engine.algorithms` does not measure again. */
+  /** Measured algorithm choices; a run that gets them as `engine.algorithms` does not measure again. */
   readonly algorithms?: readonly AlgorithmRow[];
 
-  /** The run's folder, or the file of `results/`; absent if nothing is kept on disk. */
+  /** The run's folder, or the file of `results/`; absent if nothing is stored on disk. */
   readonly path?: string;
   /**
    * `dawnbench`: seconds count from before preprocessing, see `trainDawnbench`. Default: from the first step, without preprocessing.
@@ -59,28 +59,28 @@ export interface Run {
   readonly timer?: 'dawnbench';
   /** Finished epochs. */
   readonly rows: readonly EpochRow[];
-  /** Seconds that normalising took; the scripts of the study count them as training time. */
+  /** Seconds of normalisation; the scripts of the study count them as training time. */
   readonly preprocessSec?: number;
   readonly resumed?: readonly Resumption[];
   /** The finished run that this one trains further. */
   readonly continues?: Continuation;
-  /** How many checkpoints are kept: the last so many, or all. */
+  /** The number of newest checkpoints to keep, or all. */
   readonly checkpoints?: KeptCheckpoints;
   /** The time that the run may take. */
   readonly budget?: Budget;
   /** How busy the processors were while it trained; see `isTimed`. */
   readonly load?: Load;
-  /** That nothing else ran on the machine, of a stored result without `load`. */
+  /** For a stored result without `load`: nothing else ran on the machine. */
   readonly alone?: true;
   /** Present once the run is finished. */
   readonly result?: Result;
   /** Present if the run diverged before its end. */
   readonly failure?: Failure;
-  /** What was learnt, by path; the network's graph is `networkOf(run.experiment)`. Files keep it in checkpoints. */
+  /** The trained state, by path; the network's graph is `networkOf(run.experiment)`. On disk it is in the checkpoints. */
   readonly state?: Learnt;
 }
 
-/** A run whose every decisive field is known, so it can be trained or resumed. */
+/** A run with every field that determines its result, so it can be trained or resumed. */
 export type PlannedRun = Run &
   Required<
     Pick<
@@ -89,11 +89,11 @@ export type PlannedRun = Run &
     >
   >;
 
-/** A run that was trained to its end, with what it learnt. */
+/** A run that was trained to its end, with its trained state. */
 export type FinishedRun = PlannedRun &
   Required<Pick<Run, 'algorithms' | 'preprocessSec' | 'result' | 'state'>>;
 
-/** Versions that results depend on. */
+/** Versions on which results depend. */
 export interface Versions {
   readonly 'cifar10-fast'?: string;
   readonly node: string;
@@ -107,7 +107,7 @@ export interface Resumption {
   /** Finished epochs, and finished batches of the next one. */
   readonly epoch: number;
   readonly batches: number;
-  /** What had changed by then and affects results, a phrase each; see `ResumeOptions.isInexact`. */
+  /** Changes since the start that affect results, a phrase each; see `ResumeOptions.isInexact`. */
   readonly differences?: readonly string[];
 }
 
@@ -115,33 +115,33 @@ export interface Resumption {
 export interface Continuation {
   /** Its folder. */
   readonly run: string;
-  /** Its epochs and test accuracy; the rows of the log begin with them. */
+  /** Its epochs, with which the log starts, and its test accuracy. */
   readonly epochs: number;
   readonly accPercent: number;
-  /** What had changed since and affects results, a phrase each. */
+  /** Changes since then that affect results, a phrase each. */
   readonly differences?: readonly string[];
 }
 
 /** The time that a run may take, from its start to the end of its last evaluation. */
 export interface Budget {
   readonly seconds: number;
-  /** Seconds that were used for other things than epochs so far: reading data, putting it on the device, measuring. */
+  /** Seconds spent so far on other things than epochs: reading data, putting it on the device, measuring. */
   readonly spentSec: number;
 }
 
 /** Where a run diverged: its loss or a weight became NaN or infinite. */
 export interface Failure {
   readonly epoch: number;
-  /** The first step of that epoch with such a loss, from 1; absent if validation or a weight showed it. */
+  /** The first step of that epoch with such a loss, from 1; absent if it was found in validation or in a weight. */
   readonly step?: number;
   readonly message: string;
 }
 
-/** What a finished run achieved. */
+/** The result of a finished run. */
 export interface Result {
   /** Finished epochs; absent in a file of `results/`. */
   readonly epochs?: number;
-  /** Of the last epoch, on test images. */
+  /** Test accuracy after the last epoch. */
   readonly accPercent: number;
   /** Absent in a file of `results/`. */
   readonly loss?: number;
@@ -152,17 +152,17 @@ export interface Result {
   /** Seconds of the evaluation after the last epoch. */
   readonly evaluationSec?: number;
   /**
-   * 10^15 floating-point operations of all training steps and of the evaluation after the last epoch, as `countFlops` counts
-   * them; absent if the steps were not captured.
+   * Floating-point operations, in units of 10^15, of all training steps and of the evaluation after the last epoch, as counted
+   * by `countFlops`; absent if the steps were not captured.
    */
   readonly pflop?: number;
-  /** The same network evaluated on each test image and its mirror image, if the experiment asks for it. */
+  /** The same network evaluated on each test image and its mirror image, if the experiment sets `run.finalTta`. */
   readonly tta?: { readonly accPercent: number; readonly loss: number };
-  /** The epoch in which the run diverged, for an experiment that may; the result is that of the epoch before. */
+  /** The epoch in which the run diverged, if the experiment allows that; the result is that of the epoch before. */
   readonly divergedIn?: number;
 }
 
-/** Environment variables that change results: kernels, compilers and number formats. */
+/** Environment variables that affect results: kernels, compilers and number formats. */
 const settings = [
   'TF_ENABLE_ONEDNN_OPTS',
   'TF_SET_ONEDNN_FPMATH_MODE',
@@ -179,7 +179,7 @@ const settings = [
 ];
 
 /**
- * Session options with a precision: the given one, else the fastest of this hardware (fp32 in an eager session).
+ * Adds the precision to session options; default: the fastest of this hardware (fp32 in an eager session).
  *
  * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
  */
@@ -195,7 +195,7 @@ export function inFastestPrecision(
  * Plans a run on this machine, in the precision of {@link inFastestPrecision}.
  *
  * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
- * @throws RunError if the machine cannot hold it, see {@link checkFeasible}
+ * @throws RunError if the experiment does not fit the machine, see {@link checkFeasible}
  */
 export function planRun(
   experiment: Experiment,
@@ -238,8 +238,8 @@ export function planRun(
 }
 
 /**
- * Plans the rest of a stored run, or more epochs after its end: seed, threads, precision and algorithms are its own, and seconds and
- * load count on from it.
+ * Plans the rest of a stored run, or more epochs after its end: reuses its seed, threads, precision and algorithms, and adds to
+ * its seconds and load.
  *
  * @throws EngineError, RunError as {@link planRun}
  */
@@ -256,9 +256,9 @@ export function planAfter(before: PlannedRun, experiment: Experiment, data: Cifa
 }
 
 /**
- * What makes a run slow for want of instructions of the processor for its precision: a warning, or nothing.
+ * A warning if the processor has no instructions for a run's precision, which makes it slow; else nothing.
  *
- * On a GPU no precision is warned of.
+ * On a GPU there is no warning.
  */
 export function slowPrecision({
   device,
@@ -274,15 +274,15 @@ export function slowPrecision({
   ];
 }
 
-/** The catalogue's published figures for a run; none if the experiment was changed or is unknown. */
+/** The catalogue's published figures for a run; undefined if the experiment was changed or is unknown. */
 export function publishedOf({ name, experiment }: Run): Published | undefined {
   const isChanged = experiment !== undefined && experiment.published === undefined;
   return isChanged ? undefined : catalogue.get(name)?.published;
 }
 
 /**
- * Lists what changed between two plans of one run and affects results, a phrase each: `TensorFlow is 2.22.0, was 2.21.0`.
- * Without differences both give the same rows and the same network.
+ * Lists changes between two plans of one run that affect results, a phrase each: `TensorFlow is 2.22.0, was 2.21.0`.
+ * Without differences, both give the same rows and the same network.
  */
 export function differences(was: PlannedRun, is: PlannedRun): string[] {
   const of = (run: PlannedRun): Readonly<Record<string, string | undefined>> => ({
@@ -302,7 +302,7 @@ export function differences(was: PlannedRun, is: PlannedRun): string[] {
     .map((name) => `${name} is ${shown(now[name])}, was ${shown(before[name])}`);
 }
 
-/** A hash of what a run computes. Two runs with one hash differ at most in {@link differences} and in when they ran. */
+/** A hash of a run's configuration. Two runs with the same hash differ at most in {@link differences} and in when they ran. */
 export function configOf({
   experiment,
   seed,
@@ -315,7 +315,7 @@ export function configOf({
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The SHA-256 of the examples of an experiment: pixels and labels of training, then those of the test images. */
+/** The SHA-256 of an experiment's examples: pixels and labels of the training images, then those of the test images. */
 function fingerprint({ data: { subset } }: Experiment, { train, valid }: Cifar10): string {
   const hash = createHash('sha256');
   for (const [{ images, labels }, count = labels.length] of [

@@ -20,7 +20,7 @@ describe('stagesOf', () => {
     expect(found.features).toBe(features);
   });
 
-  test('a stage is what its last node gives', () => {
+  test('the path of a stage is that of its last node', () => {
     expect(of('demo').stages.map(({ path }) => path)).toEqual([
       'prep/relu',
       'layer1/residual/add',

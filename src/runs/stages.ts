@@ -2,7 +2,7 @@ import { ExportError } from '../base/errors';
 import type { Graph } from '../graph/spec';
 import type { AnyLayer } from '../nn/network';
 
-/** Nodes of a network that are worth a look. */
+/** The stages of a network and its features. */
 export interface Stages {
   /** In the network's order; each holds a convolution. */
   readonly stages: readonly {
@@ -11,12 +11,12 @@ export interface Stages {
     /** Its last node, as in `layer1/residual/add`; the value is `[N,H,W,C]`. */
     readonly path: string;
   }[];
-  /** What the head, the last linear layer or 1x1 convolution, reads: the features `[N,...]` of an image. */
+  /** The input of the head, which is the last linear layer or convolution: the features `[N,...]` of the images. */
   readonly features: string;
 }
 
 /**
- * The stages of a network, which are its outermost groups of nodes, and its last features before the head.
+ * The stages of a network, which are its outermost groups of nodes with a convolution, and its last features before the head.
  *
  * @throws ExportError if no node has weights
  */

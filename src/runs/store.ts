@@ -15,44 +15,44 @@ import type { PlannedRun, Run } from './run';
 import { runJson } from './run-file';
 
 /**
- * What a run keeps in its folder while it trains: `run.json`, and after each epoch a checkpoint, `log.jsonl`, `logs.tsv` and
+ * Writes a run's files while it trains: `run.json`, and after each epoch a checkpoint, `log.jsonl`, `logs.tsv` and
  * TensorBoard's events.
  */
 export interface RunStore {
-  /** As `run.json` has it. */
+  /** The run as in `run.json`. */
   readonly run: PlannedRun;
-  /** Writes a finished epoch, the checkpoint first: whatever ends the process, no trained epoch is lost. */
+  /** Writes a finished epoch, the checkpoint first, so that no finished epoch is lost however the process ends. */
   epoch(rows: readonly EpochRow[], snapshot: Snapshot): Promise<void>;
   /** Writes how the run ended. */
   finish(end: RunEnd): Promise<void>;
   /**
-   * Writes what an error leaves of the run, and returns the error with what is kept: of a divergence its epoch and step, of
-   * an interruption where it stopped.
+   * Writes the state of the run after an error, and returns the error with a note on what was kept: after a divergence its
+   * epoch and step, after an interruption a checkpoint.
    */
   fail(error: unknown, trainer: Pick<Trainer, 'save'>, load: Load): Promise<unknown>;
   /** Closes the events and releases the folder. */
   close(): void;
 }
 
-/** What is known of a run once it ended. */
+/** The fields that are known when a run ends. */
 export type RunEnd = Pick<Run, 'result' | 'failure' | 'load' | 'preprocessSec'>;
 
-/** How {@link openStore} keeps a run. */
+/** Options of {@link openStore}. */
 export interface StoreOptions {
-  /** How many checkpoints to keep: the last so many, or all. */
+  /** The number of newest checkpoints to keep, or all. */
   readonly checkpoints: KeptCheckpoints;
-  /** The checkpoint that the run is resumed from. */
+  /** The checkpoint from which the run resumes. */
   readonly checkpoint?: string;
-  /** The flag of the command line that chose the folder. */
+  /** The command line flag that set the folder. */
   readonly flag: string;
 }
 
 /**
- * Makes the folder of a new run, `<logDir>/<experiment>-<scale>-<seed>` or the next free name, draws its network there and
+ * Creates the folder of a new run, `<logDir>/<experiment>-<scale>-<seed>` or the next free name, draws its network there and
  * opens its store.
  *
- * @param from the checkpoint that it starts from, which is kept in the folder first
- * @throws RunError if the folder cannot be made, or a file in it not be written
+ * @param from the checkpoint from which the run starts, which is first written to the folder
+ * @throws RunError if the folder cannot be created, or a file in it cannot be written
  */
 export async function createStore(
   logDir: string,
@@ -74,14 +74,13 @@ export async function createStore(
   });
 }
 
-/** What a checkpoint says of its run, for a file that is found on its own. */
+/** The notes in a checkpoint that identify its run, should the file be found on its own. */
 function notesOf({ name: record, scale, seed, versions }: PlannedRun): Record<string, string> {
   return { record, scale, seed: String(seed), versions: JSON.stringify(versions) };
 }
 
 /**
- * Writes `run.json` and opens the logs. What they hold beyond the run's finished epochs is removed, as these are trained
- * again.
+ * Writes `run.json` and opens the logs. Removes epochs after the run's finished ones from the logs, as these are trained again.
  *
  * @throws RunError now or later, if a file cannot be written
  */
@@ -164,7 +163,7 @@ export async function openStore(
   };
 }
 
-/** A path as a shell takes it. */
+/** A path quoted for a shell. */
 function quoted(path: string): string {
   return /^[\w./+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

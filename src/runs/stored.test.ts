@@ -20,7 +20,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-stored-'));
 const fixture = resolve(__dirname, '../../test/fixtures/runs/first-version');
 let root = '';
 
-/** Copies a run that an early version wrote, finished, or changed as told. */
+/** Copies a finished run of the first version, optionally with a changed `run.json`. */
 function leave(
   name: string,
   change: (run: Record<string, unknown>) => unknown = (run) => run,
@@ -43,7 +43,7 @@ beforeEach(() => {
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe('storedRuns', () => {
-  test('tells what became of each, and reads those of the first version', async () => {
+  test('returns the status of each run, including runs of the first version', async () => {
     leave('b-10');
     leave('b-2', unfinished);
     leave('c', (run) => ({
@@ -74,7 +74,7 @@ describe('storedRuns', () => {
     );
   });
 
-  test('of a folder that is not there is an error that says what to do', async () => {
+  test('a missing folder is an error that suggests a fix', async () => {
     await expect(storedRuns(join(root, 'none'))).rejects.toThrow(
       /none cannot be read: ENOENT: no such file or directory\. Name the folder that holds the runs/,
     );
@@ -82,7 +82,7 @@ describe('storedRuns', () => {
 });
 
 describe('runPath', () => {
-  test('takes a path, or a name among the runs, and names the nearest', async () => {
+  test('accepts a path or the name of a run, and suggests the nearest name', async () => {
     const path = leave('demo-smoke-0');
     expect(await runPath(path, 'elsewhere')).toBe(path);
     expect(await runPath('demo-smoke-0', root)).toBe(path);
@@ -93,7 +93,7 @@ describe('runPath', () => {
 describe('deleteRun', () => {
   const options = { isUnfinishedToo: false };
 
-  test('removes the folder of a finished run, and nothing beside it', async () => {
+  test('removes the folder of a finished run, and nothing else', async () => {
     const path = leave('gone');
     leave('stays');
     for (const name of ['checkpoint-2.safetensors', 'events.out.tfevents.1', 'report.html']) {
@@ -133,7 +133,7 @@ describe('deleteRun', () => {
     ],
     ['a run that can be resumed', () => leave('open', unfinished), /--unfinished/],
     ['a damaged run', () => leave('bad', () => '[]'), /holds a damaged run/],
-  ])('leaves %s alone and says why', async (_, make, message) => {
+  ])('refuses to delete %s and gives the reason', async (_, make, message) => {
     const path = make();
     const before = readdirSync(path);
     await expect(deleteRun(path, options)).rejects.toThrow(RunError);
@@ -141,7 +141,7 @@ describe('deleteRun', () => {
     expect(readdirSync(path)).toEqual(before);
   });
 
-  test('takes one that was stopped if that is asked for, but none that is being trained', async () => {
+  test('deletes a stopped run on request, but never one that is being trained', async () => {
     const path = leave('open', unfinished);
     const held = await openRunFolder(path);
     await expect(checkDeletable(path, { isUnfinishedToo: true })).rejects.toThrow(

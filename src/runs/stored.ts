@@ -6,7 +6,7 @@ import { isHeld, openRunFolder } from './folder';
 import type { Run } from './run';
 import { readRun } from './run-file';
 
-/** What became of a run that is kept in a folder. */
+/** The status of a run in a folder. */
 export type RunStatus = 'finished' | 'stopped' | 'diverged' | 'training' | 'damaged';
 
 /** Every {@link RunStatus}. */
@@ -18,7 +18,7 @@ export const runStatuses: readonly RunStatus[] = [
   'damaged',
 ];
 
-/** A run as it is found in a folder. */
+/** A run found in a folder. */
 export interface StoredRun {
   /** The name of its folder. */
   readonly folder: string;
@@ -26,9 +26,9 @@ export interface StoredRun {
   readonly status: RunStatus;
   /** Absent if it is damaged. */
   readonly run?: Run;
-  /** What is wrong with it, if it is damaged. */
+  /** The error message if it is damaged. */
   readonly problem?: string;
-  /** Of all its files. */
+  /** Total size of its files. */
   readonly bytes: number;
 }
 
@@ -37,7 +37,7 @@ const ownFile =
   /^(?:run\.json|log\.jsonl|logs\.tsv|net\.svg|predictions\.tsv|report\.html|checkpoint-\d+(?:-\d+)?\.safetensors(?:\.damaged)?|events\.out\.tfevents\..+|.+\.part)$/;
 
 /**
- * The runs that are kept in a folder, by name; folders without a `run.json` are none.
+ * The runs in a folder, by name; folders without a `run.json` are skipped.
  *
  * @throws RunError if the folder cannot be read
  */
@@ -49,7 +49,7 @@ export async function storedRuns(folder: string): Promise<StoredRun[]> {
       { cause },
     );
   });
-  // Numbers by size: demo-smoke-2 comes before demo-smoke-10.
+  // Natural order: demo-smoke-2 comes before demo-smoke-10.
   const byName = new Intl.Collator('en', { numeric: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const found: StoredRun[] = [];
@@ -83,7 +83,7 @@ async function statusOf(path: string, { result, failure }: Run): Promise<RunStat
 async function bytesIn(path: string): Promise<number> {
   let bytes = 0;
   for (const name of await readdir(path)) {
-    // A file may go while a run is trained.
+    // A file can disappear while a run is being trained.
     bytes += await stat(join(path, name)).then(
       ({ size }) => size,
       () => 0,
@@ -95,7 +95,7 @@ async function bytesIn(path: string): Promise<number> {
 /**
  * The folder of a run by its path, or by its name in `logDir`.
  *
- * @throws RunError if there is none; names the nearest
+ * @throws RunError if there is none; names the nearest one
  */
 export async function runPath(text: string, logDir: string): Promise<string> {
   for (const path of [text, join(logDir, text)]) {
@@ -109,11 +109,11 @@ export async function runPath(text: string, logDir: string): Promise<string> {
 }
 
 /**
- * Checks that a folder can be deleted as a run: it holds a run and nothing that no run writes, is not a link, is not being
- * trained, and is finished.
+ * Checks that a folder can be deleted as a run: it holds a finished run and only files that runs write, is not a link, and is
+ * not being trained.
  *
- * @param isUnfinishedToo whether a run may be deleted that could be resumed
- * @throws RunError if it cannot; says why and what to do
+ * @param isUnfinishedToo whether an unfinished run, which could be resumed, may be deleted
+ * @throws RunError if it cannot be deleted; names the cause and a fix
  */
 export async function checkDeletable(
   path: string,
@@ -144,7 +144,7 @@ export async function checkDeletable(
 }
 
 /**
- * Deletes the folder of a run, file by file; nothing else that may have come into it meanwhile.
+ * Deletes the folder of a run, file by file; files that appeared in the meantime are kept.
  *
  * @throws RunError as {@link checkDeletable}, or if a file cannot be removed
  */
@@ -155,7 +155,7 @@ export async function deleteRun(
   await checkDeletable(path, options);
   const folder = await openRunFolder(path);
   try {
-    // What says that it is a run goes last.
+    // Remove run.json last, because it marks the folder as a run.
     const names = (await folder.list()).filter((name) => ownFile.test(name) && name !== 'run.json');
     await folder.remove(...names, 'run.json');
     await rmdir(path);

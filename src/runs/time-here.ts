@@ -9,20 +9,20 @@ import { inFastestPrecision } from './run';
 import { runChanges } from './run-changes';
 import type { Run } from './run';
 
-/** How long an experiment trains on this machine, in its fastest precision. */
+/** The training time of an experiment on this machine, in its fastest precision. */
 export interface TimeHere {
-  /** Seconds of training; with those of evaluation if they were not measured in a run. */
+  /** Seconds of training; including evaluation if they are estimated from a warm-up. */
   readonly sec: number;
-  /** Finished runs of this machine that it is the mean of; 0: by its warm-up. */
+  /** Number of finished runs on this machine that were averaged; 0: estimated from a warm-up. */
   readonly runs: number;
 }
 
-/** Tells how long experiments train here. */
+/** Returns the training time of an experiment on this machine. */
 export type TimeOf = (experiment: Experiment) => Promise<TimeHere>;
 
 /**
- * Opens a clock for experiments: the mean of the runs that were finished on this machine without disturbance, or else what its
- * warm-up predicts, in a few seconds. Experiments with the same network and data are measured once.
+ * Returns a function that estimates training times: the mean over undisturbed finished runs on this machine, or else the
+ * prediction of a warm-up, which takes a few seconds. Experiments with the same network and data are measured once.
  *
  * @throws RunError, EngineError later, as `trainExperiment`
  */
@@ -56,7 +56,7 @@ export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
   };
 }
 
-/** Seconds of an epoch and its evaluation, by the warm-up. */
+/** Seconds of an epoch and its evaluation, measured by a warm-up. */
 async function measured(
   experiment: Experiment,
   data: Cifar10,

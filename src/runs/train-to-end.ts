@@ -12,19 +12,19 @@ import type { Budget, FinishedRun, PlannedRun, Result } from './run';
 import type { RunStore } from './store';
 import { TrainerCache } from './trainer-cache';
 
-/** Options that change nothing about a run's result. */
+/** Options that do not affect a run's result. */
 export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly data: Cifar10;
   /**
-   * How many checkpoints to keep: the last so many, or all; 0 for none, after which a resumed run starts from epoch 1.
-   * Default: 2; of a resumed run, as before.
+   * The number of newest checkpoints to keep, or all; 0 for none, in which case a resumed run starts from epoch 1.
+   * Default: 2; for a resumed run, as before.
    */
   readonly checkpoints?: KeptCheckpoints;
-  /** Keeps the trainer for the next run, and lends that of the last one. Default: none is kept. A run with a budget takes none. */
+  /** Reuses the trainer of the last run and caches this one for the next. Default: no cache. A run with a budget uses none. */
   readonly trainers?: TrainerCache;
   /** Called before anything is put on the device. */
   readonly onPrepare?: (run: PlannedRun) => void;
-  /** Called when training starts or resumes, with what is expected of it. */
+  /** Called when training starts or resumes, with estimates of its time. */
   readonly onStart?: (run: PlannedRun, expected: Expected) => void | Promise<void>;
   /** Called about once a second. */
   readonly onProgress?: (progress: RunProgress) => void;
@@ -32,22 +32,22 @@ export interface RunOptions extends Pick<Watch, 'signal' | 'clock'> {
   readonly onEpoch?: (row: EpochRow) => void;
 }
 
-/** What is known of a run when training starts or resumes. */
+/** Estimates for a run when training starts or resumes. */
 export interface Expected extends Pick<Result, 'pflop'> {
-  /** Seconds of an epoch, its evaluation included. */
+  /** Seconds of an epoch, including its evaluation. */
   readonly epochSec: number;
-  /** Epochs of the whole run, the last one perhaps a fraction. */
+  /** Epochs of the whole run; can be fractional. */
   readonly epochs: number;
-  /** Seconds that the run would have taken, if it is shortened to stay below `atMostSec`. */
+  /** Seconds that the run would have taken, if it was shortened to stay below `atMostSec`. */
   readonly shortenedFromSec?: number;
 }
 
 /**
- * Trains the rest of a run, from a checkpoint or from epoch 1. Every run that is kept in a folder is trained here.
+ * Trains the rest of a run, from a checkpoint or from epoch 1. New, resumed and extended runs all use this function.
  *
  * @param atMostSec a run that would take longer gets a budget of two thirds of it
- * @param open gives the store of the run, once it is ready to train
- * @throws RunError, DivergedError, InterruptedError, with what the store keeps
+ * @param open opens the store of the run once it is ready to train
+ * @throws RunError, DivergedError, InterruptedError, with a note on what the store kept
  */
 export async function trainToEnd(
   plan: PlannedRun,
@@ -127,13 +127,13 @@ export async function trainToEnd(
   }
 }
 
-/** The budget of a run that would take longer than it may. */
+/** The budget of a run that would exceed its time limit; undefined if it does not. */
 function limitOf(atMostSec: number | undefined, expectedSec: number): Budget | undefined {
   if (atMostSec === undefined || expectedSec <= atMostSec) return undefined;
   return { seconds: (2 / 3) * atMostSec, spentSec: 0 };
 }
 
-/** The result of trained epochs, each of so many images. @throws DivergedError if they diverged, and the experiment may not or finished no epoch */
+/** The result of the epochs. @throws DivergedError if they diverged, unless `mayDiverge` is set and an epoch is finished */
 export async function endOf(
   { experiment }: Pick<PlannedRun, 'experiment'>,
   { rows, diverged }: TrainedEpochs,
@@ -152,7 +152,7 @@ export async function endOf(
   return { ...result, tta: { accPercent: 100 * acc, loss } };
 }
 
-/** What a run has computed; nothing in eager mode, which has no graphs to count in. */
+/** The operations of a run; nothing in eager mode, which has no graphs to count them in. */
 function pflopOf(trainer: Trainer): Pick<Result, 'pflop'> {
   if (trainer.session.mode === 'eager') return {};
   const { train, evaluation } = trainer.flops();

@@ -24,8 +24,8 @@ import { stopAfter } from '../../test/small-training';
 
 const { path, whole, stopped } = useRuns();
 
-describe('a run that came to its end', () => {
-  test('is in its folder: what was run, rows, the last checkpoints', () => {
+describe('a finished run', () => {
+  test('has run.json, rows and the last checkpoints in its folder', () => {
     const folder = path('whole', 'demo-smoke-3');
     expect(whole().path).toBe(folder);
     expect(namesOf(folder).toSorted()).toEqual([
@@ -74,7 +74,7 @@ describe('a run that came to its end', () => {
   });
 
   test(
-    'keeps nothing without a folder, and as many checkpoints as it is told to',
+    'writes nothing without logDir, and keeps the given number of checkpoints',
     async () => {
       const before = readdirSync(path());
       const run = await trainExperiment(small, { data, seed: 3 });
@@ -98,8 +98,8 @@ describe('a run that came to its end', () => {
   );
 });
 
-describe('a run that was stopped goes on to the same bits', () => {
-  // Five batches an epoch: three of training, two of validation.
+describe('a stopped run resumes with a bit-identical result', () => {
+  // Five batches per epoch: three of training, two of validation.
   test.each([
     [2, 'epoch 1, before step 3 of 3 (train)', ['checkpoint-0-2.safetensors']],
     [4, 'epoch 1, before step 2 of 2 (valid)', ['checkpoint-0-3.safetensors']],
@@ -132,7 +132,7 @@ describe('a run that was stopped goes on to the same bits', () => {
       expect(fileOf(folder).load?.wallSec).toBeGreaterThan(loadBefore?.wallSec ?? Infinity);
       expect(rowsOf(folder)).toEqual(run.rows);
       expect(run.rows.slice(0, before.length)).toEqual(before);
-      // Seconds count on: the total is the sum of all epochs, those before among them.
+      // The total time is the sum over all epochs, including those before the stop.
       const seconds = run.rows.reduce((sum, { train }) => sum + train.time, 0);
       expect(run.rows[2]['total time']).toBeCloseTo(seconds, 6);
       expect(eventsOf(folder)).toBe(3);
@@ -151,7 +151,7 @@ describe('a run that was stopped goes on to the same bits', () => {
   );
 
   test(
-    'more than once, and kernel by kernel',
+    'after several stops, in eager mode',
     async () => {
       const engine = { mode: 'eager' } as const;
       const eager = await trainExperiment(small, { data, seed: 3, engine });
@@ -170,7 +170,7 @@ describe('a run that was stopped goes on to the same bits', () => {
   );
 
   test(
-    'from the last checkpoint, where the logs say more',
+    'from the last checkpoint if the logs are ahead of it',
     async () => {
       const { folder } = await stopped('behind', 11);
       for (const name of ['checkpoint-2', 'checkpoint-2-1']) {
@@ -178,15 +178,15 @@ describe('a run that was stopped goes on to the same bits', () => {
         rmSync(join(folder, `${name}.safetensors`));
       }
       cpSync(folder, path('begun'), { recursive: true });
-      // Nothing is left but the beginning: two epochs in the logs go.
-      const anew = await resume(path('begun'), {
+      // Without a checkpoint the run starts again, so the two epochs in the logs are removed.
+      const restarted = await resume(path('begun'), {
         onStart: ({ rows }) => {
           expect(rows).toEqual([]);
           expect(existsSync(path('begun', 'log.jsonl'))).toBe(false);
           expect(eventsOf(path('begun'))).toBe(0);
         },
       });
-      expect(bits(anew)).toEqual(bits(whole()));
+      expect(bits(restarted)).toEqual(bits(whole()));
       cpSync(path('checkpoint-2.kept'), join(folder, 'checkpoint-2.safetensors'));
       writeFileSync(join(folder, 'log.jsonl'), 'nonsense');
       expect(bits(await resume(folder))).toEqual(bits(whole()));
@@ -196,7 +196,7 @@ describe('a run that was stopped goes on to the same bits', () => {
   );
 
   test(
-    'from the one before the last, where that is damaged',
+    'from the previous checkpoint if the last one is damaged',
     async () => {
       const { folder } = await stopped('damaged', 11);
       const file = join(folder, 'checkpoint-2-1.safetensors');
@@ -217,7 +217,7 @@ describe('a run that was stopped goes on to the same bits', () => {
   );
 
   test(
-    'after its last epoch, if only the result was missing',
+    'after its last epoch, if only the result is missing',
     async () => {
       const folder = path('unsigned');
       cpSync(path('whole', 'demo-smoke-3'), folder, { recursive: true });
@@ -239,7 +239,7 @@ describe('a loss that is NaN', () => {
   };
 
   test(
-    'stops the run with epoch and step, and names the checkpoint from before',
+    'stops the run with an error that names epoch, step and the last checkpoint before',
     async () => {
       const run = trainExperiment(wild, { data, seed: 3, logDir: path('wild') });
       const folder = path('wild', 'demo-smoke-3');
@@ -267,14 +267,14 @@ describe('a loss that is NaN', () => {
   );
 
   test(
-    'ends a run that may diverge with the epochs before',
+    'ends a run that may diverge with the result of the epochs before',
     async () => {
-      const record = { ...wild, run: { ...wild.run, mayDiverge: true } };
+      const experiment = { ...wild, run: { ...wild.run, mayDiverge: true } };
       const {
         result,
         rows,
         path: folder = '',
-      } = await trainExperiment(record, {
+      } = await trainExperiment(experiment, {
         data,
         seed: 3,
         logDir: path('diverged'),

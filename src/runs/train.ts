@@ -15,40 +15,40 @@ import type { RunOptions } from './train-to-end';
 
 /** How {@link trainExperiment} trains. */
 export interface TrainOptions extends RunOptions {
-  /** Decides starting weights, order and augmentation. */
+  /** Determines initial weights, order and augmentation. */
   readonly seed: number;
-  /** Default: the scale that the experiment has; full if it has none. */
+  /** Default: the scale of the experiment; full if it has none. */
   readonly scale?: Scale;
   /** How steps are executed. Default: captured, in the fastest precision of this hardware. */
   readonly engine?: SessionOptions;
-  /** Where the run's folder is made. Default: nothing is kept on disk. */
+  /** The folder in which the run's folder is created. Default: nothing is stored on disk. */
   readonly logDir?: string;
-  /** The time that the run may take, evaluation included: it is made longer or shorter to fit. Default: any time. */
+  /** The time that the run may take, including evaluation; the run is lengthened or shortened to fit. Default: no budget. */
   readonly budget?: Budget;
-  /** Seconds: a run that would take longer on this machine gets a budget of two thirds of them. Default: no limit. */
+  /** A run that would take more seconds than this on this machine gets a budget of two thirds of them. Default: no limit. */
   readonly atMostSec?: number;
 }
 
 /** How {@link resumeRun} resumes. */
 export interface ResumeOptions extends RunOptions {
-  /** Resume although results will not be bit-identical to those of an uninterrupted run; `run.json` records it. */
+  /** Resume although results will not be bit-identical to those of an uninterrupted run; noted in `run.json`. */
   readonly isInexact?: boolean;
-  /** Called with what is wrong in the folder, and what is done about it. */
+  /** Called with a message for each damaged checkpoint and how it was handled. */
   readonly onNotice?: (text: string) => void;
 }
 
 /**
- * Trains an experiment from its first epoch to its last, and keeps the run in a folder.
+ * Trains an experiment from its first epoch to its last, and stores the run in a folder.
  *
- * The folder is `<logDir>/<experiment>-<scale>-<seed>`, with `-2`, `-3` if that exists; it is made when everything is ready to
- * train. `docs/runs.md` lists its files. Each file is written whole or not at all, and after each epoch there is a
- * checkpoint, from which {@link resumeRun} gives a bit-identical result.
+ * The folder is `<logDir>/<experiment>-<scale>-<seed>`, with `-2`, `-3` if that exists; it is created when everything is ready
+ * to train. `docs/runs.md` lists its files. Each file is written atomically. After each epoch a checkpoint is written, from
+ * which {@link resumeRun} gives a bit-identical result.
  *
  * @throws ExperimentError if the experiment already has another scale
  * @throws RunError if the folder, or later a file in it, cannot be written; what was written before stays
- * @throws DivergedError if the loss is NaN or infinite; `run.json` keeps epoch and step. An experiment that may diverge
- *   ends there instead, if an epoch is finished
- * @throws InterruptedError if the signal stops the run; a checkpoint of that place is written first
+ * @throws DivergedError if the loss is NaN or infinite; `run.json` stores epoch and step. An experiment with `mayDiverge`
+ *   ends without an error instead, if an epoch is finished
+ * @throws InterruptedError if the signal stops the run; a checkpoint of its current state is written first
  */
 export async function trainExperiment(
   experiment: Experiment,
@@ -72,14 +72,14 @@ export async function trainExperiment(
  * Resumes a run that was interrupted or killed. On the same kind of machine with the same TensorFlow the result is
  * bit-identical to that of an uninterrupted run.
  *
- * Everything that decides the run is read from its folder, threads and algorithms included. It resumes from the last intact
- * checkpoint, or from epoch 1 if there is none; logs of later epochs are removed. Seconds of training count on from those of
- * the checkpoint.
+ * Everything that determines the run is read from its folder, including threads and algorithms. It resumes from the last intact
+ * checkpoint, or from epoch 1 if there is none; logs of later epochs are removed. Seconds of training are added to those of the
+ * checkpoint.
  *
  * @param path of the run's folder
  * @throws RunError if the folder holds no run, a finished one, or one that another process trains; if all its checkpoints
  *   are damaged or belong to another run; if something that affects results has changed, unless `isInexact`
- * @throws EngineError if TensorFlow runs with another number of threads in this process already
+ * @throws EngineError if TensorFlow already runs with another number of threads in this process
  * @throws DivergedError, InterruptedError as {@link trainExperiment}
  */
 export async function resumeRun(path: string, options: ResumeOptions): Promise<FinishedRun> {
@@ -131,7 +131,7 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
   });
 }
 
-/** What has changed since a run was planned. @throws RunError if something has, unless that is allowed */
+/** Lists what changed since a run was planned. @throws RunError if something did, unless `isInexact` */
 function checkSame(
   before: PlannedRun,
   now: PlannedRun,

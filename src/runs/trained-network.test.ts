@@ -26,7 +26,7 @@ function rowsTo(epoch: number): EpochRow[] {
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-trained-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** A run's folder with starting weights of some seeds, one for each checkpoint. */
+/** Writes a run's folder whose checkpoints hold the initial weights of the given seeds. */
 async function leaveRun(
   name: string,
   record: string,
@@ -72,7 +72,7 @@ const weightOf = (record: string, seed: number): unknown =>
   ];
 
 describe('readTrained', () => {
-  test('takes the last checkpoint, by number', async () => {
+  test('reads the last checkpoint in numerical order', async () => {
     const folder = await leaveRun('demo', 'demo', { 2: 10, 10: 20, '9-3': 30 });
     const { checkpoint, epoch, isEma, tta, variables, name } = await readTrained(folder);
     expect([checkpoint, epoch, isEma, tta, name]).toEqual([
@@ -85,7 +85,7 @@ describe('readTrained', () => {
     expect(variables['prep/conv/weight']).toEqual(weightOf('demo', 20));
   });
 
-  test('takes the average where the record keeps one', async () => {
+  test('reads the average if the experiment keeps one', async () => {
     const record = 'post8-final';
     const folder = await leaveRun('ema', record, { 1: 10 });
     const { isEma, tta, variables } = await readTrained(folder);
@@ -114,13 +114,13 @@ describe('readTrained', () => {
     expect(trained.warning).toMatch(warning);
   });
 
-  test('warns of no finished run', async () => {
+  test('does not warn about a finished run', async () => {
     const trained = await readTrained(await leaveRun('finished', 'demo', { 2: 1 }, { result }));
     expect(trained).not.toHaveProperty('warning');
     expect(trained.steps).toBe(0);
   });
 
-  test('says what to do where there is nothing to read', async () => {
+  test('suggests a fix if there is no network', async () => {
     await expect(readTrained(join(scratch, 'no'))).rejects.toThrow('no does not exist. Name the');
     mkdirSync(join(scratch, 'bare'));
     await expect(readTrained(join(scratch, 'bare'))).rejects.toThrow('bare has no run.json');
@@ -135,7 +135,7 @@ describe('readTrained', () => {
     );
   });
 
-  test('names a checkpoint that is damaged, and how', async () => {
+  test('names a damaged checkpoint and the damage', async () => {
     const cut = await leaveRun('cut', 'demo', { 2: 1 });
     truncateSync(join(cut, 'checkpoint-2.safetensors'), 9000);
     await expect(readTrained(cut)).rejects.toThrow(
@@ -156,7 +156,7 @@ describe('readTrained', () => {
 });
 
 describe('exported', () => {
-  test('safetensors hold the weights, and about.json what they are', async () => {
+  test('safetensors hold the weights, and about.json describes them', async () => {
     const trained = await readTrained(await leaveRun('out', 'demo', { 2: 1 }));
     const files = exported(trained, 'safetensors');
     expect([...files.keys()]).toEqual(['network.safetensors', 'about.json']);
@@ -182,7 +182,7 @@ describe('predictions', () => {
     labels: Uint8Array.from({ length: 20 }, (_, i) => i % 10),
   };
 
-  test('are kept and read back', async () => {
+  test('are written and read back', async () => {
     const folder = await leaveRun('predicted', 'demo', { 2: 1 });
     expect(await readPredictions(folder)).toBeUndefined();
     const made = await predictSplit(await readTrained(folder), valid);

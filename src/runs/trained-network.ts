@@ -12,17 +12,17 @@ import type { Run } from './run';
 import { readRun } from './run-file';
 import { counted } from '../text/counted';
 
-/** A trained network as a run left it: what was evaluated, and how. */
+/** The trained network of a run, and how the run evaluates it. */
 export interface TrainedNetwork {
   /** The run's folder. */
   readonly path: string;
-  /** The file in it that the weights are of. */
+  /** The checkpoint file in it from which the weights were read. */
   readonly checkpoint: string;
-  /** Epochs that were over. */
+  /** Finished epochs. */
   readonly epoch: number;
-  /** Steps of the next epoch that were over; 0 between epochs. */
+  /** Finished steps of the next epoch; 0 between epochs. */
   readonly steps: number;
-  /** Why the network is not one that a run was trained for to the end, and what to do; absent if it is. */
+  /** Why the network was not trained to the end of its run, and what to do; absent if it was. */
   readonly warning?: string;
   /** The experiment's name. */
   readonly name: string;
@@ -30,21 +30,21 @@ export interface TrainedNetwork {
   readonly seed: number;
   readonly experiment: Experiment;
   readonly graph: Graph<AnyLayer>;
-  /** Of {@link TrainedNetwork.graph}, by path. */
+  /** The variables of {@link TrainedNetwork.graph}, by path. */
   readonly variables: HostVariables;
   /** Whether the variables are the averaged network, which is evaluated if the experiment keeps one. */
   readonly isEma: boolean;
-  /** Whether the experiment evaluates each image with its mirror image. */
+  /** Whether the experiment evaluates with test-time augmentation. */
   readonly tta: boolean;
-  /** Of the finished run, on test images; absent while the run is not finished. */
+  /** Test accuracy of the finished run; absent if the run is not finished. */
   readonly accPercent?: number;
 }
 
 /**
- * Reads the network that a run's folder holds, from the last checkpoint: the average of its weights if the
- * experiment keeps one, else the weights themselves. Changes nothing in the folder, and may be called during training.
+ * Reads the network of a run's folder from the last checkpoint: the average of its weights if the experiment keeps one, else
+ * the weights themselves. Changes nothing in the folder, and can be called during training.
  *
- * @throws RunError if there is no run, no checkpoint, or the last one is damaged or of another network
+ * @throws RunError if there is no run, no checkpoint, or the last checkpoint is damaged or belongs to another network
  */
 export async function readTrained(folder: string): Promise<TrainedNetwork> {
   const path = resolve(folder);
@@ -103,7 +103,7 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
   };
 }
 
-/** A warning if a run did not come to its end. */
+/** A warning if a run was not trained to its end. */
 function warningOf(
   path: string,
   { result, failure, experiment }: Run,
@@ -124,7 +124,7 @@ function warningOf(
   );
 }
 
-/** The tensors of one part of a checkpoint that a network owns, and the epochs that they were trained for. */
+/** The network's variables from one part of a checkpoint, and the epochs that they were trained for. */
 function readVariables(
   file: string,
   graph: Graph<AnyLayer>,

@@ -19,15 +19,15 @@ const train = (
   trainExperiment(experiment, { data, seed, trainers: cache, ...more });
 
 test(
-  'runs that differ in their seed share a trainer, and have the bits of runs that had one of their own',
+  'runs that differ only in their seed share a trainer, with results bit-identical to those of new trainers',
   async () => {
     const created = vi.spyOn(trainers, 'createTrainer');
-    const told: number[] = [];
-    const onEpoch = (): void => void told.push(0);
+    const called: number[] = [];
+    const onEpoch = (): void => void called.push(0);
     const other = await train(1, { onEpoch });
-    const same = await train(3, { logDir: path('cached'), onEpoch: () => void told.push(1) });
+    const same = await train(3, { logDir: path('cached'), onEpoch: () => void called.push(1) });
     expect(created).toHaveBeenCalledTimes(1);
-    expect(told).toEqual([0, 0, 0, 1, 1, 1]);
+    expect(called).toEqual([0, 0, 0, 1, 1, 1]);
     expect(bits(same)).toEqual(bits(whole()));
     expect(bits(other)).not.toEqual(bits(same));
     expect({ ...same.result, trainSec: 0, imagesPerSec: 0, evaluationSec: 0 }).toEqual({
@@ -37,7 +37,7 @@ test(
       evaluationSec: 0,
     });
     expect(same.preprocessSec).toBe(other.preprocessSec);
-    // A run that is resumed, too.
+    // A resumed run uses the cached trainer too.
     const { folder } = await stopped('stopped', 4);
     expect(bits(await resume(folder, { trainers: cache }))).toEqual(bits(whole()));
   },
@@ -45,7 +45,7 @@ test(
 );
 
 test(
-  'another experiment, other images, a limit of time or a failure take a trainer of their own',
+  'another experiment, other images, a time limit or a failure need a new trainer',
   async () => {
     const created = vi.spyOn(trainers, 'createTrainer');
     const counts: number[] = [];

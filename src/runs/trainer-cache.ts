@@ -8,12 +8,12 @@ import { prepareRun } from './prepare';
 import type { PreparedRun } from './prepare';
 import type { PlannedRun } from './run';
 
-/** A run that is ready to train: recorded, compiled and measured. */
+/** A run that is ready to train: captured, compiled and measured. */
 export interface ReadyRun extends PreparedRun {
   readonly warmUp: WarmUp;
 }
 
-/** What decides a trainer. */
+/** The fields of a plan that determine a trainer. */
 export type TrainerPlan = Pick<
   PlannedRun,
   'experiment' | 'seed' | 'mode' | 'precision' | 'xla' | 'algorithms'
@@ -26,14 +26,14 @@ interface Kept extends ReadyRun {
 }
 
 /**
- * Keeps the trainer of a run for the next one. If that differs in its seed only, nothing is normalised, recorded, compiled or
- * measured again, and its result is that of a trainer of its own, bit for bit. Holds the memory of one training.
+ * Caches the trainer of a run for the next one. If the next run differs only in its seed, nothing is normalised, captured,
+ * compiled or measured again, and its result is bit-identical to that of a new trainer. Holds the memory of one training.
  */
 export class TrainerCache {
   #kept: Kept | undefined;
   #onProgress: ((progress: Progress) => void) | undefined;
 
-  /** A trainer for a run, at its start or at a snapshot. It belongs to the cache, and serves until the next call. */
+  /** A trainer for a run, at its start or at a snapshot. The cache owns it; it is valid until the next call. */
   async ready(
     plan: TrainerPlan,
     {
@@ -79,23 +79,23 @@ export class TrainerCache {
     engine: SessionOptions,
     { onProgress, ...watch }: Watch,
   ): PreparedRun {
-    // Each run has a callback of its own; the trainer knows one.
-    const told = (progress: Progress): void => this.#onProgress?.(progress);
+    // Each run has its own callback, but a cached trainer keeps the first one, so forward to the current one.
+    const forward = (progress: Progress): void => this.#onProgress?.(progress);
     return prepareRun(experiment, data, seed, {
       engine,
       ...watch,
-      ...(onProgress === undefined ? {} : { onProgress: told }),
+      ...(onProgress === undefined ? {} : { onProgress: forward }),
     });
   }
 
-  /** Frees what it keeps. */
+  /** Frees the cached trainer. */
   dispose(): void {
     this.#kept?.trainer.dispose();
     this.#kept = undefined;
   }
 }
 
-/** Whether a trainer for `plan` would be the kept one, apart from its seed. */
+/** Whether the cached trainer can be reused for `plan`, apart from the seed. */
 function isSameTrainer({ plan: kept, trainer }: Kept, plan: TrainerPlan): boolean {
   const decided = ({ experiment, mode, precision, xla }: TrainerPlan): object => ({
     experiment,
@@ -106,7 +106,7 @@ function isSameTrainer({ plan: kept, trainer }: Kept, plan: TrainerPlan): boolea
   if (!isDeepStrictEqual(decided(kept), decided(plan))) return false;
   const { algorithms } = plan;
   if (isDeepStrictEqual(kept.algorithms, algorithms)) return true;
-  // A table that has what the kept one measured prescribes the same algorithms.
+  // A table that contains all choices measured by the cached trainer prescribes the same algorithms.
   return (
     algorithms !== undefined &&
     trainer.session.algorithms.every((row) =>

@@ -58,7 +58,7 @@ async function gather(
   }
 }
 
-/** A list of transforms that fits an image of some size, padded. */
+/** A list of transforms that fits an image of a given size, padded. */
 const cases = fc
   .record({
     height: fc.integer({ min: 4, max: 9 }),
@@ -78,12 +78,12 @@ const cases = fc
       ...(has.flip ? [flipLR()] : []),
       ...(has.cutout ? [cutout(2, 3)] : []),
     ];
-    // Without a crop the padding would stay.
+    // Without a crop the padding would remain.
     return { ...rest, transforms, pad: has.crop ? pad : 0 };
   });
 
 describe('gatherBatch', () => {
-  test('equals the plain loops of augment/, whatever is chosen', async () => {
+  test('equals the plain loops of augment/ for any choices', async () => {
     await fc.assert(
       fc.asyncProperty(
         cases,
@@ -100,7 +100,7 @@ describe('gatherBatch', () => {
           const found = await gather({ data, shape }, labels, tables, batch);
           const expected = gatherOracle({ data, shape }, tables, batch);
           expect(found.shape).toEqual(expected.shape);
-          // Zero and minus zero are the same pixel: a box multiplies by 0.
+          // A box multiplies by 0, so zero and minus zero are the same pixel.
           expect(found.input.map((x) => x + 0)).toEqual(expected.data);
           expect(found.target).toEqual([...order].map((example) => labels[example]));
         },
@@ -109,7 +109,7 @@ describe('gatherBatch', () => {
     );
   });
 
-  test('without transforms gives the images themselves, in the order asked for', async () => {
+  test('without transforms returns the images themselves in the requested order', async () => {
     const data = Float32Array.from({ length: 3 * 4 }, (_, i) => i);
     const batch = batchIndices(identityPlan(3), Int32Array.of(2, 0));
     const images = { data, shape: [3, 2, 2, 1] as const };
@@ -122,14 +122,14 @@ describe('gatherBatch', () => {
   });
 });
 
-/** Images `[2,h,w,3]` in a ramp that is not the same in any two places. */
+/** Images `[2,h,w,3]` as a ramp with a different value at every place. */
 function ramp(h: number, w: number): Batch {
   const data = Float32Array.from({ length: 2 * h * w * 3 }, (_, i) => Math.sin(i * i));
   return { input: tf.tensor4d(data, [2, h, w, 3]), target: tf.tensor1d([3, 1], 'int32') };
 }
 
 describe('applyJitter', () => {
-  test('shifts, then scales, each image by numbers of its own', () => {
+  test('shifts, then scales, each image by its own numbers', () => {
     const batch = ramp(2, 3);
     const fed = { shift: tf.tensor1d([0.5, -0.25]), scale: tf.tensor1d([2, 0.5]) };
     const found = applyJitter(batch, fed as unknown as OnDevice<BatchFeed>);
@@ -144,7 +144,7 @@ describe('applyJitter', () => {
     expect(found.target).toBe(batch.target);
   });
 
-  test('leaves a batch as it is that is fed none', () => {
+  test('returns a batch without jitter unchanged', () => {
     const batch = ramp(2, 2);
     expect(applyJitter(batch, {} as OnDevice<BatchFeed>)).toBe(batch);
   });
@@ -193,7 +193,7 @@ describe('resampleBatch', () => {
     expect(target).toBe(batch.target);
   });
 
-  test('does nothing to images of that size', () => {
+  test('does nothing to images that already have the size', () => {
     const batch = ramp(6, 6);
     expect(resampleBatch(batch, 6)).toBe(batch);
   });

@@ -21,11 +21,11 @@ export type ResidentTables = {
   readonly colBox: HostTensor;
 };
 
-/** A batch as it is fed: a few numbers an example. */
+/** A batch as it is fed: a few numbers per example. */
 export type BatchFeed = {
   readonly [K in keyof BatchIndices]: Int32Array;
 } & {
-  /** Brightness and contrast of each image, see `augment/jitter`; all of a step's batches have them, or none. */
+  /** Brightness and contrast of each image, see `augment/jitter`; either all batches of a step have them or none does. */
   readonly shift?: Float32Array;
   readonly scale?: Float32Array;
 };
@@ -63,10 +63,10 @@ export function residentTables(tables: GatherTables): ResidentTables {
 
 /**
  * Reads an augmented batch from the resident images, by index arithmetic alone: crop, reflect padding and mirroring are
- * one gather, cutout is one multiplication. `gatherOracle` of `augment/` is the same in plain loops.
+ * one gather, cutout is one multiplication. `gatherOracle` of `augment/` computes the same in plain loops.
  *
  * @param source `[H,W]` of the resident images
- * @param hasCutout whether the box tables are to be used at all
+ * @param hasCutout whether to apply the box tables
  */
 export function gatherBatch(
   split: OnDevice<ResidentSplit>,
@@ -105,7 +105,7 @@ export function gatherBatch(
   return { input: whole.mul(kept), target };
 }
 
-/** A batch with the brightness and contrast that it was fed; as it is if it was fed none. */
+/** Applies the brightness and contrast that were fed with the batch; without them, returns the batch unchanged. */
 export function applyJitter(batch: Batch, { shift, scale }: OnDevice<BatchFeed>): Batch {
   if (shift === undefined || scale === undefined) return batch;
   const perImage = (t: tf.Tensor): tf.Tensor => t.reshape([-1, 1, 1, 1]);
@@ -113,8 +113,8 @@ export function applyJitter(batch: Batch, { shift, scale }: OnDevice<BatchFeed>)
 }
 
 /**
- * A batch of square images, resampled linearly to `size` pixels; see `linearResampling` of `augment/`. Two matrix products,
- * one for each axis.
+ * Resamples a batch of square images linearly to `size` pixels, by one matrix product per axis; see `linearResampling` of
+ * `augment/`.
  */
 export function resampleBatch(batch: Batch, size: number): Batch {
   const [count, height, width, channels] = batch.input.shape;

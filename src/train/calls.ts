@@ -13,7 +13,7 @@ export type StepFeed = {
   readonly hyper: GroupedHyperFeed;
   /** Counts from 1 over the run. */
   readonly step: number;
-  /** In a loop with an average: 1 if it follows after this step, else 0. */
+  /** In a loop with a moving average: 1 if the average is updated after this step, else 0. */
   readonly isAveraged?: number;
 };
 
@@ -31,7 +31,7 @@ export interface Steps {
   record(feeds: readonly StepFeed[]): string;
 }
 
-/** Captures a step once for each batch size and number of steps a call that comes along. */
+/** Captures a step once per combination of batch size and steps per call, when that combination first occurs. */
 export function perShape(session: Session<TrainingState>, name: string, step: DeviceStep): Steps {
   type Run = (feeds: readonly StepFeed[]) => Promise<unknown>;
   const captured = new Map<string, Run>();
@@ -59,9 +59,9 @@ export function perShape(session: Session<TrainingState>, name: string, step: De
 }
 
 /**
- * Cuts batches into calls of at most `most`, those of a call all of one size.
+ * Groups batches into calls of at most `most` batches; all batches of a call have the same size.
  *
- * @param endsCall whether a call must end with this batch, by its place from 0
+ * @param endsCall whether a call must end with this batch, by its index from 0
  */
 export function callsOf(
   batches: readonly Int32Array[],
@@ -78,7 +78,7 @@ export function callsOf(
   return calls;
 }
 
-/** A call of training, the step that it begins with, from 1, and how many steps of the run are made in calls like it. */
+/** A training call, its first step (counted from 1), and the number of steps that the run makes in calls of this kind. */
 export interface CallKind {
   readonly call: readonly Int32Array[];
   readonly first: number;
@@ -86,10 +86,10 @@ export interface CallKind {
 }
 
 /**
- * The calls that a run will make, by stage: one of each length and batch size, as each is a recording of its own. Of single
- * batches the first one of a stage stands for all.
+ * The kinds of calls that a run makes, by stage: one per length and batch size, because each is a separate recording. With
+ * one step per call, the first call of a stage stands for all.
  *
- * @param batches of an epoch
+ * @param batches of one epoch
  */
 export function callKinds(
   batches: readonly Int32Array[],
@@ -120,10 +120,10 @@ export function callKinds(
   return stages;
 }
 
-/** Seconds of a call once it is recorded, which its first run does. */
+/** Seconds that a call takes once it is recorded; the first run, which records it, is not counted. */
 export async function recordedSec(run: () => Promise<unknown>, clock: Clock): Promise<number> {
   await run();
-  // The first ones after a recording still touch fresh memory: the faster of two, where that costs little.
+  // The first runs after recording still touch fresh memory, so time a short call twice and take the faster run.
   const timed = async (): Promise<number> => {
     const start = clock();
     await run();
@@ -133,12 +133,12 @@ export async function recordedSec(run: () => Promise<unknown>, clock: Clock): Pr
   return first < 0.5 ? Math.min(first, await timed()) : first;
 }
 
-/** One call of each kind. */
+/** One call per kind. */
 export function distinctCalls(calls: readonly Int32Array[][]): Iterable<readonly Int32Array[]> {
   return new Map(calls.map((call) => [kindOf(call), call])).values();
 }
 
-/** Calls of a stage are alike if they have as many batches, of the same size. */
+/** Calls of a stage are of the same kind if they have the same number of batches and the same batch size. */
 function kindOf(call: readonly Int32Array[]): string {
   return `${call.length} ${call[0].length}`;
 }

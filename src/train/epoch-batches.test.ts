@@ -14,7 +14,7 @@ const options: DrawOptions = {
 };
 
 describe('drawEpoch', () => {
-  test('the same seed and epoch give the same, others do not; order and choices are streams apart', () => {
+  test('depends on seed and epoch alone; order and choices use separate streams', () => {
     const first = drawEpoch(options, 1, 1);
     expect(drawEpoch(options, 1, 1)).toEqual(first);
     for (const other of [drawEpoch(options, 1, 2), drawEpoch(options, 2, 1)]) {
@@ -28,7 +28,7 @@ describe('drawEpoch', () => {
     );
   });
 
-  test('drops the last, smaller batch unless told otherwise', () => {
+  test('drops the last, smaller batch by default', () => {
     const sizes = (dropLast?: boolean): number[] =>
       drawEpoch({ ...options, ...(dropLast === undefined ? {} : { dropLast }) }, 1, 1).batches.map(
         ({ length }) => length,
@@ -40,7 +40,7 @@ describe('drawEpoch', () => {
     ]);
   });
 
-  test('flips that alternate change no other choice, and show each image both ways in turn', () => {
+  test('alternating flips change no other choice and mirror each image in every second epoch', () => {
     const alternating = { ...options, transforms: [crop(8, 8), flipLR({ isAlternating: true })] };
     const [first, second] = [1, 2].map((epoch) => drawEpoch(alternating, 1, epoch));
     const { flip, ...rest } = first.choices;
@@ -50,7 +50,7 @@ describe('drawEpoch', () => {
     expect(second.choices.flip).toEqual(flip.map((mirrored) => 1 - mirrored));
   });
 
-  test('draws brightness and contrast only if asked, changing nothing else', () => {
+  test('draws brightness and contrast only on request, changing nothing else', () => {
     const plain = drawEpoch(options, 1, 1);
     expect(plain.jitter).toBeUndefined();
     const { jitter, ...rest } = drawEpoch(
@@ -80,7 +80,7 @@ test('feedsOf picks what belongs to each example of a batch', () => {
   expect(Object.keys(feedsOf(drawn.batches, { choices: drawn.choices })[0])).not.toContain('shift');
 });
 
-test('plainBatches are all examples in order, as they are', () => {
+test('plainBatches returns all examples in order, without augmentation', () => {
   const { batches, ...choices } = plainBatches(5, { batchSize: 2 }, true);
   expect(batches.map((batch) => [...batch])).toEqual([[0, 1], [2, 3], [4]]);
   const [, , last] = feedsOf(batches, choices);

@@ -9,14 +9,14 @@ import { createRng } from '../base/rng';
 import type { BatchFeed } from './batches';
 import type { Training } from './training';
 
-/** Batches of examples by number, and what happens to each example. */
+/** The batches of an epoch as example indices, and the augmentation of each example. */
 export interface EpochBatches {
   readonly batches: readonly Int32Array[];
   readonly choices: Plan;
   readonly jitter?: JitterPlan;
 }
 
-/** What decides order and augmentation of an epoch. */
+/** What determines the order and augmentation of an epoch. */
 export type DrawOptions = Pick<
   Training,
   'transforms' | 'scheme' | 'maxOptions' | 'jitter' | 'batchSize' | 'dropLast'
@@ -27,7 +27,7 @@ export type DrawOptions = Pick<
 };
 
 /**
- * Draws order and augmentation of an epoch. Each epoch has random streams of its own, so any can be repeated by itself.
+ * Draws order and augmentation of an epoch. Each epoch has its own random streams, so any epoch can be repeated by itself.
  *
  * @param epoch counts from 1
  * @param isShuffled default: true
@@ -54,7 +54,7 @@ export function drawEpoch(
   };
 }
 
-/** Examples in their own order, as they are: evaluation, or a look at how long a step takes. */
+/** Examples in their original order, without augmentation: for evaluation, or to time a step. */
 export function plainBatches(
   count: number,
   { batchSize, dropLast = false }: { readonly batchSize: number; readonly dropLast?: boolean },
@@ -69,7 +69,7 @@ export function plainBatches(
   };
 }
 
-/** What a step is fed for each of some batches. */
+/** The feed of each batch. */
 export function feedsOf(
   batches: readonly Int32Array[],
   { choices, jitter }: Pick<EpochBatches, 'choices' | 'jitter'>,

@@ -11,7 +11,7 @@ export type Splits = Readonly<Record<'train' | 'valid', Examples>>;
 
 type Resident = Pick<TrainingState, 'train' | 'valid'>;
 
-/** Which examples the batches of a training hold, and how they are augmented. Nothing here is on the device. */
+/** Determines the examples in each batch and their augmentation. Nothing here is on the device. */
 export class EpochSource {
   readonly tables: GatherTables;
   readonly #training: Training;
@@ -36,10 +36,10 @@ export class EpochSource {
   }
 
   /**
-   * Takes another seed, and other examples if they are given.
+   * Switches to another seed and, if given, to other examples.
    *
-   * @returns the other examples as the device holds them
-   * @throws TrainError if there are not as many examples as before, or images and labels do not belong together
+   * @returns the new examples in the form that the device holds
+   * @throws TrainError if the number of examples differs, or images and labels do not match
    */
   restart(seed: number, examples?: Splits): Partial<Resident> {
     const resident = examples === undefined ? {} : this.#others(examples);
@@ -56,9 +56,9 @@ export class EpochSource {
   }
 
   /**
-   * Examples as the device holds them.
+   * Examples in the form that the device holds.
    *
-   * @throws TrainError if images and labels do not belong together
+   * @throws TrainError if images and labels do not match
    */
   resident(examples: Splits = this.#examples): Resident {
     const { imageShape = [32, 32, 3] } = this.#training;
@@ -70,7 +70,7 @@ export class EpochSource {
     return { train: split('train'), valid: split('valid') };
   }
 
-  /** Order and augmentation of an epoch, from 1. The last epoch that was drawn is kept. */
+  /** Order and augmentation of an epoch, counted from 1. The epoch drawn last is cached. */
   draw(epoch: number): EpochBatches {
     if (this.#drawn?.epoch === epoch) return this.#drawn.of;
     const count = this.#examples.train.labels.length;
@@ -80,14 +80,14 @@ export class EpochSource {
     return of;
   }
 
-  /** Training examples in their own order, as they are. */
+  /** Training examples in their original order, without augmentation. */
   plainTraining(): EpochBatches {
     const { batchSize, dropLast = true, jitter } = this.#training;
     const count = this.#examples.train.labels.length;
     return plainBatches(count, { batchSize, dropLast }, jitter !== undefined);
   }
 
-  /** The first test images, by default all, in their own order. */
+  /** The first `images` test images in their original order; default: all. */
   validation(images: number = this.#examples.valid.labels.length): EpochBatches {
     const { batchSize, validBatchSize = batchSize } = this.#training;
     const count = Math.min(images, this.#examples.valid.labels.length);

@@ -35,7 +35,7 @@ describe('openBatches', () => {
     ordered.dispose();
   });
 
-  test('gives the batches that the seed gives a training, the smaller last one too', async () => {
+  test('returns the batches that training with the same seed sees, including the smaller last one', async () => {
     expect(shuffled.perEpoch).toBe(3);
     const tables = gatherTables(options.transforms!, [32, 32], 4);
     const drawn = plan(options.transforms!, tables.padded, count, {
@@ -56,13 +56,13 @@ describe('openBatches', () => {
         batchIndices(drawn, order[batch - 1]),
       );
       expect(input.shape).toEqual([order[batch - 1].length, 32, 32, 3]);
-      // A pixel below the box is 0 times what it was: -0 where that was negative.
+      // A pixel under the box is multiplied by 0, which gives -0 for a negative value.
       expect(input.data.map((value) => value + 0)).toEqual(expected.data);
       expect([...target.data]).toEqual([...order[batch - 1]].map((index) => index % 10));
     }
   });
 
-  test('keeps the order of the images where it is not to be shuffled, and augments them anew in each epoch', async () => {
+  test('without shuffling keeps the order of the images and still augments each epoch differently', async () => {
     const [first, second] = [await ordered.read(1, 1), await ordered.read(2, 1)];
     expect([...first.target.data]).toEqual([0, 1, 2, 3]);
     expect([...second.target.data]).toEqual([0, 1, 2, 3]);
@@ -73,7 +73,7 @@ describe('openBatches', () => {
     expect(await shuffled.runEpoch(1)).toBeGreaterThan(0);
   });
 
-  test('refuses batches larger than the images are many', () => {
+  test('rejects a batch size above the number of images', () => {
     expect(() => openBatches({ ...options, batchSize: 11, dropLast: true })).toThrow(AugmentError);
   });
 });

@@ -10,20 +10,20 @@ import type { BatchFeed } from './batches';
 import type { Examples, Training } from './training';
 import { startTimer } from './timer';
 
-/** What decides how batches are made: a part of a {@link Training}, or a record's `data` with images and a seed. */
+/** What determines the batches: a part of a {@link Training}, or the `data` of an experiment with images and a seed. */
 export type BatchesOptions = Pick<
   Training,
   'transforms' | 'pad' | 'scheme' | 'maxOptions' | 'batchSize' | 'dropLast' | 'seed' | 'engine'
 > & {
   readonly train: Examples;
-  /** Whether an epoch's examples are shuffled, as in training; true where absent. */
+  /** Whether an epoch's examples are shuffled, as in training. Default: true. */
   readonly isShuffled?: boolean;
 };
 
 /** The batches that training sees, without a network. */
 export interface Batches {
   readonly perEpoch: number;
-  /** A batch, on the host: images `[B,h,w,C]` normalised and augmented, and classes `[B]`. Epochs and batches count from 1. */
+  /** Reads a batch to the host: normalised, augmented images `[B,h,w,C]` and classes `[B]`. Epochs and batches count from 1. */
   read(
     epoch: number,
     batch: number,
@@ -34,8 +34,8 @@ export interface Batches {
     readonly target: HostTensor;
   }>;
   /**
-   * Makes every batch of an epoch on the device and resolves with the seconds that it took, drawing of choices included. Of
-   * each batch one number comes back, the sum of its pixels.
+   * Makes every batch of an epoch on the device and resolves with the seconds that this took, including drawing the random
+   * choices. Only one number per batch is read back, the sum of its pixels.
    */
   runEpoch(epoch: number): Promise<number>;
   /** Frees the images on the device. */
@@ -43,8 +43,8 @@ export interface Batches {
 }
 
 /**
- * Puts images on the device and makes batches of them as `createTrainer` does, for whoever wants to look at them or to know
- * what they cost. The same seed gives the batches of a training.
+ * Puts images on the device and makes batches of them as `createTrainer` does, to inspect them or to time them. The same seed
+ * gives the same batches as in training.
  *
  * @throws AugmentError if the transforms do not fit the images, or there are fewer images than a batch has
  */
@@ -125,7 +125,7 @@ export function openBatches({
 
 type Run<O> = (feed: BatchFeed) => Promise<O>;
 
-/** A step that is captured once for each size of a batch. */
+/** Captures a step once per batch size. */
 function perSize<O>(capture: (name: string, example: BatchFeed) => Run<O>): Run<O> {
   const captured = new Map<number, Run<O>>();
   return (batch) => {

@@ -4,7 +4,7 @@ import { lookaheadAction } from '../optim/lookahead';
 import { Pace } from './pace';
 
 describe('Pace', () => {
-  test('a run that keeps its pace is where its steps are', () => {
+  test('without a change of pace, the position equals the number of steps', () => {
     const pace = new Pace(20);
     expect(pace.steps).toBe(20);
     expect([0, 7, 20].map((steps) => pace.positionAt(steps))).toEqual([0, 7, 20]);
@@ -20,7 +20,7 @@ describe('Pace', () => {
     expect([11, 12, 16, 20].map((steps) => pace.positionAt(steps))).toEqual([12, 14, 17, 20]);
   });
 
-  test('two changes after the same step are the last one, and another run takes them over', () => {
+  test('of two changes after the same step the last one counts, and another run can restore it', () => {
     const pace = new Pace(10);
     pace.endAfter(5, 0);
     pace.endAfter(20, 0);
@@ -37,7 +37,7 @@ describe('Pace', () => {
     );
   });
 
-  test('a lookahead starts once and updates as often, whatever the pace', () => {
+  test('a lookahead starts once and updates equally often at any pace', () => {
     const pace = new Pace(20);
     pace.endAfter(15, 10);
     const actions = Array.from({ length: 16 }, (_, step) =>
@@ -45,7 +45,7 @@ describe('Pace', () => {
         pace.positionAt(steps),
       ),
     );
-    // At positions 12 (past 11), 16 and 20.
+    // At positions 12 (the first from 11 on), 16 and 20.
     const others = [11, 13, 15];
     expect(others.map((step) => actions[step])).toEqual(['start', 'update', 'update']);
     expect(actions.filter((action) => action !== 'nothing')).toHaveLength(3);

@@ -1,21 +1,21 @@
 import { TrainError } from '../base/errors';
 
-/** From a step on, how fast a run passes through its schedule. */
+/** A change of the speed at which a run passes through its schedule. */
 export interface PaceChange {
-  /** Steps that are over when it begins. */
+  /** Training steps completed before the change. */
   readonly step: number;
-  /** Steps of the schedule that are over then. */
+  /** Position in the schedule at that point, in steps. */
   readonly position: number;
-  /** Steps of the schedule for each step of training; above 1 the run becomes shorter. */
+  /** Schedule steps per training step; above 1 the run becomes shorter. */
   readonly rate: number;
 }
 
 /**
- * Where each step of a run stands in the schedule. A run that keeps its pace is at position n after step n; one that has to
- * end earlier or later than planned changes its pace, and its rates, sizes of images and averages follow.
+ * Maps each step of a run to a position in the schedule. At the original pace, a run is at position n after step n. A run that
+ * has to end earlier or later than planned changes its pace; learning rates, image sizes and averages follow the position.
  */
 export class Pace {
-  /** Of the schedule, in steps. */
+  /** Length of the schedule in steps. */
   readonly length: number;
   readonly #changes: PaceChange[] = [{ step: 0, position: 0, rate: 1 }];
 
@@ -34,14 +34,14 @@ export class Pace {
     return step + Math.ceil((this.length - position) / rate - 1e-9);
   }
 
-  /** Steps of the schedule that are over after so many steps. */
+  /** The position in the schedule after `steps` training steps. */
   positionAt(steps: number): number {
     const found = this.#changes.findLast(({ step }) => step <= steps) ?? this.#changes[0];
     return found.position + (steps - found.step) * found.rate;
   }
 
   /**
-   * Changes the pace after `step` steps, so that the run ends after `steps`.
+   * Changes the pace after `step` steps so that the run ends after `steps` steps.
    *
    * @throws TrainError unless `steps` is an integer above `step`
    */
@@ -59,7 +59,7 @@ export class Pace {
     ]);
   }
 
-  /** Takes over the changes of another run of the same length. */
+  /** Adopts the changes of another run of the same length. */
   restore(changes: readonly PaceChange[]): void {
     this.#changes.splice(0, this.#changes.length, ...changes);
   }

@@ -6,7 +6,7 @@ import { emptyTotals } from './steps';
 import type { Figures, Progress, TrainingState, Unfinished, Watch } from './training';
 import type { Clock } from './timer';
 
-/** An epoch before its first batch. */
+/** The state of an epoch before its first batch. */
 export const nothing: Unfinished = { batches: 0, timeSec: 0, totals: emptyTotals() };
 
 /** One pass over batches: training or evaluation. */
@@ -16,19 +16,19 @@ export interface Phase {
   /** Of the whole run. */
   readonly epochs: number;
   readonly batches: readonly Int32Array[];
-  /** Runs batches in one call, given the place of the first, from 0. */
+  /** Runs batches in one call, given the index of the first, from 0. */
   readonly run: (batches: readonly Int32Array[], first: number) => Promise<unknown>;
-  /** What is done of it already; default: nothing. */
+  /** The part of the phase that is already done; default: nothing. */
   readonly before?: Unfinished;
-  /** Whether a call must end with this batch, by its place from 0. */
+  /** Whether a call must end with this batch, by its index from 0. */
   readonly endsCall?: (index: number) => boolean;
-  /** Called with the number of batches that are done, once the signal has stopped the phase. */
+  /** Called with the number of completed batches when the signal stops the phase. */
   readonly onStop?: (batches: number) => Promise<void>;
   /** Called while the first call runs. */
   readonly meanwhile?: () => unknown;
 }
 
-/** What all phases of a run share. */
+/** The context that all phases of a run share. */
 export interface PhaseContext extends Pick<Watch, 'onProgress' | 'signal'> {
   readonly session: Session<TrainingState>;
   readonly clock: Clock;
@@ -37,9 +37,9 @@ export interface PhaseContext extends Pick<Watch, 'onProgress' | 'signal'> {
 }
 
 /**
- * Runs every batch of a phase that is not done yet, and reports progress about once a second.
+ * Runs the remaining batches of a phase and reports progress about once a second.
  *
- * @throws InterruptedError if the signal stops it
+ * @throws InterruptedError if the signal stops the phase
  * @throws TrainError if the loss is NaN or infinite
  */
 export async function runPhase(

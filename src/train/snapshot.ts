@@ -4,7 +4,7 @@ import type { HostTensor } from '../base/host-tensor';
 import { entries } from '../base/tree';
 import type { Examples, Learnt } from './training';
 
-/** @throws TrainError if `given` lacks a tensor that a trainer holds, or one holds NaN or infinity */
+/** @throws TrainError if `given` lacks a tensor of `held`, or one of its tensors holds NaN or infinity */
 export function checkSameTensors(held: Learnt, given: Learnt): void {
   const pathsOf = (learnt: Learnt): string[] =>
     [...entries<HostTensor>(learnt, isHostTensor)].map(([path]) => path.join('/'));
@@ -25,7 +25,7 @@ export function checkSameTensors(held: Learnt, given: Learnt): void {
   }
 }
 
-/** @throws TrainError if there are no examples, or images and labels do not belong together */
+/** @throws TrainError if there are no examples, or images and labels do not match */
 export function checkExamples(
   name: 'train' | 'valid',
   { images, labels }: Examples,
@@ -40,7 +40,7 @@ export function checkExamples(
   );
 }
 
-/** @throws TrainError if a trainer that was made for `now` is given another number of examples */
+/** @throws TrainError if `given` has a different number of examples than `now` */
 export function checkSameCounts(
   now: Readonly<Record<'train' | 'valid', Examples>>,
   given: Readonly<Record<'train' | 'valid', Examples>>,

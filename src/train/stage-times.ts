@@ -1,20 +1,20 @@
-/** Seconds of a step, by the key of its stage: what the warm-up measured, and a moving average of the steps since. */
+/** Seconds per step, by stage key: measured by the warm-up, then updated as a moving average over the steps since. */
 export class StageTimes {
   readonly #sec = new Map<string, number>();
   readonly #trained = new Set<string>();
 
-  /** Seconds of a step of a stage; undefined before the warm-up. */
+  /** Seconds per step of a stage; undefined before the warm-up. */
   get(key: string): number | undefined {
     return this.#sec.get(key);
   }
 
-  /** Takes over what the warm-up measured. */
+  /** Stores the warm-up's measurement. */
   set(key: string, sec: number): void {
     this.#sec.set(key, sec);
     this.#trained.delete(key);
   }
 
-  /** Follows a step of training. Stages to come are taken to be as much faster or slower than in the warm-up as this one. */
+  /** Updates the average with a training step. Stages not yet trained are scaled by the same factor as this one. */
   follow(key: string, sec: number): void {
     const measured = this.#sec.get(key);
     if (measured === undefined) return;

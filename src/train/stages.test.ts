@@ -22,13 +22,13 @@ function stagesOf(
 }
 
 describe('createStages', () => {
-  test('a run whose steps are alike has one stage, without a name', () => {
+  test('a run without sizes and frozen groups has one stage with an empty key', () => {
     const stageAt = stagesOf([group('bias')], [], 10);
     expect(stageAt(1)).toEqual({ key: '', frozen: [] });
     expect(stageAt(99)).toBe(stageAt(1));
   });
 
-  test('sizes change after the epochs that they name, to the nearest step', () => {
+  test('sizes change at their epochs, rounded to the nearest step', () => {
     const sizes = [
       { from: 0, size: 24 },
       { from: 1.4, size: 28 },
@@ -43,7 +43,7 @@ describe('createStages', () => {
     expect(stageAt(6)).toBe(stageAt(1));
   });
 
-  test('a group learns in the first steps of its epochs, rounded up; the first group that fits counts', () => {
+  test('a group is frozen after its epochs, rounded up to steps; the first matching group counts', () => {
     const groups = [group('whiten', 0.2), group('bias', 1), group('block')];
     const stageAt = stagesOf(groups, [{ from: 0, size: 24 }], 32);
     // 0.2 epochs are 6.4 steps.

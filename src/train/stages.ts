@@ -3,24 +3,24 @@ import { groupOf } from '../optim/optimiser';
 import type { Optimiser } from '../optim/optimiser';
 import type { SizeStage } from './training';
 
-/** Steps that are alike but for what they are fed: they share one recording. */
+/** Steps that differ only in what they are fed, so that they share one recording. */
 export interface Stage {
-  /** Tells stages apart; empty if a run has only one. */
+  /** Identifies the stage; empty if images are not resampled and nothing is frozen. */
   readonly key: string;
   /** Height and width of the images, if they are resampled. */
   readonly size?: number;
-  /** Paths of trainable variables that do not learn any more. */
+  /** Paths of trainable variables that are no longer updated. */
   readonly frozen: readonly string[];
 }
 
-/** What decides the stages of a run. */
+/** What determines the stages of a run. */
 export interface StageOptions {
   readonly optimiser: Optimiser;
   readonly sizes: readonly SizeStage[];
   /** Paths of all trainable variables. */
   readonly trainable: readonly string[];
   readonly stepsPerEpoch: number;
-  /** Steps of the schedule that are over after so many steps of training; default: as many. */
+  /** The position in the schedule after a number of training steps; default: that number. */
   readonly positionAt?: (steps: number) => number;
 }
 
@@ -28,7 +28,7 @@ export interface StageOptions {
  * The stage of each step of a run.
  *
  * @returns a function of the step, counted from 1; equal stages are the same object
- * @throws TrainError if the sizes do not begin with epoch 0, do not ascend in time, or are not integers from 8
+ * @throws TrainError if the first size does not start at epoch 0, start epochs do not ascend, or a size is not an integer from 8
  */
 export function createStages({
   optimiser,

@@ -17,7 +17,7 @@ import type { Evaluation, Training, TrainingState } from './training';
 export interface StepSchedule {
   readonly stageAt: (step: number) => Stage;
   readonly hyperAt: (step: number) => GroupedHyperFeed;
-  /** Steps of the schedule that are over after so many steps of training. */
+  /** The position in the schedule after a number of training steps. */
   readonly positionAt: (steps: number) => number;
   readonly stepsPerEpoch: number;
 }
@@ -26,7 +26,7 @@ type LookaheadRuns = Readonly<Record<'start' | 'update', () => Promise<unknown>>
 
 const noHyper: GroupedHyperFeed = { lr: 0, weightDecay: 0, momentum: 0 };
 
-/** Runs the steps of a training and of its evaluation, and what follows a step: the moving average, lookahead. */
+/** Runs training and evaluation steps, and the updates that follow a step: moving average and lookahead. */
 export class StepRunner {
   readonly #session: Session<TrainingState>;
   readonly #training: Training;
@@ -52,7 +52,7 @@ export class StepRunner {
     this.#lookahead = this.#captureLookahead();
   }
 
-  /** Runs training steps of one stage in one call; `step` is the first. */
+  /** Runs training steps of one stage in one call; `step` is the number of the first. */
   async train(batches: readonly BatchFeed[], step: number): Promise<void> {
     if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
     await this.#trainFor(this.#schedule.stageAt(step)).run(this.#trainFeeds(batches, step));
@@ -64,19 +64,19 @@ export class StepRunner {
   /**
    * Evaluates batches in one call.
    *
-   * @throws TrainError if the average is asked for and none is kept
+   * @throws TrainError if the average is requested but none is kept
    */
   async evaluate(batches: readonly BatchFeed[], how: Evaluation): Promise<void> {
     await this.#validFor(how).run(validFeeds(batches));
   }
 
-  /** Captures what {@link train} would run on batches of these sizes, and returns the recording's name. */
+  /** Captures the call that {@link train} makes for batches of these sizes, and returns the recording's name. */
   recordTrain(batches: readonly BatchFeed[], step: number): string {
     const steps = this.#trainFor(this.#schedule.stageAt(step));
     return steps.record(this.#trainFeeds(batches, step));
   }
 
-  /** Captures what {@link evaluate} would run on batches of these sizes, and returns the recording's name. */
+  /** Captures the call that {@link evaluate} makes for batches of these sizes, and returns the recording's name. */
   recordEvaluation(batches: readonly BatchFeed[], how: Evaluation): string {
     return this.#validFor(how).record(validFeeds(batches));
   }
@@ -98,7 +98,7 @@ export class StepRunner {
     return stageAt(step) !== stageAt(step + 1) || this.#lookaheadAfter(step) !== 'nothing';
   }
 
-  /** Feeds of a call. A loop averages within itself; after a single step that is a call of its own. */
+  /** The feeds of a call. A loop updates the average itself; after a single step, the update is a separate call. */
   #trainFeeds(batches: readonly BatchFeed[], first: number): StepFeed[] {
     const averages = batches.length > 1 && this.#training.ema !== undefined;
     return batches.map((batch, index) => {

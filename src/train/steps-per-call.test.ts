@@ -17,7 +17,7 @@ function examples(count: number): Examples {
   return { images, labels: Int32Array.from({ length: count }, () => rng.integer(10)) };
 }
 
-/** Nine batches of eight an epoch, and one of three. */
+/** Nine batches of eight per epoch, and one of three. */
 const training: Training = {
   model: {
     graph: build(
@@ -63,21 +63,21 @@ async function trained(engine: SessionOptions, changes: Partial<Training> = {}):
   }
 }
 
-/** What training by single steps gives. */
+/** The result of training with one step per call. */
 let single: Promise<Found> | undefined;
 const singly = (): Promise<Found> => (single ??= trained({}));
 
-test('however many steps a call runs, with averages and a smaller last batch: the same bits', async () => {
+test('any number of steps per call, with averages and a smaller last batch, is bit-identical', async () => {
   for (const stepsPerCall of [4, 100]) {
     expect(await trained({ stepsPerCall })).toEqual(await singly());
   }
 });
-test('bf16 with several steps a call: the same bits', async () => {
+test('bf16 with several steps per call is bit-identical', async () => {
   const bf16 = { precision: 'bf16' } as const;
   expect(await trained({ ...bf16, stepsPerCall: 9 })).toEqual(await trained(bf16));
 });
 
-test('an epoch as one program of XLA learns what single steps learn', async () => {
+test('an epoch as one XLA program agrees with single steps', async () => {
   const changes = { lr: { knots: [0], vals: [0.002] }, batchSize: 25 };
   const single = await trained({}, changes);
   const whole = await trained({ xla: true, xlaScope: 'step', stepsPerCall: 3 }, changes);
@@ -87,7 +87,7 @@ test('an epoch as one program of XLA learns what single steps learn', async () =
   expect(Math.hypot(...difference) / Math.hypot(...change(single))).toBeLessThan(0.02);
 });
 
-test('a warm-up of calls changes nothing, and its seconds are those of a step', async () => {
+test('a warm-up with several steps per call changes no state and reports seconds per step', async () => {
   let now = 0;
   const watch: Watch = { clock: () => (now += 1) };
   const trainer = createTrainer({ ...training, engine: { stepsPerCall: 4 } }, watch);
@@ -95,7 +95,7 @@ test('a warm-up of calls changes nothing, and its seconds are those of a step', 
     const before = (await trainer.save()).learnt;
     const { trainStepSec } = await trainer.warmUp();
     expect((await trainer.save()).learnt).toEqual(before);
-    // An epoch is two calls of four steps, one of one step and one of a smaller step, each a tick.
+    // An epoch is two calls of four steps, one call of one step and one of a smaller batch; each takes one tick.
     expect(trainStepSec).toBeCloseTo(4 / 10, 9);
     expect(trainer.stepsPerCall).toBe(4);
   } finally {
@@ -103,7 +103,7 @@ test('a warm-up of calls changes nothing, and its seconds are those of a step', 
   }
 });
 
-test('stopped between two calls and restored, it ends with the same bits', async () => {
+test('a run stopped between two calls and restored is bit-identical to an uninterrupted run', async () => {
   const whole = await singly();
   const controller = new AbortController();
   const engine = { stepsPerCall: 4 };
@@ -128,7 +128,7 @@ test('stopped between two calls and restored, it ends with the same bits', async
   }
 });
 
-test('a trainer that begins anew with another seed is a trainer of that seed', async () => {
+test('restart with another seed is the same as a new trainer with that seed', async () => {
   const other = await trained({}, { seed: 7 });
   const trainer = createTrainer(training);
   try {
@@ -141,7 +141,7 @@ test('a trainer that begins anew with another seed is a trainer of that seed', a
   }
 });
 
-test('a trainer that takes up other examples is a trainer of those', async () => {
+test('restart with other examples is the same as a new trainer with those examples', async () => {
   const { train, valid } = training;
   const darker = {
     train: { ...train, images: train.images.map((value) => value / 2) },
@@ -160,6 +160,6 @@ test('a trainer that takes up other examples is a trainer of those', async () =>
   }
 });
 
-test('a number of steps that is none', () => {
+test('rejects a stepsPerCall that is not a positive integer', () => {
   expect(() => createTrainer({ ...training, engine: { stepsPerCall: 0.5 } })).toThrow(TrainError);
 });

@@ -39,7 +39,7 @@ beforeAll(() => {
 
 const host = (t: tf.Tensor): Numbers => ({ shape: t.shape, data: t.dataSync() });
 
-/** Every kind of layer that a step of training can meet, at small width. */
+/** Every kind of layer that a training step can contain, at small width. */
 const model: Model = {
   graph: build<AnyLayer>({
     prep: {
@@ -86,7 +86,7 @@ const batchOnDevice = (): Batch => ({
 });
 
 describe('memory', () => {
-  test('an eager step of training, averaging or evaluation leaves the tensors that there were', async () => {
+  test('an eager training, averaging or evaluation step leaks no tensor', async () => {
     const before = tf.memory().numTensors;
     const session = createSession(
       { network, velocity, ema: network, totals: emptyTotals() },
@@ -142,7 +142,7 @@ describe('memory', () => {
 });
 
 describe('gradients', () => {
-  test('are of the summed loss: central differences in every trainable variable', () => {
+  test('match central differences of the summed loss in every trainable variable', () => {
     tf.tidy(() => {
       const [own, batch] = [onDevice(network), batchOnDevice()];
       const { gradients: found } = gradients(model, own, batch);
@@ -164,7 +164,7 @@ describe('gradients', () => {
     });
   });
 
-  test('the outcome is that of the forward pass, with new running statistics', () => {
+  test('return the outcome of the forward pass with new running statistics', () => {
     tf.tidy(() => {
       const [own, batch] = [onDevice(network), batchOnDevice()];
       const { outcome } = gradients(model, own, batch);
@@ -182,7 +182,7 @@ describe('gradients', () => {
 });
 
 describe('totals', () => {
-  test('add up over batches of any size, and keep the first bad step', () => {
+  test('are summed over batches of any size, and keep the first bad step', () => {
     tf.tidy(() => {
       let totals = totalsOnDevice();
       const add = (loss: number[], acc: number[], step: number): void => {
@@ -218,7 +218,7 @@ describe('fold', () => {
     extra: {},
   });
 
-  test('each step works on what the ones before it left', () => {
+  test('each step works on the result of the previous ones', () => {
     tf.tidy(() => {
       const seen: number[] = [];
       const twice = ({ step }: Work): Partial<Work> => {
@@ -230,7 +230,7 @@ describe('fold', () => {
     });
   });
 
-  test('optimise moves what is trainable and nothing else', () => {
+  test('optimise updates the trainable variables and nothing else', () => {
     tf.tidy(() => {
       const before = start();
       const { network: after } = fold(before, [backward(model), optimise(optimiser)]);
@@ -243,7 +243,7 @@ describe('fold', () => {
     });
   });
 
-  test('a step that comes too early says what it needs', () => {
+  test('a step that comes too early names the step that it needs', () => {
     tf.tidy(() => {
       expect(() => fold(start(), [log])).toThrow(TrainError);
       expect(() => fold(start(), [log])).toThrow(/"log" needs an evaluation or a backward pass/);

@@ -12,31 +12,31 @@ import { updateParameters } from '../optim/optimiser';
 import type { GroupedHyper, Optimiser } from '../optim/optimiser';
 import type { Batch } from './batches';
 
-/** A network and the loss that it is trained by. */
+/** A network and its training loss. */
 export interface Model {
   readonly graph: Graph<AnyLayer>;
-  /** Reads `logits` and `target`, gives `loss` and `acc`, `[N]` each. */
+  /** Reads `logits` and `target`; outputs `loss` and `acc`, `[N]` each. */
   readonly loss: Graph<AnyLayer>;
 }
 
-/** What a network says about a batch. */
+/** The result of a forward pass on a batch. */
 export interface Outcome {
   /** The value of the network's last node, `[N,classes]`. */
   readonly logits: tf.Tensor;
-  /** One loss an example, `[N]`. */
+  /** One loss per example, `[N]`. */
   readonly loss: tf.Tensor;
-  /** 1 where the example was classified right, else 0, `[N]`. */
+  /** 1 where the example is classified correctly, else 0, `[N]`. */
   readonly acc: tf.Tensor;
   /** New values of the running statistics; empty in evaluation. */
   readonly running: Variables;
 }
 
-/** Sums over the examples seen since the epoch began, `[]` each; they stay on the device until it ends. */
+/** Sums over the examples seen since the epoch started, `[]` each; they stay on the device until it ends. */
 export type Totals = {
   readonly loss: HostTensor;
   readonly correct: HostTensor;
   readonly count: HostTensor;
-  /** The step at which the loss was first no finite number, -1 while there is none. */
+  /** The first step whose loss was NaN or infinite; -1 if there is none. */
   readonly firstBadStep: HostTensor;
 };
 
@@ -87,13 +87,13 @@ export function judge(
   };
 }
 
-/** The network as it is computed: with the same parameters and the same result, and fewer values in between. */
+/** The network as executed: the same parameters and result with fewer intermediate values. */
 function simplified(graph: Graph<AnyLayer>): Graph<AnyLayer> {
   const trimmed = trimNetwork(graph);
   return hasOwnKernels() ? fuse(trimmed) : trimmed;
 }
 
-/** The network's forward pass on a batch, and what the loss says of it. */
+/** Runs the network and its loss on a batch. */
 export function forward(
   model: Model,
   variables: Variables,
@@ -118,10 +118,10 @@ export function logitsOf(model: Model, variables: Variables, input: tf.Tensor4D)
 }
 
 /**
- * The gradients of the **summed** loss with respect to trainable variables, before weight decay, and the outcome of the
- * forward pass that they come from.
+ * The gradients of the **summed** loss with respect to the trainable variables, before weight decay, and the outcome of the
+ * forward pass.
  *
- * @param frozen paths of trainable variables that need no gradient; what only they need is not computed
+ * @param frozen paths of trainable variables that need no gradient; gradients that only they depend on are not computed
  */
 export function gradients(
   model: Model,
@@ -134,7 +134,7 @@ export function gradients(
   const grads = tf.grads((...moving: tf.Tensor[]) => {
     const changed = Object.fromEntries(paths.map((path, index) => [path, moving[index]]));
     const found = forward(model, { ...variables, ...changed }, batch, true);
-    // TF.js clears everything that this function makes but its result; what else is wanted is kept by hand.
+    // TF.js disposes every tensor that this function creates except its result, so the outcome is kept explicitly.
     outcome = mapOutcome(found, (tensor) => tf.keep(tensor.clone()));
     return found.loss.sum();
   })(paths.map((path) => variables[path]));
@@ -160,7 +160,7 @@ function mapOutcome(outcome: Outcome, change: (tensor: tf.Tensor) => tf.Tensor):
   };
 }
 
-/** What the steps of a fold hand on to each other: a batch, what is fed beside it, the state, and what they found. */
+/** The value that the steps of a fold pass along: a batch, its hyperparameters, the state, and the results so far. */
 export interface Work {
   readonly batch: Batch;
   readonly hyper: GroupedHyper;
@@ -170,17 +170,17 @@ export interface Work {
   /** One for each trainable variable. */
   readonly velocity: Variables;
   readonly totals: { readonly [K in keyof Totals]: tf.Tensor };
-  /** What steps of the caller keep from batch to batch, by a name of their choice. */
+  /** State that the caller's steps keep from batch to batch, under names of their choice. */
   readonly extra: Variables;
   readonly outcome?: Outcome;
-  /** Of the summed loss, before weight decay, by path. */
+  /** Gradients of the summed loss, before weight decay, by path. */
   readonly gradients?: Variables;
 }
 
-/** One step of a fold: reads the work so far and returns what it changes or adds. Makes new tensors, disposes nothing. */
+/** One step of a fold: reads the work so far and returns its changes and additions. Creates new tensors, disposes nothing. */
 export type FoldStep = (work: Work) => Partial<Work>;
 
-/** Runs steps one after the other, each on the work that the ones before it left. */
+/** Runs steps in order, each on the result of the previous ones. */
 export function fold(
   work: Omit<Work, 'extra'> & Partial<Pick<Work, 'extra'>>,
   steps: readonly FoldStep[],
@@ -192,9 +192,9 @@ export function fold(
 }
 
 /**
- * Forward and backward pass in training mode; running statistics move with it.
+ * Forward and backward pass in training mode; updates the running statistics.
  *
- * @param frozen paths of trainable variables that get no gradient, and so do not move
+ * @param frozen paths of trainable variables that get no gradient and so are not updated
  * @throws GraphError or LayerError, when it runs, if the network does not fit its input or its loss
  */
 export function backward(model: Model, frozen: readonly string[] = []): FoldStep {
@@ -204,15 +204,15 @@ export function backward(model: Model, frozen: readonly string[] = []): FoldStep
   };
 }
 
-/** Adds the outcome to the totals. @throws TrainError, when it runs, if no step before it had an outcome */
+/** Adds the outcome to the totals. @throws TrainError, when it runs, if no earlier step produced an outcome */
 export const log: FoldStep = ({ totals, outcome, step }) => ({
   totals: addToTotals(totals, found(outcome, 'log', 'an evaluation or a backward pass'), step),
 });
 
 /**
- * Moves every trainable variable by its gradient.
+ * Updates every variable that has a gradient.
  *
- * @throws TrainError, when it runs, if no step before it made gradients; OptimError if a rule cannot move a tensor
+ * @throws TrainError, when it runs, if no earlier step computed gradients; OptimError if a rule cannot update a tensor
  */
 export function optimise(optimiser: Optimiser): FoldStep {
   return ({ network, velocity, hyper, ...work }) => {

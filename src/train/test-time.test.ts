@@ -21,7 +21,7 @@ beforeAll(() => {
 const [side, classes, count] = [5, 4, 10];
 const pixels = side * side * 3;
 
-/** Logits that depend on where a pixel is, so that no two views have the same. */
+/** Logits that depend on the position of each pixel, so that no two views have the same logits. */
 const model: Model = {
   graph: build<AnyLayer>({ flatten: flatten(), linear: linear(pixels, classes) }),
   loss: build<AnyLayer>(crossEntropyLoss()),
@@ -30,10 +30,10 @@ const rng = createRng(1, 'test-time');
 const images = rng.fillUniform(new Float32Array(count * pixels), -1, 1);
 const weight = rng.fillUniform(new Float32Array(pixels * classes), -0.5, 0.5);
 
-/** A place that may lie one pixel outside, reflected. */
+/** Reflects a coordinate that may lie one pixel outside the image. */
 const inside = (at: number): number => (at < 0 ? -at : at >= side ? 2 * (side - 1) - at : at);
 
-/** The logits of a view in float64: `source` says which pixel is seen at a place. */
+/** The logits of a view in float64; `source` maps a position to the pixel that is shown there. */
 function logitsOf(
   image: number,
   source: (y: number, x: number) => readonly [y: number, x: number],
@@ -51,7 +51,7 @@ function logitsOf(
   return sums;
 }
 
-/** The image moved by `by` pixels to the lower right; then, perhaps, mirrored. */
+/** The logits of the image shifted by `by` pixels to the lower right, then optionally mirrored. */
 const view = (image: number, by: number, isMirrored: boolean): number[] =>
   logitsOf(image, (y, x) => [y - by, (isMirrored ? side - 1 - x : x) - by]);
 
@@ -66,7 +66,7 @@ const both = (by: number, share: number): [number, boolean, number][] => [
   [by, true, share],
 ];
 
-/** What each kind averages, by the definition of {@link Tta}, for each image. */
+/** The expected logits of each image for each kind, by the definition of {@link Tta}. */
 const expected: readonly (readonly [Tta, (image: number) => number[]])[] = [
   [false, (image) => view(image, 0, false)],
   [true, (image) => weighted(image, both(0, 1 / 2))],
@@ -125,7 +125,7 @@ describe.each(['eager', 'captured'] as const satisfies readonly SessionMode[])('
   });
 });
 
-test('the unsure quarter is of each batch, rounded up', () => {
+test('the unsure quarter is taken per batch, rounded up', () => {
   const surest = Array.from({ length: count }, (_, image) => image).filter((i) => !unsure.has(i));
   for (const rows of [[...unsure].slice(0, 1), surest.slice(0, 4), surest.slice(0, 5)]) {
     const input = batchOf(rows);
@@ -141,7 +141,7 @@ test('the unsure quarter is of each batch, rounded up', () => {
   }
 });
 
-test('evaluate judges the averaged logits, and moves no running statistics', () => {
+test('evaluate computes the loss of the averaged logits and leaves running statistics unchanged', () => {
   const target = tf.tensor1d(
     Array.from({ length: count }, (_, i) => i % classes),
     'int32',

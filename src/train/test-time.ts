@@ -4,16 +4,16 @@ import { judge, logitsOf } from './steps';
 import type { Variables } from '../nn/network';
 
 /**
- * Test-time augmentation: which views of a test image the network's logits are averaged over.
+ * Test-time augmentation: the views of a test image over which the logits are averaged.
  *
  * - `false`: the image alone; `true`: the image and its mirror image.
- * - `six-views`: the image and its mirror image count half; the other half are the image shifted by one pixel towards the
- *   upper left and towards the lower right, each with its mirror image.
- * - `six-views-if-unsure`: the mean of these six views for the quarter of each batch whose largest probability is
- *   lowest, the image alone for the rest.
+ * - `six-views`: the image and its mirror image have half of the weight; the other half goes to the image shifted by one
+ *   pixel towards the upper left and towards the lower right, each with its mirror image.
+ * - `six-views-if-unsure`: the unweighted mean of these six views for the quarter of each batch with the lowest maximum
+ *   probability; the image alone for the rest.
  *
  * @see Jordan, arXiv:2404.00498 (2024) for `six-views`; hiverge/cifar10-speedrun (2025) for the unsure quarter, which it
- *   takes of the whole test set
+ *   takes from the whole test set
  */
 export type Tta = boolean | 'six-views' | 'six-views-if-unsure';
 
@@ -73,14 +73,14 @@ function shifts(images: tf.Tensor4D): tf.Tensor4D[] {
   return [0, 2].map((at) => tf.slice4d(padded, [0, at, at, 0], [n, height, width, channels]));
 }
 
-/** The rows of the quarter of logits `[N,classes]` whose largest probability is lowest, `[ceil(N/4)]` int32. */
+/** Row indices of the quarter of logits `[N,classes]` with the lowest maximum probability, `[ceil(N/4)]` int32. */
 function unsureQuarter(logits: tf.Tensor2D): tf.Tensor1D {
   const confidence = tf.softmax(logits).max(1);
   const { indices } = tf.topk(confidence.neg(), Math.ceil(logits.shape[0] / 4), false);
   return indices as tf.Tensor1D;
 }
 
-/** `rows[i]` in place of row `places[i]` of `all`; by a gather, as the scatter of TF.js reads its indices on the host. */
+/** Replaces row `places[i]` of `all` by `rows[i]`; uses a gather because TF.js's scatter reads its indices on the host. */
 function replaceRows(all: tf.Tensor2D, places: tf.Tensor1D, rows: tf.Tensor2D): tf.Tensor2D {
   const [n] = all.shape;
   // [N,K]: 1 where row n is replaced by row k.

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startTimer, wallClock } from './timer';
 
-test('each call gives the time since the last; only what is counted adds to the total', () => {
+test('each call returns the time since the previous one; only counted time is added to the total', () => {
   let now = 100;
   const timer = startTimer(() => now);
   now += 2.5;

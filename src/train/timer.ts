@@ -1,14 +1,14 @@
 /** A clock in seconds. */
 export type Clock = () => number;
 
-/** Seconds on a clock that never goes back. */
+/** Seconds on a monotonic clock. */
 export function wallClock(): number {
   return performance.now() / 1000;
 }
 
 /**
- * Measures pieces of a run. Each call returns the seconds since the last one and adds them to the total, unless told to
- * leave them out: that is how validation is excluded (the rule of DAWNBench).
+ * Measures parts of a run. Each call returns the seconds since the previous call and adds them to the total, unless
+ * `isCounted` is false. Validation is excluded this way (the rule of DAWNBench).
  */
 export interface Timer {
   (options?: { readonly isCounted?: boolean }): number;
@@ -16,7 +16,7 @@ export interface Timer {
   readonly totalSec: () => number;
 }
 
-/** Starts a timer; `countedSec` were counted before, by another one. */
+/** Starts a timer whose total starts at `countedSec`. */
 export function startTimer(clock: Clock = wallClock, countedSec = 0): Timer {
   let last = clock();
   let totalSec = countedSec;

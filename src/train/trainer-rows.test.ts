@@ -21,14 +21,14 @@ describe('rows', () => {
     };
     const { rows } = await run({ ...changes, batchSize: 4 }, [1]);
     const [[, , trainLoss, trainAcc, validLoss, validAcc]] = rows;
-    // The network stands still, so both phases see the same.
+    // The learning rate is 0, so both phases evaluate the same network.
     expect(trainLoss).toBeCloseTo(validLoss, 6);
     expect(trainAcc).toBeCloseTo(validAcc, 6);
     const [[, , atOnce]] = (await run({ ...changes, batchSize: 10 }, [1])).rows;
     expect(trainLoss).toBeCloseTo(atOnce, 6);
   });
 
-  test('dropLast leaves out the last, smaller batch of training, never of validation', async () => {
+  test('dropLast drops the last, smaller batch of training, never of validation', async () => {
     for (const [dropLast, steps, seen] of [
       [true, 2, 8],
       [false, 3, 10],
@@ -45,7 +45,7 @@ describe('rows', () => {
     }
   });
 
-  test('total time is that of training alone: neither validation nor what is between epochs', async () => {
+  test('total time counts training only, neither validation nor the time between epochs', async () => {
     let now = 0;
     const watch = { clock: () => (now += 1) };
     await using({}, watch, async (trainer) => {
@@ -61,7 +61,7 @@ describe('rows', () => {
     });
   });
 
-  test('an evaluation between epochs counts for none', async () => {
+  test('an evaluation between epochs is not counted', async () => {
     let now = 0;
     await using({}, { clock: () => (now += 1) }, async (trainer) => {
       const first = await trainer.runEpoch(1);
@@ -71,7 +71,7 @@ describe('rows', () => {
     });
   });
 
-  test('the rate is that at the end of the epoch', async () => {
+  test('the learning rate is that at the end of the epoch', async () => {
     const { rows } = await run({}, [1, 2]);
     expect(rows.map(([epoch, lr]) => [epoch, lr])).toEqual([
       [1, 0.4],
@@ -81,13 +81,13 @@ describe('rows', () => {
 });
 
 describe('watching', () => {
-  test('tells where a run stands once a second of the clock, in order', async () => {
-    const told: Progress[] = [];
+  test('reports progress once per second of the clock, in order', async () => {
+    const seen: Progress[] = [];
     let now = 0;
-    const watch = { clock: () => ++now, onProgress: (one: Progress) => void told.push(one) };
+    const watch = { clock: () => ++now, onProgress: (one: Progress) => void seen.push(one) };
     const row = await using({}, watch, (trainer) => trainer.runEpoch(2));
     expect(
-      told.map(({ phase, epoch, epochs, done, total }) => [phase, epoch, epochs, done, total]),
+      seen.map(({ phase, epoch, epochs, done, total }) => [phase, epoch, epochs, done, total]),
     ).toEqual([
       ['train', 2, 3, 4, 10],
       ['train', 2, 3, 8, 10],
@@ -95,19 +95,19 @@ describe('watching', () => {
       ['valid', 2, 3, 4, 6],
       ['valid', 2, 3, 6, 6],
     ]);
-    expect(told.map(({ timeSec }) => timeSec)).toEqual([1, 2, 3, 1, 2]);
-    expect([told[2].loss, told[2].acc]).toEqual([row.train.loss, row.train.acc]);
-    expect([told[4].loss, told[4].acc]).toEqual([row.valid.loss, row.valid.acc]);
+    expect(seen.map(({ timeSec }) => timeSec)).toEqual([1, 2, 3, 1, 2]);
+    expect([seen[2].loss, seen[2].acc]).toEqual([row.train.loss, row.train.acc]);
+    expect([seen[4].loss, seen[4].acc]).toEqual([row.valid.loss, row.valid.acc]);
   });
 
-  test('says nothing while less than a second passes', async () => {
+  test('reports nothing while less than a second passes', async () => {
     let calls = 0;
     const watch = { clock: () => 5, onProgress: () => void calls++ };
     await using({}, watch, (trainer) => trainer.runEpoch(1));
     expect(calls).toBe(0);
   });
 
-  test('an abort stops after the step that is running, and leaves its state', async () => {
+  test('an abort stops after the current step and keeps its state', async () => {
     const controller = new AbortController();
     let now = 0;
     const watch: Watch = {
@@ -126,7 +126,7 @@ describe('watching', () => {
     });
   });
 
-  test("a caller's own steps see each training step's work, and may change it", async () => {
+  test("a caller's own steps see each training step's work and can change it", async () => {
     let seen = 0;
     const clear: FoldStep = ({ network, gradients }) => {
       seen += Object.keys(gradients ?? {}).length;
@@ -141,7 +141,7 @@ describe('watching', () => {
   });
 });
 
-test("a caller's list takes the place of the usual steps", async () => {
+test("a caller's list replaces the usual steps", async () => {
   const inOrder = (usual: UsualSteps): FoldStep[] => [usual.backward, usual.log, usual.optimise];
   expect(await run({ trainSteps: inOrder })).toEqual(await run({}));
   const halve: FoldStep = ({ gradients = {} }) => ({

@@ -56,8 +56,8 @@ const optimiser: Optimiser = {
 };
 
 /**
- * Eight steps of five an epoch: the whitening's bias learns in the first three, images have 8 pixels in the first six, and
- * an average starts after step 2 and follows after steps 5 and 8.
+ * Eight steps, five per epoch: the whitening bias is trained in the first three, images have 8 pixels in the first six, and
+ * the lookahead average starts after step 2 and is updated after steps 5 and 8.
  */
 const training: Training = {
   model: {
@@ -107,7 +107,7 @@ const training: Training = {
   engine: { mode: 'eager' },
 };
 
-/** A lookahead that starts after the run. */
+/** A lookahead that would start only after the end of the run. */
 const never = { decay: 0.7, every: 3, from: 9 };
 
 const using = <T>(
@@ -123,7 +123,7 @@ async function whole(changes: Partial<Training> = {}): Promise<unknown> {
   });
 }
 
-/** The state after a run of so many epochs. */
+/** The state after a run of `changes.epochs` epochs. */
 async function learntAfter(changes: Partial<Training>): Promise<Snapshot['learnt']> {
   return using(changes, {}, async (trainer) => {
     for (let epoch = 1; epoch <= Math.ceil(changes.epochs ?? 0); epoch++) {
@@ -139,7 +139,7 @@ const same = (a: HostTensor, b: HostTensor): boolean =>
 describe.each(['eager', 'captured'] as const)('%s', (mode) => {
   const engine = { mode };
 
-  test('a fraction of an epoch is so many of its first steps, rounded up', async () => {
+  test('of a fractional epoch, that fraction of its steps is trained, rounded up', async () => {
     const count: FoldStep = ({ extra, batch }: Work) => ({
       extra: { images: extra['images'].add(batch.target.shape[0]) },
     });
@@ -155,7 +155,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     });
   });
 
-  test('what is saved within a stage or between two updates of the average resumes bit for bit', async () => {
+  test('a run saved within a stage or between two updates of the average resumes bit-identically', async () => {
     const expected = await whole({ engine });
     const stops = mode === 'eager' ? [1, 2, 3, 4, 5, 6, 7, 9, 10, 11] : [4, 10];
     for (const stop of stops) {
@@ -178,7 +178,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     }
   });
 
-  test('stages to come are expected to be as much slower than in the warm-up as those before', async () => {
+  test('a slowdown since the warm-up is extrapolated to later stages', async () => {
     let now = 0;
     let tick = 1;
     const clock = (): number => (now += tick);
@@ -189,13 +189,13 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
       tick = 3;
       await trainer.runEpoch(1);
       expect(trainer.trainSecOf(2)).toBeCloseTo(3 * 1.82, 2);
-      // A mean that moves by a tenth from 1 to 3 is at 1.82 after five steps; the three left fit five times into 10.
+      // After the first epoch the moving average is at 3 - 2 * 0.9 ** 5 = 1.82 s per step, so 10 s suffice for five more steps.
       trainer.endIn(10);
       expect(trainer.steps).toBe(10);
     });
   });
 
-  test('after its epochs a group stands still, velocity included, while others move', async () => {
+  test('after its epochs a group is frozen, including its velocity, while others are trained', async () => {
     // Steps 3, 4 and 5 are the last of these runs.
     const [three, four, five] = await Promise.all(
       [0.6, 0.8, 1].map((epochs) => learntAfter({ engine, epochs, lookahead: never })),
@@ -211,7 +211,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     }
   });
 
-  test('the network is set to the average in the steps that are due, and nothing else', async () => {
+  test('the network is set to the average only in the steps where an update is due', async () => {
     const at = (epochs: number, changes: Partial<Training> = {}): Promise<Snapshot['learnt']> =>
       learntAfter({ engine, epochs, ...changes });
     const path = 'linear/weight';
@@ -233,7 +233,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     expect(slow.velocity).toEqual(fast.velocity);
   });
 
-  test('midway so many of the first test images are evaluated, as they are; all views at the end', async () => {
+  test('midwayImages limits the images and disables test-time augmentation, except after the last epoch', async () => {
     await using({ engine, midwayImages: 4 }, {}, async (trainer) => {
       const first = await trainer.runEpoch(1);
       const { totals } = await trainer.session.read('totals');
@@ -250,7 +250,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     });
   });
 
-  test('warming up and starting again leave the same as a new trainer', async () => {
+  test('warm-up and restart give the same result as a new trainer', async () => {
     const expected = await whole({ engine });
     const found = await using({ engine, seed: 2 }, {}, async (trainer) => {
       await trainer.warmUp();
@@ -263,13 +263,13 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
   });
 });
 
-test('several steps in a call end where a stage or the average asks, and give the same', async () => {
+test('calls of several steps end at stages and average updates, and agree with single steps', async () => {
   const of = (stepsPerCall: number): Promise<Snapshot['learnt']> =>
     learntAfter({ epochs: 1.5, engine: { mode: 'captured', precision: 'fp32', stepsPerCall } });
   const [single, several] = [await of(1), await of(4)];
   for (const part of ['network', 'velocity', 'ema'] as const) {
     for (const [path, tensor] of Object.entries(several[part])) {
-      // TensorFlow fuses the convolution with bias and the GELU of single steps, and not those of a loop.
+      // TensorFlow fuses convolution, bias and GELU in single steps, but not in a loop.
       expectClose(`${part} ${path}`, tensor, single[part][path]);
     }
   }
@@ -284,7 +284,7 @@ test('captured and eager training agree', async () => {
   }
 });
 
-test('a frozen bias costs no gradient of the input of the block after it', async () => {
+test('with a frozen bias, the input gradient of the next block is not computed', async () => {
   await using({ engine: { mode: 'captured', precision: 'fp32' } }, {}, async (trainer) => {
     trainer.flops();
     const inputGradients = trainer.session.recordings
@@ -293,7 +293,7 @@ test('a frozen bias costs no gradient of the input of the block after it', async
         name,
         nodes.filter(({ op }) => op.includes('BackpropInput')).length,
       ]);
-    // Both convolutions of the block, then the second alone; the whitening's kernel never learns.
+    // Both convolutions of the block, then only the second one; the whitening kernel is always frozen.
     expect(inputGradients).toEqual([
       ['train, 8 px [4]', 2],
       ['train, 8 px, whiten/bias frozen [4]', 1],
@@ -305,21 +305,21 @@ test('a frozen bias costs no gradient of the input of the block after it', async
 describe('flops', () => {
   const [batch, width, patch] = [4, 4, 2 * 2 * 3];
 
-  /** Operations of a forward pass of one image, and what its gradients add. */
+  /** Operations of a forward pass on one image, and those that its gradients add. */
   function byHand(extent: number): { readonly forward: number; readonly gradients: number[] } {
     const whitened = extent - 1;
     const whiten = 2 * whitened ** 2 * patch * width;
-    // Rows that the pooling reads, and of their three taps those on the image: only the first row loses one.
+    // Rows that the pooling reads. Of their three taps, the first row loses one outside the image, and the last if it is read.
     const rows = 2 * Math.floor(whitened / 2);
     const lost = whitened % 2 === 1 ? 1 : 2;
     const conv1 = 2 * (rows * 3 - lost) ** 2 * width * width;
-    // Four channels are too few for kernels of our own, and TensorFlow's gradients are of the convolution that is not trimmed.
+    // Four channels are too few for our own kernels, and TensorFlow computes the gradients of the untrimmed convolution.
     const whole1 = 2 * (whitened * 3 - 2) ** 2 * width * width;
     const conv2 = 2 * ((rows / 2) * 3 - 2) ** 2 * width * width;
     const matrix = 2 * width * 3;
     return {
       forward: whiten + conv1 + conv2 + matrix,
-      // By the kernels and, but for the first convolution, by the inputs; that one apart.
+      // With respect to kernels and inputs, except the input of the first convolution, which is listed separately.
       gradients: [whole1 + 2 * conv2 + 2 * matrix, whole1],
     };
   }
@@ -359,19 +359,19 @@ describe('flops', () => {
   });
 });
 
-test('an average that is evaluated and one that the network is set to exclude each other', () => {
+test('rejects a training with both ema and lookahead', () => {
   expect(() => createTrainer({ ...training, ema: { momentum: 0.9, updateFreq: 1 } })).toThrow(
     new TrainError('train: "ema" and "lookahead" are both set. Give one of them.'),
   );
 });
 
-test('a trainer with all of it leaves no tensor', async () => {
+test('a trainer with all options leaks no tensor', async () => {
   const before = tf.memory().numTensors;
   await whole();
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test('a warm-up records every call that a run makes: none is recorded while epochs are timed', async () => {
+test('warm-up captures every call of a run, so that none is captured while epochs are timed', async () => {
   const several = { mode: 'captured', precision: 'fp32', stepsPerCall: 4 } as const;
   await using({ epochs: 1.5, engine: several }, {}, async (trainer) => {
     await trainer.warmUp();

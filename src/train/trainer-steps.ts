@@ -61,7 +61,7 @@ export function validStepOf(
   };
 }
 
-/** The average after an update if it is due, else the one before. */
+/** The updated average if an update is due, else the previous one. */
 function followedIf(
   isDue: tf.Tensor,
   followed: Readonly<Record<string, tf.Tensor>>,

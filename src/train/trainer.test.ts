@@ -27,14 +27,14 @@ const modes: readonly SessionMode[] = ['eager', 'captured'];
 describe.each(modes)('%s', (mode) => {
   const engine = { mode };
 
-  test('the same seed gives the same bits, another seed others', async () => {
+  test('the same seed gives bit-identical results, another seed does not', async () => {
     const first = await run({ engine });
     expect(await run({ engine })).toEqual(first);
     expect((await run({ engine, seed: 2 })).rows[0]).not.toEqual(first.rows[0]);
     expect(first.rows[0][2]).toBeGreaterThan(0);
   });
 
-  test('what is saved anywhere, between epochs or within one, goes on to the same bits and seconds', async () => {
+  test('a run saved between epochs or within one resumes with bit-identical results and the same seconds', async () => {
     const changes = {
       engine,
       ema: { momentum: 0.5, updateFreq: 2 },
@@ -43,7 +43,7 @@ describe.each(modes)('%s', (mode) => {
         ({ batch, extra }: Work) => ({ extra: { seen: extra['seen'].add(batch.target.sum()) } }),
       ],
     };
-    /** Three epochs, in as many trainers as `watches`: each goes on, after a warm-up, from what the one before it saved. */
+    /** Trains three epochs with one trainer per watch: after a warm-up, each resumes from the previous one's snapshot. */
     const inParts = async (...watches: Watch[]): Promise<unknown> => {
       const rows: EpochRow[] = [];
       const places: unknown[] = [];
@@ -69,7 +69,7 @@ describe.each(modes)('%s', (mode) => {
     };
     const whole = (await inParts(stopAfter(Infinity))) as { readonly places: unknown };
     expect(whole.places).toEqual([[3, undefined]]);
-    // Five batches an epoch, three of them of training.
+    // Five batches per epoch, three of them for training.
     const between = [
       [0, 1],
       [0, 2],
@@ -94,7 +94,7 @@ describe.each(modes)('%s', (mode) => {
     });
   });
 
-  test('what lacks a tensor, or has one too many, is not restored', async () => {
+  test('rejects a snapshot with a missing or an extra tensor', async () => {
     await using({ engine }, {}, async (trainer) => {
       const saved = await trainer.save();
       const { 'linear/weight': weight, ...rest } = saved.learnt.network;
@@ -108,7 +108,7 @@ describe.each(modes)('%s', (mode) => {
     });
   });
 
-  test('warming up changes nothing but the time', async () => {
+  test('a warm-up does not change the results', async () => {
     const warmed = await using({ engine }, {}, async (trainer) => {
       const { epochSec } = await trainer.warmUp();
       expect(epochSec).toBeGreaterThan(0);
@@ -117,13 +117,13 @@ describe.each(modes)('%s', (mode) => {
     expect(warmed).toEqual((await run({ engine }, [1])).rows[0]);
   });
 
-  test('the average is evaluated in the place of the network', async () => {
+  test('the average is evaluated in place of the network', async () => {
     const ema = (momentum: number): Partial<Training> => ({
       engine,
       ema: { momentum, updateFreq: 1 },
     });
     const plain = await run({ engine });
-    // An average that keeps nothing is the network; one that keeps all is the network at the start.
+    // Momentum 0 makes the average the current network; momentum 1 keeps the initial network.
     expect((await run(ema(0))).rows).toEqual(plain.rows);
     const kept = await run(ema(1));
     expect(kept.rows.map((row) => row.slice(0, 4))).toEqual(
@@ -133,7 +133,7 @@ describe.each(modes)('%s', (mode) => {
     expect(kept.rows[1][4]).not.toBe(plain.rows[1][4]);
   });
 
-  test('steps of the caller keep numbers of their own from batch to batch', async () => {
+  test("the caller's steps keep their own state from batch to batch", async () => {
     const remember: FoldStep = ({ extra, outcome, step }) => ({
       extra: {
         ...extra,
@@ -147,7 +147,7 @@ describe.each(modes)('%s', (mode) => {
       await trainer.warmUp();
       const rows = [await trainer.runEpoch(1), await trainer.runEpoch(2)];
       const { extra } = await trainer.session.read('extra');
-      // 10 examples in batches of 4, the last one smaller: 3 steps an epoch; warming up left no trace.
+      // 10 examples in batches of 4, the last one smaller, are 3 steps per epoch; the warm-up's steps are not counted.
       expect([extra['steps'].data[0], extra['last'].data[0]]).toEqual([6, 6]);
       expect(extra['worst'].data[0]).toBeGreaterThan(
         Math.max(...rows.map(({ train }) => train.loss)),
@@ -162,7 +162,7 @@ describe.each(modes)('%s', (mode) => {
     expect(last.shape).toEqual([]);
   });
 
-  test('the network is evaluated in another way than the epochs do it, and not changed', async () => {
+  test('evaluate with other options than the epochs does not change the network', async () => {
     const ema = { momentum: 0.5, updateFreq: 1 };
     const changes: Partial<Training> = { engine, ema, tta: true };
     await using(changes, {}, async (trainer) => {
@@ -183,7 +183,7 @@ describe.each(modes)('%s', (mode) => {
     });
   });
 
-  test('a loss that is no number stops the epoch, and is named with its first step', async () => {
+  test('a NaN loss stops the epoch with an error that names the first such step', async () => {
     const train = examples(10, 1);
     const bad = 7;
     train.images[bad * side * side * 3] = NaN;
@@ -204,10 +204,10 @@ describe.each(modes)('%s', (mode) => {
 });
 
 describe('NaN in a weight', () => {
-  // On a CPU the max pooling behind it makes -3.4e38 of NaN, and loss and accuracy are numbers.
+  // On a CPU the max pooling after this layer turns NaN into -3.4e38, so loss and accuracy are finite.
   const bad = { shape: [4], data: Float32Array.of(0, NaN, 0, 0) };
 
-  test('stops an evaluation, and the weight is named', async () => {
+  test('stops an evaluation with an error that names the weight', async () => {
     const trainer = createTrainer(training);
     const { network } = await trainer.session.read('network');
     trainer.session.write({ network: { ...network, 'norm/bias': bad } });
@@ -217,7 +217,7 @@ describe('NaN in a weight', () => {
     trainer.dispose();
   });
 
-  test('is refused in a snapshot', async () => {
+  test('is rejected in a snapshot', async () => {
     const trainer = createTrainer(training);
     const saved = await trainer.save();
     const { network } = saved.learnt;
@@ -229,7 +229,7 @@ describe('NaN in a weight', () => {
   });
 });
 
-test('a network that its last step has broken is told from a bad training loss', async () => {
+test('a network broken by its last step is distinguished from a bad training loss', async () => {
   const lr = { knots: [0], vals: [1e38] };
   const stopped = run({ model: apart, batchSize: 10, lr, transforms: [], pad: 0 }, [1]);
   await expect(stopped).rejects.toThrow(TrainError);
@@ -238,7 +238,7 @@ test('a network that its last step has broken is told from a bad training loss',
   );
 });
 
-test('what is left out of a training does nothing', async () => {
+test('options have the documented defaults', async () => {
   const rng = createRng(1, 'large');
   const large = (count: number): Examples => ({
     images: rng.fillUniform(new Float32Array(count * 32 * 32 * 3), -1, 1),
@@ -282,11 +282,11 @@ test('what is left out of a training does nothing', async () => {
   expect(rows[0]).toEqual(rows[1]);
 });
 
-describe('createTrainer refuses', () => {
+describe('createTrainer rejects', () => {
   test.each([
     ['train', { images: new Float32Array(2 * 192), labels: [0, 1, 2] }, '3 labels and 384 values'],
     ['valid', { images: new Float32Array(0), labels: [] }, '0 labels and 0 values'],
-  ] as const)('images and labels in "%s" that do not fit', (name, split, found) => {
+  ] as const)('images and labels in "%s" that do not match', (name, split, found) => {
     expect(() => createTrainer({ ...training, [name]: split })).toThrow(
       new TrainError(
         `train: "${name}" has ${found} of pixels; expected at least one label, and 192 values, [8,8,3], for each. ` +
@@ -295,7 +295,7 @@ describe('createTrainer refuses', () => {
     );
   });
 
-  test('to evaluate an average that is not kept', async () => {
+  test('evaluating an average that is not kept', async () => {
     await using({}, {}, async (trainer) => {
       await expect(trainer.evaluate({ usesEma: true })).rejects.toThrow(
         new TrainError(
@@ -306,7 +306,7 @@ describe('createTrainer refuses', () => {
   });
 });
 
-test('an epoch that the run does not have is refused', async () => {
+test('rejects an epoch beyond the run', async () => {
   await using({}, {}, async (trainer) => {
     for (const epoch of [0, trainer.epochs + 1]) {
       await expect(trainer.runEpoch(epoch)).rejects.toThrow(
@@ -319,7 +319,7 @@ test('an epoch that the run does not have is refused', async () => {
   });
 });
 
-test('a trainer that is disposed leaves no tensor', async () => {
+test('a disposed trainer leaks no tensor', async () => {
   const before = tf.memory().numTensors;
   await run({ ema: { momentum: 0.9, updateFreq: 2 }, tta: true });
   expect(tf.memory().numTensors).toBe(before);

@@ -42,21 +42,22 @@ import type {
 /**
  * Sets up a network and its data on the device, ready to train.
  *
- * The seed decides initial weights, order and augmentation, as separate streams named by the epoch, so that any epoch can
- * be repeated by itself. Steps count from 1; schedules are read at step / stepsPerEpoch, see {@link Training.firstStep}. The
- * loss is summed over a batch, so the rate is divided by the batch size and weight decay multiplied by it.
+ * The seed determines initial weights, order and augmentation, each from its own stream. Each epoch has its own streams too,
+ * so any epoch can be repeated by itself. Steps count from 1; schedules are read at step / stepsPerEpoch, see
+ * {@link Training.firstStep}. The loss is summed over a batch, so the learning rate is divided by the batch size and weight
+ * decay is multiplied by it.
  *
  * @throws AugmentError if the transforms do not fit the images
  * @throws EngineError if TensorFlow does not load
- * @throws TrainError if images and labels do not belong together, stages are out of order, or `stepsPerCall` is not a positive
- *   integer; later, if the loss is NaN or infinite (with epoch and step)
+ * @throws TrainError if images and labels do not match, stages are out of order, or `stepsPerCall` is not a positive integer;
+ *   later, if the loss is NaN or infinite (with epoch and step)
  * @throws InterruptedError later, if the signal stops the run
  */
 export function createTrainer(training: Training, watch: Watch = {}): Trainer {
   return new SessionTrainer(training, watch);
 }
 
-/** The trainer of a session that it opens. Its public methods are properties, so that they work without it. */
+/** A trainer that owns its session. Its public methods are arrow-function properties, so they work when detached. */
 class SessionTrainer implements Trainer {
   readonly session: Session<TrainingState>;
   readonly stepsPerEpoch: number;
@@ -68,11 +69,11 @@ class SessionTrainer implements Trainer {
   readonly #context: PhaseContext;
   readonly #trainable: readonly string[];
   readonly #stageAt: (step: number) => Stage;
-  /** The same at the pace of the schedule. */
+  /** The stage of each step at the original pace. */
   readonly #scheduledStageAt: (step: number) => Stage;
   readonly #times = new StageTimes();
   #timer: ReturnType<typeof startTimer>;
-  /** The last epoch that is over, and what is done of the one after it. */
+  /** The last completed epoch, and the completed part of the next one. */
   #finished = 0;
   #unfinished: Unfinished | undefined;
 
@@ -95,7 +96,7 @@ class SessionTrainer implements Trainer {
       { batchSize, stepsPerEpoch, steps: this.#pace.length, positionAt },
     );
     const { tables } = this.#source;
-    // What does not belong together is reported before anything is put on the device.
+    // Report mismatched images and labels before anything is put on the device.
     const resident = this.#source.resident();
     this.session = createSession<TrainingState>(
       {
@@ -132,7 +133,7 @@ class SessionTrainer implements Trainer {
   readonly endIn: Trainer['endIn'] = (seconds: number): void => {
     const step = this.#stepsOver();
     let needed = 0;
-    // Positions that are left, each at the pace of its stage: one step a position.
+    // The time of the remaining positions at one step per position.
     for (let position = this.#pace.positionAt(step); position < this.#pace.length; position++) {
       needed += this.#stepSecAt(position);
     }
@@ -141,7 +142,7 @@ class SessionTrainer implements Trainer {
     this.endAfter(step + steps);
   };
 
-  /** Seconds of a step at a position of the schedule, as measured by the warm-up and since. */
+  /** Seconds per step at a position of the schedule, as measured by the warm-up and since. */
   #stepSecAt(position: number): number {
     const known = this.#times.get(this.#scheduledStageAt(Math.floor(position) + 1).key);
     if (known !== undefined) return known;
@@ -161,7 +162,7 @@ class SessionTrainer implements Trainer {
 
   readonly endAfter: Trainer['endAfter'] = (steps) => this.#pace.endAfter(steps, this.#stepsOver());
 
-  /** Steps of training that are over. */
+  /** Completed training steps. */
   #stepsOver(): number {
     return this.#finished * this.stepsPerEpoch + (this.#unfinished?.batches ?? 0);
   }
@@ -172,7 +173,7 @@ class SessionTrainer implements Trainer {
     const { clock } = this.#context;
     const stages = this.#trainCalls(plain.batches);
     const midway = this.#midway();
-    // First all of them: before the run that follows a recording TensorFlow prepares its whole graph again.
+    // Record all calls first: on the first run after a recording, TensorFlow prepares its whole graph again.
     for (const kinds of stages.values())
       for (const { call, first } of kinds.values())
         this.#runner.recordTrain(feedsOf(call, plain), first);
@@ -206,13 +207,13 @@ class SessionTrainer implements Trainer {
     return callKinds(batches, { stageAt, endsCall, stepsPerCall, stepsPerEpoch, steps });
   }
 
-  /** Captures one call of each kind that an evaluation makes, and returns what times them. */
+  /** Captures one call of each kind that an evaluation makes, and returns a function that times them. */
   #recordEvaluation(
     how: Evaluation,
   ): () => Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
     const validation = this.#source.validation(how.images);
     const kinds = [...distinctCalls(callsOf(validation.batches, this.stepsPerCall))];
-    // Of single batches the first one stands for all.
+    // With one step per call, the first call stands for all.
     const calls = (this.stepsPerCall === 1 ? kinds.slice(0, 1) : kinds).map((call) =>
       feedsOf(call, validation),
     );
@@ -229,7 +230,7 @@ class SessionTrainer implements Trainer {
     };
   }
 
-  /** How test images are evaluated after every epoch but the last; undefined if as after the last. */
+  /** How test images are evaluated after every epoch but the last; undefined if in the same way as after the last. */
   #midway(): Evaluation | undefined {
     const { midwayImages } = this.#training;
     return midwayImages === undefined ? undefined : { images: midwayImages, tta: false };
@@ -249,7 +250,7 @@ class SessionTrainer implements Trainer {
     this.#unfinished = undefined;
     const drawn = this.#source.draw(epoch);
     const batches = drawn.batches.slice(0, this.steps - offset);
-    /** Keeps what is done of the epoch, the seconds since it began or continued included. */
+    /** Stores the progress of the epoch, including the seconds since it started or resumed. */
     const keep = async (done: number, timeSec: number): Promise<void> => {
       const { totals } = await this.session.read('totals');
       this.#unfinished = { batches: done, timeSec: before.timeSec + timeSec, totals };
@@ -292,7 +293,7 @@ class SessionTrainer implements Trainer {
     this.#timer = startTimer(this.#context.clock);
   };
 
-  /** The schedule's value once so many steps are over. */
+  /** The learning rate schedule's value after `steps` steps. */
   #lrAfter(steps: number): number {
     return valueAt(this.#training.lr, this.#pace.positionAt(steps) / this.stepsPerEpoch);
   }
@@ -344,7 +345,7 @@ class SessionTrainer implements Trainer {
     this.session.dispose();
   };
 
-  /** What a run starts with, by the seed. */
+  /** The initial state of a run, determined by the seed. */
   #start(): Learnt {
     const { model, ema, lookahead, start, extraState: extra = {} } = this.#training;
     const drawn = initNetwork(model.graph, createRng(this.#source.seed, 'init'));
@@ -363,7 +364,7 @@ class SessionTrainer implements Trainer {
     return this.session.read('network', 'velocity', 'ema', 'extra');
   }
 
-  /** Runs steps of one stage in one call, and keeps how long one takes; `step` is the first, counted from 1 over the run. */
+  /** Runs steps of one stage in one call and tracks the seconds per step; `step` is the first, counted from 1 over the run. */
   async #train(batches: readonly BatchFeed[], step: number): Promise<void> {
     const { key } = this.#stageAt(step);
     if (this.#times.get(key) === undefined) return this.#runner.train(batches, step);
@@ -375,7 +376,7 @@ class SessionTrainer implements Trainer {
   async #evaluateAll(epoch: number, how: Evaluation): Promise<Omit<Figures, 'time'>> {
     const validation = this.#source.validation(how.images);
     const { ema } = this.#training;
-    // Max pooling passes over NaN, so its loss could be finite.
+    // Max pooling ignores NaN, so the loss can be finite although a weight is NaN.
     const part = (how.usesEma ?? ema !== undefined) ? 'ema' : 'network';
     const bad = firstNotFinite(Object.entries((await this.session.read(part))[part]));
     if (bad !== undefined) {

@@ -23,15 +23,15 @@ export interface Examples {
   readonly labels: ArrayLike<number>;
 }
 
-/** The height and width of training images from some epoch on. */
+/** The height and width of training images from a given epoch on. */
 export interface SizeStage {
-  /** Epochs that are over when it begins; 0 for the first. */
+  /** Completed epochs at which the stage starts; 0 for the first. */
   readonly from: number;
-  /** Pixels; images are resampled to it after they are augmented. */
+  /** Pixels; images are resampled to this size after augmentation. */
   readonly size: number;
 }
 
-/** Everything that decides how a network is trained, as data. Numbers that decide how well it does have no default. */
+/** Everything that determines how a network is trained, as data. Hyperparameters that affect accuracy have no default. */
 export interface Training extends Pick<
   HyperSchedule,
   'lr' | 'weightDecay' | 'momentum' | 'firstStep'
@@ -45,58 +45,58 @@ export interface Training extends Pick<
   readonly imageShape?: readonly [height: number, width: number, channels: number];
   /** Augmentation of training images: each kind at most once, in the order crop, flip, cutout. */
   readonly transforms?: readonly Transform[];
-  /** Pixels of reflect padding that a crop can use; default: 0. */
+  /** Pixels of reflect padding available to a crop; default: 0. */
   readonly pad?: number;
   /** How the options of transforms are drawn; default: `per-example`. */
   readonly scheme?: Scheme;
-  /** In scheme `groups`, how many options of a transform one epoch uses at most; default: 200. */
+  /** In scheme `groups`, the maximum number of options of a transform that one epoch uses; default: 200. */
   readonly maxOptions?: number;
   /** Random brightness and contrast of training images; default: none. */
   readonly jitter?: Jitter;
-  /** Sizes of training images over the run, in order; default: as they are. */
+  /** Sizes of training images over the run, in order; default: no resampling. */
   readonly sizes?: readonly SizeStage[];
   /** Examples in a batch, an integer from 1. */
   readonly batchSize: number;
   /** Test images in a batch; default: `batchSize`. */
   readonly validBatchSize?: number;
-  /** Leave out the last, smaller batch of a training epoch; default: true. */
+  /** Drop the last batch of a training epoch if it is smaller; default: true. */
   readonly dropLast?: boolean;
-  /** Length of the run. A fraction of an epoch is trained as so many of its first steps, rounded up. */
+  /** Length of the run. Of a fractional epoch, that fraction of its steps is trained, rounded up. */
   readonly epochs: number;
-  /** The rule by which weights move, and groups of them that depart from it. */
+  /** The update rule, and groups of weights that override it. */
   readonly optimiser: Optimiser;
-  /** The average that is evaluated in place of the network. */
+  /** A moving average of the weights, evaluated in place of the network. */
   readonly ema?: Ema;
-  /** The average that the network itself is set to, from time to time. */
+  /** A moving average of the weights that the network is periodically set to. */
   readonly lookahead?: Lookahead;
   /** Test-time augmentation; default: none. */
   readonly tta?: Tta;
   /**
-   * Evaluate only so many of the first test images, without test-time augmentation, after every epoch but the last; default:
-   * all of them as after the last.
+   * The number of first test images that are evaluated, without test-time augmentation, after every epoch but the last;
+   * default: all of them, as after the last.
    */
   readonly midwayImages?: number;
-  /** Decides starting weights, order and augmentation. */
+  /** Determines initial weights, order and augmentation. */
   readonly seed: number;
-  /** Changes the starting values that the seed gives, as whitening by the training images does; not in place. */
+  /** Replaces the initial values drawn from the seed, as whitening by the training images does; not in place. */
   readonly start?: (variables: HostVariables, train: Examples) => HostVariables;
   /** How steps are executed; default: captured in fp32. */
   readonly engine?: SessionOptions;
-  /** Replaces the steps of training a batch, given the usual ones; default: backward, log, optimise. */
+  /** Replaces the steps that train a batch, given the usual ones; default: backward, log, optimise. */
   readonly trainSteps?: (usual: UsualSteps) => readonly FoldStep[];
-  /** Steps of the caller, run after all others on what they left. */
+  /** The caller's own steps, run after all others on their result. */
   readonly extraSteps?: readonly FoldStep[];
-  /** Starting values of what steps of the caller keep; they find it as `extra`, and so does a read of the session. */
+  /** Initial values of the state that the caller's steps keep; steps and the session hold it as `extra`. */
   readonly extraState?: HostVariables;
 }
 
-/** The steps that training a batch consists of, in this order. */
+/** The steps that train a batch, in this order. */
 export interface UsualSteps {
   /** Computes outcome and gradients; see {@link backward}. */
   readonly backward: FoldStep;
   /** Adds the outcome to the totals; see {@link log}. */
   readonly log: FoldStep;
-  /** Moves the weights; see {@link optimise}. */
+  /** Updates the weights; see {@link optimise}. */
   readonly optimise: FoldStep;
 }
 
@@ -109,7 +109,7 @@ export type Figures = {
   readonly acc: number;
 };
 
-/** One row of the log. Training figures are of the network while it learns, on augmented images. */
+/** One row of the log. Training figures are measured during training, on augmented images. */
 export type EpochRow = {
   /** Counts from 1. */
   readonly epoch: number;
@@ -125,22 +125,22 @@ export type { Progress };
 
 /** Callbacks of a run, and the signal that stops it. */
 export interface Watch {
-  /** Called about once a second; the figures are read from the device, so a step waits for them. */
+  /** Called about once a second; reading the figures from the device blocks the next step. */
   readonly onProgress?: (progress: Progress) => void;
   /** Stops the run after the current step. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
 }
 
-/** What a training session holds. */
+/** The state of a training session. */
 export type TrainingState = {
   /** Weights and running statistics by path: `layer1/conv/weight`. */
   readonly network: HostVariables;
-  /** The optimiser's, one for each trainable tensor. */
+  /** The optimiser's velocities, one for each trainable tensor. */
   readonly velocity: HostVariables;
   /** The averaged network; empty without an average. */
   readonly ema: HostVariables;
-  /** What steps of the caller keep, see {@link Training.extraState}. */
+  /** State of the caller's steps, see {@link Training.extraState}. */
   readonly extra: HostVariables;
   readonly totals: Totals;
   readonly train: ResidentSplit;
@@ -152,22 +152,22 @@ export type TrainingState = {
 /** The parts of a session that training changes, on the host. */
 export type Learnt = Pick<TrainingState, 'network' | 'velocity' | 'ema' | 'extra'>;
 
-/** The state of a training, complete: another trainer continues from it bit for bit. */
+/** The complete state of a training: another trainer resumes from it with bit-identical results. */
 export interface Snapshot {
-  /** Epochs that are over. */
+  /** Completed epochs. */
   readonly epoch: number;
-  /** Seconds of training so far, those of an unfinished epoch included. */
+  /** Seconds of training so far, including those of an unfinished epoch. */
   readonly totalSec: number;
   readonly learnt: Learnt;
-  /** The epoch after them, if it was stopped half-way. */
+  /** The next epoch, if it was stopped before its end. */
   readonly unfinished?: Unfinished;
   /** Changes of pace; absent if there were none. */
   readonly pace?: readonly PaceChange[];
 }
 
-/** The beginning of an epoch. */
+/** The completed part of an epoch. */
 export interface Unfinished {
-  /** Training batches that are done; all of them if it was stopped in validation. */
+  /** Completed training batches; all of them if the epoch was stopped during validation. */
   readonly batches: number;
   /** Seconds of training that they took. */
   readonly timeSec: number;
@@ -175,18 +175,18 @@ export interface Unfinished {
   readonly totals: Totals;
 }
 
-/** How test images are evaluated; default of each field: as the training says. */
+/** How test images are evaluated; each field defaults to the setting of the training. */
 export interface Evaluation {
-  /** The averaged network, or the one that learns. */
+  /** Whether to evaluate the averaged network instead of the trained one. */
   readonly usesEma?: boolean;
   readonly tta?: Tta;
-  /** Only so many of the first images. */
+  /** Evaluates only this many of the first images; default: all. */
   readonly images?: number;
 }
 
 /** What {@link Trainer.warmUp} measures, all in seconds. */
 export interface WarmUp {
-  /** An epoch, its validation included; a mean over the sizes of images that the run goes through. */
+  /** One epoch including its validation; a mean over the image sizes of the run. */
   readonly epochSec: number;
   /** One step of training. */
   readonly trainStepSec: number;
@@ -198,7 +198,7 @@ export interface WarmUp {
   readonly midwaySec: number;
 }
 
-/** Floating-point operations of a run, as `countFlops` of the engine counts them. */
+/** Floating-point operations of a run, as counted by the engine's `countFlops`. */
 export interface RunFlops {
   /** All steps of training. */
   readonly train: number;
@@ -206,77 +206,77 @@ export interface RunFlops {
   readonly evaluation: number;
 }
 
-/** A network in training: its session, and its epochs, one by one. */
+/** Trains a network epoch by epoch in its session. */
 export interface Trainer {
-  /** To read what is trained, to write it back, and to capture steps of one's own on it. */
+  /** Reads and writes the training state, and captures further steps on it. */
   readonly session: Session<TrainingState>;
-  /** Training steps in a whole epoch, one a batch. */
+  /** Training steps in a whole epoch, one per batch. */
   readonly stepsPerEpoch: number;
   /** Training steps of the whole run. */
   readonly steps: number;
-  /** `steps` in epochs, the last one perhaps a fraction. */
+  /** `steps` in epochs; can be fractional. */
   readonly epochs: number;
-  /** The most steps that one call of TensorFlow runs, see {@link SessionOptions.stepsPerCall}. */
+  /** The maximum number of steps that one TensorFlow call runs, see {@link SessionOptions.stepsPerCall}. */
   readonly stepsPerCall: number;
   /**
-   * Runs each kind of call two or three times and undoes all of it: the first call is slower than the rest, and the others
-   * predict how long an epoch takes, in seconds. Call it between epochs, or not at all.
+   * Runs each kind of call two or three times and restores the state. The first call is slower than the rest; the others
+   * predict the seconds per epoch. Optional; call it between epochs.
    */
   warmUp(): Promise<WarmUp>;
   /**
    * Trains for one epoch, counted from 1, then evaluates. An epoch that the signal stopped, in this trainer or in the
-   * one that was saved, continues where it was.
+   * saved one, resumes where it stopped.
    *
    * @throws TrainError if the run has no such epoch
    */
   runEpoch(epoch: number): Promise<EpochRow>;
   /**
-   * Makes the run end after `steps` steps: the rest of its schedule is passed through faster or slower. Call it between epochs.
+   * Makes the run end after `steps` steps by compressing or stretching the rest of its schedule. Call it between epochs.
    *
-   * @throws TrainError if as many steps are over already
+   * @throws TrainError if that many steps are already done
    */
   endAfter(steps: number): void;
   /**
-   * Makes the training that is left take so many seconds, evaluation not included, by what steps have taken so far.
+   * Makes the remaining training take `seconds` seconds, excluding evaluation, judging by the time of the steps so far.
    *
    * @throws TrainError before the first {@link Trainer.warmUp}
    */
   endIn(seconds: number): void;
   /**
-   * Seconds that the training steps of an epoch, counted from 1, take by the warm-up and the steps since; epochs of larger
-   * images take longer. NaN before the first {@link Trainer.warmUp}.
+   * Predicted seconds of the training steps of an epoch, counted from 1, from the warm-up and the steps since; epochs with
+   * larger images take longer. NaN before the first {@link Trainer.warmUp}.
    */
   trainSecOf(epoch: number): number;
-  /** The state of the training, after an epoch or when the signal has stopped one. */
+  /** Reads the state of the training, after an epoch or after the signal stopped one. */
   save(): Promise<Snapshot>;
   /**
-   * Continues from what a trainer of the same training has saved. Its next epochs, and the rest of an unfinished one, give
-   * the same result as the other trainer, bit for bit.
+   * Resumes from a snapshot of a trainer of the same training. The following epochs, and the rest of an unfinished one, are
+   * bit-identical to those of the other trainer.
    *
-   * @throws TrainError if a tensor is missing, CaptureError if one is not of this training or has another shape
+   * @throws TrainError if a tensor is missing, CaptureError if one does not belong to this training or has another shape
    */
   restore(snapshot: Snapshot): Promise<void>;
   /**
-   * Starts again with the starting weights, order and augmentation of another seed: the same result as a new trainer, without
+   * Starts again with the initial weights, order and augmentation of another seed: the same result as a new trainer, without
    * compiling again.
    *
-   * @param examples replace those that it has, as many of each
-   * @throws TrainError if they are not as many
+   * @param examples replace the current ones; the number of each must be the same
+   * @throws TrainError if their number differs
    */
   restart(seed: number, examples?: Pick<Training, 'train' | 'valid'>): void;
   /**
-   * Evaluates on the test images as {@link Trainer.runEpoch} does after the last epoch, or in another way. Changes nothing
-   * that is learnt; the seconds count for no epoch.
+   * Evaluates on the test images, by default as {@link Trainer.runEpoch} does after the last epoch. Changes neither weights
+   * nor running statistics; its seconds count for no epoch.
    *
-   * @throws TrainError if the average is asked for and none is kept, or if the loss is NaN or infinite
+   * @throws TrainError if the average is requested but none is kept, or if the loss is NaN or infinite
    */
   evaluate(how?: Evaluation): Promise<Figures>;
   /**
-   * Floating-point operations of the whole run, counted in the graphs of its steps. Records steps that have not run yet.
+   * Floating-point operations of the whole run, counted in the graphs of its steps. Captures steps that have not run yet.
    *
    * @throws TrainError in eager mode, which records no graph
    */
   flops(): RunFlops;
-  /** Frees the session, and with it everything on the device. */
+  /** Frees the session and everything it holds on the device. */
   dispose(): void;
 }
