@@ -28,7 +28,7 @@ const input = {
 };
 
 describe('activationsAt', () => {
-  test('reads each place by its own weights, and as many channels as asked for', async () => {
+  test('uses the weights of each place, and reads the requested number of channels', async () => {
     const both = await activationsAt(graph, places, input, {
       nodes: ['bn', 'linear'],
       isTraining: true,
@@ -63,21 +63,21 @@ describe('activationsAt', () => {
     }
   });
 
-  test('normalises by the batch in training, by running statistics else, and moves neither', async () => {
+  test('normalises by the batch in training, else by running statistics, and updates neither', async () => {
     const options = { nodes: ['conv', 'bn'] };
     const [training] = await activationsAt(graph, places, input, { ...options, isTraining: true });
     const [running] = await activationsAt(graph, places, input, { ...options, isTraining: false });
     const meanOf = (data: ArrayLike<number>): number =>
       Array.from(data).reduce((sum, x) => sum + x, 0) / data.length;
     expect(meanOf(training['bn'].data)).toBeCloseTo(0, 5);
-    // At the start running statistics are 0 and 1, so nothing but epsilon is done.
+    // Initial running statistics are 0 and 1, so only epsilon has an effect.
     for (const [i, value] of [...running['bn'].data].entries()) {
       expect(value).toBeCloseTo(running['conv'].data[i], 3);
     }
     expect([...places[0]['bn/running_mean'].data]).toEqual([0, 0, 0]);
   });
 
-  test('leaves no tensor behind, and says what is missing', async () => {
+  test('leaks no tensor, and names what is missing', async () => {
     const before = tf.memory().numTensors;
     await activationsAt(graph, places, input, { nodes: ['bn'], isTraining: true });
     expect(tf.memory().numTensors).toBe(before);
@@ -99,7 +99,7 @@ describe('activationsAlong', () => {
   const { size, parts } = vectorLayout(graph);
 
   test('moves the weights by the distance along each direction, from the same place', async () => {
-    // Only the last layer's first weight: the first output moves by the distance times what that weight reads.
+    // Only the last layer's first weight: the first output moves by the distance times the input of that weight.
     const { from } = parts.find(({ path }) => path === 'linear/weight')!;
     const along = new Float32Array(size);
     along[from] = -5;

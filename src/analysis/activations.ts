@@ -9,27 +9,27 @@ import type { AnyLayer, HostVariables } from '../nn/network';
 import type { Sample } from './hessian';
 import { perturbed, vectorLayout } from './vector';
 
-/** What is read of a network, and how it is run. */
+/** What to read from a network, and how to run it. */
 export interface ActivationsOptions {
   /** Paths of the nodes whose values are read. */
   readonly nodes: readonly string[];
   /** Whether batch norms use the statistics of the batch, or their running ones. */
   readonly isTraining: boolean;
-  /** Of each node only its first so many channels, the last axis; all where absent. */
+  /** How many channels (the last axis) of each node to read, from the first. Default: all. */
   readonly channels?: number;
 }
 
 /**
- * What nodes of a network compute for one input, at several places of its weights: for each place the values by path, in
+ * The activations of some nodes for one input, at several places in weight space: for each place the values by path, in
  * fp32, `[N,...,channels]`.
  *
- * The network is put on the device and recorded once; a place costs a copy of the weights and a forward pass. Running
- * statistics do not move.
+ * The network is copied to the device and captured once; a place costs a copy of the weights and a forward pass. Running
+ * statistics are not updated.
  *
- * @param places all tensors that the network's layers own, by path; at least one place
- * @param input what is fed to the node `input`
+ * @param places all tensors of the network's layers, by path; at least one place
+ * @param input the value of the node `input`
  * @throws TrainError if there is no place
- * @throws GraphError if a node that is to be read does not exist, or a tensor is missing
+ * @throws GraphError if a node to read does not exist, or a tensor is missing
  */
 export async function activationsAt(
   graph: Graph<AnyLayer>,
@@ -76,8 +76,8 @@ export async function activationsAt(
 }
 
 /**
- * What nodes of a network compute for one input after its weights have moved by `distance` along each of some directions in
- * turn, always from where they are: for each direction the values by path, `[N,...,channels]`, as of {@link activationsAt}.
+ * The activations of some nodes for one input after moving the weights by `distance` along each direction, always from the
+ * original weights: for each direction the values by path, `[N,...,channels]`, as {@link activationsAt} returns them.
  * Directions are `[size]` of the network's `vectorLayout`; their lengths do not matter.
  *
  * @throws LayerError if a direction is zero, or of another network

@@ -16,7 +16,7 @@ const integral = (at: readonly number[], density: readonly number[]): number =>
 describe('channelDensities', () => {
   const values = sample(20_000);
 
-  test('are those that the values were drawn from', () => {
+  test('match the distributions that the values were drawn from', () => {
     const [unit, other, constant] = channelDensities(values, { domain: [-7, 7] });
     expect([unit.channel, other.channel, constant.channel]).toEqual([0, 1, 2]);
     for (const [{ at, density, mean }, centre, sd] of [
@@ -35,7 +35,7 @@ describe('channelDensities', () => {
     expect(constant.at[0]).toBeGreaterThan(0.7);
   });
 
-  test('are not blurred by a few values that are far away', () => {
+  test('are not blurred by a few outliers', () => {
     const rng = createRng(1, 'tails');
     const data = Float32Array.from(
       { length: 2000 },
@@ -47,7 +47,7 @@ describe('channelDensities', () => {
     expect(peak).toBeGreaterThan(0.35);
   });
 
-  test('stay within the domain, of which they show a part of the whole', () => {
+  test('are cut off at the domain without being renormalised', () => {
     const [unit, other] = channelDensities(values, { domain: [-9, 0], channels: 2, points: 40 });
     expect(unit.at).toHaveLength(40);
     expect(unit.at.at(-1)).toBe(0);
@@ -57,7 +57,7 @@ describe('channelDensities', () => {
     expect(beyond).toMatchObject({ at: [], density: [] });
   });
 
-  test('of all values together where they are pooled; none of no values', () => {
+  test('pool all values on request, and refuse an empty tensor', () => {
     const [pooled, ...rest] = channelDensities(values, { domain: [-7, 7], isPooled: true });
     expect(rest).toEqual([]);
     expect(pooled).toMatchObject({ channel: -1 });

@@ -1,38 +1,38 @@
 import type { HostTensor } from '../base/host-tensor';
 
-/** How one channel's values are spread. */
+/** The distribution of one channel's values. */
 export interface ChannelDensity {
   /** From 0; -1 for all channels together. */
   readonly channel: number;
   readonly mean: number;
   readonly min: number;
   readonly max: number;
-  /** Places at equal distances, ascending, and the density there; its integral over all numbers is 1. */
+  /** Equidistant points, ascending, and the density at each; its integral over the real line is 1. */
   readonly at: readonly number[];
   readonly density: readonly number[];
 }
 
-/** What is estimated by {@link channelDensities}. */
+/** Options of {@link channelDensities}. */
 export interface DensityOptions {
-  /** From where to where densities are wanted. */
+  /** The range to estimate densities in. */
   readonly domain: readonly [from: number, to: number];
-  /** The first so many channels; 10 where absent. */
+  /** How many channels, from the first. Default: 10. */
   readonly channels?: number;
-  /** All values as if they were of one channel. */
+  /** Treats all values as one channel. Default: false. */
   readonly isPooled?: boolean;
-  /** Places of each density; 48 where absent. */
+  /** Points of each density. Default: 48. */
   readonly points?: number;
 }
 
-/** Densities are estimated from counts in so many bins, each far narrower than the kernel. */
+/** The number of bins to count values in before estimating densities; a bin is far narrower than the kernel. */
 const bins = 1024;
 
 /**
  * Densities of the channels of an activation `[...,channels]` over all other axes, estimated with Gaussian kernels of
- * Silverman's width: 0.9 times the standard deviation, or what the quartiles say of it where tails are heavy, times n to
- * the power of -1/5; and no narrower than 1/200 of the domain, as channels can be constant.
+ * Silverman's width: 0.9 n^(-1/5) times the standard deviation or its estimate from the quartiles, whichever is smaller;
+ * at least 1/200 of the domain, as channels can be constant.
  *
- * Places span what is in the domain of five standard deviations around the mean, and no more than the kernels reach.
+ * Points span five standard deviations around the mean, limited to the domain and to the reach of the kernels.
  *
  * @throws RangeError if there are no values
  * @see Silverman, Density Estimation for Statistics and Data Analysis (1986)
@@ -82,7 +82,7 @@ function densityOf(
   const high = Math.min(to, max + 3 * width, mean + 5 * sd + 3 * width);
   if (!(low < high)) return { mean, min, max, at: [], density: [] };
 
-  // Beyond the places a kernel still reaches in.
+  // Values just outside the range count too: their kernels reach into it.
   const [left, right] = [low - 4 * width, high + 4 * width];
   const bin = (right - left) / bins;
   const counts = new Float64Array(bins);
@@ -103,7 +103,7 @@ function densityOf(
   return { mean, min, max, at, density };
 }
 
-/** The standard deviation of a normal distribution with the quartiles of these values, or of some 4,096 of them. */
+/** The standard deviation of a normal distribution with the quartiles of these values, or of up to 4,096 of them. */
 function spreadOf(data: HostTensor['data'], first: number, step: number): number {
   const n = data.length / step;
   const stride = step * Math.ceil(n / 4096);

@@ -10,7 +10,7 @@ const images: HostTensor = {
   shape: [count, 8, 8, 3],
   data: createRng(1).fillUniform(new Float32Array(count * 192), -1, 1),
 };
-// Each label tells its image.
+// Each label identifies its image.
 const labels = Int32Array.from({ length: count }, (_, i) => i);
 
 describe('fixedBatches', () => {
@@ -29,7 +29,7 @@ describe('fixedBatches', () => {
     expect(seen).not.toEqual([...labels].slice(0, 48));
   });
 
-  test('augmented: the same seed gives the same, another seed others; a count takes the first', () => {
+  test('augmented: a seed determines the batches; a count takes the first of them', () => {
     const options = { transforms: [crop(8, 8), flipLR()], pad: 2, batchSize: 16, seed: 3 };
     const batches = fixedBatches(images, labels, options);
     expect(fixedBatches(images, labels, options)).toEqual(batches);

@@ -5,7 +5,7 @@ import type { Transform } from '../augment/transform';
 import type { HostTensor } from '../base/host-tensor';
 import { createRng } from '../base/rng';
 
-/** A batch in the memory of JavaScript. */
+/** A batch in JavaScript memory. */
 export type HostBatch = {
   /** `[B,H,W,C]` float32, normalised and augmented */
   readonly input: HostTensor;
@@ -14,10 +14,10 @@ export type HostBatch = {
 };
 
 /**
- * The first batches of an epoch, augmented once and kept, so that every measurement sees the same.
+ * The first batches of an epoch, augmented once, so that every measurement uses the same ones.
  *
  * @param images `[N,H,W,C]`, normalised, not padded
- * @throws AugmentError if a transform does not fit the images, or there are fewer than `batchSize`
+ * @throws AugmentError if a transform does not fit the images, or there are fewer images than `batchSize`
  */
 export function fixedBatches(
   images: HostTensor,
@@ -33,7 +33,7 @@ export function fixedBatches(
     /** Pixels of reflect padding that a crop can use. */
     readonly pad: number;
     readonly batchSize: number;
-    /** How many batches; all whole ones of an epoch where not given. */
+    /** How many batches. Default: all full ones of an epoch. */
     readonly count?: number;
     readonly seed: number;
   },

@@ -63,15 +63,15 @@ describe('momentGradients', () => {
   const batches = [batch([8, 3, 3, 2], 1), batch([8, 3, 3, 2], 2), batch([8, 3, 3, 2], 3)];
 
   test.each([true, false])(
-    'training %s: along any direction as fast as the moments change, averaged over batches',
+    'training %s: equal the slopes of the moments along any direction, averaged over batches',
     async (isTraining) => {
-      const told: string[] = [];
+      const progress: string[] = [];
       const gradients = await momentGradients(
         { model, variables, batches, isTraining },
         ['mean', 'variance', 'skew'],
-        (done, total) => told.push(`${done}/${total}`),
+        (done, total) => progress.push(`${done}/${total}`),
       );
-      expect(told).toEqual(Array.from({ length: 12 }, (_, i) => `${i + 1}/12`));
+      expect(progress).toEqual(Array.from({ length: 12 }, (_, i) => `${i + 1}/12`));
       const layout = vectorLayout(graph);
       const direction = randomDirection(layout.size, createRng(5));
       const momentsAt = (distance: number): Record<Moment, number[]>[] => {
@@ -107,7 +107,7 @@ describe('momentGradients', () => {
     },
   );
 
-  test('only what is asked for, no tensor left behind, and it can be stopped', async () => {
+  test('computes only the requested moments, leaks no tensor, and can be stopped', async () => {
     const before = tf.memory().numTensors;
     const sample = { model, variables, batches, isTraining: true };
     const gradients = await momentGradients(sample, ['variance']);

@@ -29,16 +29,16 @@ type MomentState = {
 };
 
 /**
- * For each moment that is asked for, its gradient at every channel of the network's output with respect to all trainable
- * numbers, averaged over the batches: one vector a channel, `[size]` of the network's `vectorLayout`. Moments that are not
- * asked for have no vectors.
+ * For each requested moment, its gradient at every channel of the network's output with respect to all trainable
+ * parameters, averaged over the batches: one vector per channel, `[size]` of the network's `vectorLayout`. Other moments
+ * have no vectors.
  *
- * A moment is taken over one batch, so the batch size counts. Each vector is a forward and a backward pass over every
- * batch.
+ * Moments are computed per batch, so they depend on the batch size. Each vector takes a forward and a backward pass over
+ * every batch.
  *
- * @param onGradient told after each vector
+ * @param onGradient called after each vector
  * @throws TrainError if there is no batch
- * @throws InterruptedError if the signal stops it
+ * @throws InterruptedError if the signal aborts
  */
 export async function momentGradients(
   { model, variables, batches, isTraining, signal }: Sample,

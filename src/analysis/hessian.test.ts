@@ -33,7 +33,7 @@ function model(net: Net<AnyLayer>, loss: Net<AnyLayer> = crossEntropyLoss()): Mo
   return { graph: build(net), loss: build(loss) };
 }
 
-/** Starting values with batch norms that have seen something. */
+/** Initial values, with random parameters and running statistics in the batch norms. */
 function variablesOf({ graph }: Model, seed: number): HostVariables {
   const rng = createRng(seed, 'running');
   return Object.fromEntries(
@@ -140,10 +140,10 @@ describe('the Hessian', () => {
   const batches = [batch(4, 4, 2, 3), batch(4, 4, 2, 4)];
   const sample = { model: small, variables, batches, isTraining: true };
 
-  test('of a small network: every entry as by differences in float64', async () => {
+  test('of a small network: every entry equals finite differences in float64', async () => {
     const columns = await dense(sample);
     const at = Float64Array.from(toVector(vectorLayout(small.graph), variables));
-    // Small enough that no ReLU and no maximum changes over on the way.
+    // Small enough that no ReLU and no maximum switches on the way.
     const step = 2e-5;
     const lossAt = (i: number, di: number, j: number, dj: number): number => {
       const moved = at.slice();
@@ -172,7 +172,7 @@ describe('the Hessian', () => {
     expect(worst).toBeLessThan(1e-5);
   });
 
-  test('its leading eigenpairs are those of the dense matrix', async () => {
+  test('has the leading eigenvalues of the dense matrix', async () => {
     const columns = await dense(sample);
     const matrix = new Matrix(columns.map((column) => [...column]));
     const { realEigenvalues } = new EigenvalueDecomposition(
@@ -212,7 +212,7 @@ describe('the Hessian', () => {
     logits: mul(0.5),
   });
   const smooth = everyKind(softplus({ beta: 2 }), celu(0.5));
-  // Where a step crosses a corner, the gradient jumps by what the Hessian does not count: hence the smaller step.
+  // Where a step crosses a corner, the gradient jumps, which the Hessian does not contain: hence the smaller step.
   const cornered = everyKind(softplus({ beta: 10, threshold: 2.5 }), relu());
 
   test.each([
@@ -221,7 +221,7 @@ describe('the Hessian', () => {
     ['cornered', 1e-4, true],
     ['cornered', 1e-4, false],
   ] as const)(
-    'of every kind of layer, %s, step %f, training %s: symmetric, and the slope of the gradient',
+    'of every kind of layer, %s, step %f, training %s: symmetric, and equal to the slope of the gradient',
     async (name, step, isTraining) => {
       const everyLayer = name === 'smooth' ? smooth : cornered;
       const net = model(everyLayer, labelSmoothingLoss(0.2));
@@ -269,7 +269,7 @@ describe('the Hessian', () => {
     },
   );
 
-  test('leaves no tensor behind, and stops when it is told to', async () => {
+  test('leaks no tensor, and stops when the signal aborts', async () => {
     const before = tf.memory().numTensors;
     const controller = new AbortController();
     const hessian = createHessian({ ...sample, signal: controller.signal });

@@ -11,23 +11,23 @@ import type { HostBatch } from './fixed-batches';
 import { scaled, toRecord, toVector, vectorLayout } from './vector';
 import type { VectorLayout } from './vector';
 
-/** A network in a place of its weights, and the batches on which it is looked at. */
+/** A network with given weights, and the batches to examine it on. */
 export interface Sample {
   readonly model: Model;
   /** All of the network's tensors; copied to the device. */
   readonly variables: HostVariables;
-  /** Of one size. */
+  /** All of the same size. */
   readonly batches: readonly HostBatch[];
-  /** Whether batch norms use the statistics of the batch, which move with the weights, or their running ones. */
+  /** Whether batch norms use the statistics of the batch, which depend on the weights, or their running ones. */
   readonly isTraining: boolean;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
 
-/** The Hessian of a loss, by what it does to a vector. */
+/** The Hessian of a loss, as a function that multiplies vectors. */
 export interface Hessian {
   readonly layout: VectorLayout;
-  /** The product with a vector of `layout.size` numbers: a new vector. One at a time. */
+  /** The product with a vector of `layout.size` numbers: a new vector. Calls must not overlap. */
   readonly product: (vector: Float32Array) => Promise<Float32Array>;
   /** Frees the device's memory. */
   readonly dispose: () => void;
@@ -41,14 +41,14 @@ type SampleState = {
 };
 
 /**
- * The Hessian of the loss **summed** over a batch, with respect to all trainable numbers, averaged over the batches: the
- * eigenvalues of post 7 are those of 256 examples. Divide by the batch size for the Hessian of the mean loss.
+ * The Hessian of the loss **summed** over a batch, with respect to all trainable parameters, averaged over the batches:
+ * the eigenvalues in post 7 are for batches of 256 examples. Divide by the batch size for the Hessian of the mean loss.
  *
- * A product is the gradient of (gradient . v), by two backward passes, exact for every layer of `nn/` (the places where
- * a ReLU or a maximum changes over count for nothing). It takes as long as three gradients.
+ * A product is the gradient of (gradient . v), by two backward passes, and exact for every layer of `nn/` (points where a
+ * ReLU or a maximum switches contribute nothing). It takes as long as three gradients.
  *
  * @throws TrainError if there is no batch
- * @throws InterruptedError from a product, if the signal stops it
+ * @throws InterruptedError from a product, if the signal aborts
  * @see Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 6 (1994)
  */
 export function createHessian({ model, variables, batches, isTraining, signal }: Sample): Hessian {
@@ -100,7 +100,7 @@ export function createHessian({ model, variables, batches, isTraining, signal }:
 
 /**
  * The Hessian of the summed loss of one batch times a direction, by path of the trainable tensors. A pure function of
- * tensors, to be used in a step; second derivatives must have been registered.
+ * tensors for use in a step; call `registerSecondDerivatives` first.
  */
 export function hessianVector(
   model: Model,

@@ -7,7 +7,7 @@ import type { Product } from './lanczos';
 import { orthonormalBasis, overlap, projectOut } from './overlap';
 import { dot, norm, randomDirection } from './vector';
 
-/** The symmetric matrix of a spectrum, in axes that are turned at random (by Householder reflections). */
+/** A symmetric matrix with a given spectrum and random axes (by Householder reflections). */
 function turned(spectrum: readonly number[], seed: number): Product {
   const size = spectrum.length;
   const rng = createRng(seed, 'axes');
@@ -55,7 +55,7 @@ function expectPairs(
 }
 
 describe('lanczos', () => {
-  test('finds the outliers of both signs of a spectrum like a Hessian’s', async () => {
+  test('finds outliers of both signs in a spectrum like that of a Hessian', async () => {
     const rng = createRng(1, 'bulk');
     const spectrum = [
       220,
@@ -79,7 +79,7 @@ describe('lanczos', () => {
     expect(products).toBeLessThan(50);
   });
 
-  test('restarts until clustered eigenvalues are told apart', async () => {
+  test('restarts until clustered eigenvalues are separated', async () => {
     const spectrum = Array.from({ length: 300 }, (_, i) =>
       i < 12 ? 10 - 0.01 * i : 9 * (1 - i / 300),
     );
@@ -97,7 +97,7 @@ describe('lanczos', () => {
     expectPairs(found, product, spectrum, 1e-5);
   });
 
-  test('a matrix of low rank, a multiple of the identity, zero: ends with what there is', async () => {
+  test('terminates for a matrix of low rank, a multiple of the identity, and zero', async () => {
     for (const spectrum of [
       [9, -8, 4, ...Array.from({ length: 97 }, () => 0)],
       Array.from({ length: 40 }, () => 3),
@@ -113,7 +113,7 @@ describe('lanczos', () => {
     }
   });
 
-  test('any small symmetric matrix: as a dense solver', async () => {
+  test('equals a dense solver on any small symmetric matrix', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.integer({ min: 3, max: 30 }), async (seed, size) => {
         const rng = createRng(seed, 'matrix');
@@ -132,7 +132,7 @@ describe('lanczos', () => {
     );
   });
 
-  test('looks at the complement of some vectors: the spectrum of P A P', async () => {
+  test('finds the spectrum of P A P on the complement of some vectors', async () => {
     const spectrum = Array.from({ length: 120 }, (_, i) => (i < 8 ? 50 - 3 * i : i / 60));
     const product = turned(spectrum, 6);
     const first = await lanczos(product, 120, { count: 5, tolerance: 1e-6 });
@@ -153,7 +153,7 @@ describe('lanczos', () => {
     expect(found.values[0]).toBeGreaterThan(38);
   });
 
-  test('gives what it has when it runs out of products, and says so', async () => {
+  test('returns unconverged pairs when it runs out of products', async () => {
     const spectrum = Array.from({ length: 400 }, (_, i) => 1 + i / 4000);
     const found = await lanczos(turned(spectrum, 7), 400, { count: 4, maxProducts: 12 });
     expect(found.isConverged).toBe(false);

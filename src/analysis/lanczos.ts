@@ -4,61 +4,61 @@ import type { Rng } from '../base/rng';
 import { projectOut } from './overlap';
 import { addScaled, dot, norm, randomDirection, scaled } from './vector';
 
-/** A symmetric matrix by what it does: a vector to its product with it, a new vector. */
+/** A symmetric matrix as a function: multiplies a vector and returns the product as a new vector. */
 export type Product = (vector: Float32Array) => Float32Array | Promise<Float32Array>;
 
 /** What {@link lanczos} found. */
 export interface Eigenpairs {
-  /** `[count]`, descending by value, though those of largest magnitude are found. */
+  /** `[count]`: the eigenvalues of largest magnitude, in descending order of value. */
   readonly values: Float64Array;
-  /** Each `[size]` of the matrix, of length 1 and orthogonal to each other, in the order of the values. */
+  /** Orthonormal, each `[size]` of the matrix, in the order of the values. */
   readonly vectors: readonly Float32Array[];
-  /** `[count]`: |A v - value v| of each, as the method itself estimates it. */
+  /** `[count]`: |A v - value v| of each, as estimated by the method. */
   readonly residuals: Float64Array;
-  /** How often the matrix was applied. */
+  /** How often the matrix was multiplied. */
   readonly products: number;
-  /** Whether every residual came within the tolerance. */
+  /** Whether every residual is within the tolerance. */
   readonly isConverged: boolean;
 }
 
-/** What float32 leaves of a difference that should be zero, relative to the vectors that it is between. */
+/** The float32 rounding error of a difference that should be zero, relative to the vectors subtracted. */
 const rounding = 5e-7;
 
-/** How {@link lanczos} searches. */
+/** Options of {@link lanczos}. */
 export interface LanczosOptions {
   /** How many eigenpairs. */
   readonly count: number;
-  /** Bound of each residual, relative to its eigenvalue; never less than float32 resolves beside the largest one. */
+  /** Bound of each residual, relative to its eigenvalue; at least the rounding error of the largest one. Default: 1e-4. */
   readonly tolerance?: number;
-  /** Vectors that are held at a time; 2 count + 1, and at least 20, where not given. */
+  /** Vectors held at a time. Default: 2 count + 1, at least 20. */
   readonly basisSize?: number;
-  /** Give up after so many products; 1,000 where not given. */
+  /** The maximum number of products. Default: 1,000. */
   readonly maxProducts?: number;
-  /** Draws the vector to start with. */
+  /** Draws the starting vectors. */
   readonly rng?: Rng;
   /**
-   * Look only at the matrix on the orthogonal complement of these vectors, which must be orthonormal: P A P, P removing
-   * what lies along them.
+   * Restricts the matrix to the orthogonal complement of these vectors, which must be orthonormal: P A P, where P projects
+   * them out.
    */
   readonly complementOf?: readonly Float32Array[];
-  /** Told after each product. */
+  /** Called after each product. */
   readonly onProduct?: (products: number) => void;
 }
 
 /**
  * The `count` eigenpairs of largest magnitude of a symmetric matrix that is given by its products with vectors.
  *
- * Lanczos's method with full reorthogonalisation and thick restarts, which finds what an implicitly restarted one finds:
- * the matrix is projected on a growing basis, the projection's eigenpairs approximate the matrix's, and when the basis is
- * full the best of them start the next one. Stops as soon as all residuals are within the tolerance. Vectors are float32,
- * inner products and the small problem float64, so eigenvalues are good to about 1e-7 of the largest. Holds `basisSize`
+ * The Lanczos method with full reorthogonalisation and thick restarts, which is equivalent to implicit restarts: the matrix
+ * is projected onto a growing basis, the projection's eigenpairs approximate the matrix's, and when the basis is full the
+ * best of them start the next one. Stops as soon as all residuals are within the tolerance. Vectors are float32, inner
+ * products and the small problem float64, so eigenvalues are accurate to about 1e-7 of the largest. Holds `basisSize`
  * vectors and three more.
  *
- * An eigenvalue of multiplicity m is found m times only if rounding, or a basis that closes, brings its other vectors in;
- * those of loss functions are simple.
+ * An eigenvalue of multiplicity m is found m times only if rounding or a closed basis brings in its other eigenvectors. The
+ * eigenvalues of loss functions are simple.
  *
  * @param size of the matrix
- * @throws RangeError if the counts do not fit: 1 <= count < basisSize, count no larger than what the matrix acts on
+ * @throws RangeError unless 1 <= count < basisSize and count is at most the number of dimensions that the matrix acts on
  * @see Wu and Simon, Thick-Restart Lanczos Method for Large Symmetric Eigenvalue Problems, SIAM J. Matrix Anal. Appl. 22
  *   (2000)
  */
@@ -79,7 +79,7 @@ export async function lanczos(
   checkCounts(count, dimension, basisSize);
   const most = Math.min(basisSize, dimension);
   const basis: Float32Array[] = [];
-  /** A unit vector that is orthogonal to the basis and to what is left out. */
+  /** A random unit vector that is orthogonal to the basis and to `complementOf`. */
   const freshVector = (): Float32Array => {
     for (;;) {
       const drawn = projectOut([...complementOf, ...basis], randomDirection(size, rng));
@@ -99,7 +99,7 @@ export async function lanczos(
     const before = norm(image);
     const diagonal = orthogonalise(image, basis);
     projected.set(newest, newest, diagonal);
-    // Where nothing but rounding is left, the basis spans all that its vectors reach.
+    // If only rounding errors are left, the basis spans an invariant subspace.
     const length = norm(image);
     const isClosed = length <= rounding * before || used === dimension;
     const coupling = isClosed ? 0 : length;
@@ -111,8 +111,8 @@ export async function lanczos(
     const floor = rounding * magnitude(0);
     if (used >= count) {
       const wanted = Array.from({ length: count }, (_, i) => i);
-      // Beyond a closed basis there may be more; but a random vector that is an eigenvector by itself shows that there
-      // is one eigenvalue only, its own.
+      // Outside a closed basis there can be further eigenpairs. But if a random vector is itself an eigenvector, only its
+      // own eigenvalue is left.
       const isAll =
         !isClosed ||
         used === dimension ||
@@ -125,7 +125,7 @@ export async function lanczos(
     }
 
     if (used === most) {
-      // More is kept than is wanted: the values next to the wanted ones are what those converge against.
+      // Keeps more pairs than wanted: how fast the wanted ones converge depends on their neighbours.
       restart(basis, projected, found, {
         kept: Math.min(most - 1, count + Math.floor((most - count) / 2)),
         coupling,
@@ -139,7 +139,7 @@ export async function lanczos(
   }
 }
 
-/** The wanted pairs, places in the order of magnitude, by falling value; the basis becomes their vectors. */
+/** The wanted pairs, given by rank in magnitude, in descending order of value; the basis becomes their vectors. */
 function descending(
   basis: Float32Array[],
   { values, vectors, order }: SortedEigenpairs,
@@ -164,10 +164,10 @@ function checkCounts(count: number, dimension: number, basisSize: number): void 
   );
 }
 
-/** Takes out of an image, in place, what lies along the basis; returns what lay along its newest vector. */
+/** Removes the components along the basis from an image, in place; returns the one along the newest vector. */
 function orthogonalise(image: Float32Array, basis: readonly Float32Array[]): number {
   let diagonal = 0;
-  // Two passes: what rounding leaves of the first is as long, along the basis, as the whole image is exact.
+  // Two passes: the first leaves rounding errors along the basis in proportion to the whole image.
   for (let pass = 0; pass < 2; pass++) {
     for (const [i, vector] of basis.entries()) {
       const along = dot(vector, image);
@@ -178,7 +178,7 @@ function orthogonalise(image: Float32Array, basis: readonly Float32Array[]): num
   return diagonal;
 }
 
-/** Keeps the best `kept` combinations of a full basis, and the matrix projected on them. */
+/** Keeps the best `kept` combinations of a full basis, and the matrix projected onto them. */
 function restart(
   basis: Float32Array[],
   projected: Matrix,
@@ -198,7 +198,7 @@ function restart(
 
 interface SortedEigenpairs {
   readonly values: readonly number[];
-  /** One a column. */
+  /** One per column. */
   readonly vectors: Matrix;
   /** Columns, the eigenvalue of largest magnitude first. */
   readonly order: number[];
@@ -212,7 +212,7 @@ function sortedByMagnitude(matrix: Matrix): SortedEigenpairs {
   return { values, vectors: decomposition.eigenvectorMatrix, order };
 }
 
-/** Replaces basis vectors by the combinations that the named columns hold, in place and row by row. */
+/** Replaces the basis by the combinations in the given columns, in place and row by row. */
 function rotate(basis: Float32Array[], combinations: Matrix, columns: readonly number[]): void {
   const used = basis.length;
   const weights = columns.map((column) => combinations.getColumn(column));

@@ -39,12 +39,12 @@ const sample: Sample = {
 const layout = vectorLayout(graph);
 const [first, second] = [1, 2].map((seed) => randomDirection(layout.size, createRng(seed)));
 
-test('is the loss of the network after it has moved, row by row', async () => {
+test('is the loss of the moved network, row by row', async () => {
   const found = await lossSurface(sample, [first, second], { extent: 0.5, points: 3 });
   expect(found.map((place) => [place.first, place.second])).toEqual(
     [-0.5, 0, 0.5].flatMap((b) => [-0.5, 0, 0.5].map((a) => [a, b])),
   );
-  // The corner is the middle of the surface around the network that was moved there.
+  // The corner equals the centre of the surface around the network moved there.
   const half = perturbed(layout, sample.variables, first, 0.5);
   const corner = { ...sample, variables: perturbed(layout, half, second, 0.5) };
   const [, , , , middle] = await lossSurface(corner, [first, second], { extent: 1, points: 3 });
@@ -52,7 +52,7 @@ test('is the loss of the network after it has moved, row by row', async () => {
   expect(Math.abs(found[8].loss - found[0].loss)).toBeGreaterThan(0.01);
 });
 
-test('its curvature along a direction is what the Hessian says, for a mean over 8 examples', async () => {
+test('its curvature along a direction equals that of the Hessian, for a mean over 8 examples', async () => {
   const hessian = createHessian(sample);
   const unit = scaled(first, 1 / norm(first));
   const curvature = dot(unit, await hessian.product(unit)) / 8;

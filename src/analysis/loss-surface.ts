@@ -7,20 +7,20 @@ import { forward } from '../train/steps';
 import type { Sample } from './hessian';
 import { norm, scaled, toRecord, vectorLayout } from './vector';
 
-/** The loss in one place of a {@link lossSurface}. */
+/** The loss at one point of a {@link lossSurface}. */
 export interface LossPlace {
   /** How far the weights have moved along each direction, in the units of the weights. */
   readonly first: number;
   readonly second: number;
-  /** Mean over the examples of all batches; NaN or infinite where the network overflows. */
+  /** Mean over the examples of all batches; NaN or infinite if the network overflows. */
   readonly loss: number;
 }
 
 /** The grid of a {@link lossSurface}. */
 export interface SurfaceGrid {
-  /** From minus this to plus this along both directions. */
+  /** The grid spans `-extent` to `extent` along both directions. */
   readonly extent: number;
-  /** Places along each side; an odd number has the network itself in the middle. */
+  /** Points along each side; an odd number puts the network itself in the centre. */
   readonly points: number;
 }
 
@@ -31,17 +31,18 @@ type SurfaceState = {
 };
 
 /**
- * The loss of a network on a grid around its weights, in the plane of two directions, as those of the largest eigenvalues of its Hessian.
+ * The loss of a network on a grid around its weights, in the plane of two directions such as the top eigenvectors of its
+ * Hessian.
  *
- * Directions are `[size]` of the network's `vectorLayout`; their lengths do not matter. A place costs a forward pass over every batch;
- * network and directions are copied to the device once. Running statistics of batch norms do not move.
+ * Directions are `[size]` of the network's `vectorLayout`; their lengths do not matter. A point costs a forward pass over
+ * every batch; network and directions are copied to the device once. Running statistics of batch norms are not updated.
  *
- * @param onPlace called after each place
- * @returns row by row: `second` from low to high, within it `first`
- * @throws TrainError if there is no batch, or the grid is not of at least 2 points and an extent above 0
- * @throws LayerError if a direction is zero or of another network; InterruptedError if the signal stops it
- * @see Li, Xu, Taylor, Studer, Goldstein, Visualizing the Loss Landscape of Neural Nets, arXiv:1712.09913 (2018), who take random
- *   directions, scaled filter by filter
+ * @param onPlace called after each point
+ * @returns row by row: `second` ascending, and within it `first`
+ * @throws TrainError if there is no batch, there are fewer than 2 points, or the extent is not above 0
+ * @throws LayerError if a direction is zero or of another network; InterruptedError if the signal aborts
+ * @see Li, Xu, Taylor, Studer, Goldstein, Visualizing the Loss Landscape of Neural Nets, arXiv:1712.09913 (2018), who use
+ *   random directions, scaled filter by filter
  */
 export async function lossSurface(
   { model, variables, batches, isTraining, signal }: Sample,

@@ -10,7 +10,7 @@ function directions(count: number, size: number, seed: number): Float32Array[] {
 }
 
 describe('overlap', () => {
-  test('a basis is orthonormal and spans the vectors it was made from, nearly parallel ones too', () => {
+  test('a basis is orthonormal and spans its source vectors, even nearly parallel ones', () => {
     fc.assert(
       fc.property(fc.integer(), fc.integer({ min: 1, max: 8 }), (seed, count) => {
         const vectors = directions(count, 40, seed);
@@ -32,7 +32,7 @@ describe('overlap', () => {
     );
   });
 
-  test('keeps the place of a vector that depends on others', () => {
+  test('has a zero vector in place of one that depends on others', () => {
     const [a, b] = directions(2, 30, 1);
     const sum = a.map((x, i) => x - 2 * b[i]);
     const [, , zero, last] = orthonormalBasis([a, b, sum, directions(1, 30, 2)[0]]);
@@ -40,7 +40,7 @@ describe('overlap', () => {
     expect(norm(last)).toBeCloseTo(1, 5);
   });
 
-  test('shares add up to the squared length; a random vector has k / n in k of n dimensions', () => {
+  test('shares add up to the squared length; k of n dimensions hold about k / n of a random vector', () => {
     const [v, ...others] = directions(11, 2000, 3);
     const basis = orthonormalBasis(others);
     const rest = projectOut(basis, v);
@@ -54,7 +54,7 @@ describe('overlap', () => {
 });
 
 describe('shares', () => {
-  test('of groups that have something in common add up to the share of all', () => {
+  test('of overlapping groups add up to the share of their union', () => {
     const [a, b, c, d] = directions(4, 30, 5);
     const both = a.slice();
     addScaled(both, 1, b);
@@ -64,7 +64,7 @@ describe('shares', () => {
       scaled(c, 1),
       projectOut(orthonormalBasis([a, b, c]), d),
     ]);
-    // What both groups reach is the first one's.
+    // What the groups have in common counts for the first one.
     expect(inFirst.first).toBeCloseTo(1, 5);
     expect(inFirst.second).toBeCloseTo(0, 5);
     expect(between.first).toBeCloseTo(overlap(orthonormalBasis([a, b]), c), 6);

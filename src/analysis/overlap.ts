@@ -1,11 +1,11 @@
 import { addScaled, dot, norm, scaled } from './vector';
 
 /**
- * An orthonormal basis of the span of some vectors, each `[n]`, by Gram and Schmidt's method, twice over (the Q of a QR
- * decomposition): vector i of the result, a new one, lies in the span of the first i + 1.
+ * An orthonormal basis of the span of some vectors, each `[n]`, by the Gram-Schmidt method in two passes (the Q of a QR
+ * decomposition). Vector i of the result lies in the span of the first i + 1; all are new.
  *
- * The result has as many vectors as there are given, so that groups keep their places; one that depends on those before
- * it (nothing but 1e-5 of its length is left) is a vector of zeros.
+ * The result has as many vectors as the input, so that groups keep their places. A vector that depends on those before it
+ * (at most 1e-5 of its length is left) becomes a vector of zeros.
  */
 export function orthonormalBasis(vectors: readonly Float32Array[]): Float32Array[] {
   const basis: Float32Array[] = [];
@@ -18,10 +18,10 @@ export function orthonormalBasis(vectors: readonly Float32Array[]): Float32Array
   return basis;
 }
 
-/** What is left of a vector, `[n]`, without its parts along an orthonormal basis: a new vector, orthogonal to all of it. */
+/** A vector, `[n]`, minus its components along an orthonormal basis: a new vector, orthogonal to the basis. */
 export function projectOut(basis: readonly Float32Array[], vector: Float32Array): Float32Array {
   const rest = vector.slice();
-  // The second pass removes what rounding in the first has left.
+  // The second pass removes the rounding errors of the first.
   for (let pass = 0; pass < 2; pass++) {
     for (const direction of basis) addScaled(rest, -dot(direction, rest), direction);
   }
@@ -38,8 +38,8 @@ export function overlap(basis: readonly Float32Array[], vector: Float32Array): n
 }
 
 /**
- * How much of each unit vector, `[n]`, lies in the span of each group of vectors: shares of 0 to 1, which together are the
- * part that lies in the span of all. What a group has in common with one before it counts for the earlier one.
+ * How much of each unit vector, `[n]`, lies in the span of each group of vectors: shares from 0 to 1, whose sum is the part
+ * in the span of all groups. What two groups have in common counts for the earlier one.
  */
 export function shares<G extends string>(
   groups: Readonly<Record<G, readonly Float32Array[]>>,

@@ -31,7 +31,7 @@ beforeAll(() => {
 afterAll(() => session.dispose());
 
 describe('recordingGraph', () => {
-  test('names operations by their kind, what comes in and goes out by its path', () => {
+  test('names operations by kind, inputs and outputs by path', () => {
     const graph = recordingGraph(session.recordings[0]);
     expect([...graph.keys()].filter((name) => !name.startsWith('Const'))).toEqual([
       'state/w',
@@ -52,7 +52,7 @@ describe('recordingGraph', () => {
     });
   });
 
-  test('gives what two steps share the same names, and new state to one that changes it', () => {
+  test('uses the same names for what two steps share, and shows new state', () => {
     const [ask, learn] = session.recordings.map(recordingGraph);
     expect([...ask.keys()].filter((name) => !learn.has(name))).toEqual([]);
     expect(learn.size).toBeGreaterThan(ask.size + 3);
@@ -62,7 +62,7 @@ describe('recordingGraph', () => {
     expect(learn.get(inputs[0])?.layer?.kind).toBe('Sub');
   });
 
-  test('reads only what stands before, and can be drawn', () => {
+  test('is in order of evaluation, and can be drawn', () => {
     for (const graph of session.recordings.map(recordingGraph)) {
       const seen = new Set<string>();
       for (const [name, { inputs }] of graph) {

@@ -3,21 +3,21 @@ import { typeText } from '../engine/print';
 import type { Value } from '../engine/graph';
 import type { Recording } from '../engine/step';
 
-/** An operation of a captured step, or what comes of it. */
+/** An operation of a captured step, or a value that leaves it. */
 export interface RecordedOperation extends Layer {
-  /** TensorFlow's name of the operation; `output` or `new state` where a value leaves the step. */
+  /** TensorFlow's name of the operation; `output` or `new state` for a value that leaves the step. */
   readonly kind: string;
   /** Element type and shape of its first result, as in `float32 [512,10]`. */
   readonly type: string;
 }
 
 /**
- * A captured step as a graph that can be drawn as a network is: `dot`, `counts`, and `drawing` in a notebook.
+ * A captured step as a graph that can be drawn like a network, by `dot`, or by `drawing` in a notebook; `counts` works too.
  *
- * Operations are named by their kind and counted within it (`Mul 2`), in the order in which they were recorded, so that
- * a step and the same step with something added to it share the names of what they have in common. What is fed stands in
- * `inputs/`, the parts of the state as they are before the run in `state/`, as they are after it in `new state/`, and what
- * comes back in `outputs/`. Drawings of a thousand operations are for nobody: read those with `printGraph`.
+ * Operations are named by kind and number (`Mul 2`), in the order of recording, so that a step and an extended version of it
+ * use the same names for their common part. Fed values are under `inputs/`, the state before the run under `state/`, the
+ * state after it under `new state/`, and results under `outputs/`. Drawings of a thousand operations are unreadable: use
+ * `printGraph` for those.
  */
 export function recordingGraph(recording: Recording): Graph<RecordedOperation> {
   const { nodes, inputs, reads, outputs, writes } = recording;

@@ -29,7 +29,7 @@ function statistics({ data }: HostTensor): readonly (readonly [number, number])[
 }
 
 describe('refreshNorms', () => {
-  test('running statistics follow the batches by their momentum, weights stay', async () => {
+  test('updates running statistics with their momentum, and no weights', async () => {
     const refreshed = await refreshNorms(graph, variables, batches);
     const expected = { mean: [0, 0], variance: [1, 1] };
     for (const { input } of batches) {
@@ -50,7 +50,7 @@ describe('refreshNorms', () => {
     expect([...variables['bn/running_mean'].data]).toEqual([0, 0]);
   });
 
-  test('refuses a network without batch norm, no batches, and stops when told to', async () => {
+  test('refuses a network without batch norm and an empty list, and stops on abort', async () => {
     const plain = build<AnyLayer>({ conv: conv(1, 2) });
     await expect(refreshNorms(plain, variables, batches)).rejects.toThrow(/no batch norm/);
     await expect(refreshNorms(graph, variables, [])).rejects.toThrow(TrainError);

@@ -6,15 +6,15 @@ import type { AnyLayer, HostVariables } from '../nn/network';
 import type { HostBatch } from './fixed-batches';
 
 /**
- * A copy of a network whose batch norms know the weights as they are: all batches go through it in training mode once, and
- * its running statistics follow, while nothing is learnt. Evaluated, it is the network frozen.
+ * A copy of a network whose running statistics match its weights: all batches pass through it once in training mode, which
+ * updates the running statistics and nothing else. Evaluating the copy evaluates the network with frozen weights.
  *
- * While a network trains, its running statistics lag behind weights that move. They follow by their layer's own momentum,
- * so it takes some 50 batches until the old ones are forgotten.
+ * While a network trains, its running statistics lag behind the changing weights. Each layer updates them with its own
+ * momentum, so the old values take some 50 batches to decay.
  *
  * @returns running statistics in new tensors; all others are shared with `variables`
  * @throws TrainError if there is no batch, or no batch norm
- * @throws InterruptedError if the signal stops it
+ * @throws InterruptedError if the signal aborts
  */
 export async function refreshNorms(
   graph: Graph<AnyLayer>,

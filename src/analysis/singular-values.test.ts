@@ -5,15 +5,15 @@ import { singularValues } from './singular-values';
 import { norm } from './vector';
 
 describe('singularValues', () => {
-  test('of a matrix made of known ones: stretched, then turned', () => {
+  test('are recovered from a matrix with known ones', () => {
     const [c, s] = [Math.cos(0.7), Math.sin(0.7)];
-    // A turn times diag(3, 0.5) times a reflection, and a row of zeros.
+    // A rotation times diag(3, 0.5) times a reflection, and a row of zeros.
     const data = Float32Array.of(c * 3, s * 0.5, s * 3, -c * 0.5, 0, 0);
     const [first, second, ...rest] = singularValues({ shape: [3, 2], data });
     expect([first, second, rest.length]).toEqual([expect.closeTo(3, 5), expect.closeTo(0.5, 5), 0]);
   });
 
-  test('are the same of the transposed matrix, and their squares add up to all squares', () => {
+  test('are those of the transposed matrix, and their squares add up to the squared norm', () => {
     const rng = createRng(1);
     const data = Float32Array.from({ length: 35 }, () => rng.normal());
     const turned = Float32Array.from(
@@ -31,7 +31,7 @@ describe('singularValues', () => {
     expect([...wide]).toEqual([...wide].toSorted((a, b) => b - a));
   });
 
-  test('refuses what is no matrix', () => {
+  test('refuse a tensor that is not a matrix', () => {
     const data = new Float32Array(8);
     expect(() => singularValues({ shape: [2, 2, 2], data })).toThrow(LayerError);
   });

@@ -3,10 +3,10 @@ import { LayerError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 
 /**
- * The singular values of a matrix `[rows,columns]`, the largest first: how much it stretches, along each of its principal
- * directions. In float64; a square matrix of 512 takes seconds.
+ * The singular values of a matrix `[rows,columns]`, the largest first: how much it stretches along each of its principal
+ * directions. In float64; a 512 x 512 matrix takes seconds.
  *
- * @throws LayerError if it is no matrix
+ * @throws LayerError if the tensor is empty or not a matrix
  */
 export function singularValues({ shape, data }: HostTensor): Float64Array {
   const [rows, columns] = shape;

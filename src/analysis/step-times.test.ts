@@ -29,7 +29,7 @@ function clockOf(seconds: readonly number[]): () => number {
 }
 
 describe('stepTimes', () => {
-  test('takes parts away one by one: differences of the forms, which add up to the whole', async () => {
+  test('removes parts one by one: the differences between the forms add up to the whole', async () => {
     const clock = clockOf([10, 9, 8.5, 6, 4]);
     const { batchSize, stepSec, parts, operations } = await stepTimes(model, optimiser, {
       batchSize: 8,
@@ -51,13 +51,13 @@ describe('stepTimes', () => {
     expect(operations.every(({ ms, count }) => ms >= 0 && count > 0)).toBe(true);
   });
 
-  test('counts a part as nothing where the noise is larger, never as less', async () => {
+  test('counts a part as 0 if the noise is larger, never as negative', async () => {
     const clock = clockOf([10, 11, 8, 8.5, 4]);
     const { parts } = await stepTimes(model, optimiser, { batchSize: 4, repeats: 1, clock });
     expect(parts).toEqual({ data: 0, optimiser: 2, relu: 0, 'batch norm': 4, convolutions: 4 });
   });
 
-  test('stops when it is asked to', async () => {
+  test('stops when the signal aborts', async () => {
     const signal = AbortSignal.abort();
     await expect(stepTimes(model, optimiser, { batchSize: 4, signal })).rejects.toThrow(
       InterruptedError,

@@ -22,7 +22,7 @@ import type { FoldStep, Model, Totals } from '../train/steps';
 import { wallClock } from '../train/timer';
 import type { Clock } from '../train/timer';
 
-/** What a training step is made of, in the order in which it is taken away; `convolutions` is all that is left. */
+/** The parts of a training step, in the order in which they are removed; `convolutions` is the rest. */
 export type StepPart = 'data' | 'optimiser' | 'relu' | 'batch norm' | 'convolutions';
 
 /** Where the time of one training step goes. */
@@ -30,22 +30,22 @@ export interface StepTimes {
   readonly batchSize: number;
   /** Seconds of the whole step, the median of its repeats. */
   readonly stepSec: number;
-  /** Seconds that each part adds; together they are the whole step. */
+  /** Seconds that each part adds; their sum is the whole step. */
   readonly parts: Readonly<Record<StepPart, number>>;
-  /** The operations of one whole step, by kind, the slowest first. Those that ran at the same time are counted in full. */
+  /** The operations of one whole step, by kind, the slowest first. Concurrent ones are counted in full. */
   readonly operations: readonly OperationTime[];
 }
 
-/** How {@link stepTimes} measures. */
+/** Options of {@link stepTimes}. */
 export interface StepTimesOptions {
   readonly batchSize: number;
-  /** What the part `data` does to images of 32x32; it only gathers them where absent. */
+  /** How the part `data` augments images of 32x32. Default: it only gathers them. */
   readonly transforms?: readonly Transform[];
-  /** Pixels of reflect padding that a crop can use; 4 where absent. */
+  /** Pixels of reflect padding that a crop can use. Default: 4. */
   readonly pad?: number;
-  /** Each form of the step is timed so often; 3 where absent. */
+  /** How often each form of the step is timed. Default: 3. */
   readonly repeats?: number;
-  /** Captured in fp32 where absent. Only captured steps have operations to time. */
+  /** Default: fp32. Steps are always captured: only captured steps have operations to time. */
   readonly engine?: Omit<SessionOptions, 'mode'>;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
@@ -59,7 +59,7 @@ type TimedState = {
   readonly tables: ResidentTables;
 };
 
-/** A form of the step: what is gone from it. */
+/** A form of the step, with some parts removed. */
 interface Form {
   readonly kindsGone: readonly string[];
   readonly loads: boolean;
@@ -68,7 +68,7 @@ interface Form {
 
 const norms = ['batch-norm', 'ghost-batch-norm'];
 
-/** Each without what the one before it has and it has not. */
+/** Each form has one part less than the one before it. */
 const forms: readonly Form[] = [
   { kindsGone: [], loads: true, optimises: true },
   { kindsGone: [], loads: false, optimises: true },
@@ -80,17 +80,17 @@ const forms: readonly Form[] = [
 const order: readonly StepPart[] = ['data', 'optimiser', 'relu', 'batch norm', 'convolutions'];
 
 /**
- * Times a training step on random images, whole and with one part after the other taken away: gathering and augmenting the
- * batch, the optimiser, the activations, the batch norms. What is left are convolutions, pooling and additions.
+ * Times a training step on random images, whole and with one part after the other removed: gathering and augmenting the
+ * batch, the optimiser, the activations, the batch norms. Convolutions, pooling and additions remain.
  *
- * All forms are recorded first and then run in turn, so that whatever else slows the machine slows all of them. A part is
- * the difference between two medians, and 0 where the noise is larger. Weights do not move: the rate is 0. Takes about
+ * All forms are captured first and then run in turn, so that other load on the machine slows all of them. A part is the
+ * difference between two medians, and 0 if the noise is larger. Weights do not change: the learning rate is 0. Takes about
  * 5 (repeats + 1) steps.
  *
  * @throws TrainError unless `batchSize` and `repeats` are whole numbers from 1
  * @throws AugmentError if a transform does not fit
- * @throws InterruptedError if the signal stops it
- * @see Page, How to Train Your ResNet 3: Regularisation (2018), which takes the parts away in the same order
+ * @throws InterruptedError if the signal aborts
+ * @see Page, How to Train Your ResNet 3: Regularisation (2018), which removes the parts in the same order
  */
 export async function stepTimes(
   model: Model,
@@ -187,12 +187,12 @@ function recordForm(
   return { session, run: () => run(feed) };
 }
 
-/** In the optimiser's place: what nobody keeps would not be computed. */
+/** Replaces the optimiser: gradients that nothing keeps would not be computed. */
 const keepGradients: FoldStep = ({ gradients = {} }) => ({ velocity: gradients });
 
-/** Of the seconds of each form, what its first part adds to the form after it. */
+/** The seconds of each part, from those of each form: its difference to the next form. */
 function partsOf(seconds: readonly number[]): Pick<StepTimes, 'stepSec' | 'parts'> {
-  // A step cannot take longer for lacking something: where it seems to, that is noise.
+  // A step cannot take longer with a part removed: if it seems to, that is noise.
   const falling = seconds.map((_, index) => Math.min(...seconds.slice(0, index + 1)));
   const parts = order.map((part, index) => [part, falling[index] - (falling[index + 1] ?? 0)]);
   return { stepSec: falling[0], parts: Object.fromEntries(parts) as Record<StepPart, number> };

@@ -28,7 +28,7 @@ const layout = vectorLayout(graph);
 const variables = initNetwork(graph, createRng(3));
 
 describe('a network as a vector', () => {
-  test('has what trains, in order, and nothing else', () => {
+  test('has the trainable tensors, in order, and nothing else', () => {
     expect(layout.size).toBe(countTrainable(graph));
     expect(layout.parts.map(({ path, from, to }) => [path, from, to])).toEqual([
       ['conv/weight', 0, 108],
@@ -38,7 +38,7 @@ describe('a network as a vector', () => {
     ]);
   });
 
-  test('goes there and back unchanged', () => {
+  test('round-trips unchanged', () => {
     const vector = toVector(layout, variables);
     expect(toVector(layout, toRecord(layout, vector))).toEqual(vector);
     expect(toRecord(layout, vector)['fc/weight']).toEqual(variables['fc/weight']);
@@ -70,7 +70,7 @@ describe('a network as a vector', () => {
     expect(Math.abs(dot(a, b))).toBeLessThan(0.15);
   });
 
-  test('refuses what belongs to another network', () => {
+  test('refuses tensors and vectors of another network', () => {
     expect(() => toVector(layout, { ...variables, 'bn/bias': variables['fc/bias'] })).toThrow(
       /"bn\/bias" is \[10\]; expected \[4\]/,
     );

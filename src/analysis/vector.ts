@@ -15,7 +15,7 @@ export interface VectorLayout {
     readonly from: number;
     readonly to: number;
   }[];
-  /** How many numbers the vector has: those that an optimiser moves. */
+  /** The length of the vector: the number of parameters that an optimiser updates. */
   readonly size: number;
 }
 
@@ -33,9 +33,9 @@ export function vectorLayout(graph: Graph<AnyLayer>): VectorLayout {
 }
 
 /**
- * The trainable numbers of `variables` as one new vector, `[size]` of the layout, in float32.
+ * The trainable parameters of `variables` as one new vector, `[size]` of the layout, in float32.
  *
- * @throws LayerError if one of them is missing or has another size
+ * @throws LayerError if one of the tensors is missing or has another size
  */
 export function toVector({ parts, size }: VectorLayout, variables: HostVariables): Float32Array {
   const vector = new Float32Array(size);
@@ -59,8 +59,8 @@ export function toRecord(layout: VectorLayout, vector: Float32Array): HostVariab
 }
 
 /**
- * A copy of a network that has moved by `distance` along `direction`, `[size]` of the layout, whose own length does not
- * matter. Tensors that do not train are shared with the original.
+ * A copy of a network with its weights moved by `distance` along `direction`, `[size]` of the layout, whose own length does
+ * not matter. Tensors that are not trainable are shared with the original.
  *
  * @throws LayerError if the direction is zero or has another length than the layout
  */
@@ -79,7 +79,7 @@ export function perturbed(
 }
 
 /**
- * The squared norm of a vector's share in each tensor, by path; the vector is `[size]` of the layout.
+ * The squared norm of a vector's part in each tensor, by path; the vector is `[size]` of the layout.
  *
  * @throws LayerError if the vector has another length than the layout
  */

@@ -86,8 +86,8 @@ const difference = (a: HostVariables, b: HostVariables, path: string): number =>
   length([...a[path].data].map((value, index) => value - b[path].data[index]));
 
 describe.each(['eager', 'captured'] as const)('%s', (mode) => {
-  test('tells length, gradient and movement of each layer with weights, step by step', async () => {
-    // A step an epoch, so that the weights on both sides of each are known.
+  test('follows norm, gradient and movement of each layer with weights, step by step', async () => {
+    // One step per epoch, so that the weights before and after each are known.
     const whole = { batchSize: 8 };
     const { points, weights } = await follow(mode, 2, whole);
     expect(points.map(({ step, layer }) => [step, layer])).toEqual([
@@ -107,7 +107,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     }
   });
 
-  test('weights before batch norm have gradients at right angles, those of the last layer have not', async () => {
+  test('gradients are orthogonal to weights before a batch norm, but not to those of the last layer', async () => {
     const { points } = await follow(mode, 4);
     const cosines = (layer: string): number[] =>
       points.filter((point) => point.layer === layer).map(({ cosine }) => Math.abs(cosine));
@@ -115,7 +115,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     expect(Math.max(...cosines('linear'))).toBeGreaterThan(0.01);
   });
 
-  test('what is trained stays the same bit for bit', async () => {
+  test('the trained weights are bit-identical to those of a plain trainer', async () => {
     const trainer = createTrainer({ ...training, engine: { mode } });
     for (const epoch of [1, 2]) await trainer.runEpoch(epoch);
     const { network } = await trainer.session.read('network');
@@ -123,7 +123,7 @@ describe.each(['eager', 'captured'] as const)('%s', (mode) => {
     expect((await follow(mode, 4)).weights[2]).toEqual(network);
   });
 
-  test('follows the first steps only, and tells only those that were trained', async () => {
+  test('follows only the first steps, and returns only those that were trained', async () => {
     const stepsOf = ({ points }: Followed): number[] => [
       ...new Set(points.map(({ step }) => step)),
     ];

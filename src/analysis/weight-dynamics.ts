@@ -7,39 +7,39 @@ import type { AnyLayer, HostVariables } from '../nn/network';
 import type { Training } from '../train/training';
 import type { FoldStep } from '../train/steps';
 
-/** One kernel or matrix of a network, as it is moved by one step of training. */
+/** One kernel or matrix of a network at one step of training. */
 export type WeightPoint = {
   /** Counts from 1. */
   readonly step: number;
-  /** The path of the layer, without the `conv` at its end. */
+  /** The path of the layer, without a trailing `conv`. */
   readonly layer: string;
-  /** Of the tensor. */
+  /** The path of the tensor. */
   readonly path: string;
-  /** Length of the weights before the step. */
+  /** Norm of the weights before the step. */
   readonly norm: number;
-  /** Length of the gradient of the batch's **mean** loss, before weight decay. */
+  /** Norm of the gradient of the batch's **mean** loss, before weight decay. */
   readonly gradient: number;
-  /** How far the step moved the weights: the length of the difference. */
+  /** Norm of the change of the weights in the step. */
   readonly movement: number;
   /**
-   * Cosine of the angle between weights and gradient: 0, but for rounding, where the length of the weights does not change what the
-   * network computes.
+   * Cosine of the angle between weights and gradient: 0 up to rounding if the network's output does not depend on the norm of
+   * the weights.
    */
   readonly cosine: number;
 };
 
-/** What a training needs to follow its weights, and how to read what was seen. */
+/** The parts that a training needs to follow its weights, and a function to read the result. */
 export interface WeightDynamics {
   /** Parts of a {@link Training}: spread them into it. */
   readonly training: Required<Pick<Training, 'trainSteps' | 'extraState'>>;
-  /** The points of all steps that were trained so far, step by step, out of the session's `extra`. */
+  /** The points of all steps trained so far, step by step, from the session's `extra`. */
   read(extra: HostVariables): WeightPoint[];
 }
 
 const slot = 'weight dynamics';
 const columns = 4;
 
-/** The paths of what is followed, by layer: everything trainable with inputs and outputs, so neither scales nor biases. */
+/** The paths of the followed tensors, by layer: all trainable ones of rank 2 or more, so neither scales nor biases. */
 function followed(graph: Graph<AnyLayer>): Map<string, string> {
   const kernels = parametersOfGraph(graph).filter(
     ({ parameter: { role, shape } }) => role === 'trainable' && shape.length > 1,
@@ -52,14 +52,14 @@ function lengthOf(tensor: tf.Tensor): tf.Tensor {
 }
 
 /**
- * Follows the length of every kernel and matrix of a network through its training, step by step, with the gradient that it
- * gets and the step that it makes.
+ * Follows every kernel and matrix of a network through its training, step by step: its norm, its gradient and how far it
+ * moves.
  *
- * Four numbers a layer and step are kept on the device, in a tensor of the training's own state that is read once, at the end. What
- * is trained stays the same bit for bit.
+ * Four numbers per layer and step are kept on the device, in a tensor of the training's own state that is read once, at the
+ * end. The trained weights are bit-identical to those without it.
  *
- * @param steps as many steps are followed, from the first
- * @throws TrainError unless `steps` is a whole number from 1, or if the network has no kernel or matrix that trains
+ * @param steps how many steps are followed, from the first
+ * @throws TrainError unless `steps` is a whole number from 1, or if the network has no trainable kernel or matrix
  * @example
  * ```ts
  * const dynamics = followWeights(model.graph, 97);
@@ -107,7 +107,7 @@ export function followWeights(graph: Graph<AnyLayer>, steps: number): WeightDyna
         names.flatMap(([layer, path], place) => {
           const from = (index * names.length + place) * columns;
           const [norm, gradient, movement, cosine] = data.subarray(from, from + columns);
-          // Weights of length 0 there are none: a step that was not trained yet.
+          // Weights never have norm 0: this step has not been trained yet.
           return norm === 0
             ? []
             : [{ step: index + 1, layer, path, norm, gradient, movement, cosine }];

@@ -7,13 +7,13 @@ export interface Crop {
   readonly width: number;
 }
 
-/** `crop(32, 32)` of an image of 40 x 40 has 81 options. @throws AugmentError unless both are whole numbers from 1. */
+/** `crop(32, 32)` has 81 options for an image of 40 x 40. @throws AugmentError unless both are whole numbers from 1. */
 export function crop(height: number, width: number): Crop {
   return makeWindow('crop', height, width);
 }
 
 /**
- * The pixels `[y0 : y0 + height, x0 : x0 + width]`, as a new image; plain loops, the oracle of the device's gather.
+ * The pixels `[y0 : y0 + height, x0 : x0 + width]` as a new image. Plain loops, the oracle for the device's gather.
  *
  * @throws AugmentError if the window does not lie fully inside the image.
  */

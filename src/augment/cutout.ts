@@ -7,14 +7,14 @@ export interface Cutout {
   readonly width: number;
 }
 
-/** `cutout(8, 8)` of an image of 32 x 32 has 625 options. @throws AugmentError unless both are whole numbers from 1. */
+/** `cutout(8, 8)` has 625 options for an image of 32 x 32. @throws AugmentError unless both are whole numbers from 1. */
 export function cutout(height: number, width: number): Cutout {
   return makeWindow('cutout', height, width);
 }
 
 /**
- * The image with 0.0 in the box, as a new image: the mean colour, when the image is normalised. Plain loops, the
- * oracle of the device's gather.
+ * A copy of the image with 0.0 in the box, the mean colour if the image is normalised. Plain loops, the oracle for the
+ * device's gather.
  *
  * @throws AugmentError if the box does not lie fully inside the image.
  * @see DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, arXiv:1708.04552

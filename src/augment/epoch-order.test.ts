@@ -30,7 +30,7 @@ describe('epochBatches', () => {
     expect(batches.map((batch) => [...batch])).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
   });
 
-  test('with rng every example comes once, in the order of its permutation', () => {
+  test('with rng every example comes once, in the order of the permutation', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 60 }), (n, size) => {
         const options = { batchSize: size, dropLast: false };
@@ -42,7 +42,7 @@ describe('epochBatches', () => {
     );
   });
 
-  test('dropLast leaves out others each epoch', () => {
+  test('dropLast drops different examples each epoch', () => {
     const dropped = [0, 1].map((epoch) => {
       const rng = createRng(1, 'order', epoch);
       const seen = new Set(
@@ -54,7 +54,7 @@ describe('epochBatches', () => {
     expect(dropped[0]).not.toEqual(dropped[1]);
   });
 
-  test('no batch at all is an error', () => {
+  test('refuses invalid sizes and those that leave no batch', () => {
     expect(() => epochBatches(64, { batchSize: 512, dropLast: true })).toThrow(
       'batches: batches of 512 were asked of 64 examples with dropLast, which leaves none. ' +
         'Take batches of at most 64, or keep the last one.',
@@ -85,13 +85,13 @@ describe('batchIndices', () => {
     });
   });
 
-  test('are arrays of their own', () => {
+  test('are new arrays', () => {
     const order = Int32Array.of(0, 1, 2, 3);
     for (const values of Object.values(batchIndices(plan, order))) values.fill(-1);
     expect([...order, ...plan.flip]).toEqual([0, 1, 2, 3, 0, 1, 0, 1]);
   });
 
-  test.each([-1, 4])('example %i is not in the plan', (example) => {
+  test.each([-1, 4])('refuse example %i, which is not in the plan', (example) => {
     expect(() => batchIndices(plan, Int32Array.of(0, example))).toThrow(
       new RegExp(`holds example ${example}, the plan has examples 0\\.\\.3`),
     );

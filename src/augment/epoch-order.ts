@@ -2,23 +2,23 @@ import { AugmentError } from '../base/errors';
 import type { Rng } from '../base/rng';
 import type { Plan } from './plan';
 
-/** How {@link epochBatches} cuts. */
+/** Options of {@link epochBatches}. */
 export interface EpochOptions {
-  /** Examples in a batch, a whole number from 1. */
+  /** Examples per batch, a positive integer. */
   readonly batchSize: number;
-  /** Leave out the last batch where it would be smaller than the others. */
+  /** Drop the last batch if it is smaller than the others. */
   readonly dropLast: boolean;
-  /** Draws a random order; without it the examples keep their own. */
+  /** Shuffles the examples. Default: their original order. */
   readonly rng?: Rng;
 }
 
 /**
  * The batches of one epoch over `count` examples, as indices of examples: views `[B]` into one array, the last one
- * shorter where `batchSize` does not divide `count` and `dropLast` is false.
+ * shorter if `batchSize` does not divide `count` and `dropLast` is false.
  *
- * With `createRng(seed, 'order', epoch)` each epoch's order is repeatable by itself.
+ * With `createRng(seed, 'order', epoch)` each epoch's order can be reproduced on its own.
  *
- * @throws AugmentError if `count` or `batchSize` is no number of examples, or if `dropLast` would leave no batch.
+ * @throws AugmentError if `count` is not a whole number from 0, `batchSize` is not one from 1, or `dropLast` leaves no batch.
  */
 export function epochBatches(
   count: number,
@@ -42,7 +42,7 @@ export function epochBatches(
   );
 }
 
-/** What a training step is fed for a batch, `[B]` int32 each; see {@link gatherTables} for how the device uses it. */
+/** The inputs of a training step for a batch, `[B]` int32 each; see {@link gatherTables} for how the device uses them. */
 export interface BatchIndices {
   readonly order: Int32Array;
   readonly cropY: Int32Array;
@@ -53,8 +53,8 @@ export interface BatchIndices {
 }
 
 /**
- * The choices of a plan for the examples of one batch (or of several, one after the other), in its order. New arrays,
- * `[B]` each.
+ * The choices of a plan for the examples of one batch (or of several, concatenated), in batch order. New arrays, `[B]`
+ * each.
  *
  * @throws AugmentError if an index is not one of the plan's examples.
  */

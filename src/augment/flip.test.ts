@@ -7,7 +7,7 @@ describe('alternatingFlips', () => {
   const count = 10_000;
   const flips = (epoch: number): Int32Array => alternatingFlips(count, epoch, createRng(3, 'flip'));
 
-  test('mirrors half of the images in the first epoch, by chance', () => {
+  test('mirrors a random half of the images in the first epoch', () => {
     const first = flips(1);
     expect(new Set(first)).toEqual(new Set([0, 1]));
     // Five standard deviations of a fair coin are 250.
@@ -15,7 +15,7 @@ describe('alternatingFlips', () => {
     expect(alternatingFlips(count, 1, createRng(4, 'flip'))).not.toEqual(first);
   });
 
-  test('shows each image both ways in any two epochs in a row', () => {
+  test('shows each image both ways in any two consecutive epochs', () => {
     for (const epoch of [1, 2, 3, 8]) {
       const [now, next] = [flips(epoch), flips(epoch + 1)];
       expect(now.every((flip, image) => flip + next[image] === 1)).toBe(true);
@@ -24,12 +24,12 @@ describe('alternatingFlips', () => {
   });
 });
 
-test('flipLR carries how it is drawn only if flips alternate', () => {
+test('flipLR sets isAlternating only if flips alternate', () => {
   expect(flipLR()).toEqual({ kind: 'flip-lr' });
   expect(flipLR({ isAlternating: true })).toEqual({ kind: 'flip-lr', isAlternating: true });
 });
 
-test('applyFlipLR mirrors rows, and refuses what is neither true nor false', () => {
+test('applyFlipLR mirrors rows, and refuses a flip that is not a boolean', () => {
   const image = { shape: [1, 3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) } as const;
   expect([...applyFlipLR(image, { flip: true }).data]).toEqual([5, 6, 3, 4, 1, 2]);
   expect(applyFlipLR(image, { flip: false })).toEqual(image);

@@ -2,10 +2,10 @@ import { AugmentError } from '../base/errors';
 import type { Rng } from '../base/rng';
 import type { Image } from './window';
 
-/** Mirrors left and right, or does not. */
+/** Mirrors the image left to right, or leaves it unchanged. */
 export interface FlipLR {
   readonly kind: 'flip-lr';
-  /** Each image is mirrored in every second epoch, half of them (chosen once) in the first; default: by chance. */
+  /** Mirrors each image every second epoch, a random half of them in the first. Default: mirrors at random. */
   readonly isAlternating?: boolean;
 }
 
@@ -14,17 +14,17 @@ export interface Mirror {
   readonly flip: boolean;
 }
 
-/** `flipLR()` has two options, whatever the image. */
+/** `flipLR()` has two options for every image. */
 export function flipLR({ isAlternating = false }: Omit<FlipLR, 'kind'> = {}): FlipLR {
   return { kind: 'flip-lr', ...(isAlternating ? { isAlternating } : {}) };
 }
 
 /**
- * Which of `count` images are mirrored in an epoch when flips alternate: 1 or 0 each. By chance an image is seen the same way
- * in two epochs in a row half of the time; so never.
+ * Which of `count` images are mirrored in an epoch when flips alternate: 1 or 0 each. Random flips show an image the same way
+ * in two consecutive epochs half of the time; alternating flips never do.
  *
  * @param epoch counts from 1
- * @param rng the same in every epoch, as `createRng(seed, 'flip')`: it draws who is mirrored in the first
+ * @param rng the same in every epoch, as `createRng(seed, 'flip')`: it draws the images mirrored in the first epoch
  * @see Jordan, 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv:2404.00498 (2024), section 3.6
  */
 export function alternatingFlips(count: number, epoch: number, rng: Rng): Int32Array {
@@ -33,10 +33,9 @@ export function alternatingFlips(count: number, epoch: number, rng: Rng): Int32A
 }
 
 /**
- * The image, mirrored along its rows where `flip` is true, as a new image; plain loops, the oracle of the device's
- * gather.
+ * A copy of the image, mirrored along its rows if `flip` is true. Plain loops, the oracle for the device's gather.
  *
- * @throws AugmentError if `flip` is neither true nor false.
+ * @throws AugmentError if `flip` is not a boolean.
  */
 export function applyFlipLR(image: Image, { flip }: Mirror): Image {
   if (typeof flip !== 'boolean') {

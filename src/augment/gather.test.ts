@@ -13,7 +13,7 @@ import { identityPlan, plan, type Plan } from './plan';
 import { apply, type Transform } from './transform';
 import type { Image } from './window';
 
-/** Reflect padding by copying: rows above and below, then columns left and right, each from the mirrored place. */
+/** Reflect padding by copying: columns left and right, then rows above and below, each from its mirrored place. */
 function padReflect({ data, shape }: Image, pad: number): Image {
   const [height, width, channels] = shape;
   const rows: Float32Array[][] = Array.from({ length: height }, (_, y) =>
@@ -42,7 +42,7 @@ function imageOf({ data, shape }: Images, index: number): Image {
   };
 }
 
-/** Transforms one after the other, each by what the plan chose for this example. */
+/** Applies the transforms in order, each with the plan's choice for this example. */
 function composed(image: Image, transforms: readonly Transform[], chosen: Plan, i: number): Image {
   return transforms.reduce((at, transform) => {
     switch (transform.kind) {
@@ -75,7 +75,7 @@ const rowsOf = ({
   ]);
 
 describe('gatherTables', () => {
-  test('of a small image, read by eye', () => {
+  test('of a small image, checked by hand', () => {
     const tables = gatherTables([crop(4, 3), flipLR(), cutout(3, 2)], [4, 3], 1);
     expect(tables.padded).toEqual([6, 5]);
     expect(tables.output).toEqual([4, 3]);
@@ -111,7 +111,7 @@ describe('gatherTables', () => {
     expect(tables.colBox.shape).toEqual([25, 32]);
   });
 
-  test('without transforms and padding are the identity', () => {
+  test('without transforms or padding are the identity', () => {
     const tables = gatherTables([], [3, 2], 0);
     expect(rowsOf(tables.rowTable)).toEqual([[0, 1, 2]]);
     expect(rowsOf(tables.colTable)).toEqual([
@@ -128,11 +128,11 @@ describe('gatherTables', () => {
     expect([...out.data]).toEqual([...imageOf(images, 4).data, ...imageOf(images, 2).data]);
   });
 
-  test.each([-1, 0.5, 3])('padding a 5 x 3 image by %d is refused', (pad) => {
+  test.each([-1, 0.5, 3])('refuse to pad a 5 x 3 image by %d', (pad) => {
     expect(() => gatherTables([], [5, 3], pad)).toThrow(/mode reflect\. Give .* from 0 to 2/);
   });
 
-  test('a crop larger than the padded image is refused', () => {
+  test('refuse a crop larger than the padded image', () => {
     expect(() => gatherTables([crop(32, 32)], [20, 20], 4)).toThrow(/image of 28 x 28/);
   });
 });
@@ -165,7 +165,7 @@ describe('gatherOracle', () => {
       return { height, width, pad, transforms, shape, ...rest };
     });
 
-  test('equals the transforms applied one after the other to the padded image', () => {
+  test('equals the transforms applied in order to the padded image', () => {
     fc.assert(
       fc.property(anyCase, (c) => {
         const images = numbered(c.count, c.height, c.width, c.channels);
@@ -215,7 +215,7 @@ describe('gatherOracle', () => {
     ['flip', 2, '0..1'],
     ['boxY', 2, '0..1'],
     ['boxX', -1, '0..2'],
-  ] as const)('%s %i is outside its table', (name, value, range) => {
+  ] as const)('refuses %s %i, which is outside its table', (name, value, range) => {
     const tables = gatherTables([crop(4, 4), flipLR(), cutout(3, 2)], [4, 4], 1);
     const batch = batchIndices(identityPlan(2), Int32Array.of(0));
     expect(() =>
@@ -223,7 +223,7 @@ describe('gatherOracle', () => {
     ).toThrow(`gather: ${name} is ${value}, expected ${range}.`);
   });
 
-  test('images of another shape are refused', () => {
+  test('refuses images of another shape', () => {
     const batch = batchIndices(identityPlan(1), Int32Array.of(0));
     expect(() =>
       gatherOracle(numbered(1, 40, 40, 3), gatherTables([], [32, 32], 4), batch),
@@ -274,7 +274,7 @@ describe('reference fixture', () => {
     boxY: Int32Array.from(entries, (entry) => entry.cutout_y0),
   };
 
-  test('raw images, padded by this test, are the padded ones', () => {
+  test("padReflect of the raw images gives the fixture's padded images", () => {
     const raw = tensor('raw_uint8') as unknown as Images;
     const padded = tensor('padded_uint8') as unknown as Images;
     expect(entries.length).toBe(6);
@@ -284,7 +284,7 @@ describe('reference fixture', () => {
   });
 
   test.each(entries.map((entry, i) => [i, entry.cutout] as const))(
-    'image %i, transforms one after the other and gathered, bit for bit',
+    'image %i: both the transforms in order and the gather are bit-identical',
     (i, box) => {
       expect(box).toEqual([8, 8]);
       const expected = tensor(`augmented/${i}`).data;

@@ -15,7 +15,7 @@ export interface LookupTable {
 export interface GatherTables {
   /** `[H,W]` of the stored images. */
   readonly source: ImageShape;
-  /** `[H + 2 pad, W + 2 pad]`: what the first transform sees, and what {@link plan} is given. */
+  /** `[H + 2 pad, W + 2 pad]`: the input of the first transform, and the shape to pass to {@link plan}. */
   readonly padded: ImageShape;
   /** `[h,w]` of the augmented images. */
   readonly output: ImageShape;
@@ -23,27 +23,27 @@ export interface GatherTables {
   readonly rowTable: LookupTable;
   /** `[2 x crop offsets across, w]`: the source column of every output column; mirrored in the second half. */
   readonly colTable: LookupTable;
-  /** `[box offsets down, h]`: 1 where the box covers the output row; one row of zeros where there is no cutout. */
+  /** `[box offsets down, h]`: 1 where the box covers the output row; one row of zeros if there is no cutout. */
   readonly rowBox: LookupTable;
   /** `[box offsets across, w]`: the same for columns. */
   readonly colBox: LookupTable;
-  /** Whether the list has a cutout; without one a device can leave out the two box tables. */
+  /** Whether the list has a cutout; without one a device can skip the two box tables. */
   readonly hasCutout: boolean;
 }
 
 /**
  * Tables that turn a batch's choices into pixel addresses: the device keeps images of `source` shape, normalised and
- * **unpadded**, and reads every output pixel from where it came.
+ * **unpadded**, and reads every output pixel from its source.
  *
- * With b the place in the batch, and offsets = half the rows of `colTable`:
+ * With b the index in the batch, and offsets = half the rows of `colTable`:
  *
  *     r = rowTable[cropY[b], i]
  *     c = colTable[flip[b] * offsets + cropX[b], j]
  *     out[b, i, j] = images[order[b], r, c] * (1 - rowBox[boxY[b], i] * colBox[boxX[b], j])
  *
- * This equals crop, flip and cutout, one after the other, of the image padded by `pad` pixels on each side in mode
- * reflect (the edge pixel is not repeated). `pad` 0 and no transforms leave the image as it is. For 32 x 32 images, pad 4
- * and crop(32, 32) the tables are `[9,32]` and `[18,32]`.
+ * This equals padding the image by `pad` pixels on each side in mode reflect (the edge pixel is not repeated), then crop,
+ * flip and cutout. `pad` 0 and no transforms leave the image unchanged. For 32 x 32 images, pad 4 and crop(32, 32) the
+ * tables are `[9,32]` and `[18,32]`.
  *
  * @throws AugmentError if a transform does not fit the padded image, or `pad` is not a whole number below both sizes.
  */
@@ -91,10 +91,10 @@ export interface Images {
 }
 
 /**
- * The augmented batch `[B,h,w,C]`, gathered from unpadded images by plain loops: the slow oracle of the device's gather.
+ * The augmented batch `[B,h,w,C]`, gathered from unpadded images by plain loops: the slow oracle for the device's gather.
  *
  * @throws AugmentError if the images are not of the tables' source shape, or a choice is outside its table. (A device
- *   may read anything there, without a word.)
+ *   may silently read anything there.)
  */
 export function gatherOracle(images: Images, tables: GatherTables, batch: BatchIndices): Images {
   const [count, height, width, channels] = images.shape;
@@ -140,7 +140,7 @@ function choice(name: string, value: number, count: number): number {
   return value;
 }
 
-/** The place in 0..size-1 that `at` shows when the line is mirrored at its ends, without repeating the end pixel. */
+/** The index in 0..size-1 that reflection at both ends maps `at` to, without repeating the end pixel. */
 function reflect(at: number, size: number): number {
   const inside = Math.abs(at);
   return inside < size ? inside : 2 * (size - 1) - inside;

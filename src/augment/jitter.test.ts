@@ -4,7 +4,7 @@ import { createRng } from '../base/rng';
 import { jitterPlan } from './jitter';
 
 describe('jitterPlan', () => {
-  test('draws shift and scale of each image from their whole ranges, apart from each other', () => {
+  test('draws shift and scale of each image independently, from their whole ranges', () => {
     const { shift, scale } = jitterPlan(
       { brightness: 0.1399, contrast: 0.1308 },
       5000,
@@ -17,7 +17,7 @@ describe('jitterPlan', () => {
     ] as const) {
       const off = Array.from(values, (value) => value - centre);
       const [least, most] = [Math.min(...off), Math.max(...off)];
-      // Rounding to float32 around 1.
+      // The tolerance is float32 rounding around 1.
       expect(most).toBeLessThanOrEqual(reach + 1e-7);
       expect(least).toBeGreaterThanOrEqual(-reach - 1e-7);
       expect(Math.min(most, -least)).toBeGreaterThan(0.99 * reach);
@@ -28,7 +28,7 @@ describe('jitterPlan', () => {
     expect(Math.abs(product)).toBeLessThan((0.1 * 0.1399 * 0.1308) / 3);
   });
 
-  test('does nothing if brightness and contrast are 0', () => {
+  test('leaves images unchanged if brightness and contrast are 0', () => {
     expect(jitterPlan({ brightness: 0, contrast: 0 }, 3, createRng(1))).toEqual({
       shift: new Float32Array(3),
       scale: new Float32Array(3).fill(1),

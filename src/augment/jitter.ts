@@ -9,7 +9,7 @@ export interface Jitter {
   readonly contrast: number;
 }
 
-/** What happens to each of some images, `[N]` each. */
+/** The shift and scale of each image, `[N]` each. */
 export interface JitterPlan {
   /** u1 */
   readonly shift: Float32Array;
@@ -18,9 +18,9 @@ export interface JitterPlan {
 }
 
 /**
- * Draws one epoch: brightness and contrast of every example, indexed by example.
+ * Draws the brightness and contrast of every example for one epoch, indexed by example.
  *
- * @throws AugmentError if brightness or contrast is negative, or contrast 1 or more
+ * @throws AugmentError if brightness or contrast is negative or NaN, or contrast is 1 or more
  */
 export function jitterPlan({ brightness, contrast }: Jitter, count: number, rng: Rng): JitterPlan {
   if (!(brightness >= 0) || !(contrast >= 0 && contrast < 1)) {

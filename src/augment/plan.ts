@@ -4,9 +4,9 @@ import { options, outputShape, type Transform } from './transform';
 import type { Corner, ImageShape } from './window';
 
 /**
- * What happens to each of N examples in one epoch: one option per transform, `[N]` each, indexed by example in its
- * original order. A transform that is not in the list leaves zeros, which {@link gatherTables} of the same list read as
- * "nothing".
+ * The augmentation of each of N examples in one epoch: one option per transform, `[N]` each, indexed by example in the
+ * original order. A transform that is not in the list leaves zeros, which mean no change to the {@link gatherTables} of
+ * the same list.
  */
 export interface Plan {
   readonly count: number;
@@ -21,22 +21,22 @@ export interface Plan {
 }
 
 /**
- * How options are drawn. `per-example`: each example draws by itself (the reference's data loader). `groups`: examples
- * in random order are cut into as many nearly equal groups as there are options, one option a group (its batches on the
- * device), so that a flip mirrors exactly half.
+ * How options are drawn. `per-example`: independently for each example (as the reference's data loader does). `groups`:
+ * shuffled examples are divided into as many nearly equal groups as there are options, one option per group (as its
+ * on-device batches do), so that a flip mirrors exactly half.
  */
 export type Scheme = 'per-example' | 'groups';
 
-/** How {@link plan} draws. */
+/** Options of {@link plan}. */
 export interface PlanOptions {
   readonly scheme: Scheme;
-  /** In scheme `groups`, how many options of a transform one epoch uses at most; 200 where not given. */
+  /** In scheme `groups`, the maximum number of options of a transform in one epoch. Default: 200. */
   readonly maxOptions?: number;
-  /** Moved on by every draw; `createRng(seed, 'augment', epoch)` makes each epoch repeatable by itself. */
+  /** Advanced by every draw; `createRng(seed, 'augment', epoch)` makes each epoch reproducible on its own. */
   readonly rng: Rng;
 }
 
-/** The plan in which nothing happens to any of `count` examples: evaluation. */
+/** The plan that leaves all of `count` examples unchanged, for evaluation. */
 export function identityPlan(count: number): Plan {
   if (!Number.isInteger(count) || count < 0) {
     throw new AugmentError(`plan: ${count} is no number of examples. Give a whole number from 0.`);
@@ -52,15 +52,15 @@ export function identityPlan(count: number): Plan {
 }
 
 /**
- * Draws one epoch: an option of every transform for every example. Touches no pixel.
+ * Draws an option of every transform for every example of one epoch. Reads no pixels.
  *
- * `imageShape` is what the first transform sees: the padded image where there is a crop
- * (`padded` of {@link gatherTables}). Transforms draw in the order of the list, so leaving out the last one changes
- * nothing before it. The plan is indexed by original example, so the order of training (see {@link epochBatches}) is
- * independent of it: shuffled or not, an example is augmented alike.
+ * `imageShape` is the input of the first transform: the padded image if there is a crop (`padded` of
+ * {@link gatherTables}). Transforms draw in the order of the list, so removing the last one does not change the others.
+ * The plan is indexed by original example, so it does not depend on the order of training (see {@link epochBatches}):
+ * shuffled or not, an example is augmented in the same way.
  *
- * @throws AugmentError if a transform does not fit, `maxOptions` is not a whole number from 1, or `count` no number of
- *   examples.
+ * @throws AugmentError if a transform does not fit, `maxOptions` is not a whole number from 1, or `count` is not one
+ *   from 0.
  * @see Page, How to Train Your ResNet 8: Bag of Tricks (2019), for the scheme `groups`.
  */
 export function plan(
@@ -106,8 +106,8 @@ export function plan(
 }
 
 /**
- * Where `count` things in a row are cut into `parts` nearly equal parts: `parts + 1` bounds from 0 to `count`, the first
- * `count mod parts` parts one longer than the rest.
+ * The `parts + 1` bounds, from 0 to `count`, that divide `count` items into `parts` nearly equal parts: the first
+ * `count mod parts` parts are one longer than the rest.
  */
 export function evenSplits(count: number, parts: number): Int32Array {
   const size = Math.floor(count / parts);

@@ -13,7 +13,7 @@ function resampledLine(line: readonly number[], to: number): number[] {
 }
 
 describe('linearResampling', () => {
-  test('by hand', () => {
+  test('equals small matrices worked out by hand', () => {
     expect([...linearResampling(4, 2)]).toEqual([0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5]);
     expect([...linearResampling(2, 4)]).toEqual([1, 0, 0.75, 0.25, 0.25, 0.75, 0, 1]);
     expect([...linearResampling(3, 1)]).toEqual([0, 1, 0]);
@@ -25,14 +25,14 @@ describe('linearResampling', () => {
     [8, 6, [1 / 6, 2.5, 8 + 1 / 6, 17.5, 30.5, 46 + 5 / 6]],
     [5, 3, [1 / 3, 4, 13 + 2 / 3]],
     [4, 7, [0, 5 / 14, 13 / 14, 2.5, 4 + 5 / 14, 7 + 3 / 14, 9]],
-  ])('the squares of 0 to %i - 1 at %i pixels are those of PyTorch 2.15', (from, to, expected) => {
-    // torch.nn.functional.interpolate(mode='bilinear') in float64, to 15 digits these fractions.
+  ])('the squares of 0 to %i - 1 at %i pixels match PyTorch 2.15', (from, to, expected) => {
+    // torch.nn.functional.interpolate(mode='bilinear') in float64 gives these fractions to 15 digits.
     const line = Array.from({ length: from }, (_, i) => i * i);
     const found = resampledLine(line, to);
     expectClose('line', { shape: [to], data: found }, { shape: [to], data: expected }, 1e-6);
   });
 
-  test('each pixel is a mean of at most two neighbours, and straight lines stay straight', () => {
+  test('each pixel is a weighted mean of at most two neighbours, and straight lines stay straight', () => {
     const length = fc.integer({ min: 1, max: 40 });
     fc.assert(
       fc.property(length, length, (from, to) => {
@@ -63,7 +63,7 @@ describe('linearResampling', () => {
 });
 
 describe('resampled', () => {
-  test('averages the middle of each patch, colour by colour', () => {
+  test('averages each 2x2 patch, channel by channel', () => {
     // Rows and columns of 4 pixels at 2: each output is the mean of a 2x2 patch.
     const images = Float32Array.from({ length: 2 * 4 * 4 * 3 }, (_, i) => i);
     const found = resampled(images, [2, 4, 4, 3], 2);
@@ -83,7 +83,7 @@ describe('resampled', () => {
     }
   });
 
-  test('leaves images of the same size as they are, and refuses a length that does not fit', () => {
+  test('returns images of the same size unchanged, and refuses a length that does not fit', () => {
     const images = Uint8Array.from({ length: 27 }, (_, i) => 9 * i);
     expect([...resampled(images, [1, 3, 3, 3], 3)]).toEqual([...images]);
     expect(() => resampled(images, [1, 3, 4, 3], 2)).toThrow(AugmentError);

@@ -1,11 +1,11 @@
 import { AugmentError } from '../base/errors';
 
 /**
- * The matrix `[to,from]`, row by row, that resamples a line of pixels linearly: output pixel i is a mean of the two input pixels
- * around its centre. Images are resampled by applying it to rows and columns.
+ * The matrix `[to,from]`, row by row, that resamples a line of pixels linearly: output pixel i is a weighted mean of the two
+ * input pixels around its centre. Images are resampled by applying it to rows and columns.
  *
- * Pixel centres lie at i + 1/2, lines are continued beyond their ends by their last pixel, and there is no low-pass filter before
- * making images smaller: PyTorch's `interpolate(mode='bilinear')` with its defaults.
+ * Pixel centres lie at i + 1/2, the end pixels continue beyond the line, and there is no low-pass filter before downsampling:
+ * PyTorch's `interpolate(mode='bilinear')` with its defaults.
  *
  * @throws AugmentError unless both lengths are whole numbers from 1
  * @example linearResampling(4, 2) // 0.5 0.5 0 0, 0 0 0.5 0.5
@@ -30,7 +30,7 @@ export function linearResampling(from: number, to: number): Float32Array {
 }
 
 /**
- * Square images `[N,H,H,C]`, resampled to `[N,to,to,C]` by {@link linearResampling} along rows and columns; plain loops.
+ * Resamples square images `[N,H,H,C]` to `[N,to,to,C]` by {@link linearResampling} along rows and columns, in plain loops.
  *
  * @param shape of the images
  * @throws AugmentError unless they are square and fill the shape, and `to` is a whole number from 1
@@ -47,7 +47,7 @@ export function resampled(
   }
   const matrix = linearResampling(height, to);
   const out = new Float32Array(count * to * to * channels);
-  // The few pixels of a line that an output pixel is a mean of.
+  // The few input pixels of a line that each output pixel averages.
   const taps = Array.from({ length: to }, (_, i) =>
     Array.from({ length: height }, (_, j) => [j, matrix[i * height + j]] as const).filter(
       ([, weight]) => weight > 0,

@@ -21,7 +21,7 @@ const anyImage = fc
   .map(([height, width, channels]) => numbered(height, width, channels));
 
 describe('options', () => {
-  test('are as many as the reference counts', () => {
+  test('are as many as in the reference', () => {
     expect(options(crop(32, 32), [40, 40]).length).toBe(81);
     expect(options(flipLR(), [32, 32]).length).toBe(2);
     expect(options(cutout(8, 8), [32, 32]).length).toBe(625);
@@ -29,7 +29,7 @@ describe('options', () => {
     expect(options(cutout(12, 12), [32, 32]).length).toBe(441);
   });
 
-  test('come with x0 slowest', () => {
+  test('vary x0 slowest', () => {
     expect(options(crop(2, 3), [3, 4])).toEqual([
       { x0: 0, y0: 0 },
       { x0: 0, y0: 1 },
@@ -39,7 +39,7 @@ describe('options', () => {
     expect(options(flipLR(), [3, 4])).toEqual([{ flip: true }, { flip: false }]);
   });
 
-  test('are all distinct and all fit; the ones just outside do not', () => {
+  test('are distinct and fit; corners just outside do not', () => {
     fc.assert(
       fc.property(anyImage, fc.nat(8), fc.nat(8), (image, h, w) => {
         const [height, width] = image.shape;
@@ -71,7 +71,7 @@ describe('apply', () => {
     expect([...out.data]).toEqual([121, 122, 131, 132, 141, 142, 221, 222, 231, 232, 241, 242]);
   });
 
-  test('flip mirrors left and right, channels stay', () => {
+  test('flip mirrors left to right and keeps the channels', () => {
     const image = numbered(2, 3, 2);
     const out = apply(flipLR(), image, { flip: true });
     expect([...out.data]).toEqual([21, 22, 11, 12, 1, 2, 121, 122, 111, 112, 101, 102]);
@@ -93,7 +93,7 @@ describe('apply', () => {
     expect([...out.data]).toEqual([1, 11, 21, 31, 101, 111, 121, 0, 201, 211, 221, 0]);
   });
 
-  test('leaves its argument as it was', () => {
+  test('does not change its argument', () => {
     const image = numbered(4, 4, 3);
     const before = image.data.slice();
     for (const out of [
@@ -145,7 +145,7 @@ describe('outputShape', () => {
     [[cutout(2, 2), flipLR()]],
     [[flipLR(), flipLR()]],
     [[crop(3, 3), crop(2, 2)]],
-  ])('%j is out of order', (transforms) => {
+  ])('refuses %j', (transforms) => {
     expect(() => outputShape(transforms, [4, 4])).toThrow(
       /at most once, in the order crop, flip-lr, cutout/,
     );

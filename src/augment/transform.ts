@@ -4,15 +4,15 @@ import { applyCutout, type Cutout } from './cutout';
 import { applyFlipLR, type FlipLR, type Mirror } from './flip';
 import { type Corner, type Image, type ImageShape, windowOptions, windowPlaces } from './window';
 
-/** An augmentation: plain data that says what may be done to an image. Which of its options, a plan says. */
+/** An augmentation as plain data: what can be done to an image. A plan chooses among its options. */
 export type Transform = Crop | FlipLR | Cutout;
 
-/** What an option of a transform looks like: a corner, or for a flip whether to mirror. */
+/** The option type of a transform: a corner or, for a flip, whether to mirror. */
 export type OptionOf<T extends Transform> = T extends FlipLR ? Mirror : Corner;
 
 /**
  * Every option of a transform for images of a shape, in the order of the reference: x0 changes slowest, then y0; for a
- * flip true comes first.
+ * flip, true comes first.
  *
  * @throws AugmentError if a crop or cutout is larger than the image.
  * @example options(crop(32, 32), [40, 40]).length // 81
@@ -29,9 +29,9 @@ export function options<T extends Transform>(
 }
 
 /**
- * One image `[H,W,C]`, transformed by one option, as a new image: the slow oracle of what the device does by index arithmetic.
+ * Transforms one image `[H,W,C]` by one option into a new image: the slow oracle for the device's index arithmetic.
  *
- * @throws AugmentError if the option is none of the transform's options for this image.
+ * @throws AugmentError if the option is not one of the transform's options for this image.
  */
 export function apply<T extends Transform>(transform: T, image: Image, option: OptionOf<T>): Image {
   switch (transform.kind) {
@@ -51,8 +51,8 @@ const kinds: readonly Transform['kind'][] = ['crop', 'flip-lr', 'cutout'];
 /**
  * The shape of images after a list of transforms.
  *
- * The list holds each kind at most once and in the order crop, flip, cutout, which is what a gather from tables can do:
- * a box cut before the crop could lie half outside.
+ * The list holds each kind at most once, in the order crop, flip, cutout. A gather from tables supports no other order: a
+ * box cut before the crop could lie half outside.
  *
  * @throws AugmentError if a kind is repeated or out of order, or if one is larger than the image that reaches it.
  */

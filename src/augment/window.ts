@@ -37,7 +37,7 @@ export function makeWindow<K extends Window['kind']>(
 }
 
 /**
- * How many places a window has in an image, downwards and sideways.
+ * The number of positions of a window in an image, down and across.
  *
  * @throws AugmentError if the window is larger than the image.
  */
@@ -64,7 +64,7 @@ export function windowOptions(window: Window, shape: ImageShape): readonly Corne
   }));
 }
 
-/** @throws AugmentError unless the window lies fully inside the image when its corner is there. */
+/** @throws AugmentError unless the window at this corner lies fully inside the image. */
 export function checkCorner(window: Window, shape: ImageShape, { x0, y0 }: Corner): void {
   const [down, across] = windowPlaces(window, shape);
   const isInside = (at: number, places: number): boolean =>

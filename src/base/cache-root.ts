@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 
 /**
  * The folder for everything that is fetched once and shared by all checkouts of a user: `CIFAR10_FAST_CACHE`, else
- * `cifar10-fast` in the XDG cache folder, else in `~/.cache`. A variable that is empty counts as not set.
+ * `cifar10-fast` in the XDG cache folder, else in `~/.cache`. An empty variable counts as unset.
  */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   const own = env['CIFAR10_FAST_CACHE'];

@@ -1,7 +1,7 @@
 /**
- * Errors that a user can act on: one class per room.
+ * Errors that a user can act on: one class per module.
  *
- * A message names the room or function, then the node or file, then what was found and what was expected, and ends
+ * A message names the module or function, then the node or file, then what was found and what was expected, and ends
  * with what to do. `docs/errors.md` has a page for each class: cause, broken code, repair. When an error is wrapped the
  * original stays in `cause`.
  */
@@ -12,41 +12,41 @@ export class Cifar10FastError extends Error {
   }
 }
 
-/** A wrong flag, record or option: printed without a stack, exit code 2. */
+/** A wrong flag, experiment or option: printed without a stack, exit code 2. */
 export class UsageError extends Cifar10FastError {}
 
 /** CIFAR-10 could not be found, fetched, verified or decoded. */
 export class DataError extends Cifar10FastError {}
 
-/** An augmentation does not fit the images that it is given. */
+/** An augmentation does not fit its images. */
 export class AugmentError extends Cifar10FastError {}
 
 /** A network description that names nodes that do not exist, or repeats them. */
 export class GraphError extends Cifar10FastError {}
 
-/** A table or log that was given rows which do not fit. */
+/** A table or log whose rows do not have the expected columns or values. */
 export class ReportError extends Cifar10FastError {}
 
 /** TensorFlow is missing, broken or not set up. */
 export class EngineError extends Cifar10FastError {}
 
-/** A step that a session cannot run or record: it sets what the state does not hold, or changes a shape. */
+/** A step that a session cannot run or capture: it sets a value that the state does not hold, or changes a shape. */
 export class CaptureError extends Cifar10FastError {}
 
-/** A layer that was given inputs or parameters of the wrong shape. */
+/** A layer whose inputs or parameters have the wrong shape. */
 export class LayerError extends Cifar10FastError {}
 
-/** An optimiser or schedule that was given something which it cannot update. */
+/** An optimiser or schedule whose parameters or settings it cannot use. */
 export class OptimError extends Cifar10FastError {}
 
-/** Training that cannot go on: a loss that is no number, a batch larger than the data. */
+/** Training that cannot start or continue: a loss that is NaN, a batch larger than the data. */
 export class TrainError extends Cifar10FastError {}
 
-/** A training whose loss or weights became NaN or infinite. */
+/** Training whose loss or weights became NaN or infinite. */
 export class DivergedError extends TrainError {
-  /** Counts from 1. */
+  /** From 1. */
   readonly epoch: number;
-  /** The first such step of that epoch, from 1; absent if validation or a weight showed it. */
+  /** The first step of that epoch with such a loss, from 1; undefined if a weight or the test loss showed it. */
   readonly step?: number;
 
   constructor(
@@ -59,7 +59,7 @@ export class DivergedError extends TrainError {
   }
 }
 
-/** A record of the catalogue that does not exist or does not fit its override. */
+/** An experiment that the catalogue does not have, or an override that does not fit it. */
 export class ExperimentError extends Cifar10FastError {}
 
 /** A run folder that cannot be written or read back. */

@@ -1,8 +1,8 @@
-/** The element types that live in both worlds: JavaScript's typed arrays and TensorFlow's tensors. */
+/** The element types that JavaScript's typed arrays and TensorFlow's tensors share. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
 /**
- * A tensor in the memory of JavaScript: what goes to the device and what comes back.
+ * A tensor in JavaScript memory, copied to the device or read back from it.
  *
  * `data` is in row-major order, its length the product of `shape`. Float32Array stands for float32, Int32Array for
  * int32, Uint8Array for bool.
@@ -29,8 +29,8 @@ export function filled(shape: readonly number[], value: number): HostTensor {
 }
 
 /**
- * The first tensor that holds NaN or infinity, in words: `number 3 of "prep/conv/weight" is NaN`; `undefined` if there is
- * none. On CPUs TensorFlow's max pooling and argmax pass over NaN, so a network of NaN can have finite outputs.
+ * The first NaN or infinite value, in words: `number 3 of "prep/conv/weight" is NaN`; `undefined` if all are finite. On CPUs
+ * TensorFlow's max pooling and argmax ignore NaN, so a network with NaN weights can have finite outputs.
  */
 export function firstNotFinite(
   tensors: Iterable<readonly [name: string, tensor: HostTensor]>,

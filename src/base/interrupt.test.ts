@@ -7,7 +7,7 @@ import type { KernelHost } from './kernel-host';
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('interruptSignal of a process', () => {
-  // The runner has listeners of its own, which would end it.
+  // The test runner's own listeners would end it.
   const others = process.listeners('SIGINT');
   beforeEach(() => process.removeAllListeners('SIGINT'));
   afterEach(() => {
@@ -15,7 +15,7 @@ describe('interruptSignal of a process', () => {
     for (const listener of others) process.on('SIGINT', listener);
   });
 
-  test('is one signal until Ctrl-C, which aborts it and is then let through', async () => {
+  test('is the same signal until Ctrl-C aborts it; the next Ctrl-C is not intercepted', async () => {
     const signal = interruptSignal();
     expect(interruptSignal()).toBe(signal);
     expect(process.listenerCount('SIGINT')).toBe(0);
@@ -35,7 +35,7 @@ describe('interruptSignal of a process', () => {
   });
 });
 
-test('interruptSignal asks the kernel, where there is one', () => {
+test('interruptSignal returns the signal of the kernel host, if there is one', () => {
   const { signal } = new AbortController();
   provideKernelHost({ interruptSignal: () => signal } as KernelHost);
   expect(interruptSignal()).toBe(signal);

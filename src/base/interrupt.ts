@@ -4,14 +4,14 @@ import { kernelHost } from './kernel-host';
 const slot = Symbol.for('cifar10-fast.interrupt');
 
 /**
- * The signal that is aborted when the user stops what runs: the stop button of a notebook, Ctrl-C on a terminal.
+ * The signal that aborts when the user interrupts: with the stop button of a notebook or Ctrl-C in a terminal.
  *
- * In our Jupyter kernel it belongs to the cell that asks for it, and stays the same for as long as that cell's work goes
- * on, so work that was stopped stays stopped. Elsewhere (stock tslab, a program) it is one for the process: the first
- * Ctrl-C aborts it and a second one ends the program; asked again after that, there is a new one. Its `reason` is an
+ * In our Jupyter kernel the signal belongs to the calling cell and stays the same while that cell's work runs, so
+ * interrupted work stays interrupted. Elsewhere (stock tslab, a program) the process has one signal: the first Ctrl-C
+ * aborts it and a second one ends the program; a call after the first returns a new signal. Its `reason` is an
  * `InterruptedError`.
  *
- * Native calls cannot be broken off: look at `aborted` between steps, or pass the signal to what takes one.
+ * Native calls cannot be interrupted: check `aborted` between steps, or pass the signal to a function that takes one.
  *
  * @example
  * const signal = interruptSignal();
@@ -23,7 +23,7 @@ export function interruptSignal(): AbortSignal {
 
 const shown = Symbol.for('cifar10-fast.shown');
 
-/** Marks an error whose message the cell has shown already; our kernel then prints no traceback of it. Returns the error. */
+/** Marks an error whose message the cell already shows, so that our kernel prints no traceback for it. Returns the error. */
 export function markShown(error: Error): Error {
   return Object.assign(error, { [shown]: true });
 }
@@ -33,7 +33,7 @@ export function isShown(error: unknown): boolean {
   try {
     return error instanceof Error && (error as { readonly [shown]?: boolean })[shown] === true;
   } catch {
-    // Whatever is thrown may throw when it is looked at, as a revoked proxy does.
+    // A thrown value can itself throw when inspected, as a revoked proxy does.
     return false;
   }
 }
@@ -48,7 +48,7 @@ function processSignal(): AbortSignal {
     delete shared[slot];
     controller.abort(new InterruptedError('Interrupted.'));
   };
-  // Not at once: a listener that is added in the synchronous part of a cell makes the next Ctrl-C kill stock tslab.
+  // Deferred: a listener added in the synchronous part of a cell makes the next Ctrl-C kill stock tslab.
   setImmediate(() => process.once('SIGINT', stop));
   return controller.signal;
 }

@@ -1,6 +1,6 @@
 /**
- * What one display of a notebook shows, by mime type: text is a string, JSON types take the value itself, and bytes of
- * a picture are encoded for the wire.
+ * The content of one notebook display, by MIME type: a string for text, the value itself for JSON types; image bytes are
+ * encoded as base64 when they are sent.
  */
 export interface MimeBundle {
   readonly 'text/plain'?: string;
@@ -21,24 +21,24 @@ export interface MimeBundle {
 /** One output on its way to a notebook. */
 export interface DisplayMessage {
   readonly data: Readonly<Record<string, string | object>>;
-  /** By mime type, as in `{'image/png': {width: 640}}`. */
+  /** By MIME type, as in `{'image/png': {width: 640}}`. */
   readonly metadata: Readonly<Record<string, object>>;
   readonly id: string;
-  /** Whether the display `id` is drawn anew, in the place of a new one. */
+  /** Whether this replaces the content of the display `id` instead of adding a display. */
   readonly isUpdate: boolean;
 }
 
 /**
- * What the program around the library does for it, where that is a Jupyter kernel.
+ * What a Jupyter kernel provides to the library running in it.
  *
- * It is found by a symbol on `globalThis` and not by an import, so that the library in a notebook's folder and the kernel
- * that runs the notebook may be two installations.
+ * The host is found through a symbol on `globalThis`, not an import, so that the library in a notebook's folder and the
+ * kernel that runs the notebook can be two installations.
  */
 export interface KernelHost {
-  /** The signal of the cell that asks; see `interruptSignal`. */
+  /** The signal of the calling cell; see `interruptSignal`. */
   readonly interruptSignal: () => AbortSignal;
   readonly display: (message: DisplayMessage) => void;
-  /** Removes the outputs of the cell that asks; with `wait`, as soon as there is a new one. */
+  /** Clears the outputs of the calling cell; with `wait`, only when the next output arrives. */
   readonly clearOutput: (wait: boolean) => void;
 }
 
@@ -49,7 +49,7 @@ export function kernelHost(): KernelHost | undefined {
   return (globalThis as { [slot]?: KernelHost })[slot];
 }
 
-/** Makes `host` the one of this process. */
+/** Sets the host of this process. */
 export function provideKernelHost(host: KernelHost): void {
   Object.assign(globalThis, { [slot]: host });
 }

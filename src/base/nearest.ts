@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 
 /**
  * The entry of `names` with the smallest edit distance (Levenshtein) to `name`; `undefined` if every entry differs in more
- * than half of its characters, so that none can be a typing error.
+ * than half of its characters, too many for a typo.
  */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -1,8 +1,8 @@
 /**
- * Whether a name can be that of a file or folder wherever it goes: letters, digits, spaces and `_ . + - ( )`, not beginning with
- * a dot or a space. So it leads out of no folder, and a terminal and a chart show it as it is.
+ * Matches a name that is safe for a file or folder: letters, digits, spaces and `_ . + - ( )`, the first one a letter, digit or
+ * `_`. Such a name cannot leave its folder, and terminals and charts show it unchanged.
  */
 export const plainName: RegExp = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_ .+()-]*$/u;
 
-/** What {@link plainName} takes, for errors. */
+/** What {@link plainName} accepts, for error messages. */
 export const plainNameExpected = 'a name of letters, digits, spaces and _ . + - ( )';

@@ -5,11 +5,11 @@ import { open, stat } from 'node:fs/promises';
 /**
  * Reads a whole file, if it is a regular file of at most `mostBytes` bytes.
  *
- * Opening a named pipe blocks until somebody writes to it, and a process that waits there cannot be ended by SIGTERM;
- * a device may have no end. Both are refused before they are opened.
+ * Opening a named pipe blocks until somebody writes to it, and SIGTERM does not end a process that waits there; a device
+ * may have no end. Both are refused before they are opened.
  *
- * @throws Error of the file system, or one that says what is there in place of a regular file, or how large it is; its
- *   message does not name the path
+ * @throws Error from the file system, or one that states which kind of file was found or how large it is; that message
+ *   does not name the path
  */
 export async function readRegularFile(path: string, mostBytes: number): Promise<Buffer> {
   checkRegular(await stat(path), mostBytes);
@@ -22,12 +22,12 @@ export async function readRegularFile(path: string, mostBytes: number): Promise<
   }
 }
 
-/** The text of a file of a run, in UTF-8, as {@link readRegularFile} reads it: at most 256 MiB. */
+/** Reads a file of a run as UTF-8 text with {@link readRegularFile}, up to 256 MiB. */
 export async function readText(path: string): Promise<string> {
   return (await readRegularFile(path, 2 ** 28)).toString();
 }
 
-/** {@link readRegularFile} for code that cannot wait. */
+/** The synchronous form of {@link readRegularFile}. */
 export function readRegularFileSync(path: string, mostBytes: number): Buffer {
   checkRegular(statSync(path), mostBytes);
   const file = openSync(path, flags);
@@ -39,7 +39,7 @@ export function readRegularFileSync(path: string, mostBytes: number): Buffer {
   }
 }
 
-/** Without O_NONBLOCK a pipe that takes the place of the file after the check would block. */
+/** Without O_NONBLOCK, opening a pipe that replaced the file after the check would block. */
 const flags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws Error if it is not a regular file of at most `mostBytes` bytes */
@@ -51,7 +51,7 @@ export function checkRegular(stats: Stats, mostBytes: number): void {
   }
 }
 
-/** What a path leads to, with its article: `a folder`, `a named pipe`. */
+/** The kind of a file, with its article: `a folder`, `a named pipe`. */
 export function kindOf(stats: Stats): string {
   if (stats.isFile()) return 'a file';
   if (stats.isDirectory()) return 'a folder';

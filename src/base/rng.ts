@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from './errors';
 
-/** A stream of random numbers; every draw moves it on. Made by {@link createRng}. */
+/** A stream of random numbers; every draw advances it. Made by {@link createRng}. */
 export interface Rng {
   /** An integer in [0, 2^32), all equally likely. */
   readonly nextUint32: () => number;
@@ -11,7 +11,7 @@ export interface Rng {
   readonly integer: (n: number) => number;
   /** A draw from the normal distribution of mean 0 and standard deviation 1. */
   readonly normal: () => number;
-  /** Puts `values` in random order, in place, all orders equally likely; returns the same object. */
+  /** Shuffles `values` in place, all orders equally likely; returns the same object. */
   readonly shuffle: <T extends Int32Array | unknown[]>(values: T) => T;
   /** The integers 0..n-1 in random order. @throws RangeError unless n is an integer in 0..2^31-1. */
   readonly permutation: (n: number) => Int32Array;
@@ -26,14 +26,14 @@ export interface Rng {
 export type RngState = readonly [number, number, number, number];
 
 /**
- * A generator of the numbers that belong to `seed` and a named stream, as in `createRng(seed, 'augment', epoch)`.
+ * A generator for a seed and a named stream, as in `createRng(seed, 'augment', epoch)`.
  *
- * The same seed and stream give the same numbers on every machine, and another stream gives unrelated ones, so an
- * interrupted run saves no generator: it makes the stream of its epoch again. `1` and `1n` are the same seed; `1` and
- * `'1'` are different parts of a stream, and so are `('ab')` and `('a', 'b')`.
+ * The same seed and stream give the same numbers on every machine, and another stream gives unrelated ones, so a run
+ * saves no generator state: on resuming it creates the stream of its epoch again. `1` and `1n` are the same seed; `1` and
+ * `'1'` name different streams, and so do `('ab')` and `('a', 'b')`.
  *
  * The state is the first 128 bits, as little-endian words, of the SHA-256 of the JSON array of seed (in decimal, as a
- * string) and stream (UTF-8). From there it is {@link rngFromState}.
+ * string) and stream (UTF-8). {@link rngFromState} starts from that state.
  *
  * @throws UsageError if the seed or a number of the stream is not an integer that a double holds exactly.
  */
@@ -58,13 +58,13 @@ export function createRng(seed: number | bigint, ...stream: readonly (string | n
 }
 
 /**
- * The generator xoshiro128** 1.1 from a given state: period 2^128 - 1, 32 bits a word.
+ * The generator xoshiro128** 1.1 from a given state: period 2^128 - 1, 32-bit words.
  *
- * Everything is made of 32-bit integer arithmetic, comparisons and exact scalings by powers of two, so no result
- * depends on a machine's mathematical library. Integers below n are the top bits of a word, drawn again while they are
- * n or more. Normal draws are Karney's algorithm N, which needs no logarithm, sine or table.
+ * The generator uses only 32-bit integer arithmetic, comparisons and exact scaling by powers of two, so no result depends
+ * on the machine's maths library. Integers below n are the top bits of a word, redrawn until they are below n. Normal
+ * draws use Karney's algorithm N, which needs no logarithm, sine or table.
  *
- * @throws RangeError if the state is all zero, from which the generator cannot leave.
+ * @throws RangeError if the state is all zero, which the generator would never leave.
  * @see Blackman and Vigna, Scrambled Linear Pseudorandom Number Generators, ACM TOMS 47 (2021), arXiv:1805.01407;
  *   https://prng.di.unimi.it/xoshiro128starstar.c.
  * @see Karney, Sampling exactly from the normal distribution, ACM TOMS 42 (2016), arXiv:1303.6257. We compare words of
@@ -152,7 +152,7 @@ function normalDraws(nextInt32: () => number, uniform: () => number): () => numb
     }
   }
 
-  /** True with probability exp(-x (2k + x) / (2k + 2)), by a falling run that each step may also break off. */
+  /** True with probability exp(-x (2k + x) / (2k + 2)), by a falling run that any step may also end. */
   function tailStep(k: number, x: number): boolean {
     let last = x * 2 ** 32;
     for (let length = 0; ; length++) {
@@ -174,7 +174,7 @@ function normalDraws(nextInt32: () => number, uniform: () => number): () => numb
   };
 }
 
-/** Whether `count` trials in a row succeed; stops at the first that does not. */
+/** Whether `count` trials in a row succeed; stops at the first failure. */
 function all(count: number, trial: () => boolean): boolean {
   for (let i = 0; i < count; i++) if (!trial()) return false;
   return true;

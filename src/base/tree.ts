@@ -1,13 +1,13 @@
 /**
- * Nested records of values, as states, inputs and outputs of training steps are: `{ params: { 'prep/conv': … } }`.
+ * A nested object of values, such as the state, inputs or outputs of a training step: `{ params: { 'prep/conv': … } }`.
  *
- * A value is told from a record by the caller's `isValue`, so the same walk serves tensors, host arrays and shapes.
+ * The caller's `isValue` distinguishes values from nested objects, so the same walk serves tensors, host arrays and shapes.
  */
 export interface Tree<T> {
   readonly [key: string]: T | Tree<T>;
 }
 
-/** Tells a value from a record of further values. */
+/** Distinguishes a value from a nested object of values. */
 export type IsValue<T> = (node: T | Tree<T>) => node is T;
 
 /** Every value with its path of keys, depth-first in insertion order. */

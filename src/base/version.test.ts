@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { version } from './version';
 
-test('is that of the package', () => {
+test('equals the version in package.json', () => {
   const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
   expect(JSON.parse(text)).toMatchObject({ version });
 });

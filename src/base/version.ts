@@ -1,2 +1,2 @@
-/** The version of this library, as package.json has it; a run's record and its checkpoints name it. */
+/** The version of this library, as in package.json; stored with every run and checkpoint. */
 export const version: string = '0.1.0';

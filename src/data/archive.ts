@@ -11,10 +11,10 @@ export interface ArchiveEntry {
   readonly content: Buffer;
 }
 
-/** How reading an archive is watched and stopped. */
+/** Progress and cancellation of reading an archive. */
 export interface ArchiveWatch {
   readonly signal?: AbortSignal | undefined;
-  /** Called with the bytes of the archive read so far, out of all. */
+  /** Called with the bytes of the archive read so far and in total. */
   readonly onBytes?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -24,9 +24,9 @@ const mostUnpackedBytes = 2 ** 30;
 /**
  * The files of a tar archive, gzipped or not, one at a time. Nothing is written to disk.
  *
- * @param mostBytes how large a file of this name may be; `undefined` for one that is not wanted
+ * @param mostBytes the size limit for a file name; `undefined` skips the file
  * @throws DataError if the archive cannot be unpacked, unpacks to more than 1 GiB, or a wanted file is larger than
- *   `mostBytes`, which its header tells before any of it is unpacked
+ *   `mostBytes`, by its header and before any of it is unpacked
  */
 export async function* readEntries(
   path: string,
@@ -82,7 +82,7 @@ function isFile({ type }: ReadEntry): boolean {
   return type === 'File' || type === 'OldFile' || type === 'ContiguousFile';
 }
 
-/** The bytes of a tar archive in pieces; a piece is unpacked when it is asked for. */
+/** The bytes of a tar archive in pieces, unpacked on demand. */
 async function* unpacked(path: string, onBytes: ArchiveWatch['onBytes']): AsyncGenerator<Buffer> {
   const file = await open(path);
   try {

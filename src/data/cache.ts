@@ -5,20 +5,19 @@ import { cacheRoot } from '../base/cache-root';
 import { DataError } from '../base/errors';
 import { bytes } from './local';
 
-/** The folder in the cache that holds the files of the binary version, with the name that the official archive gives it. */
+/** The folder in the cache for the files of the binary version, named as in the official archive. */
 export function batchFolder(cacheDir: string = cacheRoot()): string {
   return join(resolve(cacheDir), 'cifar-10-batches-bin');
 }
 
-/** A working folder of {@link openStaging}, by the process that made it. */
+/** The name of a working folder of {@link openStaging}, with the process that created it. */
 const stagingName = /^\.fetch-(?<pid>\d+)-(?<host>.+)-[^-]{6}$/;
 
-/** After this long even a working folder of another machine counts as left behind. */
+/** After this time even a working folder of another machine counts as abandoned. */
 const staleMs = 24 * 3600 * 1000;
 
 /**
- * Makes a new working folder inside `folder`, so that what is finished there moves to its place by a rename. The caller
- * removes it.
+ * Creates a working folder inside `folder`, so that a finished file can be renamed into its place. The caller removes it.
  *
  * @throws DataError if the cache cannot be written.
  */
@@ -33,7 +32,7 @@ export async function openStaging(folder: string): Promise<string> {
 
 /**
  * Removes the working folders that killed processes left in `folder`: those of this machine whose process is gone, and
- * any that is a day old. What cannot be looked at or removed stays; it does no harm but take room.
+ * any that is a day old. A folder that cannot be inspected or removed stays; it only takes up space.
  */
 export async function sweepStaging(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
@@ -49,8 +48,8 @@ export async function sweepStaging(folder: string): Promise<void> {
 }
 
 /**
- * The error for a cache that cannot take what is to be written: a full disk, or a folder closed to us; `undefined` for
- * any other error, such as a source that failed.
+ * The error for a cache that cannot be written, because of a full disk, missing permissions or a disk error; `undefined`
+ * for any other error, such as a failed source.
  */
 export async function storageFault(error: unknown, folder: string): Promise<DataError | undefined> {
   switch ((error as NodeJS.ErrnoException).code) {

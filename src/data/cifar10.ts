@@ -12,7 +12,7 @@ export interface Split {
   readonly labels: Uint8Array;
 }
 
-/** The whole of CIFAR-10: 50,000 examples to train on and 10,000 to validate with. */
+/** The whole of CIFAR-10: 50,000 training and 10,000 test examples. */
 export interface Cifar10 {
   readonly train: Split;
   readonly valid: Split;
@@ -22,7 +22,7 @@ export interface Cifar10 {
   readonly source: string;
 }
 
-/** What a label means: `classes[label]`. */
+/** The class names by label: `classes[label]`. */
 export const classes: readonly string[] = [
   'airplane',
   'automobile',
@@ -37,12 +37,12 @@ export const classes: readonly string[] = [
 ];
 
 /**
- * Reads CIFAR-10 from `dataDir`, else from the cache, which is filled first where it lacks a file or has a bad one.
+ * Reads CIFAR-10 from `dataDir`. Default: from the cache, after fetching any file that is missing or damaged there.
  *
- * Every file is compared with its SHA-256 on every load, on another thread and while it is decoded, so that nothing
- * about its state has to be remembered between runs. The arrays are new and the caller's.
+ * Every load compares every file with its SHA-256, on another thread while the file is decoded, so no state is kept
+ * between runs. The arrays are new and owned by the caller.
  *
- * @throws DataError where something is missing or bad and cannot be fetched; `signal.reason` if it was aborted.
+ * @throws DataError if a file is missing or damaged and cannot be fetched; `signal.reason` if the signal aborts.
  */
 export async function loadCifar10(options: DataOptions = {}): Promise<Cifar10> {
   const { dataDir, edition = cifar10Edition } = options;
@@ -68,9 +68,9 @@ export async function loadCifar10(options: DataOptions = {}): Promise<Cifar10> {
 }
 
 /**
- * Compares every file with its SHA-256 and fetches nothing: those in `dataDir`, else those in the cache.
+ * Compares every file in `dataDir` (default: the cache) with its SHA-256. Fetches nothing.
  *
- * One check a file, in the order of the edition. A file of another layout is compared as it is in the official one.
+ * Returns one check per file, in the order of the edition. Files in another layout are converted to the official one first.
  *
  * @throws DataError if `dataDir` holds no CIFAR-10, or an archive there cannot be read to its end.
  */
@@ -88,9 +88,9 @@ export async function verifyCifar10(options: DataOptions = {}): Promise<readonly
 }
 
 /**
- * The first `count` examples of a split, in order; all of them if it has no more. A view: nothing is copied.
+ * The first `count` examples of a split, in order; all of them if it has fewer. A view: nothing is copied.
  *
- * @throws DataError if `count` is no positive whole number.
+ * @throws DataError if `count` is not a positive integer.
  */
 export function subset({ images, labels }: Split, count: number): Split {
   if (!Number.isInteger(count) || count < 1) {

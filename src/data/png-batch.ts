@@ -4,14 +4,14 @@ import { encodeRecords } from './decode';
 const width = 1024;
 
 /**
- * Records of the official binary layout from a PNG that holds one image a row, 1024 pixels wide.
+ * Converts a PNG that holds one image per row, 1024 pixels wide, to records of the official binary layout.
  *
- * `labels` `[N]` gives the height that the PNG must have. Its header is checked before anything is decoded.
+ * The PNG must have a row for each of the `labels` `[N]`. Its header is checked before anything is decoded.
  *
- * @throws DataError if it is not a PNG, is damaged, or has another size
+ * @throws DataError if it is not a PNG, is damaged, or has the wrong size
  */
 export async function decodePng(png: Uint8Array, labels: Uint8Array): Promise<Buffer> {
-  // Loaded here, as most processes read the binary files.
+  // Loaded on demand: most processes read the binary files.
   const { default: sharp } = await import('sharp');
   let pixels: Buffer;
   try {
@@ -34,7 +34,7 @@ export async function decodePng(png: Uint8Array, labels: Uint8Array): Promise<Bu
   return encodeRecords(pixels, labels);
 }
 
-/** The largest PNG of so many images: four channels that do not compress. */
+/** The size limit of a PNG of `count` images: four channels that do not compress. */
 export function mostPngBytes(count: number): number {
   return Math.ceil(1.01 * count * (4 * width + 1)) + 2 ** 16;
 }

@@ -18,7 +18,7 @@ const wanted = Buffer.concat([
   planes.subarray(imageBytes),
 ]);
 
-/** Pickles that Python 3.11 and NumPy 2.4 wrote, by name; `make_pickles.py` is beside them. */
+/** Pickles written by Python 3.11 and NumPy 2.4, by name; `make_pickles.py` is beside them. */
 const pickles = new Map<string, Buffer>();
 beforeAll(async () => {
   for await (const { name, content } of readEntries(
@@ -75,7 +75,7 @@ describe('decodePickle', () => {
     expect(decodePickle(Buffer.from(pickle, 'latin1'), 2).equals(wanted)).toBe(true);
   });
 
-  test('a class that such a file has no use for is refused, not called', () => {
+  test('refuses a function that no batch needs, without calling it', () => {
     expect(() => decodePickle(Buffer.from("cos\nsystem\n(S'true'\ntR."), 1)).toThrow(
       'pickle: it asks for os.system.',
     );
@@ -94,18 +94,18 @@ describe('decodePickle', () => {
     ['endless opcodes', () => Buffer.from(']'.repeat(2000)), 'it has more than 1200 opcodes'],
     ['more bytes than two images take', () => Buffer.alloc(2 ** 21, ']'), 'at most 1073160'],
     [
-      'a dtype that holds no bytes',
+      'a dtype other than uint8',
       () => replaced('plain-4', 'u1', 'f4'),
       '"data" is f4 [2,3072], expected u1 [2,3072]',
     ],
-    ['a label beyond 9', () => replaced('plain-4', 'K\x09K\x03e', 'K\x09K\x0ae'), 'label 1 is 10'],
+    ['a label above 9', () => replaced('plain-4', 'K\x09K\x03e', 'K\x09K\x0ae'), 'label 1 is 10'],
     [
-      'a label too many',
+      'one label too many',
       () => replaced('plain-2', 'K\x09K\x03e', 'K\x01K\x09K\x03e'),
       '"labels" has 3 entries, expected 2',
     ],
     [
-      'an order of axes that is none',
+      'an invalid order of axes',
       () => replaced('transposed-5', 'K\x00K\x03K\x01K\x02t', 'K\x00K\x03K\x01K\x01t'),
       'an array has a wrong order of axes',
     ],
@@ -114,7 +114,7 @@ describe('decodePickle', () => {
     expect(() => decodePickle(pickle(), 2)).toThrow(message);
   });
 
-  test('a dictionary whose keys hold themselves ends at once', () => {
+  test('does not expand a nested key of exponential length', () => {
     // Sixty lists, each twice in the next: as text they would have 2^60 characters.
     const nested = `]q\x00${'](h\x00h\x00eq\x00'.repeat(60)}`;
     expect(() => decodePickle(Buffer.from(`}(${nested}Nu.`, 'latin1'), 2)).toThrow(
@@ -122,7 +122,7 @@ describe('decodePickle', () => {
     );
   });
 
-  test('damage is a DataError, or other records', () => {
+  test('a damaged byte gives a DataError or records', () => {
     const pickle = pickles.get('numpy-labels-5')!;
     fc.assert(
       fc.property(fc.nat(pickle.length - 1), fc.nat(255), (at, byte) => {
@@ -143,7 +143,7 @@ function outcome(decode: () => Buffer): 'records' | 'refused' | 'another error' 
   }
 }
 
-/** A pickle of the fixtures with one part of it exchanged. */
+/** A pickle of the fixtures with one part replaced. */
 function replaced(name: string, from: string, to: string): Buffer {
   const text = pickles.get(name)!.toString('latin1');
   expect(text).toContain(from);

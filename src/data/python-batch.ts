@@ -4,14 +4,14 @@ import { readPickle } from './pickle';
 import type { PythonFunction, Stateful } from './pickle';
 
 /**
- * Records of the official binary layout from a batch of the Python version: a pickled dictionary with `data`, a uint8
- * array `[N,3072]` or `[N,3,32,32]` of planes, and `labels`, `N` integers in a list, a tuple or an array.
+ * Converts a batch of the Python version to records of the official binary layout. The batch is a pickled dictionary with
+ * `data`, a uint8 array `[N,3072]` or `[N,3,32,32]` of planes, and `labels`, `N` integers in a list, a tuple or an array.
  *
- * Reads what Python 2 and 3 and NumPy 1 and 2 write in any protocol, with text or bytes as keys, in any order of the
- * array in memory. Only what such a file needs is built: any other Python class is an error, and nothing is ever
- * executed.
+ * Reads what Python 2 and 3 and NumPy 1 and 2 write in any protocol, with text or bytes as keys and the array in any
+ * memory order. Supports only the classes that such a file needs: any other Python class is an error, and no code of the
+ * pickle is executed.
  *
- * @param count how many images it holds
+ * @param count the number of images in the batch
  * @throws DataError if it is not such a pickle
  */
 export function decodePickle(pickle: Uint8Array, count: number): Buffer {
@@ -32,7 +32,7 @@ export function decodePickle(pickle: Uint8Array, count: number): Buffer {
   }
 }
 
-/** The largest pickle of so many images: Python 2's protocol 0 writes four characters a byte. */
+/** The size limit of a pickle of `count` images: Python 2's protocol 0 writes up to four characters per byte. */
 export function mostPickleBytes(count: number): number {
   return 4 * count * recordBytes + 2 ** 20;
 }
@@ -73,7 +73,7 @@ function labelsOf(labels: unknown, count: number): number[] {
   return list as number[];
 }
 
-/** `numpy.dtype`: a kind and a size as in `i8`, and the order of the bytes. */
+/** `numpy.dtype`: a kind and a size as in `i8`, and the byte order. */
 class NumpyDtype implements Stateful {
   readonly code: string;
   isBigEndian = false;
@@ -87,11 +87,11 @@ class NumpyDtype implements Stateful {
   }
 }
 
-/** `numpy.ndarray`: bytes and how they lie. */
+/** `numpy.ndarray`: bytes and their layout. */
 class NumpyArray implements Stateful {
   shape: readonly number[] = [];
   dtype: NumpyDtype = new NumpyDtype('u1');
-  /** Elements from one index to the next, by axis. */
+  /** In elements, by axis. */
   private strides: readonly number[] = [];
   private raw: unknown = '';
 
@@ -100,7 +100,7 @@ class NumpyArray implements Stateful {
     this.place(raw, dtype, shape, isFortran === true ? 'F' : 'C');
   }
 
-  /** As `numpy._core.numeric._frombuffer`; `axes` gives for each axis of the array the axis of `shape`. */
+  /** As `numpy._core.numeric._frombuffer`; `axes` names the axis of `shape` for each axis of the array. */
   place(raw: unknown, dtype: unknown, shape: unknown, order: unknown, axes?: unknown): this {
     if (!(dtype instanceof NumpyDtype)) throw new Error('an array has no dtype');
     const stored = counts(shape);
@@ -188,7 +188,7 @@ function integersOf(bytes: Uint8Array, { code, isBigEndian }: NumpyDtype): numbe
   });
 }
 
-/** Text that stands for its bytes in Latin-1, as protocols without bytes write them. */
+/** Bytes encoded as Latin-1 text, as in protocols without a bytes type. */
 class EncodedText {
   readonly text: string;
 
@@ -204,7 +204,7 @@ function bytesOf(value: unknown): Uint8Array {
   return Buffer.from(text, 'latin1');
 }
 
-/** A key, or a name of NumPy's: text in Python 3, bytes in Python 2. */
+/** A key or a NumPy name: text in Python 3, bytes in Python 2. */
 function latin1(value: unknown): string {
   if (value instanceof EncodedText) return value.text;
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');

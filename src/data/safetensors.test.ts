@@ -7,7 +7,7 @@ import { DataError } from '../base/errors';
 import { readSafetensors, writeSafetensors } from './safetensors';
 import type { StoredTensor } from './safetensors';
 
-/** A file of any header and body. */
+/** A file with any header and body. */
 function file(header: unknown, body: number | Uint8Array = 0): Buffer {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -42,13 +42,13 @@ const anyTensors = fc
   .filter((list) => list.every(([name]) => name !== '__metadata__'));
 const anyMetadata = fc.dictionary(fc.string(), fc.string(), { maxKeys: 4 });
 
-/** The same things from the last to the first. */
+/** The list in reverse order. */
 function turn<T>(list: readonly T[]): T[] {
   return list.map((_, i) => list[list.length - 1 - i]);
 }
 
 describe('safetensors', () => {
-  test('reading what was written gives it back', () => {
+  test('reading inverts writing', () => {
     fc.assert(
       fc.property(anyTensors, anyMetadata, (list, metadata) => {
         const found = readSafetensors(writeSafetensors(list, metadata));
@@ -63,7 +63,7 @@ describe('safetensors', () => {
     );
   });
 
-  test('the bytes depend on the contents alone, not on their order', () => {
+  test('the bytes depend only on the contents, not on their order', () => {
     fc.assert(
       fc.property(anyTensors, anyMetadata, (list, metadata) => {
         const turned = Object.fromEntries(turn(Object.entries(metadata)));
@@ -72,7 +72,7 @@ describe('safetensors', () => {
     );
   });
 
-  test('every tensor is aligned to its element, so reading copies nothing', () => {
+  test('every tensor is aligned to its element size, so reading copies nothing', () => {
     const bytes = writeSafetensors([
       ['odd', { dtype: 'U8', shape: [3], data: Uint8Array.of(1, 2, 3) }],
       ['wide', { dtype: 'F64', shape: [], data: Float64Array.of(Math.PI) }],
@@ -87,7 +87,7 @@ describe('safetensors', () => {
     ]);
   });
 
-  test('a file of another writer, unaligned and in another order, is read', () => {
+  test('reads the file of another writer, unaligned and in another order', () => {
     const body = Buffer.alloc(5);
     body[0] = 7;
     body.writeFloatLE(1.5, 1);
@@ -99,7 +99,7 @@ describe('safetensors', () => {
       },
       body,
     );
-    // Whatever place in memory the bytes have.
+    // At any alignment of the bytes in memory.
     for (const shift of [0, 1, 2, 3]) {
       const moved = Buffer.alloc(shift + bytes.length);
       bytes.copy(moved, shift);
@@ -112,7 +112,7 @@ describe('safetensors', () => {
     }
   });
 
-  test('metadata that are null count as absent, as in the reference reader', () => {
+  test('null metadata counts as missing, as in the reference reader', () => {
     expect(readSafetensors(file({ __metadata__: null }))).toEqual({
       tensors: new Map(),
       metadata: {},
@@ -150,10 +150,10 @@ describe('safetensors refuses', () => {
       Buffer.alloc(16, 255),
       'its header has 18446744073709552000 bytes, more than the format allows',
     ],
-    ['a header that is no JSON', file('{"a":'), 'bytes: its header is not JSON'],
-    ['a header that is no object', file('[]'), 'bytes: its header is not a JSON object'],
+    ['a header that is not JSON', file('{"a":'), 'bytes: its header is not JSON'],
+    ['a header that is not an object', file('[]'), 'bytes: its header is not a JSON object'],
     [
-      'metadata that is no text',
+      'metadata that is not text',
       file({ __metadata__: { a: 1 } }),
       '"__metadata__" is not an object of strings',
     ],
@@ -166,7 +166,7 @@ describe('safetensors refuses', () => {
     ['a negative shape', file({ a: f32([-1], [0, 4]) }, 4), 'tensor "a" has shape [-1]'],
     ['one offset', file({ a: f32([1], [0]) }, 4), 'tensor "a" has data_offsets [0]'],
     [
-      'an end before the begin',
+      'an end before the start',
       file({ a: f32([1], [4, 0]) }, 4),
       'tensor "a" lies at [4,0], outside',
     ],
@@ -203,7 +203,7 @@ describe('safetensors refuses', () => {
       'tensor "b" begins at byte 8 and leaves a gap after 4. Write the file again, or take another copy.',
     ],
     [
-      'bytes behind the last tensor',
+      'bytes after the last tensor',
       file({ a: f32([1], [0, 4]) }, 5),
       '5 bytes follow the header, but its tensors hold 4.',
     ],
@@ -212,7 +212,7 @@ describe('safetensors refuses', () => {
     expect(() => readSafetensors(bytes)).toThrow(message);
   });
 
-  test('any damage with a DataError, or reads it; never with another error', () => {
+  test('a damaged byte with a DataError if it cannot be read, never with another error', () => {
     const list = fc.tuple(anyTensors, fc.nat(), fc.integer({ min: 1, max: 255 }));
     fc.assert(
       fc.property(list, ([tensors, place, flip]) => {
@@ -229,7 +229,7 @@ describe('safetensors refuses', () => {
     );
   });
 
-  test('a file that is not there or is cut short, by its name', () => {
+  test('a missing or truncated file, with its name', () => {
     const folder = mkdtempSync(join(tmpdir(), 'safetensors-'));
     const path = join(folder, 'net.safetensors');
     try {

@@ -2,7 +2,7 @@ import { DataError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { readRegularFileSync } from '../base/read-file';
 
-/** A tensor as it lies in a file; `data` holds the product of `shape` elements in C order. `BOOL` is 0 or 1. */
+/** A tensor as stored in a file; `data` holds the product of `shape` elements in C order. `BOOL` is 0 or 1. */
 export type StoredTensor =
   | { readonly dtype: 'F32'; readonly shape: readonly number[]; readonly data: Float32Array }
   | { readonly dtype: 'F64'; readonly shape: readonly number[]; readonly data: Float64Array }
@@ -11,7 +11,7 @@ export type StoredTensor =
   | { readonly dtype: 'U8'; readonly shape: readonly number[]; readonly data: Uint8Array }
   | { readonly dtype: 'BOOL'; readonly shape: readonly number[]; readonly data: Uint8Array };
 
-/** A file's tensors in the order of their bytes, and its free text by key. */
+/** A file's tensors in the order of their bytes, and its metadata by key. */
 export interface Safetensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -33,21 +33,21 @@ const alignment = 8;
 /** The limit of the reference reader. */
 const mostHeaderBytes = 100_000_000;
 
-/** As many as NumPy takes. */
+/** NumPy's limit. */
 const mostAxes = 64;
 
-/** A file that a checkpoint, or a network that others read, never reaches; Node reads no more at once. */
+/** Larger than any checkpoint or exported network; Node reads no more at once. */
 const mostFileBytes = 2 ** 31;
 
 /**
  * Reads the safetensors format: an 8-byte little-endian length, a JSON header of that length, then the bytes of all
  * tensors without a gap.
  *
- * `source` is a path, or the bytes of a file. The tensors are views of one buffer where their place in it allows, so
- * writing into one writes into `source` if bytes were given. Assumes a little-endian machine, as x86-64 and ARM are.
+ * `source` is a path, or the bytes of a file. The tensors are views of one buffer where alignment allows, so writing
+ * to one writes to `source` if bytes were given. Assumes a little-endian machine, such as x86-64 or ARM.
  *
- * @throws DataError, naming file and tensor, where the file cannot be read, its header is no such header, a dtype is
- *   not one of F32, F64, I32, I64, U8 and BOOL, or offsets do not fit shapes, overlap, leave gaps or leave the file.
+ * @throws DataError, naming file and tensor, if the file cannot be read, its header is invalid, a dtype is not one of
+ *   F32, F64, I32, I64, U8 and BOOL, or offsets do not match shapes, overlap, leave gaps or exceed the file.
  * @see Hugging Face, safetensors: format description.
  */
 export function readSafetensors(source: string | Uint8Array): Safetensors {
@@ -83,10 +83,10 @@ export function readSafetensors(source: string | Uint8Array): Safetensors {
 /**
  * Writes the safetensors format and returns the bytes of the file.
  *
- * The same tensors and metadata give the same bytes, whatever their order: wide types come first, then names in order
- * of their UTF-16 code units, and the header is padded with spaces, so that every tensor is aligned to its element.
+ * The same tensors and metadata give the same bytes, whatever their order: tensors are sorted by element size, largest
+ * first, then by the UTF-16 code units of their names. The header is padded with spaces, so every tensor is aligned.
  *
- * @throws DataError, naming the tensor, if its shape does not fit its data, or its array does not fit its dtype.
+ * @throws DataError, naming the tensor, if its shape does not match its data, or its array does not match its dtype.
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
@@ -97,7 +97,7 @@ export function writeSafetensors(
     const wider = arrays[y.dtype].BYTES_PER_ELEMENT - arrays[x.dtype].BYTES_PER_ELEMENT;
     return wider || (a < b ? -1 : 1);
   });
-  // Without a prototype, so that a tensor may be called "__proto__".
+  // Without a prototype, so that a tensor can be called "__proto__".
   const header = Object.create(null) as Record<string, unknown>;
   const keys = Object.keys(metadata);
   keys.sort();
@@ -163,7 +163,7 @@ function readHeader(
 }
 
 function readMetadata(value: unknown, file: string): Record<string, string> {
-  // The reference reader takes null for an absent map.
+  // The reference reader treats null as a missing map.
   if (value === undefined || value === null) return {};
   if (!isRecord(value) || Object.values(value).some((text) => typeof text !== 'string')) {
     throw damaged(`${file}: "__metadata__" is not an object of strings`);
@@ -179,7 +179,7 @@ interface Placed {
   readonly end: number;
 }
 
-/** Checks one entry of the header against the `available` bytes behind it. */
+/** Checks one entry of the header against the `available` bytes after it. */
 function place(value: unknown, available: number, where: string, name: string): Placed {
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
   if (typeof dtype !== 'string' || !Object.hasOwn(arrays, dtype)) {
@@ -214,7 +214,7 @@ function place(value: unknown, available: number, where: string, name: string): 
   return { name, dtype: dtype as Dtype, shape, begin, end };
 }
 
-/** A typed array over `bytes`, or over a copy where they do not start at a multiple of the element's size. */
+/** A typed array over `bytes`, or over a copy if they are not aligned to the element size. */
 function viewOf(dtype: Dtype, bytes: Uint8Array): StoredTensor['data'] {
   const size = arrays[dtype].BYTES_PER_ELEMENT;
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
@@ -225,14 +225,14 @@ function viewOf(dtype: Dtype, bytes: Uint8Array): StoredTensor['data'] {
   );
 }
 
-/** The product of the sizes, or `NaN` if it, or a part of it, is too large to be exact. */
+/** The product of the sizes, or `NaN` if it or a partial product is too large to be exact. */
 function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => {
     return Number.isSafeInteger(product * size) ? product * size : NaN;
   }, 1);
 }
 
-/** A value of the header for an error: escaped, and not too long. */
+/** A header value for an error message: escaped and truncated. */
 function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? 'undefined';
   return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
@@ -246,7 +246,7 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && (n as number) >= 0);
 }
 
-/** An error of reading: what was found does not follow the format. */
+/** The error for a file that violates the format. */
 function damaged(message: string, options?: ErrorOptions): DataError {
   return fail(`${message.replace(/\.$/, '')}. Write the file again, or take another copy`, options);
 }

@@ -1,4 +1,4 @@
-/** Every export of the package, for the API reference: one page a name, whichever entry point has it. */
+/** Every export of the package, for the API reference: one page per name, whichever entry point exports it. */
 export * from '../index';
 export * from './engine';
 export * from './studies';

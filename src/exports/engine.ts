@@ -1,6 +1,6 @@
 /**
- * `cifar10-fast/engine`: what training is built of. Sessions that capture a step as a TensorFlow graph, augmentation as index
- * tables, the steps of a batch, frozen graphs; and the types behind the main entry point. Loads nothing of notebooks.
+ * `cifar10-fast/engine`: the building blocks of training. Sessions that capture a step as a TensorFlow graph, augmentation as
+ * index tables, the steps of a batch, frozen graphs; and the types behind the main entry point. Loads no notebook code.
  */
 
 // Randomness, errors.

@@ -1,5 +1,5 @@
 /**
- * `cifar10-fast/notebook`: what a notebook cell shows. Charts, tables, drawings of networks, pictures, live training.
+ * `cifar10-fast/notebook`: output for notebook cells. Charts, tables, drawings of networks, pictures, live training.
  */
 
 // Randomness, errors.

@@ -1,5 +1,5 @@
 /**
- * `cifar10-fast/studies`: what the posts do with more than one run. Their networks and studies, sweeps over seeds on this machine
+ * `cifar10-fast/studies`: experiments with more than one run. The posts' networks and studies, sweeps over seeds on this machine
  * or a Ray cluster, statistics and reports of runs, curvature and gradients of a trained network.
  */
 

@@ -19,18 +19,18 @@ const net: Net<Layer> = {
   pair: [add, ['third/extra', 'second/add']],
 };
 
-test('blocks that repeat another are found with the one that they repeat', () => {
+test('repeatedBlocks maps a repeated block to the first one like it', () => {
   const found = repeatedBlocks(outline(build(net)));
   expect([...found]).toEqual([['second', 'first']]);
 });
 
-test('a block with other layers, or other arrows, repeats nothing', () => {
+test('a block with different layers or arrows repeats nothing', () => {
   const other = { ...residual, add: [add, ['relu', 'branch/conv2']] as const };
   const another = { ...residual, relu: conv };
   expect(repeatedBlocks(outline(build({ first: residual, other, another }))).size).toBe(0);
 });
 
-test('a closed block is one box; arrows within it are gone, those across its border are drawn once', () => {
+test('a closed block is one box; its inner arrows disappear, those across its border are drawn once', () => {
   const whole = outline(build(net));
   const shown = closeBlocks(
     whole,
@@ -70,7 +70,7 @@ test('a closed block is one box; arrows within it are gone, those across its bor
   ]);
 });
 
-test('an input that one node reads twice stays two arrows beside closed blocks', () => {
+test('an input that one node reads twice stays two arrows when a block is closed', () => {
   const whole = outline(
     build({ block: { relu, conv }, sum: [add, [-1, -1]], twice: [add, [-1, -1]] }),
   );
@@ -84,7 +84,7 @@ test('an input that one node reads twice stays two arrows beside closed blocks',
   ]);
 });
 
-test('the outermost closed block hides those inside; kinds that are hidden leave the legend', () => {
+test('the outermost closed block hides those inside; hidden kinds leave the legend', () => {
   const whole = outline(build({ outer: { inner: { relu, conv }, conv }, last: add }));
   const shown = closeBlocks(
     whole,

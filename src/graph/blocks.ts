@@ -1,14 +1,14 @@
 import { ancestors, lastPart } from './node-path';
 import type { Box, Outline } from './outline';
 
-/** Blocks to be drawn as one box: their paths, and for each the block that it is like, if there is one. */
+/** Blocks drawn as one box, by path, each with the path of the block that it repeats, if any. */
 export type ClosedBlocks = ReadonlyMap<string, string | undefined>;
 
 /**
- * An outline in which some blocks are closed: one box stands for all nodes of a block, and arrows that begin or end in it are
- * drawn once. The kinds of hidden nodes leave the legend.
+ * Closes blocks of an outline: one box replaces all nodes of a block, and parallel arrows to or from it are drawn once. Kinds
+ * that are no longer visible leave the legend.
  *
- * A block inside another closed block, or one that this outline does not have, changes nothing.
+ * Ignores blocks inside another closed block and blocks that the outline does not have.
  */
 export function closeBlocks(whole: Outline, closed: ClosedBlocks): Outline {
   const boxes: Box[] = [];
@@ -48,8 +48,8 @@ function closedBox({ boxes }: Outline, block: string, like: string | undefined):
 }
 
 /**
- * The blocks of five nodes and more that repeat an earlier one, and the path of that one: the same names, colours and arrows
- * inside. Their numbers of channels may differ. Blocks inside a repeated block are left out.
+ * The blocks of at least five nodes that repeat an earlier one, with the path of that one: they have the same names, colours
+ * and inner arrows. Their numbers of channels may differ. Blocks inside a repeated block are omitted.
  */
 export function repeatedBlocks({ boxes, arrows }: Outline): ClosedBlocks {
   const repeated = new Map<string, string>();

@@ -33,13 +33,13 @@ describe('paths', () => {
     ]);
   });
 
-  test('take a dictionary with a key "kind" for a dictionary', () => {
+  test('treat a dictionary with a key "kind" as a dictionary', () => {
     expect([...paths({ block: { kind: conv } })]).toEqual([['block/kind', conv]]);
   });
 });
 
 describe('build', () => {
-  test('default, relative, upward and offset inputs', () => {
+  test('resolves default, relative, upward and offset inputs', () => {
     const net: Net<Layer> = {
       prep: convBlock,
       layer1: { pool: relu, residual },
@@ -70,7 +70,7 @@ describe('build', () => {
     expect([...graph.values()].map((node) => node.layer)).toEqual([null, conv, add]);
   });
 
-  test('a network that begins with a fed node gets no input of its own', () => {
+  test('adds no input to a network that starts with a fed node', () => {
     const loss = { logits: fed, target: fed, loss: [conv, ['logits', 'target']] as const };
     expect([...build(loss).keys()]).toEqual(['logits', 'target', 'loss']);
     expect([...build({ input: fed, conv }).keys()]).toEqual(['input', 'conv']);
@@ -80,7 +80,7 @@ describe('build', () => {
     ]);
   });
 
-  test('a fed node may stand anywhere', () => {
+  test('accepts a fed node anywhere', () => {
     expect(inputsOf(build({ conv, target: fed, loss: [add, ['conv', 'target']] }))).toEqual({
       input: [],
       conv: ['input'],
@@ -89,7 +89,7 @@ describe('build', () => {
     });
   });
 
-  test('an empty network is its input, an empty dictionary nothing', () => {
+  test('reduces an empty network to its input and drops an empty dictionary', () => {
     expect(inputsOf(build({}))).toEqual({ input: [] });
     expect(inputsOf(build({ conv, extra: {}, relu }))).toEqual({
       input: [],
@@ -111,12 +111,12 @@ describe('build refuses', () => {
         'Nearest: "layer1/residual/res1/relu".',
     ],
     [
-      'a path from the wrong place',
+      'a path relative to the wrong place',
       { stage: { pool: conv, next: relu }, cool: conv, sum: [add, ['pool']] },
       'graph: "sum" reads "pool"; no such node. Nearest: "stage/pool".',
     ],
     [
-      'a node that nothing resembles',
+      'a name that resembles no node',
       { conv, sum: [add, 'somewhere'] },
       'graph: "sum" reads "somewhere"; no such node.',
     ],
@@ -179,24 +179,24 @@ describe('build refuses', () => {
         'Begin the name with a letter, as in "block7".',
     ],
     [
-      'a layer that was not made',
+      'a layer function that was not called',
       { act: function relu() {} as unknown as Layer },
       'graph: "act" is a function. Expected a layer, [layer, inputs], [null, []] or a dictionary of these. ' +
         'Call it: relu(…).',
     ],
     [
-      'nothing',
+      'undefined',
       { prep: { act: undefined as unknown as Layer } },
       'graph: "prep/act" is undefined. Expected a layer, [layer, inputs], [null, []] or a dictionary of these.',
     ],
     [
-      'an array that is no pair',
+      'an array that is not a pair',
       { sum: [add, 'a', 'b'] as unknown as Layer },
       'graph: "sum" is an array that is no [layer, inputs]. Expected a layer, [layer, inputs], [null, []] or a ' +
         'dictionary of these. Inputs are paths and negative whole numbers.',
     ],
     [
-      'a node without a layer that reads something',
+      'inputs of a node without a layer',
       { conv, target: [null, ['conv']] },
       'graph: "target" has no layer and reads ["conv"]. A node without a layer is fed by the caller: write [null, []].',
     ],
@@ -232,7 +232,7 @@ const sketches = fc.letrec<{ node: Sketch; dictionary: { readonly [name: string]
   }),
 );
 
-/** The notation for a sketch, and the inputs that its nodes must get, worked out with Node's own path arithmetic. */
+/** The network of a sketch and the expected inputs of its nodes, computed with Node's own path functions. */
 function write(sketch: { readonly [name: string]: Sketch }): {
   readonly net: Net<Layer>;
   readonly expected: Record<string, readonly string[]>;
@@ -282,7 +282,7 @@ describe('properties', () => {
     .filter((sketch) => !('input' in sketch))
     .map((sketch) => write(sketch));
 
-  test('every input is the node that was meant', () => {
+  test('every input resolves to the intended node', () => {
     fc.assert(
       fc.property(nets, ({ net, expected }) => {
         expect(inputsOf(build(net))).toEqual(expected);
@@ -302,7 +302,7 @@ describe('properties', () => {
     );
   });
 
-  test('resolving what was resolved changes nothing', () => {
+  test('resolving is idempotent', () => {
     fc.assert(
       fc.property(nets, ({ net }) => {
         const graph = build(net);

@@ -6,7 +6,7 @@ import type { Graph, GraphNode, InputRef, Layer, Leaf, Net } from './spec';
 /**
  * Every leaf of a network with its full path, depth-first in insertion order.
  *
- * @throws GraphError if a name cannot be part of a path, or a value is no layer, pair or dictionary.
+ * @throws GraphError if a name cannot be part of a path, or a value is not a layer, pair or dictionary.
  * @example
  * ```ts
  * [...paths({ prep: { conv, bn }, pool })].map(([path]) => path); // ['prep/conv', 'prep/bn', 'pool']
@@ -28,10 +28,10 @@ export function* paths<L extends Layer>(
 /**
  * Resolves a network's notation into a graph: full path -> layer and full paths of its inputs, in order of evaluation.
  *
- * A network whose first node is not fed by the caller (`[null, []]`) gets a first node `input` that is. Every input
- * must stand before the node that reads it.
+ * If the first node is not fed by the caller (`[null, []]`), a fed node `input` is put before it. Every input must
+ * precede the node that reads it.
  *
- * @throws GraphError if an input names no node, stands after its reader, or an offset leaves the network.
+ * @throws GraphError if an input names no node or does not precede its reader, or an offset is out of range.
  * @example
  * ```ts
  * build({ conv: conv(3, 8), branch: { relu: relu(), sum: [add(), ['relu', '../conv']] } })
@@ -109,7 +109,7 @@ function resolvePath(
         `${reads}; that is a block. Name a node in it; its last is "${inside}".`,
       );
     }
-    // A path written from the wrong place is a likelier slip than a misspelt one.
+    // A path relative to the wrong place is more likely than a misspelling.
     const sameEnd = [...order.keys()].filter((other) => `/${other}`.endsWith(`/${ref}`));
     const hint = sameEnd.length === 1 ? ` Nearest: "${sameEnd[0]}".` : '';
     throw new GraphError(`${reads}; no such node.${hint || nearestHint(target, order.keys())}`);
@@ -124,7 +124,7 @@ function resolvePath(
   return target;
 }
 
-/** The full path that `ref`, written in the node `path`, means; `undefined` where it climbs above the top. */
+/** The full path of the input `ref` of the node `path`; `undefined` if it climbs above the top. */
 function relative(path: string, ref: string): string | undefined {
   const parts = path.split('/').slice(0, -1);
   for (const part of ref.split('/')) {
@@ -141,7 +141,7 @@ function checkName(name: string, path: string): void {
         `Begin the name with a letter, as in "block${name}".`,
     );
   }
-  // Besides the separator, what file formats and drawings cannot carry in a name.
+  // Besides the separator, characters that file formats and drawings cannot hold in a name.
   if (name === '' || name === '.' || name === '..' || /[/\\"\p{Cc}]/u.test(name)) {
     throw new GraphError(
       `graph: ${JSON.stringify(path)} has the name ${JSON.stringify(name)}; a name is not empty, "." or "..", and ` +
@@ -150,7 +150,7 @@ function checkName(name: string, path: string): void {
   }
 }
 
-/** Notebook cells are not checked by a strict compiler, so what a type forbids still arrives here. */
+/** Notebook cells are not checked by a strict compiler, so values that the types forbid can arrive here. */
 function checkValue(value: unknown, path: string): void {
   const expected = 'Expected a layer, [layer, inputs], [null, []] or a dictionary of these.';
   if (typeof value === 'function') {

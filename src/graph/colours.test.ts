@@ -17,7 +17,7 @@ describe('palette', () => {
 });
 
 describe('colourMap', () => {
-  test('gives colours in order of first use, over all graphs', () => {
+  test('assigns colours in order of first use, over all graphs', () => {
     const colours = colourMap(kinds('conv', 'relu', 'conv'), kinds('relu', 'add'));
     expect([...colours]).toEqual([
       ['conv', '#bebada'],
@@ -26,14 +26,14 @@ describe('colourMap', () => {
     ]);
   });
 
-  test('starts again after the thirtieth', () => {
+  test('repeats after the thirtieth', () => {
     const names = Array.from({ length: 31 }, (_, at) => `kind${at}`);
     expect(colourMap(kinds(...names)).get('kind30')).toBe(palette[0]);
   });
 });
 
 describe('textColour', () => {
-  test('stands out on every colour of the palette, at least 4.5 to 1', () => {
+  test('has a contrast above 4.5 to 1 on every colour of the palette', () => {
     const channel = (hex: string): number => {
       const level = parseInt(hex, 16) / 255;
       return level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4;

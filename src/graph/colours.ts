@@ -30,7 +30,7 @@ export function colourMap(...graphs: readonly Graph<Layer>[]): ReadonlyMap<strin
   return colours;
 }
 
-/** Near-black or white, whichever stands out more on the fill `#rrggbb` (contrast as WCAG 2.2 defines it). */
+/** Near-black or white, whichever has the higher contrast on the fill `#rrggbb` (as WCAG 2.2 defines it). */
 export function textColour(fill: string): string {
   const [r, g, b] = [1, 3, 5].map((at) => {
     const level = parseInt(fill.slice(at, at + 2), 16) / 255;
@@ -43,7 +43,7 @@ export function textColour(fill: string): string {
 
 /**
  * The colour map as an SVG picture: a pill for each kind, ten to a row, 100 px wide or as wide as the longest name
- * needs. Each pill brings its own background, so it reads on a light page and on a dark one, inline or as a file.
+ * needs. Each pill has its own background, so it is legible on light and dark pages, inline or as a file.
  */
 export function legend(colours: ReadonlyMap<string, string>): string {
   const perRow = 10;
@@ -70,7 +70,7 @@ export function legend(colours: ReadonlyMap<string, string>): string {
   );
 }
 
-/** Text as it stands in XML, in an element as in a quoted attribute. */
+/** Escapes text for XML, in an element or a quoted attribute. */
 export function escapeXml(text: string): string {
   return text
     .replaceAll('&', '&amp;')

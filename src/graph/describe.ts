@@ -1,9 +1,9 @@
 import type { Layer } from './spec';
 
 /**
- * A layer in words: its kind, then its parameters, as in `conv(cin=3, cout=64, size=3, stride=1, padding=1, bias=false)`.
+ * Describes a layer: its kind, then its parameters, as in `conv(cin=3, cout=64, size=3, stride=1, padding=1, bias=false)`.
  *
- * Numbers have six significant digits; arrays of more than eight values are told by their length, as weights are.
+ * Numbers have six significant digits; arrays of more than eight values, such as weights, are shown by their length.
  */
 export function describe(layer: Layer): string {
   const parameters = Object.entries(layer).filter(

@@ -17,7 +17,7 @@ const net: Net<Layer> = {
   out: relu,
 };
 
-test('the text', () => {
+test('writes this text', () => {
   const cell = (kind: string, fill: string): string =>
     `<TD BGCOLOR="${fill}"><FONT COLOR="#1b1b1b">&#160;${kind}&#160;</FONT></TD>`;
   const cells = cell('conv', '#bebada') + cell('relu', '#ffffb3') + cell('add', '#fb8072');
@@ -59,7 +59,7 @@ test('the text', () => {
 `);
 });
 
-test('colours can come from elsewhere, and what is not in them is white', () => {
+test('takes colours from the caller; kinds without one are white', () => {
   const shared = colourMap(build({ add, relu }));
   const text = dot(build(net), { colours: shared });
   expect(text).toContain('"out" [label="out", fillcolor="#ffffb3"');
@@ -93,7 +93,7 @@ describe('description of a layer', () => {
   });
 });
 
-test('a node whose name begins with a percent sign is found again by its path', async () => {
+test('a node whose name starts with a percent sign gets an id that Graphviz keeps', async () => {
   const graphviz = await Graphviz.load();
   const json = graphviz.layout(dot(build({ '%a': relu, '%b': relu })), 'dot_json', 'nop');
   const { objects } = JSON.parse(json) as {
@@ -102,9 +102,9 @@ test('a node whose name begins with a percent sign is found again by its path', 
   expect(objects.map(({ name }) => name)).toEqual(['input', './%a', './%b']);
 });
 
-test('any name and parameter comes through Graphviz as it was', async () => {
+test('any name and parameter survives Graphviz unchanged', async () => {
   const graphviz = await Graphviz.load();
-  // What a path cannot hold is refused by build; a label is trimmed by no one.
+  // Excludes the names that build refuses. Labels are not trimmed.
   const name = fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme' }).filter((text) => {
     return !/[/\\"\p{Cc}]|^\.\.?$|^\d+$|^__proto__$|^input$/u.test(text);
   });

@@ -4,22 +4,22 @@ import { outline } from './outline';
 import type { OutlineOptions } from './outline';
 import type { Graph, Layer } from './spec';
 
-/** The numbers of a drawing: boxes, arrows, and one cluster for each dictionary that holds nodes. */
+/** The numbers of boxes, arrows and clusters in a drawing; every dictionary that holds nodes is a cluster. */
 export interface Counts {
   readonly nodes: number;
   readonly edges: number;
   readonly clusters: number;
 }
 
-/** How {@link dot} draws. */
+/** Options of {@link dot}. */
 export type DotOptions = OutlineOptions;
 
 /**
- * A network's drawing as Graphviz text: left to right, a rounded box for each node labelled with the last part of its
+ * A network as Graphviz text: left to right, a rounded box for each node labelled with the last part of its
  * path, nested grey clusters for the dictionaries, colour by kind of layer, the layer's description as tooltip, and a
  * legend of the kinds.
  *
- * Node ids are the full paths, so a viewer can move one drawing into the next. The same graph gives the same text.
+ * Node ids are the full paths, so a viewer can animate one drawing into the next. The same graph gives the same text.
  *
  * @example
  * ```ts

@@ -7,15 +7,15 @@ import type { Graph, Layer } from './spec';
 import { layOut, svg } from './svg';
 import { readable, wrap } from './wrap';
 
-/** What can be chosen about {@link draw}. */
+/** Options of {@link draw}. */
 export interface DrawOptions extends OutlineOptions {
   /** Blocks that are drawn as one box. Default: those that repeat others, if the network is wider than a row. */
   readonly closed?: ClosedBlocks;
 }
 
 /**
- * A network as an SVG picture with a legend, at most 838 px wide: what is wider is broken into rows, and a block that
- * repeats an earlier one is one box, which names that one.
+ * Draws a network as an SVG picture with a legend, at most 838 px wide. A wider network is broken into rows, and a block
+ * that repeats an earlier one is drawn as one box that names it.
  *
  * @throws GraphError if Graphviz cannot lay it out
  * @example

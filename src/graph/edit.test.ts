@@ -53,7 +53,7 @@ describe('union', () => {
 });
 
 describe('reorder', () => {
-  test('puts the members into the order of the keys', () => {
+  test('sorts the members by the keys', () => {
     const block = reorder({ conv: conv(1), norm: bn(1), act: relu }, ['conv', 'act', 'norm']);
     expect(Object.keys(block)).toEqual(['conv', 'act', 'norm']);
     expect(build({ block }).get('block/norm')?.inputs).toEqual(['block/act']);
@@ -68,7 +68,7 @@ describe('reorder', () => {
     expect(() => reorder(block, keys)).toThrow(new GraphError(message));
   });
 
-  test('keeps every member, and undoes itself', () => {
+  test('keeps every member and can be undone', () => {
     const names = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/));
     const shuffled = names.chain((keys) =>
       fc.tuple(fc.constant(keys), fc.shuffledSubarray(keys, { minLength: keys.length })),
@@ -85,7 +85,7 @@ describe('reorder', () => {
 });
 
 describe('mapLayers', () => {
-  test('changes layers only, and knows their paths', () => {
+  test('changes only layers, and passes their paths', () => {
     const seen: string[] = [];
     const changed = mapLayers<Any, Conv>((layer, path) => {
       seen.push(`${path} ${layer.kind}`);
@@ -109,7 +109,7 @@ describe('mapLayers', () => {
 });
 
 describe('mapTypes', () => {
-  test('swaps kinds everywhere and hands over the old layer', () => {
+  test('swaps kinds everywhere and passes the old layer', () => {
     const swapped = mapTypes(
       {
         'batch-norm': (norm): Any => ({ ...norm, kind: 'ghost-batch-norm' }),
@@ -131,7 +131,7 @@ describe('mapTypes', () => {
     expect(build(net).get('prep/relu')?.layer).toBe(relu);
   });
 
-  test('types: a change sees the layers of its kind, new kinds join the union', () => {
+  test('types: a change gets the layers of its kind, new kinds join the union', () => {
     const celu: Celu = { kind: 'celu', alpha: 0.3 };
     const swapped: Net<Any | Celu> = mapTypes({ relu: () => celu }, net);
     mapTypes(
@@ -155,7 +155,7 @@ describe('mapTypes', () => {
     expect(kindsOf(build(swapped))['prep/relu']).toBe('celu');
   });
 
-  test('a kind that does not occur is an error with the nearest that does', () => {
+  test('refuses a kind that does not occur and names the nearest one', () => {
     const change = { rellu: () => relu } as Record<string, (layer: Layer) => Layer>;
     expect(() => mapTypes<Layer, Layer>(change, net)).toThrow(
       new GraphError('mapTypes: the network has no layer of kind "rellu". Nearest: "relu".'),
@@ -164,7 +164,7 @@ describe('mapTypes', () => {
 });
 
 describe('override', () => {
-  test('by path: a layer or a function keeps the inputs, a pair takes the place', () => {
+  test('by path: a layer or a function keeps the inputs, a pair replaces them', () => {
     const graph = build(
       override<Any>(
         {
@@ -204,7 +204,7 @@ describe('override', () => {
     ]);
   });
 
-  test('the path wins over the kind and sees the layer as it was', () => {
+  test('a path overrides a kind and gets the original layer', () => {
     const graph = build(
       override<Any>(
         { kinds: { 'batch-norm': () => identity }, paths: { 'prep/bn': (layer) => layer } },
@@ -241,7 +241,7 @@ describe('override', () => {
     expect(() => override<Any>({ paths: changes }, net)).toThrow(new GraphError(message));
   });
 
-  test('a kind that does not occur is an error too', () => {
+  test('refuses a kind that does not occur', () => {
     expect(() =>
       override<Layer>({ kinds: { 'batch-nrm': () => relu }, paths: { prep: {} } }, net),
     ).toThrow('has no layer of kind "batch-nrm". Nearest: "batch-norm".');
@@ -264,7 +264,7 @@ describe('removeByType', () => {
     ]);
   });
 
-  test('removes the kinds that it is told, and none that are not there', () => {
+  test('removes the given kinds and ignores those that do not occur', () => {
     const graph = build(net);
     const kinds = Object.values(kindsOf(removeByType(graph, ['relu', 'batch-norm', 'absent'])));
     expect(kinds).not.toContain('relu');
@@ -273,7 +273,7 @@ describe('removeByType', () => {
     expect([...removeByType(graph, [])]).toEqual([...graph]);
   });
 
-  test('refuses a node that joins inputs', () => {
+  test('refuses a node with several inputs', () => {
     expect(() => removeByType(build(net), ['add'])).toThrow(
       new GraphError(
         'removeByType: "layer1/residual/add" (add) has 2 inputs, expected 1. ' +
@@ -282,7 +282,7 @@ describe('removeByType', () => {
     );
   });
 
-  test('what is left computes what it did', () => {
+  test('the remaining nodes compute the same values', () => {
     // Each node as an expression of its inputs; an identity is its input.
     const evaluate = (graph: Graph<Layer>): Map<string, string> => {
       const values = new Map<string, string>();

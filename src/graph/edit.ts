@@ -5,7 +5,7 @@ import { paths } from './build';
 import { isLayer, isLeaf } from './spec';
 import type { Graph, GraphNode, Layer, Leaf, Net } from './spec';
 
-/** For each kind of layer that is to change, what it becomes. */
+/** For each kind of layer to change, a function from the old layer to the new one. */
 export type KindChanges<L extends Layer, M extends Layer> = {
   readonly [K in L['kind']]?: (layer: LayerOfKind<L, K>) => M;
 };
@@ -17,7 +17,7 @@ export type LayerOfKind<L extends Layer, K extends string> = L extends unknown
     : never
   : never;
 
-/** What {@link override} changes: by kind of layer, and by path of a node or block. */
+/** The changes of {@link override}, by kind of layer and by path of a node or block. */
 export interface Overrides<L extends Layer, M extends Layer> {
   /** As {@link mapTypes} takes them. */
   readonly kinds?: KindChanges<L, M>;
@@ -26,9 +26,9 @@ export interface Overrides<L extends Layer, M extends Layer> {
 }
 
 /**
- * One dictionary of several: a name that comes again replaces the earlier entry **in its place**, a new one goes last.
+ * Merges dictionaries: a repeated name replaces the earlier entry **in its place**, a new one goes last.
  *
- * Dictionaries inside are replaced whole, not merged; {@link override} changes single nodes inside.
+ * Inner dictionaries are replaced as a whole, not merged; {@link override} changes single nodes inside them.
  *
  * @example
  * ```ts
@@ -42,9 +42,9 @@ export function union<L extends Layer>(...nets: readonly Net<L>[]): Net<L> {
 /**
  * The same block with its members in the order of `keys`, which must name each of them once.
  *
- * Members with explicit inputs keep them; the others read whatever now stands before them.
+ * Members with explicit inputs keep them; the others read whatever now precedes them.
  *
- * @throws GraphError if `keys` names a member that is not there, leaves one out or names one twice.
+ * @throws GraphError if `keys` names a missing member, leaves one out or names one twice.
  * @example
  * ```ts
  * reorder({ conv, norm, act, pool }, ['conv', 'pool', 'norm', 'act']); // pool before the norm
@@ -67,12 +67,12 @@ export function reorder<B extends Net<Layer>>(block: B, keys: readonly string[])
   if (missing !== undefined) {
     throw new GraphError(`reorder: "${missing}" is left out. Name every member of the block once.`);
   }
-  // The members are those of the block, which their dictionary's type cannot tell.
+  // The members are those of the block, but the dictionary's type does not show it.
   return Object.fromEntries(ordered) as Net<Layer> as B;
 }
 
 /**
- * The same network with every layer replaced by `change(layer, path)`; inputs and nodes without a layer stay.
+ * The same network with every layer replaced by `change(layer, path)`; inputs and nodes without a layer are kept.
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ export function mapLayers<L extends Layer, M extends Layer>(
 /**
  * The same network with layers swapped by kind, everywhere.
  *
- * @throws GraphError if the network has no layer of a kind that is to change.
+ * @throws GraphError if the network has no layer of a kind to change.
  * @example
  * ```ts
  * mapTypes({ relu: () => celu(0.3), 'batch-norm': (bn) => ghostBatchNorm(bn.channels, 16) }, net);
@@ -119,10 +119,10 @@ export function mapTypes<L extends Layer, M extends Layer = L>(
 }
 
 /**
- * The same network with layers replaced by kind and parts replaced by path; where both meet, the path wins.
+ * The same network with layers replaced by kind and parts replaced by path; if both apply, the path wins.
  *
- * A path names a node or a block. A layer, or a function of the layer, takes the node's place and keeps its inputs; a
- * `[layer, inputs]` pair or a dictionary takes the whole place, inputs included.
+ * A path names a node or a block. A layer, or a function of the layer, replaces the node's layer and keeps its inputs; a
+ * `[layer, inputs]` pair or a dictionary replaces the whole part, inputs included.
  *
  * @throws GraphError if a path or kind is not in the network, one path lies inside another, or a function is given for
  *   a block or for a node without a layer.
@@ -197,11 +197,11 @@ function withLayer<L extends Layer, M extends Layer>(
 }
 
 /**
- * The graph without its nodes of these kinds: whoever read such a node reads what that node read. For drawings.
+ * The graph without its nodes of these kinds: readers of a removed node read its input instead. For drawings.
  *
- * Kinds that do not occur are no error, so a drawing can always ask for its identities to go.
+ * Kinds that do not occur are ignored.
  *
- * @throws GraphError if such a node has more inputs than one, so that nothing could stand in for it.
+ * @throws GraphError if such a node does not have exactly one input, so that nothing can replace it.
  * @example
  * ```ts
  * removeByType(build({ conv, in: identity(), add: [add(), ['in', 'conv']] })); // add reads conv twice

@@ -20,7 +20,7 @@ afterEach(() => {
   else process.env['CIFAR10_FAST_CACHE'] = before;
 });
 
-test('a drawing is laid out once: by its text, format and engine', async () => {
+test('a drawing is laid out once per text, format and engine', async () => {
   const first = await svg(key[0]);
   const [file] = readdirSync(join(cache, 'layouts'));
   expect(await svg(key[0])).toBe(first);
@@ -36,7 +36,7 @@ test('a drawing is laid out once: by its text, format and engine', async () => {
   expect(readLayout(key)).toBe('another');
 });
 
-test('what is damaged, or cannot be written, is laid out again', async () => {
+test('lays a drawing out again if its entry is damaged or cannot be written', async () => {
   const first = await svg(key[0]);
   const [file] = readdirSync(join(cache, 'layouts'));
   writeFileSync(join(cache, 'layouts', file), 'half a fi');

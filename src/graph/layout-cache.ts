@@ -12,10 +12,10 @@ const graphviz = '1.29.2';
 const mostKept = 1000;
 const mostBytes = 2 ** 26;
 
-/** Everything that decides what Graphviz returns. */
+/** Everything that determines what Graphviz returns. */
 export type LayoutKey = readonly [text: string, format: string, engine: string];
 
-/** What Graphviz returned for the same text before, in this process or another; undefined if it is not kept or is damaged. */
+/** The stored result of Graphviz for a key, from this process or another; undefined if it is missing or damaged. */
 export function readLayout(key: LayoutKey): string | undefined {
   try {
     return gunzipSync(readRegularFileSync(fileOf(key), mostBytes)).toString();
@@ -24,7 +24,7 @@ export function readLayout(key: LayoutKey): string | undefined {
   }
 }
 
-/** Keeps it in the cache folder; where that cannot be written, Graphviz lays the drawing out again, in about a second. */
+/** Stores a result in the cache folder. If that cannot be written, the next drawing is laid out again, in about a second. */
 export function keepLayout(key: LayoutKey, drawn: string): void {
   const path = fileOf(key);
   const draft = `${path}.${process.pid}.part`;

@@ -7,7 +7,7 @@ export interface Cluster {
   readonly parts: (number | Cluster)[];
 }
 
-/** Where things are drawn, as Graphviz attributes: for its engine `nop2`, which places nothing itself. */
+/** Positions as Graphviz attributes, for its engine `nop2`, which places nothing itself. */
 export interface Places {
   /** Of the drawing. */
   readonly graph: string;
@@ -18,21 +18,21 @@ export interface Places {
   readonly clusters: ReadonlyMap<string, string>;
 }
 
-/** How {@link outlineDot} draws. */
+/** Options of {@link outlineDot}. */
 export interface OutlineDotOptions {
   /** Which way arrows point: to the right, or down. Default: `LR`. */
   readonly rankdir?: 'LR' | 'TB';
-  /** Where things are drawn. Default: Graphviz places them. */
+  /** The positions of everything. Default: Graphviz chooses them. */
   readonly places?: Places;
-  /** The dictionary that holds everything to be drawn, which gets no cluster. Default: the whole network. */
+  /** The dictionary that holds all boxes; it gets no cluster. Default: the whole network. */
   readonly root?: string;
 }
 
 /**
  * An outline as Graphviz text: a rounded box for each node, nested grey clusters for the dictionaries, a legend below.
  *
- * Ids are the full paths, so a viewer can move one drawing into the next. The same outline gives the same text. This
- * module also runs in a page, so it imports nothing that a page has not.
+ * Ids are the full paths, so a viewer can animate one drawing into the next. The same outline gives the same text. This
+ * module also runs in the browser, so it imports nothing that a browser lacks.
  */
 export function outlineDot(
   { name, boxes, arrows, legend }: Outline,
@@ -75,7 +75,7 @@ export function outlineDot(
     const ends = `${quoted(boxes[from].path)} -> ${quoted(boxes[to].path)}`;
     write(1, `${ends}${place === undefined ? '' : ` [${place}]`};`);
   }
-  // After the clusters: what stands before them is theirs, too.
+  // After the clusters, which inherit a label that is set before them.
   if (legend.length > 0) {
     write(1, `label=<${legendTable(legend)}>; labelloc=b; labeljust=l;`);
   }
@@ -112,7 +112,7 @@ function comma(attributes: string | undefined): string {
   return attributes === undefined ? '' : `, ${attributes}`;
 }
 
-/** Coloured cells in one row, or in several equally long ones where they are many. */
+/** Coloured cells in one row or, if they do not fit, in several of equal length. */
 function legendTable(legend: readonly LegendEntry[]): string {
   const width = legend.reduce((sum, { kind }) => sum + 6 * kind.length + 16, 0);
   const columns = Math.ceil(legend.length / Math.ceil(width / 590));
@@ -126,7 +126,7 @@ function legendTable(legend: readonly LegendEntry[]): string {
   return `<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="4" CELLPADDING="4" COLOR="#00000055">${rows.join('')}</TABLE>`;
 }
 
-/** A node's name in Graphviz: its path. One that begins with % is Graphviz's own: it would come out as %1, %3 and so on. */
+/** A node's name in Graphviz: its path. Names that start with % are reserved: Graphviz would write %1, %3 and so on. */
 export function nodeName(path: string): string {
   return path.startsWith('%') ? `./${path}` : path;
 }
@@ -140,7 +140,7 @@ function quote(id: string): string {
   return `"${id.replaceAll('"', '\\"')}"`;
 }
 
-/** Shown text in DOT, where backslashes begin escapes and ampersands entities. */
+/** Visible text in DOT, where backslashes start escapes and ampersands entities. */
 function text(shown: string): string {
   return quote(shown.replaceAll('\\', '\\\\').replaceAll('&', '&amp;'));
 }

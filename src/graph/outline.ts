@@ -3,7 +3,7 @@ import { colourMap, textColour } from './colours';
 import { describe } from './describe';
 import type { Graph, Layer } from './spec';
 
-/** A box of a drawing: a node, or a block that is closed. */
+/** A box of a drawing: a node or a closed block. */
 export interface Box {
   readonly path: string;
   readonly label: string;
@@ -22,7 +22,7 @@ export interface LegendEntry {
   readonly ink: string;
 }
 
-/** What a drawing shows, as plain JSON: a browser that has it can close blocks and draw again. */
+/** The content of a drawing as plain JSON, with which a browser can close blocks and draw again. */
 export interface Outline {
   readonly name: string;
   readonly boxes: readonly Box[];
@@ -40,7 +40,7 @@ export interface OutlineOptions {
 }
 
 /**
- * What the drawing of a graph shows: a box for each node, labelled with the last part of its path and filled by the kind of
+ * The outline of a graph's drawing: a box for each node, labelled with the last part of its path and filled by the kind of
  * its layer, an arrow for each input, and a legend of the kinds.
  */
 export function outline(

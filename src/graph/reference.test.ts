@@ -157,7 +157,7 @@ describe.each(nets)('%s', (name, net, expected) => {
   });
 });
 
-/** What a DOT text says, as Graphviz itself reads it: nodes with labels, arrows, clusters with what is inside. */
+/** The structure of DOT text as Graphviz reads it: nodes with labels, arrows, clusters with their nodes. */
 async function structure(text: string): Promise<{
   readonly nodes: Readonly<Record<string, string>>;
   readonly edges: ReadonlySet<string>;
@@ -198,7 +198,7 @@ test("the drawing has the structure of the reference's", async () => {
   expect(Object.keys(theirs.clusters)).toHaveLength(10);
 });
 
-test('the loss of post 8 has the 7 nodes and 8 arrows of its drawing', () => {
+test('the loss of post 8 has 7 nodes and 8 arrows, as in its drawing', () => {
   const layer = (kind: string): Layer => ({ kind });
   const loss: Net<Layer> = {
     logits: [null, []],

@@ -1,10 +1,10 @@
 import { nodeName, outlineDot } from './outline-dot';
 import type { Outline } from './outline';
 
-/** `dot` places everything; `nop2` draws what has its place. */
+/** `dot` places everything; `nop2` draws what is already placed. */
 export type Engine = 'dot' | 'nop2';
 
-/** Graphviz: lays text out by an engine, and returns what comes out in a format. */
+/** Graphviz: lays text out with an engine and returns the result in a format. */
 export type Layout = (
   text: string,
   format: 'json' | 'svg',
@@ -77,10 +77,10 @@ export async function rowLayout(
   const json = JSON.parse(await layout(outlineDot(row, { root }), 'json', 'dot')) as GraphvizJson;
   const { right: width, top: height } = rectangle(json.bb);
   const objects = json.objects ?? [];
-  // Edges name their ends by places in the list of objects.
+  // Edges name their ends by index in the list of objects.
   const numbers = new Map(objects.map(({ name }, at) => [name, at] as const));
   const numberOf = (path: string): number => numbers.get(nodeName(path)) ?? -1;
-  // Graphviz writes edges in an order of its own; those with the same ends are alike.
+  // Graphviz writes edges in its own order; those with the same ends are interchangeable.
   const edges = [...(json.edges ?? [])];
   const splineOf = (index: number): string => {
     const [tail, head] = whole.arrows[index].map((end) => numberOf(whole.boxes[end].path));
@@ -109,7 +109,7 @@ function rectangle(bb: string): Rectangle {
   return { left, bottom, right, top };
 }
 
-/** From a centre in points and sides in inches. */
+/** A rectangle from a centre in points and sides in inches. */
 function boxPlace({
   pos = '0,0',
   width = '0',

@@ -6,7 +6,7 @@
  * `docs/networks.md`. A network is plain data, so it is edited as plain data: spread it, or use `edit.ts`.
  */
 
-/** A layer is any record with a string `kind`; that is also what tells it from a nested dictionary. */
+/** A layer is any object with a string `kind`, which also distinguishes it from a nested dictionary. */
 export interface Layer {
   readonly kind: string;
 }
@@ -26,7 +26,7 @@ export interface Net<L extends Layer> {
   readonly [name: string]: Leaf<L> | Net<L>;
 }
 
-/** One node of a built graph: its layer (`null` where the caller feeds the value) and the full paths it reads. */
+/** One node of a built graph: its layer (`null` if the caller feeds the value) and the full paths it reads. */
 export interface GraphNode<L extends Layer> {
   readonly layer: L | null;
   readonly inputs: readonly string[];
@@ -35,12 +35,12 @@ export interface GraphNode<L extends Layer> {
 /** A built network: full path to node, in order of evaluation. */
 export type Graph<L extends Layer> = ReadonlyMap<string, GraphNode<L>>;
 
-/** Tells a layer from a `[layer, inputs]` pair and from a nested dictionary (which may well have a key `kind`). */
+/** Distinguishes a layer from a `[layer, inputs]` pair and from a nested dictionary (which may have a key `kind`). */
 export function isLayer<L extends Layer>(value: Leaf<L> | Net<L>): value is L {
   return !Array.isArray(value) && typeof (value as Layer).kind === 'string';
 }
 
-/** Tells a leaf, with or without explicit inputs, from a nested dictionary. */
+/** Distinguishes a leaf, with or without explicit inputs, from a nested dictionary. */
 export function isLeaf<L extends Layer>(value: Leaf<L> | Net<L>): value is Leaf<L> {
   return Array.isArray(value) || isLayer(value);
 }

@@ -3,25 +3,25 @@ import type { Outline } from './outline';
 import { rowLayout } from './row-layout';
 import type { Layout, Rectangle } from './row-layout';
 
-/** Rows of one dictionary from top to bottom, as indices of boxes. A block that is wider than a row is a stack itself. */
+/** Rows of one dictionary from top to bottom, as indices of boxes. A block wider than a row is itself a stack. */
 export interface Stack {
   readonly path: string;
   readonly rows: readonly (readonly number[] | Stack)[];
 }
 
-/** Space between the border of a stacked block and its rows, in points. Arrows to the next row turn in it. */
+/** Space between the border of a stacked block and its rows, in points. Arrows to the next row turn there. */
 export const inset = 14;
 
-/** Points between two rows, and above the rows of a stacked block, for its label. */
+/** Points between two rows; `header`: above the rows of a stacked block, for its label. */
 const gap = 18;
 const header = 20;
 const arrowhead = 6;
-/** How far beside a row its arrows to other rows turn. */
+/** The distance beside a row at which its arrows to other rows turn. */
 const turn = 11;
 
 type Point = readonly [x: number, y: number];
 
-/** Everything that has its place, in points; the top of the drawing is at 0, and y points up. */
+/** Everything placed so far, in points; the top of the drawing is at 0, and y points up. */
 interface Placed {
   readonly boxes: Map<number, Rectangle>;
   readonly clusters: Map<string, Rectangle>;
@@ -32,7 +32,7 @@ interface Placed {
   readonly rows: Map<number, Rectangle>;
 }
 
-/** Places the rows of a network below each other, and the arrows from each row to the next. */
+/** Stacks the rows of a network and routes the arrows between them. */
 export async function stackRows(whole: Outline, stack: Stack, layout: Layout): Promise<Places> {
   const placed: Placed = {
     boxes: new Map(),
@@ -65,7 +65,7 @@ export async function stackRows(whole: Outline, stack: Stack, layout: Layout): P
   };
 }
 
-/** Places a stack's rows below the point, and returns what they cover. */
+/** Places a stack's rows below a point and returns the rectangle that they cover. */
 async function pile(
   whole: Outline,
   { path, rows }: Stack,
@@ -102,9 +102,8 @@ async function pile(
 }
 
 /**
- * Corners of the arrow from a box to one in a later row: to the right out of its row, down, back to the left in the gap above
- * the other row, down, and to the right into the box. A box that has others of its row before it is left or entered
- * vertically.
+ * Corners of the arrow from a box to one in a later row: right out of its row, down, left through the gap above the other
+ * row, down, and right into the box. The arrow leaves or enters vertically if other boxes of the row are in its way.
  */
 function connector(whole: Outline, placed: Placed, from: number, to: number): Point[] {
   const [start, end] = [at(placed.boxes, from), at(placed.boxes, to)];

@@ -20,7 +20,7 @@ function read(picture: string): { readonly texts: string[]; readonly titles: str
 describe('svg', () => {
   test('shows every node, cluster and edge, each with its tooltip', async () => {
     const { texts, titles } = read(await svg(dot(build(net))));
-    // The legend says `conv`, `relu` and `add`.
+    // The legend shows `conv`, `relu` and `add`.
     const legend = ['\u00a0add\u00a0', '\u00a0conv\u00a0', '\u00a0relu\u00a0'];
     const boxes = ['block', 'conv', 'input', 'relu', 'sum'];
     expect(texts.toSorted()).toEqual([...legend, ...boxes].toSorted());
@@ -40,7 +40,7 @@ describe('svg', () => {
     );
   });
 
-  test('shows names that look like markup as they are', async () => {
+  test('shows names that look like markup literally', async () => {
     const { texts } = read(
       await svg(dot(build({ 'a&lt;b': { kind: 'x' }, '<i>': { kind: 'x' } }))),
     );
@@ -54,7 +54,7 @@ describe('svg', () => {
     expect(await svg(text)).toBe(first);
   });
 
-  test('stands alone and shares a page', async () => {
+  test('works as a file and beside others in a page', async () => {
     const picture = await svg(dot(build(net), { name: 'a $& "b"' }));
     expect(picture).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" class="net-drawing"/);
     expect(picture.trimEnd()).toMatch(/<\/svg>$/);
@@ -81,7 +81,7 @@ describe('svg', () => {
     expect(titles).toEqual(['a', 'b', 'a → b']);
   });
 
-  test('refuses what Graphviz cannot read, keeping its words', async () => {
+  test('refuses what Graphviz cannot read, with its message', async () => {
     const failure = await svg('digraph { a -> }').catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(GraphError);
     expect((failure as Error).message).toMatch(

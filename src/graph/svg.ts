@@ -5,12 +5,12 @@ import type { Engine, Layout } from './row-layout';
 /**
  * Lays DOT text out as an SVG picture with Graphviz (a WebAssembly build, so no system package is needed).
  *
- * The picture stands alone as a file and inline in a page: it carries its own background, which follows the reader's
- * light or dark setting together with text and arrows; its ids are gone and its style is scoped, so several can share
- * a page. It is as wide as Graphviz makes it, but never wider than its place. Tooltips are `<title>` elements: a
- * node's path with the tooltip that the text gives it. The same text gives the same bytes.
+ * The picture works as a file and inline in a page. Its background, text and arrows follow the reader's light or dark
+ * setting. It has no ids and a scoped style, so a page can hold several. It is as wide as Graphviz makes it, but never
+ * wider than its container. Tooltips are `<title>` elements: a node's path with its tooltip from the text. The same text
+ * gives the same bytes.
  *
- * @throws GraphError if Graphviz cannot read the text; its own words are in `cause`.
+ * @throws GraphError if Graphviz cannot read the text; its own error is the `cause`.
  * @example
  * ```ts
  * await writeFile('net.svg', await svg(dot(build(net()))));
@@ -21,8 +21,8 @@ export async function svg(dotText: string, engine: Engine = 'dot'): Promise<stri
 }
 
 /**
- * Graphviz, loaded for the first text that no process of this machine has laid out before: an ES module of 0.8 MB, and a
- * second of work for a network of the catalogue.
+ * Graphviz, loaded only for text whose layout is not in the cache: an ES module of 0.8 MB, and a second of work for a
+ * network of the catalogue.
  */
 export const layOut: Layout = async (dotText, format, engine) => {
   const kept = readLayout([dotText, format, engine]);
@@ -41,7 +41,7 @@ export const layOut: Layout = async (dotText, format, engine) => {
   }
 };
 
-/** What the media query turns dark; the light colours stand in the text itself. */
+/** The dark colours; the light ones are in the DOT text. */
 const style = `<style>
 @media (prefers-color-scheme: dark) {
 .net-drawing .backdrop { fill: #14171c; }
@@ -51,7 +51,7 @@ const style = `<style>
 }
 </style>`;
 
-/** Graphviz's page made into the picture that {@link svg} promises. It writes one element a line, which this relies on. */
+/** Turns Graphviz's output into the picture that {@link svg} promises. Relies on Graphviz writing one element per line. */
 function tidy(drawn: string): string {
   const size = /<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([^"]+)"[^>]*>/;
   const name = /<g id="graph0"[^>]*>\n<title>(.*)<\/title>/.exec(drawn)?.[1] ?? '';

@@ -21,7 +21,7 @@ const block: Net<Layer> = {
   add: [add, ['relu1', 'branch/conv2']],
 };
 const stage: Net<Layer> = { block0: block, block1: block };
-/** Seventeen convolutions in four stages of two residual blocks. */
+/** Four stages of two residual blocks between two convolutions. */
 const deep: Net<Layer> = {
   prep: { conv },
   layer1: stage,
@@ -88,7 +88,7 @@ describe('a network that is wider than a column of text', () => {
     ]);
   });
 
-  test('has no box on another, and every box inside its blocks', async () => {
+  test('has no overlapping boxes, and every box inside its blocks', async () => {
     const { boxes } = await drawn(deep);
     const nodes = boxes.filter(isNode);
     const overlaps = nodes.flatMap((a, index) =>
@@ -110,7 +110,7 @@ describe('a network that is wider than a column of text', () => {
     }
   });
 
-  test('has every arrow, from the border of a box to the border of the other', async () => {
+  test('has every arrow, from the border of one box to the border of another', async () => {
     const { boxes, edges } = await drawn(deep);
     expect(edges).toHaveLength(outline(build(deep)).arrows.length);
     const isAt = (x: number, y: number, { left, right, bottom, top }: Box): boolean =>
@@ -126,7 +126,7 @@ describe('a network that is wider than a column of text', () => {
     }
   });
 
-  test('closes the blocks that repeat others, and fits on a screen then', async () => {
+  test('closes the blocks that repeat others, and then fits on a screen', async () => {
     const closed = await readable(outline(build(deep)), layOut);
     expect([...closed.keys()]).toEqual(['layer1/block1', 'layer2', 'layer3', 'layer4']);
     const { width, height } = await drawn(deep, closed as Map<string, undefined>);
@@ -145,7 +145,7 @@ test('a network that fits stays in one row, with every block open', async () => 
   expect((await readable(outline(build(small)), layOut)).size).toBe(0);
 });
 
-test('where two values go on at every place, the network stands upright', async () => {
+test('a network that cannot be broken into rows runs from top to bottom', async () => {
   const layers = Array.from({ length: 20 }, (_, at) => {
     return [`mix${at}`, [add, at === 0 ? [-1] : ['input', `mix${at - 1}`]]] as const;
   });

@@ -15,19 +15,19 @@ export interface WrappedDrawing {
 }
 
 /**
- * How wide a row may be, in points: with what is around it, and what it gains when it is laid out by itself, 838 px, the
- * column of a README on GitHub.
+ * The maximum width of a row, in points. With its surroundings, and with what it gains when laid out alone, a row fits 838
+ * px, the column of a README on GitHub.
  */
 const rowWidth = 572;
 
 /**
- * An outline as Graphviz text that is no wider than a column of text: in one row where it fits, else in rows from top to
- * bottom, as a text is set. A row ends only where one value alone goes on to the next. What cannot be broken in this way
- * stands upright.
+ * An outline as Graphviz text no wider than a column of text: in one row if it fits, otherwise in rows from top to bottom,
+ * like lines of text. A row ends only where a single value passes to the next. A network that cannot be broken in this way
+ * runs from top to bottom.
  *
- * Graphviz lays out each row; the rows are stacked here.
+ * Graphviz lays out each row; this module stacks them.
  *
- * @param known the outline in one row, if it was laid out before
+ * @param known the layout of the outline in one row. Default: it is computed.
  */
 export async function wrap(
   whole: Outline,
@@ -42,7 +42,7 @@ export async function wrap(
   return { text: outlineDot(whole, { places }), engine: 'nop2' };
 }
 
-/** The blocks to close so that a drawing can be read: those that repeat others, unless it fits in one row as it is. */
+/** The blocks to close for a readable drawing: those that repeat others, unless the whole network fits in one row. */
 export async function readable(
   whole: Outline,
   layout: Layout,
@@ -52,7 +52,7 @@ export async function readable(
   return line.width <= rowWidth ? new Map() : repeatedBlocks(whole);
 }
 
-/** The rows of a dictionary, or undefined where an unbreakable part is wider than a row. */
+/** The rows of a dictionary, or undefined if an unbreakable part is wider than a row. */
 function breakRows(
   whole: Outline,
   line: RowLayout,
@@ -83,7 +83,7 @@ function breakRows(
   return { path, rows };
 }
 
-/** Parts that stay together: between two chunks, all arrows forward come from one box. */
+/** Parts that stay together: between two chunks, all forward arrows come from one box. */
 function chunks({ arrows }: Outline, parts: readonly (number | Cluster)[]): (number | Cluster)[][] {
   const placeOf = new Map(parts.flatMap((part, at) => boxesOf(part).map((box) => [box, at])));
   const result: (number | Cluster)[][] = [];
@@ -104,7 +104,7 @@ function boxesOf(part: number | Cluster): number[] {
   return typeof part === 'number' ? [part] : part.parts.flatMap(boxesOf);
 }
 
-/** How wide boxes are that stand in one row. */
+/** The total width of boxes in one row. */
 function extent({ boxes }: RowLayout, indices: readonly number[]): number {
   const places = indices.flatMap((index) => boxes.get(index) ?? []);
   return (

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { columnsText } from './columns';
 
-test('the first column is flush left, the others right, all as wide as they must be', () => {
+test('the first column is left-aligned, the others right-aligned, each as wide as its widest cell', () => {
   const text = columnsText(
     ['record', 'n', 'mean'],
     [
@@ -16,6 +16,6 @@ test('the first column is flush left, the others right, all as wide as they must
   ]);
 });
 
-test('an empty last cell leaves no spaces behind', () => {
+test('an empty last cell leaves no trailing spaces', () => {
   expect(columnsText(['a', 'b'], [['one', '']])).toBe('a    b\none');
 });

@@ -1,6 +1,6 @@
 /**
- * Texts as a table for people: columns as wide as their widest cell, two spaces between, titles first; the first column
- * flush left, all others flush right. Lines have no spaces at their end.
+ * Formats texts as a table: titles first, columns as wide as their widest cell, two spaces between them; the first column
+ * is left-aligned, all others right-aligned. Lines have no trailing spaces.
  *
  * @param rows each as long as `titles`
  */

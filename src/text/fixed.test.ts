@@ -27,8 +27,8 @@ describe('fixed', () => {
     expect(fixed(value, decimals)).toBe(expected);
   });
 
-  test('a tie goes to the even neighbour, all else to the nearest', () => {
-    // A whole number of halves of the last decimal is exact in binary for 0 to 3 decimals over a power of two.
+  test('rounds ties to even, all else to the nearest', () => {
+    // Fractions whose denominator is a power of two are exact in binary, and some of them are ties.
     const halves = fc.tuple(fc.integer({ min: -1e9, max: 1e9 }), fc.integer({ min: 1, max: 20 }));
     fc.assert(
       fc.property(halves, ([numerator, power]) => {

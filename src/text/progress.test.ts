@@ -58,7 +58,7 @@ describe('progressLine', () => {
     expect(progressLine({ ...rest, done: 0, timeSec: 0 }, 120)).toContain('-:-- left');
   });
 
-  test('in validation it says so, with the bar at the end of the epoch', () => {
+  test('in validation shows "test", with the bar at the end of the epoch', () => {
     const { leftSec: _, ...rest } = progress;
     const line = progressLine(
       { ...rest, phase: 'valid', epoch: 24, done: 512, total: 10_000 },
@@ -79,11 +79,11 @@ describe('progressLine', () => {
     expect(progressLine({ ...progress, done: rate, timeSec: 1 }, 200)).toContain(`  ${text}  `);
   });
 
-  test('a loss that is no number is seen', () => {
+  test('shows a loss that is NaN', () => {
     expect(progressLine({ ...progress, loss: NaN }, 120)).toContain('loss nan  ');
   });
 
-  test('never wider than its place, one line of plain characters, whatever comes', () => {
+  test('is one line of printable ASCII, never wider than the given width, for any input', () => {
     const any = fc.double({ min: -1e6, max: 1e6 });
     const wild = fc.record({
       phase: fc.constantFrom('train' as const, 'valid' as const),
@@ -105,7 +105,7 @@ describe('progressLine', () => {
     );
   });
 
-  test('the bar never goes back while the run goes on', () => {
+  test('the bar never shrinks as the run proceeds', () => {
     const shown = Array.from({ length: 101 }, (_, k) => {
       const line = progressLine({ ...progress, epoch: 1, epochs: 1, done: k * 500 }, 200);
       return line.split('=').length - 1;

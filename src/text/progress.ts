@@ -1,32 +1,32 @@
 import { fixed } from './fixed';
 
-/** Where a run stands. */
+/** How far a run has come. */
 export interface Progress {
   readonly phase: 'train' | 'valid';
-  /** The epoch under way, from 1. */
+  /** The current epoch, from 1. */
   readonly epoch: number;
   readonly epochs: number;
-  /** Examples seen in this phase of this epoch, of how many. */
+  /** Examples seen in this phase of this epoch, and their total. */
   readonly done: number;
   readonly total: number;
-  /** Seconds since the phase began. */
+  /** Seconds since the phase started. */
   readonly timeSec: number;
   /** Means so far in this phase; accuracy between 0 and 1. */
   readonly loss: number;
   readonly acc: number;
-  /** Seconds to the end of the run, where the caller knows better than {@link progressLine}. */
+  /** Seconds to the end of the run. Default: the estimate of {@link progressLine}. */
   readonly leftSec?: number;
 }
 
 /**
  * One line for a terminal: epoch, bar and percent of the whole run, images per second, loss, accuracy, time left.
  *
- * The line is never wider than `width`. What does not fit is left out: first the bar, then the rate, the loss, the
- * percentage, the accuracy; where not even epoch and time left fit, the time, and then the line is cut. Plain ASCII, no
- * line breaks, no escapes. In validation the percentage, which then stands still, gives way to the word `test`.
+ * The line is never wider than `width`. Parts that do not fit are dropped in this order: the bar, the rate, the loss, the
+ * percentage, the accuracy, the time left; if the epoch alone does not fit, the line is cut. Plain ASCII, no line breaks,
+ * no escapes. In validation, where the percentage does not change, the word `test` replaces it.
  *
- * Without `leftSec` the time left is that of the training batches still to come, at this epoch's pace; validation is
- * not in it, and while validation runs it is not known.
+ * Without `leftSec` the time left covers the remaining training batches at this epoch's pace, without validation; during
+ * validation it is unknown.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export function progressLine(progress: Progress, width: number): string {
   const share = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0;
   const fraction = Math.min(1, Math.max(0, (isTraining ? epoch - 1 + share : epoch) / epochs));
   const trainLeftSec = isTraining ? (timeSec / share) * (epochs - epoch + 1 - share) : NaN;
-  // `rank` is what it takes to stay: the lowest goes first.
+  // The part with the lowest `rank` is dropped first.
   const parts = [
     { rank: 6, text: `epoch ${String(epoch).padStart(all.length)}/${all}` },
     { rank: 3, text: isTraining ? `${whole(100 * fraction)} %`.padStart(5) : ' test' },
@@ -59,7 +59,7 @@ export function progressLine(progress: Progress, width: number): string {
       1,
     );
   }
-  // Two brackets, and no bar too short to show anything.
+  // 2 for the brackets; a shorter bar would show nothing.
   const size = Math.min(30, width - join().length - gap.length - 2);
   if (parts.length === count && size >= 6) {
     parts.splice(1, 0, { rank: 0, text: bar(fraction, size) });
@@ -68,7 +68,7 @@ export function progressLine(progress: Progress, width: number): string {
 }
 
 /**
- * A number of epochs, whole or to hundredths: a run on a budget has as many as the time allows.
+ * A number of epochs, rounded to hundredths: a run on a time budget can have a fraction of an epoch.
  *
  * @example
  * ```ts
@@ -80,7 +80,7 @@ export function epochCount(epochs: number): string {
 }
 
 /**
- * A stretch of time for people: `m:ss` below an hour, `h:mm h` from there on, `-:--` where it is not known (negative, NaN or infinite).
+ * A readable duration: `m:ss` below an hour, `h:mm h` from there on, `-:--` if it is unknown (negative, NaN or infinite).
  */
 export function durationText(sec: number): string {
   if (!Number.isFinite(sec) || sec < 0) return '-:--';
@@ -98,12 +98,12 @@ function bar(fraction: number, size: number): string {
   return `[${'='.repeat(done)}${head}${'.'.repeat(size - done - head.length)}]`;
 }
 
-/** Rounded down, but for what rounding took away before: 2.4 / 24 of 30 is 3. */
+/** Rounds down, with a tolerance for earlier rounding errors: 2.4 / 24 of 30 is 3. */
 function whole(value: number): number {
   return Math.floor(value + 1e-9);
 }
 
-/** Three digits at least, thousands set apart. */
+/** At least three digits, with thousands separators. */
 function rate(perSec: number): string {
   if (!Number.isFinite(perSec)) return '-';
   const decimals = perSec < 10 ? 2 : perSec < 100 ? 1 : 0;

@@ -1,4 +1,4 @@
-/** JSON that may stand in a script element of a page: no text in it ends the element or opens another one. */
+/** JSON that is safe inside a script element of a page: no text in it can close the element or open another. */
 export function scriptJson(json: string): string {
   return json.replaceAll('<', String.raw`\u003c`);
 }

@@ -1,4 +1,4 @@
-/** A mean and its standard deviation: `94.17 ± 0.21`; of a single run the value alone. */
+/** A mean and its standard deviation: `94.17 ± 0.21`; for a single run, the value alone. */
 export function spreadText(
   { mean, sd }: { readonly mean: number; readonly sd: number | null },
   decimals = 2,
@@ -6,7 +6,7 @@ export function spreadText(
   return mean.toFixed(decimals) + (sd === null ? '' : ` ± ${sd.toFixed(decimals)}`);
 }
 
-/** Both ends of an interval: `94.03 to 94.23`; undefined if it is not known. */
+/** Both ends of an interval: `94.03 to 94.23`; undefined if an end is unknown. */
 export function intervalText(
   interval: { readonly low?: number; readonly high?: number } | null,
 ): string | undefined {

@@ -21,7 +21,7 @@ describe('Table', () => {
     expect(`${printed(golden.rows).join('\n')}\n`).toBe(golden.printed);
   });
 
-  test('prints titles with the first row even if that is not reported, and only reported rows', () => {
+  test('prints titles with the first row, reported or not, and only reported rows', () => {
     const rows = [1, 2, 3, 4].map((epoch) => ({ epoch, acc: epoch / 8 }));
     expect(printed(rows, { report: every(2, 'epoch') })).toEqual([
       '       epoch          acc',
@@ -30,7 +30,7 @@ describe('Table', () => {
     ]);
   });
 
-  test('prints the columns that it is told, in that order', () => {
+  test('prints the given columns, in that order', () => {
     const rows = [{ epoch: 1, lr: 0.1, train: { acc: 0.5 } }];
     expect(printed(rows, { columns: ['train acc', 'epoch'] })).toEqual([
       '   train acc        epoch',
@@ -38,20 +38,20 @@ describe('Table', () => {
     ]);
   });
 
-  test('integers by column, texts as they are, wide values in full', () => {
+  test('prints integers by column name, texts unchanged, wide values in full', () => {
     const rows = [{ run: 2, epoch: 1.5, k: 7, name: 'post 8', acc: 1, note: 'longer than twelve' }];
     expect(printed(rows, { integers: ['run', 'epoch', 'k'] })[1]).toBe(
       '           2       1.5000            7       post 8       1.0000 longer than twelve',
     );
   });
 
-  test('a loss that is no number is seen', () => {
+  test('prints NaN and infinite values', () => {
     expect(printed([{ epoch: 1, loss: NaN, grad: -Infinity }])[1]).toBe(
       '           1          nan         -inf',
     );
   });
 
-  test('keeps every row, printed or not, and gives them as a data frame', () => {
+  test('keeps every row, printed or not, and returns them as a data frame', () => {
     const table = new Table({ write: () => undefined, report: () => false });
     const rows = golden.rows.slice(0, 2);
     for (const row of rows) table.append(row);
@@ -100,7 +100,7 @@ describe('Table', () => {
       { epoch: 2, train: { loss: 1 }, 'train loss': 2 },
       'table: two values of the row come to the column "train loss". Rename one of them.',
     ],
-  ])('refuses the row %j and goes on without it', (row, message) => {
+  ])('refuses the row %j and continues without it', (row, message) => {
     const lines: string[] = [];
     const table = new Table({ write: (line) => lines.push(line) });
     table.append({ epoch: 1, train: { loss: 1 } });
@@ -110,7 +110,7 @@ describe('Table', () => {
     expect(table.log).toHaveLength(2);
   });
 
-  test('refuses to print a column that the first row has not', () => {
+  test('refuses to print a column that the first row does not have', () => {
     expect(() => printed([{ epoch: 1, valid: { acc: 1 } }], { columns: ['valid acx'] })).toThrow(
       new ReportError(
         'table: is to print the column "valid acx", and the first row has no such column. ' +
@@ -134,7 +134,7 @@ describe('every', () => {
     );
   });
 
-  test('refuses a column that counts nothing', () => {
+  test('refuses a column that is missing or not a number', () => {
     expect(() => every(1, 'epochs')({ epoch: 1 })).toThrow(
       new ReportError(
         'every: counts by "epochs" and the row has no such column. Nearest: "epoch". Name a column of numbers.',
@@ -144,7 +144,7 @@ describe('every', () => {
   });
 });
 
-test('flatten joins the keys on the way', () => {
+test('flatten joins the keys of nested groups', () => {
   const row = { a: 1, b: { c: 'x', d: { 'e f': 2 } } };
   expect(flatten(row, ' ')).toEqual({ a: 1, 'b c': 'x', 'b d e f': 2 });
   expect(flatten(row, '_')).toEqual({ a: 1, b_c: 'x', 'b_d_e f': 2 });

@@ -10,33 +10,33 @@ export interface Row {
   readonly [key: string]: Cell | Row;
 }
 
-/** A row without groups: the keys on the way to a value are joined into one. */
+/** A row without groups: the keys on the path to a value are joined into one. */
 export type FlatRow = Readonly<Record<string, Cell>>;
 
-/** Says of a row, its keys joined with spaces (`train acc`), whether it is to be printed. */
+/** Whether to print a row; its keys are joined with spaces (`train acc`). */
 export type Report = (row: FlatRow) => boolean;
 
-/** What can be chosen about a {@link Table}. */
+/** Options of a {@link Table}. */
 export interface TableOptions {
-  /** Gets each printed line, without a line break: `console.log` will do. */
+  /** Receives each printed line, without a line break, as `console.log` does. */
   readonly write: (line: string) => void;
-  /** Which rows are printed; all by default. See {@link every}. */
+  /** Which rows are printed. Default: all. See {@link every}. */
   readonly report?: Report;
-  /** The columns printed, in order, their keys joined with spaces; all those of the first row by default. */
+  /** The columns printed, in order, their keys joined with spaces. Default: all columns of the first row. */
   readonly columns?: readonly string[];
   /** The columns whose whole numbers are printed without decimals; any other number has four. */
   readonly integers?: readonly string[];
 }
 
-/** The columns that count something in the reference implementation's tables. */
+/** The integer columns of the reference implementation's tables. */
 const integerColumns: readonly string[] = ['run', 'epoch', 'step', 'iteration', 'seed', 'n'];
 
 /**
- * A table that prints itself as it grows, in the reference implementation's layout: columns 12 wide, flush right, one
- * space between; four decimals. All rows are kept.
+ * A table that prints itself as it grows, in the reference implementation's layout: columns 12 wide, right-aligned, one
+ * space between them; four decimals. All rows are kept.
  *
  * A row holds numbers, texts and groups of these, such as `train: { time, loss, acc }` ({@link Row}). JavaScript
- * cannot tell 1.0 from 1, so a column is known to hold integers by its name.
+ * cannot tell 1.0 from 1, so integer columns are recognised by name.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ const integerColumns: readonly string[] = ['run', 'epoch', 'step', 'iteration', 
  * ```
  */
 export class Table<R extends object = object> {
-  /** Every row that was appended, as it was given. */
+  /** Every appended row, unchanged. */
   get log(): readonly R[] {
     return this.#log;
   }
@@ -61,10 +61,10 @@ export class Table<R extends object = object> {
   }
 
   /**
-   * Keeps a row and, if it is to be reported, prints it; the first one prints the titles before.
+   * Keeps a row and, if it is reported, prints it; the first row also prints the titles.
    *
    * @throws ReportError if the row has other columns than the first, two of its values share a column, or a value is
-   *   neither number nor text; the row is not kept then
+   *   neither number nor text; such a row is not kept
    */
   append(row: R): void {
     const { write, report, integers } = this.#options;
@@ -91,9 +91,9 @@ export class Table<R extends object = object> {
 }
 
 /**
- * A report of every n-th row, counted by a column: `every(24, 'epoch')` prints only the last of 24 epochs.
+ * Reports every n-th row, counted by a column: `every(24, 'epoch')` prints only the last of 24 epochs.
  *
- * @throws ReportError if n is not a positive whole number, or (when a row comes) the column is no number of the row
+ * @throws ReportError if n is not a positive integer, or (from the returned function) the row has no number in the column
  */
 export function every(n: number, column: string): Report {
   if (!Number.isInteger(n) || n < 1) {
@@ -114,12 +114,12 @@ export function every(n: number, column: string): Report {
   };
 }
 
-/** Texts as one line of the table: 12 wide, flush right, one space between. */
+/** Texts as one line of the table: 12 wide, right-aligned, one space between them. */
 export function formatLine(texts: readonly string[]): string {
   return texts.map((text) => text.padStart(12)).join(' ');
 }
 
-/** A value as the table prints it: four decimals, none for a whole number of an integer column, texts as they are. */
+/** A value as the table prints it: four decimals, none for a whole number of an integer column, texts unchanged. */
 export function formatCell(value: Cell, isInteger: boolean): string {
   if (typeof value === 'string') return value;
   return fixed(value, isInteger && Number.isInteger(value) ? 0 : 4);
@@ -128,7 +128,7 @@ export function formatCell(value: Cell, isInteger: boolean): string {
 /**
  * A row without groups, keys joined.
  *
- * @throws ReportError if two values come to the same key, or a value is neither number nor text
+ * @throws ReportError if two values get the same key, or a value is neither number nor text
  */
 export function flatten(row: object, separator: ' ' | '_'): FlatRow {
   const flat = new Map<string, Cell>();

@@ -5,33 +5,33 @@ import { timeLeft } from './time-left';
 const at = { phase: 'train', epoch: 1, epochs: 4, total: 1000, loss: 1, acc: 0.5 } as const;
 
 describe('timeLeft', () => {
-  test('begins with what was estimated', () => {
+  test('starts with the estimate', () => {
     const left = timeLeft({ ...at, done: 1, timeSec: 0.1 }, 0.1, { epochSec: 110, validSec: 10 });
     expect(left).toBeCloseTo(4 * 110, 0);
   });
 
-  test('goes by the pace of the epoch after a tenth of it: three times as slow as was estimated', () => {
+  test('follows the pace of the epoch after a tenth of it, here three times slower than the estimate', () => {
     const slow = { ...at, done: 100, timeSec: 30 };
     expect(timeLeft(slow, 30, { epochSec: 110, validSec: 10 })).toBeCloseTo(4 * 310 - 30, 6);
   });
 
-  test('counts epochs to come by how long they take beside this one', () => {
+  test('weights the epochs to come by their length relative to this one', () => {
     const here = { ...at, done: 100, timeSec: 10 };
     const estimate = { epochSec: 110, validSec: 0, epochsLeft: 7 };
     expect(timeLeft(here, 10, estimate)).toBeCloseTo(7 * 100 - 10, 6);
   });
 
-  test('in the last epoch counts what is left of training and the validation to come', () => {
+  test('in the last epoch counts the rest of training, then validation', () => {
     const last = { ...at, epoch: 4, done: 500, timeSec: 50 };
     expect(timeLeft(last, 50, { epochSec: 1, validSec: 10 })).toBeCloseTo(60, 6);
   });
 
-  test('in validation counts its rest, and the epochs to come by what this one took', () => {
+  test('in validation counts the rest of it, and further epochs at the length of this one', () => {
     const valid = { ...at, phase: 'valid', epoch: 3, done: 500, timeSec: 5 } as const;
     expect(timeLeft(valid, 105, { epochSec: 1, validSec: 1 })).toBeCloseTo(5 + 110, 6);
   });
 
-  test('at a steady pace is what is left, whatever the estimate, and never negative', () => {
+  test('is exact at a steady pace, whatever the estimate, and never negative', () => {
     const cases = fc.record({
       epoch: fc.integer({ min: 1, max: 4 }),
       done: fc.integer({ min: 100, max: 1000 }),

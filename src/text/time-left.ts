@@ -1,22 +1,22 @@
 import type { Progress } from './progress';
 
-/** What is known of an epoch before it is over. */
+/** The estimated length of an epoch. */
 export interface EpochEstimate {
-  /** Seconds that an epoch takes, validation included: of the one before, or of a warm-up. */
+  /** Seconds per epoch, validation included, measured in the previous epoch or a warm-up. */
   readonly epochSec: number;
-  /** How many of these are validation; 0 where it is not known. */
+  /** How many of these are validation; 0 if unknown. */
   readonly validSec: number;
-  /** How many times as long as this epoch it and those after it take; default: as many as they are. */
+  /** The length of this epoch and all later ones, in units of this epoch. Default: their number. */
   readonly epochsLeft?: number;
 }
 
 /**
- * Seconds to the end of a run, from where it stands.
+ * Seconds to the end of a run, given its progress.
  *
- * The pace of the epoch under way counts more the further it is, and alone after a tenth of its batches: a warm-up of
- * two steps says little on a machine that does other things besides. Never negative.
+ * The pace of the current epoch counts more the further it is, and alone after a tenth of its batches: a warm-up of two
+ * steps is a poor estimate on a busy machine. Never negative.
  *
- * @param elapsedSec since the epoch began
+ * @param elapsedSec since the epoch started
  */
 export function timeLeft(
   { phase, epoch, epochs, done, total, timeSec }: Progress,

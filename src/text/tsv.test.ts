@@ -17,7 +17,7 @@ test('without rows only the titles', () => {
   expect(tsv([])).toBe('epoch\thours\ttop1Accuracy');
 });
 
-test('what was written is read back to the last decimal', () => {
+test('written values are read back to the last decimal', () => {
   const row = fc.record({
     epoch: fc.integer({ min: 1, max: 1000 }),
     'total time': fc.double({ min: 0, max: 1e6, noNaN: true }),

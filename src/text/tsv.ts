@@ -1,9 +1,9 @@
 import { fixed } from './fixed';
 
-/** What {@link tsv} reads of a row; the rows of the epoch table have it. */
+/** The fields that {@link tsv} reads; the rows of the epoch table have them. */
 export interface TsvRow {
   readonly epoch: number;
-  /** Seconds since the start, validation not counted. */
+  /** Seconds since the start, without validation. */
   readonly 'total time': number;
   readonly valid: {
     /** Between 0 and 1. */
