@@ -1,7 +1,7 @@
-// Activations and their derivatives on vectors; a part of elementwise.cc, read once for each instruction set.
+// Activations and their derivatives on vectors; part of elementwise.cc, included once per instruction set.
 //
-// For float they are exact to 1e-6. What is rounded to bfloat16 afterwards (2^-9) takes shorter polynomials, exact to
-// 2e-4 of each result. All coefficients were fitted to the relative error, at Chebyshev's points.
+// For float they are accurate to 1e-6. Results that are rounded to bfloat16 afterwards (2^-9) use shorter polynomials,
+// accurate to 2e-4 of each result. All coefficients are fitted to the relative error, at Chebyshev points.
 
 template <typename T>
 constexpr bool kIsFine = std::is_same_v<T, float>;
@@ -14,7 +14,7 @@ CIFAR10_FAST_INLINE Vec polynomial(const float (&c)[N], Vec x) {
   return sum;
 }
 
-// 2^x for x <= 127; below -149 zero. Relative error 5e-9 or 7e-6, and that of x.
+// 2^x for x <= 127; zero below -149. Relative error 5e-9 or 7e-6, plus that of x.
 template <typename T>
 CIFAR10_FAST_INLINE Vec powerOfTwo(Vec x) {
   constexpr float fine[] = {1.f,           0.693147188f,    0.2402265076f,  0.05550357114f,
@@ -25,15 +25,15 @@ CIFAR10_FAST_INLINE Vec powerOfTwo(Vec x) {
   return timesPowerOfTwo(kIsFine<T> ? polynomial(fine, rest) : polynomial(coarse, rest), n);
 }
 
-// 1 / x of a finite number from 1.
+// 1 / x for finite x >= 1.
 template <typename T>
 CIFAR10_FAST_INLINE Vec inverseOf(Vec x) {
   return kIsFine<T> ? inverse(x) : roughInverse(x);
 }
 
-// The normal distribution: its function at x, and exp(-x^2 / 2).
+// The normal distribution: its CDF at x, and exp(-x^2 / 2).
 //
-// Beyond a = |x| it leaves t P(t) exp(-a^2 / 2), t = 1 / (1 + s a), within 4e-7 or 1.1e-4 of itself. At 17 it is zero.
+// The tail beyond a = |x| is t P(t) exp(-a^2 / 2), t = 1 / (1 + s a), with a relative error of 4e-7 or 1.1e-4; zero at 17.
 struct Normal {
   Vec distribution, bell;
 };
@@ -43,7 +43,7 @@ CIFAR10_FAST_INLINE Normal normal(Vec x) {
   constexpr float fine[] = {0.0957613324f, 0.09538418818f,  0.09383709771f, 0.05966933791f,
                             0.1262079333f, -0.07498740644f, 0.1586143185f,  -0.05448693685f};
   constexpr float coarse[] = {0.1595594999f, 0.1607397484f, 0.1197676077f, 0.1450513429f, -0.08516386286f};
-  // The smaller of a number and NaN is the second operand: NaN stays.
+  // The minimum of a number and NaN is the second operand, so NaN stays.
   const Vec a = min(set(17.f), absolute(x));
   const Vec bell = powerOfTwo<T>(mul(mul(a, set(-0.72134752f)), a));
   const Vec t = inverseOf<T>(mulAdd(a, set(kIsFine<T> ? 0.24f : 0.4f), set(1.f)));
@@ -71,7 +71,7 @@ CIFAR10_FAST_INLINE Vec activated(Vec x, Vec alpha, Vec inverse_alpha) {
   if constexpr (A == Act::kGelu) return mul(x, normal<T>(x).distribution);
   if constexpr (A == Act::kSilu) return mul(x, logistic<T>(x));
   if constexpr (A == Act::kCelu) {
-    // A short polynomial would lose what is left of exp(x) - 1 near zero.
+    // A short polynomial would lose the accuracy of exp(x) - 1 near zero.
     const Vec e = celuExponential<float>(x, inverse_alpha);
     return choose(greater(x, zero()), x, mul(alpha, sub(e, set(1.f))));
   }

@@ -24,7 +24,7 @@ Amx findAmx() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kBf16 = 1u << 22, kTiles = 1u << 24, kSaves = 1u << 27;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kBf16) == 0 || (d & kTiles) == 0) return Amx::kMissing;
-  // The transforms around the products are those of AVX-512 BF16.
+  // The transforms before and after the products use AVX-512 BF16.
   if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw")) return Amx::kMissing;
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSaves) == 0) return Amx::kMissing;
   unsigned low = 0, high = 0;
@@ -97,7 +97,7 @@ CIFAR10_FAST_AMX void amxMultiplyChannels(const uint16_t* a, const uint16_t* b, 
   _tile_stored(3, sums + 16 * 32 + 16, 128);
 }
 
-// Transposes 16x16 pairs by four rounds in which rows that are 1, 2, 4 and 8 apart exchange half of their pairs.
+// Transposes 16x16 pairs in four rounds, in which rows that are 1, 2, 4 and 8 apart exchange half of their pairs.
 __attribute__((target("avx512f,avx512bw"))) void amxTurnPairs(const uint16_t* pairs, int64_t row, int64_t groups,
                                                              int64_t channels, uint16_t* turned) {
   for (int64_t c = 0; c < channels; c += 16) {

@@ -1,4 +1,4 @@
-// Stores of vectors512 with the namespace's own `narrow`; a part of elementwise.cc.
+// Stores for vectors512 with the enclosing namespace's `narrow`; part of elementwise.cc.
 
 CIFAR10_FAST_INLINE void store(float* at, Vec a) { vectors512::store(at, a); }
 CIFAR10_FAST_INLINE void store(uint16_t* at, Vec a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), narrow(a)); }

@@ -15,7 +15,7 @@
 namespace cifar10_fast {
 namespace {
 
-// How an operation computes, as its attributes say.
+// How an operation computes, from its attributes.
 struct Choice {
   std::string algorithm;
   int64_t extents[4];
@@ -49,7 +49,7 @@ void* createKernel(TF_OpKernelConstruction* construction) {
 
 void destroyKernel(void* kernel) { delete static_cast<Choice*>(kernel); }
 
-// Computes a pass of a shape that the algorithm takes.
+// Computes a pass for a shape that the algorithm supports.
 template <Pass P>
 void run(const Choice& choice, const ConvShape& s, const float* a, const float* b, float* out) {
   const WinogradPasses* passes = winogradFloat();
@@ -74,7 +74,7 @@ void run(const Choice& choice, const ConvShape& s, const uint16_t* a, const void
   }
 }
 
-// Inputs a and b: activations and kernel, or for the gradient by the kernel both activations.
+// Inputs a and b: activations and kernel; for the kernel gradient, both are activations.
 template <typename T, Pass P>
 void compute(void* kernel, TF_OpKernelContext* context) {
   const Choice& choice = *static_cast<Choice*>(kernel);
@@ -139,7 +139,7 @@ void registerOperation(const char* name, const char* a, const char* b, const cha
   TF_OpDefinitionBuilderAddInput(op, a);
   TF_OpDefinitionBuilderAddInput(op, b);
   TF_OpDefinitionBuilderAddOutput(op, out);
-  // The engine tells the shape itself.
+  // The engine sets the shape itself.
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, TF_ShapeInferenceContextSetUnknownShape);
   TF_RegisterOpDefinition(op, status);
   registerKernel<float, P>(name, status);
@@ -157,7 +157,7 @@ std::vector<std::string> convAlgorithms(Pass pass, bool is_bfloat16, const ConvS
   if (is_bfloat16) {
     if (!s.isPadded()) return found;
     if (pass == Pass::kFilter && hasOuterProduct() && fitsOuterProduct(s)) found.push_back("outer-product");
-    // Tiles of 4x4 lose too many bits for bf16: an error of 5 % of the largest element was measured.
+    // Tiles of 4x4 are too inaccurate in bf16: an error of 5 % of the largest element was measured.
     if (hasWinogradBf16() && fitsWinogradBf16(s)) {
       found.push_back("winograd-2");
       if (amxState() == Amx::kUsable) found.push_back("winograd-2-amx");

@@ -1,4 +1,4 @@
-// The passes of elementwise.h as operations of TensorFlow. T is float or bfloat16, numbers per channel are float [C].
+// The passes of elementwise.h as TensorFlow operations. T is float or bfloat16, per-channel values are float [C].
 //
 //   Cifar10FastActivation          x, bias -> y
 //   Cifar10FastActivationGrad      dy, x, bias -> dx
@@ -20,7 +20,7 @@
 namespace cifar10_fast {
 namespace {
 
-// The attributes of an operation; those that it does not have stay as they are here.
+// The attributes of an operation; those that it does not have keep these defaults.
 struct Settings {
   int64_t activation = 0;
   int64_t threads = 1;
@@ -60,7 +60,7 @@ int64_t product(const Dims& dims) {
   return size;
 }
 
-// One call of a kernel: its inputs and outputs, freed at its end, and what went wrong.
+// One call of a kernel: its inputs and outputs, freed at the end of the call, and its status.
 class Call {
  public:
   explicit Call(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
@@ -77,7 +77,7 @@ class Call {
     if (isFine() && !holds) TF_SetStatus(status_, TF_INVALID_ARGUMENT, problem);
     return isFine();
   }
-  // An input, empty where something is wrong.
+  // An input; null after an error.
   template <typename T>
   const T* input(int index, Dims* dims) {
     TF_Tensor* tensor = nullptr;
@@ -88,7 +88,7 @@ class Call {
     for (size_t axis = 0; axis < dims->size(); axis++) (*dims)[axis] = TF_Dim(tensor, static_cast<int>(axis));
     return static_cast<const T*>(TF_TensorData(tensor));
   }
-  // A number per channel.
+  // An input with one number per channel.
   const float* perChannel(int index, int64_t channels) {
     Dims dims;
     const float* data = input<float>(index, &dims);
@@ -101,7 +101,7 @@ class Call {
     return hold<T>(TF_AllocateOutput(context_, index, kType<T>, dims.data(), static_cast<int>(dims.size()),
                                      product(dims) * sizeof(T), status_));
   }
-  // In the place of an input of the same shape if nobody else reads that. Comes before that input is read.
+  // Reuses the memory of an input of the same shape if nothing else reads that input. Call it before reading the input.
   template <typename T>
   T* outputOver(int input, int index, const Dims& dims) {
     if (!isFine()) return nullptr;
@@ -260,7 +260,7 @@ void maxPoolGradient(const Settings& settings, Call& call) {
 
 void* createSettings(TF_OpKernelConstruction* construction) {
   auto* settings = new Settings;
-  // An attribute that the operation does not have leaves its default; which it has is written below.
+  // An attribute that the operation does not have keeps its default.
   const auto read = [construction](const char* name, auto* value, auto get) {
     TF_Status* status = TF_NewStatus();
     auto found = *value;
@@ -306,7 +306,7 @@ void registerOperation(const char* name, Specs inputs, Specs outputs, Specs attr
   for (const char* spec : attributes) TF_OpDefinitionBuilderAddAttr(op, spec);
   for (const char* spec : inputs) TF_OpDefinitionBuilderAddInput(op, spec);
   for (const char* spec : outputs) TF_OpDefinitionBuilderAddOutput(op, spec);
-  // The engine tells the shapes itself.
+  // The engine sets the shapes itself.
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, TF_ShapeInferenceContextSetUnknownShape);
   TF_RegisterOpDefinition(op, status);
   TF_KernelBuilder* wide = TF_NewKernelBuilder(name, "CPU", createSettings, compute<Float>, deleteSettings);

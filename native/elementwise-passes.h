@@ -1,14 +1,14 @@
-// The passes of elementwise.h; a part of elementwise.cc, read once for each instruction set, within a namespace of its
-// own that has defined:
+// The passes of elementwise.h; part of elementwise.cc, included once per instruction set, in a namespace of its own that
+// defines:
 //
 //   CIFAR10_FAST_TARGET, CIFAR10_FAST_INLINE   attributes that let a function use the instructions
 //   Vec, kWidth                                a vector of floats and how many it holds
 //   zero, set, add, sub, mul, mulAdd, min, max, absolute, nearest, inverse, roughInverse, timesPowerOfTwo
 //   greater, isNan, either, choose
-//   load, store (of T), loadPart, storePart (of the first so many lanes)
-//   Place, firstPlace, choosePlace, storePlace, isPlace                where in a window an element is, a byte
+//   load, store (of T), loadPart, storePart (of the first lanes only)
+//   Place, firstPlace, choosePlace, storePlace, isPlace                an element's position in its window, a byte
 
-// A vector of T, of the last channels of a row perhaps only a part: its first lanes.
+// Reads a vector of T; at the end of a row possibly only its first lanes.
 template <typename T, bool IsPart>
 CIFAR10_FAST_INLINE Vec read(const T* at, int lanes) {
   if constexpr (IsPart) return loadPart(at, lanes);
@@ -24,16 +24,16 @@ CIFAR10_FAST_INLINE void write(T* at, Vec value, int lanes) {
   }
 }
 
-// Parts of the rows, each summed by one thread in one go; how many there are depends on the shape only.
+// Parts of the rows, each summed by one thread. Their number is fixed, so that sums do not depend on the threads.
 constexpr int64_t kParts = 64;
 
 inline int64_t rowsOfPart(Rows rows, int64_t part) { return rows.count * part / kParts; }
 
-// Rows that are summed in single precision at a time, the sums of all channels side by side in the first-level cache:
-// memory is then read in order, which the processor fetches ahead.
+// Rows summed in single precision at a time, with the sums of all channels in the L1 cache: memory is then read
+// sequentially, which the processor prefetches.
 constexpr int64_t kRowsAtOnce = 256;
 
-// A thread costs more than it does for few elements.
+// For few elements, a thread costs more than it saves.
 inline int threadsFor(Rows rows, int threads) { return rows.count * rows.channels < (1 << 16) ? 1 : threads; }
 
 template <typename T, Act A, bool IsPart>
@@ -83,7 +83,7 @@ CIFAR10_FAST_TARGET void gradientRows(const T* dy, const T* x, const float* bias
   }
 }
 
-// sums [C] += what `count` rows have.
+// sums [C] += the terms of `count` rows.
 template <typename T, Act A>
 CIFAR10_FAST_TARGET void biasChunk(const T* dy, const T* x, const float* bias, int64_t count, int64_t channels,
                                    float alpha, float* sums) {
@@ -118,7 +118,7 @@ void biasPart(const T* dy, const T* x, const float* bias, Rows rows, float alpha
   }
 }
 
-// Adds up what the parts have, one after the other.
+// Adds up the sums of the parts, in order.
 inline void addParts(const double* parts, int64_t length, double* total) {
   std::copy(parts, parts + length, total);
   for (int64_t part = 1; part < kParts; part++) {

@@ -23,7 +23,7 @@ CIFAR10_FAST_INLINE Vec absolute(Vec a) { return _mm256_andnot_ps(_mm256_set1_ps
 CIFAR10_FAST_INLINE Vec nearest(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 CIFAR10_FAST_INLINE Vec inverse(Vec a) { return _mm256_div_ps(_mm256_set1_ps(1.f), a); }
 CIFAR10_FAST_INLINE Vec roughInverse(Vec a) { return inverse(a); }
-// n is at least -250: two factors, as one alone would not be a number.
+// n is at least -250: multiplies by two factors, as one alone would underflow.
 CIFAR10_FAST_INLINE Vec timesPowerOfTwo(Vec a, Vec n) {
   const __m256i whole = _mm256_cvtps_epi32(n);
   const __m256i half = _mm256_srai_epi32(whole, 1);
@@ -41,7 +41,7 @@ CIFAR10_FAST_INLINE Vec load(const uint16_t* at) {
   const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
 }
-// To the nearest, ties to even; NaN stays one.
+// Rounds to nearest, ties to even; NaN stays NaN.
 CIFAR10_FAST_INLINE void store(uint16_t* at, Vec a) {
   const __m256i bits = _mm256_castps_si256(a);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -92,7 +92,7 @@ CIFAR10_FAST_INLINE Mask isPlace(const uint8_t* at, int place, int lanes) {
 
 }  // namespace avx2
 
-// What both kinds of AVX-512 share.
+// Shared by both variants of AVX-512.
 namespace vectors512 {
 
 #include "vectors-avx512.h"
@@ -105,7 +105,7 @@ CIFAR10_FAST_INLINE Vec absolute(Vec a) { return _mm512_abs_ps(a); }
 CIFAR10_FAST_INLINE Vec nearest(Vec a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-// Of a finite number from 1: an estimate of 14 bits, and with one step of Newton's method.
+// For a finite number >= 1: an estimate of 14 bits, and the same with one step of Newton's method.
 CIFAR10_FAST_INLINE Vec roughInverse(Vec a) { return _mm512_rcp14_ps(a); }
 CIFAR10_FAST_INLINE Vec inverse(Vec a) {
   const Vec r = roughInverse(a);
@@ -130,7 +130,7 @@ CIFAR10_FAST_INLINE Vec loadPart(const uint16_t* at, int lanes) {
   return widen(_mm256_maskz_loadu_epi16(first(lanes), at));
 }
 
-// A byte for each lane. Narrowing a vector straight into memory would cost Zen some hundred cycles.
+// One byte per lane. Narrowing a vector directly into memory would cost some hundred cycles on Zen.
 using Place = __m128i;
 CIFAR10_FAST_INLINE Place firstPlace() { return _mm_setzero_si128(); }
 CIFAR10_FAST_INLINE Place choosePlace(Mask mask, int yes, Place no) {
@@ -161,7 +161,7 @@ namespace avx512 {
 
 using namespace vectors512;
 
-// To the nearest, ties to even; NaN stays one.
+// Rounds to nearest, ties to even; NaN stays NaN.
 CIFAR10_FAST_INLINE __m256i narrow(Vec a) {
   const __m512i bits = _mm512_castps_si512(a);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));

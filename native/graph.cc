@@ -1,23 +1,23 @@
-// TensorFlow's graph and session, as far as the capture engine needs them, over its stable C interface.
+// The parts of TensorFlow's graph and session that the capture engine needs, over TensorFlow's stable C interface.
 //
 //   create(config)                                   a graph with a session; config is a serialised ConfigProto
 //   addNode(graph, op, name, inputs, attributes, controls) -> { id, outputs: [{ dtype, shape }] }
 //                                                    an input is an output, or a list of outputs
 //   run(graph, feeds, fetches, targets, isTimed) -> Promise<[{ dtype, shape, data }]>
-//                                                    a timed one has a property `metadata`, a serialised RunMetadata
+//                                                    a timed run adds a property `metadata`, a serialised RunMetadata
 //   runSync(graph, feeds, fetches, targets) -> [{ dtype, shape, data }]
-//                                                    the same on the thread of JavaScript, for short measurements
-//   addFunction(graph, body, name, inputs, outputs)  makes a function of a graph of its own and gives it to another one;
+//                                                    the same on the JavaScript thread, for short measurements
+//   addFunction(graph, body, name, inputs, outputs)  makes a function of the graph `body` and adds it to `graph`;
 //                                                    inputs and outputs are outputs of nodes of `body`
 //   setShape(graph, output, shape)                   for outputs of operations without shape inference
-//   convAlgorithms(pass, isBfloat16, shape)          names of the algorithms that conv.cc's operations have for a pass (0: forward,
-//                                                    1: input's gradient, 2: kernel's) of a shape [N, H, W, Ci, Co, OH, OW]
+//   convAlgorithms(pass, isBfloat16, shape)          names of conv.cc's algorithms for a pass (0: forward, 1: input gradient,
+//                                                    2: kernel gradient) of a shape [N, H, W, Ci, Co, OH, OW]
 //   amx()                                            whether AMX tiles are 'missing', 'refused' or 'usable'
 //   close(graph)
 //
-// A node is named by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an extent
-// that it does not know is -1, a shape that it does not know is null. Runs leave the thread of JavaScript: the session
-// works on one of libuv's. One run at a time for each graph, and no node is added meanwhile: the caller sees to that.
+// A node is identified by its id, an output by [id, index]. TensorFlow infers types and shapes as nodes are added; an unknown
+// extent is -1, an unknown shape is null. Runs do not block the JavaScript thread: the session runs on one of libuv's
+// threads. The caller makes sure that each graph has one run at a time.
 #include <memory>
 
 #include "amx.h"
@@ -56,7 +56,7 @@ Napi::Value addNode(const Napi::CallbackInfo& info) {
   Graph& graph = graphOf(info[0]);
   const std::string op = text(info[1]);
   const std::string name = text(info[2]);
-  // What can throw is read before the description exists, which only TF_FinishOperation frees.
+  // Reads what can throw before creating the description, which only TF_FinishOperation frees.
   const auto given = info[3].As<Napi::Array>();
   const auto attributes = info[4].As<Napi::Array>();
   std::vector<Input> inputs(given.Length());
@@ -87,7 +87,7 @@ Napi::Value addNode(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// A copy of all nodes of `body` becomes a function, which nodes of `graph` call by its name.
+// Copies all nodes of `body` into a function, which nodes of `graph` call by its name.
 void addFunction(const Napi::CallbackInfo& info) {
   Graph& graph = graphOf(info[0]);
   Graph& body = graphOf(info[1]);
@@ -104,7 +104,7 @@ void addFunction(const Napi::CallbackInfo& info) {
   status.check();
 }
 
-// Tells TensorFlow the shape of an output that it cannot infer, as of our own operations.
+// Sets the shape of an output that TensorFlow cannot infer, such as that of our own operations.
 void setShape(const Napi::CallbackInfo& info) {
   Graph& graph = graphOf(info[0]);
   const std::vector<int64_t> shape = wholes(info[2]);
@@ -113,7 +113,7 @@ void setShape(const Napi::CallbackInfo& info) {
   status.check();
 }
 
-// Of the arguments of run and runSync.
+// Creates a run from the arguments of run and runSync.
 std::unique_ptr<Run> runOf(const Napi::CallbackInfo& info) {
   const Graph& graph = graphOf(info[0]);
   auto run = std::make_unique<Run>(graph.session);
@@ -128,7 +128,7 @@ std::unique_ptr<Run> runOf(const Napi::CallbackInfo& info) {
   return run;
 }
 
-// A run on one of libuv's threads. It keeps the graph, so that it outlives the run, and deletes itself.
+// A run on one of libuv's threads. It keeps a reference to the graph, which must outlive the run, and deletes itself.
 class Worker : public Napi::AsyncWorker {
  public:
   Worker(Napi::Value graph, std::unique_ptr<Run> run)

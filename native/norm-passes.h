@@ -1,6 +1,6 @@
-// Batch norm of elementwise.h; a part of elementwise.cc, read once for each instruction set.
+// Batch norm of elementwise.h; part of elementwise.cc, included once per instruction set.
 
-// What is known of some rows, per channel: their mean as a sum of two floats, that sum as one float, and the squared
+// The moments of some rows, per channel: their mean as a sum of two floats, that sum as one float, and the sum of squared
 // differences from it.
 struct ChunkMoments {
   float* base;
@@ -21,14 +21,14 @@ CIFAR10_FAST_INLINE void addSquare(const T* x, const float* centre, int lanes, f
   write<float, IsPart>(sum, mulAdd(d, d, read<float, IsPart>(sum, lanes)), lanes);
 }
 
-// Rows that the second loop still finds in the second-level cache.
+// The number of rows that are still in the L2 cache for the second loop.
 template <typename T>
 int64_t rowsOfMoments(Rows rows) {
   const int64_t row_bytes = rows.channels * static_cast<int64_t>(sizeof(T));
   return std::min<int64_t>(kRowsAtOnce, std::max<int64_t>(16, 262144 / row_bytes));
 }
 
-// Of `count` rows, in two loops over what is in the cache: nothing cancels.
+// The moments of `count` rows, in two loops over cached data, without cancellation.
 template <typename T>
 CIFAR10_FAST_TARGET void momentsOfChunk(const T* x, int64_t count, int64_t channels, ChunkMoments chunk) {
   const int64_t whole = channels / kWidth * kWidth;
@@ -57,7 +57,7 @@ CIFAR10_FAST_TARGET void momentsOfChunk(const T* x, int64_t count, int64_t chann
   }
 }
 
-// What weighs the differences of two means: the part of the new rows, and the product of both parts times all rows.
+// Weights of the difference of two means: the share of the new rows, and the product of both shares times the number of rows.
 // Chan, Golub and LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979).
 struct MergeShare {
   MergeShare(int64_t count, int64_t before)
@@ -119,7 +119,7 @@ void moments(const T* x, Rows rows, int threads, double* mean, double* squares) 
   }
 }
 
-// The normalised x of some channels, and what it becomes before the activation.
+// The normalised x of some channels, and the input of the activation.
 struct Normalised {
   Vec n, z;
 };
@@ -159,7 +159,7 @@ void normalise(const T* x, NormNumbers numbers, Rows rows, Activation activation
   });
 }
 
-// Adds g and g n of some channels to their sums, g the gradient before the activation.
+// Adds g and g n of some channels to their sums; g is the gradient with respect to the activation's input.
 template <typename T, Act A, bool IsPart>
 CIFAR10_FAST_INLINE void addNormSums(const T* dy, const T* x, const NormNumbers& numbers, Vec inverse_alpha, int64_t i,
                                      int lanes, float* sum_g, float* sum_gn) {
@@ -169,7 +169,7 @@ CIFAR10_FAST_INLINE void addNormSums(const T* dy, const T* x, const NormNumbers&
   write<float, IsPart>(sum_gn, mulAdd(g, found.n, read<float, IsPart>(sum_gn, lanes)), lanes);
 }
 
-// sums [2,C] += what `count` rows have.
+// sums [2,C] += the terms of `count` rows.
 template <typename T, Act A>
 CIFAR10_FAST_TARGET void normSumsOfChunk(const T* dy, const T* x, NormNumbers numbers, int64_t count, int64_t channels,
                                          float alpha, float* sums) {
@@ -199,7 +199,7 @@ void normSumsOfPart(const T* dy, const T* x, const NormNumbers& numbers, Rows ro
   }
 }
 
-// What the second pass of the gradient reads per channel besides: dx = gain (g - mean_g - n mean_gn).
+// Further per-channel inputs of the second pass of the gradient: dx = gain (g - mean_g - n mean_gn).
 struct NormMeans {
   const float* gain;
   const float* mean_g;

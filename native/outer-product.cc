@@ -1,10 +1,10 @@
 // The gradient of a 3x3 kernel in bfloat16, for processors with AVX-512 BF16.
 //
-// oneDNN computes it at less than half of the speed of the forward pass there. Written as a product it is one of the
-// shape that the instruction likes best: dw[kh,kw] = sum over pixels p of x[p + offset]^T dy[p], an outer product per
-// pixel, and vdpbf16ps takes two pixels at once when their values lie side by side. So both operands are packed in pairs
-// of neighbouring pixels of a row, x three times: as it is, shifted left, shifted right. Then each of the nine offsets is
-// the same product of contiguous rows; rows that fall off the image are left out.
+// oneDNN computes it at less than half the speed of the forward pass there. As a product it has the shape that suits the
+// instruction best: dw[kh,kw] = sum over pixels p of x[p + offset]^T dy[p], an outer product per pixel, and vdpbf16ps takes
+// two pixels at once if their values are adjacent. So both operands are packed in pairs of neighbouring pixels of a row, x
+// three times: unshifted, shifted left, shifted right. Each of the nine offsets is then the same product of contiguous rows;
+// rows off the image are skipped.
 //
 //   x pack   [shift][Ci/8][image][row][pair][8 channels][2 pixels]
 //   dy pack  [Co/(16 NR)][image][row][pair][16 NR channels][2 pixels]
@@ -28,11 +28,11 @@ namespace {
 
 constexpr int kRows = 8;  // input channels of a tile
 
-// Pairs of neighbouring outputs of a row; the last one of an odd row has a zero beside it.
+// The number of pairs of neighbouring outputs in a row; the last output of an odd row is paired with a zero.
 int64_t pairsOf(const ConvShape& s) { return (s.ow + 1) / 2; }
 
-// For each pair of outputs (w, w + 1) the pixels (w + shift, w + shift + 1), for shift -1, 0, 1; a pixel off the row is
-// zero.
+// Packs, for each pair of outputs (w, w + 1), the pixels (w + shift, w + shift + 1) for shift -1, 0, 1; a pixel off the row
+// is zero.
 CIFAR10_FAST_TARGET void packInput(const uint16_t* x, const ConvShape& s, int64_t images, uint16_t* pack) {
   const int64_t pairs = pairsOf(s);
   const int64_t panel = images * s.h * pairs * kRows * 2;
@@ -58,7 +58,7 @@ CIFAR10_FAST_TARGET void packInput(const uint16_t* x, const ConvShape& s, int64_
   }
 }
 
-// Pairs of neighbouring outputs, 16 channels a vector, `vectors` of them a panel.
+// Packs pairs of neighbouring outputs, 16 channels per vector, `vectors` vectors per panel.
 CIFAR10_FAST_TARGET void packGradient(const uint16_t* dy, const ConvShape& s, int64_t images, int vectors,
                                       uint16_t* pack) {
   const int64_t pairs = pairsOf(s);
@@ -82,7 +82,7 @@ CIFAR10_FAST_TARGET void packGradient(const uint16_t* dy, const ConvShape& s, in
   }
 }
 
-// sums[8][stride] += a^T b over `images` runs of `length` pairs, runs of a `step_a` pairs apart, of b `step_b`.
+// sums[8][stride] += a^T b over `images` runs of `length` pairs; runs are `step_a` pairs apart in a, `step_b` in b.
 template <int NR>
 CIFAR10_FAST_TARGET void tile(const uint16_t* a, const uint16_t* b, int64_t images, int64_t step_a,
                               int64_t step_b, int64_t length, float* sums, int64_t stride) {
@@ -119,7 +119,7 @@ CIFAR10_FAST_TARGET void tile(const uint16_t* a, const uint16_t* b, int64_t imag
   }
 }
 
-// Long enough for the sums to stay in registers, short enough for the packs to stay in the cache.
+// Enough images for the sums to stay in registers, few enough for the packs to stay in the cache.
 int64_t imagesAtOnce(const ConvShape& s) { return std::min<int64_t>(s.n, std::max<int64_t>(1, 1024 / (s.h * s.w))); }
 
 // Adds the gradient of images [first, last) to `sums` [3,3,Ci,Co].
@@ -135,7 +135,7 @@ void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, int64
     const int64_t left_panel = images * s.h * row * kRows * 2;
     const int64_t right_pairs = images * s.oh * row;
     for (int kh = 0; kh < 3; kh++) {
-      // Outputs of row r meet pixels of row r + kh - 1, where there are any.
+      // Output row r pairs with pixel row r + kh - 1, if there is one.
       const int64_t top = kh == 0 ? 1 : 0;
       const int64_t bottom = std::min(s.oh, s.h + 1 - kh);
       if (bottom <= top) continue;

@@ -10,7 +10,7 @@ namespace cifar10_fast {
 // Whether this processor has the instructions.
 bool hasOuterProduct();
 
-// Ci is a multiple of 8, Co of 16.
+// Whether Ci is a multiple of 8 and Co of 16.
 bool fitsOuterProduct(const ConvShape& shape);
 
 // dk [3,3,Ci,Co] of x [N,H,W,Ci] and dy [N,OH,OW,Co].

@@ -11,8 +11,8 @@ namespace {
 struct Group {
   const std::function<void(int)>& task;
   int count;
-  int next;  // the first that nobody has taken
-  int left;  // that have not ended
+  int next;  // the first task that has not started
+  int left;  // tasks that have not ended
 };
 
 class Pool {
@@ -54,7 +54,7 @@ class Pool {
 
   std::mutex mutex_;
   std::condition_variable waiting_, ended_;
-  std::deque<Group*> groups_;  // with tasks that nobody has taken
+  std::deque<Group*> groups_;  // with tasks that have not started
   int workers_ = 0;
 };
 

@@ -10,19 +10,19 @@
 
 namespace cifar10_fast {
 
-// Memory that a kernel works in. It is kept for the next one, as fresh pages cost as much as a transform. Pieces start at
-// a cache line and are not initialised.
+// Working memory of a kernel. It is kept for the next one, as fresh pages cost as much as a transform. Pieces start at a
+// cache line and are not initialised.
 //
-// Kernels that run at the same time have memory of their own. To let them wait for each other instead was tried: the
-// steps of ResNet-9 then took 5 to 25 % longer, as what waits keeps TensorFlow from running something smaller beside.
+// Concurrent kernels have separate memory. Letting them wait for each other instead made the steps of ResNet-9 5 to 25 %
+// slower, as a waiting kernel keeps TensorFlow from running a smaller operation in the meantime.
 class Scratch {
  public:
-  // Room for pieces of `sizes` bytes.
+  // Provides pieces of `sizes` bytes.
   explicit Scratch(const std::vector<size_t>& sizes) {
     size_t total = 0;
     for (size_t size : sizes) {
       starts_.push_back(total);
-      // A line more, so that pieces of a power of two do not fall into the same sets of the cache.
+      // One extra line, so that pieces whose size is a power of two do not map to the same sets of the cache.
       total += (size + 63) / 64 * 64 + 64;
     }
     {
@@ -72,8 +72,8 @@ class Scratch {
   std::vector<size_t> starts_;
 };
 
-// Runs task(0) to task(count - 1), each once, on threads that are kept for the next call and on the caller's, and returns
-// when all have ended. Calls may overlap: their tasks share the threads.
+// Runs task(0) to task(count - 1), each once, on a pool of threads and on the calling thread, and returns when all have
+// ended. Calls may overlap: their tasks share the pool.
 void runTasks(int count, const std::function<void(int)>& task);
 
 // Runs work(thread, first, last) for each of `threads` parts of [0, count).

@@ -1,6 +1,6 @@
-// Max pooling of elementwise.h; a part of elementwise.cc, read once for each instruction set.
+// Max pooling of elementwise.h; part of elementwise.cc, included once per instruction set.
 
-// The largest of each window of some channels, the rows of x `row` elements apart. `Size` 0 is any size.
+// The maximum of a window, for some channels; the rows of x are `row` elements apart. `Size` 0 is any size.
 template <typename T, int Size, bool IsPart>
 CIFAR10_FAST_INLINE void poolVector(const T* x, int64_t row, int64_t channels, int size, int lanes, T* y,
                                     uint8_t* place) {
@@ -19,7 +19,7 @@ CIFAR10_FAST_INLINE void poolVector(const T* x, int64_t row, int64_t channels, i
   storePlace(place, at, IsPart ? lanes : kWidth);
 }
 
-// Asks for what is read some windows later: lines are read in an order that the processor does not foresee.
+// Prefetches what is read some windows later: the processor does not predict the order of the reads.
 template <typename T>
 void fetchAhead(const T* at, int64_t length) {
   constexpr int64_t kAhead = 3072, kLine = 64;
@@ -27,7 +27,7 @@ void fetchAhead(const T* at, int64_t length) {
   for (int64_t i = 0; i < length * static_cast<int64_t>(sizeof(T)); i += kLine) __builtin_prefetch(first + i);
 }
 
-// Rows [first, last) of windows. The shape is a copy: bytes that are stored might otherwise be those of the shape.
+// Rows [first, last) of windows. The shape is passed by value, so that stored bytes cannot alias it.
 template <typename T, int Size>
 CIFAR10_FAST_TARGET void poolRows(const T* x, PoolShape s, int64_t first, int64_t last, T* y, uint8_t* place) {
   const int64_t size = Size == 0 ? s.size : Size;

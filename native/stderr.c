@@ -1,11 +1,11 @@
 /*
- * Moves file descriptor 2 aside and back.
+ * Redirects file descriptor 2, and restores it.
  *
- * TensorFlow's static initialisers write to standard error before any of its own log settings apply, so the only way to
- * keep them off a user's terminal is to let them write somewhere else while the library loads. Node has no dup2.
+ * TensorFlow's static initialisers write to standard error before any of its own log settings apply. The only way to keep
+ * their messages off a user's terminal is to redirect standard error while the library loads. Node has no dup2.
  *
- *   redirect(fd) -> saved   standard error now writes to fd; `saved` is a duplicate of what it was
- *   restore(saved)          standard error is what it was; `saved` is closed
+ *   redirect(fd) -> saved   makes standard error write to fd; `saved` is a duplicate of the original descriptor
+ *   restore(saved)          restores standard error and closes `saved`
  */
 #include <node_api.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// TensorFlow's C interface for kernels and operations, as far as operations of our own use it: exported by every
-// TensorFlow since 2.3, its headers not among those that set-up unpacks.
+// The parts of TensorFlow's C interface for kernels and operations that our own operations use. Every TensorFlow since 2.3
+// exports it, but its headers are not among those that the set-up unpacks.
 #pragma once
 
 #include <tensorflow/c/c_api.h>
@@ -41,7 +41,7 @@ void TF_OpKernelConstruction_Failure(TF_OpKernelConstruction* construction, TF_S
 void TF_GetInput(TF_OpKernelContext* context, int index, TF_Tensor** tensor, TF_Status* status);
 TF_Tensor* TF_AllocateOutput(TF_OpKernelContext* context, int index, TF_DataType dtype, const int64_t* dims,
                              int rank, size_t bytes, TF_Status* status);
-// The memory of the first of the candidates that nobody else reads, else new memory.
+// Reuses the memory of the first candidate that nothing else reads, or allocates new memory.
 TF_Tensor* TF_ForwardInputOrAllocateOutput(TF_OpKernelContext* context, const int* candidates, int candidate_count,
                                            int index, const int64_t* dims, int rank, int* forwarded,
                                            TF_Status* status);

@@ -11,10 +11,10 @@
 
 namespace cifar10_fast {
 
-// Throws with a message of our own; the addon's calls turn what is thrown into a JavaScript error.
+// Throws with a message of our own; the addon's calls turn exceptions into JavaScript errors.
 [[noreturn]] inline void refuse(const std::string& message) { throw std::runtime_error("graph addon: " + message); }
 
-// What a call of TensorFlow came to.
+// The status of a call of TensorFlow.
 class Status {
  public:
   Status() : status_(TF_NewStatus()) {}
@@ -24,7 +24,7 @@ class Status {
   operator TF_Status*() { return status_; }
   bool isOk() const { return TF_GetCode(status_) == TF_OK; }
   const char* message() const { return TF_Message(status_); }
-  // Throws what TensorFlow says.
+  // Throws TensorFlow's message if the call failed.
   void check() const {
     if (!isOk()) throw std::runtime_error(message());
   }
@@ -33,7 +33,7 @@ class Status {
   TF_Status* status_;
 };
 
-// A graph that grows and the session that runs it. Nodes are numbered in the order in which they are added.
+// A growing graph and the session that runs it. Nodes are numbered in the order in which they are added.
 struct Graph {
   TF_Graph* graph = nullptr;
   TF_Session* session = nullptr;
@@ -45,11 +45,11 @@ struct Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
   void close();
-  // Throws for a number that no node has.
+  // Throws if there is no node of this number.
   TF_Operation* node(int64_t id) const;
 };
 
-// One run of a session: what it is fed and asked for, and what came of it. It owns all tensors.
+// One run of a session: its feeds, fetches, targets and results. It owns all tensors.
 struct Run {
   TF_Session* session = nullptr;
   std::vector<TF_Output> inputs;
@@ -63,9 +63,9 @@ struct Run {
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
-  // Has TensorFlow measure every operation.
+  // Makes TensorFlow time every operation.
   void time() { metadata = TF_NewBuffer(); }
-  // Throws what TensorFlow says. Does not touch JavaScript: any thread may call it.
+  // Throws TensorFlow's message if the run fails. Does not touch JavaScript, so any thread may call it.
   void execute();
 };
 

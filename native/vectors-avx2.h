@@ -1,5 +1,5 @@
-// Vectors of 8 floats, for the files that compile the same passes for each instruction set. Read within a namespace, after
-// <immintrin.h>; the reader undefines the two macros.
+// Vectors of 8 floats, for the files that compile the same passes for each instruction set. Included within a namespace,
+// after <immintrin.h>; the including file undefines the two macros.
 #define CIFAR10_FAST_TARGET __attribute__((target("avx2,fma")))
 #define CIFAR10_FAST_INLINE CIFAR10_FAST_TARGET static inline
 

@@ -1,9 +1,9 @@
-// The forward pass and the gradient by the input of winograd-bf16.h.
+// The forward pass and the input gradient of winograd-bf16.h.
 //
 //   m[point][tile][co] = sum over taps and ci of v[point][tile][tap][ci] u[point][tap][ci][co]
 //
-// A region of pairs has one tap and 4 points along an axis, one at the end of an axis has two taps and one point. The
-// transforms are in float32; v and u are kept in bfloat16, m in float32.
+// Along an axis, a region of pairs has one tap and 4 points, a region at the end has two taps and one point. Transforms are
+// computed in float32; v and u are stored in bfloat16, m in float32.
 #include <optional>
 #include <vector>
 
@@ -16,9 +16,9 @@ namespace cifar10_fast {
 namespace winograd_bf16 {
 namespace {
 
-constexpr int64_t kMost = 240, kBytes = 512 << 10;  // of tiles at a time, and of their v
-constexpr int kTiles = 12;     // that a product holds in vectors, for two of output channels
-constexpr int kAmxTiles = 32;  // that a product holds in tiles of AMX
+constexpr int64_t kMost = 240, kBytes = 512 << 10;  // limits of the tiles at a time, and of the bytes of their v
+constexpr int kTiles = 12;     // tiles of a product in vectors, for two vectors of output channels
+constexpr int kAmxTiles = 32;  // tiles of a product in AMX tiles
 
 // The sizes of a block of tiles of a region.
 struct Block {
@@ -28,14 +28,14 @@ struct Block {
         stride((sum + 31) / 32 * 32 + 32),
         group(p.has_amx ? kAmxTiles : kTiles),
         product(group * kPanel + 16) {
-    // As many tiles as half of the second-level cache holds, but enough to pay for reading the kernel again.
+    // As many tiles as fit into half of the L2 cache, but enough to amortise reading the kernel again.
     const int64_t bytes = points * stride * sizeof(uint16_t);
     tiles = std::min<int64_t>(kMost, std::max<int64_t>(64, kBytes / bytes)) / group * group;
   }
   int64_t sum;  // products that are summed over
   int64_t points, stride;
   int64_t group;    // tiles that are multiplied at a time
-  int64_t product;  // of a point: a line more, so that points do not fall into the same sets of the cache
+  int64_t product;  // of a point: one extra line, so that points do not map to the same sets of the cache
   int64_t tiles;
   size_t inputBytes() const { return points * tiles * stride * sizeof(uint16_t); }
   size_t productBytes() const { return points * product * sizeof(float); }
@@ -48,14 +48,14 @@ struct Room {
   const uint16_t* nothing;  // a pixel off the image
 };
 
-// Tiles of one row of tiles of a region: their image, the tile row, its columns [first, last), and where their v lies.
+// Tiles from one row of tiles of a region: their image, the tile row, its columns [first, last), and the address of their v.
 struct Strip {
   const uint16_t* image;
   int64_t row, first, last;
   uint16_t* v;
 };
 
-// Pixels of an image by column, of one of its rows or of one above or below it, whose pixels are `nothing`.
+// The pixels of a row, by column. In a row above or below the image, all pixels are `nothing`.
 struct Row {
   Row(const Problem& p, const uint16_t* image, int64_t row, const uint16_t* nothing)
       : start(row >= 0 && row < p.from.h ? image + row * p.from.w * p.depth : nothing),
@@ -70,12 +70,12 @@ struct Row {
   const uint16_t* nothing;
 };
 
-// Pairs of rows and columns, of 16 channels or of 8. A column of pixels is transformed once for both tiles that read it.
+// Transforms pairs of rows and columns, for 16 channels or 8. A column of pixels is transformed once for both its tiles.
 template <bool IsHalf>
 CIFAR10_FAST_BF16 inline void transformStrip(const Row* rows, int64_t first, int64_t last, int64_t step, int64_t point,
                                              uint16_t* to) {
   const Row r0 = rows[0], r1 = rows[1], r2 = rows[2], r3 = rows[3];
-  // Two columns that the tile before has read and two more, transformed along the rows.
+  // Two columns that the previous tile has read and two more, transformed along the rows.
   Vec seen[16];
   const auto read = [&](int64_t column, Vec* out) CIFAR10_FAST_BF16 {
     const Vec in[4] = {loadChannels(r0.at(column), IsHalf), loadChannels(r1.at(column), IsHalf),
@@ -124,7 +124,7 @@ CIFAR10_FAST_BF16 void transformPairs(const Problem& p, const Region& region, co
   }
 }
 
-// The end of one or of both axes: taps of it lie one after the other.
+// Transforms the end of one or both axes, whose taps are stored one after the other.
 CIFAR10_FAST_BF16 void transformEnds(const Problem& p, const Region& region, const Block& block, const Strip& strip,
                                      const uint16_t* nothing) {
   const int64_t top = region.rows.source(strip.row);
@@ -183,7 +183,7 @@ CIFAR10_FAST_BF16 void multiplyTiles(const uint16_t* v, int64_t stride, const ui
   }
 }
 
-// Calls use(strip, tile) for each part of a row of tiles in [start, end), with the tiles before it.
+// Calls use(image, row, first, last, offset) for each part of a row of tiles in [start, end), `offset` tiles after `start`.
 template <typename Use>
 inline void forStrips(const Region& region, int64_t start, int64_t end, const Use& use) {
   const int64_t across = region.columns.tiles;
@@ -195,7 +195,7 @@ inline void forStrips(const Region& region, int64_t start, int64_t end, const Us
   }
 }
 
-// A region's outputs of images [first, last).
+// Computes a region's outputs for images [first, last).
 CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Problem& p, const Region& region,
                                 int64_t first, int64_t last, const Room& room, uint16_t* y) {
   const Block block(region, p);
@@ -204,7 +204,7 @@ CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Prob
   const Places places{down, p.columns, region.rows.isPair() ? down : p.columns, 2 * p.columns};
   const Store how = storeOf(p, y);
   const auto multiply = p.has_amx ? amxMultiplyTiles : multiplyTiles;
-  // What pads a sum is multiplied, too.
+  // The padding of a sum is multiplied, too, so it must be zero.
   if (block.sum > region.sums() * p.depth) std::memset(room.v, 0, block.inputBytes());
   for (int64_t start = first * tiles; start < last * tiles; start += block.tiles) {
     const int64_t end = std::min(start + block.tiles, last * tiles);
@@ -222,7 +222,7 @@ CIFAR10_FAST_BF16 void convolve(const uint16_t* x, const uint16_t* u, const Prob
       const int64_t channels = std::min<int64_t>(kPanel, p.columns - panel * kPanel);
       const __mmask32 mask = static_cast<__mmask32>((uint64_t{1} << channels) - 1);
       const Writer write = writerOf(block.points, channels < kPanel ? Store::kPart : how);
-      // The products of so many tiles stay in the first-level cache until they are transformed.
+      // The products of one group of tiles stay in the L1 cache until they are transformed.
       for (int64_t t = 0; t < count; t += block.group) {
         for (int64_t i = 0; i < block.points; i++) {
           multiply(room.v + (i * block.tiles + t) * block.stride, block.stride, kernel + i * block.sum * kPanel,
@@ -269,7 +269,7 @@ void run(const uint16_t* x, const float* k, const Problem& p, int threads, const
       if (regions[i].tiles() == 0) continue;
       convolve(x, scratch.piece<uint16_t>(first_piece + 1 + i), p, regions[i], first, last, room, y);
     }
-    // What was written past the cache is there before another thread reads it.
+    // Completes the streaming stores before another thread reads them.
     _mm_sfence();
   });
 }

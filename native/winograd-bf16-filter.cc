@@ -1,9 +1,9 @@
-// The gradient by the kernel of winograd-bf16.h.
+// The kernel gradient of winograd-bf16.h.
 //
 //   s[point][tap][ci][co] = sum over tiles of v[point][tap][tile][ci] g[point][tile][co]
 //
-// where g are the tiles of the outputs' gradient and v what the outputs were computed from, both transformed. Pairs of
-// tiles lie side by side, as the instruction sums two products. Sums are in float32, of each thread for itself.
+// where g are the tiles of the outputs' gradient and v those of the inputs, both transformed. Pairs of tiles are adjacent, as
+// the instruction sums two products. Each thread has sums of its own, in float32.
 #include <optional>
 #include <vector>
 
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kRows = 8;  // input channels that a product holds in registers, for two vectors of output channels
 
-// Tiles that are summed at a time: so many that reading the sums again is paid for, and v of a point stays in the cache.
+// Tiles summed at a time: enough to amortise reading the sums again, few enough for v of a point to stay in the cache.
 constexpr int64_t kTiles = 128;
 constexpr int64_t kGroups = kTiles / 2;
 
@@ -32,9 +32,9 @@ struct Sizes {
         v_point(kGroups * row + 32),
         g_point(panels * kGroups * kPanel * 2 + 32) {}
   int64_t ci, co, panels;
-  int64_t rows;  // of sums: input channels, filled up to tiles of AMX
-  int64_t row;   // of v, a pair of tiles: [channel][2] and a line more
-  // From point to point of v and of g: a line more, so that points do not fall into the same sets of the cache.
+  int64_t rows;  // of sums: input channels, rounded up to AMX tiles
+  int64_t row;   // of v, a pair of tiles: [channel][2] and one extra line
+  // Distances between points of v and of g: one extra line, so that points do not map to the same sets of the cache.
   int64_t v_point, g_point;
   int64_t sums() const { return panels * kPanel * rows; }
 };
@@ -60,7 +60,7 @@ struct Tile {
   int64_t row, column;  // of tiles
 };
 
-// The input's transform along one axis but with its last point negated, as the gradient's has it positive.
+// The gradient's transform along one axis. Its last point is positive, as that of the input's transform is negated.
 CIFAR10_FAST_BF16_INLINE void transformGradient(const Vec* g, int step_in, int step_out, Vec* out) {
   out[0] = g[0];
   out[step_out] = _mm512_add_ps(g[0], g[step_in]);
@@ -68,7 +68,7 @@ CIFAR10_FAST_BF16_INLINE void transformGradient(const Vec* g, int step_in, int s
   out[3 * step_out] = g[step_in];
 }
 
-// Keeps the points of the first tile of a pair, and stores those of the second beside them, `step` elements apart.
+// Keeps the points of the first tile of a pair, and stores those of the second next to them, `step` elements apart.
 CIFAR10_FAST_BF16_INLINE void pairUp(bool is_first, const Vec* points, int count, float* kept, uint16_t* to,
                                      int64_t step) {
   if (is_first) {
@@ -82,7 +82,7 @@ CIFAR10_FAST_BF16_INLINE void pairUp(bool is_first, const Vec* points, int count
   }
 }
 
-// v of a tile: the transform of the pixels that it reads, of each tap.
+// v of a tile: the transform of the pixels that it reads, for each tap.
 template <bool IsTall, bool IsWide>
 CIFAR10_FAST_BF16 void transformPixels(const ConvShape& s, const Sizes& sizes, const Region& region, const Tile& tile,
                                        const Room& room) {
@@ -195,7 +195,7 @@ CIFAR10_FAST_BF16 void multiplyChannels(const uint16_t* a, int64_t row, const ui
   }
 }
 
-// Which point of the gradient meets a point and tap of the pixels: the taps of an end share theirs.
+// The point of the gradient to multiply with a point and tap of the pixels; the taps of an end share one.
 int64_t gradientPoint(const Region& region, int64_t point) {
   const int columns = region.columns.isPair() ? 4 : region.columns.taps;
   const int64_t row = region.rows.isPair() ? point / columns : 0;
@@ -203,7 +203,7 @@ int64_t gradientPoint(const Region& region, int64_t point) {
   return row * region.columns.points() + column;
 }
 
-// Adds what a region of images [first, last) gives to `sums` [point and tap][panel][ci][32 channels].
+// Adds a region's contribution from images [first, last) to `sums` [point and tap][panel][ci][32 channels].
 void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, const Region& region, int64_t first,
                 int64_t last, bool has_amx, const Room& room, float* sums) {
   const Sizes sizes(s);
@@ -220,7 +220,7 @@ void accumulate(const uint16_t* x, const uint16_t* dy, const ConvShape& s, const
       transforms.gradients(s, sizes, region, tile, room);
     }
     if (count % 2 == 1) {
-      // The last one is beside nothing.
+      // Pairs the last tile with zeros.
       const Tile absent{count, nullptr, nullptr, 0, 0};
       transforms.pixels(s, sizes, region, absent, room);
       transforms.gradients(s, sizes, region, absent, room);
@@ -261,7 +261,7 @@ CIFAR10_FAST_BF16_INLINE void transformFilter(const Vec* s, int step_in, int ste
   out[2 * step_out] = _mm512_add_ps(even, s[3 * step_in]);
 }
 
-// Adds the taps that a region's points and taps come to.
+// Transforms a region's points and taps to taps of the kernel, and adds them.
 CIFAR10_FAST_BF16_INLINE void addTaps(const Region& region, const Vec* points, Vec* taps) {
   const bool is_tall = region.rows.isPair(), is_wide = region.columns.isPair();
   const int rows = is_tall ? 4 : region.rows.taps, columns = is_wide ? 4 : region.columns.taps;
@@ -282,7 +282,7 @@ CIFAR10_FAST_BF16_INLINE void addTaps(const Region& region, const Vec* points, V
   for (int i = 0; i < 9; i++) taps[i] = _mm512_add_ps(taps[i], out[i]);
 }
 
-// dk of all threads' sums, for input channels [first, last).
+// Computes dk from all threads' sums, for input channels [first, last).
 CIFAR10_FAST_BF16 void finish(const std::vector<const float*>& parts, const ConvShape& s, const Region* regions,
                               int64_t first, int64_t last, float* dk) {
   const Sizes sizes(s);
@@ -343,7 +343,7 @@ void winogradBf16Filter(const uint16_t* x, const uint16_t* dy, const ConvShape& 
     if (has_amx) tiles.emplace();
     float* sums = scratch.piece<float>(6 * t + 5);
     std::memset(sums, 0, all * sizes.sums() * sizeof *sums);
-    // Channels that do not fill a vector or a panel: what is multiplied beside them is a number, and not kept.
+    // Channels that do not fill a vector or a panel: the padding is multiplied, so it must be finite; the results are dropped.
     std::memset(room.g, 0, most * sizes.g_point * sizeof *room.g);
     for (const Region& region : regions) {
       if (region.tiles() == 0) continue;

@@ -1,4 +1,4 @@
-// How winograd-bf16-convolve.cc transforms kernels.
+// The kernel transforms of winograd-bf16-convolve.cc.
 #pragma once
 
 #include "winograd-bf16-regions.h"
@@ -6,7 +6,7 @@
 namespace cifar10_fast {
 namespace winograd_bf16 {
 
-// What the passes read and write: images of `depth` channels, and of `columns`.
+// What the passes read and write: images with `depth` channels, and with `columns`.
 struct Problem {
   int64_t n, depth, columns;
   Extents from, to;
@@ -15,7 +15,7 @@ struct Problem {
   int64_t panels() const { return (columns + kPanel - 1) / kPanel; }
 };
 
-// The kernel's transform along one axis, as that of the input has its last point negated.
+// The kernel's transform along one axis, for an input transform whose last point is negated.
 CIFAR10_FAST_BF16_INLINE void transformKernel(const Vec* k, int step_in, int step_out, Vec* out) {
   const Vec half = _mm512_set1_ps(0.5f);
   const Vec even = _mm512_mul_ps(half, _mm512_add_ps(k[0], k[2 * step_in]));
@@ -26,7 +26,7 @@ CIFAR10_FAST_BF16_INLINE void transformKernel(const Vec* k, int step_in, int ste
   out[3 * step_out] = k[2 * step_in];
 }
 
-// The points of one tap of a region, of a kernel's 3x3 vectors.
+// The points of one tap of a region, from a kernel's 3x3 vectors.
 CIFAR10_FAST_BF16_INLINE void transformTap(const Vec* k, const Region& region, int row, int column, Vec* out) {
   if (region.rows.isPair() && region.columns.isPair()) {
     Vec half[12];
@@ -41,7 +41,7 @@ CIFAR10_FAST_BF16_INLINE void transformTap(const Vec* k, const Region& region, i
   }
 }
 
-// u [panel][point][sum/2][32 columns][2] of k [3,3,depth,columns], for input channels [first, last), both even.
+// u [panel][point][sum/2][32 columns][2] from k [3,3,depth,columns], for input channels [first, last), both even.
 CIFAR10_FAST_BF16 inline void transformKernels(const float* k, const Problem& p, const Region& region, int64_t first,
                                         int64_t last, uint16_t* u) {
   const int points = region.points();
@@ -73,7 +73,8 @@ CIFAR10_FAST_BF16 inline void transformKernels(const float* k, const Problem& p,
   }
 }
 
-// k [3,3,Ci,Co] turned round, with its channels exchanged: [3,3,Co,Ci]. Eight columns at a time, as they share lines.
+// k [3,3,Ci,Co] rotated by 180 degrees, with its channels exchanged: [3,3,Co,Ci]. Eight columns at a time, as they share
+// cache lines.
 inline void turnKernel(const float* k, const ConvShape& s, int64_t first, int64_t last, float* turned) {
   constexpr int64_t kColumns = 8;
   for (int i = 0; i < 9; i++) {

@@ -1,4 +1,4 @@
-// How winograd-bf16-convolve.cc transforms products into outputs and writes them.
+// How winograd-bf16-convolve.cc transforms products into outputs and stores them.
 #pragma once
 
 #include "winograd-bf16-kernels.h"
@@ -6,7 +6,7 @@
 namespace cifar10_fast {
 namespace winograd_bf16 {
 
-// The output's transform along one axis, of four points to two outputs.
+// The output's transform along one axis, from four points to two outputs.
 CIFAR10_FAST_BF16_INLINE void transformOutput(const Vec* m, int step_in, int step_out, Vec* out) {
   const Vec m1 = m[step_in], m2 = m[2 * step_in];
   out[0] = _mm512_add_ps(_mm512_add_ps(m[0], m1), m2);
@@ -16,8 +16,8 @@ CIFAR10_FAST_BF16_INLINE void transformOutput(const Vec* m, int step_in, int ste
 // How 32 channels are written.
 enum class Store {
   kPart,    // the first 8, 16 or 24 of them
-  kWhole,   // all, by way of the cache
-  kStream,  // all, past it: whole lines of an output that is too large to be there when it is read
+  kWhole,   // all, through the cache
+  kStream,  // all, past the cache: whole lines of an output that is too large to be cached when it is read
 };
 
 template <Store S>
@@ -28,13 +28,13 @@ CIFAR10_FAST_BF16_INLINE void store32(uint16_t* at, Vec low, Vec high, __mmask32
   if constexpr (S == Store::kStream) _mm512_stream_si512(reinterpret_cast<__m512i*>(at), bits);
 }
 
-// Where the outputs of tiles go: rows are `down` elements apart and columns `across`, a region of four points has
-// outputs `beside` each other in one of the two ways, and tiles are `step` apart.
+// Where the outputs of tiles go: rows are `down` elements apart, columns `across`, and tiles `step`. In a region of four
+// points, the two outputs of a tile are `beside` elements apart, along one of the two axes.
 struct Places {
   int64_t down, across, beside, step;
 };
 
-// The outputs of one tile for 16 channels; `points` of m are `point` floats apart.
+// The outputs of one tile for 16 channels; the points of m are `point` floats apart.
 template <int Points>
 CIFAR10_FAST_BF16_INLINE void transformOutputs(const float* m, int64_t point, Vec* out) {
   Vec in[Points];
@@ -83,7 +83,7 @@ inline Writer writerOf(int64_t points, Store how) {
   return how == Store::kWhole ? writerFor<Store::kWhole>(points) : writerFor<Store::kStream>(points);
 }
 
-// An output of more bytes than this is written past the cache.
+// Outputs of more bytes than this are written past the cache.
 constexpr int64_t kStreamed = 16 << 20;
 
 inline Store storeOf(const Problem& p, const uint16_t* y) {

@@ -1,4 +1,4 @@
-// How winograd-bf16.h divides the outputs of an image into regions, and the vectors that its two parts share.
+// The regions into which winograd-bf16.h divides the outputs of an image, and the vectors that its two parts share.
 #pragma once
 
 #include <immintrin.h>
@@ -15,21 +15,21 @@ namespace winograd_bf16 {
 #define CIFAR10_FAST_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 #define CIFAR10_FAST_BF16_INLINE CIFAR10_FAST_BF16 static inline __attribute__((always_inline))
 
-// Outputs along one axis: pairs of two, and the last one of an odd number.
+// Outputs along one axis: pairs, and the last output of an odd number.
 struct Axis {
   Axis(int64_t outputs, int64_t source)
       : pairs(outputs / 2), taps(outputs % 2 == 0 ? 0 : static_cast<int>(std::min<int64_t>(2, source - (outputs - 2)))) {}
   int64_t pairs;
-  int taps;  // of the last output: pixels outputs - 2 and, if there is one, outputs - 1; 0 where there is no such output
+  int taps;  // of the last output: pixels outputs - 2 and, if there is one, outputs - 1; 0 if there is no such output
 };
 
-// Along one axis of a region, tiles of a pair of outputs, or the one output at the end.
+// One axis of a region: tiles of two outputs each, or the single output at the end.
 struct Side {
   int64_t tiles;  // of an image
   int64_t last;   // the output at the end
   int taps;       // of the output at the end; 0: these are pairs
   bool isPair() const { return taps == 0; }
-  // The first source pixel of a tile, and how many it reads.
+  // The first source pixel of a tile.
   int64_t source(int64_t tile) const { return isPair() ? 2 * tile - 1 : last - 1; }
   int64_t output(int64_t tile) const { return isPair() ? 2 * tile : last; }
   int points() const { return isPair() ? 4 : 1; }
@@ -45,7 +45,7 @@ struct Region {
 
 constexpr int kRegions = 4;
 
-// The regions of outputs `to` of images `from`; those without tiles included.
+// The regions of outputs `to` of images `from`, including those without tiles.
 inline void findRegions(const Extents& from, const Extents& to, Region* regions) {
   const Axis down(to.h, from.h), across(to.w, from.w);
   const Side rows[] = {{down.pairs, to.h - 1, 0}, {down.taps > 0 ? 1 : 0, to.h - 1, down.taps}};
@@ -89,7 +89,7 @@ CIFAR10_FAST_BF16_INLINE __m512bh spread(const uint16_t* pair) {
   return (__m512bh)_mm512_set1_epi32(both);
 }
 
-// The input's transform along one axis, of `in` to `out`, both `step` vectors apart.
+// The input's transform along one axis, from `in` to `out`, both `step` vectors apart.
 CIFAR10_FAST_BF16_INLINE void transformInput(const Vec* in, int step, Vec* out) {
   out[0] = _mm512_sub_ps(in[0], in[2 * step]);
   out[step] = _mm512_add_ps(in[step], in[2 * step]);

@@ -1,14 +1,14 @@
-// The convolution and the gradient by its input, read by winograd-passes.h once for each instruction set.
+// The convolution and its input gradient, included by winograd-passes.h once per instruction set.
 
-// How a convolution with the kernel is computed, and the gradient by its input.
+// How a convolution or its input gradient is computed.
 enum class Way {
   kForward,
-  kTurned,   // the gradient as a convolution of dy with the kernel turned round, in tiles of dx
-  kAdjoint,  // the gradient as each step of the forward pass transposed, in tiles of dy; what tiles give to a pixel is added
+  kTurned,   // the gradient as a convolution of dy with the rotated kernel, in tiles of dx
+  kAdjoint,  // the gradient as the transpose of each step of the forward pass, in tiles of dy, which are added up
 };
 
-// u [position][N/(NR kWidth)][K][NR kWidth], where K are the channels that are summed over: forward the kernel's input
-// channels, for a gradient by the input its output channels. Of input channels [first, last), in whole vectors.
+// u [position][N/(NR kWidth)][K][NR kWidth], where K are the channels that are summed over: the kernel's input channels in
+// the forward pass, its output channels for an input gradient. For input channels [first, last), in whole vectors.
 template <Way way>
 CIFAR10_FAST_TARGET void transformKernel(const float* k, const WinogradRegion& region, const ConvShape& s, int panel,
                                          int64_t first, int64_t last, float* u) {
@@ -76,9 +76,10 @@ CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyTiles(const float* v,
   }
 }
 
-// What a thread works on at a time: tiles in both forms, so many that reading the kernel again for the next ones costs little, so
-// few that they stay in the cache of all cores. Where few channels are read and many made, the products come in groups of
-// columns: reading the input again for each costs less than sending all products to memory and back.
+// The tiles that a thread works on at a time, as transformed inputs and as products: enough that reading the kernel again for
+// the next ones costs little, few enough to stay in the cache of all cores. With few input and many output channels, the
+// products are computed in groups of columns: reading the input again for each costs less than writing all products to memory
+// and reading them back.
 struct Block {
   Block(int positions, int64_t depth, int64_t columns)
       // Rows start in different sets of the cache.
@@ -88,15 +89,15 @@ struct Block {
     inputs = oddLines(tiles * input);
     products = oddLines(tiles * product);
   }
-  int64_t input;    // numbers from one tile to the next, of the input's form
+  int64_t input;    // numbers from one tile to the next, of the transformed input
   int64_t group;    // columns
   int64_t product;  // numbers from one tile to the next, of the products
   int64_t tiles;
   int64_t inputs, products;  // numbers from one position to the next
 };
 
-// What a convolution reads and writes, from `depth` channels to `columns`; a tile of outputs at (top, left) is of pixels from
-// (top - before, left - before) and gives pixels from (top - after, left - after).
+// What a convolution reads and writes, from `depth` channels to `columns`. A tile at (top, left) reads pixels from
+// (top - before, left - before) and writes pixels from (top - after, left - after).
 struct Sides {
   Extents from, to;
   int64_t depth, columns, before, after;
@@ -116,7 +117,7 @@ CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const Winograd
   constexpr bool is_adjoint = way == Way::kAdjoint;
   constexpr int panel = NR * kWidth;
   const int positions = region.products();
-  const int reach = is_adjoint ? 2 : 0;  // by which what a tile gives is larger than its outputs, and what it reads is not
+  const int reach = is_adjoint ? 2 : 0;  // an adjoint tile writes 2 rows and columns more, any other reads 2 more
   const int height = region.rows + 2 - reach, width = region.columns + 2 - reach;
   const TileTransform<is_adjoint ? Direction::kGradient : Direction::kInput> inputTransform(region.rows, region.columns);
   const TileTransform<is_adjoint ? Direction::kInputGradient : Direction::kOutput> outputTransform(region.rows,
@@ -189,7 +190,7 @@ void convolveRegion(const float* x, const float* k, const WinogradRegion& region
   parallel(threads, s.ci / kWidth, [&](int, int64_t first, int64_t last) {
     transformKernel<way>(k, region, s, NR * kWidth, first * kWidth, last * kWidth, u);
   });
-  // Tiles of an image that write to the same pixel are of one thread.
+  // Adjoint tiles of an image write to the same pixels, so one thread computes all of them.
   const int64_t together = way == Way::kAdjoint ? region.tiles() : 1;
   parallel(threads, s.n * region.tiles() / together, [&](int t, int64_t first, int64_t last) {
     convolve<NR, way>(x, u, region, sides, first * together, last * together, nothing, scratch.piece<float>(2 + 2 * t),

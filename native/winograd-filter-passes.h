@@ -1,7 +1,7 @@
-// The gradient by the kernel, read by winograd-passes.h once for each instruction set.
+// The kernel gradient, included by winograd-passes.h once per instruction set.
 
-// sums [kRows][stride] += a^T b over `count` tiles. These are summed by themselves and added as one number: one sum after
-// the other over all tiles of a batch loses 16 times as much as the direct convolution.
+// sums [kRows][stride] += a^T b over `count` tiles. These are summed separately and added as one number: a running sum over
+// all tiles of a batch has 16 times the error of the direct convolution.
 template <int NR>
 CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyChannels(const float* a, const float* b, int64_t count,
                                                                     float* sums, int64_t stride) {
@@ -33,10 +33,10 @@ CIFAR10_FAST_TARGET __attribute__((noinline)) void multiplyChannels(const float*
   }
 }
 
-// What a thread sums over at a time.
+// The tiles that a thread sums over at a time.
 struct Slice {
   Slice(int positions, const ConvShape& s) {
-    // Enough tiles to pay for reading the sums again, few enough for a position of them to stay in the cache.
+    // Enough tiles to amortise reading the sums again, few enough for one position of them to stay in the cache.
     const int64_t bytes = positions * (s.ci + s.co) * static_cast<int64_t>(sizeof(float));
     tiles = std::min<int64_t>(1024, std::max<int64_t>(64, (1 << 20) / bytes));
     inputs = oddLines(tiles * s.ci);
@@ -46,7 +46,7 @@ struct Slice {
   int64_t inputs, gradients;  // numbers from one position to the next
 };
 
-// Adds what tiles [first, last) of a region give to `sums` [position][Ci][Co], by way of
+// Adds the contribution of tiles [first, last) of a region to `sums` [position][Ci][Co], through
 // v [position][Ci/kWidth][tile][kWidth] and g [position][Co/panel][tile][panel].
 template <int NR>
 CIFAR10_FAST_TARGET void correlate(const float* x, const float* dy, const WinogradRegion& region, const ConvShape& s,
@@ -91,7 +91,7 @@ CIFAR10_FAST_TARGET void correlate(const float* x, const float* dy, const Winogr
   }
 }
 
-// Sets dk, or adds to what other regions gave.
+// Sets dk, or adds to the result of other regions.
 CIFAR10_FAST_TARGET void transformSums(const float* const* parts, int count, const WinogradRegion& region,
                                        const ConvShape& s, bool is_first, int64_t first, int64_t last, float* dk) {
   const TileTransform<Direction::kFilter> filterTransform(region.rows, region.columns);

@@ -1,10 +1,10 @@
-// The passes of winograd.h, read once for each instruction set, within a namespace of its own that has defined:
+// The passes of winograd.h, included once per instruction set, in a namespace of its own that defines:
 //
 //   CIFAR10_FAST_TARGET    the attribute that lets a function use the instructions
 //   Vec, kWidth            a vector of floats and how many it holds
 //   kTiles, kRows          tiles and input channels that a product holds in registers, for two vectors of output channels
 //   zero, set, add, sub, mul, mulAdd(a, b, c) = a * b + c, load(const float*), store(float*, Vec)
-//   spread(const float*)   a vector of one number
+//   spread(const float*)   a vector with one number in all lanes
 //
 // Every product is an outer product of a column and a row, summed in registers:
 //
@@ -15,8 +15,8 @@
 
 #include "winograd-transforms.h"
 
-// As many numbers or a few more, an odd number of cache lines: what lies so far apart falls into all sets of the cache. At a
-// power of two it falls into few, and what a transform writes to 64 places drives itself out.
+// Rounds up to an odd number of cache lines: data at this distance is spread over all sets of the cache. At a power of two it
+// falls into few sets, and the data that a transform writes to 64 places evicts itself.
 inline int64_t oddLines(int64_t numbers) { return ((numbers + 15) / 16 | 1) * 16; }
 
 // Pixels of an image, row by row from (top, left).
@@ -25,7 +25,7 @@ struct Window {
   int height, width;
 };
 
-// Calls run(index, pixel) for each pixel of a window of a channels-last image of `extents`; null where it is off the image.
+// Calls run(index, pixel) for each pixel of a window of a channels-last image of `extents`; off the image, pixel is null.
 template <typename Number, typename Run>
 CIFAR10_FAST_TARGET inline void eachPixel(Number* image, const Extents& extents, int64_t channels, const Window& window,
                                           const Run& run) {
@@ -38,7 +38,7 @@ CIFAR10_FAST_TARGET inline void eachPixel(Number* image, const Extents& extents,
   }
 }
 
-// The pixels of a window, those that are off the image as `nothing`.
+// The pixels of a window; those off the image are `nothing`.
 CIFAR10_FAST_TARGET inline void findPixels(const float* image, const Extents& extents, int64_t channels,
                                            const Window& window, const float* nothing, const float** at) {
   eachPixel(image, extents, channels, window,

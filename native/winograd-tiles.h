@@ -10,12 +10,12 @@
 
 namespace cifar10_fast {
 
-// A tile of outputs: its image, and where in it it begins.
+// A tile of outputs: its image, and its top left corner there.
 struct WinogradTile {
   int64_t image, top, left;
 };
 
-// Outputs of every image that are computed in tiles of rows x columns; the last ones may reach over the edge.
+// Outputs of every image that are computed in tiles of rows x columns; the last tiles may extend past the edge.
 struct WinogradRegion {
   int rows, columns;     // of a tile
   int64_t top, left;     // of the region
@@ -33,7 +33,8 @@ struct WinogradStretch {
   int64_t start, tiles;
 };
 
-// The stretches that take the fewest products along an axis, of tiles of 2, 3, 4 and 6 up to `tile`. A last tile may reach over the edge where that takes fewer than one that fits.
+// The stretches that take the fewest products along an axis, with tiles of 2, 3, 4 and 6 up to `tile`. The last tile may
+// extend past the edge if that takes fewer products than tiles that fit.
 inline std::vector<WinogradStretch> winogradStretches(int64_t outputs, int tile) {
   const auto products = [](const std::vector<WinogradStretch>& stretches) {
     int64_t sum = 0;
@@ -41,7 +42,7 @@ inline std::vector<WinogradStretch> winogradStretches(int64_t outputs, int tile)
     return sum;
   };
   std::vector<WinogradStretch> best;
-  // Larger tiles first: as many as fit, one fewer, or one more, over the edge.
+  // Larger tiles first: as many as fit, one fewer, or one more, past the edge.
   const auto search = [&](auto&& self, std::vector<WinogradStretch> found, int64_t start, int largest) -> void {
     if (start >= outputs) {
       if (best.empty() || products(found) < products(best)) best = found;
@@ -78,7 +79,7 @@ inline int64_t winogradProducts(const std::vector<WinogradRegion>& regions) {
   return sum;
 }
 
-// Calls run with `size` as a constant of the compiler.
+// Calls run with `size` as a compile-time constant.
 template <typename Run>
 void withSize(int size, const Run& run) {
   if (size == 2) return run(std::integral_constant<int, 2>{});

@@ -1,9 +1,9 @@
-// Transforms of Winograd's minimal filtering by kernels of 3, read by winograd-passes.h once for each instruction set.
+// Transforms of Winograd's minimal filtering for kernels of 3, included by winograd-passes.h once per instruction set.
 //
 // Lavin and Gray, arXiv:1509.09308; the points of a tile of M outputs are the first M + 1 of 0, 1, -1, 2, -2, 1/2, -1/2, and
 // infinity.
 
-// Transforms of one dimension, from `in` to `out`, both `step` vectors apart.
+// One-dimensional transforms from `in` to `out`, both `step` vectors apart.
 template <int M>
 struct Transform;
 
@@ -260,7 +260,7 @@ struct Transform<6> {
 
 enum class Direction { kInput, kInputGradient, kOutput, kGradient, kKernel, kFilter };
 
-// How many numbers a transform takes along an axis of M outputs, and gives.
+// The number of inputs and of outputs of a transform, along an axis of M outputs.
 constexpr int sizeBefore(Direction d, int m) {
   return d == Direction::kGradient ? m : d == Direction::kKernel ? 3 : m + 2;
 }
@@ -278,13 +278,13 @@ CIFAR10_FAST_TARGET inline void transformAxis(const Vec* in, int step, Vec* out)
   if constexpr (D == Direction::kFilter) Transform<M>::filter(in, step, out);
 }
 
-// Of `width` columns of a tile, row by row.
+// Transforms `width` columns of a tile, stored row by row.
 template <int M, Direction D>
 CIFAR10_FAST_TARGET void transformColumns(const Vec* in, int width, Vec* out) {
   for (int column = 0; column < width; column++) transformAxis<M, D>(in + column, width, out + column);
 }
 
-// Of `height` rows.
+// Transforms `height` rows.
 template <int M, Direction D>
 CIFAR10_FAST_TARGET void transformRows(const Vec* in, int height, Vec* out) {
   for (int row = 0; row < height; row++) {
@@ -292,10 +292,10 @@ CIFAR10_FAST_TARGET void transformRows(const Vec* in, int height, Vec* out) {
   }
 }
 
-// The most numbers that a tile has in any form.
+// The largest number of elements that a tile has in any form.
 constexpr int kMostNumbers = 64;
 
-// A transform of both dimensions, of tiles of rows x columns outputs; `in` and `out` row by row.
+// A transform of both dimensions, for tiles of rows x columns outputs; `in` and `out` are stored row by row.
 template <Direction D>
 class TileTransform {
  public:

@@ -6,20 +6,20 @@ import type { AlgorithmRow } from './conv-algorithm';
 import { readProcessor } from './hardware';
 import { loadTensorflow } from './tensorflow';
 
-/** Counted up when a kernel of `native/` or the way of measuring changes. */
+/** Increment this when a kernel of `native/` or the way of measuring changes. */
 const edition = 9;
 
-/** A row has 200 bytes; nobody measures a million. */
+/** Upper limit for reading the file. A row takes 200 bytes; nobody measures a million. */
 const mostCacheBytes = 2 ** 27;
 
 type Cache = Readonly<Record<string, readonly AlgorithmRow[]>>;
 
-/** What this machine has measured so far; nothing where the file is missing, not readable or damaged. */
+/** The rows measured on this machine so far; empty if the file is missing, unreadable or damaged. */
 export function readCachedRows(): readonly AlgorithmRow[] {
   return readCache()[machine()] ?? [];
 }
 
-/** Adds what was measured to the file in the cache folder, and returns it. Warns once where that cannot be written. */
+/** Adds a row to the file in the cache folder, and returns the row. Warns once if the file cannot be written. */
 export function keepRow(measured: AlgorithmRow): AlgorithmRow {
   const whole = readCache();
   const rows = [...(whole[machine()] ?? []), measured];
@@ -43,13 +43,13 @@ function cacheFile(): string {
   return join(cacheRoot(), 'algorithms.json');
 }
 
-/** What the numbers hold for: another processor, thread count, TensorFlow or edition of the kernels measures again. */
+/** The key of the measurements: another processor, thread count, TensorFlow or edition of the kernels measures again. */
 function machine(): string {
   const { intraOpThreads, version } = loadTensorflow();
   return [readProcessor(), intraOpThreads, version, edition].join(' | ');
 }
 
-/** What was read last, and of which file: each of the dozens of shapes of a network asks. */
+/** The last cache that was read, and which file it came from: a network looks up dozens of shapes. */
 let last: { readonly file: string; readonly cache: Cache } | undefined;
 
 function readCache(): Cache {
@@ -70,7 +70,7 @@ function readCache(): Cache {
     last = { file, cache };
     return cache;
   } catch {
-    return {}; // Cut short, as by a full disk: it is measured again.
+    return {}; // Truncated, for example by a full disk: measure again.
   }
 }
 
@@ -91,7 +91,7 @@ function isRow(found: unknown): found is AlgorithmRow {
 
 const warned = new Set<string>();
 
-/** A cache that cannot be used costs every run some seconds of measuring, nothing else. */
+/** Without a cache, every run spends some seconds on measuring; nothing else changes. */
 function warnOnce(path: string, cause: unknown): void {
   if (warned.has(path)) return;
   warned.add(path);

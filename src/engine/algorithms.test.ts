@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(cache, { recursive: true, force: true });
 });
 
-/** Images, height, width, channels in and out; `trimmed` leaves out the last of an odd number of rows or columns, `valid` pads by no zeros. */
+/** Images, height, width, channels in and out; `trimmed` drops the last row or column of an odd extent, `valid` does not pad. */
 type Sizes = readonly [n: number, h: number, w: number, ci: number, co: number];
 type Extents = Sizes | readonly [...Sizes, 'trimmed' | 'valid'];
 
@@ -39,7 +39,7 @@ function outputsOf([, h, w, , , kind]: Extents): readonly [rows: number, columns
 }
 type Precision = ConvShape['precision'];
 
-/** Whether this processor has an algorithm, for channels that all of them take. */
+/** Whether this processor has an algorithm, for numbers of channels that every algorithm supports. */
 function has(precision: Precision, pass: ConvPass, algorithm: Algorithm): boolean {
   const shape = [1, 4, 4, 32, 32, 4, 4];
   const number = ([0, 1, 2] as const)[passes.indexOf(pass)];
@@ -52,7 +52,7 @@ function row(pass: ConvPass, shape: string, chosen: Algorithm): AlgorithmRow {
   return { pass, shape, candidates: [{ algorithm: chosen, ms: 1, difference: 0 }], chosen };
 }
 
-/** A convolution and its gradients for given x, w and dy, by a captured step with a given algorithm for one pass. */
+/** A convolution and its gradients for given x, w and dy, in a captured step that uses a given algorithm for one pass. */
 async function convolve(
   extents: Extents,
   precision: Precision,
@@ -62,7 +62,7 @@ async function convolve(
   const [n, h, w, ci, co, kind] = extents;
   const [rows, columns] = outputsOf(extents);
   const isWhole = rows === h && columns === w;
-  // What is measured are powers of two of images.
+  // The number of images measured is a power of two.
   const images = `${2 ** Math.floor(Math.log2(n))}x${h}x${w}${isWhole ? '' : `(${rows}x${columns})`}`;
   const shape = `${precision} ${images} ${ci}->${co}`;
   const known = passes.map((each) => row(each, shape, each === pass ? chosen : 'direct'));
@@ -104,7 +104,7 @@ function random(shape: readonly number[], stream: string): HostTensor {
   const data = new Float32Array(sizeOf(shape));
   const rng = createRng(1, stream);
   for (let i = 0; i < data.length; i++) data[i] = rng.normal();
-  // Numbers that bf16 has, so that all precisions start from the same ones.
+  // Numbers that bf16 represents exactly, so that all precisions start from the same numbers.
   const bits = new Uint32Array(data.buffer);
   for (let i = 0; i < bits.length; i++) bits[i] &= 0xffff0000;
   return { shape, data };
@@ -172,17 +172,17 @@ const winogradShapes: readonly Extents[] = [
   [2, 5, 3, 32, 16, 'trimmed'],
   [2, 6, 7, 16, 16, 'trimmed'],
   [33, 3, 3, 16, 16, 'trimmed'],
-  // Every size of tile beside every other, and one that reaches over the edge.
+  // Every tile size next to every other, and a tile that extends past the edge.
   [2, 7, 6, 16, 16],
   [3, 5, 5, 16, 32],
   [2, 9, 11, 16, 16],
   [2, 6, 13, 16, 32, 'trimmed'],
   [2, 13, 15, 16, 32],
   [2, 14, 10, 16, 16],
-  // The gradient by the input from whole tiles of the outputs: one, and several that share pixels.
+  // The input gradient from whole tiles of the outputs: one tile, and several that share pixels.
   [33, 7, 7, 32, 16, 'trimmed'],
   [3, 15, 11, 16, 48, 'trimmed'],
-  // Many channels from few, in groups.
+  // Many output channels from few input channels, in groups.
   [2, 12, 12, 16, 96],
 ];
 
@@ -194,7 +194,7 @@ const validShapes: readonly Extents[] = [
   [33, 7, 5, 16, 48, 'valid'],
 ];
 
-/** In bf16 channels come in eights; edges of one output, and more tiles than are summed at a time. */
+/** In bf16 channels are multiples of 8; edges of one output, and more tiles than are summed at a time. */
 const bf16Shapes: readonly Extents[] = [
   [2, 7, 7, 24, 64, 'trimmed'],
   [3, 5, 5, 8, 40],
@@ -225,7 +225,7 @@ describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
       expect(used.find((each) => each.pass === pass)?.chosen).toBe(algorithm);
       const error = worstError(data, plainConvolve(extents, pass));
       expect(error).toBeLessThan(tolerance);
-      // TensorFlow's own would round otherwise: this shows that another algorithm ran.
+      // TensorFlow's own algorithm rounds differently: this shows that another one ran.
       const direct = await convolve(extents, precision, pass, 'direct');
       expect(Array.from(data)).not.toEqual(Array.from(direct.data));
     });
@@ -233,11 +233,11 @@ describe.each(tolerances)('in %s, %s', (precision, algorithm, tolerance) => {
 });
 
 test.skipIf(!has('fp32', 'kernel-gradient', 'winograd-4'))(
-  'the gradient of a kernel loses little in its sums over a large batch',
+  'the kernel gradient loses little precision in its sums over a large batch',
   async () => {
     const extents: Extents = [1024, 8, 8, 16, 16];
     const exact = plainConvolve(extents, 'kernel-gradient');
-    // Summed one tile after the other they are off by 2.5e-6 and 1.8e-5.
+    // Summed one tile after the other, the errors are 2.5e-6 and 1.8e-5.
     for (const [algorithm, bar] of [
       ['winograd-4', 1e-5],
       ['winograd-6', 1e-5],
@@ -286,7 +286,7 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
     outputChannels: 32,
   };
 
-  test('is measured once for a shape, kept in the cache, and made alike ever after', () => {
+  test('is measured once for a shape, kept in the cache, and then always the same', () => {
     const first = createAlgorithms();
     const chosen = first.choose('forward', conv);
     expect(first.rows).toHaveLength(1);
@@ -312,9 +312,9 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
     expect(second.rows).toEqual(first.rows);
   });
 
-  test('is made without a cache folder that can be written, with one warning', async () => {
+  test('is made without a writable cache folder, with one warning', async () => {
     const warning = once(process, 'warning');
-    // A file in the place of the folder, which not even root can write into.
+    // A file in place of the folder: not even root can write into it.
     const blocked = join(cache, 'blocked');
     writeFileSync(blocked, '');
     process.env['CIFAR10_FAST_CACHE'] = join(blocked, 'below');
@@ -331,7 +331,7 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
   });
 
   test.each(['', 'null', '[1]', '{"a":1}', '{"a":[null]}', '{"a":[{"pass":1}]}'])(
-    'is measured again where the cache holds %j',
+    'is measured again if the cache contains %j',
     (text) => {
       writeFileSync(join(cache, 'algorithms.json'), text);
       const algorithms = createAlgorithms();
@@ -342,21 +342,21 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
     },
   );
 
-  test('of another processor is not taken over', () => {
+  test('ignores a known algorithm that this processor does not have', () => {
     const known = row('forward', 'fp32 512x8x8 16->16', 'outer-product');
     const algorithms = createAlgorithms([known]);
     const shape = { ...conv, height: 8, width: 8, inputChannels: 16, outputChannels: 16 };
     expect(algorithms.choose('forward', shape)).not.toBe('outer-product');
   });
 
-  test('is another one for another pass', () => {
+  test('is made for each pass separately', () => {
     const algorithms = createAlgorithms();
     algorithms.choose('forward', conv);
     algorithms.choose('kernel-gradient', conv);
     expect(algorithms.rows.map(({ pass }) => pass)).toEqual(['forward', 'kernel-gradient']);
   });
 
-  test('that is known from a run before is not measured anew', () => {
+  test('is not measured again if it is known from an earlier run', () => {
     for (const chosen of ['direct', 'winograd-4'] as const) {
       const known = row('forward', 'fp32 512x8x8 16->16', chosen);
       const algorithms = createAlgorithms([known]);
@@ -372,7 +372,7 @@ test.each<Partial<ConvShape>>([
   { outputChannels: 10 },
   { precision: 'bf16', inputChannels: 3 },
   { precision: 'bf16', outputChannels: 10 },
-])('leaves what the kernels do not take to TensorFlow, unmeasured: %o', (change) => {
+])('leaves unsupported shapes to TensorFlow, without measuring: %o', (change) => {
   const algorithms = createAlgorithms();
   const conv: ConvShape = {
     precision: 'fp32',

@@ -16,13 +16,12 @@ const operations = {
 const passNumbers = { forward: 0, 'input-gradient': 1, 'kernel-gradient': 2 } as const;
 
 /**
- * Opens a chooser.
+ * Creates a chooser of algorithms.
  *
- * A shape that `known` holds is not measured. What is measured is kept in the cache folder under processor, threads and
- * TensorFlow version, so that a machine measures a shape once, in some tenths of a second, and then always makes the same
- * choice.
+ * Shapes in `known` are not measured. Measurements are kept in the cache folder by processor, threads and TensorFlow
+ * version, so a machine measures a shape once, in some tenths of a second, and makes the same choice from then on.
  *
- * @param hasOwn whether operations of our own may be chosen; a compiler that sees all of a step knows none of them
+ * @param hasOwn whether our own operations may be chosen; false if XLA compiles the whole step, as it does not know them
  */
 export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = true): Algorithms {
   const rows: AlgorithmRow[] = [];
@@ -33,7 +32,7 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = t
       const offered = hasOwn ? candidatesFor(pass, conv) : [];
       if (offered.length <= 1) return 'direct';
       const shape = nameOf(conv);
-      // A choice that another processor made may not exist here.
+      // An algorithm chosen on another processor may not exist here.
       const isSame = (row: AlgorithmRow): boolean =>
         row.pass === pass && row.shape === shape && offered.includes(row.chosen);
       const seen = rows.find(isSame);
@@ -68,7 +67,7 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = t
   return algorithms;
 }
 
-/** As in `bf16 64x31x31(30x30) 24->64`; the outputs are named where they are not as many as the pixels. */
+/** For example `bf16 64x31x31(30x30) 24->64`; the extents of the output are included if they differ from the input's. */
 function nameOf(conv: ConvShape): string {
   const { precision, height, width, inputChannels, outputChannels } = conv;
   const output = outputExtents(conv).join('x');
@@ -77,7 +76,7 @@ function nameOf(conv: ConvShape): string {
   return `${precision} ${extents} ${inputChannels}->${outputChannels}`;
 }
 
-/** The algorithms that can compute a convolution here; TensorFlow always can, and on a GPU nobody else. */
+/** The algorithms that can compute a convolution here: always TensorFlow's, and on a GPU no other. */
 function candidatesFor(pass: ConvPass, conv: ConvShape): Algorithm[] {
   if (loadTensorflow().gpu) return ['direct'];
   const { precision, images, height, width, inputChannels, outputChannels } = conv;

@@ -21,7 +21,7 @@ export interface Binding {
   readonly TF_Version: string;
 }
 
-/** The backend of `@tensorflow/tfjs-node-gpu`: every kernel of it ends in one of its two `execute` calls. */
+/** The backend of `@tensorflow/tfjs-node-gpu`: each of its kernels ends in one of the two `execute` calls. */
 export interface NodeBackend {
   readonly binding: Binding;
   readonly isUsingGpuDevice: boolean;
@@ -36,7 +36,7 @@ export interface NodeBackend {
     inputs: readonly tfjs.TensorInfo[],
     outputs: number,
   ): tfjs.Tensor[];
-  /** A handle on TensorBoard's file in a folder, to be given to what follows. */
+  /** Returns a handle on TensorBoard's file in a folder, for the two methods below. */
   summaryWriter(folder: string): tfjs.Tensor;
   createSummaryFileWriter(
     handle: tfjs.Tensor,

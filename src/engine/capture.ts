@@ -17,12 +17,12 @@ import { checkResult, isFeed, isTensor, toHostTensor } from './step';
 import type { Feed, NamedValue, Recording, Step } from './step';
 import { assignVariable, readVariable } from './variable';
 
-/** What capturing a step needs of its session. */
+/** The parts of a session that capturing a step needs. */
 export interface CaptureContext {
   readonly graph: TensorGraph;
   readonly precision: Precision;
   readonly algorithms: Algorithms;
-  /** The state as it is nested, and the same slots by their paths. */
+  /** The slots of the state, nested like the state, and the same slots by path. */
   readonly held: Tree<Slot>;
   readonly slots: ReadonlyMap<string, Slot>;
 }
@@ -30,31 +30,31 @@ export interface CaptureContext {
 /** A step of any state and inputs. */
 export type AnyStep = Step<never, never, Tree<tf.Tensor>>;
 
-/** What a step is given: a value of the session's graph, and the same value in the graph that the step is recorded into. */
+/** An input of a step: its value in the session's graph, and the same value in the graph that the step is recorded into. */
 export interface Parameter {
   readonly given: Value;
   readonly value: Value;
 }
 
-/** What a run of a step asks of TensorFlow, and how what comes back is nested. */
+/** What a run of a step requests from TensorFlow, and how its outputs are nested. */
 export interface Call {
   readonly fetches: readonly Value[];
   readonly targets: readonly number[];
   readonly nesting: Tree<number>;
 }
 
-/** A step that was captured, and how to run it. */
+/** A captured step, and how to run it. */
 export interface Captured {
   readonly recording: Recording;
   readonly feeds: ReadonlyMap<string, Parameter>;
   readonly call: Call;
 }
 
-/** Where a step is recorded, and what stands there for state and feeds. */
+/** The graph that a step is recorded into, and how state and feeds enter it. */
 interface Place {
   readonly body: TensorGraph;
   readonly read: (slot: Slot) => Parameter;
-  /** For a feed of this type and shape; `use` is what the step sees of it. */
+  /** Adds a feed of this type and shape; `use` is the value that the step sees. */
   readonly feed: (dtype: number, shape: readonly number[]) => Parameter & { readonly use: Value };
 }
 
@@ -68,7 +68,7 @@ interface Recorded {
   readonly nodes: readonly GraphEntry[];
 }
 
-/** Element types that come back as a host tensor. */
+/** Element types that can be returned as a host tensor. */
 const returnable: ReadonlySet<number> = new Set([
   dataType.float32,
   dataType.int32,
@@ -76,7 +76,7 @@ const returnable: ReadonlySet<number> = new Set([
   dataType.uint8,
 ]);
 
-/** Captures a step whose nodes become a part of the session's graph. */
+/** Captures a step whose nodes are added to the session's graph. */
 export function captureInline(
   context: CaptureContext,
   name: string,
@@ -100,7 +100,7 @@ export function captureInline(
   });
 }
 
-/** Captures a step as a function of a graph of its own, which XLA compiles as one program. */
+/** Captures a step as a function, recorded into a separate graph, which XLA compiles as one program. */
 export function captureCompiled(
   context: CaptureContext,
   name: string,
@@ -140,7 +140,7 @@ export function captureCompiled(
   }
 }
 
-/** Captures `count` runs of a step as one call: a loop over a function of a graph of its own. */
+/** Captures `count` runs of a step as one call: a loop over a function, recorded into a separate graph. */
 export function captureLoop(
   context: CaptureContext,
   name: string,
@@ -191,7 +191,7 @@ export function captureLoop(
   }
 }
 
-/** Runs the step's function once, with its operations written into the graph of `place`. */
+/** Runs the step's function once and records its operations into the graph of `place`. */
 function recordStep(
   { precision, algorithms, held, slots }: CaptureContext,
   name: string,
@@ -217,7 +217,7 @@ function recordStep(
         feeds.set(path.join(separator), parameter);
         return recorder.tensor(use);
       });
-      // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
+      // State and inputs are nested as their types say, but the compiler cannot infer that from `mapTree`.
       const result = step(state as never, inputs as never);
       checkResult(name, result);
       const changed = [...entries((result.state ?? {}) as Tree<tf.Tensor>, isTensor)].map(
@@ -243,7 +243,7 @@ function recordStep(
   return { feeds, reads, writes, outputs, nesting, nodes };
 }
 
-/** The reads that a function takes as parameters: what its nodes read and, for a loop, what it writes. */
+/** The reads that a function takes as parameters: those that its nodes use and, for a loop, those that it writes. */
 function neededReads(
   { nodes, reads, writes }: Recorded,
   isLoop: boolean,
@@ -254,7 +254,7 @@ function neededReads(
   );
 }
 
-/** Adds the assignments of what a step changes, each after all of its reads. */
+/** Adds the assignments of the state that a step changes, each after all of its reads. */
 function finish(
   { graph, slots }: CaptureContext,
   name: string,
@@ -289,7 +289,7 @@ function inBody(body: TensorGraph, given: Value): Parameter {
   return { given, value: body.placeholder(given.dtype, given.shape) };
 }
 
-/** One of the rows of what is fed to all calls of a loop. */
+/** The row of a loop's feed for the current run. */
 function rowOf(graph: TensorGraph, rows: Value, counter: Value): Value {
   const axis = graph.constant({ dtype: dataType.int32, shape: [], data: Int32Array.of(0) });
   const type = (name: string, value: number): OpAttribute => ({
@@ -308,7 +308,7 @@ function valuesOf(parameters: ReadonlyMap<string, Parameter>): Map<string, Value
   return new Map([...parameters].map(([key, { value }]) => [key, value]));
 }
 
-/** The value of a tensor that leaves the step: low precision is brought back to fp32. */
+/** The value of a tensor that leaves the step, cast to fp32 if it is in low precision. */
 function full(graph: TensorGraph, recorder: Recorder, tensor: tf.Tensor): Value {
   const value = recorder.value(tensor);
   const isLow = value.dtype === dataType.bfloat16 || value.dtype === dataType.float16;
@@ -332,7 +332,7 @@ function named(values: ReadonlyMap<string, Value>): NamedValue[] {
   return [...values].map(([key, value]) => ({ path: key.replaceAll(separator, '/'), value }));
 }
 
-/** TensorFlow gives nothing back that it was fed: an input that is an output as well goes through a node. */
+/** TensorFlow cannot fetch a value that is fed: an input that is also an output passes through an Identity node. */
 function fetchable(graph: TensorGraph, value: Value): Value {
   if (graph.entries[value.ref[0]].op !== 'Placeholder') return value;
   return graph.add(

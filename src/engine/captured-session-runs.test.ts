@@ -15,7 +15,7 @@ beforeAll(() => {
 const session = useSessions();
 
 describe('runs', () => {
-  test('go on while another step is captured', async () => {
+  test('continue while another step is captured', async () => {
     const state = session({ w: filled([512, 512], 1e-3), sum: scalar(0) });
     const slow = state.capture(
       'slow',
@@ -35,7 +35,7 @@ describe('runs', () => {
         {},
       );
       captured.push(add({}));
-      // Lets the thread of the runs get on.
+      // Gives the thread of the runs time to progress.
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     await Promise.all([...runs, ...captured]);
@@ -89,7 +89,7 @@ describe('runs', () => {
     expect(await state.read('sum')).toEqual({ sum: scalar(80) });
   });
 
-  test('leave memory flat: 3,000 of a small step', async () => {
+  test('do not leak memory: 3,000 runs of a small step', async () => {
     const state = session({ w: filled([64, 64], 0.01), steps: scalar(0) });
     const step = state.capture(
       'step',
@@ -110,12 +110,12 @@ describe('runs', () => {
     const [tensors, rss] = [tf.memory().numTensors, process.memoryUsage().rss];
     await times(3000);
     expect(tf.memory().numTensors).toBe(tensors);
-    // A leak of one 16 kB feed a run would be 48 MB.
+    // A leak of one 16 kB feed per run would be 48 MB.
     expect(process.memoryUsage().rss - rss).toBeLessThan(16 * 2 ** 20);
     expect(await state.read('steps')).toEqual({ steps: scalar(3500) });
   });
 
-  test('leave the event loop alive', async () => {
+  test('do not block the event loop', async () => {
     const state = session({ w: filled([768, 768], 1e-3) });
     const products = (count: number): ((feeds: object) => Promise<unknown>) =>
       state.capture(
@@ -132,7 +132,7 @@ describe('runs', () => {
       await run({});
       return performance.now() - start;
     };
-    // As many as take a tenth of a second on this machine, and are ten beats of the timer.
+    // Enough products to take a tenth of a second on this machine, which is ten beats of the timer.
     let count = 4;
     let slow = products(count);
     await time(slow);
@@ -145,13 +145,13 @@ describe('runs', () => {
     const timer = setInterval(() => (beats += 1), 10);
     for (let run = 0; run < 3; run++) await time(slow);
     clearInterval(timer);
-    // A thread that a run blocks would beat once a run.
+    // If a run blocked the thread, the timer would beat once per run.
     expect(beats).toBeGreaterThan(2 * 3);
   });
 });
 
 describe('dispose()', () => {
-  test('lets the runs that were called before it end', async () => {
+  test('lets earlier runs finish', async () => {
     const state = session({ w: filled([512, 512], 1e-3) });
     const step = state.capture(
       'step',

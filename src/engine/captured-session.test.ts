@@ -86,12 +86,12 @@ describe('a step that cannot be recorded', () => {
       /^capture: "train" makes a constant \[300000\] of 1200000 bytes\. Pass it as an input, or put it into the state/,
     ],
     [
-      'gives back a complex number',
+      'returns a complex number',
       (x) => tf.complex(x, x),
       /^capture: "train" gives back "y" of type complex64, which JavaScript has no array for\. Cast it to float32 or int32/,
     ],
     [
-      'holds text',
+      'uses a string tensor',
       (x) => x.add(tf.tensor1d(['a', 'b']).equal('a').cast('float32')),
       /^capture: "train" uses a string tensor.*numbers and truth values only/,
     ],
@@ -137,7 +137,7 @@ describe('a step that cannot be recorded', () => {
     );
   });
 
-  test('is refused by TensorFlow: the message names the step and the operation', () => {
+  test('is rejected by TensorFlow: the message names the step and the operation', () => {
     const error = thrown(() =>
       session({}).capture(
         'train',
@@ -189,7 +189,7 @@ describe('a step that cannot be recorded', () => {
     expect(await state.read('w')).toEqual({ w: vector(2, 4) });
   });
 
-  test('may go on after an operation of unknown shape that it catches', async () => {
+  test('may continue after it catches the error of an operation of unknown shape', async () => {
     const run = session({}).capture(
       'train',
       () => {
@@ -204,7 +204,7 @@ describe('a step that cannot be recorded', () => {
   });
 });
 
-describe('a tensor from outside of the step', () => {
+describe('a tensor from outside the step', () => {
   test.each(['used before', 'never used'])('that an operation reads, %s', (when) => {
     const foreign = tf.tensor1d([1, 2]);
     if (when === 'used before') foreign.square().dispose();
@@ -253,7 +253,7 @@ describe('a tensor from outside of the step', () => {
     (kept as tf.Tensor).dispose();
   });
 
-  test('that no operation reads is nobody’s business', async () => {
+  test('that no operation reads is allowed', async () => {
     const foreign = tf.scalar(5);
     const run = session({}).capture(
       'train',
@@ -321,7 +321,7 @@ describe('constants of a step', () => {
     expect([row, taller, threes].map(({ data }) => data[0])).toEqual(
       [3, 6, 9].map((n) => n * size),
     );
-    // A product with ones is recorded as a copy in their shape, or as nothing; three others remain.
+    // A product with ones is recorded as a broadcast to their shape, or not at all; three others remain.
     const { byOp } = summariseGraph(state.recordings[0]);
     expect([byOp.get('Mul'), byOp.get('BroadcastTo')]).toEqual([3, 3]);
     expect(counts).toEqual({ shape: [], data: new Int32Array([2 * size]) });
@@ -350,7 +350,7 @@ describe('feeds', () => {
       /^capture: "train" was recorded for int32 \[3\] and called with "order" float32 \[3\]/,
     ],
     [
-      'one that the example lacks',
+      'one that is not in the example',
       { ...example, lr: 0.1 },
       /^capture: "train" was recorded without it and called with "lr" float32 \[\]/,
     ],

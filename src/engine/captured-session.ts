@@ -15,14 +15,14 @@ import type { Slot } from './slot';
 import { checkCount, isFeed, isHost, toHostTensor } from './step';
 import type { Feed, Recording, Run, Session } from './step';
 
-/** A state on the device: its variables, and runs on them in the order of their calls. */
+/** State on the device: its variables, and the runs on them in the order of the calls. */
 interface DeviceState {
   readonly graph: TensorGraph;
   readonly slots: ReadonlyMap<string, Slot>;
   readonly held: Tree<Slot>;
-  /** Puts values into variables, all in one call; the numbers are copied before this returns. */
+  /** Writes values to variables, all in one call; the data is copied before this returns. */
   put(writes: readonly (readonly [slot: Slot, host: HostTensor, ...rest: unknown[]])[]): void;
-  /** Runs after everything that was written and called before; the place in that order is taken before this returns. */
+  /** Runs after all earlier writes and runs; its place in that order is fixed before this returns. */
   run(what: string, ...call: Parameters<TensorGraph['run']>): Promise<HostTensor[]>;
   /** @throws CaptureError after `close` */
   alive(what: string): void;
@@ -32,8 +32,8 @@ interface DeviceState {
 /**
  * Opens a session whose steps are recorded as a TensorFlow graph and replayed, each with one call.
  *
- * The state lives in variables of the graph's session. A step that is captured adds its nodes to the same graph, so all
- * steps share one state and none of them is built twice; TensorFlow itself runs on a thread of its own.
+ * The state lives in variables of the graph's session. Each captured step adds its nodes to the same graph, so all steps
+ * share one state and none is built twice. TensorFlow runs on a separate thread.
  */
 export function createCapturedSession<S extends Tree<HostTensor>>(
   initial: S,
@@ -89,7 +89,7 @@ export function createCapturedSession<S extends Tree<HostTensor>>(
 function openDeviceState(initial: Tree<HostTensor>, options: GraphOptions): DeviceState {
   const graph = openGraph(options);
   const slots = new Map<string, Slot>();
-  /** Ends when everything that was written so far is on the device; fails for good if that cannot be. */
+  /** Resolves once all writes so far are on the device; stays rejected if one of them fails. */
   let written: Promise<unknown> = Promise.resolve();
   let isDisposed = false;
   const put: DeviceState['put'] = (writes) => {
@@ -99,14 +99,14 @@ function openDeviceState(initial: Tree<HostTensor>, options: GraphOptions): Devi
       writes.map(([{ assign }]) => assign),
     );
     written = Promise.all([written, done]);
-    // Whoever runs or reads next gets the failure.
+    // The next run or read reports the failure.
     written.catch(() => undefined);
   };
   const first: (readonly [slot: Slot, host: HostTensor])[] = [];
-  // The nesting of the state, without its numbers: those are the graph's.
+  // The structure of the state without its data, which the graph holds.
   const held = mapTree<HostTensor, Slot>(initial, isHost, (host, path) => {
     checkSize('createSession()', path, host);
-    // Two paths may read the same: the number keeps their variables apart.
+    // Two paths may look the same in print: the number makes the names of their variables unique.
     const slot = makeSlot(graph, `${first.length}:${path.join('/')}`, host);
     slots.set(path.join(separator), slot);
     first.push([slot, host]);
@@ -143,7 +143,7 @@ function openDeviceState(initial: Tree<HostTensor>, options: GraphOptions): Devi
   };
 }
 
-/** Copies the top-level records of the state that are named. */
+/** Copies the named top-level parts of the state to the host. */
 async function readState(device: DeviceState, names: readonly string[]): Promise<Tree<HostTensor>> {
   const { held } = device;
   device.alive('read()');
@@ -166,7 +166,7 @@ async function readState(device: DeviceState, names: readonly string[]): Promise
   return mapTree(places, isIndex, (index) => results[index]);
 }
 
-/** The run of a step that was captured. */
+/** The function that runs a captured step. */
 function runOf(
   name: string,
   { feeds, call: { fetches, targets, nesting } }: Captured,
@@ -181,9 +181,9 @@ function runOf(
 }
 
 /**
- * What a call is given, for the values that the step was captured with.
+ * Pairs the inputs of a call with the values that the step was captured with.
  *
- * @throws CaptureError if something is missing, or has another type or shape
+ * @throws CaptureError if an input is missing or unknown, or has another type or shape
  */
 function feedValues(
   name: string,

@@ -1,46 +1,46 @@
 import type { TensorGraph, Value } from './graph';
 
-/** The three convolutions of a layer in training: of activations, and the gradients by its input and by its kernel. */
+/** The three convolutions of a layer in training: forward, and the gradients with respect to the input and the kernel. */
 export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
 
 /**
- * How a convolution is computed: `direct` by TensorFlow, the others by operations of our own (`native/conv.h`).
+ * How a convolution is computed: `direct` by TensorFlow, the others by our own operations (`native/conv.h`).
  *
- * - `winograd-4` and `winograd-6`: Winograd's minimal filtering in fp32 for output tiles of 4x4 and 6x6, which takes 4 and 5
- *   times fewer products; what these leave over is computed in smaller tiles.
- * - `winograd-2`: the same in bf16 for tiles of 2x2, which takes 2.25 times fewer; `winograd-2-amx`: its products in AMX
+ * - `winograd-4` and `winograd-6`: Winograd's minimal filtering in fp32 for output tiles of 4x4 and 6x6, with 4 and 5 times
+ *   fewer products; the remaining outputs are computed in smaller tiles.
+ * - `winograd-2`: the same in bf16 for tiles of 2x2, with 2.25 times fewer; `winograd-2-amx` computes its products in AMX
  *   tiles.
- * - `outer-product`: the kernel's gradient in bf16 as outer products of pixels.
+ * - `outer-product`: the kernel gradient in bf16 as outer products of pixels.
  *
  * @see Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015)
  */
 export type Algorithm =
   'direct' | 'outer-product' | 'winograd-2' | 'winograd-2-amx' | 'winograd-4' | 'winograd-6';
 
-/** What one algorithm was measured to do. */
+/** The measurement of one algorithm. */
 export interface Candidate {
   readonly algorithm: Algorithm;
   /**
-   * Milliseconds for the same images, the least of five, taken in turn: what else runs on a machine only adds. Of two, if
-   * these were far from the fastest.
+   * Milliseconds for the same images: the minimum of five runs, interleaved with those of the others, as other load on the
+   * machine only adds time. The minimum of two if these were far from the fastest.
    */
   readonly ms: number;
-  /** Root mean square of its difference from `direct`, relative to that of the result. */
+  /** Root mean square of the difference from `direct`, relative to that of `direct`. */
   readonly difference: number;
 }
 
-/** What was measured for one pass and shape, and what follows from it. */
+/** The measurements for one pass and shape, and the algorithm chosen from them. */
 export interface AlgorithmRow {
   readonly pass: ConvPass;
-  /** Images measured, and what they are, as in `bf16 64x32x32 64->128`. */
+  /** Precision, number of images measured, extents and channels, for example `bf16 64x32x32 64->128`. */
   readonly shape: string;
   readonly candidates: readonly Candidate[];
   readonly chosen: Algorithm;
 }
 
 /**
- * A 3x3 convolution of stride 1: with a row and a column of zeros before the image, or without zeros, where there are two
- * rows and columns of outputs less than of pixels.
+ * A 3x3 convolution with stride 1. Either a row and a column of zeros precede the image, or there is no padding: the output
+ * then has two rows and two columns fewer than the image.
  */
 export interface ConvShape {
   readonly precision: 'fp32' | 'bf16';
@@ -49,9 +49,9 @@ export interface ConvShape {
   readonly width: number;
   readonly inputChannels: number;
   readonly outputChannels: number;
-  /** Default: the height. One less where the last row of outputs is left out, two less without padding. */
+  /** Default: the height. One less if the last row of outputs is trimmed, two less without padding. */
   readonly outputHeight?: number;
-  /** Default: the width. One less where the last column of outputs is left out, two less without padding. */
+  /** Default: the width. One less if the last column of outputs is trimmed, two less without padding. */
   readonly outputWidth?: number;
 }
 
@@ -62,17 +62,17 @@ export function outputExtents(conv: ConvShape): readonly [height: number, width:
 
 /** Chooses algorithms, measuring each pass and shape at most once. */
 export interface Algorithms {
-  /** What has been asked for so far, in that order: the part of a run's record that a resumed run has to be given. */
+  /** The rows used so far, in order of first use. They are stored with a run, and a resumed run must be given them. */
   readonly rows: readonly AlgorithmRow[];
-  /** Whether operations of our own may be used at all: not where a compiler is to see all of a step, nor on a GPU. */
+  /** Whether our own operations may be used at all: not if XLA compiles the whole step, and not on a GPU. */
   readonly hasOwn: boolean;
   choose(pass: ConvPass, conv: ConvShape): Algorithm;
   /**
-   * Adds a convolution to a graph. Activations are in the number format of the shape, kernels in float32.
+   * Adds a convolution to a graph. Activations have the precision of `conv`, kernels are float32.
    *
    * @param conv the shape of the whole batch
-   * @param a x `[N,H,W,Ci]` or, for the gradient by the input, dy `[N,OH,OW,Co]`
-   * @param b the kernel `[3,3,Ci,Co]` or, for the gradient by the kernel, dy
+   * @param a x `[N,H,W,Ci]` or, for the input gradient, dy `[N,OH,OW,Co]`
+   * @param b the kernel `[3,3,Ci,Co]` or, for the kernel gradient, dy
    */
   add(
     graph: TensorGraph,

@@ -6,16 +6,16 @@ import { loadTensorflow } from './tensorflow';
 
 const convolutions = new Set(['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter']);
 
-/** Whether an operation is a convolution of TensorFlow's or a gradient of one. */
+/** Whether an operation is one of TensorFlow's convolutions or a gradient of one. */
 export function isConvolution(op: string): boolean {
   return convolutions.has(op);
 }
 
 /**
- * Adds a convolution of TensorFlow's, or a gradient of one.
+ * Adds one of TensorFlow's convolutions, or a gradient of one.
  *
- * In bf16 it is computed from the same 16-bit values in fp32 where oneDNN has no bf16: TensorFlow would take its own kernels
- * there, which are many times as slow and add up kernel gradients in bf16, so that 1,024 ones give 512
+ * Where oneDNN does not support bf16, a bf16 convolution is computed in fp32 from the same 16-bit values: TensorFlow would
+ * use its own kernels, which are many times slower and accumulate kernel gradients in bf16, so that 1,024 ones sum to 512
  * (`findings/tensorflow-bf16-kernel-gradient-sums-in-bf16.sh`).
  */
 export function addConvolution(
@@ -33,11 +33,11 @@ export function addConvolution(
     inputs.map((input) => (isLow(input) ? graph.cast(input, dataType.float32) : input)),
     attributes.map((given) => (given.name === 'T' ? { ...given, value: dataType.float32 } : given)),
   ).outputs;
-  // A kernel gradient meets master weights in fp32.
+  // A kernel gradient stays in fp32, like the master weights.
   return op === 'Conv2DBackpropFilter' ? wide : graph.cast(wide, dataType.bfloat16);
 }
 
-/** oneDNN has bf16 from AVX-512 on, with or without instructions for it. */
+/** oneDNN supports bf16 on processors with AVX-512, with or without bf16 instructions. */
 function hasBf16Convolutions(): boolean {
   if (loadTensorflow().gpu) return true;
   return (

@@ -7,7 +7,7 @@ import type { Tree } from '../base/tree';
 import { checkCount, checkResult, isFeed, isHost, isTensor, toHostTensor } from './step';
 import type { Feed, Run, Session, Step } from './step';
 
-/** TF.js reads the array when an operation first does: the tensor has a copy, as the caller may fill its own anew. */
+/** Copies the array: TF.js reads it when an operation first needs it, and the caller may have overwritten it by then. */
 function toTensor(feed: Feed): tf.Tensor {
   const { data, shape } = toHostTensor(feed);
   const dtype =
@@ -19,7 +19,7 @@ async function toHost(tensor: tf.Tensor): Promise<HostTensor> {
   return { shape: [...tensor.shape], data: await tensor.data() };
 }
 
-/** What one of `count` runs is fed, of what is fed to all of them. */
+/** The row of a loop's feed for run `index` of `count`. */
 function rowOf(
   name: string,
   path: readonly string[],
@@ -37,7 +37,7 @@ function rowOf(
   return { shape, data: data.slice(index * size, (index + 1) * size) };
 }
 
-/** Starts every read at once, so that a step which is called meanwhile changes nothing. */
+/** Starts all reads at once, so that a step called in the meantime does not affect them. */
 async function readTree(tree: Tree<tf.Tensor>): Promise<Tree<HostTensor>> {
   const tensors = leaves(tree);
   const values = await Promise.all(tensors.map(toHost));
@@ -49,7 +49,7 @@ function leaves(tree: Tree<tf.Tensor>): tf.Tensor[] {
   return [...entries(tree, isTensor)].map(([, tensor]) => tensor);
 }
 
-/** The tensors of `old` with those of `update` in their place. */
+/** `old` with the tensors of `update` substituted. */
 function merge(
   old: Tree<tf.Tensor>,
   update: Tree<tf.Tensor>,
@@ -87,7 +87,7 @@ function merge(
 }
 
 /**
- * Opens a session on `initial`: nested records of host tensors, copied to the device.
+ * Opens a session with the state `initial`, a tree of host tensors, which is copied to the device.
  *
  * Steps run eagerly: TF.js executes them kernel by kernel.
  *
@@ -97,7 +97,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
   let state: Tree<tf.Tensor> = mapTree(initial, isHost, toTensor);
   let isDisposed = false;
 
-  /** Makes `update` a part of the state; what neither of the two holds any longer is disposed, `rest` included. */
+  /** Merges `update` into the state, and disposes the tensors of the old state, `update` and `rest` that are not in it. */
   const replace = (update: Tree<tf.Tensor>, where: string, rest: Tree<tf.Tensor> = {}): void => {
     const old = state;
     try {
@@ -124,7 +124,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
     return async (inputs) => {
       alive(`step "${name}"`);
       const { state: update = {}, outputs = {} } = compute(name, step as never, state, inputs);
-      // An output may be a part of the state, which is about to be replaced or to live on.
+      // An output may also be a part of the state, which is kept or about to be replaced.
       const copies = mapTree(outputs, isTensor, (tensor) => tensor.clone());
       let values: Tree<HostTensor>;
       try {
@@ -133,7 +133,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
       } finally {
         for (const tensor of leaves(copies)) tensor.dispose();
       }
-      // Lets timers, displays and signals in between two steps.
+      // Lets timers, displays and signal handlers run between two steps.
       await new Promise((resolve) => setImmediate(resolve));
       return values as never;
     };
@@ -172,7 +172,7 @@ export function createEagerSession<S extends Tree<HostTensor>>(initial: S): Sess
   };
 }
 
-/** What a step makes of a state and what it is fed. */
+/** Computes a step on a state and its inputs. */
 function compute(
   name: string,
   step: Step<never, never, Tree<tf.Tensor>>,
@@ -181,14 +181,14 @@ function compute(
 ): { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> } {
   return tf.tidy(() => {
     const fed = mapTree(inputs, isFeed, toTensor);
-    // The nesting of state and inputs is that of their types, which a walk cannot tell the compiler.
+    // State and inputs are nested as their types say, but the compiler cannot infer that from `mapTree`.
     const result = step(state as never, fed as never);
     checkResult(name, result);
     return result as tf.TensorContainer;
   }) as { readonly state?: Tree<tf.Tensor>; readonly outputs?: Tree<tf.Tensor> };
 }
 
-/** The top-level records of a state that are named. */
+/** The named top-level parts of a state. */
 function partsOf(state: Tree<tf.Tensor>, names: readonly string[]): Tree<tf.Tensor> {
   const parts = names.map((name) => {
     const part = state[name];
@@ -202,14 +202,14 @@ function partsOf(state: Tree<tf.Tensor>, names: readonly string[]): Tree<tf.Tens
   return Object.fromEntries(parts);
 }
 
-/** Makes `count` runs, one after the other, of a step that gives back nothing but state. */
+/** Runs a step, which returns state only, `count` times in sequence. */
 function repeated(
   name: string,
   count: number,
   run: Run<Tree<Feed>, Record<string, never>>,
 ): Run<Tree<Feed>, Record<string, never>> {
   return async (inputs) => {
-    // The caller may fill its arrays anew while the first run is under way.
+    // Copies: the caller may overwrite its arrays while the first run is in progress.
     const rows = Array.from({ length: count }, (_, index) =>
       mapTree<Feed, Feed>(inputs, isFeed, (feed, path) =>
         rowOf(name, path, toHostTensor(feed), index, count),

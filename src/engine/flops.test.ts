@@ -43,7 +43,7 @@ const four = (t: tf.Tensor): tf.Tensor4D => t as tf.Tensor4D;
 
 type Conv = (x: tf.Tensor4D, kernel: tf.Tensor4D) => tf.Tensor;
 
-/** Records a convolution with both of its gradients, all of which are needed. */
+/** Records a convolution with both of its gradients, and uses all three results. */
 function threePasses(
   x: readonly number[],
   k: readonly number[],
@@ -64,7 +64,7 @@ function threePasses(
 }
 
 /**
- * What a convolution of ones with ones adds up to is the number of its products: zeros of the padding add nothing.
+ * The sum of a convolution of ones with ones is the number of its products: zeros of the padding add nothing.
  * Kernels are summed over each pair of channels.
  */
 function productsOf(x: readonly number[], k: readonly number[], conv: Conv): number {
@@ -77,7 +77,7 @@ function productsOf(x: readonly number[], k: readonly number[], conv: Conv): num
 }
 
 describe('flopsOf', () => {
-  test('a convolution and its two gradients count two for each product, padding left out', () => {
+  test('a convolution and its two gradients count two for each product, without the padding', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -106,14 +106,14 @@ describe('flopsOf', () => {
     );
   });
 
-  test('by hand: x=[2,8,8,3] k=[3,3,3,16], 8 outputs by 3 taps less 2 on zeros', () => {
+  test('by hand: x=[2,8,8,3] k=[3,3,3,16], 8 outputs by 3 taps minus 2 on zeros', () => {
     const recording = recordingOf({ x: [2, 8, 8, 3], k: [3, 3, 3, 16] }, ({ x, k }) =>
       tf.conv2d(four(x), four(k), 1, 'same'),
     );
     expect(countFlops(recording)).toBe(2 * 2 * (8 * 3 - 2) ** 2 * 3 * 16);
   });
 
-  test('dilated: taps are apart', () => {
+  test('dilated convolutions', () => {
     const [x, k] = [
       [2, 8, 9, 3],
       [3, 3, 3, 5],
@@ -126,7 +126,7 @@ describe('flopsOf', () => {
   });
 
   test.each<Precision>(['fp32', 'bf16'])(
-    'own operations count as those that they replace, trimmed ones what they compute: %s',
+    'our own operations count like those that they replace, trimmed ones only what they compute: %s',
     (precision) => {
       for (const [height, width, conv] of [
         [8, 8, (a, b) => tf.conv2d(a, b, 1, 'same')],
@@ -139,7 +139,7 @@ describe('flopsOf', () => {
           [3, 3, 16, 32],
         ];
         const flops = 2 * productsOf(x, k, conv);
-        // TensorFlow's gradients of a trimmed convolution, if they are chosen, are those of the whole one.
+        // If TensorFlow's gradients of a trimmed convolution are chosen, they are those of the whole convolution.
         const whole = 2 * productsOf(x, k, (a, b) => tf.conv2d(a, b, 1, 'same'));
         const counts = threePasses(x, k, conv, precision).nodes.flatMap((node) =>
           flopsOf(node) === 0 ? [] : [[node.op, flopsOf(node)] as const],
@@ -152,7 +152,7 @@ describe('flopsOf', () => {
     },
   );
 
-  test('own operations by their inputs, whichever the machine chooses', () => {
+  test('our own operations by their inputs, whichever algorithm the machine chooses', () => {
     const value = (shape: readonly number[]) => ({ ref: [0, 0] as const, dtype: 1, shape });
     const count = (
       op: string,
@@ -219,7 +219,7 @@ test('a loop counts all of its runs', () => {
   session.dispose();
 });
 
-test('the gradient of an input that nobody asks for is not recorded', () => {
+test('an input gradient that is not needed is not recorded', () => {
   const recording = recordingOf(
     { x: [2, 5, 5, 16], a: [3, 3, 16, 16], b: [3, 3, 16, 16] },
     (given) => {
@@ -234,6 +234,6 @@ test('the gradient of an input that nobody asks for is not recorded', () => {
   const counts = recording.nodes.map(flopsOf).filter((count) => count > 0);
   const whole = 2 * 2 * (5 * 3 - 2) ** 2 * 16 * 16;
   const trimmed = 2 * 2 * (4 * 3 - 1) ** 2 * 16 * 16;
-  // Two forward, the gradients by both kernels, and by the input of the second.
+  // Two forward, the gradients of both kernels, and the gradient of the second's input.
   expect(counts.toSorted((p, q) => p - q)).toEqual([trimmed, trimmed, trimmed, whole, whole]);
 });

@@ -13,12 +13,12 @@ export function countFlops({ nodes, runs }: Recording): number {
 /**
  * Floating point operations of a convolution, a gradient of one, or a matrix product; 0 for every other operation.
  *
- * Counted are two operations, a multiplication and an addition, for each product of the direct algorithm: of each output
- * that is computed with each tap of the kernel that lies on the image. Taps on the zeros of the padding are left out, and
- * so are outputs that are not computed, as those of a trimmed convolution. An algorithm that needs fewer products for the
- * same result, as Winograd's does, counts like the direct one. Elementwise work, norms, pooling and casts do not count.
+ * Counts two operations, a multiplication and an addition, for each product of the direct algorithm: of each computed
+ * output with each tap of the kernel that lies on the image. Taps on the zeros of the padding do not count, nor do outputs
+ * that are not computed, such as those that a trimmed convolution skips. An algorithm that needs fewer products, such as
+ * Winograd's, counts like the direct one. Elementwise work, norms, pooling and casts do not count.
  *
- * Own operations and TensorFlow's count alike.
+ * Our own operations count like TensorFlow's.
  */
 export function flopsOf(node: GraphEntry): number {
   const { op, inputs, outputs } = node;
@@ -66,7 +66,7 @@ function attribute({ attributes }: GraphEntry, name: string): unknown {
   return attributes.find((given) => given.name === name)?.value;
 }
 
-/** For images `[N,…,Ci]`, a kernel `[…,Ci,Co]` and outputs `[N,…,Co]`, with as many axes in between as the kernel has. */
+/** For images `[N,…,Ci]`, a kernel `[…,Ci,Co]` and outputs `[N,…,Co]`, with as many spatial axes as the kernel has. */
 function convFlops(
   node: GraphEntry,
   image: readonly number[],
@@ -89,19 +89,19 @@ function convFlops(
   return 2 * image[0] * sizeOf(pairs) * inputChannels * outputChannels;
 }
 
-/** A depthwise kernel `[kh,kw,cin,multiplier]` as one that makes each of its outputs of a single channel. */
+/** The shape of an ordinary kernel of the same cost as a depthwise one `[kh,kw,cin,multiplier]`: an output reads one channel. */
 function depthwise([kh, kw, cin, multiplier]: readonly number[]): number[] {
   return [kh, kw, 1, cin * multiplier];
 }
 
-/** How many pairs of an output and a tap meet a pixel along one axis. */
+/** The number of pairs of an output and a tap that read a pixel, along one axis. */
 function tapsOnImage(along: {
   readonly extent: number;
   readonly outputs: number;
   readonly taps: number;
   readonly stride: number;
   readonly dilation: number;
-  /** Zeros before the image; of a convolution that keeps TensorFlow's "same", as many as that takes. */
+  /** Zeros before the image; `same` for as many as TensorFlow's "SAME" padding adds. */
   readonly before: number | 'same';
 }): number {
   const { extent, outputs, taps, stride, dilation } = along;
@@ -117,9 +117,9 @@ function tapsOnImage(along: {
   return pairs;
 }
 
-/** @param fewer how many outputs fewer than pixels there are */
+/** @param fewer number of pixels minus number of outputs, along the axis */
 function zerosBefore(node: GraphEntry, axis: number, fewer: number): number | 'same' {
-  // Own operations pad by one row and one column, or by none.
+  // Our own operations pad by one row and one column, or not at all.
   if (node.op.startsWith('Cifar10FastConv3x3')) return fewer === 2 ? 0 : 1;
   switch (attribute(node, 'padding')) {
     case 'SAME':
@@ -131,12 +131,12 @@ function zerosBefore(node: GraphEntry, axis: number, fewer: number): number | 's
   }
 }
 
-/** Of strides or dilations, which are 1 where they are not given. */
+/** The stride or dilation along an axis. Default: 1. */
 function extentOf(value: unknown, axis: number): number {
   return Array.isArray(value) ? Number(value[axis]) : 1;
 }
 
-/** Of a sum of products over every letter of an equation as `bij,bjk->bik`. */
+/** For an equation such as `bij,bjk->bik`: a sum of products over every letter. */
 function einsumFlops(node: GraphEntry): number {
   const [sources] = String(attribute(node, 'equation')).split('->');
   const terms = sources.replaceAll(' ', '').split(',');

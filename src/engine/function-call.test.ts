@@ -19,7 +19,7 @@ const state = {
 type State = typeof state;
 type Feeds = { readonly order: Int32Array; readonly lr: number };
 
-/** A step of descent on images that are named by number. */
+/** A gradient descent step on images given by index. */
 const descend: Step<State, Feeds, Record<string, never>> = (
   { weight, velocity, images, seen },
   { order, lr },
@@ -70,14 +70,14 @@ test.each([
   { mode: 'captured', precision: 'fp32' },
   { mode: 'captured', precision: 'bf16' },
   { mode: 'eager' },
-] as const)('five steps a call are the bits of five calls: $mode $precision', async (options) => {
+] as const)('five steps in a call equal five calls: $mode $precision', async (options) => {
   const [single, loop] = [await trained(options, oneByOne), await trained(options, allAtOnce)];
   expect(single.seen.data[0]).toBe(5);
   expect(single.weight.data).not.toEqual(state.weight.data);
   expect(loop).toEqual(single);
 });
 
-test('a step, and a loop of steps, as one program of XLA: the same numbers but for rounding', async () => {
+test('a step and a loop, each as one XLA program, give the same numbers up to rounding', async () => {
   const plain = await trained({}, oneByOne);
   for (const how of [oneByOne, allAtOnce]) {
     const compiled = await trained({ xla: true, xlaScope: 'step' }, how);
@@ -89,7 +89,7 @@ test('a step, and a loop of steps, as one program of XLA: the same numbers but f
   }
 });
 
-test('XLA compiles a loop as a whole: no convolution runs by itself', async () => {
+test('XLA compiles a loop as a whole: no convolution runs separately', async () => {
   const session = createSession<State>(state, { xla: true, xlaScope: 'step' });
   try {
     const run = session.captureLoop('descend', 5, descend, { order: orders[0], lr: 0 });
@@ -106,7 +106,7 @@ test('XLA compiles a loop as a whole: no convolution runs by itself', async () =
   }
 });
 
-test('a compiled step gives outputs back, an input that is one too', async () => {
+test('a compiled step returns outputs, also an input as an output', async () => {
   const session = createSession<State>(state, { xla: true, xlaScope: 'step' });
   try {
     const run = session.capture(
@@ -123,7 +123,7 @@ test('a compiled step gives outputs back, an input that is one too', async () =>
   }
 });
 
-test.each(['captured', 'eager'] as const)('what a loop cannot be: %s', async (mode) => {
+test.each(['captured', 'eager'] as const)('a loop rejects wrong arguments: %s', async (mode) => {
   const session = createSession<State>(state, { mode });
   try {
     expect(() => session.captureLoop('none', 0, descend, { order: orders[0], lr: 0 })).toThrow(

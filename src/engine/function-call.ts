@@ -2,7 +2,7 @@ import { attributeType, dataType, openGraph } from './graph';
 import type { TensorGraph, Value } from './graph';
 import type { OpAttribute } from './backend';
 
-/** A part of a graph that is called: a graph of its own, of which the graph that calls it holds a copy. */
+/** The body of a function: a separate graph, of which the calling graph holds a copy. */
 export interface FunctionBody {
   readonly graph: TensorGraph;
   /** Placeholders of the body. */
@@ -11,14 +11,14 @@ export interface FunctionBody {
   readonly outputs: readonly Value[];
 }
 
-/** Has XLA compile a call as one program; whatever it cannot compile is an error of the first run. */
+/** Makes XLA compile a call as one program; the first run fails if XLA cannot compile all of it. */
 const mustCompile: OpAttribute = {
   name: '_XlaMustCompile',
   type: attributeType.bool,
   value: true,
 };
 
-/** Calls a function, which XLA compiles as one program, with a value for each of its inputs. Gives its outputs. */
+/** Adds a call of a function, which XLA compiles as one program. `given` has a value per input. Returns the outputs. */
 export function addCompiledCall(
   graph: TensorGraph,
   { graph: body, inputs, outputs }: FunctionBody,
@@ -39,10 +39,10 @@ export function addCompiledCall(
 }
 
 /**
- * Calls a function `count` times, each time on what the call before left, and gives what the last one left.
+ * Adds a loop that calls a function `count` times, each time on the outputs of the previous call, and returns the last ones.
  *
- * Its first input is the number of the call, from 0, an int32 scalar; the others have an output each, which takes their
- * place in the next call. With `isCompiled` XLA makes one program of all calls.
+ * The first input is the index of the call, an int32 scalar from 0. Every other input has one output, its value in the next
+ * call. With `isCompiled`, XLA compiles all calls into one program.
  */
 export function addLoop(
   graph: TensorGraph,
@@ -71,7 +71,7 @@ export function addLoop(
     target
       .add('StatelessWhile', [scalar(target, 0), ...values], attributes, [], shapes)
       .outputs.slice(1);
-  // Without the compiler the loop becomes a part of the graph that runs, instead of a graph of its own at every call.
+  // Without XLA, the loop is lowered into the graph that runs, instead of running as a separate graph at every call.
   const isPart = { name: '_lower_using_switch_merge', type: attributeType.bool, value: true };
   if (!isCompiled) return addTo(graph, given, [...loop, isPart]);
   return withGraph((whole) => {
@@ -81,7 +81,7 @@ export function addLoop(
   });
 }
 
-/** Does something with a graph that is needed no longer. */
+/** Passes a temporary graph to `use`, and closes it. */
 function withGraph<T>(use: (graph: TensorGraph) => T): T {
   const graph = openGraph();
   try {
@@ -91,7 +91,7 @@ function withGraph<T>(use: (graph: TensorGraph) => T): T {
   }
 }
 
-/** Values as outputs of a function: one that was given goes through a node. */
+/** Values as outputs of a function; a parameter that is an output passes through an Identity node. */
 function through(body: TensorGraph, values: readonly Value[]): Value[] {
   return values.map((value) =>
     body.entries[value.ref[0]].op === 'Placeholder'

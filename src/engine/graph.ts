@@ -8,7 +8,7 @@ import type { GraphAddon, NativeFeed, NativeGraph, OutputRef } from './native';
 import type { OpAttribute } from './backend';
 import { loadTensorflow } from './tensorflow';
 
-/** TensorFlow's numbers for the element types that the engine meets. */
+/** TensorFlow's numbers for the element types that the engine uses. */
 export const dataType = {
   float32: 1,
   int32: 3,
@@ -51,33 +51,33 @@ export interface GraphEntry {
 
 /** How TensorFlow runs a graph. */
 export interface GraphOptions {
-  /** Lets XLA compile the regions that it can, when they first run; convolutions of our own stay outside. */
+  /** Whether XLA compiles the regions that it supports, at their first run; our own convolutions stay outside. */
   readonly xla?: boolean;
-  /** Has XLA make one program of each step, and of all steps of a loop: they are functions. */
+  /** Whether XLA compiles each step as one program, or all steps of a loop together: they are functions. */
   readonly isCompiled?: boolean;
 }
 
-/** A TensorFlow graph that grows, and the session that runs it. */
+/** A growing TensorFlow graph, and the session that runs it. */
 export interface TensorGraph {
   readonly entries: readonly GraphEntry[];
   /**
    * Adds a node.
    *
-   * @throws Error where TensorFlow does not take it, CaptureError if it gives a shape that is not known before a run
+   * @throws Error if TensorFlow rejects the node, CaptureError if the shape of an output is not known before a run
    */
   add(
     op: string,
     inputs: readonly Value[],
     attributes?: readonly OpAttribute[],
     controls?: readonly number[],
-    /** Of its outputs, where TensorFlow cannot know: an operation of our own, the call of a function. */
+    /** Shapes of the outputs that TensorFlow cannot infer: of our own operations, and of calls of functions. */
     shapes?: readonly (readonly number[])[],
   ): GraphEntry;
   /**
    * Makes a function of another graph and returns its name, by which nodes of this graph call it. `inputs` are
-   * placeholders of `body`; what it computes is copied, so that `body` may be closed.
+   * placeholders of `body`. The nodes are copied, so `body` may be closed afterwards.
    *
-   * @throws Error where TensorFlow does not take it
+   * @throws Error if TensorFlow rejects it
    */
   addFunction(body: TensorGraph, inputs: readonly Value[], outputs: readonly Value[]): string;
   constant(value: {
@@ -88,19 +88,19 @@ export interface TensorGraph {
   placeholder(dtype: number, shape: readonly number[]): Value;
   cast(value: Value, dtype: number): Value;
   /**
-   * Runs what is needed for the fetched values and the targets, off the thread of JavaScript, one run at a time in the
-   * order of the calls. Takes what it is fed at once. Rejects with what TensorFlow says.
+   * Runs the nodes that the fetches and targets need, off the JavaScript thread, one run at a time in the order of the
+   * calls. Copies the feeds before it returns. Rejects with TensorFlow's message.
    */
   run(
     feeds: readonly (readonly [value: Value, host: HostTensor])[],
     fetches: readonly Value[],
     targets: readonly number[],
   ): Promise<HostTensor[]>;
-  /** The same at once, on the thread of JavaScript: for short measurements in a graph that nobody else runs. */
+  /** Like `run`, but synchronous on the JavaScript thread: for short measurements in a graph with no other runs. */
   runSync(fetches: readonly Value[], targets: readonly number[]): HostTensor[];
-  /** Times every node of the runs that are called until `action` has ended; slows them a little. */
+  /** Times every node of the runs that are started before `action` settles, which slows them a little. */
   profile<T>(action: () => Promise<T>): Promise<{ readonly result: T; readonly nodes: NodeTime[] }>;
-  /** Frees the graph once the runs that were called before have ended. */
+  /** Frees the graph once all runs started so far have ended. */
   close(): void;
 }
 
@@ -110,15 +110,15 @@ export function dataTypeOf(data: HostArray): number {
   return data instanceof Int32Array ? dataType.int32 : dataType.bool;
 }
 
-/** The name of an element type, as `float32`. */
+/** The name of an element type, such as `float32`. */
 export function dataTypeName(dtype: number): string {
   return Object.entries(dataType).find(([, number]) => number === dtype)?.[0] ?? `type ${dtype}`;
 }
 
-/** The addon's part of a graph, for graphs that become functions of others. */
+/** The addon's part of each graph, needed when the graph becomes a function of another one. */
 const natives = new WeakMap<TensorGraph, NativeGraph>();
 
-/** Opens an empty graph. Close it; its memory is the addon's. */
+/** Opens an empty graph. Close it to free its memory, which belongs to the addon. */
 export function openGraph({ xla = false, isCompiled = false }: GraphOptions = {}): TensorGraph {
   const addon = loadGraphAddon();
   const native = addon.create(sessionConfig(xla, isCompiled));
@@ -145,7 +145,7 @@ export function openGraph({ xla = false, isCompiled = false }: GraphOptions = {}
   return graph;
 }
 
-/** Adds nodes; `entries` takes each of them. */
+/** Functions that add nodes, each of which is appended to `entries`. */
 function createNodes(
   addon: GraphAddon,
   native: NativeGraph,
@@ -153,7 +153,7 @@ function createNodes(
 ): Pick<TensorGraph, 'add' | 'constant' | 'placeholder' | 'cast'> {
   const casts = new Map<string, Value>();
   const nodes: Pick<TensorGraph, 'add' | 'constant' | 'placeholder' | 'cast'> = {
-    add(op, inputs, attributes = [], controls = [], told = []) {
+    add(op, inputs, attributes = [], controls = [], knownShapes = []) {
       const { id, outputs } = addon.addNode(
         native,
         op,
@@ -171,10 +171,10 @@ function createNodes(
         inputs,
         attributes,
         outputs: outputs.map(({ dtype, shape }, index): Value => {
-          const toldShape = told[index];
-          if (toldShape !== undefined) {
-            addon.setShape(native, [id, index], toldShape);
-            return { ref: [id, index], dtype, shape: toldShape };
+          const knownShape = knownShapes[index];
+          if (knownShape !== undefined) {
+            addon.setShape(native, [id, index], knownShape);
+            return { ref: [id, index], dtype, shape: knownShape };
           }
           return { ref: [id, index], dtype, shape: isOpaque(op, index) ? [0] : (shape ?? [-1]) };
         }),
@@ -250,7 +250,7 @@ function createRuns(
     run(feeds, fetches, targets) {
       if (fetches.length + targets.length === 0) return Promise.resolve([]);
       const isIdle = queued === 0;
-      // The addon copies what it is given. A run that has to wait does so itself: the caller may fill its arrays again.
+      // The addon copies the feeds when a run starts. A run that has to wait copies them here: the caller may overwrite them.
       const given = feeds.map(([{ ref, dtype }, { shape, data }]): NativeFeed => {
         return { output: ref, dtype, shape, data: isIdle ? data : data.slice() };
       });
@@ -291,10 +291,10 @@ function createRuns(
 }
 
 function ignore(): void {
-  // Whoever called the run has its result or its failure; the next one waits for its end only.
+  // The caller of a run gets its result or its error; the next run only waits for its end.
 }
 
-/** Inputs as TensorFlow groups them: some operations take a list, before or after a single one. */
+/** Inputs as TensorFlow groups them: some operations take a list, before or after a single input. */
 function groupInputs(
   op: string,
   refs: readonly OutputRef[],
@@ -316,7 +316,7 @@ function groupInputs(
   }
 }
 
-/** What a fused batch norm keeps for its gradient has a shape of its kernel's own choice, and no other reader. */
+/** The reserve of a fused batch norm, which only its gradient reads; the kernel chooses its shape. */
 function isOpaque(op: string, output: number): boolean {
   return op === 'FusedBatchNormV3' && output === 5;
 }
@@ -338,11 +338,13 @@ function toHostArray(dtype: number, data: ArrayBuffer): HostArray {
 }
 
 /**
- * A serialised ConfigProto, field numbers as in tensorflow/core/protobuf/config.proto and rewriter_config.proto:
- * gpu_options.allow_growth, so that a GPU's memory is taken as it is needed; graph_options.rewrite_options for TensorFlow's
- * graph optimiser: off on a CPU, where it makes no recording faster and takes up to a quarter of a start
- * (disable_meta_optimizer); one pass on a GPU, and for functions that XLA compiles, from which it takes what is
- * not used (meta_optimizer_iterations = ONE); with XLA graph_options.optimizer_options.global_jit_level = ON_1.
+ * A serialised ConfigProto; field numbers as in tensorflow/core/protobuf/config.proto and rewriter_config.proto. It sets:
+ *
+ * - gpu_options.allow_growth: a GPU's memory is allocated as needed.
+ * - graph_options.rewrite_options, the graph optimiser: off on a CPU (disable_meta_optimizer), where it makes no recording
+ *   faster and takes up to a quarter of the start-up time; one pass (meta_optimizer_iterations = ONE) on a GPU, and for
+ *   functions that XLA compiles, from which it removes what is not used.
+ * - graph_options.optimizer_options.global_jit_level = ON_1 with XLA.
  */
 function sessionConfig(xla: boolean, isCompiled: boolean): Uint8Array {
   const message = (field: number, content: readonly number[]): readonly number[] => [
@@ -351,13 +353,13 @@ function sessionConfig(xla: boolean, isCompiled: boolean): Uint8Array {
     ...content,
   ];
   const growth = message(6, [4 << 3, 1]);
-  // The number of the field that turns it off takes two bytes.
+  // The tag of disable_meta_optimizer takes two bytes.
   const rewrites = isCompiled || loadTensorflow().gpu ? [12 << 3, 1] : [0x98, 0x01, 1];
   const jit = xla ? message(10, message(3, [5 << 3, 1])) : [];
   return Uint8Array.from([...growth, ...message(10, message(10, rewrites)), ...jit]);
 }
 
-/** Bytes that a value takes. */
+/** The size of a value in bytes. */
 export function byteSizeOf({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): number {
   const width: Readonly<Record<number, number>> = {
     [dataType.float32]: 4,
@@ -369,7 +371,7 @@ export function byteSizeOf({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): nu
   return (width[dtype] ?? 1) * sizeOf(shape);
 }
 
-/** A shape as TensorFlow's operations take it: one int32 an axis. */
+/** A shape as TensorFlow's operations take it: one int32 per axis. */
 export function shapeConstant(graph: TensorGraph, shape: readonly number[]): Value {
   const data = Int32Array.from(shape);
   return graph.constant({ dtype: dataType.int32, shape: [shape.length], data });

@@ -9,6 +9,6 @@ test.each([
   ['AMD EPYC', zen1.replace('model\t\t: 1', 'model\t\t: 17'), 'AMD EPYC (family 23, model 17)'],
   ['Intel(R) Xeon(R) Platinum 8592+', zen1, 'Intel(R) Xeon(R) Platinum 8592+'],
   ['AMD EPYC', '', 'AMD EPYC'],
-])('names a processor %j so that generations differ', (name, cpuInfo, expected) => {
+])('the name of processor %j distinguishes its generations', (name, cpuInfo, expected) => {
   expect(processorName(name, cpuInfo)).toBe(expected);
 });

@@ -12,25 +12,33 @@ export const precisions: readonly Precision[] = ['fp32', 'bf16', 'fp16'];
 export interface Gpu {
   readonly name: string;
   readonly memoryBytes: number;
-  /** As NVIDIA counts it: 7.0 is a V100, 8.0 an A100, 9.0 an H100. */
+  /** For example 7.0 for a V100, 8.0 for an A100, 9.0 for an H100. */
   readonly computeCapability: number;
   readonly driver: string;
 }
 
-/** What this machine offers a training run. */
+/** The hardware of a machine, as far as it matters for training. */
 export interface Hardware {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryBytes: number;
-  /** Those of the processor's vector extensions that decide how fast it trains. */
+  /** The processor's vector extensions that determine the speed of training. */
   readonly cpuFlags: readonly string[];
   readonly gpus: readonly Gpu[];
 }
 
-const telling = ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_fp16'];
+const relevantFlags = [
+  'avx2',
+  'fma',
+  'avx512f',
+  'avx512_vnni',
+  'avx512_bf16',
+  'amx_bf16',
+  'amx_fp16',
+];
 
 /**
- * Reads the processor, memory and GPUs of this machine. A GPU counts if NVIDIA's driver lists it, which is asked once per
+ * Reads the processor, memory and GPUs of this machine. GPUs are those that NVIDIA's driver lists; it is queried once per
  * process.
  */
 export function readHardware(): Hardware {
@@ -43,7 +51,7 @@ export function readHardware(): Hardware {
   };
 }
 
-/** The processor as {@link readHardware} names it, without asking for GPUs. */
+/** The processor's name as in {@link readHardware}, without querying the GPUs. */
 export function readProcessor(): string {
   return processorName(cpus()[0]?.model ?? 'unknown processor', (cpuInfo ??= readCpuInfo()));
 }
@@ -51,7 +59,7 @@ export function readProcessor(): string {
 let gpus: readonly Gpu[] | undefined;
 let cpuInfo: string | undefined;
 
-/** What Linux says of the processors; empty on other systems: no flags are known, and nothing faster than fp32 is chosen. */
+/** Linux's description of the processors; empty on other systems, where no flags are known and fp32 counts as the fastest. */
 function readCpuInfo(): string {
   try {
     return readFileSync('/proc/cpuinfo', 'utf8');
@@ -62,22 +70,22 @@ function readCpuInfo(): string {
 
 function cpuFlagsIn(text: string): string[] {
   const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(text)?.[1].split(' '));
-  return telling.filter((flag) => flags.has(flag));
+  return relevantFlags.filter((flag) => flags.has(flag));
 }
 
 /**
- * The processor's name, with family and model where it has no number: a virtual machine may call the first and the third
- * generation of a processor the same, of which one trains twice as fast.
+ * The processor's name, with family and model if the name contains no digit: a virtual machine may give the first and the
+ * third generation of a processor the same name, and one trains twice as fast as the other.
  *
- * @param text of /proc/cpuinfo
+ * @param text contents of /proc/cpuinfo
  */
 export function processorName(name: string, text: string): string {
   const plain = name.replace(/\s+/g, ' ').trim();
   const [family, model] = ['cpu family', 'model'].map(
     (key) => new RegExp(`^${key}\\s*:\\s*(\\d+)$`, 'm').exec(text)?.[1],
   );
-  const isTelling = /\d/.test(plain) || family === undefined || model === undefined;
-  return isTelling ? plain : `${plain} (family ${family}, model ${model})`;
+  const isSpecific = /\d/.test(plain) || family === undefined || model === undefined;
+  return isSpecific ? plain : `${plain} (family ${family}, model ${model})`;
 }
 
 function readGpus(): Gpu[] {
@@ -113,10 +121,10 @@ export function parseGpus(csv: string): Gpu[] {
 }
 
 /**
- * The number format that this hardware computes fastest in: half precision on GPUs with tensor cores (bf16 from compute
- * capability 8.0, fp16 on 7.x), bf16 on CPUs with instructions for it, else fp32.
+ * The fastest number format on this hardware: half precision on GPUs with tensor cores (bf16 from compute capability 8.0,
+ * fp16 on 7.x), bf16 on CPUs with instructions for it, else fp32.
  *
- * @param usesGpu whether TensorFlow runs on the GPU; a GPU that it cannot use counts for nothing.
+ * @param usesGpu whether TensorFlow runs on the GPU; a GPU that it cannot use is ignored
  */
 export function fastestPrecision(hardware: Hardware, usesGpu: boolean): Precision {
   const capability = usesGpu ? (hardware.gpus[0]?.computeCapability ?? 0) : 0;
@@ -127,7 +135,7 @@ export function fastestPrecision(hardware: Hardware, usesGpu: boolean): Precisio
   return hasBf16 ? 'bf16' : 'fp32';
 }
 
-/** One line that says what was measured on, as in `AMD EPYC (family 25, model 17), 2 cores, AVX-512 BF16, 24 GB`. */
+/** One line that describes the hardware, for example `AMD EPYC (family 25, model 17), 2 cores, AVX-512 BF16, 24 GB`. */
 export function hardwareLine(hardware: Hardware): string {
   const names: readonly (readonly [flag: string, name: string])[] = [
     ['amx_bf16', 'AMX BF16'],

@@ -14,23 +14,23 @@ import { attributeType, dataType, openGraph, shapeConstant } from './graph';
 import type { TensorGraph, Value } from './graph';
 import { addVariable, assignVariable, readVariable } from './variable';
 
-/** Largest difference from `direct`: other sums of the same products; a bf16 result is off by 2^-9 of each element anyhow. */
+/** Largest accepted difference from `direct`: sums are rounded differently, and each bf16 element is off by 2^-9 anyway. */
 const largestDifference = { fp32: 2e-5, bf16: 1e-2 } as const;
 
-/** Some 12 GFLOP of images: enough to be timed, little enough to be done at once. Less if a batch is less. */
+/** About 12 GFLOP of images, or a batch if that is less: enough to time, and little enough to finish quickly. */
 const measuredFlops = 12e9;
 const repeats = 5;
-/** What took so much longer than the fastest, twice, is not timed again. */
+/** An algorithm that took this many times as long as the fastest, twice, is not timed again. */
 const hopeless = 1.5;
 
-/** A power of two, so that a batch and the smaller last one share a measurement. */
+/** The number of images to measure: a power of two, so that a batch and the smaller last one share a measurement. */
 export function measuredImages(conv: ConvShape): number {
   const { images, inputChannels, outputChannels } = conv;
   const perImage = 2 * sizeOf(outputExtents(conv)) * 9 * inputChannels * outputChannels;
   return 2 ** Math.max(0, Math.floor(Math.log2(Math.min(images, measuredFlops / perImage))));
 }
 
-/** Times the algorithms on random numbers, taking turns, and compares what they compute. */
+/** Times the algorithms on random numbers, interleaved, and compares their results. */
 export function measureAlgorithms(
   algorithms: Algorithms,
   offered: readonly Algorithm[],
@@ -70,7 +70,7 @@ export function measureAlgorithms(
   }
 }
 
-/** Adds the same convolution by every algorithm; `inits` are the nodes that fill its inputs. */
+/** Adds the same convolution with every algorithm; `inits` are the nodes that fill its inputs. */
 function addCandidates(
   graph: TensorGraph,
   algorithms: Algorithms,
@@ -128,7 +128,7 @@ function addDirect(
     ...attributes,
     { name: 'padding', type: attributeType.string, value: isPadded ? 'SAME' : 'VALID' },
   ];
-  /** The gradient with zeros where outputs were left out, as TensorFlow's gradients of the whole convolution take it. */
+  /** The gradient with zeros for the trimmed outputs, as TensorFlow's gradients of the whole convolution expect it. */
   const whole = (): Value => {
     if (!isPadded || (after[0] === 1 && after[1] === 1)) return dy;
     const zeros = [0, 0, 0, 1 - after[0], 0, 1 - after[1], 0, 0];
@@ -161,7 +161,7 @@ function type(name: string, value: number): OpAttribute {
   return { name, type: attributeType.type, value };
 }
 
-/** How `Conv2D` is asked for a row and a column of zeros before the image, and so many after it; or, for -1, for none. */
+/** The padding attributes of `Conv2D` for a row and a column of zeros before the image and these after it; -1: unpadded. */
 function paddingFor([rows, columns]: readonly number[]): OpAttribute[] {
   if (rows === columns && rows !== 0) {
     return [{ name: 'padding', type: attributeType.string, value: rows === 1 ? 'SAME' : 'VALID' }];

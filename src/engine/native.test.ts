@@ -13,7 +13,7 @@ beforeAll(() => {
   addon = loadGraphAddon();
 });
 
-/** A graph with a placeholder of two numbers, node 0, and what it is fed, node 1. */
+/** A graph with a placeholder of two numbers, node 0, and its identity, node 1. */
 function graphOfTwo(): NativeGraph {
   const graph = addon.create(new Uint8Array());
   const attributes = [
@@ -28,7 +28,7 @@ function graphOfTwo(): NativeGraph {
 
 const feed = { output: [0, 0], dtype: dataType.float32, shape: [2] } as const;
 
-/** Calls the addon with what its types do not allow. */
+/** Lets a test call the addon with arguments that its types do not allow. */
 const untyped = (): Record<keyof GraphAddon, (...args: unknown[]) => unknown> =>
   addon as unknown as Record<keyof GraphAddon, (...args: unknown[]) => unknown>;
 
@@ -47,7 +47,7 @@ describe('the addon', () => {
     addon.close(graph);
   });
 
-  test('refuses what does not fit its graph', async () => {
+  test('rejects what does not fit its graph', async () => {
     const graph = graphOfTwo();
     const short = { ...feed, data: new Float32Array(1) };
     expect(() => addon.runSync(graph, [short], [[0, 0]], [])).toThrow(
@@ -67,7 +67,7 @@ describe('the addon', () => {
     expect(() => addon.close(graph)).toThrow('graph addon: the graph is closed');
   });
 
-  test('says which type of value it expects', () => {
+  test('names the type of value that it expects', () => {
     const graph = graphOfTwo();
     const { runSync, create, close, addNode } = untyped();
     expect(() => create('text')).toThrow('graph addon: data is not a typed array');
@@ -79,7 +79,7 @@ describe('the addon', () => {
   });
 });
 
-/** Starts a run of about 10 GFLOP, whose result nobody waits for. */
+/** Starts a run of about 10 GFLOP without waiting for its result. */
 const longRun = `
   const addon = require(${JSON.stringify(join(resolve(__dirname, '../..'), 'native/graph.node'))});
   const graph = addon.create(new Uint8Array());
@@ -97,7 +97,7 @@ const longRun = `
   addon.run(graph, [], [product], [], false).then(() => console.log('the run has ended'));
 `;
 
-/** A process of its own: what could go wrong ends it by a signal. */
+/** Runs a script in a separate process, as a failure would end it by a signal. */
 function runScript(script: string): { status: number | null; stdout: string; stderr: string } {
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
@@ -108,7 +108,7 @@ function runScript(script: string): { status: number | null; stdout: string; std
 }
 
 describe('while a run is in flight', () => {
-  test('a thread ends, and nothing takes the result', () => {
+  test('a thread ends, and the result is dropped', () => {
     const thread = `${longRun} require('node:worker_threads').parentPort.postMessage('started');`;
     const script = `
       const { Worker } = require('node:worker_threads');

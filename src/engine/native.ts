@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { EngineError } from '../base/errors';
 import type { OpAttribute } from './backend';
 
-/** An output of a node of a TensorFlow graph: the node's id and the output's place. */
+/** An output of a node of a TensorFlow graph: the node's id and the output's index. */
 export type OutputRef = readonly [node: number, index: number];
 
 /** A graph with its session, in the memory of the addon. */
@@ -11,13 +11,13 @@ export interface NativeGraph {
   readonly native: unique symbol;
 }
 
-/** A node as TensorFlow took it, with the types and shapes that it inferred. */
+/** A node that was added, with the types and shapes that TensorFlow inferred. */
 export interface AddedNode {
   readonly id: number;
   readonly outputs: readonly {
     /** A TF_DataType. */
     readonly dtype: number;
-    /** -1 for an extent that is not known before the graph runs, null for a shape that is not. */
+    /** An extent is -1 if it is not known before the graph runs; the shape is null if not even its rank is known. */
     readonly shape: readonly number[] | null;
   }[];
 }
@@ -37,12 +37,12 @@ export interface NativeResult {
   readonly data: ArrayBuffer;
 }
 
-/** The values of a run; of one that is timed also what TensorFlow measured, a serialised `RunMetadata`. */
+/** The values of a run; if it was timed, also TensorFlow's measurements, a serialised `RunMetadata`. */
 export interface NativeResults extends Array<NativeResult> {
   readonly metadata?: ArrayBuffer;
 }
 
-/** TensorFlow's graphs and sessions; `native/graph.cc` says what each call does. */
+/** TensorFlow's graphs and sessions; `native/graph.cc` documents each call. */
 export interface GraphAddon {
   create(config: Uint8Array): NativeGraph;
   addNode(
@@ -67,7 +67,7 @@ export interface GraphAddon {
     targets: readonly number[],
   ): NativeResult[];
   setShape(graph: NativeGraph, output: OutputRef, shape: readonly number[]): void;
-  /** Makes a function of `body`, a graph of its own, for nodes of `graph` to call by its name. */
+  /** Makes a function of the graph `body`, which nodes of `graph` call by its name. */
   addFunction(
     graph: NativeGraph,
     body: NativeGraph,
@@ -76,21 +76,21 @@ export interface GraphAddon {
     outputs: readonly OutputRef[],
   ): void;
   /**
-   * The algorithms of our own that this processor has for a pass of a 3x3 convolution: 0 forward, 1 the gradient by the
-   * input, 2 by the kernel. The shape is `[N, H, W, Ci, Co, OH, OW]`.
+   * Our own algorithms that this processor supports for a pass of a 3x3 convolution: 0 forward, 1 the input gradient, 2 the
+   * kernel gradient. The shape is `[N, H, W, Ci, Co, OH, OW]`.
    */
   convAlgorithms(pass: 0 | 1 | 2, isBfloat16: boolean, shape: readonly number[]): string[];
-  /** Whether this processor has the instructions of our own operations between convolutions. */
+  /** Whether this processor has the instructions that our own activations, norms and poolings need. */
   hasElementwise(): boolean;
-  /** Whether our own kernels can use AMX tiles: the processor may lack them, the system may refuse them. */
+  /** Whether our own kernels can use AMX tiles: the processor may lack them, or the system may refuse them. */
   amx(): 'missing' | 'refused' | 'usable';
   close(graph: NativeGraph): void;
 }
 
 /**
- * Loads the addon. TensorFlow must have been loaded before, so that its settings are in place.
+ * Loads the addon. TensorFlow must already be loaded, so that its settings are in place.
  *
- * @throws EngineError if it was not built
+ * @throws EngineError if the addon was not built
  */
 export function loadGraphAddon(): GraphAddon {
   const path = join(resolve(__dirname, '../..'), 'native/graph.node');

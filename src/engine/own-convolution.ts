@@ -10,10 +10,11 @@ const passes: Readonly<Record<string, ConvPass>> = {
 };
 
 /**
- * Adds a convolution by the algorithm that was measured to be the fastest, unless that is TensorFlow's own, or the
- * convolution is not of a 3x3 kernel with stride 1, and padded by 1, trimmed or not padded.
+ * Adds a convolution by the algorithm that was measured to be the fastest. Returns undefined if that is TensorFlow's own, or
+ * if the convolution is not 3x3 with stride 1 and either padded by 1, trimmed or unpadded.
  *
- * @param cast what TensorFlow's operation would read; `read` what it was given, where kernels have all of their bits
+ * @param cast the operation as TensorFlow would run it
+ * @param read its inputs before the cast, where kernels have full precision
  */
 export function addOwnConvolution(
   graph: TensorGraph,
@@ -67,14 +68,13 @@ export function addOwnConvolution(
 }
 
 /**
- * The gradient of outputs without the last row and column where these are zeros that were added to it: the gradient of a
- * trimmed convolution.
+ * A gradient without its last row and column if these are padding zeros, as in the gradient of a trimmed convolution.
  */
 function withoutZeros(graph: TensorGraph, gradient: Value): Value {
   const { op, inputs } = graph.entries[beforeCast(graph, gradient).ref[0]];
   if (op !== 'PadV2') return gradient;
   const [padded, paddings, constant] = inputs;
-  // Zeros before and after, of images, rows, columns and channels.
+  // Zeros before and after, along images, rows, columns and channels.
   const zeros = Array.from(constantOf(graph, paddings) ?? []);
   const isTrimmed =
     zeros.length === 8 &&
@@ -84,8 +84,8 @@ function withoutZeros(graph: TensorGraph, gradient: Value): Value {
 }
 
 /**
- * How many rows and columns of zeros follow the image, 0 or 1, where one of each precedes it; -1 of each where there are
- * none at all, before or after: as many outputs fewer. Undefined for other paddings.
+ * The rows and columns of zeros after the image, 0 or 1, if one of each precedes it; -1 of each if there are none at all.
+ * The output has height - 1 + rows rows and width - 1 + columns columns. Undefined for other paddings.
  */
 function zerosAfter(
   padding: unknown,
@@ -99,19 +99,19 @@ function zerosAfter(
   return isOne ? [below, right] : undefined;
 }
 
-/** What a value was before it was cast. */
+/** A value before it was cast, if it was. */
 function beforeCast(graph: TensorGraph, value: Value): Value {
   const { op, inputs } = graph.entries[value.ref[0]];
   return op === 'Cast' ? inputs[0] : value;
 }
 
-/** A kernel with all of its bits. */
+/** A kernel in full precision. */
 function wide(graph: TensorGraph, value: Value): Value {
   const before = beforeCast(graph, value);
   return before.dtype === dataType.float32 ? before : value;
 }
 
-/** The numbers of a constant. */
+/** The data of a constant; undefined for other values. */
 function constantOf(graph: TensorGraph, { ref }: Value): ArrayLike<number> | undefined {
   const given = graph.entries[ref[0]].attributes.find(({ name }) => name === 'value')?.value;
   const isTensorValue = typeof given === 'object' && given !== null && 'data' in given;

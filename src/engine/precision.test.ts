@@ -55,7 +55,7 @@ describe.each([
   const lowValue = (...shape: number[]): Value => graph.placeholder(low, shape);
 
   test.each(['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'MatMul', 'BatchMatMulV2'])(
-    '%s is in few bits whatever it reads; integers stay',
+    '%s is in low precision whatever it reads; integers stay',
     (op) => {
       const { dtypes, T, casts } = cast(precision, op, [float(2, 2), int(4), lowValue(2, 2)]);
       expect(dtypes).toEqual([low, dataType.int32, low]);
@@ -64,12 +64,12 @@ describe.each([
     },
   );
 
-  test('a value is cast once, whoever reads it', () => {
+  test('a value is cast once, however many operations read it', () => {
     const [weights, x, dy] = [float(3, 3, 2, 2), lowValue(1, 4, 4, 2), lowValue(1, 4, 4, 2)];
     expect(cast(precision, 'Conv2D', [x, weights]).casts).toHaveLength(1);
     expect(cast(precision, 'Conv2D', [x, weights]).casts).toHaveLength(0);
     expect(cast(precision, 'Conv2DBackpropInput', [int(4), weights, dy]).casts.length).toBe(0);
-    // And back, where several operations in fp32 read one value in few bits.
+    // And back, if several fp32 operations read one value in low precision.
     expect(cast(precision, 'Sum', [dy, int(1)]).casts).toHaveLength(1);
     expect(cast(precision, 'Exp', [dy]).casts).toHaveLength(0);
   });
@@ -105,7 +105,7 @@ describe.each([
     expect(mixed.casts.map(({ outputs }) => outputs[0].dtype)).toEqual([float32]);
   });
 
-  test('a constant scalar is taken along; one that is fed, as a rate, keeps its bits', () => {
+  test('a constant scalar is cast along; a fed one, such as a learning rate, stays in fp32', () => {
     const gradient = lowValue(3, 3);
     expect(cast(precision, 'Mul', [gradient, constant(0.125)])).toMatchObject({
       dtypes: [low, low],
@@ -120,7 +120,7 @@ describe.each([
   });
 
   test.each(['ReluGrad', 'EluGrad', 'MaxPoolGrad', 'AvgPoolGrad'])(
-    '%s is in few bits as soon as one of its inputs is',
+    '%s is in low precision if any of its inputs is',
     (op) => {
       expect(cast(precision, op, [float(2, 3), lowValue(2, 3)])).toMatchObject({
         dtypes: [low, low],
@@ -133,7 +133,7 @@ describe.each([
     },
   );
 
-  test('batch norm reads activations in few bits, and all that belongs to a channel in fp32', () => {
+  test('batch norm reads activations in low precision, and per-channel values in fp32', () => {
     const channel = (): Value => float(2);
     const x = lowValue(1, 4, 4, 2);
     const forward = [x, channel(), channel(), channel(), channel()];
@@ -208,10 +208,10 @@ const network = {
   linear: normal([20, 10], 5, 0.3),
 };
 
-/** What a network's two layers consist of, apart from convolution and batch norm. */
+/** The activation and pooling of a network's two layers. */
 type Kind = 'ReLU, max pooling' | 'ELU, average pooling';
 
-/** Gradients and the loss of a small network with two convolutions, at the precision asked for. */
+/** Gradients and loss of a small network with two convolutions, in the given precision. */
 async function train(
   precision: Precision,
   kind: Kind = 'ReLU, max pooling',
@@ -277,8 +277,8 @@ function distance({ data: a }: HostTensor, { data: b }: HostTensor): number {
 }
 
 /**
- * Allowed distance of a gradient from that in fp32. bf16 keeps 8 bits, fp16 11: measured were 0.5 to 1.2 % and 0.1 to
- * 0.5 %. Where ReLU and max pooling decide, rounding changes some of the decisions, each by the whole of an element:
+ * Allowed distance of a gradient from that in fp32. bf16 keeps 8 bits, fp16 11: measured distances are 0.5 to 1.2 % and 0.1 to
+ * 0.5 %. With ReLU and max pooling, rounding changes some of their decisions, each of which changes a whole element:
  * up to 6 % and 3.5 % in the first layer, whatever the arithmetic.
  */
 const bars = {
@@ -288,7 +288,7 @@ const bars = {
 
 describe.each(['bf16', 'fp16'] as const)('a step of a small network in %s', (precision) => {
   test.each(['ELU, average pooling', 'ReLU, max pooling'] as const)(
-    'has gradients near those of fp32: %s',
+    'has gradients close to those of fp32: %s',
     async (kind) => {
       const full = await train('fp32', kind);
       const half = await train(precision, kind);
@@ -297,15 +297,15 @@ describe.each(['bf16', 'fp16'] as const)('a step of a small network in %s', (pre
       );
       const bar = bars[precision][kind];
       expect(far.filter(([, error]) => !(error < bar))).toEqual([]);
-      // Half precision that is none would be a test of nothing.
+      // Shows that half precision was actually used.
       expect(Math.max(...far.map(([, error]) => error))).toBeGreaterThan(1e-5);
       expect(Math.abs(half.loss / full.loss - 1)).toBeLessThan(bar / 4);
     },
   );
 });
 
-// In bf16 the convolutions are recorded as the processor has them.
-test('computes in few bits, casts each kernel once, and keeps state and loss in fp32', async () => {
+// In fp16, because in bf16 the recorded convolutions depend on the processor.
+test('computes in low precision, casts each kernel once, and keeps state and loss in fp32', async () => {
   const { nodes, reads, writes } = (await train('fp16')).recording;
   const of = (...ops: string[]): GraphEntry[] => nodes.filter(({ op }) => ops.includes(op));
   const computing = ['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'BatchMatMulV2'];
@@ -343,7 +343,7 @@ test('computes in few bits, casts each kernel once, and keeps state and loss in 
 });
 
 test.each([1, 3, 5])(
-  'in bf16 the gradient of a %ix%i kernel adds up in fp32: 4,096 ones are 4,096',
+  'in bf16 the gradient of a %ix%i kernel accumulates in fp32: 4,096 ones sum to 4,096',
   async (size) => {
     const ones = (...shape: number[]): HostTensor => filled(shape, 1);
     const shape = [size, size, 4, 4];
@@ -365,7 +365,7 @@ test.each([1, 3, 5])(
       await run({ x: images });
       const { gradient } = await session.read('gradient');
       const middle = (size * size - 1) / 2;
-      // Only the tap in the middle lies on every image's every pixel.
+      // Only the middle tap covers every pixel of every image.
       expect([...gradient.data.subarray(16 * middle, 16 * (middle + 1))]).toEqual(
         Array.from({ length: 16 }, () => 4096),
       );

@@ -5,7 +5,7 @@ import type { Precision } from './hardware';
 import type { OpAttribute } from './backend';
 import { ownOperations } from './raw/own-operations';
 
-/** Operations that are worth computing in few bits: what a network's time is spent on. */
+/** Operations that are computed in low precision: most of a network's time is spent on them. */
 const computing = new Set([
   'Conv2D',
   'Conv2DBackpropInput',
@@ -15,7 +15,7 @@ const computing = new Set([
   'BatchMatMulV2',
 ]);
 
-/** Operations that stay in few bits where all that they read is in few bits already; constant scalars are taken along. */
+/** Operations that stay in low precision if all their inputs are; constant scalars are cast along with them. */
 const following = new Set([
   'Add',
   'AddV2',
@@ -35,27 +35,27 @@ const following = new Set([
   'MaxPool',
 ]);
 
-/** Gradients that read activations of the forward pass: in few bits as soon as one of their inputs is. */
+/** Gradients that read activations of the forward pass: in low precision if any of their inputs is. */
 const leading = new Set(['ReluGrad', 'EluGrad', 'MaxPoolGrad', 'AvgPoolGrad']);
 
-/** For fused batch norm, how many of the first inputs are activations; the others stay in fp32. */
+/** The number of leading inputs of fused batch norm that are activations; the others stay in fp32. */
 const batchNormActivations = new Map([
   ['FusedBatchNormV3', 1],
   ['FusedBatchNormGradV3', 2],
 ]);
 
-/** An operation as it goes into the graph. */
+/** An operation as it is added to the graph. */
 export interface CastOperation {
   readonly inputs: readonly Value[];
   readonly attributes: readonly OpAttribute[];
 }
 
 /**
- * Decides in which number format an operation is recorded, and adds the casts that it takes, each only once.
+ * Decides in which number format an operation is recorded, and adds the casts that it needs, each only once.
  *
- * Convolutions, matrix products and what lies between them are in low precision; statistics of batch norm, losses,
- * master weights and the optimiser in fp32. Gradients of kernels come out of their convolution in low precision and
- * meet the master weights in fp32.
+ * Convolutions, matrix products and what lies between them are in low precision; batch norm statistics, losses, master
+ * weights and the optimiser are in fp32. Kernel gradients leave their convolution in low precision and are cast to fp32 for
+ * the master weights.
  *
  * @see Micikevicius et al., Mixed Precision Training, arXiv:1710.03740 (2018)
  */
@@ -68,7 +68,7 @@ export function castOperation(
 ): CastOperation {
   const low = precision === 'fp16' ? dataType.float16 : dataType.bfloat16;
   const isFloat = ({ dtype }: Value): boolean => dtype === dataType.float32 || dtype === low;
-  // A factor of the step's own, as the one of the logits; a rate that is fed keeps all of its bits.
+  // A constant of the step, such as the scale of the logits; a learning rate that is fed keeps full precision.
   const isConstant = ({ ref, shape }: Value): boolean =>
     sizeOf(shape) === 1 && graph.entries[ref[0]].op === 'Const';
 

@@ -36,7 +36,7 @@ function recordingOf(
   return session.recordings[0];
 }
 
-/** A training step with everything that a network of this study has: two convolutions' worth of it. */
+/** A training step with two convolutions and every other kind of layer that the study's networks have. */
 function trainingStep(precision: Precision): Recording {
   const session = createSession(
     {
@@ -86,7 +86,7 @@ function trainingStep(precision: Precision): Recording {
 }
 
 describe('printGraph', () => {
-  // bf16 is recorded as the processor has it.
+  // Not in bf16, where the recording depends on the processor.
   test.each(['fp32', 'fp16'] as const)('of a training step in %s', async (precision) => {
     const text = printGraph(trainingStep(precision));
     await expect(text).toMatchFileSnapshot(
@@ -95,7 +95,7 @@ describe('printGraph', () => {
     expect(printGraph(trainingStep(precision))).toBe(text);
   });
 
-  test('of the step of docs/engine.md is as that page shows it', () => {
+  test('of the step in docs/engine.md matches that page', () => {
     const numbers = (...values: number[]): HostTensor => ({
       shape: [values.length],
       data: Float32Array.from(values),
@@ -124,7 +124,7 @@ describe('printGraph', () => {
     expect(lines.slice(-rest.length)).toEqual(rest);
   });
 
-  test('shows what a run needs, and nothing else', () => {
+  test('shows only what a run needs', () => {
     const recording = recordingOf({ x: [2], unused: [3] }, (inputs) => {
       inputs['x'].exp();
       return inputs['x'].add(tf.tensor1d([0.5, -3]));
@@ -145,7 +145,7 @@ describe('printGraph', () => {
 });
 
 describe('summariseGraph', () => {
-  test('counts nodes, casts and bytes of the state that the step touches', () => {
+  test('counts nodes, casts and bytes of the state that the step uses', () => {
     const { nodes, byOp, casts, stateBytes } = summariseGraph(trainingStep('fp16'));
     expect([...byOp.values()].reduce((a, b) => a + b)).toBe(nodes);
     expect([...byOp.values()]).toEqual([...byOp.values()].toSorted((a, b) => b - a));

@@ -3,20 +3,20 @@ import { byteSizeOf, dataTypeName } from './graph';
 import type { GraphEntry, Value } from './graph';
 import type { NamedValue, Recording } from './step';
 
-/** What a captured step consists of. */
+/** A summary of a captured step's graph. */
 export interface GraphSummary {
   readonly nodes: number;
-  /** How many nodes there are of each operation, the most frequent first. */
+  /** The number of nodes of each operation, the most frequent first. */
   readonly byOp: ReadonlyMap<string, number>;
   /** Floating point operations of convolutions and matrix products in one run, see {@link flopsOf}. */
   readonly flops: number;
-  /** Changes between number formats of 32 and of 16 bits. */
+  /** Casts between 32-bit and 16-bit formats. */
   readonly casts: number;
   /** Bytes of the parts of the state that the step reads or replaces. */
   readonly stateBytes: number;
 }
 
-/** Counts what a captured step consists of. */
+/** Summarises the graph of a captured step. */
 export function summariseGraph(recording: Recording): GraphSummary {
   const { reads, writes } = recording;
   const nodes = visible(recording);
@@ -50,9 +50,9 @@ function isFormatChange({ op, inputs, outputs }: GraphEntry): boolean {
 }
 
 /**
- * A captured step as text: a line for each node with its inputs, element type and shape of its first output, and what it
- * is called outside of the graph or how much it computes, then outputs, changes of the state and the summary. Numbers are given in the order
- * of the text, so that the same step always reads the same.
+ * A captured step as text: a line per node with its inputs, the element type and shape of its first output, and its name
+ * outside the graph or its cost; then the outputs, the changes of the state and the summary. Nodes are numbered in the
+ * order of the text, so the same step always prints the same.
  */
 export function printGraph(recording: Recording): string {
   const { name, inputs, outputs, reads, writes } = recording;
@@ -106,7 +106,7 @@ export function typeText({ dtype, shape }: Value): string {
   return `${dataTypeName(dtype)} [${shape.join()}]`;
 }
 
-/** The numbers of a small constant. */
+/** The first numbers of a constant. */
 function constantText({ op, attributes }: GraphEntry): string {
   if (op !== 'Const') return '';
   const value = attributes.find(({ name }) => name === 'value')?.value;
@@ -117,8 +117,8 @@ function constantText({ op, attributes }: GraphEntry): string {
   return numbers.length === 0 ? '' : `= ${numbers.join(' ')}${data.length > 8 ? ' ...' : ''}`;
 }
 
-/** Attributes that say what is computed; types and defaults are left out. */
-const telling: ReadonlyMap<string, (value: unknown) => string> = new Map([
+/** Attributes that are printed; types and defaults are omitted. */
+const printedAttributes: ReadonlyMap<string, (value: unknown) => string> = new Map([
   ['strides', (value: unknown) => windowText('stride', value)],
   ['dilations', (value: unknown) => windowText('dilation', value)],
   ['ksize', (value: unknown) => windowText('window', value)],
@@ -131,18 +131,18 @@ const telling: ReadonlyMap<string, (value: unknown) => string> = new Map([
 
 function attributeText({ attributes }: GraphEntry): string {
   return attributes
-    .map(({ name, value }) => telling.get(name)?.(value) ?? '')
+    .map(({ name, value }) => printedAttributes.get(name)?.(value) ?? '')
     .filter((text) => text !== '')
     .join(' ');
 }
 
-/** Height and width of a window `[1,h,w,1]`; nothing where both are 1. */
+/** Height and width of a window `[1,h,w,1]`; empty if both are 1. */
 function windowText(what: string, value: unknown): string {
   const [, height, width] = value as readonly number[];
   return height === 1 && width === 1 ? '' : `${what} ${height}x${width}`;
 }
 
-/** A number in three digits and the prefix of its unit, with a space between them. */
+/** A number with three significant digits, a space and the prefix of its unit. */
 function quantity(value: number): string {
   const prefixes = ['', 'k', 'M', 'G', 'T'];
   const power = Math.min(

@@ -6,7 +6,7 @@ import { createSession } from './session';
 
 const matrix = { shape: [300, 300], data: new Float32Array(90_000).fill(0.01) };
 
-test('every operation of the steps within is timed, and nothing of those outside', async () => {
+test('times every operation of the steps within, and none outside', async () => {
   const session = createSession({ a: matrix });
   try {
     const step = session.capture(
@@ -37,7 +37,7 @@ test('every operation of the steps within is timed, and nothing of those outside
       expect(startUs).toBeGreaterThan(0);
       expect(durationUs).toBeGreaterThanOrEqual(0);
     }
-    // Of the two runs, the second began after the first.
+    // The second of the two runs starts after the first.
     const starts = nodes.filter(({ op }) => op.includes('MatMul')).map(({ startUs }) => startUs);
     expect(starts[1]).toBeGreaterThan(starts[0]);
   } finally {
@@ -45,7 +45,7 @@ test('every operation of the steps within is timed, and nothing of those outside
   }
 });
 
-test('profiles do not nest, and a failed one leaves the session as it was', async () => {
+test('profiles do not nest, and a failed one leaves the session usable', async () => {
   const session = createSession({ a: matrix });
   try {
     await expect(session.profile(() => session.profile(() => Promise.resolve()))).rejects.toThrow(
@@ -64,7 +64,7 @@ test('an eager session has no operations to time', async () => {
   session.dispose();
 });
 
-test('metadata is read field by field, unknown ones passed over', () => {
+test('metadata is read field by field; unknown fields are skipped', () => {
   const text = (value: string): number[] => [...new TextEncoder().encode(value)];
   const message = (id: number, body: readonly number[]): number[] => [
     (id << 3) | 2,
@@ -77,7 +77,7 @@ test('metadata is read field by field, unknown ones passed over', () => {
     [3 << 3, 2],
     [4 << 3, 0xac, 0x02], // op_end_rel_micros: 300
     message(8, text('Relu_7 = _FusedRelu(Conv2D_6)')),
-    [(9 << 3) | 5, 1, 2, 3, 4], // 32 bits that nobody reads
+    [(9 << 3) | 5, 1, 2, 3, 4], // 32 bits that are not read
     [(10 << 3) | 1, 1, 2, 3, 4, 5, 6, 7, 8],
   ].flat();
   const bytes = Uint8Array.from(message(1, message(1, message(2, node))));

@@ -1,24 +1,24 @@
 /** When a node of a graph ran, and for how long. */
 export interface NodeTime {
-  /** As in the printed graph, `Conv2D_12`; TensorFlow's own where its optimiser made the node. */
+  /** The name of the node, such as `Conv2D_12`, or TensorFlow's own if its optimiser created the node. */
   readonly name: string;
-  /** What was run; where the optimiser replaced the operation, what it put in its place, as `_FusedConv2D`. */
+  /** The operation that ran; if the optimiser replaced it, the replacement, such as `_FusedConv2D`. */
   readonly op: string;
   /** Microseconds since an arbitrary moment, the same for all nodes. */
   readonly startUs: number;
   readonly durationUs: number;
 }
 
-/** What operations of one kind took together. */
+/** The total time of the operations of one kind. */
 export interface OperationTime {
   readonly op: string;
   readonly count: number;
   readonly ms: number;
-  /** Of the time of all operations. Those that ran at the same time are counted in full. */
+  /** Share of the time of all operations. Concurrent operations count in full. */
   readonly share: number;
 }
 
-/** Sums up a profile by operation, the largest first. */
+/** Sums a profile by operation, the slowest first. */
 export function summariseProfile(nodes: readonly NodeTime[]): OperationTime[] {
   const sums = new Map<string, { count: number; ms: number }>();
   let total = 0;
@@ -34,7 +34,7 @@ export function summariseProfile(nodes: readonly NodeTime[]): OperationTime[] {
     .toSorted((a, b) => b.ms - a.ms);
 }
 
-/** Fields of messages that are read here, as numbered in tensorflow/core/framework/step_stats.proto. */
+/** Numbers of the message fields that are read here, from tensorflow/core/framework/step_stats.proto. */
 const field = {
   runMetadata: { stepStats: 1 },
   stepStats: { devices: 1 },
@@ -79,7 +79,7 @@ function* messages(bytes: Uint8Array, wanted: number): Generator<Uint8Array> {
   }
 }
 
-/** The fields of a protocol buffer: numbers, and the bytes of strings and messages; others are passed over. */
+/** The fields of a protocol buffer: numbers, and the bytes of strings and messages; others are skipped. */
 function* fields(
   bytes: Uint8Array,
 ): Generator<{ readonly id: number; readonly value: bigint | Uint8Array }> {

@@ -5,7 +5,7 @@ interface NodeCallbacks {
   readonly ProgbarLogger: new () => BaseCallback;
 }
 
-/** The bar that TF.js shows in Node while a model is fitted, unless `verbose` is 0. */
+/** The progress bar that TF.js shows in Node during `fit`, unless `verbose` is 0. */
 export function createProgressBar(): BaseCallback {
   loadTensorflow();
   const { ProgbarLogger } = require('@tensorflow/tfjs-node-gpu/dist/callbacks') as NodeCallbacks;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { loadTensorflow } from './tensorflow';
 
-/** Random tensors of a step, which depend on nothing but the seed that the step is fed. */
+/** Random tensors of a step, which depend only on the seed that the step is fed. */
 export interface RandomSource {
   /** Draws from U[0, 1). */
   uniform(shape: readonly number[]): tf.Tensor;
@@ -10,11 +10,11 @@ export interface RandomSource {
 }
 
 /**
- * Draws inside a step by TensorFlow's stateless operations: a recording holds the operation instead of numbers, so that
- * each run draws afresh from the seed that it is fed.
+ * Draws inside a step with TensorFlow's stateless operations. A recording holds the operation instead of its numbers, so
+ * each run draws new numbers from the seed that it is fed.
  *
- * The n-th draw of a step takes the key (seed[0] + n, seed[1]). Feed the number of the step as seed[1] and keep seed[0],
- * and all draws of all steps differ.
+ * The n-th draw of a step uses the key (seed[0] + n, seed[1]). If seed[1] is the number of the step and seed[0] stays the
+ * same, all draws of all steps differ.
  *
  * @param seed int32 `[2]`
  */

@@ -14,7 +14,7 @@ import { addOwnConvolution } from './own-convolution';
 import { loadTensorflow } from './tensorflow';
 import type { NodeBackend, OpAttribute } from './backend';
 
-/** What the backend of tfjs-node keeps of a tensor. `values` waits on the host until an operation first reads it. */
+/** The entry of tfjs-node's backend for a tensor. `values` stays on the host until an operation first reads it. */
 interface Stored {
   readonly shape: readonly number[];
   readonly dtype: number;
@@ -22,7 +22,7 @@ interface Stored {
   readonly values: tf.TypedArray | null;
 }
 
-/** The parts of the backend that a recording puts its own in place of. */
+/** The parts of the backend that a recording uses or replaces. */
 interface RecordableBackend extends NodeBackend {
   readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): Stored };
   createOutputTensor(metadata: {
@@ -35,25 +35,25 @@ interface RecordableBackend extends NodeBackend {
   write(values: unknown, shape: readonly number[], dtype: string): object;
 }
 
-/** Constants larger than this are data that somebody forgot to put into the state or the inputs. */
+/** Larger constants are rejected: they are most likely data that belongs in the state or the inputs. */
 const largestConstantBytes = 1 << 20;
 
 /** A recording in progress: tensors that stand for values of the graph. */
 export interface Recorder {
-  /** A tensor that stands for a value. It has a shape and no numbers; dispose it like any other. */
+  /** Returns a tensor that stands for a value. It has a shape but no data; dispose it like any other. */
   readonly tensor: (value: Value) => tf.Tensor;
-  /** The value that a tensor stands for; a tensor made of numbers becomes a constant. */
+  /** Returns the value that a tensor stands for; a tensor made from numbers becomes a constant. */
   readonly value: (tensor: tf.TensorInfo) => Value;
 }
 
 /**
- * Runs `body` with TF.js's operations written into `graph` instead of executed, and returns what it returns.
+ * Runs `body` with TF.js's operations recorded into `graph` instead of executed, and returns its result.
  *
- * All kernels of tfjs-node end in two calls of its backend; while the recording lasts these add a node and hand back a
- * tensor without numbers, of the shape that TensorFlow infers. TF.js differentiates such tensors like any others.
+ * Every kernel of tfjs-node ends in one of two calls of its backend. During the recording these add a node and return a
+ * tensor without data, with the shape that TensorFlow infers. TF.js differentiates such tensors like any others.
  *
- * @param name of what is recorded, for errors
- * @throws CaptureError if `body` reads a value, draws a random number, or uses a tensor from outside of the recording
+ * @param name name of the step, for error messages
+ * @throws CaptureError if `body` reads a value, draws a random number, or uses a tensor from outside the recording
  */
 export function record<T>(
   graph: TensorGraph,
@@ -79,7 +79,7 @@ export function record<T>(
       recorded.areOnes,
     ),
   );
-  // TF.js seeds its own random tensors from here.
+  // TF.js seeds its random tensors from Math.random.
   Math.random = () => {
     throw new CaptureError(
       `capture: "${name}" draws random numbers while it is recorded, which would stay the same for ever. ` +
@@ -90,14 +90,14 @@ export function record<T>(
     return withOwnKernels(algorithms.hasOwn && precision !== 'fp16', () => body(recorded));
   } finally {
     Math.random = random;
-    // What stood in front of the prototype's methods goes away again.
+    // Deleting the replacements restores the prototype's methods.
     for (const method of replacedMethods) Reflect.deleteProperty(backend, method);
   }
 }
 
 /** The tensors of a recording, and the constants among them. */
 interface RecordedValues extends Recorder {
-  /** Takes note of a tensor that the step makes of numbers. */
+  /** Registers a tensor that the step makes from numbers. */
   readonly note: (dataId: object) => void;
   /** Whether a value is a large constant of ones. */
   readonly areOnes: (value: Value) => boolean;
@@ -115,7 +115,7 @@ function createValues(
     areOnes: (value) => ones.has(value),
     note: (dataId) => void written.add(dataId),
     tensor(value) {
-      // In JavaScript low precision is float32, as TF.js has no other floating type.
+      // TF.js has no floating type except float32, so low precision appears as float32.
       const isLow = value.dtype === dataType.bfloat16 || value.dtype === dataType.float16;
       const dtype = isLow ? dataType.float32 : value.dtype;
       const made = backend.createOutputTensor({ id: -1, shape: value.shape, dtype });
@@ -140,7 +140,7 @@ function createValues(
   };
 }
 
-/** Makes a constant of a tensor that the step made of numbers; `stored` is missing for any other. */
+/** Adds a constant for a tensor that the step made from numbers; `stored` is undefined for any other tensor. */
 function addConstant(
   graph: TensorGraph,
   name: string,
@@ -163,7 +163,7 @@ function addConstant(
   if (values.byteLength <= largestConstantBytes) {
     return graph.constant({ dtype: stored.dtype, shape: stored.shape, data: values });
   }
-  // TF.js multiplies by ones in the gradients of sums and means, whatever the size.
+  // In the gradients of sums and means TF.js multiplies by ones, whatever the size.
   const [first] = values;
   if (values.every((value) => Object.is(value, first))) {
     return fill(graph, stored, values.slice(0, 1));
@@ -174,7 +174,7 @@ function addConstant(
   );
 }
 
-/** Adds one operation in the number format and by the algorithm that the recording has for it. Returns its outputs. */
+/** Adds one operation in its number format and with its algorithm. Returns its outputs. */
 function addOperation(
   {
     graph,
@@ -218,7 +218,7 @@ const replacedMethods = [
   'write',
 ] as const;
 
-/** Puts methods that record in front of those of the backend. */
+/** Overrides the methods of the backend with methods that record. */
 function replaceBackend(
   backend: RecordableBackend,
   name: string,
@@ -258,7 +258,7 @@ function replaceBackend(
   Object.assign(backend, replacements);
 }
 
-/** The shapes of what an operation of our own gives; of TensorFlow's the graph infers them. */
+/** The output shapes of one of our own operations; empty for TensorFlow's, whose shapes the graph infers. */
 function ownShapes(
   op: string,
   { inputs, attributes }: CastOperation,
@@ -287,7 +287,7 @@ function productWithOnes(graph: TensorGraph, value: Value, ones: Value): Value |
   ).outputs[0];
 }
 
-/** A tensor of one value. */
+/** A tensor filled with one value. */
 function fill(
   graph: TensorGraph,
   { dtype, shape }: Pick<Stored, 'dtype' | 'shape'>,
@@ -303,7 +303,7 @@ function fill(
   ).outputs[0];
 }
 
-/** tfjs-node hands 64-bit integers to the backend as objects of its own. */
+/** tfjs-node passes 64-bit integers to the backend as objects of its own. */
 function isInt64(info: object): info is { readonly valueArray: Int32Array } {
   return 'valueArray' in info && info.valueArray instanceof Int32Array;
 }

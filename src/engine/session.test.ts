@@ -35,7 +35,7 @@ async function failure(body: () => unknown): Promise<Error> {
 describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
   const open: { dispose(): void }[] = [];
 
-  /** A session that the end of the test closes. */
+  /** A session that is closed at the end of the test. */
   function session<S extends Tree<HostTensor>>(initial: S): Session<S> {
     const made = createSession(initial, { mode });
     open.push(made);
@@ -79,7 +79,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
   test('names the part of the state that a step may not set', async () => {
     const session = createSession({ count: filled([], 0) }, { mode });
     await expect(async () => {
-      // @ts-expect-error the compiler sees the slip too
+      // @ts-expect-error the compiler reports the mistake too
       await session.capture('a', () => ({ state: { coutn: tf.scalar(1) } }), {})({});
     }).rejects.toThrow(/step "a" sets "coutn".*Nearest: "count"/);
     await expect(async () => {
@@ -90,7 +90,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     await expect(good({})).rejects.toThrow(/after dispose/);
   });
 
-  test('refuses a step that is asynchronous', async () => {
+  test('rejects an asynchronous step', async () => {
     const step = async (): Promise<never> => Promise.reject(new Error('never looked at'));
     const error = await failure(async () => {
       await session({}).capture('train', step as unknown as () => object, {})({});
@@ -99,7 +99,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     expect(error.message).toMatch(/^capture: "train" returned a promise/);
   });
 
-  test('takes feeds that are nested, unused, or outputs themselves', async () => {
+  test('accepts feeds that are nested, unused or returned as outputs', async () => {
     const run = session({}).capture(
       'echo',
       (_state, { batch: { x }, flag }) => ({
@@ -118,7 +118,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     });
   });
 
-  test('takes feeds when run() is called: their arrays may be filled anew at once', async () => {
+  test('copies feeds when run() is called: their arrays may be overwritten immediately', async () => {
     const state = session({ log: vector(0, 0, 0) });
     const run = state.capture(
       'note',
@@ -136,7 +136,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     await Promise.all(runs);
     expect(await state.read('log')).toEqual({ log: vector(1, 2, 3) });
   });
-  test('executes runs that are started together in the order of their calls', async () => {
+  test('executes concurrent runs in the order of the calls', async () => {
     const state = session({ x: scalar(1) });
     const affine = state.capture(
       'affine',
@@ -144,7 +144,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
       { a: 0, b: 0 },
     );
     const other = state.capture('half', ({ x }) => ({ state: { x: x.mul(0.5) } }), {});
-    // The state is still to be written when the first two are called.
+    // The state is not written yet when the first two are called.
     const runs = [affine({ a: 2, b: 1 }), affine({ a: 3, b: -1 })];
     const halved = other({});
     runs.push(affine({ a: 10, b: 0 }));
@@ -155,7 +155,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     expect(await now).toEqual({ x: scalar(40) });
   });
 
-  test('keeps integers and truth values in its state', async () => {
+  test('keeps integers and booleans in its state', async () => {
     const state = session({
       step: { shape: [], data: new Int32Array([2 ** 30]) },
       seen: { shape: [2], data: new Uint8Array([0, 1]) },
@@ -196,7 +196,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     expect(await state.read('a', 'b')).toEqual({ a: vector(5, 6), b: vector(1, 2) });
   });
 
-  test('gives a step what it was before the step, however often it is read', async () => {
+  test('gives a step the state from before the step, however often it is read', async () => {
     const state = session({ a: scalar(1), b: scalar(10) });
     const step = state.capture(
       'step',
@@ -218,7 +218,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     }
   });
 
-  test('takes a state that is unchanged, a part of it, or one tensor in two places', async () => {
+  test('accepts an unchanged state, a part of it, or one tensor in two places', async () => {
     const state = session({ a: vector(1, 2), b: vector(3, 4), inner: { c: vector(5, 6) } });
     await state.capture('same', (all) => ({ state: all }), {})({});
     await state.capture('none', () => ({}), {})({});
@@ -241,7 +241,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
       b: vector(3, 4),
       inner: { c: vector(2, 3) },
     });
-    // The two are one no longer: a change of the first leaves the second alone.
+    // The two are separate now: a change of the first does not affect the second.
     await state.capture('a only', ({ a }) => ({ state: { a: a.mul(10) } }), {})({});
     expect(await state.read('a', 'inner')).toEqual({
       a: vector(20, 30),
@@ -249,7 +249,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     });
   });
 
-  test('shares its state among several steps, also those that are captured after a run', async () => {
+  test('shares its state among steps, including those captured after a run', async () => {
     const state = session({ w: vector(1, 1), ema: vector(0, 0), steps: scalar(0) });
     const train = state.capture(
       'train',
@@ -274,11 +274,11 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     });
   });
 
-  test('is written at any time, and read in parts', async () => {
+  test('can be written at any time, and read in parts', async () => {
     const state = session({ a: vector(1), inner: { b: vector(2), c: vector(3) } });
     const data = Float32Array.of(7);
     state.write({ inner: { b: { shape: [1], data } } });
-    data[0] = 8; // The session has taken the 7.
+    data[0] = 8; // The session has copied the 7.
     expect(await state.read('inner')).toEqual({ inner: { b: vector(7), c: vector(3) } });
     expect(await state.read()).toEqual({});
     const step = state.capture('step', ({ a, inner: { b } }) => ({ state: { a: a.add(b) } }), {});
@@ -288,7 +288,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     expect(await state.read('a')).toEqual({ a: vector(108) });
   });
 
-  test('holds names of any form', async () => {
+  test('accepts names of any form', async () => {
     const state = session({
       'x/y': scalar(1),
       x: { y: scalar(2) },
@@ -309,7 +309,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
 
   test.each([
     [
-      'a part that it does not hold',
+      'an unknown part',
       { inner: { weigth: vector(1) } },
       /sets "inner\/weigth", which the state does not hold\..*Nearest: "(inner\/)?weight"\. Put it into the state that the session starts with\.$/,
     ],
@@ -324,7 +324,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
       /sets "inner\/weight" to int32 \[1\]; it is float32 \[1\]/,
     ],
     [
-      'a record in the place of a tensor',
+      'an object instead of a tensor',
       { inner: { weight: { data: vector(1) } } },
       /sets "inner\/weight(\/data", which the state does not hold|", and only one of the new and the old value is a tensor)/,
     ],
@@ -351,14 +351,14 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     expect(await state.read('inner')).toEqual({ inner: { weight: vector(1) } });
   });
 
-  test('names the part that is nearest to one that it does not hold', async () => {
+  test('suggests the nearest name for an unknown part', async () => {
     const state = session({ weight: vector(1) });
     await expect(state.read('wieght' as 'weight')).rejects.toThrow(
       /^session: the state holds no "wieght".*Nearest: "weight"/,
     );
   });
 
-  test('does not meet another session with the same names', async () => {
+  test('is separate from another session with the same names', async () => {
     const [a, b] = [session({ w: scalar(1) }), session({ w: scalar(100) })];
     const [runA, runB] = [a, b].map((one) =>
       one.capture('add', ({ w }, { x }) => ({ state: { w: w.add(x) } }), { x: 0 }),

@@ -26,31 +26,31 @@ export type {
 /** How a session executes its steps. */
 export interface SessionOptions extends ThreadOptions {
   readonly mode?: SessionMode;
-  /** Number format of convolutions, matrix products and what lies between them; an eager session has fp32 only. */
+  /** Number format of convolutions, matrix products and what lies between them. Default: fp32, the only one in eager mode. */
   readonly precision?: Precision;
-  /** Choices of algorithms made before, as a session's `algorithms` tells them; what they hold is not measured anew. */
+  /** Algorithm choices of an earlier session, from its `algorithms`; what they contain is not measured again. */
   readonly algorithms?: readonly AlgorithmRow[];
   /**
-   * Lets XLA compile what it can of captured steps, when they first run. Off where absent: on the processors that were
-   * measured it makes training slower, as oneDNN's operations are faster than what XLA makes of them.
+   * Whether XLA compiles captured steps at their first run, as far as it supports them. Default: false, as training was
+   * slower on the processors that were measured: oneDNN's operations are faster than XLA's code.
    */
   readonly xla?: boolean;
   /**
-   * What XLA compiles: each step as one program, of which nothing is left to other kernels, or the regions that it can.
-   * Where absent, the step on a GPU and regions on a processor, whose own convolutions stay outside of them.
+   * What XLA compiles: each step as one program, without any other kernels, or the regions that it supports. Default:
+   * `step` on a GPU; `regions` on a CPU, where our own convolutions stay outside the regions.
    */
   readonly xlaScope?: 'step' | 'regions';
   /**
-   * How many training steps a trainer puts into one call; on a GPU all of an epoch where absent, else one. Progress is
-   * told and a signal acted upon between two calls.
+   * How many training steps a trainer puts into one call. Default: all steps of an epoch on a GPU, else one. Progress is
+   * reported and signals are handled between two calls.
    */
   readonly stepsPerCall?: number;
 }
 
 /**
- * Opens a session on `initial`: nested records of host tensors, copied to the device.
+ * Opens a session with the state `initial`, a tree of host tensors, which is copied to the device.
  *
- * @throws EngineError if TensorFlow does not load, or runs with another number of threads in this process already
+ * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
  * @throws CaptureError later, if a step cannot be recorded, or returns a part of the state that does not exist or has another
  *   shape
  */

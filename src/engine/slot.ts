@@ -13,12 +13,12 @@ export interface Slot {
   readonly dtype: number;
   readonly shape: readonly number[];
   readonly given: Value;
-  /** Node that puts `given` into the variable. */
+  /** Node that assigns `given` to the variable. */
   readonly assign: number;
   readonly read: Value;
 }
 
-/** The keys of a path as one string, by which slots and feeds are found. */
+/** Joins the keys of a path into one string, by which slots and feeds are found. */
 export const separator = '\u0000';
 
 /** Adds a variable for a part of the state. */
@@ -34,13 +34,13 @@ export function makeSlot(
   return { handle, dtype, shape, given, assign, read: readVariable(graph, { handle, dtype }) };
 }
 
-/** Values of a tree of slots are slots or trees, never numbers: whatever the parts of the state are called. */
+/** A tree of slots contains slots and trees, never numbers, so a part of the state may have any name, even `dtype`. */
 export function isSlot(node: Slot | Tree<Slot>): node is Slot {
   return typeof node['dtype'] === 'number';
 }
 
 /**
- * The slots of the values that `update` holds, by path.
+ * Finds the slot of each value in `update` by its path.
  *
  * @throws CaptureError if one does not exist, or has another type or shape
  */

@@ -3,25 +3,25 @@ import { loadTensorflow } from './tensorflow';
 
 /** A file of numbers over steps, in TensorBoard's format. */
 export interface SummaryWriter {
-  /** Adds a number; it is on its way to the disk after {@link SummaryWriter.flush}. `value` is kept as float32. */
+  /** Adds a number; {@link SummaryWriter.flush} passes it on to the file. `value` is stored as float32. */
   scalar(tag: string, value: number, step: number): void;
-  /** @throws Error with TensorFlow's words if the file cannot be written */
+  /** @throws Error with TensorFlow's message if the file cannot be written */
   flush(): void;
-  /** Closes the file; a second call does nothing. @throws Error with TensorFlow's words if what is left cannot be written */
+  /** Closes the file; a second call does nothing. @throws Error with TensorFlow's message if the rest cannot be written */
   close(): void;
 }
 
-/** More than anyone adds between two flushes: what is added reaches the file in one piece. */
+/** More than anyone adds between two flushes, so each flush writes to the file in one piece. */
 const queueLength = 10_000;
-/** Nothing is written by time: a day, in milliseconds. */
+/** A day, so that no timer flushes. */
 const flushMs = 24 * 3600 * 1000;
 
 /**
- * Begins a new file `events.out.tfevents.…` in a folder, through TensorFlow's own writer. Other files there stay as they are.
+ * Creates a new file `events.out.tfevents.…` in a folder with TensorFlow's own writer. Other files there are untouched.
  *
- * TF.js's `summaryFileWriter` does the same and never closes the file.
+ * TF.js's `summaryFileWriter` does the same but never closes the file.
  *
- * @throws EngineError if TensorFlow does not load, Error with TensorFlow's words if the file cannot be made
+ * @throws EngineError if TensorFlow does not load, Error with TensorFlow's message if the file cannot be created
  */
 export function openSummaryWriter(folder: string): SummaryWriter {
   const { backend } = loadTensorflow();

@@ -4,14 +4,14 @@ import { EngineError } from '../base/errors';
 import { createSession } from './session';
 import { loadTensorflow } from './tensorflow';
 
-/** Threads of this process that run operations, and those that run within one. */
+/** The number of threads of this process with a given name. */
 function threadsOf(name: string): number {
   return readdirSync('/proc/self/task').filter(
     (id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === name,
   ).length;
 }
 
-test('a number of threads that makes no sense is refused, and nothing is loaded', () => {
+test('an invalid number of threads is rejected, and nothing is loaded', () => {
   for (const intraOpThreads of [0, -1, 1.5, NaN]) {
     expect(() => loadTensorflow({ intraOpThreads })).toThrow(
       new EngineError(
@@ -22,7 +22,7 @@ test('a number of threads that makes no sense is refused, and nothing is loaded'
   expect(threadsOf('tf_Compute')).toBe(0);
 });
 
-test('threads are those of the first call, for the whole process', () => {
+test('the first call sets the number of threads for the whole process', () => {
   const session = createSession(
     { a: { shape: [], data: Float32Array.of(1) } },
     { intraOpThreads: 3, interOpThreads: 1 },

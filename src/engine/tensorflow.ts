@@ -9,14 +9,14 @@ import { registerOwnKernels } from './raw/own-kernels';
 import { registerRawKernels } from './raw/register';
 import { registerTrimmedConv } from './raw/trimmed-conv';
 
-/** Threads of TensorFlow: one setting for the whole process, made when the library is loaded. */
+/** TensorFlow's threads: one setting for the whole process, fixed when the library is loaded. */
 export interface ThreadOptions {
   /**
-   * Threads within one operation, a whole number from 1; where absent, `TF_NUM_INTRAOP_THREADS` of the environment, else
-   * the processors that this process may use. The last bits of results depend on it, as sums are divided among them.
+   * Threads within one operation, a positive integer. Default: the environment variable `TF_NUM_INTRAOP_THREADS`, else the
+   * number of processors available to this process. The last bits of results depend on it, as sums are split among them.
    */
   readonly intraOpThreads?: number;
-  /** Operations at the same time; where absent, TensorFlow's own choice. Results do not depend on it. */
+  /** Operations that run at the same time. Default: TensorFlow's choice. Results do not depend on it. */
   readonly interOpThreads?: number;
 }
 
@@ -37,15 +37,15 @@ interface StderrAddon {
 let loaded: Tensorflow | undefined;
 
 /**
- * Loads TensorFlow into this process, once; later calls return the same.
+ * Loads TensorFlow into this process, once; later calls return the same object.
  *
- * Everything that has to be in place before the library is opened is done here: oneDNN's kernels are switched on
- * (TensorFlow does so by itself only on CPUs with AVX-512 VNNI; an AVX2 machine trains about twice as fast with them),
- * its log is set to errors only, the functions that Node 23 removed from `util` are given back to TF.js, and standard
- * error is moved aside so that the notes of its static initialisers reach nobody unless loading fails. Settings that
- * the user has made in the environment win, but for threads that are asked for here.
+ * Prepares everything that must be in place before the library is opened: enables oneDNN's kernels (TensorFlow does so by
+ * itself only on CPUs with AVX-512 VNNI; an AVX2 machine trains about twice as fast with them), limits its log to errors,
+ * restores for TF.js the functions that Node 23 removed from `util`, and redirects standard error, so that the messages of
+ * its static initialisers are shown only if loading fails. Environment variables set by the user take precedence, except
+ * over the threads requested here.
  *
- * @throws EngineError if the addon is missing or does not load; the message holds what the library said. Also if it was
+ * @throws EngineError if the addon is missing or does not load, with the library's output in the message; also if it was
  *   loaded before with another number of threads within an operation
  */
 export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
@@ -62,7 +62,7 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
   const threads = setThreads(options);
   process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-  // Lets sessions that ask for XLA have it on a CPU; the others are left alone.
+  // Makes XLA available on a CPU to sessions that request it; others are not affected.
   process.env['TF_XLA_FLAGS'] ??= '--tf_xla_cpu_global_jit';
   // TensorFlow would otherwise take all of a GPU's memory at once.
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
@@ -72,7 +72,7 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
   });
 
   const tf = quietly(() => require('@tensorflow/tfjs-node-gpu') as typeof tfjs);
-  // The backend of tfjs-node declares `binding` private; everything that we read of it is in NodeBackend.
+  // The backend of tfjs-node declares `binding` private; NodeBackend declares everything that we read of it.
   const backend = tf.backend() as unknown as NodeBackend;
   registerRawKernels(backend);
   registerTrimmedConv(backend);
@@ -87,15 +87,18 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
 }
 
 /**
- * Tells TensorFlow and our own kernels how many threads to use, and returns how many.
+ * Sets the number of threads of TensorFlow and of our own kernels, and returns it.
  *
- * A session's own configuration would not do: all sessions of a process share the pool of the first, which is that of
- * TF.js. Nor does the library's own count, which knows nothing of a container's share of the processors.
+ * A session's own configuration does not work: all sessions of a process share the thread pool of the first, which is
+ * TF.js's. Nor does TensorFlow's default, which ignores a container's share of the processors.
  */
 function setThreads({ intraOpThreads, interOpThreads }: ThreadOptions): number {
-  const told = Number(process.env['TF_NUM_INTRAOP_THREADS']);
+  const fromEnvironment = Number(process.env['TF_NUM_INTRAOP_THREADS']);
   const threads =
-    intraOpThreads ?? (Number.isInteger(told) && told > 0 ? told : availableParallelism());
+    intraOpThreads ??
+    (Number.isInteger(fromEnvironment) && fromEnvironment > 0
+      ? fromEnvironment
+      : availableParallelism());
   for (const count of [threads, interOpThreads ?? 1]) {
     if (!Number.isInteger(count) || count < 1) {
       throw new EngineError(
@@ -110,7 +113,7 @@ function setThreads({ intraOpThreads, interOpThreads }: ThreadOptions): number {
   return threads;
 }
 
-/** Runs `load` with standard error moved to a temporary file; a failure carries what was written there. */
+/** Runs `load` with standard error redirected to a temporary file; an error contains what was written there. */
 function quietly<T>(load: () => T): T {
   const root = resolve(__dirname, '../..');
   const addon = join(root, 'native/stderr.node');
@@ -135,8 +138,8 @@ function quietly<T>(load: () => T): T {
 }
 
 /**
- * A temporary file that has no name any more, so that nothing is left of it however the process ends; `undefined` if no
- * folder can be written. TensorFlow's messages are then printed.
+ * Opens a temporary file and unlinks it, so that nothing remains however the process ends. Returns `undefined` if no folder
+ * is writable; TensorFlow's messages are then printed.
  */
 function openUnnamed(): number | undefined {
   for (const folder of [tmpdir(), '/tmp', '/dev/shm']) {

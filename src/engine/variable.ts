@@ -1,7 +1,7 @@
 import { attributeType } from './graph';
 import type { TensorGraph, Value } from './graph';
 
-/** Adds a variable to a graph and gives its handle. It holds nothing until it is assigned; `name` is its own in the graph. */
+/** Adds a variable to a graph and returns its handle. It is empty until it is assigned; `name` is unique in the graph. */
 export function addVariable(
   graph: TensorGraph,
   name: string,
@@ -19,7 +19,7 @@ export function addVariable(
   ).outputs[0];
 }
 
-/** A read of a variable. Within one run it gives what the variable was before the run, see {@link assignVariable}. */
+/** Adds a read of a variable. It returns the value from before the run, see {@link assignVariable}. */
 export function readVariable(
   graph: TensorGraph,
   { handle, dtype }: { readonly handle: Value; readonly dtype: number },
@@ -31,7 +31,7 @@ export function readVariable(
   ).outputs[0];
 }
 
-/** Puts a value into a variable once the nodes `after`, the reads of the same run, are done. Returns the node's id. */
+/** Assigns a value to a variable after the nodes `after`, the reads of the same run. Returns the node's id. */
 export function assignVariable(
   graph: TensorGraph,
   handle: Value,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createSession } from './session';
 
-test('XLA compiles regions of a step, which then gives the same numbers', async () => {
+test('XLA compiles regions of a step, which returns the same numbers up to rounding', async () => {
   const data = Float32Array.from({ length: 4096 }, (_, i) => Math.sin(i));
   const results = [];
   for (const xla of [false, true]) {

@@ -68,7 +68,7 @@ describe('activations', () => {
     }
   });
 
-  test('gelu and silu at 1, as published tables have the normal and the logistic distribution', () => {
+  test('gelu and silu at 1 match published tables of the normal and logistic distributions', () => {
     const at = (layer: ActivationLayer): number =>
       activationForward(layer, tf.tensor1d([1])).dataSync()[0];
     expect(at(gelu())).toBeCloseTo(0.8413447, 6);
@@ -81,7 +81,7 @@ describe('activations', () => {
     );
   });
 
-  test('shift-scale-relu keeps mean 0 and variance 1 of Gaussian inputs of variance 2', () => {
+  test('shift-scale-relu maps Gaussian inputs of variance 2 to mean 0 and variance 1', () => {
     const x = tf.randomNormal([200_000], 0, Math.SQRT2, 'float32', 7);
     const { mean, variance } = tf.moments(activationForward(shiftScaleRelu(), x));
     expect(mean.dataSync()[0]).toBeCloseTo(0, 2);

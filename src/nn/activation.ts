@@ -4,7 +4,7 @@ import { hasOwnKernels } from '../engine/raw/own-kernels';
 import type { OwnActivation } from '../engine/raw/own-operations';
 import { relu as fusedRelu } from '../engine/raw/relu';
 
-/** An activation: one number in, one out, at every position. */
+/** An elementwise activation. */
 export type ActivationLayer =
   | { readonly kind: 'relu' }
   | { readonly kind: 'celu'; readonly alpha: number }
@@ -54,7 +54,7 @@ export function shiftScaleRelu(): ActivationLayer {
 }
 
 /**
- * x Phi(x), Phi the distribution function of the standard normal: x (1 + erf(x / sqrt 2)) / 2, without approximation, as
+ * x Phi(x), where Phi is the standard normal CDF: x (1 + erf(x / sqrt 2)) / 2. Exact, without the tanh approximation, as
  * PyTorch's `GELU` computes it by default.
  *
  * @see Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv:1606.08415 (2016)
@@ -73,14 +73,14 @@ export function silu(): ActivationLayer {
   return { kind: 'silu' };
 }
 
-/** The activation as operations of our own have it, if they do. */
+/** The activation in the form that our own kernels take; undefined if they do not support it. */
 export function ownActivation(layer: ActivationLayer): OwnActivation | undefined {
   return layer.kind === 'softplus' || layer.kind === 'shift-scale-relu' ? undefined : layer;
 }
 
 /**
- * The activation of every element of x; any shape. In a recording GELU, SiLU and CELU are one operation each where the
- * processor allows; elsewhere they are composed of TF.js's.
+ * Applies the activation to every element of x, of any shape. In a recording GELU, SiLU and CELU are one operation each if
+ * the processor supports our own kernels; otherwise they are composed of TF.js operations.
  */
 export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tensor {
   const own = ownActivation(layer);
@@ -93,7 +93,7 @@ export function activationForward(layer: ActivationLayer, x: tf.Tensor): tf.Tens
     case 'softplus': {
       const { beta, threshold } = layer;
       const scaled = x.mul(beta);
-      // A choice by multiplication: TF.js has no gradient for the comparison that `where` would need.
+      // Selects by multiplication: TF.js has no gradient for the comparison that `where` would need.
       const isLinear = tf.step(scaled.sub(threshold));
       return tf.softplus(scaled).div(beta).mul(tf.scalar(1).sub(isLinear)).add(x.mul(isLinear));
     }

@@ -18,7 +18,7 @@ const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a +
 
 type Shape = readonly [n: number, h: number, w: number, c: number];
 
-/** The definition, in float64 loops: group by group, a group being a channel of the examples of one split. */
+/** The definition in float64 loops, for each channel of each split. */
 function plain(
   layer: BatchNormLayer,
   [n, h, w, c]: Shape,
@@ -48,7 +48,7 @@ function plain(
 }
 
 describe('batchNormForward in training', () => {
-  test('any shape, any number of splits: output, and what the running statistics become', () => {
+  test('output and new running statistics, for any shape and number of splits', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -104,7 +104,7 @@ describe('batchNormForward in training', () => {
     );
   });
 
-  test('a split does not see the others: one that is constant stays so', () => {
+  test('a constant split normalises to zero, whatever the other splits hold', () => {
     const x = tf.tensor4d([5, 0, 5, 1, 5, 2], [6, 1, 1, 1]);
     const { output } = batchNormForward(ghostBatchNorm(1, 2), x, ones(1), true);
     const [a, , b, , c] = output.dataSync();
@@ -121,7 +121,7 @@ function ones(channels: number): Record<string, tf.Tensor> {
   );
 }
 
-test('in evaluation running statistics stand in for the batch, with any number of examples', () => {
+test('evaluation uses the running statistics, for any number of examples', () => {
   const layer = ghostBatchNorm(2, 4, { epsilon: 0.25 });
   const { output, running } = batchNormForward(
     layer,
@@ -147,7 +147,7 @@ test('epsilon is 1e-5 by default: a channel of variance 1e-5 gets variance 1/2',
 });
 
 describe('batchNormParameters', () => {
-  test('scale and bias are trained or frozen, statistics run; scale 1 by default', () => {
+  test('roles and initial values; scale and bias can be frozen, the scale starts at 1', () => {
     const roles = (layer: BatchNormLayer): string[] =>
       batchNormParameters(layer).map(({ name, role }) => `${name} ${role}`);
     const running = ['running_mean running', 'running_var running'];
@@ -186,7 +186,7 @@ describe('batchNormParameters', () => {
   });
 });
 
-test('refuses other channels, and a batch that does not divide', () => {
+test('rejects a wrong number of channels, and a batch that does not divide into the splits', () => {
   const run = (layer: BatchNormLayer, shape: [number, number, number, number]) => (): unknown =>
     batchNormForward(layer, tf.zeros(shape), ones(layer.channels), true);
   expect(run(batchNorm(3), [2, 1, 1, 4])).toThrow(/\[2,1,1,4\]; expected \[N,H,W,3\]/);

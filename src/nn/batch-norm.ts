@@ -15,16 +15,16 @@ import type { Forward, Parameter, Parameters } from './parameter';
 export interface BatchNormLayer {
   readonly kind: 'batch-norm' | 'ghost-batch-norm';
   readonly channels: number;
-  /** Parts of the batch that are normalised apart: part s holds the examples whose index modulo `splits` is s. */
+  /** Number of parts of the batch that are normalised separately: part s holds the examples with index modulo `splits` = s. */
   readonly splits: number;
   readonly epsilon: number;
   /** Weight of the new batch in the running statistics: running = (1 - momentum) running + momentum batch. */
   readonly momentum: number;
-  /** The scale's starting value, or `uniform` for U(0, 1), PyTorch's default until 2018. */
+  /** Initial value of the scale, or `uniform` for U(0, 1), PyTorch's default until 2018. */
   readonly scaleInit: number | 'uniform';
   readonly isScaleFrozen: boolean;
   readonly isBiasFrozen: boolean;
-  /** What the result goes through at last; `fuse` of the engine puts the activation behind a norm here. */
+  /** Activation applied to the result; `fuse` moves the activation that follows a norm here. */
   readonly activation?: ActivationLayer;
 }
 
@@ -34,8 +34,8 @@ export type BatchNormOptions = Partial<
 >;
 
 /**
- * Batch norm: each channel is shifted and scaled to mean 0 and variance 1 over examples and pixels, then scaled and
- * shifted by learnt numbers. In evaluation running statistics stand in for those of the batch.
+ * Batch norm: normalises each channel to mean 0 and variance 1 over examples and pixels, then applies a learnt scale and
+ * bias. Evaluation uses the running statistics instead of those of the batch.
  *
  * @see Ioffe and Szegedy, Batch Normalization, arXiv:1502.03167 (2015)
  */
@@ -44,8 +44,8 @@ export function batchNorm(channels: number, options: BatchNormOptions = {}): Bat
 }
 
 /**
- * Ghost batch norm: the batch is taken as `splits` interleaved parts, each normalised by its own statistics. Running
- * statistics are the mean over the parts.
+ * Ghost batch norm: splits the batch into `splits` interleaved parts and normalises each with its own statistics. The
+ * running statistics follow the mean over the parts.
  *
  * @see Hoffer et al., Train longer, generalize better, arXiv:1705.08741 (2017), which takes consecutive parts; the
  *   reference implementation interleaves them, and so do we.
@@ -101,9 +101,9 @@ export function batchNormParameters(layer: BatchNormLayer): Parameter[] {
 }
 
 /**
- * The normalised batch, and in training the running statistics after it (with the unbiased variance).
+ * The normalised batch and, in training, the updated running statistics (with the unbiased variance).
  *
- * @throws LayerError if the input's channels are others, or the batch does not divide into the splits.
+ * @throws LayerError if the input has another number of channels, or the batch size is not a multiple of `splits`
  */
 export function batchNormForward(
   layer: BatchNormLayer,

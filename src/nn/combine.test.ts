@@ -40,7 +40,7 @@ test.each([
   expect([...output.dataSync()]).toEqual(data);
 });
 
-test('refuses another number of inputs', () => {
+test('rejects a wrong number of inputs', () => {
   expect(() => combineForward(add(), [x()])).toThrow(LayerError);
   expect(() => combineForward(add(), [x()])).toThrow(/add: has 1 inputs; it takes 2/);
   expect(() => combineForward(mul(2), [x(), y()])).toThrow(/mul: has 2 inputs; it takes 1/);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LayerError } from '../base/errors';
 
-/** A layer without parameters that joins, scales or reshapes what other nodes made. */
+/** A layer without parameters that joins, scales or reshapes the outputs of other nodes. */
 export type CombineLayer =
   | { readonly kind: 'identity' }
   | { readonly kind: 'add' }
@@ -10,7 +10,7 @@ export type CombineLayer =
   | { readonly kind: 'concat' }
   | { readonly kind: 'flatten' };
 
-/** Its input: a name for a place in the network. */
+/** Passes its input through: names a place in the network. */
 export function identity(): CombineLayer {
   return { kind: 'identity' };
 }
@@ -30,7 +30,7 @@ export function mul(weight: number): CombineLayer {
   return { kind: 'mul', weight };
 }
 
-/** All inputs, one after the other along the channels (the last axis). */
+/** Concatenates its inputs along the channels (the last axis). */
 export function concat(): CombineLayer {
   return { kind: 'concat' };
 }
@@ -43,7 +43,7 @@ export function flatten(): CombineLayer {
 /** How many inputs each kind takes; `concat` takes any number. */
 const inputCounts = { identity: 1, add: 2, 'add-weighted': 2, mul: 1, flatten: 1 } as const;
 
-/** The output for the inputs that the layer's kind takes. */
+/** The layer's output; its kind determines the number of inputs. */
 export function combineForward(layer: CombineLayer, inputs: readonly tf.Tensor[]): tf.Tensor {
   if (layer.kind !== 'concat' && inputs.length !== inputCounts[layer.kind]) {
     throw new LayerError(

@@ -15,7 +15,7 @@ beforeAll(() => {
 
 const host = (t: tf.Tensor): Numbers => ({ shape: t.shape, data: t.dataSync() });
 
-/** The definition, in float64 loops. */
+/** The definition in float64 loops. */
 function plain(
   [n, h, w, cin]: readonly [number, number, number, number],
   { size, stride, padding, cout }: { size: number; stride: number; padding: number; cout: number },
@@ -46,7 +46,7 @@ function plain(
 }
 
 describe('convForward', () => {
-  test('equals the definition for any size, stride, padding and image', () => {
+  test('matches the definition for any size, stride, padding and image', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -95,7 +95,7 @@ describe('convForward', () => {
     expect(convForward(layer, tf.zeros([1, 6, 7, 2]), { weight }).shape).toEqual([1, 6, 7, 5]);
   });
 
-  test('refuses other channels', () => {
+  test('rejects a wrong number of channels', () => {
     expect(() => convForward(conv(2, 5), tf.zeros([1, 6, 6, 3]), {})).toThrow(
       /\[1,6,6,3\]; expected \[N,H,W,2\]/,
     );
@@ -107,7 +107,7 @@ test.each([
   [{ stride: 0 }, /stride is 0/],
   [{ padding: -1 }, /padding is -1/],
   [{ size: 1.5, padding: 0 }, /size is 1.5/],
-])('conv refuses %j', (options, message) => {
+])('conv rejects %j', (options, message) => {
   expect(() => conv(3, 8, options)).toThrow(LayerError);
   expect(() => conv(3, 8, options)).toThrow(message);
 });
@@ -124,7 +124,7 @@ test('linearForward: x w + b', () => {
 });
 
 describe('a trimmed convolution', () => {
-  test('leaves out the last of an odd number of rows or columns, with any derivative', () => {
+  test('skips the last row or column of an odd extent, with first and second derivatives', () => {
     for (const [h, w] of [
       [5, 5],
       [7, 4],
@@ -150,7 +150,7 @@ describe('a trimmed convolution', () => {
         for (const [index, value] of found[0].entries()) {
           expectClose(`${h}x${w} ${['y', 'dx', 'dw'][index]}`, value, found[1][index]);
         }
-        // The gradient by the kernel, differentiated by x and the kernel.
+        // The gradient with respect to the kernel, differentiated with respect to x and the kernel.
         registerSecondDerivatives();
         const second = forwards.map((forward) =>
           tf
@@ -169,7 +169,7 @@ describe('a trimmed convolution', () => {
     }
   });
 
-  test('takes no other kernel, and no image of one row', () => {
+  test('rejects other kernels, and images with a single row', () => {
     expect(() => conv(3, 4, { size: 5, isTrimmed: true })).toThrow(
       /isTrimmed takes a 3x3 kernel.*5x5/,
     );
@@ -206,7 +206,7 @@ describe('convParameters', () => {
     expect(sd / (bound / Math.sqrt(3))).toBeCloseTo(1, 1);
   });
 
-  test('a bias starts from the same U(-k, k), which the gain does not touch', () => {
+  test('a bias starts from U(-k, k), k = 1 / sqrt(fan in), whatever the gain', () => {
     const [weight, bias] = convParameters(linear(4, 3000, { hasBias: true, gain: 10 }));
     expect([weight.name, bias.name]).toEqual(['weight', 'bias']);
     const { largest } = spread(bias.init(createRng(1)).data);
@@ -226,7 +226,7 @@ describe('convParameters', () => {
     [5, 3],
     [4, 4],
   ])(
-    'a Dirac start of %i to %i channels copies inputs, and leaves the rest as drawn',
+    'dirac init of %i to %i channels copies the inputs and leaves the rest as drawn',
     (cin, cout) => {
       const [drawn, kernel] = (['uniform', 'dirac'] as const).map((init) =>
         convParameters(conv(cin, cout, { init }))[0].init(createRng(1)),
@@ -247,7 +247,7 @@ describe('convParameters', () => {
     },
   );
 
-  test('a Dirac start needs a kernel with a centre', () => {
+  test('dirac init needs an odd kernel', () => {
     expect(() => conv(2, 4, { size: 2, padding: 0, init: 'dirac' })).toThrow(
       /2x2 has no centre, which init "dirac" needs/,
     );
@@ -272,7 +272,7 @@ describe('convParameters', () => {
     expectClose('ratio', { shape, data: drawn.map((x) => x * ratio) }, { shape, data: weight });
   });
 
-  test('a frozen kernel can have a bias that learns', () => {
+  test('a frozen kernel can have a trainable bias', () => {
     const roles = (isBiasFrozen?: boolean): string[] =>
       convParameters(
         conv(3, 4, {

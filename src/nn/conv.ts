@@ -21,29 +21,30 @@ export interface ConvLayer {
   /** Zeros on each of the four sides. */
   readonly padding: number;
   readonly hasBias: boolean;
-  /** Whether the kernel stays as it is, as the fixed whitening convolution does. */
+  /** Whether the kernel is excluded from training, as in the fixed whitening convolution. */
   readonly isFrozen: boolean;
-  /** Whether the bias stays as it is; default: as `isFrozen`. */
+  /** Whether the bias is excluded from training. Default: `isFrozen`. */
   readonly isBiasFrozen?: boolean;
-  /** The starting kernel is drawn from U(-k, k), k = gain / sqrt(fan in). */
+  /** Scale of the initial kernel, which is drawn from U(-k, k), k = gain / sqrt(fan in). */
   readonly gain: number;
   /**
-   * Whether the last row and column of outputs are left out where their number is odd; for 3x3 kernels of stride 1 and
-   * padding 1 only. `trimNetwork` of `nn/trim` sets it where the outputs are dropped anyway.
+   * Whether to skip the last row and column of outputs if their number is odd; only for 3x3 kernels with stride 1 and
+   * padding 1. `trimNetwork` of `nn/trim` sets it where a pooling drops these outputs anyway.
    */
   readonly isTrimmed?: boolean;
   /**
    * `dirac`: the first `cin` output channels start as copies of the input channels, the rest as `uniform`. Default: `uniform`.
    */
   readonly init?: 'uniform' | 'dirac';
-  /** What the result goes through at last; `fuse` puts the activation behind a convolution with a bias here. */
+  /** Activation applied to the result; `fuse` moves the activation that follows a convolution with a bias here. */
   readonly activation?: ActivationLayer;
 }
 
 /**
- * A 3x3 convolution of stride 1 that keeps height and width, without bias, unless options say otherwise.
+ * A convolution; by default 3x3 with stride 1, without bias, and padded so that it keeps height and width.
  *
- * @throws LayerError if a size is not a whole number, an even kernel has no padding given, or a kernel cannot be trimmed
+ * @throws LayerError if a number is not an integer or too small, an even kernel has no explicit padding or is `dirac`, or
+ *   the kernel cannot be trimmed
  */
 export function conv(
   cin: number,
@@ -96,7 +97,7 @@ export function conv(
     isFrozen,
     gain,
   };
-  // A drawing shows what is set: defaults are left out.
+  // Omits defaults: a drawing of the network shows every field that is set.
   return {
     ...layer,
     ...(isBiasFrozen === isFrozen ? {} : { isBiasFrozen }),
@@ -111,13 +112,13 @@ export interface LinearLayer {
   readonly cin: number;
   readonly cout: number;
   readonly hasBias: boolean;
-  /** The starting weight is drawn from U(-k, k), k = gain / sqrt(cin). */
+  /** Scale of the initial weight, which is drawn from U(-k, k), k = gain / sqrt(cin). */
   readonly gain: number;
-  /** Divides the starting weight by its standard deviation, whatever the gain. Default: false. */
+  /** Whether to divide the initial weight by its standard deviation, which cancels `gain`. Default: false. */
   readonly isStandardised?: boolean;
 }
 
-/** A fully connected layer, without bias unless asked for. */
+/** A fully connected layer; without bias by default. */
 export function linear(
   cin: number,
   cout: number,
@@ -132,7 +133,7 @@ export function linear(
 }
 
 /**
- * The tensors of a convolution or a fully connected layer.
+ * The parameters of a convolution or a fully connected layer.
  *
  * Weights and biases start from U(-k, k), k = 1 / sqrt(fan in), standard deviation 1 / sqrt(3 fan in): PyTorch's default
  * (Kaiming uniform with a = sqrt 5), which the reference keeps. `gain` sqrt 6 makes weights He-scaled.
@@ -192,7 +193,7 @@ function withIdentity({ size, cin, cout }: ConvLayer, { shape, data }: HostTenso
   return { shape, data: kernel };
 }
 
-/** The same, divided by its standard deviation (unbiased, about its mean). */
+/** The tensor divided by its standard deviation (unbiased, about its mean). */
 function standardised({ shape, data }: HostTensor): HostTensor {
   const values = Array.from(data);
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
@@ -202,8 +203,8 @@ function standardised({ shape, data }: HostTensor): HostTensor {
 }
 
 /**
- * The output `[N,H',W',cout]` for x `[N,H,W,cin]`, H' = floor((H + 2 padding - size) / stride) + 1, of a trimmed
- * convolution 2 floor(H / 2).
+ * The output `[N,H',W',cout]` for x `[N,H,W,cin]`, H' = floor((H + 2 padding - size) / stride) + 1; for a trimmed
+ * convolution H' = 2 floor(H / 2).
  */
 export function convForward(
   layer: ConvLayer,
@@ -228,7 +229,7 @@ export function convForward(
     const y = trimmedConv(x as tf.Tensor4D, weight as tf.Tensor4D);
     return withBias(layer, y, bias);
   }
-  // TensorFlow's "same" pads both sides alike only at stride 1, and its gradients take no explicit padding.
+  // TensorFlow's "same" pads both sides equally only at stride 1, and its gradients do not support explicit padding.
   const isSame = stride === 1 && 2 * padding === size - 1;
   const padded =
     isSame || padding === 0
@@ -243,7 +244,7 @@ export function convForward(
   return withBias(layer, y, bias);
 }
 
-/** Adds the bias and applies the activation of a convolution: in one operation of our own where there is one. */
+/** Adds the bias and applies the activation of a convolution, in one operation of our own if there is one. */
 function withBias(
   { activation }: ConvLayer,
   y: tf.Tensor4D,

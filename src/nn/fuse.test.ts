@@ -45,7 +45,7 @@ describe('fuse', () => {
     expect(graph.get('bn')?.layer).toEqual(batchNorm(4));
   });
 
-  test('takes ghost norms and convolutions with a bias', () => {
+  test('fuses into ghost norms and convolutions with a bias', () => {
     expect(
       fusedIn({
         first: conv(3, 4, { hasBias: true }),
@@ -62,20 +62,20 @@ describe('fuse', () => {
       { bn: batchNorm(3), act: relu(), sum: [add(), ['act', 'bn']] },
     ],
     ['a convolution has no bias', { conv: conv(3, 4), act: relu() }],
-    ['there is another layer between', { bn: batchNorm(3), pool: maxPool(2), act: relu() }],
-    ['the activation is none of ours', { bn: batchNorm(3), act: softplus() }],
+    ['another layer lies between', { bn: batchNorm(3), pool: maxPool(2), act: relu() }],
+    ['our own kernels do not support the activation', { bn: batchNorm(3), act: softplus() }],
     ['the activation reads the input', { act: relu() }],
     ['the norm comes last', { act: relu(), bn: batchNorm(3) }],
   ])('changes nothing where %s', (_why, net) => {
     expect(fusedIn(net)).toEqual([]);
   });
 
-  test('fuses once where activations follow each other', () => {
+  test('fuses only the first of several activations in a row', () => {
     expect(fusedIn({ bn: batchNorm(3), first: relu(), second: gelu() })).toEqual(['bn']);
   });
 });
 
-/** Every layer that is fused, and what lies between. */
+/** A network with every kind of layer that can be fused. */
 const network = (act: ActivationLayer): Graph<AnyLayer> =>
   build<AnyLayer>({
     input,
@@ -142,7 +142,7 @@ describe.each([relu(), gelu(), silu(), celu(0.3)])('a network with %j', (act) =>
   const plain = network(act);
 
   test.each([true, false])(
-    'fused, in fp32, training %j: as eager and not fused',
+    'fused in fp32, training %j, matches the eager, unfused network',
     async (isTraining) => {
       const expected = await step(plain, { mode: 'eager' }, isTraining);
       const found = await step(fuse(plain), {}, isTraining);
@@ -152,20 +152,20 @@ describe.each([relu(), gelu(), silu(), celu(0.3)])('a network with %j', (act) =>
     },
   );
 
-  test('fused, in bf16: as near to fp32 as TensorFlow is', async () => {
+  test('fused in bf16 is as close to fp32 as TensorFlow', async () => {
     const exact = await step(plain, { mode: 'eager' }, true);
     const theirs = await step(plain, { precision: 'bf16' }, true, false);
     const ours = await step(fuse(plain), { precision: 'bf16' }, true);
     const worse = Object.entries(exact).filter(([key, { data }]) => {
       const [own, other] = [ours, theirs].map((found) => distance(found[key].data, data));
-      // Where a maximum changes over is chance, in both.
+      // In both, rounding may change which element of a pooling window is the largest.
       return !(own < 1.5 * other + 0.01);
     });
     expect(worse.map(([key]) => key)).toEqual([]);
   });
 });
 
-/** Root mean square of the difference, of that of `exact`. */
+/** Root mean square of the difference, relative to that of `exact`. */
 function distance(found: ArrayLike<number>, exact: ArrayLike<number>): number {
   let [difference, whole] = [0, 0];
   for (let i = 0; i < exact.length; i++) {

@@ -4,12 +4,12 @@ import type { ActivationLayer } from './activation';
 import type { AnyLayer } from './network';
 
 /**
- * The same network with each activation computed by the layer before it, where that is a batch norm or a convolution with
- * a bias that nothing else reads: one pass over memory in the place of two, and one tensor less to keep for the gradient.
+ * Moves each activation into the layer before it, if that is a batch norm or a convolution with a bias and has no other
+ * reader. This saves one pass over memory and one tensor kept for the gradient.
  *
- * Nodes keep their names and their order, so parameters have the same paths and values. What a fused norm or convolution
- * gives is the value **after** the activation, and the activation's node passes it on: take the network as it was to look
- * at inner values. The network's result is the same up to rounding.
+ * Nodes keep their names and their order, so parameters keep their paths and values. A fused norm or convolution returns
+ * the value **after** the activation, which the activation's node passes through: use the original network to inspect
+ * inner values. The output of the network is the same up to rounding.
  *
  * @example
  * ```ts

@@ -34,7 +34,7 @@ function logSoftmaxOf(row: readonly number[]): number[] {
   return row.map((x) => x - largest - total);
 }
 
-/** Some examples with logits that float32 holds, and their classes. */
+/** Examples: logits that float32 represents exactly, and their classes. */
 const examples = fc
   .record({ n: fc.integer({ min: 1, max: 4 }), classes: fc.integer({ min: 2, max: 10 }) })
   .chain(({ n, classes }) =>
@@ -54,7 +54,7 @@ const examples = fc
   );
 
 describe('losses of any logits', () => {
-  test('equal their formulas, and are differentiated to p - onehot', () => {
+  test('match their formulas, with the gradient p - target', () => {
     fc.assert(
       fc.property(examples, fc.constantFrom(0, 0.2, 1), ({ logits, target }, alpha) => {
         tf.tidy(() => {
@@ -65,13 +65,13 @@ describe('losses of any logits', () => {
           const xent = logs.map((row, e) => -row[target[e]]);
           const kl = logs.map((row) => -row.reduce((a, b) => a + b, 0) / classes);
           const each = (data: number[]): Numbers => ({ shape: [n], data });
-          // A loss near zero is a difference of larger numbers, and a gradient may be zero throughout: measured by 1.
+          // Compares 1 + value: a loss near zero is a difference of larger numbers, and a gradient may be all zeros.
           const expectNear = (name: string, found: tf.Tensor, expected: Numbers): void => {
-            const beside = ({ shape, data }: Numbers): Numbers => ({
+            const plusOne = ({ shape, data }: Numbers): Numbers => ({
               shape,
               data: Array.from(data, (value) => 1 + value),
             });
-            expectClose(name, beside(host(found)), beside(expected));
+            expectClose(name, plusOne(host(found)), plusOne(expected));
           };
           expectNear('cross entropy', lossForward(crossEntropy(), [x, t]), each(xent));
           const logprobs = lossForward(logSoftmax(), [x]);
@@ -109,7 +109,7 @@ describe('losses of any logits', () => {
     );
   });
 
-  test('a logit of 1000 overflows nothing', () => {
+  test('a logit of 1000 does not overflow', () => {
     const x = tf.tensor2d([[1000, 0, -1000]]);
     const loss = (target: number): number =>
       lossForward(crossEntropy(), [x, tf.tensor1d([target], 'int32')]).dataSync()[0];
@@ -128,7 +128,7 @@ test('correct: 1 where the largest logit is the target', () => {
   expect([...found.dataSync()]).toEqual([1, 0, 1]);
 });
 
-test('the loss networks give loss and acc from logits and target', () => {
+test('the loss networks compute loss and acc from logits and target', () => {
   const feeds = { logits: tf.tensor2d([[0, 0]]), target: tf.tensor1d([1], 'int32') };
   for (const net of [crossEntropyLoss(), labelSmoothingLoss(0.2)]) {
     const { values } = runNetwork(build(net), {}, feeds, false);
@@ -146,7 +146,7 @@ test('the loss networks give loss and acc from logits and target', () => {
   ]);
 });
 
-test('refuses to go without a class for each example', () => {
+test('rejects targets that are missing or too few', () => {
   const x = tf.zeros([3, 10]);
   expect(() => lossForward(crossEntropy(), [x])).toThrow(LayerError);
   expect(() => lossForward(correct(), [x, tf.zeros([2], 'int32')])).toThrow(

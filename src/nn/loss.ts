@@ -27,7 +27,7 @@ export function nll(): LossLayer {
   return { kind: 'nll' };
 }
 
-/** Minus the mean of the log probabilities over the classes, `[N,classes]` to `[N]`: the uniform target's cross entropy. */
+/** Minus the mean of the log probabilities over the classes, `[N,classes]` to `[N]`: cross entropy with a uniform target. */
 export function klUniform(): LossLayer {
   return { kind: 'kl-uniform' };
 }
@@ -37,7 +37,7 @@ export function correct(): LossLayer {
   return { kind: 'correct' };
 }
 
-/** Cross entropy and accuracy as a network: reads `logits` and `target`, gives `loss` and `acc`, one number an example. */
+/** Cross entropy and accuracy as a network: reads `logits` and `target`, returns `loss` and `acc`, one number per example. */
 export function crossEntropyLoss(): Net<LossLayer> {
   return {
     logits: [null, []],
@@ -48,7 +48,7 @@ export function crossEntropyLoss(): Net<LossLayer> {
 }
 
 /**
- * Label smoothing: loss = (1 - alpha) cross entropy + alpha KL, KL being the cross entropy of the uniform target.
+ * Label smoothing: loss = (1 - alpha) cross entropy + alpha KL, where KL is the cross entropy with a uniform target.
  *
  * @see Szegedy et al., Rethinking the Inception Architecture, arXiv:1512.00567 (2015)
  */
@@ -57,8 +57,8 @@ export function labelSmoothingLoss(alpha: number): Net<LossLayer | CombineLayer>
 }
 
 /**
- * loss = xentWeight cross entropy + klWeight KL, KL being the cross entropy of the uniform target; what
- * {@link labelSmoothingLoss} is with weights that sum to 1. Reads and gives what {@link crossEntropyLoss} does.
+ * loss = xentWeight cross entropy + klWeight KL, where KL is the cross entropy with a uniform target. The weights of
+ * {@link labelSmoothingLoss} sum to 1. Inputs and outputs are those of {@link crossEntropyLoss}.
  */
 export function smoothedLoss(xentWeight: number, klWeight: number): Net<LossLayer | CombineLayer> {
   return {
@@ -72,7 +72,7 @@ export function smoothedLoss(xentWeight: number, klWeight: number): Net<LossLaye
   };
 }
 
-/** The layer's value for scores `[N,classes]` and, where it needs them, targets int32 `[N]`. */
+/** The layer's value for scores `[N,classes]` and, if it needs them, targets int32 `[N]`. */
 export function lossForward(layer: LossLayer, inputs: readonly tf.Tensor[]): tf.Tensor {
   const [scores, target] = inputs as [tf.Tensor2D, tf.Tensor1D | undefined];
   const wanted = (): tf.Tensor1D => {

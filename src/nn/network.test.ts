@@ -43,7 +43,7 @@ function variables(): Variables {
 const image = (): tf.Tensor4D => tf.randomNormal([2, 4, 4, 3], 0, 1, 'float32', 1);
 
 describe('runNetwork', () => {
-  test('gives every activation by path, fed ones included', () => {
+  test('returns every activation by path, fed ones included', () => {
     const input = image();
     const { values } = runNetwork(graph, variables(), { input }, false);
     expect([...values.keys()]).toEqual([...graph.keys()]);
@@ -55,14 +55,14 @@ describe('runNetwork', () => {
     expect(sum).toEqual(a.map((x, i) => Math.fround(x + b[i])));
   });
 
-  test('a fed activation is taken as it is by all that follows', () => {
+  test('all later nodes read a fed activation unchanged', () => {
     const injected = tf.ones([2, 4, 4, 4]).mul(7);
     const feeds = { input: image(), 'block/add': injected };
     const { values } = runNetwork(graph, variables(), feeds, false);
     expect([...(values.get('flatten')?.dataSync() ?? [])]).toEqual([7, 7, 7, 7, 7, 7, 7, 7]);
   });
 
-  test('running statistics move in training only, by the path of the variable', () => {
+  test('returns running statistics in training only, by the path of the variable', () => {
     const own = variables();
     const names = ['block/norm/running_mean', 'block/norm/running_var'];
     expect(Object.keys(runNetwork(graph, own, { input: image() }, true).running)).toEqual(names);
@@ -82,7 +82,7 @@ describe('runNetwork', () => {
     expect(found).toThrow(/no variable "block\/conv\/weight"/);
   });
 
-  test("says in which node a shape does not fit, and keeps the layer's own error", () => {
+  test("names the node whose input has a wrong shape, and keeps the layer's error as the cause", () => {
     const wrong = build<AnyLayer>({ prep: { conv: conv(5, 4) } });
     const run = (): unknown =>
       runNetwork(wrong, { 'prep/conv/weight': tf.zeros([3, 3, 5, 4]) }, { input: image() }, false);
@@ -110,7 +110,7 @@ describe('variables', () => {
     expect(countTrainable(graph)).toBe(3 * 3 * 4 * 4 + 4 + 4 + 4 * 2 + 2);
   });
 
-  test('start alike from the same seed, and no two of them alike', () => {
+  test('start the same for the same seed, and differ from each other', () => {
     const init = (seed: number): readonly number[][] =>
       Object.values(initNetwork(graph, createRng(seed, 'init'))).map(({ data }) => [...data]);
     expect(init(1)).toEqual(init(1));

@@ -36,7 +36,7 @@ export type Variables = Readonly<Record<string, tf.Tensor>>;
 /** A network's tensors on the host, by path. */
 export type HostVariables = Readonly<Record<string, HostTensor>>;
 
-/** What a forward pass gives. */
+/** The result of a forward pass. */
 export interface Activations {
   /** Every node's value by path, fed nodes included. */
   readonly values: ReadonlyMap<string, tf.Tensor>;
@@ -113,7 +113,7 @@ export function parametersOfGraph(
 }
 
 /**
- * The starting values of all of a network's tensors, trainable or not; the same seed gives the same.
+ * Initial values of all of a network's tensors, trainable or not. The same seed gives the same values.
  *
  * Kernels are `[height,width,in,out]`, matrices `[in,out]`, all else `[channels]`; float32, new arrays.
  */
@@ -123,14 +123,14 @@ export function initNetwork(graph: Graph<AnyLayer>, rng: Rng): HostVariables {
   );
 }
 
-/** The paths of a network's tensors that have a role. */
+/** The paths of a network's tensors with the given role. */
 export function pathsByRole(graph: Graph<AnyLayer>, role: Role): string[] {
   return parametersOfGraph(graph)
     .filter(({ parameter }) => parameter.role === role)
     .map(({ path }) => path);
 }
 
-/** How many numbers a network's optimiser moves. */
+/** The number of trainable parameters of a network, counted as scalars. */
 export function countTrainable(graph: Graph<AnyLayer>): number {
   return parametersOfGraph(graph)
     .filter(({ parameter }) => parameter.role === 'trainable')
@@ -140,14 +140,14 @@ export function countTrainable(graph: Graph<AnyLayer>): number {
 /**
  * Evaluates a network node by node and returns every activation.
  *
- * A path that `feeds` holds is taken from there and not computed, so that any activation can be injected. The tensors
- * returned are new or those fed; run it in a `tf.tidy`, or as part of a step. Images are `[N,H,W,C]`, logits
- * `[N,classes]`.
+ * A node listed in `feeds` takes its value from there instead of being computed, so any activation can be injected. The
+ * returned tensors are new, or those that were fed; call it in a `tf.tidy`, or as part of a step. Images are `[N,H,W,C]`,
+ * logits `[N,classes]`.
  *
  * @param variables all tensors that the network's layers own, by path
- * @param isTraining whether batch norms use the statistics of the batch, and move the running ones
- * @throws GraphError if a fed node is missing, a feed names no node, or a variable is missing
- * @throws LayerError if a layer gets a shape that it cannot take; the message starts with the node
+ * @param isTraining whether batch norms use the statistics of the batch and update the running statistics
+ * @throws GraphError if a node without a layer is not fed, a feed names an unknown node, or a variable is missing
+ * @throws LayerError if a layer gets an unsupported shape; the message starts with the path of the node
  */
 export function runNetwork(
   graph: Graph<AnyLayer>,

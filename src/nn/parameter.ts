@@ -3,7 +3,7 @@ import type { HostTensor } from '../base/host-tensor';
 import type { Rng } from '../base/rng';
 
 /**
- * What becomes of a layer's tensor in training: the optimiser moves a `trainable` one, a `frozen` one stays, a
+ * How training treats a tensor of a layer: the optimiser updates a `trainable` one, a `frozen` one stays fixed, and a
  * `running` statistic follows the batches that the layer sees.
  */
 export type Role = 'trainable' | 'frozen' | 'running';
@@ -13,14 +13,14 @@ export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly role: Role;
-  /** The value that it starts with; draws as many numbers from `rng` as the shape has elements, or none. */
+  /** Returns the initial value; draws as many numbers from `rng` as the shape has elements, or none. */
   readonly init: (rng: Rng) => HostTensor;
 }
 
 /** The tensors of one layer by {@link Parameter.name}. */
 export type Parameters = Readonly<Record<string, tf.Tensor>>;
 
-/** What a layer's forward pass gives: its output, and new values of its running statistics where they moved. */
+/** The result of a layer's forward pass: its output, and the new running statistics if it updates them. */
 export interface Forward {
   readonly output: tf.Tensor;
   readonly running?: Parameters;

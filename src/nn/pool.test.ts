@@ -11,7 +11,7 @@ beforeAll(() => {
   loadTensorflow();
 });
 
-test('equals the largest or the mean of each window, for any window and stride', () => {
+test('matches the largest or the mean of each window, for any window and stride', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 3, max: 7 }),
@@ -51,19 +51,19 @@ test('equals the largest or the mean of each window, for any window and stride',
   );
 });
 
-test('windows lie side by side by default', () => {
+test('windows do not overlap by default', () => {
   expect(poolForward(maxPool(2), tf.zeros([1, 5, 4, 3])).shape).toEqual([1, 2, 2, 3]);
   expect(poolForward(avgPool(4), tf.zeros([1, 4, 4, 3])).shape).toEqual([1, 1, 1, 3]);
 });
 
-test('refuses an image smaller than the window', () => {
+test('rejects an image smaller than the window', () => {
   expect(() => poolForward(maxPool(4), tf.zeros([1, 2, 4, 3]))).toThrow(LayerError);
   expect(() => poolForward(avgPool(4), tf.zeros([1, 2, 4, 3]))).toThrow(
     /avg-pool: the input has shape \[1,2,4,3\].*at least 4/,
   );
 });
 
-test('a global pooling takes the largest value of each channel, whatever the extents', () => {
+test('global pooling returns the largest value of each channel, for any extents', () => {
   for (const [height, width] of [
     [3, 3],
     [2, 5],
@@ -83,7 +83,7 @@ test('a global pooling takes the largest value of each channel, whatever the ext
   }
 });
 
-test('a global pooling refuses what has no height and width', () => {
+test('global pooling rejects inputs without height and width', () => {
   expect(() => poolForward(globalMaxPool(), tf.zeros([2, 4]))).toThrow(LayerError);
   expect(() => poolForward(globalMaxPool(), tf.zeros([2, 4]))).toThrow(
     /global-max-pool: the input has shape \[2,4\]; expected \[N,H,W,C\]/,

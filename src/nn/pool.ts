@@ -10,7 +10,7 @@ export interface PoolLayer {
   readonly stride: number;
 }
 
-/** A pooling whose one window is the whole image. */
+/** A pooling over the whole image. */
 export interface GlobalPoolLayer {
   readonly kind: 'global-max-pool';
 }
@@ -20,17 +20,17 @@ export function globalMaxPool(): GlobalPoolLayer {
   return { kind: 'global-max-pool' };
 }
 
-/** The largest value of each window; windows side by side unless `stride` is given. */
+/** The largest value of each window. `stride` defaults to `size`, so that windows do not overlap. */
 export function maxPool(size: number, stride: number = size): PoolLayer {
   return { kind: 'max-pool', size, stride };
 }
 
-/** The mean of each window; windows side by side unless `stride` is given. */
+/** The mean of each window. `stride` defaults to `size`, so that windows do not overlap. */
 export function avgPool(size: number, stride: number = size): PoolLayer {
   return { kind: 'avg-pool', size, stride };
 }
 
-/** A place in a window of our own max pooling fits into a byte. */
+/** Our own max pooling stores the position in a window in one byte. */
 const largestOwnWindow = 16;
 
 /** The output `[N,H',W',C]`, H' = floor((H - size) / stride) + 1. */

@@ -24,7 +24,7 @@ const trimmedIn = (net: Net<AnyLayer>): string[] =>
     .map(([path]) => path);
 
 describe('trimNetwork', () => {
-  test('trims what only a 2x2 max pooling reads, through activations', () => {
+  test('trims a convolution that only a 2x2 max pooling reads, also through activations', () => {
     expect(
       trimmedIn({
         input: [null, []],
@@ -46,7 +46,7 @@ describe('trimNetwork', () => {
     ['it has no padding', { conv: conv(3, 4, { padding: 0 }), pool: maxPool(2) }],
     ['another layer reads it', { conv: conv(3, 4), pool: maxPool(2), sum: [relu(), ['conv']] }],
     ['it is the output', { conv: conv(3, 4) }],
-  ])('leaves a convolution whole where %s', (_why, net) => {
+  ])('does not trim a convolution where %s', (_why, net) => {
     expect(trimmedIn({ input: [null, []], ...net })).toEqual([]);
   });
 
@@ -99,7 +99,7 @@ describe('trimNetwork', () => {
     }
   });
 
-  test('leaves the rest of the network as it is', () => {
+  test('leaves the rest of the network unchanged', () => {
     const graph = build<AnyLayer>({ input: [null, []], conv: conv(3, 4), pool: maxPool(2) });
     const trimmed = trimNetwork(graph);
     expect(trimmed.get('pool')).toBe(graph.get('pool'));

@@ -1,16 +1,16 @@
 import type { Graph, GraphNode } from '../graph/spec';
 import type { AnyLayer } from './network';
 
-/** Extents are cut to a multiple of this: what a 2x2 max pooling reads. */
+/** Extents are trimmed to a multiple of this, the window of a 2x2 max pooling. */
 const window = 2;
 
 /**
- * The same network with its convolutions trimmed where that is exact: a 3x3 convolution of stride 1 and padding 1 whose
- * only reader is a 2x2 max pooling of stride 2 computes no row and no column that the pooling drops.
+ * Trims the convolutions of a network where that is exact: a 3x3 convolution with stride 1 and padding 1 whose only reader
+ * is a 2x2 max pooling with stride 2 skips the row and the column that the pooling drops.
  *
- * Of 31x31 outputs the pooling reads 30x30, of 3x3 it reads 2x2. Values of the trimmed nodes have the smaller extents;
- * those of all other nodes, and all gradients, are what they were. Layers between the two are looked through where they
- * treat every element alike, as an activation does. Images of even extents are computed as before.
+ * Of 31x31 outputs the pooling reads 30x30, of 3x3 it reads 2x2. Elementwise layers, such as activations, may lie between
+ * the two; they and the convolution return the smaller extents. All other values and all gradients are unchanged. Images
+ * with even extents are computed as before.
  */
 export function trimNetwork(graph: Graph<AnyLayer>): Graph<AnyLayer> {
   const readers = new Map<string, string[]>();
@@ -39,7 +39,7 @@ export function trimNetwork(graph: Graph<AnyLayer>): Graph<AnyLayer> {
   );
 }
 
-/** Whether a layer computes every element from the one in the same place; the statistics of a norm are of all of them. */
+/** Whether each element of the output depends only on the input at the same position; a norm's statistics cover them all. */
 function isElementwise({ kind }: AnyLayer): boolean {
   return ['relu', 'celu', 'softplus', 'shift-scale-relu', 'gelu', 'silu', 'identity'].includes(
     kind,

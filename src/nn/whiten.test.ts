@@ -18,12 +18,12 @@ import { patchCovariance, whitenInput, whitening } from './whiten';
 function randomImages(shape: readonly [number, number, number, number], seed: number): HostTensor {
   const data = new Float32Array(shape.reduce((a, b) => a * b));
   createRng(seed, 'images').fillUniform(data, -1, 2);
-  // Neighbours alike, as in photographs.
+  // Neighbouring pixels correlate, as in photographs.
   for (let i = 3; i < data.length; i++) data[i] += 0.7 * data[i - 3];
   return { shape, data };
 }
 
-/** All patches, one a row, in the order row, column, colour. */
+/** All patches, one per row, in the order row, column, colour. */
 function patches({ shape, data }: HostTensor, size: number): number[][] {
   const [count, height, width] = shape;
   const found: number[][] = [];
@@ -49,7 +49,7 @@ describe('patchCovariance', () => {
     [[4, 6, 4, 3], 2],
     [[2, 9, 11, 3], 5],
     [[2, 3, 3, 3], 1],
-  ] as const)('images=%j size=%i: equal to P^T P / (rows - 1)', (shape, size) => {
+  ] as const)('images=%j size=%i: equals P^T P / (rows - 1)', (shape, size) => {
     const images = randomImages(shape, 1);
     const rows = patches(images, size);
     const d = 3 * size * size;
@@ -63,7 +63,7 @@ describe('patchCovariance', () => {
     }
   });
 
-  test('refuses images that are no colour images, or too small', () => {
+  test('rejects images that are not colour images, or too small', () => {
     expect(() => patchCovariance({ shape: [1, 8, 8, 1], data: new Float32Array(64) })).toThrow(
       LayerError,
     );
@@ -74,7 +74,7 @@ describe('patchCovariance', () => {
 describe('whitening', () => {
   const images = randomImages([20, 12, 12, 3], 2);
 
-  test('the filtered patches are uncorrelated, of variance 1 without epsilon', () => {
+  test('filtered patches are uncorrelated and, without epsilon, of variance 1', () => {
     const { kernel, eigenvalues } = whitening(images, { epsilon: 0 });
     const descending = Float64Array.from(eigenvalues);
     descending.sort((a, b) => b - a);
@@ -129,7 +129,7 @@ describe('whitenInput', () => {
   const net = build<AnyLayer>({ prep: { whiten: conv(3, 27, { isFrozen: true }), act: relu() } });
   const variables = initNetwork(net, createRng(1));
 
-  test('replaces the fixed kernel and leaves what it was given', () => {
+  test('replaces the fixed kernel and does not modify its arguments', () => {
     const before = variables['prep/whiten/weight'];
     const { kernel } = whitening(images);
     expect(whitenInput(variables, images)).toEqual({ 'prep/whiten/weight': kernel });
@@ -157,7 +157,7 @@ describe.skipIf(!existsSync(batch))('whitening of CIFAR-10 (needs the data in th
     return { shape: [count, 32, 32, 3], data: normalise(bytes) };
   };
 
-  test('equal to the reference on its 1,000 images', () => {
+  test('matches the reference on its 1,000 images', () => {
     const { tensors } = readSafetensors(
       join(__dirname, '../../test/fixtures/reference/preprocess.safetensors'),
     );
@@ -176,11 +176,11 @@ describe.skipIf(!existsSync(batch))('whitening of CIFAR-10 (needs the data in th
     expect(worst(kernel.data, stored('filter_abs'))).toBeLessThan(1e-5);
   });
 
-  test('the study printed these square roots for the first 10,000 images', () => {
+  test('matches the square roots that the study printed for the first 10,000 images', () => {
     const published =
       '4.58 1.33 1.20 1.06 .62 .52 .48 .44 .26 .26 .26 .23 .14 .13 .12 .10 .09 .08 .06 .05 .05 .04 .04 .03 .02 .02 .01';
     const { eigenvalues } = whitening(first(10_000));
-    // To two decimals, of images in half precision: ours has 0.0251 where 0.02 was printed.
+    // The study printed two decimals, from images in half precision: 0.02 where ours is 0.0251.
     for (const [index, text] of published.split(' ').entries()) {
       expect(Math.abs(Math.sqrt(eigenvalues[index]) - Number(text))).toBeLessThan(0.0053);
     }

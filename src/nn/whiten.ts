@@ -5,20 +5,20 @@ import type { HostTensor } from '../base/host-tensor';
 import { nearestHint } from '../base/nearest';
 import type { HostVariables } from './network';
 
-/** What is measured on the patches of some images, and the convolution that whitens them; d = 3 size^2. */
+/** The statistics of the patches of some images, and the convolution that whitens them; d = 3 size^2. */
 export interface Whitening {
   /** `[d]`, descending: the mean square of the patches along each eigenvector. */
   readonly eigenvalues: Float64Array;
-  /** `[d,size,size,3]`: vectors of length 1, orthogonal to each other; the largest number of each is positive. */
+  /** `[d,size,size,3]`: orthonormal vectors; the element of the largest magnitude is positive in each. */
   readonly eigenvectors: HostTensor;
   /**
    * `[size,size,3,d]`: the kernel whose filter i is eigenvector i / sqrt(eigenvalue i + epsilon); with both signs
-   * `[size,size,3,2d]`, the negatives of these filters after them.
+   * `[size,size,3,2d]`, followed by the negatives of these filters.
    */
   readonly kernel: HostTensor;
 }
 
-/** How {@link whitening} looks at images. */
+/** Options of {@link whitening}. */
 export interface WhiteningOptions {
   /** Height and width of a patch; default: 3. */
   readonly size?: number;
@@ -31,15 +31,15 @@ export interface WhiteningOptions {
 const colours = 3;
 
 /**
- * The convolution after which the channels of an image are uncorrelated and of variance 1, but for epsilon: the
- * eigenvectors of its 3x3 patches, scaled.
+ * The convolution whose output channels are uncorrelated and, up to epsilon, of variance 1: the scaled eigenvectors of the
+ * patches of the images.
  *
- * Small eigenvalues belong to fine patterns, of which there is little but noise; epsilon keeps them small. An
- * eigenvector is defined up to its sign, so we choose one: the same images give the same kernel on any machine.
+ * Small eigenvalues belong to fine patterns that are mostly noise; epsilon limits the scale of their filters. An
+ * eigenvector is defined only up to its sign, so the sign is fixed: the same images give the same kernel on any machine.
  *
- * @param images `[N,H,W,3]`, normalised, not padded; the study takes the first 10,000 of the training set (1.2 s on one
+ * @param images `[N,H,W,3]`, normalised, not padded; the study uses the first 10,000 of the training set (1.2 s on one
  *   AVX-512 core)
- * @throws LayerError if the images have another shape, or are smaller than a patch
+ * @throws LayerError if the images have another shape, or are too small for the patches
  */
 export function whitening(
   images: HostTensor,
@@ -77,10 +77,10 @@ export function whitening(
 }
 
 /**
- * A network's starting values with the kernel `[size,size,3,d]` of some images in its fixed first convolution.
+ * Initial values of a network with the whitening kernel `[size,size,3,d]` of some images in the fixed first convolution.
  *
- * @param variables of a network with whitened input, as `initNetwork` makes them; they are not changed
- * @param whitened the images to look at, as {@link whitening} takes them, or what it found in them
+ * @param variables initial values of a network with whitened input, from `initNetwork`; not modified
+ * @param whitened the images to pass to {@link whitening}, or its result
  * @param path of the convolution
  * @throws LayerError if there is no such convolution, or its kernel has another shape
  */
@@ -108,13 +108,13 @@ export function whitenInput(
 }
 
 /**
- * The covariance of all `size` x `size` patches that lie inside the images: P^T P / (rows - 1), P having a patch in each
- * row, in the order row, column, colour. As in the reference the mean is not subtracted. Row-major `[d,d]`, d = 3 size^2.
+ * The covariance of all `size` x `size` patches inside the images: P^T P / (rows - 1), where each row of P is a patch, in
+ * the order row, column, colour. The mean is not subtracted, as in the reference. Row-major `[d,d]`, d = 3 size^2.
  *
- * Two places of a patch that are equally far apart meet the same pairs of pixels, but for those at the border. So each
- * pair of pixels is multiplied once, sums are kept apart by where they lie (each of the first and last rows and columns,
- * and the middle), and every entry is put together from those. Sums are float64: in float32 the last filters would be
- * off by up to 6e-4, measured on 10,000 images.
+ * Entries for two positions of a patch with the same offset sum over the same pairs of pixels, except at the border. So
+ * each pair of pixels is multiplied once, products are summed by zone (each of the first and last rows and columns, and
+ * the middle), and each entry adds up the zones it covers. Sums are float64: in float32 the last filters would be off by
+ * up to 6e-4, measured on 10,000 images.
  *
  * @throws LayerError if the images are not `[N,H,W,3]` with H and W of at least 2 size - 1
  */
@@ -155,8 +155,8 @@ export function patchCovariance({ shape, data }: HostTensor, size = 3): Float64A
 }
 
 /**
- * For pixels (y, x) and (y + down, x + right) the sums of the nine products of their colours, `[zone,zone,9]`: the zones
- * of y and x are each of the first size - 1 places, the middle, and each of the last size - 1.
+ * The sums of the nine products of the colours of pixels (y, x) and (y + down, x + right), `[zone,zone,9]`. The zones of y
+ * and of x are each of the first size - 1 positions, the middle, and each of the last size - 1.
  */
 function pairSums({
   data,

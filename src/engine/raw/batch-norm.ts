@@ -3,7 +3,7 @@ import { activationAttributes } from './own-kernels';
 import type { OwnActivation } from './own-operations';
 import { runKernel } from './register';
 
-/** A batch, normalised by its own statistics. All three tensors are owned by the caller. */
+/** A batch normalised by its own statistics. The caller owns all three tensors. */
 export interface NormalisedBatch {
   /** `[N,H,W,C]` */
   readonly output: tf.Tensor4D;
@@ -14,7 +14,7 @@ export interface NormalisedBatch {
 }
 
 /**
- * Batch norm in training mode as TensorFlow's one fused kernel, with its fused gradient.
+ * Batch norm in training mode with TensorFlow's fused kernel and its fused gradient.
  *
  * output = (x - mean) / sqrt(variance + epsilon) * scale + bias with the biased variance, per channel of x `[N,H,W,C]`;
  * scale and bias are `[C]`.
@@ -39,11 +39,11 @@ export function batchNormTraining(
 }
 
 /**
- * Batch norm in training mode and the activation of what it gives, in two passes over x, with the gradient in two. Only
- * where `hasOwnKernels()`.
+ * Batch norm in training mode followed by an activation, in two passes over x; the gradient takes two as well. Requires
+ * `hasOwnKernels()`.
  *
- * As {@link batchNormTraining}, with output = activation((x - mean) / sqrt(variance + epsilon) * scale + bias). Of the
- * activations only x is kept for the gradient. Statistics are exact for any mean: squares are taken of differences.
+ * Like {@link batchNormTraining}, with output = activation((x - mean) / sqrt(variance + epsilon) * scale + bias). x is the
+ * only activation kept for the gradient. Statistics are exact for any mean: differences are squared, not values.
  */
 export function normActivationTraining(
   x: tf.Tensor4D,
@@ -66,8 +66,8 @@ export function normActivationTraining(
 }
 
 /**
- * Batch norm by given statistics, and the activation of what it gives, in one pass over x `[N,H,W,C]`. It has no gradient.
- * Only where `hasOwnKernels()`.
+ * Batch norm with given statistics followed by an activation, in one pass over x `[N,H,W,C]`. Its gradient is composed of
+ * several operations. Requires `hasOwnKernels()`.
  */
 export function normActivationInference(
   x: tf.Tensor4D,

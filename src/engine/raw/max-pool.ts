@@ -2,11 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { runKernel } from './register';
 
 /**
- * The largest value of each `size` x `size` window of x `[N,H,W,C]`, windows side by side; what does not fill a window is
- * left out. Only where `hasOwnKernels()`; `size` is at most 16.
+ * The largest value of each `size` x `size` window of x `[N,H,W,C]`. Windows do not overlap; pixels that do not fill a
+ * window are dropped. Requires `hasOwnKernels()`; `size` is at most 16.
  *
- * For the gradient a byte is kept for each result, where in its window it was, and not x. The first of equal values
- * counts. NaN counts as the largest; TensorFlow's kernel on a processor passes over it.
+ * The gradient keeps a byte per result, its position in the window, instead of x. Of equal values the first counts. NaN
+ * counts as the largest; TensorFlow's CPU kernel ignores it.
  */
 export function ownMaxPool(x: tf.Tensor4D, size: number): tf.Tensor4D {
   const [, height, width] = x.shape;

@@ -119,7 +119,7 @@ describe('activations in fp32', () => {
 });
 
 describe('own kernels', () => {
-  test('are there in a recording only, and not where they are switched off', async () => {
+  test('are available in a recording only, and not if they are switched off', async () => {
     expect(hasOwnKernels()).toBe(false);
     let seen: boolean[] = [];
     await run('fp32', { x: numbers([1], 1) }, [], ({ x }) => {

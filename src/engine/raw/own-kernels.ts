@@ -6,12 +6,12 @@ import { runKernel } from './register';
 
 let isAllowed = false;
 
-/** Whether operations of our own may be used here: in a recording for a processor that has the instructions. */
+/** Whether our own operations may be used here: inside a recording, on a processor with the instructions that they need. */
 export function hasOwnKernels(): boolean {
   return isAllowed;
 }
 
-/** Runs `body` with {@link hasOwnKernels} set. */
+/** Runs `body` with {@link hasOwnKernels} set to `allowed`. */
 export function withOwnKernels<T>(allowed: boolean, body: () => T): T {
   const before = isAllowed;
   isAllowed = allowed;
@@ -27,10 +27,10 @@ export function activationAttributes({ kind, alpha = 1 }: OwnActivation): tf.Nam
   return { activation: ownActivations[kind], alpha };
 }
 
-/** Attributes of own operations that are floats; all others are whole numbers. */
+/** Attributes of our own operations that are floats; all others are integers. */
 const floats: ReadonlySet<string> = new Set(['alpha', 'epsilon']);
 
-/** An operation of `native/elementwise-kernels.cc`: its inputs in order, its attributes but T and threads, its outputs. */
+/** An operation of `native/elementwise-kernels.cc`: its inputs and attributes (except T and threads) in order, its outputs. */
 type Signature = readonly [
   name: string,
   inputs: readonly string[],
@@ -57,10 +57,10 @@ const signatures: readonly Signature[] = [
 ];
 
 /**
- * Makes the operations of `native/elementwise-kernels.cc` known to TF.js, each with its gradient. They have no second
- * derivatives: whoever needs those records {@link withOwnKernels} off.
+ * Registers the operations of `native/elementwise-kernels.cc` in TF.js, each with its gradient. They have no second
+ * derivatives: to get those, record with {@link withOwnKernels} off.
  *
- * @param threads that compute in each operation
+ * @param threads number of threads within one operation
  */
 export function registerOwnKernels(backend: NodeBackend, threads: number): void {
   const { binding } = backend;
@@ -116,7 +116,7 @@ function registerOwnGradients(): void {
       return { x: () => dx, scale: () => dScale, bias: () => dBias };
     },
   });
-  // Rarely asked for, so composed: n is the normalised x, g the gradient before the activation.
+  // Rarely needed, so composed: n is the normalised x, g the gradient with respect to the activation's input.
   tf.registerGradient({
     kernelName: 'Cifar10FastBatchNormInference',
     inputsToSave: ['x', 'scale', 'bias', 'mean', 'variance'],

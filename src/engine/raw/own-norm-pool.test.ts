@@ -117,7 +117,7 @@ describe.each(formats)('batch norm with an activation in %s', (format) => {
 });
 
 describe('batch norm', () => {
-  test('sums have the same bits in every run', async () => {
+  test('sums are bit-identical in every run', async () => {
     const shape = [64, 15, 15, 24];
     const feeds = {
       x: numbers(shape, 20, 3),
@@ -180,7 +180,7 @@ describe('batch norm', () => {
     }
   });
 
-  test.each(activations)('by given statistics with %j, and five gradients', async (activation) => {
+  test.each(activations)('with given statistics and %j, and five gradients', async (activation) => {
     const shape = [3, 4, 5, 21];
     const feeds = {
       x: numbers(shape, 12, 3),

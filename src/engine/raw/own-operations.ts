@@ -1,7 +1,7 @@
-/** An activation that own operations compute, with its number in their attribute `activation` (`native/elementwise.h`). */
+/** The activations of our own operations, and their numbers in the attribute `activation` (`native/elementwise.h`). */
 export const ownActivations = { none: 0, relu: 1, gelu: 2, silu: 3, celu: 4 } as const;
 
-/** An activation of own operations: its kind, and the alpha of CELU. */
+/** An activation of our own operations: its kind, and the alpha of CELU. */
 export interface OwnActivation {
   readonly kind: keyof typeof ownActivations;
   readonly alpha?: number;
@@ -9,9 +9,9 @@ export interface OwnActivation {
 
 type Shape = readonly number[];
 
-/** What the engine has to know about an operation that is ours and not TensorFlow's. */
+/** What the engine needs to know about one of our own operations. */
 export interface OwnOperation {
-  /** How many of the first inputs are activations, in low precision or not; all later floats are float32. */
+  /** The number of leading inputs that are activations, in any precision; all later floats are float32. */
   readonly activations: number;
   /** Shapes of the outputs; TensorFlow infers none for these operations. */
   readonly shapes: (

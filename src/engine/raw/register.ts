@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { NodeBackend, OpAttribute } from '../backend';
 
-/** What a fused batch norm gives: the normalised batch, its statistics, and three tensors for its gradient. */
+/** The number of outputs of a fused batch norm: the normalised batch, mean, variance, and three tensors for its gradient. */
 const batchNormOutputs = 6;
 
 /**
- * Makes TensorFlow's fused kernels that TF.js does not know known to it, each with its gradient: training batch norm
- * and the gradient of ReLU, which the functions in this folder use. Replaces two kernels of TF.js, for all code that runs
- * them. Called once, when TensorFlow is loaded.
+ * Registers fused TensorFlow kernels that TF.js lacks, each with its gradient: training batch norm and the gradient of
+ * ReLU, which the functions in this folder use. Also replaces two kernels of TF.js for all code that runs them. Called
+ * once, when TensorFlow is loaded.
  */
 export function registerRawKernels(backend: NodeBackend): void {
   registerBatchNorm(backend);
@@ -66,7 +66,7 @@ function registerReluGrad(backend: NodeBackend): void {
   registerKernel('ReluGrad', ({ dy, y }) =>
     backend.executeSingleOutput('ReluGrad', [typeAttribute(backend, 'T')], [dy, y]),
   );
-  // The gradient is linear in dy, and flat in y except where y is zero: enough for a second derivative.
+  // The gradient is linear in dy, and constant in y except where y is zero: enough for a second derivative.
   tf.registerGradient({
     kernelName: 'ReluGrad',
     inputsToSave: ['y'],
@@ -111,8 +111,8 @@ function replaceGather(backend: NodeBackend): void {
 }
 
 /**
- * TensorFlow 2.21 gives a wrong gradient by a 1x1 kernel with a stride, for fewer than eight input channels, on processors with AVX2
- * alone. It is that at stride 1 of the pixels that the convolution reads.
+ * TensorFlow 2.21 computes a wrong kernel gradient for 1x1 convolutions with a stride and fewer than eight input channels,
+ * on processors with AVX2 only. This one runs it at stride 1 on the pixels that the convolution reads.
  */
 function replaceConvFilterGradient(backend: NodeBackend): void {
   const name = 'Conv2DBackpropFilter';

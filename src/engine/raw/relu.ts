@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { runKernel } from './register';
 
 /**
- * ReLU whose gradient is TensorFlow's one ReluGrad kernel: TF.js multiplies by a step function instead, three passes
- * over the activations. Keeps the output for the gradient, not the input. May be differentiated twice.
+ * ReLU with TensorFlow's ReluGrad kernel as its gradient. TF.js multiplies by a step function instead, which takes three
+ * passes over the activations. Keeps the output for the gradient, not the input. Can be differentiated twice.
  */
 export function relu(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input, save) => {

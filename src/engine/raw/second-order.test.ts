@@ -15,7 +15,7 @@ function normal(shape: number[]): tf.Tensor {
   return tf.randomNormal(shape, 0.2, 1, 'float32', ++seed);
 }
 
-/** The Hessian of a scalar function times a direction, one part for each argument. */
+/** The product of the Hessian of a scalar function and a direction, one part for each argument. */
 function hessianVector(f: Objective, at: tf.Tensor[], direction: tf.Tensor[]): tf.Tensor[] {
   return tf.grads((...inner) => {
     const first = tf.grads(f)(inner);
@@ -23,7 +23,7 @@ function hessianVector(f: Objective, at: tf.Tensor[], direction: tf.Tensor[]): t
   })(at);
 }
 
-/** Compares the second derivatives of one function, written with a kernel and with operations that have them anyway. */
+/** Compares the second derivatives of a function written with a kernel and with operations that TF.js differentiates twice. */
 function expectSameHessian(kernel: Objective, plain: Objective, shapes: readonly number[][]): void {
   const at = shapes.map(normal);
   const direction = shapes.map(normal);
@@ -95,7 +95,7 @@ describe('second derivatives', () => {
     );
   });
 
-  test('max pooling x=[2,4,6,3] size=2: as the sum over elements that stay the largest', () => {
+  test('max pooling x=[2,4,6,3] size=2: matches a sum over the largest elements', () => {
     const offset = normal([2, 4, 6, 3]).mul(3);
     const shifted = (x: tf.Tensor): tf.Tensor4D => x.square().mul(0.1).add<tf.Tensor4D>(offset);
     let mask: tf.Tensor = tf.scalar(0);
@@ -122,7 +122,7 @@ describe('second derivatives', () => {
     );
   });
 
-  test('what is kept of an output: exp, tanh, sigmoid, softplus', () => {
+  test('operations that keep their output: exp, tanh, sigmoid, softplus', () => {
     const at = [-1.5, -0.2, 0.3, 2];
     const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
     const cases: readonly (readonly [(x: tf.Tensor) => tf.Tensor, (x: number) => number])[] = [
@@ -158,7 +158,7 @@ describe('second derivatives', () => {
     }
   });
 
-  test('the first derivative and the number of tensors stay what they were', () => {
+  test('the first derivative and the number of tensors are unchanged', () => {
     const x = tf.tensor1d([-1, 2]);
     const before = tf.memory().numTensors;
     const first = tf.grad((t) => tf.tanh(t).mul(tf.exp(t)).sum())(x);
@@ -177,7 +177,7 @@ describe('second derivatives', () => {
     );
   });
 
-  test('batch norm in training x=[4,3,2,5]: all of x, scale and bias', () => {
+  test('batch norm in training x=[4,3,2,5]: x, scale and bias', () => {
     const normalised = (x: tf.Tensor): tf.Tensor => {
       const { mean, variance } = tf.moments(x, [0, 1, 2]);
       return x.sub(mean).div(variance.add(1e-2).sqrt());

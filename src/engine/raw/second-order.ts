@@ -25,13 +25,13 @@ interface TapeWriter {
 let isRegistered = false;
 
 /**
- * Makes gradients differentiable, which in TF.js they are only in part. Loads TensorFlow; later calls do nothing.
+ * Makes gradients differentiable, of which TF.js supports only some. Loads TensorFlow; later calls do nothing.
  *
- * There are no gradients for the kernels that compute those of convolution (the kernel's half), pooling, ELU and batch
- * norm in training: each is differentiated by formula and exactly, piecewise constant parts (which element of a window is
- * the largest, on which side of zero an activation is) counting as constant. And what a kernel keeps of its **output**
- * for the backward pass counts as constant, so that second derivatives of exp, tanh, sigmoid or log softmax are wrong or
- * missing: {@link keepOutputsOnTape}. Third derivatives are not provided.
+ * TF.js has no gradients for the gradient kernels of convolution (with respect to its kernel), pooling, ELU and training
+ * batch norm. These are added as exact formulas; piecewise constant parts (which element of a window is the largest, on
+ * which side of zero an activation is) count as constant. TF.js also treats the **output** that a kernel keeps for the
+ * backward pass as constant, so second derivatives of exp, tanh, sigmoid or log softmax are wrong or missing;
+ * {@link keepOutputsOnTape} fixes that. Third derivatives are not provided.
  */
 export function registerSecondDerivatives(): void {
   const { backend } = loadTensorflow();
@@ -48,7 +48,7 @@ export function registerSecondDerivatives(): void {
     });
   };
 
-  // Both are linear in x and in dy: the convolution with the kernel's direction, and its adjoint.
+  // The kernel gradient is linear in x and in dy: its gradients are the convolution with ddw, and the adjoint of that.
   gradient('Conv2DBackpropFilter', ['x', 'dy'], (ddw, [x, dy], attributes) => {
     const { strides, pad, dataFormat, dimRoundingMode } = attributes;
     const shared = { strides, pad, dataFormat, dimRoundingMode };
@@ -68,7 +68,7 @@ export function registerSecondDerivatives(): void {
     dy: () => runKernel('AvgPool', { x: ddx as tf.Tensor }, attributes)[0],
     input: () => tf.zerosLike(input),
   }));
-  // Where y < 0 the first derivative is y + 1, which moves with y; elsewhere it is 1.
+  // Where y < 0 the first derivative is y + 1, which depends on y; elsewhere it is 1.
   gradient('EluGrad', ['dy', 'y'], (ddx, [dy, y]) => ({
     dy: () => runKernel('EluGrad', { dy: ddx as tf.Tensor, y })[0],
     y: () => tf.mul(ddx as tf.Tensor, dy).mul(tf.step(tf.neg(y))),
@@ -82,11 +82,11 @@ export function registerSecondDerivatives(): void {
 
 /**
  * The gradient of batch norm's gradient. With n = (x - mean) / sqrt(variance + epsilon), r = 1 / sqrt(variance +
- * epsilon), M numbers a channel and means over them,
+ * epsilon), M elements per channel and means over them,
  *
  *     dx = scale r (dy - mean(dy) - n mean(dy n)),  dScale = sum(dy n),  dBias = sum(dy)
  *
- * and what comes back is the gradient of <ddx, dx> + <ddScale, dScale> + <ddBias, dBias>.
+ * it returns the gradient of <ddx, dx> + <ddScale, dScale> + <ddBias, dBias>.
  */
 function batchNormGradGrad(
   {
@@ -121,11 +121,11 @@ function batchNormGradGrad(
 }
 
 /**
- * Mends the order of the tape. A kernel's output is kept for the backward pass as a copy, and the copying is written on
- * the tape **before** the kernel; read from front to back, the copy then depends on nothing. Copies made inside a kernel
- * are written behind it instead.
+ * Fixes the order of the tape. TF.js keeps a kernel's output for the backward pass as a copy, and writes the copy operation
+ * on the tape **before** the kernel, so in the order of the tape the copy depends on nothing. Here, copies made inside a
+ * kernel are written after it.
  *
- * The statistics that batch norm keeps stay off the tape: the gradient above takes them as functions of x.
+ * The statistics that batch norm keeps stay off the tape: the gradient above treats them as functions of x.
  *
  * @see https://github.com/tensorflow/tfjs/issues/3252, Can't take second derivative with respect to tanh, sigmoid, or exp
  */
@@ -148,7 +148,7 @@ function keepOutputsOnTape(engine: TapeWriter): void {
   };
 }
 
-/** TensorFlow's kernel that picks, of a tensor like the pool's input, the elements that were the largest. */
+/** TensorFlow's kernel that selects, from a tensor shaped like the pool's input, the elements at the positions of the maxima. */
 function registerMaxPoolGradGrad(backend: NodeBackend): void {
   const { binding } = backend;
   tf.registerKernel({

@@ -3,12 +3,12 @@ import type { NodeBackend, OpAttribute } from '../backend';
 import { runKernel } from './register';
 
 /**
- * A 3x3 convolution of stride 1 and padding 1 without the outputs that a max pooling of size 2 drops: `[N,H,W,cin]` to
+ * A 3x3 convolution with stride 1 and padding 1 without the outputs that a max pooling of size 2 drops: `[N,H,W,cin]` to
  * `[N,2 floor(H/2),2 floor(W/2),cout]`, kernel `[3,3,cin,cout]`. Each output equals that of the whole convolution.
  *
- * Its gradients are those of the whole convolution, of the gradient of its outputs with zeros where the others were.
- * TensorFlow's gradients of a convolution with explicit padding are not used: in bf16 on a CPU they take 500 times as
- * long, and sum in bf16. Recordings see through the zeros (`own-convolution.ts`).
+ * Its gradients are those of the whole convolution, with the gradient of the outputs padded by zeros. TensorFlow's
+ * gradients of a convolution with explicit padding are not used: in bf16 on a CPU they take 500 times as long, and
+ * accumulate in bf16. Recordings remove the zeros again (`own-convolution.ts`).
  */
 export function trimmedConv(x: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D {
   return runKernel('TrimmedConv2D', { x, filter })[0] as tf.Tensor4D;
