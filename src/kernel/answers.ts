@@ -4,14 +4,14 @@ import type { Declarations } from './declarations';
 import type { History } from './history';
 import { pointsAt, unitsAt } from './positions';
 
-/** What the answers are taken from. */
+/** What {@link answer} reads. */
 export interface Knowledge {
   readonly compiler: Compiler;
   readonly declarations: Declarations;
   readonly history: History;
 }
 
-/** The content of the reply to a request that runs nothing; `undefined` if this kernel does not know such a request. */
+/** The content of the reply to a request that runs no code; `undefined` if this kernel does not support the request. */
 export function answer(
   type: string,
   content: Readonly<Record<string, unknown>>,

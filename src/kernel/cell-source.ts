@@ -1,18 +1,18 @@
 import ts from 'typescript';
 
-/** A cell as the compiler gets it. Every position up to the end of the cell is the one of the cell itself. */
+/** A cell as the compiler gets it. Up to the end of the cell, positions are those of the original source. */
 export interface CellSource {
   /** The cell as a module that exports its top-level names. */
   readonly text: string;
   /** The top-level names, of values and of types. */
   readonly names: readonly string[];
-  /** Those of `var` within blocks. */
+  /** The names that `var` declares inside blocks. */
   readonly hoistedNames: readonly string[];
-  /** Modules that it imports no name of, as string literals: they may add to types that are there. */
+  /** Modules imported without a name, as string literals: they may augment existing types. */
   readonly bareImports: readonly string[];
-  /** Whether it awaits outside functions. */
+  /** Whether it uses `await` outside functions. */
   readonly isAsync: boolean;
-  /** Which of its statements is the expression whose value is the result, if it ends with one. */
+  /** Index of the last statement, if it is an expression: its value is the result. */
   readonly resultIndex: number | undefined;
 }
 
@@ -23,10 +23,10 @@ interface Edit {
 }
 
 /**
- * Makes a module of a cell.
+ * Turns a cell into a module.
  *
- * Later cells see every top-level name, so `export` adds nothing and is blanked; `export … from` becomes the import of the
- * same names, as both keywords have six letters. A shebang becomes a comment.
+ * Later cells see every top-level name, so `export` adds nothing and is blanked. `export … from` becomes an import of the
+ * same names; both keywords have six letters, so positions stay the same. A shebang becomes a comment.
  */
 export function prepareCell(source: string): CellSource {
   const body = source.startsWith('#!') ? `//${source.slice(2)}` : source;
@@ -77,7 +77,7 @@ function apply(text: string, edits: readonly Edit[]): string {
   return done + text.slice(at);
 }
 
-/** What makes statements without `export` of those with it, and declarations of what they rename. */
+/** The edits that remove `export` from statements, and declarations of the names under which they export. */
 function exportsOf(file: ts.SourceFile): {
   edits: Edit[];
   aliases: { readonly name: string; readonly text: string }[];
@@ -87,7 +87,7 @@ function exportsOf(file: ts.SourceFile): {
   const blank = (start: number, end: number): void => {
     edits.push({ start, end, text: file.text.slice(start, end).replaceAll(/[^\r\n]/g, ' ') });
   };
-  /** `export default class {}` is an expression in brackets. */
+  /** `export default class {}` becomes an expression in parentheses. */
   const bracket = (start: number, keywordsEnd: number, end: number): void => {
     blank(start, keywordsEnd - 1);
     edits.push({ start: keywordsEnd - 1, end: keywordsEnd, text: '(' });
@@ -137,7 +137,7 @@ function exportsOf(file: ts.SourceFile): {
   return { edits, aliases };
 }
 
-/** The names that a statement declares at the top of the cell; those of `var` also from within blocks. */
+/** Collects the top-level names that a statement declares, and those that `var` declares inside blocks. */
 function addNames(statement: ts.Statement, names: Set<string>, hoisted: Set<string>): void {
   if (ts.isVariableStatement(statement)) {
     for (const { name } of statement.declarationList.declarations) addBound(name, names);
@@ -182,7 +182,7 @@ function addBound(name: ts.BindingName, names: Set<string>): void {
   }
 }
 
-/** Whether a node awaits outside functions. */
+/** Whether a node uses `await` outside functions. */
 export function awaits(node: ts.Node): boolean {
   if (ts.isFunctionLike(node) || ts.isClassStaticBlockDeclaration(node)) return false;
   if (ts.isAwaitExpression(node)) return true;

@@ -4,44 +4,44 @@ import { InterruptedError } from '../base/errors';
 import { slots } from './shared';
 import type { Request } from './wire';
 
-/** How long a cell that has asked for its signal may take to stop by itself. */
+/** How long a cell that has asked for its abort signal may take to stop by itself. */
 const cooperativeMs = 10_000;
 /** How long the code of a stopped cell may run to clean up. */
 const cleanUpMs = 2000;
-/** How long after its interrupt a signal of the other thread may arrive. */
+/** How long after an interrupt the signal of the socket thread may arrive. */
 const signalMs = 10_000;
 
-/** One execution of a cell, and all that it has set going. */
+/** One execution of a cell, and all asynchronous work that it has started. */
 export interface Cell {
   readonly request: Request;
-  /** What it shows reaches nobody. */
+  /** Whether its output is discarded. */
   readonly isSilent: boolean;
   /** Whether its client answers questions. */
   readonly takesInput?: boolean;
 }
 
-/** A cell as only this file sees it. */
+/** A cell and the state of its interrupts. */
 interface Work extends Cell {
-  /** Ends the wait for it. */
+  /** Ends the wait for the cell. */
   readonly giveUp: (reason: Error) => void;
-  /** Made when the cell asks for its signal. */
+  /** Created when the cell first asks for its abort signal. */
   controller: AbortController | undefined;
-  /** When an interrupt stops its code. Before that it may stop by itself. */
+  /** When an interrupt stops its code; until then, it may stop by itself. */
   deadline: number;
-  /** How many cells were stopped before it; infinite if it was not. */
+  /** How many cells were stopped before it; `Infinity` if it was not stopped. */
   stoppedAt: number;
 }
 
-/** What the compiled code of cells calls; see `instrument`. */
+/** The hooks that compiled cells call; see `instrument`. */
 export interface CellHooks {
   readonly flags: Int32Array;
   /** How many cells were stopped so far. */
   stops: number;
-  /** Called in every function and every round of a loop while an interrupt waits. @throws InterruptedError if the cell must stop. */
+  /** Called in functions and loop iterations while an interrupt is pending. @throws InterruptedError if the cell must stop. */
   readonly look: () => void;
-  /** Around what is awaited. */
+  /** Wraps the operand of an `await`. */
   readonly before: (value: unknown) => unknown;
-  /** Around what came of it. @throws InterruptedError if the cell was stopped since there were `stops`. */
+  /** Wraps its result; `stops` is the count before the `await`. @throws InterruptedError if the cell was stopped since. */
   readonly after: (stops: number, value: unknown) => unknown;
 }
 
@@ -49,11 +49,11 @@ const never = new Promise<never>(() => undefined);
 const interrupted = (): InterruptedError => new InterruptedError('Interrupted.');
 
 /**
- * The cells that were started, and what an interrupt does to them.
+ * Tracks the cells that were started, and interrupts them.
  *
- * Code of a cell calls the hooks wherever it awaits or loops (the compiler sees to that), and stops there. Every piece of
- * work knows its cell, however deep it is and however much later. An interrupt stops the cell that runs; where none runs,
- * all that earlier cells have left behind.
+ * Compiled cells call the hooks wherever they await or loop, and stop there. All asynchronous work knows its cell, however
+ * deep and however late it runs. An interrupt stops the running cell; if none is running, it stops all work that earlier
+ * cells have left behind.
  */
 export class Cells {
   readonly hooks: CellHooks;
@@ -62,15 +62,15 @@ export class Cells {
   private readonly storage = new AsyncLocalStorage<Work>();
   private running: Work | undefined;
   private latest: Work | undefined;
-  /** Cells that have ended and have work going on, or may have. */
+  /** Cells that have ended and may still have work in progress. */
   private readonly background = new Set<Work>();
   private handledInterrupts = 0;
   private handledSignals = 0;
   private handledAt = 0;
 
   /**
-   * @param flags what the threads share; see `slots`
-   * @param onPatience called when a cell that was interrupted is taking its time
+   * @param flags memory that the threads share; see `slots`
+   * @param onPatience called when an interrupted cell is slow to stop
    */
   constructor(flags: Int32Array, onPatience: () => void) {
     this.flags = flags;
@@ -89,18 +89,18 @@ export class Cells {
     };
   }
 
-  /** The cell that the present piece of work belongs to; the newest one where that is not known. */
+  /** The cell that the current code belongs to; the newest one if that is unknown. */
   get current(): Cell | undefined {
     return this.storage.getStore() ?? this.latest;
   }
 
-  /** Whether an interrupt waits to be handled. */
+  /** Whether an interrupt is pending. */
   get isInterrupted(): boolean {
     return Atomics.load(this.flags, slots.isStopping) === 1;
   }
 
   /**
-   * Runs `body` as a new cell, of which there is one at a time.
+   * Runs `body` as a new cell; only one runs at a time.
    *
    * @param body gets a promise that rejects as soon as the cell is stopped
    * @throws InterruptedError as soon as the cell is stopped, whatever `body` does
@@ -117,7 +117,7 @@ export class Cells {
       deadline: Infinity,
       stoppedAt: Infinity,
     };
-    // Node keeps it on the objects that it tracks, and prints it with some of them.
+    // Node stores it on the objects that it tracks, and prints it with some of them.
     Object.defineProperty(work, inspect.custom, { value: () => '[cell]' });
     this.running = work;
     this.latest = work;
@@ -129,17 +129,17 @@ export class Cells {
     }
   }
 
-  /** The cell that runs, whoever asks. */
+  /** The running cell, whichever code asks. */
   get active(): Cell | undefined {
     return this.running;
   }
 
-  /** Ends the wait for the cell that runs with an error of its own. */
+  /** Ends the wait for the running cell with an error. */
   fail(error: Error): void {
     this.running?.giveUp(error);
   }
 
-  /** The signal of the cell that asks. */
+  /** The abort signal of the calling cell. */
   signal(): AbortSignal {
     const work = this.storage.getStore() ?? this.latest;
     if (work === undefined) return new AbortController().signal;
@@ -151,21 +151,21 @@ export class Cells {
     return work.controller.signal;
   }
 
-  /** Stops what is to stop, if an interrupt waits; called between turns of the event loop. */
+  /** Handles a pending interrupt; called between turns of the event loop. */
   handleInterrupt(): void {
     this.handle();
     Atomics.store(this.flags, slots.isStopping, 0);
   }
 
-  /** An interrupt that came as a signal of the operating system, and not as a message. */
+  /** Handles SIGINT: an interrupt that came as a signal and not as a message. */
   handleSignal(): void {
-    // The one that the other thread sent may come late, when what it was for has ended.
+    // A signal of the socket thread may arrive late, when the code that it was sent for has ended.
     const isOurs = this.creditSignals() && Date.now() - this.handledAt < signalMs;
     if (!isOurs) Atomics.add(this.flags, slots.interrupts, 1);
     this.handleInterrupt();
   }
 
-  /** Counts the signals that the other thread has sent as arrived; whether there were any that were not. */
+  /** Counts the signals that the socket thread has sent as arrived. @returns whether any was new */
   creditSignals(): boolean {
     const sent = Atomics.load(this.flags, slots.signals);
     const isNew = sent !== this.handledSignals;
@@ -223,7 +223,7 @@ export class Cells {
       this.background.add(work);
       return value;
     }
-    // Its time to clean up is over: what it waits for never comes.
+    // Its time to clean up is over: the operand never resolves.
     return Date.now() > work.deadline + cleanUpMs ? never : value;
   }
 

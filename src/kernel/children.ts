@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * The descendants of a process that are in its process group: whom Ctrl-C on a terminal would reach with it. Without
- * `/proc` there are none.
+ * The descendants of a process that are in its process group: Ctrl-C on a terminal would reach them too. Without `/proc`
+ * the list is empty.
  */
 export function childrenOf(pid: number): number[] {
   const parents = new Map<number, { readonly parent: number; readonly group: number }>();
@@ -34,7 +34,7 @@ function listed(): string[] {
 function statOf(name: string): { parent: number; group: number } | undefined {
   try {
     const text = readFileSync(`/proc/${name}/stat`, 'latin1');
-    // The name of the program is in brackets and may hold anything, brackets too.
+    // The name of the program is in parentheses and may itself contain parentheses.
     const [, parent, group] = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { parent: Number(parent), group: Number(group) };
   } catch {

@@ -19,7 +19,7 @@ export interface Fault extends Place {
   readonly code: number;
   /** Set if it is in a file that the cell imports. */
   readonly file: string | undefined;
-  /** What to do about it, where that is known. */
+  /** What to do about it, if known. */
   readonly hint: string | undefined;
 }
 
@@ -34,7 +34,7 @@ export class CompileError extends Error {
   }
 }
 
-/** JavaScript that was compiled, and from a place in it to the place in its source. */
+/** Compiled JavaScript, and the mapping from a place in it to the place in its source. */
 export interface CompiledCode {
   readonly code: string;
   readonly placeOf: (place: Place) => Place | undefined;
@@ -60,13 +60,13 @@ export interface CompiledModule extends CompiledCode {
 
 /** What a cell is compiled with. */
 export interface CellContext {
-  /** Of the cells before it. */
+  /** The declarations of the cells before it. */
   readonly declarations: Declarations;
-  /** Which cell has the variable of a name now. */
+  /** The cell that currently owns the variable of a name. */
   readonly ownerOf: (name: string) => number | undefined;
 }
 
-/** TypeScript as the cells of one notebook see it. */
+/** The TypeScript compiler for the cells of one notebook. */
 export class Compiler {
   /** What is wrong with the project's `tsconfig.json`. */
   readonly warning: string | undefined;
@@ -75,7 +75,7 @@ export class Compiler {
   /** Files that were compiled with an earlier cell and have not changed since. */
   private readonly done = new WeakSet<ts.SourceFile>();
 
-  /** Takes a second or two, in which the compiler reads its libraries. */
+  /** Takes a second or two, while the compiler reads its libraries. */
   constructor(folder: string) {
     this.config = projectConfig(folder);
     this.warning = this.config.warning;
@@ -141,7 +141,7 @@ export class Compiler {
   }
 
   /**
-   * Makes a module of a cell, for other cells to import by name.
+   * Adds a cell as a module that other cells can import by name.
    *
    * @throws CompileError
    */
@@ -159,7 +159,7 @@ export class Compiler {
     throw new CompileError(this.faultsOf(found, source, this.program.cellPath));
   }
 
-  /** @param path of the file whose faults are those of the cell */
+  /** @param path of the file that holds the cell */
   private faultsOf(found: readonly ts.Diagnostic[], source: string, path: string): Fault[] {
     const faults: Fault[] = [];
     const lines = source.split('\n');
@@ -167,7 +167,7 @@ export class Compiler {
     for (const { file, start = 0, length = 0, code, messageText } of found) {
       if (file === undefined) continue;
       const isCell = file.fileName === path;
-      // What is put behind the cell is not the cell's to see.
+      // Text appended to the cell must not show up in a fault.
       const last = isCell ? source.length : file.text.length;
       const place = (at: number): Place => {
         const { line, character } = file.getLineAndCharacterOfPosition(Math.min(at, last));
@@ -208,7 +208,7 @@ export class Compiler {
   }
 }
 
-/** What to say of a line that IPython would take as a magic: `%%time`, `%matplotlib inline`, `!ls -l`. */
+/** The message for a line that IPython would take as a magic: `%%time`, `%matplotlib inline`, `!ls -l`. */
 function magicHint(line = ''): string | undefined {
   const pattern = /^\s*(%{1,2}[A-Za-z]\w*|![A-Za-z][\w.-]*(?=$|\s+[-\w./~'"$*]))/;
   const [, magic] = pattern.exec(line) ?? [];
@@ -219,13 +219,13 @@ function magicHint(line = ''): string | undefined {
   return `"${magic}" is a magic of IPython, and this is TypeScript, which has none. ${instead}`;
 }
 
-/** What is wrong in a cell and in the files of the project that it imports. */
+/** The faults in a cell and in the project files that it imports. */
 function diagnosticsOf(
   program: ts.Program,
   files: readonly ts.SourceFile[],
 ): readonly ts.Diagnostic[] {
   const syntax = files.flatMap((file) => [...program.getSyntacticDiagnostics(file)]);
-  // What a fault in the syntax makes of the rest is not worth telling.
+  // Errors that follow from a syntax error are not worth reporting.
   if (syntax.length > 0) return ts.sortAndDeduplicateDiagnostics(syntax);
   const [cell] = files.slice(-1);
   const found = files.flatMap((file) => [
@@ -235,7 +235,7 @@ function diagnosticsOf(
   return ts.sortAndDeduplicateDiagnostics(found);
 }
 
-/** A cell waits for what it imports without `await`, so a file that awaits cannot be imported. */
+/** Reports `await` at the top level of an imported file: a cell loads its imports synchronously. */
 function awaitsAtTop(file: ts.SourceFile): ts.Diagnostic[] {
   const found = file.statements.find((statement) => awaits(statement));
   if (found === undefined) return [];
@@ -267,7 +267,7 @@ function keepResult({ resultIndex }: CellSource): ts.TransformerFactory<ts.Sourc
     };
 }
 
-/** From the JavaScript that TypeScript made of a file to what runs. */
+/** Turns the JavaScript that TypeScript emits for a file into the code that runs. */
 function transpile(
   program: ts.Program,
   file: ts.SourceFile,
@@ -299,7 +299,7 @@ function transpile(
   return { code, map: sourceMapText };
 }
 
-/** TypeScript marks every ES module as one, with `export {}`; a cell runs as a function. */
+/** Removes the `export {}` with which TypeScript marks an ES module; a cell runs as a function. */
 const withoutExports: ts.TransformerFactory<ts.SourceFile> =
   ({ factory }) =>
   (file) => {
@@ -307,10 +307,10 @@ const withoutExports: ts.TransformerFactory<ts.SourceFile> =
     return factory.updateSourceFile(file, kept);
   };
 
-/** An import for what a module adds to types: later cells see it, too. */
+/** An import that shows the type augmentations of a module to later cells too. */
 const augmenting = (specifier: string): string => `import type {} from ${specifier};`;
 
-/** Declarations of variables that `var` in a block gives the cell, of which TypeScript writes none. */
+/** Declarations of the variables that `var` declares in blocks; TypeScript emits none for them. */
 function hoisted(
   checker: ts.TypeChecker,
   file: ts.SourceFile,
@@ -327,7 +327,7 @@ function hoisted(
   return lines.join('\n');
 }
 
-/** What the names of a cell stand for. */
+/** Whether the names of a cell stand for values, types or both. */
 function meanings(checker: ts.TypeChecker, file: ts.SourceFile): (name: string) => Meaning {
   const { locals } = file as { locals?: ts.SymbolTable };
   return (name) => {
@@ -337,14 +337,14 @@ function meanings(checker: ts.TypeChecker, file: ts.SourceFile): (name: string) 
     const { flags } = isAlias ? checker.getAliasedSymbol(symbol) : symbol;
     const isValue = (flags & ts.SymbolFlags.Value) !== 0;
     const isType = (flags & (ts.SymbolFlags.Type | ts.SymbolFlags.Namespace)) !== 0;
-    // Of a module that has no types, everything is possible.
+    // A name from a module without types may be either.
     return isValue || isType ? { isValue, isType } : { isValue: true, isType: true };
   };
 }
 
 /**
  * Declares `const m = await import('x')` as `typeof import('x')`: spelt out, the type of a module is as long as the
- * module, and full of names that only it knows.
+ * module, and full of names that exist only inside it.
  */
 function namedModules(checker: ts.TypeChecker): ts.TransformerFactory<ts.SourceFile | ts.Bundle> {
   return (context) => {

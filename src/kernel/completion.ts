@@ -2,16 +2,16 @@ import ts from 'typescript';
 import type { Compiler } from './compiler';
 import type { Declarations } from './declarations';
 
-/** What may stand at a position of a cell. */
+/** The completions at a position of a cell. */
 export interface Completion {
-  /** The text that a candidate replaces. */
+  /** Bounds of the text that a candidate replaces. */
   readonly start: number;
   readonly end: number;
   /** Best first. */
   readonly candidates: readonly { readonly name: string; readonly kind: string }[];
 }
 
-/** What may stand at a position. */
+/** Finds the completions at a position. */
 export function complete(
   compiler: Compiler,
   declarations: Declarations,
@@ -36,7 +36,7 @@ export function complete(
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The word around a position; within a string or after a dot, what the compiler says. */
+/** The bounds to replace: the compiler's if it has one span for all candidates, else the word around the position. */
 function replaced(
   source: string,
   position: number,
@@ -55,7 +55,7 @@ function replaced(
   return { start: position - before.length, end: position + after.length };
 }
 
-/** 0 if the name starts with the typed text, 1 if it does in another case, 2 if it contains it. */
+/** 0 if the name starts with the typed text, 1 if it does in another case, 2 if it contains the text; else `undefined`. */
 function rankOf(name: string, typed: string): number | undefined {
   if (name.startsWith(typed)) return 0;
   const [lower, wanted] = [name.toLowerCase(), typed.toLowerCase()];
@@ -63,7 +63,7 @@ function rankOf(name: string, typed: string): number | undefined {
   return lower.includes(wanted) ? 2 : undefined;
 }
 
-/** What is known about the name at a position, as text; `undefined` if nothing is. */
+/** Type and documentation of the name at a position, as text; `undefined` if there are none. */
 export function inspectName(
   compiler: Compiler,
   declarations: Declarations,
@@ -75,7 +75,7 @@ export function inspectName(
   if (info === undefined) return undefined;
   const { displayParts = [], documentation = [], tags = [], kind } = info;
   const head = ts.displayPartsToString(displayParts);
-  // A name that nobody has declared.
+  // An undeclared name.
   if (head === 'any' && kind === ts.ScriptElementKind.unknown) return undefined;
   const text = ts.displayPartsToString(documentation);
   const tagged = tags.flatMap(({ name, text: parts }) => {
@@ -88,10 +88,10 @@ export function inspectName(
 
 /** An unterminated template literal, an unterminated comment: more may come. */
 const unterminated = new Set([1160, 1010]);
-/** An unterminated string, an unterminated regular expression: these have to end where their line does. */
+/** An unterminated string, an unterminated regular expression: these must end on their line. */
 const endsWithLine = new Set([1002, 1161]);
 
-/** Whether a console should run this, wait for more of it (indented by so much), or show what is wrong. */
+/** Whether a console should run the source, wait for another line (indented by `indent`), or report an error. */
 export function completeness(source: string): {
   status: 'complete' | 'invalid' | 'incomplete';
   indent?: string;
@@ -108,7 +108,7 @@ export function completeness(source: string): {
   return isOpen ? { status: 'incomplete', indent: indentAfter(source) } : { status: 'invalid' };
 }
 
-/** As deep as the last line, and one step deeper after a bracket that it opens. */
+/** The indentation of the last line, one level deeper if it ends with an opening bracket. */
 function indentAfter(source: string): string {
   const line = source.trimEnd().split('\n').at(-1) ?? '';
   const [indent = ''] = /^\s*/.exec(line) ?? [];

@@ -12,14 +12,14 @@ interface Piece extends Meaning {
 }
 
 /**
- * What cells have declared, as the declaration file that the next cell is compiled with. It is never changed: each cell that
- * runs leads to a new one.
+ * What cells have declared, as the declaration file that the next cell is compiled with. Immutable: each cell that runs
+ * creates a new one.
  */
 export class Declarations {
   /** The declaration file. */
   readonly text: string;
   private readonly byName: ReadonlyMap<string, readonly Piece[]>;
-  /** `declare global`, `declare module` and imports of modules that do the same, which add to what is there and are not replaced. */
+  /** `declare global`, `declare module` and imports of modules that do the same: they augment, and are never replaced. */
   private readonly additions: ReadonlySet<string>;
 
   private constructor(
@@ -32,11 +32,11 @@ export class Declarations {
     this.text = [...new Set(pieces), ...additions].join('\n');
   }
 
-  /** Those before the first cell. */
+  /** The declarations before the first cell. */
   static readonly none: Declarations = new Declarations(new Map(), new Set());
 
   /**
-   * Those of a declaration file.
+   * The declarations in a declaration file.
    *
    * @param meaningOf what an imported name stands for
    */
@@ -53,9 +53,9 @@ export class Declarations {
   }
 
   /**
-   * These and those of a later cell: a name that it declares again means what the later cell says.
+   * These declarations and those of a later cell, which replace earlier ones of the same name.
    *
-   * @param isKept whether a value that the later cell declares is there; all are unless it failed
+   * @param isKept whether a value that the later cell declares exists; all do unless the cell failed
    */
   followedBy(later: Declarations, isKept: (name: string) => boolean = () => true): Declarations {
     const byName = new Map(this.byName);
@@ -78,7 +78,7 @@ export class Declarations {
   }
 }
 
-/** What is left of earlier statements about a name. */
+/** The earlier statements about a name that later ones do not replace. */
 function remaining(
   name: string,
   earlier: readonly Piece[],
@@ -87,7 +87,7 @@ function remaining(
   const isValue = later.some((piece) => piece.isValue);
   const isType = later.some((piece) => piece.isType);
   const kept = earlier.filter((piece) => !(piece.isValue && isValue) && !(piece.isType && isType));
-  // The value of a class whose name is a type of its own now is there, but nothing names its type.
+  // If a later type takes the name of a class, the class still exists as a value, but nothing names its type.
   const isNameless =
     !isValue && earlier.some((piece) => piece.isValue) && !kept.some((piece) => piece.isValue);
   if (isNameless) return [...kept, { text: `declare let ${name}: any;`, isValue, isType: false }];
@@ -129,7 +129,7 @@ function addStatement(
   }
 }
 
-/** An import, taken apart into one for each name. */
+/** An import split into one import for each name. */
 function importsOf(statement: ts.ImportDeclaration, file: ts.SourceFile): [string, string][] {
   const clause = statement.importClause;
   if (clause === undefined) return [];

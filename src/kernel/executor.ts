@@ -12,20 +12,20 @@ import type { OwnCell } from './scope';
 import { slots } from './shared';
 import type { Locate } from './stack';
 
-/** What a cell's last expression came to. */
+/** The value of a cell's last expression. */
 export interface CellValue {
   readonly value: unknown;
 }
 
-/** The function that a compiled cell is the code of, with all that it reaches bound to it. */
+/** The function of a compiled cell, with everything that it uses bound. */
 type Body = () => unknown;
 
-/** How many cells are remembered for finding places in error messages. */
+/** How many cells are kept to find places in error messages. */
 const remembered = 2000;
-/** How long to wait for the signal that the thread of the sockets is sending. */
+/** How long to wait for the signal that the socket thread is sending. */
 const signalMs = 1000;
 
-/** Runs cells, one after the other, in this process, where what they declare lives on. */
+/** Runs cells one after the other in this process, where their variables persist. */
 export class Executor {
   /** The declarations of all cells so far. */
   declarations: Declarations = Declarations.none;
@@ -34,7 +34,7 @@ export class Executor {
   private readonly cells: Cells;
   private readonly flags: Int32Array;
   private readonly folder: string;
-  /** The cell whose variable a name is now. */
+  /** The cell that currently owns the variable of a name. */
   private readonly owners = new Map<string, number>();
   /** The variables of cells, by cell: each an object of accessors. */
   private readonly variables = new Map<number, object>();
@@ -66,9 +66,9 @@ export class Executor {
   /**
    * Runs a cell.
    *
-   * @param label what error messages call it
-   * @param stopped rejects when the cell is not to be waited for any longer
-   * @returns what its last expression came to, if it ends with one
+   * @param label names the cell in error messages
+   * @param stopped rejects to end the wait for the cell
+   * @returns the value of its last expression, if it ends with one
    * @throws CompileError, or whatever the cell throws
    */
   async execute(source: string, label: string, stopped: Promise<never>): Promise<CellValue> {
@@ -81,13 +81,13 @@ export class Executor {
       this.adopt(id, own, compiled.declarations, () => true);
       return { value: own.value };
     } catch (error) {
-      // What has a value is kept; for the rest there is what earlier cells have declared by that name.
+      // Names that have a value are kept; the others mean what earlier cells have declared.
       this.adopt(id, own, compiled.declarations, (name) => hasValue(own.names, name));
       throw error;
     }
   }
 
-  /** The value of an expression, which changes no declaration. */
+  /** Evaluates an expression without changing the declarations. */
   async evaluate(source: string): Promise<unknown> {
     const own = ownCell();
     const id = (this.count += 1);
@@ -100,7 +100,7 @@ export class Executor {
     return compiler.compile({ declarations, ownerOf: (name) => owners.get(name) }, source);
   }
 
-  /** Makes the names of a cell those that later cells mean. */
+  /** Makes the names of a cell visible to later cells. */
   private adopt(
     id: number,
     own: OwnCell,
@@ -137,7 +137,7 @@ export class Executor {
     } catch (cause) {
       const isBroken = isBrokenOff(cause);
       if (isBroken) this.cells.creditSignals();
-      // Broken off, or a child process was that it was waiting for.
+      // The code was broken off, or a child process that it was waiting for.
       if (!isShown(cause) && (isBroken || this.cells.isInterrupted)) {
         throw new InterruptedError('Interrupted.', { cause });
       }
@@ -156,7 +156,7 @@ export class Executor {
     const earlier = uses.map((cell) => this.variables.get(cell));
     this.bind = (factory) => factory(own, ...earlier, ...values);
     try {
-      // Node would write the compiled line into the stack of an error.
+      // By default, Node writes the compiled line into the stack of an error.
       return script.runInThisContext({ breakOnSigint: true, displayErrors: false });
     } finally {
       rearm();
@@ -164,8 +164,8 @@ export class Executor {
   }
 
   /**
-   * Runs code that a signal breaks off, as Node sees to while a script runs. The thread of the sockets sends at most one,
-   * and only while the flag is up: before and after it a signal would end the process.
+   * Runs code that a signal breaks off (`breakOnSigint`). The socket thread sends at most one signal, and only while the
+   * flag is set: before and after, a signal would end the process.
    */
   private runBreakable(body: Body): unknown {
     const { flags } = this;
@@ -180,7 +180,7 @@ export class Executor {
     }
   }
 
-  /** The cell or file of a frame of a stack and the place in its source. */
+  /** Maps a stack frame to the source of its cell or file. */
   readonly locate: Locate = (file, place) => {
     const found = this.ran.get(file);
     if (found === undefined) return file.startsWith('jupyter-cell:') ? 'nowhere' : undefined;
@@ -189,7 +189,7 @@ export class Executor {
   };
 }
 
-/** Whether a signal has broken the script off. A cell may throw anything, also what answers no question. */
+/** Whether a signal has broken the script off. A cell may throw anything, even a value that throws when it is read. */
 function isBrokenOff(cause: unknown): boolean {
   try {
     const { code } = cause as NodeJS.ErrnoException;
@@ -209,8 +209,8 @@ function hasValue(names: object, name: string): boolean {
 }
 
 /**
- * Makes the listeners for SIGINT heard again: Node takes them off while a script may be broken off, and puts them back
- * without asking the operating system for the signal if the script has added one.
+ * Reattaches the SIGINT listeners: Node removes them while a script may be broken off. If the script has added one, Node
+ * restores them without subscribing to the signal again.
  */
 function rearm(): void {
   const listeners = process.rawListeners('SIGINT') as NodeJS.SignalsListener[];

@@ -8,7 +8,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** A cell that was run. Sessions and lines are counted from 1. */
+/** A cell that was run. Sessions and lines count from 1. */
 export interface HistoryEntry {
   readonly session: number;
   readonly line: number;
@@ -26,10 +26,10 @@ export interface HistoryRequest {
   readonly unique?: boolean;
 }
 
-/** Of a file that has grown beyond this, the newer half is kept. */
+/** Beyond this size, only the newer half of the file is kept. */
 const mostBytes = 4 << 20;
 
-/** A line of the file: cells of one session share its key. */
+/** A line of the file. The cells of a session share a key. */
 interface Stored {
   readonly session: string;
   readonly line: number;
@@ -37,10 +37,10 @@ interface Stored {
 }
 
 /**
- * The cells that were run, in this session and in earlier ones, of all notebooks of a user.
+ * The cells that a user has run, in this session and earlier ones, in all notebooks.
  *
- * Kept in a file to which every kernel appends lines, so several at a time do no harm; where it cannot be written, there
- * is the history of this session alone.
+ * They are kept in a file to which every kernel appends lines, so concurrent kernels do no harm. If the file cannot be
+ * written, the cells of this session are kept in memory only.
  */
 export class History {
   private readonly path: string;
@@ -55,7 +55,7 @@ export class History {
     this.complain = complain;
   }
 
-  /** Keeps a cell. */
+  /** Adds a cell. */
   add(line: number, source: string): void {
     const entry: Stored = { session: this.key, line, source };
     this.own.push(entry);
@@ -82,7 +82,7 @@ export class History {
     renameSync(next, this.path);
   }
 
-  /** What a request asks for, oldest first. */
+  /** The entries that a request asks for, oldest first. */
   find(request: HistoryRequest): HistoryEntry[] {
     const all = this.read();
     const current = all.at(-1)?.session ?? 1;
@@ -104,7 +104,7 @@ export class History {
     return typeof n === 'number' ? found.slice(Math.max(0, found.length - n)) : found;
   }
 
-  /** Everything; this session comes last. */
+  /** All entries; this session comes last. */
   private read(): HistoryEntry[] {
     const others = this.stored().filter(({ session }) => session !== this.key);
     const numbers = new Map<string, number>();
@@ -141,8 +141,8 @@ export class History {
 type One = (character: string) => boolean;
 
 /**
- * As SQLite's GLOB, which IPython's history is searched by: `*`, `?` and `[...]`, over the whole text. It looks at a
- * character at most once for each part of the pattern, whatever the pattern.
+ * Matches like SQLite's GLOB, with which IPython searches its history: `*`, `?` and `[...]`, over the whole text. For any
+ * pattern, each character is examined at most once per part of the pattern.
  */
 export function glob(pattern: string): (text: string) => boolean {
   const parts: ('*' | One)[] = [];
@@ -167,7 +167,7 @@ function oneOf(set: string, isNegated: boolean): One {
 
 function matches(parts: readonly ('*' | One)[], text: readonly string[]): boolean {
   let [part, at] = [0, 0];
-  /** Where the last star is, and up to where it reaches. */
+  /** Index of the last star, and the end of the text that it matches. */
   let star = -1;
   let reach = 0;
   while (at < text.length) {
@@ -180,7 +180,7 @@ function matches(parts: readonly ('*' | One)[], text: readonly string[]): boolea
       part += 1;
       at += 1;
     } else if (star >= 0) {
-      // Only the last star need reach further: what those before it have matched is the shortest.
+      // Only the last star needs to match more: those before it have their shortest matches.
       reach += 1;
       at = reach;
       part = star + 1;

@@ -22,7 +22,7 @@ export function kernelInfo(): object {
       mimetype: 'text/typescript',
       file_extension: '.ts',
       pygments_lexer: 'typescript',
-      // One name for JupyterLab, the other two for the notebooks before version 7.
+      // One name for JupyterLab, the other two for Jupyter Notebook before version 7.
       codemirror_mode: { mode: 'typescript', name: 'javascript', typescript: true },
       nbconvert_exporter: 'script',
     },

@@ -2,13 +2,12 @@ import { Readable } from 'node:stream';
 
 /** What an {@link Input} asks of the kernel when a cell reads. */
 export interface InputAsker {
-  /** Asks the client of the running cell for a line, or ends the cell if its client gives none. */
+  /** Asks the client of the running cell for a line; fails the cell if the client takes no questions. */
   readonly ask: () => void;
 }
 
 /**
- * The standard input of cells: what they read from `process.stdin`, as `readline` does, the client is asked for, a line at a
- * time.
+ * The standard input of cells: a read from `process.stdin`, by `readline` for instance, asks the client for one line.
  */
 export class Input {
   private readonly asker: InputAsker;
@@ -45,7 +44,7 @@ export class Input {
     this.stream?.push(`${line}\n`);
   }
 
-  /** Forgets a question that nobody will answer: the cell has ended. */
+  /** Discards a pending question when its cell has ended. */
   reset(): void {
     if (!this.isWaiting) return;
     this.isWaiting = false;

@@ -11,16 +11,16 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { KernelError } from '../base/errors';
 
-/** Where a kernel is installed: for the user, or in an environment (a virtualenv, conda), for that alone. */
+/** Where a kernel is installed: for the user, or in a single environment (virtualenv, conda). */
 export type KernelPlace = { readonly user: true } | { readonly prefix: string };
 
 /** The name of stock tslab's kernel, which the notebooks ask for. */
 const tslabName = 'tslab';
 
 /**
- * Tells Jupyter of this kernel, so that its launcher lists it and notebooks can ask for it.
+ * Registers this kernel with Jupyter, so that its launcher lists it and notebooks can ask for it.
  *
- * @param takesTslab under the name `tslab`, in the place of whatever has it there; else under `cifar10-fast`
+ * @param takesTslab install under the name `tslab`, replacing any kernel of that name; else under `cifar10-fast`
  * @returns the folder of the kernelspec
  * @throws KernelError if the folder cannot be written
  */
@@ -49,10 +49,10 @@ export function installKernel(place: KernelPlace, takesTslab: boolean): string {
 }
 
 /**
- * Removes what {@link installKernel} has put there.
+ * Removes the kernelspec that {@link installKernel} has written.
  *
- * @returns the folder of the kernelspec that is gone
- * @throws KernelError if there is none, if it starts another kernel, or if it cannot be removed
+ * @returns the removed folder
+ * @throws KernelError if there is no kernelspec, if it starts another kernel, or if it cannot be removed
  */
 export function uninstallKernel(place: KernelPlace, isTslab: boolean): string {
   const folder = folderOf(place, isTslab);
@@ -88,7 +88,7 @@ function folderOf(place: KernelPlace, isTslab: boolean): string {
   return join(data, 'kernels', isTslab ? tslabName : 'cifar10-fast');
 }
 
-/** The kernelspec: starts this very installation with this very node, wherever Jupyter is started from. */
+/** The kernelspec: starts this installation with the running Node, wherever Jupyter is started from. */
 export function kernelspec(): object {
   return {
     argv: [process.execPath, join(__dirname, 'main.js'), '{connection_file}'],
@@ -98,7 +98,7 @@ export function kernelspec(): object {
   };
 }
 
-/** The folder in which Jupyter looks for what a user has installed. */
+/** Jupyter's data folder for the user. */
 function userData(): string {
   const { JUPYTER_DATA_DIR: own = '', XDG_DATA_HOME: xdg = '' } = process.env;
   if (own !== '') return resolve(own);

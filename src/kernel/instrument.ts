@@ -1,22 +1,22 @@
 import ts from 'typescript';
 
-/** The name under which compiled code finds its {@link CellHooks}, and the loader of modules. */
+/** The global that holds the {@link CellHooks} and the module loader for compiled code. */
 export const hooksName = '__cell__';
 
-/** How a piece of code is made stoppable. */
+/** Inputs of {@link instrument}, and the set that it fills. */
 export interface InstrumentOptions {
-  /** Gets the modules that are imported by `import ... from`. */
+  /** Receives the modules that `import ... from` imports. */
   readonly imports: Set<string>;
-  /** The file that an import leads to, if it is compiled with the cell. */
+  /** The file that an import resolves to, if it is compiled with the cell. */
   readonly sourceOf: (name: string) => string | undefined;
-  /** The file, as `import.meta` has it. */
+  /** The path of the file, for `import.meta`. */
   readonly path: string;
 }
 
 /**
- * A transformer of JavaScript that makes it stoppable: in every function, every round of a loop and around every `await` it
- * calls the hooks of its cell. Imports of files that are compiled with the cell get their full names, and `import()`
- * becomes a call of the loader, because the compiled code is not a module.
+ * Transforms JavaScript so that it can be interrupted: every function, loop iteration and `await` calls the hooks of its
+ * cell. Imports of files that are compiled with the cell get full paths. `import()` becomes a call of the module loader,
+ * because the compiled code is not a module.
  */
 export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts.SourceFile> {
   return (context) => {
@@ -66,7 +66,7 @@ export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts
   };
 }
 
-/** Puts the calls of the hooks into one node at a time. */
+/** Inserts the hook calls, one node at a time. */
 class Stops {
   private readonly context: ts.TransformationContext;
 
@@ -107,7 +107,7 @@ class Stops {
     return this.withFirst(body, this.look());
   }
 
-  /** @param original the node before its parts were changed, which knows what it is in */
+  /** @param original the node before its children were transformed, which still has its parent */
   within(node: ts.Node, original: ts.Node): ts.Node {
     const { factory } = this.context;
     if (ts.isAwaitExpression(node)) {
@@ -140,7 +140,7 @@ class Stops {
     return this.enter(node, original);
   }
 
-  /** Recursion has no loop to be stopped in, and a callback may have its loop in a library. */
+  /** Makes functions stoppable: recursion has no loop, and the loop around a callback may be in a library. */
   private enter(node: ts.Node, original: ts.Node): ts.Node {
     const { factory } = this.context;
     if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) {

@@ -26,7 +26,7 @@ import { marksOf, tslabLoader } from './tslab';
 import { objectIn } from './wire';
 import type { Request } from './wire';
 
-/** What a client asks to run. */
+/** The content of an execute_request. */
 interface ExecuteRequest {
   readonly code: string;
   readonly isSilent: boolean;
@@ -39,7 +39,7 @@ interface ExecuteRequest {
 /**
  * The main thread of a Jupyter kernel. The notebook's folder is the working directory.
  *
- * Cells run one after the other. What else a client asks is answered at once, also while a cell awaits something.
+ * Cells run one after the other. Other requests are answered at once, even while a cell awaits something.
  */
 export class Kernel {
   private readonly link: Link;
@@ -56,7 +56,7 @@ export class Kernel {
   /** A warning that the first cell prints. */
   private warning: string | undefined;
 
-  /** Takes a second or two, in which the compiler reads its libraries. */
+  /** Takes a second or two, while the compiler reads its libraries. */
   constructor(link: Link) {
     this.link = link;
     this.output = new Output(link);
@@ -78,7 +78,7 @@ export class Kernel {
     this.serveProcess();
   }
 
-  /** Makes this process one whose output goes to cells, and that outlives what they do. */
+  /** Routes the output of this process to cells, and keeps it alive through their errors and interrupts. */
   private serveProcess(): void {
     const { cells, output, executor } = this;
     output.capture('stdout', () => cells.current);
@@ -112,12 +112,12 @@ export class Kernel {
     if (cell !== undefined) this.output.send(cell, type, content);
   }
 
-  /** An interrupt has reached the sockets. */
+  /** Handles an interrupt that has reached the sockets. */
   interrupt(): void {
     this.cells.handleInterrupt();
   }
 
-  /** Takes a request; the answer follows in its own time. */
+  /** Takes a request; the reply to a cell follows when the cell has run. */
   receive(request: Request): void {
     if (request.type === 'execute_request') {
       this.queue.push(request);
@@ -142,7 +142,7 @@ export class Kernel {
       const { value } = content;
       this.input.give(typeof value === 'string' ? value : '');
     } else if (type === 'comm_open') {
-      // There is nobody here to talk to.
+      // This kernel has no comm targets.
       const closed = { comm_id: content['comm_id'], data: {} };
       this.output.send({ request, isSilent: false }, 'comm_close', closed);
     } else if (type.endsWith('_request')) {
@@ -156,7 +156,7 @@ export class Kernel {
     }
   }
 
-  /** The answer to a request that failed. */
+  /** Answers a request that failed. */
   private refuse(request: Request, error: unknown): void {
     const report = reportError(error, '', '', this.executor.locate);
     if (request.type.endsWith('_request')) this.reply(request, { status: 'error', ...report });
@@ -176,7 +176,7 @@ export class Kernel {
       }
       this.status(next, 'idle');
       for (const request of aborted) this.abort(request);
-      // Interrupts and other requests have their turn between two cells.
+      // Interrupts and other requests get a turn between two cells.
       await turn();
     }
     this.isBusy = false;
@@ -233,9 +233,9 @@ export class Kernel {
   }
 
   /**
-   * Reports a cell that failed. One that has shown why itself, as training that was stopped, gets no traceback.
+   * Reports a cell that failed. A cell that has already shown the reason, such as stopped training, gets no traceback.
    *
-   * @returns what was sent before anyone could know of it, if its client wants that to be left
+   * @returns the requests sent before the client could know of the failure, if the client wants them aborted
    */
   private async fail(
     cell: Cell,
@@ -256,7 +256,7 @@ export class Kernel {
     this.status(request, 'idle');
   }
 
-  /** Runs a cell; its result as a bundle. */
+  /** Runs a cell and returns its result as a MIME bundle. */
   private async run(
     code: string,
     label: string,
@@ -290,7 +290,7 @@ export class Kernel {
     return found;
   }
 
-  /** A cell reads: its client is asked, on the socket that is there for it. */
+  /** Asks the client, on the stdin socket, for the line that a cell reads. */
   private ask(): void {
     const cell = this.cells.active;
     if (cell === undefined) return;
@@ -328,7 +328,7 @@ export class Kernel {
   }
 }
 
-/** @throws KernelError for a request that is none */
+/** @throws KernelError if the content is not an object or has no code */
 function executeRequestOf({ content, type }: Request): ExecuteRequest {
   const given = objectIn(content, `the content of ${type}`);
   const { code, user_expressions: expressions } = given;

@@ -1,6 +1,6 @@
 /**
- * Types of JavaScript's own library beyond ES2023, which every supported Node has: the part of TypeScript's library, and
- * whether the running Node has what it declares.
+ * Parts of TypeScript's library beyond ES2023 (which every supported Node has), and whether the running Node has what each
+ * declares.
  */
 const beyond: readonly (readonly [lib: string, isThere: () => boolean])[] = [
   ['es2024.arraybuffer', () => 'transfer' in ArrayBuffer.prototype],

@@ -6,21 +6,21 @@ import type { FromSockets, SocketsData, ToSockets } from './shared';
 import { printToTerminal } from './terminal';
 import type { Connection, Outgoing, Request } from './wire';
 
-/** Beyond this the main thread waits for the sockets: what a fast loop shows must not pile up in memory. */
+/** Beyond this, the main thread waits for the sockets, so that the output of a fast loop does not pile up in memory. */
 const mostWaitingBytes = 16 << 20;
 
-/** What the sockets' thread has to say; called between turns of the event loop, never inside of a cell. */
+/** Callbacks for messages of the socket thread, called between turns of the event loop, never inside a cell. */
 export interface LinkListener {
   readonly onRequest: (request: Request) => void;
   readonly onInterrupt: () => void;
   readonly onShutdown: () => void;
-  /** The sockets cannot be opened, or their thread has ended: nobody can reach this kernel. */
+  /** The sockets cannot be opened, or their thread has ended: the kernel is unreachable. */
   readonly onFailure: (error: KernelError) => void;
 }
 
-/** The main thread's end of the thread that holds the sockets. */
+/** The main thread's side of the socket thread. */
 export class Link {
-  /** What both threads share; see {@link slots}. */
+  /** Memory that both threads share; see {@link slots}. */
   readonly flags: Int32Array;
   private readonly worker: Worker;
   private readonly syncs = new Map<number, () => void>();
@@ -29,7 +29,7 @@ export class Link {
   /**
    * Starts the thread, which opens the sockets at once.
    *
-   * @param kernelInfo the answer to kernel_info_request, which the thread gives by itself
+   * @param kernelInfo the answer to kernel_info_request, which the thread sends by itself
    */
   constructor(connection: Connection, kernelInfo: object, listener: LinkListener) {
     const shared = new SharedArrayBuffer(4 * Object.keys(slots).length);
@@ -37,7 +37,7 @@ export class Link {
     const data: SocketsData = { connection, kernelInfo: JSON.stringify(kernelInfo), shared };
     this.worker = new Worker(join(__dirname, 'sockets.js'), {
       workerData: data,
-      // It only passes messages on.
+      // The thread only forwards messages.
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
     this.worker.on('message', (message: FromSockets) => this.receive(message, listener));
@@ -60,7 +60,7 @@ export class Link {
         this.syncs.delete(message.id);
         return;
       case 'complaint':
-        // Not for a cell: for whoever reads the server's log.
+        // For the server's log, not for a cell.
         printToTerminal(message.text);
         return;
       case 'failure':
@@ -81,12 +81,12 @@ export class Link {
     this.worker.postMessage(message);
   }
 
-  /** Lets clients know that the kernel is there: it answers what they have asked meanwhile. */
+  /** Reports that the kernel is ready: the thread answers the pending kernel_info_requests. */
   ready(): void {
     this.post({ kind: 'ready' });
   }
 
-  /** Sends a message; waits while too many wait before it, unless the cell is being stopped. */
+  /** Sends a message, then blocks while too much is unsent, unless the cell is being stopped. */
   send(message: Outgoing): void {
     const { flags } = this;
     Atomics.add(flags, slots.waitingBytes, message.content.length);
@@ -98,7 +98,7 @@ export class Link {
     }
   }
 
-  /** Resolves once every request that has reached the sockets by now was given to the listener. */
+  /** Resolves once the listener has received every request that has reached the sockets by now. */
   sync(): Promise<void> {
     const id = (this.lastSync += 1);
     return new Promise((resolve) => {
@@ -107,7 +107,7 @@ export class Link {
     });
   }
 
-  /** Sends what waits and closes the sockets, which may take two seconds: for the end of the process. */
+  /** Flushes the messages and closes the sockets before the process exits; waits at most two seconds. */
   close(): void {
     this.post({ kind: 'close' });
     Atomics.wait(this.flags, slots.isClosed, 0, 2000);

@@ -2,7 +2,7 @@ import { KernelError } from '../base/errors';
 import { startKernel } from './start';
 import { printToTerminal } from './terminal';
 
-/** What a kernelspec starts: `node main.js CONNECTION_FILE`. */
+/** The program that a kernelspec starts: `node main.js CONNECTION_FILE`. */
 try {
   startKernel(process.argv[2] ?? '');
 } catch (error) {

@@ -6,32 +6,32 @@ import vm from 'node:vm';
 import type { CompiledModule } from './compiler';
 import { ownName, ownRoot } from './notebook-program';
 
-/** What `import()` takes beside the name. */
+/** The second argument of `import()`. */
 type ImportOptions = Readonly<Record<string, unknown>> | undefined;
 
-/** What the compiled code of cells calls to load modules; see `instrument` and `cellScope`. */
+/** The functions that compiled cells call to load modules; see `instrument` and `cellScope`. */
 export interface ModuleHooks {
   readonly require: NodeJS.Require;
   /** `import()`. */
   readonly load: (name: unknown, options: ImportOptions) => Promise<object>;
-  /** The module that `import x from` takes the default of: of a CommonJS module, that is the module itself. */
+  /** An object whose `default` is what `import x from` binds: for a CommonJS module, the module itself. */
   readonly importDefault: (module: unknown) => object;
-  /** What `import * as x from` is. */
+  /** The object that `import * as x from` binds. */
   readonly importStar: (module: unknown) => object;
   /** `import.meta` of a file. */
   readonly metaOf: (path: string) => ImportMeta;
 }
 
-/** The modules that cells of one notebook import, resolved from its folder as Node does from a file in it. */
+/** The modules that the cells of one notebook import, resolved as Node does for a file in the notebook's folder. */
 export class Modules {
   readonly hooks: ModuleHooks;
-  /** The names that Node gives every CommonJS module, and what they are in a cell. */
+  /** The names that Node defines in every CommonJS module, and their values in a cell. */
   readonly scope: { readonly names: readonly string[]; readonly values: readonly unknown[] };
   /** `require` of the cells. */
   private readonly require: NodeJS.Require;
   private readonly folder: string;
   private readonly loadTslab: () => unknown;
-  /** Files of the project that were compiled with a cell, by the path of their source. */
+  /** Compiled code of project files that a cell imports, by the path of their source. */
   private readonly compiled = new Map<string, string>();
   private readonly loaded = new Map<string, Module>();
   private readonly imported = new Map<string, object>();
@@ -39,7 +39,7 @@ export class Modules {
   private readonly metas = new Map<string, ImportMeta>();
   private readonly importHere: (name: string, options: ImportOptions) => Promise<object>;
 
-  /** @param loadTslab gives what a cell gets that imports tslab */
+  /** @param loadTslab returns the module for cells that import tslab */
   constructor(folder: string, loadTslab: () => unknown) {
     this.folder = folder;
     this.loadTslab = loadTslab;
@@ -63,7 +63,7 @@ export class Modules {
     };
   }
 
-  /** Takes files of the project, compiled; they are run when something imports them, once. */
+  /** Adds compiled project files; each runs once, when it is first imported. */
   add(files: ReadonlyMap<string, CompiledModule>): void {
     for (const [path, { code }] of files) {
       this.loaded.delete(path);
@@ -72,8 +72,8 @@ export class Modules {
   }
 
   /**
-   * Loads those of these modules that can only be imported, so that `require` has them at once; whether there are any is
-   * known without running them.
+   * Loads the modules that only `import` can load, so that `require` returns them synchronously. Finding out which they are
+   * runs none of them.
    */
   async prepare(names: readonly string[]): Promise<void> {
     for (const name of names) {
@@ -130,7 +130,7 @@ export class Modules {
     return made;
   }
 
-  /** Which file of the project is meant that was compiled with a cell; `undefined` if none is. */
+  /** The path of the compiled project file that an import refers to; `undefined` if there is none. */
   private sidePath(folder: string, name: string): string | undefined {
     if (!/^\.{0,2}\//.test(name)) return undefined;
     const bare = resolve(folder, name);
@@ -141,7 +141,7 @@ export class Modules {
     );
   }
 
-  /** Its module, run if it was not yet. */
+  /** The module of that file; runs it if it has not run yet. */
   private side(folder: string, name: string): Module | undefined {
     const path = this.sidePath(folder, name);
     if (path === undefined) return undefined;
@@ -177,7 +177,7 @@ export class Modules {
     });
   }
 
-  /** Whether the library is asked for where only the kernel has it. */
+  /** Whether a name is this library's, and the notebook's folder does not resolve it. */
   private isOwn(name: string): boolean {
     return (
       name === ownName && pathOf(createRequire(join(this.folder, 'cell.js')), name) === undefined
@@ -192,7 +192,7 @@ export class Modules {
   }
 }
 
-/** Where `require` finds it; `undefined` if it does not. */
+/** The path that `require` resolves a name to; `undefined` if it cannot. */
 function pathOf({ resolve }: NodeJS.Require, name: string): string | undefined {
   try {
     return resolve(name);
@@ -201,7 +201,7 @@ function pathOf({ resolve }: NodeJS.Require, name: string): string | undefined {
   }
 }
 
-/** Whether a package is there at all: `require` may be denied what `import` is given. */
+/** Whether a package is installed at all: its `exports` may allow `import` and not `require`. */
 function isInstalled(folder: string, name: string): boolean {
   const parts = name.split('/').slice(0, name.startsWith('@') ? 2 : 1);
   return nodeModulesAbove(folder).some((path) => existsSync(join(path, ...parts, 'package.json')));
@@ -215,7 +215,7 @@ function nodeModulesAbove(folder: string): string[] {
   }
 }
 
-/** As Node decides: by the ending, else by the nearest package.json. */
+/** Decides as Node does: by the extension, else by the nearest package.json. */
 function isEsModule(path: string): boolean {
   const ending = extname(path);
   if (ending !== '.js') return ending === '.mjs';
@@ -236,12 +236,12 @@ type ModuleFunction = (
   dirname: string,
 ) => void;
 
-/** Compiles a module, as Node does. */
+/** Compiles a CommonJS module, as Node does. */
 function wrap(source: string, filename: string): ModuleFunction {
   return vm.runInThisContext(Module.wrap(source), { filename }) as ModuleFunction;
 }
 
-/** A namespace in the form that compiled `import` statements read: names and default as they are. */
+/** A namespace in the form that compiled `import` statements expect: marked as an ES module, its names unchanged. */
 function asCommonJs(
   namespace: object,
   names: readonly string[] = Object.keys(namespace),
@@ -264,7 +264,7 @@ function asCommonJs(
   );
 }
 
-/** Whether a module was an ES module, and has its default as a name of its own. */
+/** Whether a module was compiled from an ES module, so that its default export is a property. */
 function isNamespace(module: unknown): module is object {
   return (
     ((typeof module === 'object' && module !== null) || typeof module === 'function') &&

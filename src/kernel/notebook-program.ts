@@ -26,18 +26,18 @@ interface ProgramInternals {
   ) => ts.EmitResult;
 }
 
-/** What cells have and the types of Node may not know yet. */
+/** Properties that cells have and the types of Node may lack. */
 const ambient = 'declare global { interface ImportMeta { dirname: string; filename: string } }\n';
 
-/** A part of a source file that has imports, as TypeScript has collected them. */
+/** The imports of a source file, as collected by TypeScript. */
 interface WithImports {
   readonly imports?: readonly ts.StringLiteralLike[];
 }
 
 /**
- * The TypeScript program of one notebook: the present cell, the declarations of the cells before it, and what they import.
+ * The TypeScript program of one notebook: the current cell, the declarations of the cells before it, and what they import.
  *
- * It is one language service, of which the compiler, completion and inspection ask the same program.
+ * The compiler, completion and inspection share the program of one language service.
  */
 export class NotebookProgram {
   readonly service: ts.LanguageService;
@@ -50,7 +50,7 @@ export class NotebookProgram {
   private readonly virtual = new Map<string, { text: string; version: number }>();
   private readonly snapshots = new Map<string, { version: string; text: ts.IScriptSnapshot }>();
   private readonly versions = new Map<string, string>();
-  /** Whether a module was not found, since the last {@link update} and before it. */
+  /** Whether a module was not found since the last {@link update}, and whether one was not found before it. */
   private isMissing = false;
   private wasMissing = false;
 
@@ -65,20 +65,20 @@ export class NotebookProgram {
     this.program();
   }
 
-  /** Takes a cell, as a module, and the declarations of the cells before it. */
+  /** Sets the current cell, as a module, and the declarations of the cells before it. */
   update(declarations: string, cell: string): ts.Program {
-    // Files that may have changed are looked at once for each cell.
+    // Each cell checks once whether a file has changed.
     this.versions.clear();
     this.set(this.declarationsPath, `export {};\n${ambient}${declarations}`);
     this.set(this.cellPath, cell);
-    // What was not there may have been installed.
+    // A missing module may have been installed.
     if (this.isMissing) this.resolutions.clear();
     this.wasMissing = this.isMissing;
     this.isMissing = false;
     return this.program();
   }
 
-  /** Makes a module of a cell, for others to import; its path. */
+  /** Adds a cell as a module that others can import, and returns its path. */
   addModule(name: string, source: string): string {
     const path = join(this.folder, `${name}.ts`);
     this.set(path, `${source}\nexport {};\n`);
@@ -133,7 +133,7 @@ export class NotebookProgram {
             ts.resolveModuleName(name, file, given, host, this.resolutions, redirect, mode),
           );
         }),
-      // Else the compiler reads the package.json of every library file again for each cell.
+      // Without it, the compiler reads the package.json of every library file again for each cell.
       getModuleResolutionCache: () => this.resolutions,
       hasInvalidatedResolutions: isInvalidated,
     };
@@ -171,7 +171,7 @@ export class NotebookProgram {
   ): ts.ResolvedModuleWithFailedLookupLocations {
     const found = look(name);
     if (found.resolvedModule !== undefined || file.includes('/node_modules/')) return found;
-    // The library that the kernel is part of, and tslab, for notebooks outside of every project.
+    // The library that the kernel is part of, and tslab, for notebooks outside any project.
     const own =
       name === ownName ? look(ownRoot) : name === 'tslab' ? look(folderOf('tslab')) : undefined;
     if (own?.resolvedModule !== undefined) return own;
@@ -181,8 +181,8 @@ export class NotebookProgram {
 }
 
 /**
- * The parsed files of one program, by path. The registry that TypeScript shares between projects works out the options of
- * every library file again for each cell, which takes as long as the rest of it.
+ * The parsed files of one program, by path. TypeScript's shared registry recomputes the options of every library file for
+ * each cell, which takes as long as the rest of the compilation.
  */
 function parsedFiles(): ts.DocumentRegistry {
   const known = new Map<string, { version: string; file: ts.SourceFile }>();
@@ -211,7 +211,7 @@ function parsedFiles(): ts.DocumentRegistry {
     acquireDocumentWithKey: getWithKey,
     updateDocumentWithKey: getWithKey,
     getKeyForCompilationSettings: () => 'notebook' as ts.DocumentRegistryBucketKey,
-    // Few files are ever left out, and those come back.
+    // Few files are ever released, and those are acquired again.
     releaseDocument: () => undefined,
     releaseDocumentWithKey: () => undefined,
     reportStats: () => '',
@@ -222,7 +222,7 @@ function optionsFor(folder: string, config: ProjectConfig): ts.CompilerOptions {
   const libraries = dirname(ts.getDefaultLibFilePath({}));
   return {
     module: ts.ModuleKind.ESNext,
-    // Packages with only an `exports` map, as Node finds them.
+    // Resolves packages that have only an `exports` map, as Node does.
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     esModuleInterop: true,
     resolveJsonModule: true,
@@ -238,13 +238,13 @@ function optionsFor(folder: string, config: ProjectConfig): ts.CompilerOptions {
     sourceMap: true,
     newLine: ts.NewLineKind.LineFeed,
     outDir: '/output',
-    // As in stock tslab, where the same notebook runs.
+    // As in stock tslab, which runs the same notebooks.
     strict: false,
     ...config.options,
   };
 }
 
-/** The folders of ambient types above a folder, nearest first; the last has the types of Node in any case. */
+/** The `@types` folders above a folder, nearest first; if none has the types of Node, the kernel's own comes last. */
 function typeRoots(folder: string): string[] {
   const found: string[] = [];
   for (let at = folder; ; at = dirname(at)) {
@@ -258,13 +258,13 @@ function typeRoots(folder: string): string[] {
   return found;
 }
 
-/** Where a package that this one depends on is. */
+/** The folder of a package that this one depends on. */
 function folderOf(name: string): string {
   const tslab = createRequire(require.resolve('tslab/package.json'));
   return dirname(tslab.resolve(`${name}/package.json`));
 }
 
-/** The file that an import leads to, if it is part of the project and has something to run. */
+/** The file that an import resolves to, if it is part of the project and has code to run. */
 export function sourceOf(
   program: ts.Program,
   file: ts.SourceFile,
@@ -276,11 +276,11 @@ export function sourceOf(
   if (found.resolvedFileName.includes('/node_modules/')) return undefined;
   const source = program.getSourceFile(found.resolvedFileName);
   if (source === undefined || source.isDeclarationFile) return undefined;
-  // The others Node loads itself.
+  // Node itself loads the others.
   return /\.[jt]sx?$/.test(source.fileName) ? source : undefined;
 }
 
-/** A file and all the files of the project that it imports, itself last. */
+/** A file and all project files that it imports, directly or not; the file itself comes last. */
 export function withSources(program: ts.Program, start: ts.SourceFile): ts.SourceFile[] {
   const found = new Set([start]);
   // Iteration over a set reaches elements that are added during it.
@@ -293,7 +293,7 @@ export function withSources(program: ts.Program, start: ts.SourceFile): ts.Sourc
   return [...found].toReversed();
 }
 
-/** What TypeScript makes of a file: JavaScript, its source map, and declarations also where a type has no name. */
+/** Emits a file: JavaScript, its source map, and declarations even if a type has no name. */
 export function emit(
   program: ts.Program,
   file: ts.SourceFile,

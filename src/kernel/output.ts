@@ -4,12 +4,12 @@ import type { Link } from './link';
 
 type StreamName = 'stdout' | 'stderr';
 
-/** Text is sent when it has grown to this. */
+/** Text is sent once it is longer than this. */
 const mostLength = 32 << 10;
-/** Or is so old. */
+/** Text is sent once it is older than this. */
 const mostMs = 40;
 
-/** What cells show, on its way to the clients: messages about the request that the cell came with. */
+/** Sends the output of cells to the clients, as messages about the request of the cell. */
 export class Output {
   private readonly link: Link;
   private pending: { cell: Cell; name: StreamName; text: string; sinceMs: number } | undefined;
@@ -19,9 +19,9 @@ export class Output {
     this.link = link;
   }
 
-  /** A message about a cell; what it has printed before goes first. */
+  /** Sends a message about a cell, after the text that is still buffered. */
   send(cell: Cell, type: string, content: object): void {
-    // As JSON before anything is sent: what cannot be written is an error of whoever shows it.
+    // Serialized before anything is sent: content that is not JSON is the caller's error.
     const text = JSON.stringify(content);
     this.flush();
     this.publish(cell, type, text);
@@ -34,7 +34,7 @@ export class Output {
     this.link.send({ channel: 'iopub', idents, type, parent, metadata: '{}', content });
   }
 
-  /** Text for one of a cell's streams; pieces that follow one another are sent as one. */
+  /** Writes text to one of a cell's streams; consecutive pieces are sent as one. */
   write(cell: Cell, name: StreamName, text: string): void {
     if (text === '') return;
     const { pending } = this;
@@ -46,11 +46,11 @@ export class Output {
       this.timer ??= setTimeout(() => this.flush(), mostMs);
     }
     const { text: all = '', sinceMs = 0 } = this.pending ?? {};
-    // In a loop that never pauses the timer does not fire.
+    // In a loop that never yields, the timer does not fire.
     if (all.length > mostLength || Date.now() - sinceMs > mostMs) this.flush();
   }
 
-  /** Sends the text that waits. */
+  /** Sends the buffered text. */
   flush(): void {
     const { pending } = this;
     if (pending === undefined) return;
@@ -62,7 +62,7 @@ export class Output {
   }
 
   /**
-   * Sends what this process writes to one of its streams to a cell.
+   * Redirects what this process writes to one of its streams to a cell.
    *
    * @param cellOf the cell that writes; `undefined` before the first
    */
@@ -85,7 +85,7 @@ export class Output {
       return true;
     };
     stream.write = write;
-    // What is printed goes to a notebook, which knows no colours of a terminal.
+    // A notebook is not a terminal with colours.
     Object.defineProperty(stream, 'isTTY', { value: false, configurable: true });
   }
 }

@@ -1,7 +1,5 @@
 /**
- * Jupyter counts positions in code points, JavaScript in UTF-16 units: they differ after an emoji.
- *
- * @returns the position in units
+ * Converts a position from code points, which Jupyter counts, to UTF-16 units: they differ after an emoji.
  */
 export function unitsAt(text: string, points: number): number {
   let units = 0;
@@ -13,7 +11,7 @@ export function unitsAt(text: string, points: number): number {
   return units;
 }
 
-/** The other way: the position in code points. */
+/** Converts a position from UTF-16 units to code points. */
 export function pointsAt(text: string, units: number): number {
   return Array.from(text.slice(0, units)).length;
 }

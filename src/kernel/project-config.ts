@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 
-/** What a `tsconfig.json` means for cells. */
+/** What cells take from a `tsconfig.json`. */
 export interface ProjectConfig {
   readonly options: ts.CompilerOptions;
   /** What is wrong with the file, for the user. */
   readonly warning: string | undefined;
-  /** Where `paths` sends an import that was not found; `undefined` if no pattern matches. */
+  /** Says where `paths` maps an unresolved import; `undefined` if no pattern matches. */
   readonly targetOf: (name: string) => string | undefined;
 }
 
@@ -23,7 +23,7 @@ const fromNearest = [
   'useDefineForClassFields',
 ] as const;
 
-/** Options that they take only from one in the notebook's own folder: they decide what is an error. */
+/** Options that cells take only from a `tsconfig.json` in the notebook's own folder: they decide what is an error. */
 const fromOwn = [
   'strict',
   'noImplicitAny',
@@ -47,14 +47,14 @@ export function projectConfig(folder: string): ProjectConfig {
   const faults: ts.Diagnostic[] = [];
   const host: ts.ParseConfigFileHost = {
     ...ts.sys,
-    // Cells need the options alone; to list the files of a project takes seconds.
+    // Cells need only the options; listing the files of a project takes seconds.
     readDirectory: () => [],
     getCurrentDirectory: () => folder,
     onUnRecoverableConfigFileDiagnostic: (fault) => faults.push(fault),
   };
   const parsed = ts.getParsedCommandLineOfConfigFile(path, {}, host);
   const given = parsed?.options ?? {};
-  // 18002, 18003: it names no files.
+  // 18002, 18003: the configuration includes no files.
   faults.push(...(parsed?.errors ?? []).filter(({ code }) => code !== 18002 && code !== 18003));
   const names: readonly string[] =
     dirname(path) === folder ? [...fromNearest, ...fromOwn] : fromNearest;

@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
 import type { MimeBundle } from '../base/kernel-host';
 
-/** A method of a value that knows how it wants to be shown, as in Deno. */
+/** The method with which a value defines how it is shown, as in Deno. */
 const displayMethod = Symbol.for('Jupyter.display');
 
-/** A notebook keeps every result: beyond this, text is cut. */
+/** Text beyond this is cut, because a notebook stores every result. */
 const mostCharacters = 100_000;
 
-/** A value as the result of a cell: in the way it asks for, else as text; `undefined` if there is nothing to show. */
+/** A value as the result of a cell: as it defines itself, else as text; `undefined` if there is nothing to show. */
 export function represent(value: unknown): MimeBundle | undefined {
   if (value === undefined) return undefined;
   const shown: { [displayMethod]?: () => MimeBundle | undefined } | null = value;
@@ -16,26 +16,26 @@ export function represent(value: unknown): MimeBundle | undefined {
   return { 'text/plain': shorten(isTable ? value : inspect(value)) };
 }
 
-/** Text that is no longer than a notebook should keep; says how much is missing. */
+/** Cuts text that is too long for a notebook, and appends how much is missing. */
 export function shorten(text: string): string {
   const more = text.length - mostCharacters;
   if (more <= 0) return text;
   return `${text.slice(0, mostCharacters)}\n... ${more.toLocaleString('en')} more characters`;
 }
 
-/** Text for any value, whatever it does when it is asked. */
+/** Text for any value, even one that throws when it is inspected. */
 export function describe(value: unknown): string {
   for (const options of [{}, { customInspect: false }]) {
     try {
       return inspect(value, options);
     } catch {
-      // The next way asks the value less.
+      // The next attempt skips the value's own inspection method.
     }
   }
   return `a value of type ${typeof value} that cannot be shown`;
 }
 
-/** What Node's tracking of asynchronous work leaves on the objects that it tracks. */
+/** Symbols with which Node's tracking of asynchronous work marks objects. */
 const tracking = new Set([
   'async_id_symbol',
   'trigger_async_id_symbol',
@@ -44,8 +44,7 @@ const tracking = new Set([
 ]);
 
 /**
- * Keeps out of what is printed what the kernel adds to promises and timers to know their cell: in a notebook they look as
- * they do in Node.
+ * Hides the properties that tie promises and timers to their cell, so that they print in a notebook as they do in Node.
  */
 export function hideTracking(): void {
   const timer = setTimeout(() => undefined, 0);
@@ -59,7 +58,7 @@ export function hideTracking(): void {
       writable: true,
       value(this: object, ...given: unknown[]): unknown {
         hide(this);
-        // An object that gives itself is printed as it is.
+        // An object whose inspection method returns the object is printed as usual.
         return original === undefined ? this : Reflect.apply(original, this, given);
       },
     });

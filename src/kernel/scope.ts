@@ -8,19 +8,19 @@ export const ownParameter = '__own__';
 export interface OwnCell {
   /** The value of its last expression. */
   value: unknown;
-  /** Its top-level names as accessors: whoever reads or assigns one reaches the variable itself. */
+  /** Its top-level names as accessors, which read and assign the variables themselves. */
   readonly names: object;
-  /** Adds one. */
+  /** Adds an accessor. */
   readonly bind: (name: string, get: () => unknown, set?: (value: unknown) => void) => void;
 }
 
-/** What a cell is started with. */
+/** A new, empty {@link OwnCell}. */
 export function ownCell(): OwnCell {
   const names = {};
   return {
     value: undefined,
     names,
-    // An object literal with `get` and `set` would be read and assigned twelve times as slowly.
+    // Reading and assigning through an object literal with `get` and `set` is twelve times slower.
     bind: (name, get, set) => {
       const property = { get, enumerable: true };
       Object.defineProperty(names, name, set === undefined ? property : { ...property, set });
@@ -31,13 +31,13 @@ export function ownCell(): OwnCell {
 /** The parameter by which a compiled cell reaches the variables of an earlier one. */
 export const parameterOf = (cell: number): string => `__of${cell}__`;
 
-/** What the scope of a cell needs to know, and what it finds. */
+/** Inputs of {@link cellScope}, and the set that it fills. */
 export interface ScopeOptions {
-  /** The top-level names of the cell, of which some may be types. */
+  /** The top-level names of the cell; some may be types. */
   readonly names: ReadonlySet<string>;
-  /** Which earlier cell a name belongs to that this one does not declare. */
+  /** The earlier cell that owns a name which this cell does not declare. */
   readonly ownerOf: (name: string) => number | undefined;
-  /** Gets the earlier cells whose variables it uses. */
+  /** Receives the earlier cells whose variables the cell uses. */
   readonly uses: Set<number>;
 }
 
@@ -45,12 +45,12 @@ export interface ScopeOptions {
 type Target = () => ts.LeftHandSideExpression;
 
 /**
- * A transformer of the JavaScript of a cell that makes its top-level names and those of earlier cells one scope.
+ * Transforms the JavaScript of a cell so that its top-level names and those of earlier cells form one scope.
  *
- * A top-level name stays a variable of the cell's function, and an object of accessors lets others reach it. A name that the
- * cell does not declare and an earlier one does becomes a property of that cell's object. So a name is one variable,
- * whichever cell assigns it; which one is decided when a cell is compiled, so code that is older than a new declaration keeps
- * the old variable. An imported name becomes a property of its module.
+ * A top-level name stays a variable of the cell's function; an object of accessors exposes it to other cells. A name that
+ * only an earlier cell declares becomes a property of that cell's object. A name is therefore one variable, whichever cell
+ * assigns it. It is bound when a cell is compiled, so code older than a redeclaration keeps the old variable. An imported
+ * name becomes a property of its module.
  */
 export function cellScope(options: ScopeOptions): ts.TransformerFactory<ts.SourceFile> {
   return (context) => (file) => {
@@ -60,7 +60,7 @@ export function cellScope(options: ScopeOptions): ts.TransformerFactory<ts.Sourc
       if (ts.isImportDeclaration(statement)) imports.add(statement);
       else if (!ts.isExportDeclaration(statement)) kept.push(statement);
     }
-    // An updated file does not have what the binder has found.
+    // An updated file lacks the binder's results.
     const { locals } = ts.getOriginalNode(file) as Scope;
     const references = new References(context, locals, imports.targets, options);
     const body = kept.map((statement) => references.visit(statement) as ts.Statement);
@@ -75,7 +75,7 @@ export function cellScope(options: ScopeOptions): ts.TransformerFactory<ts.Sourc
   };
 }
 
-/** The names that a cell imports, and the statements that load the modules: before all others, as in an ES module. */
+/** The names that a cell imports, and the statements that load the modules. They run before all others, as in an ES module. */
 class ImportedNames {
   readonly targets = new Map<string, Target>();
   readonly statements: ts.Statement[] = [];
@@ -142,7 +142,7 @@ class ImportedNames {
 
 function propertyOf(factory: ts.NodeFactory, of: string, name: string): ts.LeftHandSideExpression {
   const object = factory.createIdentifier(of);
-  // A module may export any string.
+  // The name of an export may be any string.
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)
     ? factory.createPropertyAccessExpression(object, name)
     : factory.createElementAccessExpression(object, factory.createStringLiteral(name));
@@ -161,7 +161,7 @@ function accessors(
     if (symbol === undefined || !isValue(symbol)) continue;
     const target = imported.get(name)?.() ?? factory.createIdentifier(name);
     const parts: ts.Expression[] = [factory.createStringLiteral(name), arrow(factory, [], target)];
-    // Assigning a `const` throws, as it should. What nobody may assign stays what it is, and fast.
+    // Assigning a `const` throws, as it should. Names that are not variables get no setter, and stay fast.
     if ((symbol.flags & ts.SymbolFlags.Variable) !== 0) {
       const value = name === '__value__' ? '__value2__' : '__value__';
       const assign = factory.createAssignment(
@@ -199,7 +199,7 @@ function isValue({ flags }: ts.Symbol): boolean {
   return (flags & (ts.SymbolFlags.Value | ts.SymbolFlags.Alias)) !== 0;
 }
 
-/** Writes the names in a cell's code that are variables of others as properties of whoever has them. */
+/** Rewrites names in a cell's code that belong to modules or earlier cells as properties of their owners. */
 class References {
   private readonly context: ts.TransformationContext;
   private readonly locals: ts.SymbolTable | undefined;
@@ -252,7 +252,7 @@ class References {
     return found;
   };
 
-  /** `{ a }` as `{ a: cell.a }`, also where it is assigned to. */
+  /** `{ a }` as `{ a: cell.a }`, also in a destructuring assignment. */
   private spelledOut(node: ts.ShorthandPropertyAssignment): ts.Node {
     const { factory } = this.context;
     const { name, objectAssignmentInitializer: fallback } = node;
@@ -272,7 +272,7 @@ class References {
     return ts.setTextRange(factory.createParenthesizedExpression(comma), at);
   }
 
-  /** How to reach a name that no scope around its place in this cell declares. */
+  /** The property that a name refers to if it is imported or an earlier cell's, and no enclosing scope shadows it. */
   private elsewhere(node: ts.Identifier): ts.LeftHandSideExpression | undefined {
     const { text } = node;
     const imported = this.imported.get(text);
@@ -296,31 +296,31 @@ class References {
   }
 }
 
-/** A name, perhaps in brackets. */
+/** Whether an expression is a name, possibly in parentheses. */
 function isName(node: ts.Expression): boolean {
   let at = node;
   while (ts.isParenthesizedExpression(at)) at = at.expression;
   return ts.isIdentifier(at);
 }
 
-/** Whether an identifier stands for a variable, and not for a property, a label or what it declares. */
+/** Whether an identifier refers to a variable, rather than naming a property, a label or a declaration. */
 function isReference(node: ts.Identifier): boolean {
   const parent = node.parent as
     | { readonly name?: ts.Node; readonly propertyName?: ts.Node; readonly label?: ts.Node }
     | undefined;
-  // What a transformer has made has no parent.
+  // Nodes made by a transformer have no parent.
   if (parent === undefined) return false;
   return parent.name !== node && parent.propertyName !== node && parent.label !== node;
 }
 
-/** Whether a function or block around a place declares the name. */
+/** Whether an enclosing function or block declares the name. */
 function isDeclaredWithin(start: ts.Node, text: string): boolean {
   const key = ts.escapeLeadingUnderscores(text);
   let child = start;
   for (let at = start.parent; !ts.isSourceFile(at); child = at, at = at.parent) {
     const symbol = (at as Scope).locals?.get(key);
     if (symbol !== undefined && isValue(symbol)) {
-      // The default of a parameter does not see what the function's body declares.
+      // The default of a parameter does not see names declared in the function's body.
       const isInDefault = ts.isParameter(child);
       if (!isInDefault || symbol.declarations?.some(isOfParameter) === true) return true;
     }

@@ -1,25 +1,25 @@
 import type { Connection, Outgoing, Request } from './wire';
 
-/** Places in the memory that the main thread and the thread of the sockets share: 32-bit integers. */
+/** Indices of the 32-bit integers that the main thread and the socket thread share. */
 export const slots = {
   /** 1 from an interrupt until the main thread has seen it. */
   isStopping: 0,
-  /** How many interrupts there were. */
+  /** Number of interrupts so far. */
   interrupts: 1,
   /**
-   * 1 while the main thread is where a signal breaks code off: in the synchronous part of a cell. The sockets take it down
-   * to send the one signal.
+   * 1 while a signal would break off code: in the synchronous part of a cell. The socket thread sets it to 0 when it sends
+   * its only signal.
    */
   isBreakable: 2,
-  /** How much the main thread has given to be sent and the sockets have not taken yet. */
+  /** Size of the messages that the main thread has queued and the socket thread has not sent yet. */
   waitingBytes: 3,
   /** 1 once the sockets are closed. */
   isClosed: 4,
-  /** How many signals the sockets have sent to this process. */
+  /** Number of signals that the socket thread has sent to this process. */
   signals: 5,
 } as const;
 
-/** What the thread of the sockets is started with. */
+/** The worker data of the socket thread. */
 export interface SocketsData {
   readonly connection: Connection;
   /** The answer to kernel_info_request, as JSON. */
@@ -28,8 +28,8 @@ export interface SocketsData {
 }
 
 /**
- * From the main thread to the sockets. `ready` lets the sockets answer kernel_info_request. `sync` is answered once all
- * requests that have arrived were passed on; `close` is the last, and closes the sockets when everything was sent.
+ * Messages to the socket thread. `ready` lets it answer kernel_info_request. `sync` is answered once all requests that have
+ * arrived are forwarded. `close` comes last, and closes the sockets once everything is sent.
  */
 export type ToSockets =
   | { readonly kind: 'send'; readonly message: Outgoing }
@@ -37,7 +37,7 @@ export type ToSockets =
   | { readonly kind: 'close' }
   | { readonly kind: 'sync'; readonly id: number };
 
-/** From the sockets to the main thread. */
+/** Messages from the socket thread to the main thread. */
 export type FromSockets =
   | { readonly kind: 'request'; readonly request: Request }
   | { readonly kind: 'sync'; readonly id: number }

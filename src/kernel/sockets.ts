@@ -9,19 +9,19 @@ import { decode, encode, objectIn } from './wire';
 import type { Outgoing, Request } from './wire';
 
 /**
- * The thread that holds the sockets. It answers what must be answered while a cell keeps the main thread busy (heartbeat,
- * interrupt, shutdown, kernel_info), passes requests on to the main thread, and sends what comes from there.
+ * The socket thread. It answers the requests that must be answered while a cell keeps the main thread busy (heartbeat,
+ * interrupt, shutdown, kernel_info), forwards the others to the main thread, and sends the main thread's messages.
  */
 
-/** How many messages may wait for a client before the kernel waits for it. */
+/** How many messages may queue for a client before the kernel waits for it. */
 const highWaterMark = 1000;
-/** After which the system closes a connection whose other side takes nothing; less than the patience. */
+/** When the system closes the connection of a client that reads nothing; less than {@link patienceMs}. */
 const deafMs = 8000;
-/** How long the kernel waits for a client that takes nothing before it continues without it. */
+/** How long the kernel waits for a client that reads nothing before it continues without it. */
 const patienceMs = 12_000;
-/** How long it does so. */
+/** How long it then drops messages that such a client has no room for. */
 const lossyMs = 60_000;
-/** How long the main thread may take to end by itself. */
+/** How long the main thread may take to exit by itself. */
 const exitMs = 1500;
 /** Socket options of libzmq. */
 const zmqSubscribe = 6;
@@ -31,7 +31,7 @@ const { connection, kernelInfo, shared } = workerData as SocketsData;
 const port = parentPort as MessagePort;
 const flags = new Int32Array(shared);
 
-/** A publisher whose subscriptions count from when they are accepted, so that nothing can come before the welcome. */
+/** A publisher whose subscriptions take effect when it accepts them, so that nothing arrives before the welcome. */
 class Publisher extends XPublisher {
   constructor() {
     super({
@@ -40,12 +40,12 @@ class Publisher extends XPublisher {
       noDrop: true,
       linger: 1000,
       manual: true,
-      // The connection of a client that takes nothing is cut, so that it costs the others nothing.
+      // A client that reads nothing is disconnected, so that it does not hold up the others.
       tcpMaxRetransmitTimeout: deafMs,
     });
   }
 
-  /** Begins, or ends, what the subscriber has asked for whose message was received last. */
+  /** Starts or ends the subscription that the last received message asks for. */
   answer(isWanted: boolean, topic: Buffer): void {
     this.setStringOption(isWanted ? zmqSubscribe : zmqUnsubscribe, topic);
   }
@@ -53,16 +53,16 @@ class Publisher extends XPublisher {
 
 const iopub = new Publisher();
 const routers = { shell: new Router(), control: new Router(), stdin: new Router() };
-// A Reply socket fails on a client that does not alternate, and its error ends the process.
+// A Reply socket fails if a client does not alternate between sending and receiving, and its error ends the process.
 const heartbeat = new Router({ linger: 0, sendTimeout: 0 });
 for (const router of Object.values(routers)) {
   router.sendTimeout = 0;
   router.linger = 1000;
 }
 
-/** The cell that runs, by its status message. */
+/** The busy message of the running cell. */
 let running: Outgoing | undefined;
-/** Whether the main thread still loads, and who asked meanwhile: a kernel that answers is ready. */
+/** Whether the main thread is still loading, and the requests that wait for it: a kernel that answers is ready. */
 let isLoading = true;
 const early: Request[] = [];
 const queue: Outgoing[] = [];
@@ -70,16 +70,16 @@ let sending: Promise<void> | undefined;
 let lossyUntil = 0;
 let patience = patienceMs;
 
-function tell(message: FromSockets): void {
+function post(message: FromSockets): void {
   port.postMessage(message);
 }
 
-/** Reports what a message or a socket did wrong. It does not end the process. */
+/** Reports a faulty message or a socket error without ending the process. */
 function complain(error: unknown): void {
-  tell({ kind: 'complaint', text: error instanceof Error ? error.message : String(error) });
+  post({ kind: 'complaint', text: error instanceof Error ? error.message : String(error) });
 }
 
-/** Waits while a client is slow, within reason: nothing is lost, and what waits for it stays bounded. */
+/** Sends to all subscribers; waits for a slow client up to a limit, so that nothing is lost and the queue stays bounded. */
 async function publish(frames: (Uint8Array | string)[]): Promise<void> {
   if (lossyUntil !== 0 && Date.now() > lossyUntil) {
     iopub.noDrop = true;
@@ -95,7 +95,7 @@ async function publish(frames: (Uint8Array | string)[]): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
     }
     if (Date.now() - start > patience) {
-      // It does not read at all. Others get everything; it gets what it has room for.
+      // A client reads nothing. The others get everything; it gets what it has room for.
       iopub.noDrop = false;
       lossyUntil = Date.now() + lossyMs;
       patience = 1000;
@@ -108,12 +108,12 @@ async function publish(frames: (Uint8Array | string)[]): Promise<void> {
 async function send(message: Outgoing): Promise<void> {
   const frames = encode(connection, message);
   if (message.channel === 'iopub') await publish(frames);
-  // A client that has gone does not get its reply.
+  // A client that has disconnected gets no reply.
   else await routers[message.channel].send(frames).catch(() => undefined);
   if (message.type !== 'status') return;
   const { isCell, state } = statusOf(message);
   if (isCell) running = state === 'busy' ? message : undefined;
-  // The request was answered while a cell runs: for whoever shows one state for all, the kernel is busy again.
+  // Another request was answered while a cell runs: a client that shows a single state must see "busy" again.
   else if (state === 'idle' && running !== undefined) await send(running);
 }
 
@@ -150,7 +150,7 @@ function reply({ channel, idents, type, header }: Request, content: string): Out
   return { channel, idents, type: answer, parent: header, metadata: '{}', content };
 }
 
-/** Answers what the main thread is not needed for; the others are passed on. */
+/** Answers the requests that do not need the main thread; forwards the others. */
 async function handle(request: Request): Promise<void> {
   const { channel, type, header, content } = request;
   if (type === 'kernel_info_request') {
@@ -173,11 +173,11 @@ async function handle(request: Request): Promise<void> {
     await send(reply(request, '{"status":"ok"}'));
     await send(status('idle', header));
   } else {
-    tell({ kind: 'request', request: { ...request, channel } });
+    post({ kind: 'request', request: { ...request, channel } });
   }
 }
 
-/** Whether the client will start the kernel again. A request that cannot be read ends the kernel as well. */
+/** Whether the client will start the kernel again. A malformed request ends the kernel too. */
 function isRestart(content: string): boolean {
   try {
     return objectIn(content, 'the content of shutdown_request')['restart'] === true;
@@ -188,14 +188,14 @@ function isRestart(content: string): boolean {
 }
 
 /**
- * Stops what runs: code of cells looks at the flag wherever it loops or awaits; children get a signal of their own; and
- * code that the main thread runs in the synchronous part of a cell, and that looks at nothing, is broken off.
+ * Stops running code. Cells check the flag wherever they loop or await; child processes get a signal; other code in the
+ * synchronous part of a cell, which does not check the flag, is broken off.
  */
 function interrupt(): void {
   Atomics.add(flags, slots.interrupts, 1);
   Atomics.store(flags, slots.isStopping, 1);
   Atomics.notify(flags, slots.waitingBytes);
-  tell({ kind: 'interrupt' });
+  post({ kind: 'interrupt' });
   for (const pid of childrenOf(process.pid)) signal(pid, 'SIGINT');
   let tries = 0;
   const timer = setInterval(() => {
@@ -205,7 +205,7 @@ function interrupt(): void {
   }, 100);
 }
 
-/** Sends the signal that breaks code off, if there is some that no signal was sent for. */
+/** Sends the signal that breaks code off, if such code runs and no signal was sent for it. */
 function breakOff(): void {
   if (Atomics.compareExchange(flags, slots.isBreakable, 1, 0) === 0) return;
   Atomics.add(flags, slots.signals, 1);
@@ -216,13 +216,13 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended meanwhile.
+    // The process has ended meanwhile.
   }
 }
 
-/** Ends the process, in order if the main thread listens, and anyhow. */
+/** Ends the process: cleanly if the main thread responds, else by SIGKILL. */
 function end(): void {
-  tell({ kind: 'shutdown' });
+  post({ kind: 'shutdown' });
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), exitMs);
 }
 
@@ -230,16 +230,16 @@ async function close(): Promise<void> {
   await sending;
   clearInterval(parentTimer);
   for (const socket of [iopub, ...Object.values(routers), heartbeat]) socket.close();
-  // A socket that still waits when its thread ends takes the process with it.
+  // A socket that is still receiving when its thread ends would crash the process.
   await Promise.all(loops);
   Atomics.store(flags, slots.isClosed, 1);
   Atomics.notify(flags, slots.isClosed);
 }
 
-/** What ends when the sockets are closed. */
+/** The receive loops, which end when the sockets are closed. */
 const loops: Promise<void>[] = [];
 
-/** Gives every message that comes over a socket to `take`, until the socket is closed, whatever fails. */
+/** Passes every message from a socket to `take` until the socket is closed; errors are reported. */
 function serve<Frames>(
   socket: AsyncIterable<Frames> & { readonly closed: boolean },
   take: (frames: Frames) => Promise<void> | void,
@@ -257,7 +257,7 @@ function serve<Frames>(
       } catch (error) {
         if (socket.closed) return;
         complain(error);
-        // Should it fail at once again, the other sockets still have their turn.
+        // If it fails again at once, the other sockets still get a turn.
         await sleep(50);
       }
     }
@@ -269,7 +269,7 @@ async function listen(channel: 'shell' | 'control' | 'stdin', frames: Buffer[]):
   await handle(decode(connection, channel, frames));
 }
 
-/** Confirms a subscription, so that a client knows from when on it receives everything. */
+/** Confirms a subscription, so that the client knows that it receives everything from now on. */
 async function welcome([frame]: readonly Buffer[]): Promise<void> {
   const [wish] = frame;
   const topic = frame.subarray(1);
@@ -288,7 +288,7 @@ async function welcome([frame]: readonly Buffer[]): Promise<void> {
 
 let parentTimer: NodeJS.Timeout | undefined;
 
-/** A kernel that was started by a client dies with it, also if that is gone before the kernel looks for the first time. */
+/** Ends the kernel when the client that started it dies, even if it died before the first check. */
 function watchParent(): void {
   const client = process.env['JPY_PARENT_PID'];
   if (client === undefined) return;
@@ -322,10 +322,10 @@ async function open(): Promise<void> {
     } else if (message.kind === 'close') {
       void close().catch(complain);
     } else {
-      // What has arrived by now is passed on before the answer.
+      // Messages that have arrived by now are forwarded before the answer.
       void turn()
         .then(() => turn())
-        .then(() => tell({ kind: 'sync', id: message.id }));
+        .then(() => post({ kind: 'sync', id: message.id }));
     }
   });
   watchParent();
@@ -338,5 +338,5 @@ async function open(): Promise<void> {
 }
 
 void open().catch((error: unknown) => {
-  tell({ kind: 'failure', text: error instanceof Error ? error.message : String(error) });
+  post({ kind: 'failure', text: error instanceof Error ? error.message : String(error) });
 });

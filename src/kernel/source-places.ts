@@ -8,8 +8,8 @@ export interface Place {
 }
 
 /**
- * Looks places of compiled code up in source maps, of which the first is that of the code that runs. They are read when the
- * first place is asked for.
+ * Maps places in compiled code to places in the source through a chain of source maps; the first is that of the code that
+ * runs. The maps are parsed at the first lookup.
  */
 export function placesOf(texts: readonly string[]): (place: Place) => Place | undefined {
   let maps: SourceMap[] | undefined;
@@ -18,7 +18,7 @@ export function placesOf(texts: readonly string[]): (place: Place) => Place | un
     let [atLine, atColumn] = [line - 1, column - 1];
     for (const map of maps) {
       const entry = map.findEntry(atLine, atColumn);
-      // What is beyond the code, as the end of the function around it, has no place of its own.
+      // Text beyond the code, such as the end of the function around it, has no place in the source.
       if (!('originalLine' in entry) || entry.generatedLine !== atLine) return undefined;
       [atLine, atColumn] = [entry.originalLine, entry.originalColumn];
     }

@@ -4,13 +4,13 @@ import type { Place } from './source-places';
 
 /** A place in the source of a cell, or of a file that was compiled with one. */
 export interface SourcePlace {
-  /** What messages call the source: `[3]`, `helper.ts`. */
+  /** The name of the source in messages: `[3]`, `helper.ts`. */
   readonly label: string;
   readonly source: string;
   readonly place: Place;
 }
 
-/** Finds the place in the source for a place in a compiled file; `undefined` if it was not compiled here or has none. */
+/** Maps a place in a compiled file to its source; `nowhere` if it has none, `undefined` if the file was not compiled here. */
 export type Locate = (file: string, place: Place) => SourcePlace | 'nowhere' | undefined;
 
 /** One line of a stack. */
@@ -25,8 +25,8 @@ const kernelFolder = `${join(ownRoot, 'dist/kernel')}${sep}`;
 const framesByError = new WeakMap<object, { readonly stack: string; readonly frames: Frame[] }>();
 
 /**
- * Makes the stacks of all errors speak of cells: with places in their sources, and without the kernel below them. It holds
- * for whoever prints an error, `console.error` and the result of a cell, too.
+ * Rewrites the stacks of all errors: they show places in the sources of cells, and no frames of the kernel. This applies
+ * wherever an error is printed, including `console.error` and the result of a cell.
  */
 export function installStacks(locate: Locate): void {
   Error.prepareStackTrace = (error, sites) => {
@@ -37,7 +37,7 @@ export function installStacks(locate: Locate): void {
   };
 }
 
-/** The frames of an error's stack, also if someone else has written it. */
+/** The frames of an error's stack, even if other code has assigned it. */
 export function framesOf(error: object, locate: Locate): readonly Frame[] {
   const stack = stackOf(error);
   const known = framesByError.get(error);
@@ -75,18 +75,18 @@ function framesOfSites(sites: readonly NodeJS.CallSite[], locate: Locate): Frame
     return frameOf(text, shown, at).map((frame) => ({ ...frame, isBelow: false }));
   });
   const last = frames.findLastIndex(({ at }) => at !== undefined);
-  // Below the cell there is only what runs cells.
+  // Below the cell there are only the frames that run cells.
   return frames.filter(({ isBelow }, index) => last < 0 || index <= last || !isBelow);
 }
 
-/** None for what only the compiler has put there. */
+/** The frame, or none for code that the compiler has inserted. */
 function frameOf(text: string, place: string, at: ReturnType<Locate>): Frame[] {
   if (at === undefined || at === 'nowhere') return [];
   const { label, source } = at;
   const found = beginningOf(source, at.place);
   const [, isAsync = '', name] = /^(async )?(?:(.*?) \()?/.exec(text) ?? [];
   const where = `${label}:${found.line}:${found.column}`;
-  // The function of the cell itself has no name that means something.
+  // The name of the cell's own function means nothing to the user.
   const isNamed = name !== undefined && text.includes(place) && !/^(?:eval|body)$/.test(name);
   const called = isNamed ? name.replace(/^Object\./, '') : '';
   return [
@@ -97,7 +97,7 @@ function frameOf(text: string, place: string, at: ReturnType<Locate>): Frame[] {
   ];
 }
 
-/** The name that is called, where V8 names the bracket after it. */
+/** Start of the called name, if V8 gives the place of the parenthesis after it. */
 function beginningOf(source: string, { line, column }: Place): Place {
   const text = source.split('\n')[line - 1] ?? '';
   const [name] = (text[column - 1] === '(' && /[\w$]+$/.exec(text.slice(0, column - 1))) || [''];

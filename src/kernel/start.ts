@@ -8,12 +8,12 @@ import { printToTerminal } from './terminal';
 import type { Connection } from './wire';
 
 /**
- * Makes this process a Jupyter kernel, until a client shuts it down or dies.
+ * Runs this process as a Jupyter kernel until its client shuts it down or dies.
  *
- * The sockets open first, in a thread of their own; TypeScript is loaded meanwhile, and requests wait for it.
+ * The sockets open first, in a thread of their own; TypeScript loads meanwhile, and requests wait for it.
  *
- * @param connectionFile the file in which a client says where it listens and with what key
- * @throws KernelError if the file cannot be read, or asks for what is not to be had
+ * @param connectionFile the file in which the client specifies ports and key
+ * @throws KernelError if the file cannot be read, is incomplete, or asks for an unknown signature scheme
  */
 export function startKernel(connectionFile: string): void {
   // A stack through TF.js is deep, and the cell is at its end.
@@ -74,7 +74,7 @@ function connectionOf(path: string): Connection {
 
 const hashOf = (scheme: string): string => scheme.slice('hmac-'.length);
 
-/** Without a key whoever reaches the sockets runs code: only this machine may. */
+/** Without a key, anyone who reaches the sockets can run code, so they listen only on this machine. */
 function guarded(connection: Connection): Connection {
   const { key, transport, ip } = connection;
   if (key !== '') return connection;

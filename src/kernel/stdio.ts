@@ -5,12 +5,12 @@ import { syncBuiltinESMExports } from 'node:module';
 import type { Readable } from 'node:stream';
 
 type StreamName = 'stdout' | 'stderr';
-// Node's functions are wrapped as they are, with whatever they are given.
+// A function of Node that is wrapped, with any arguments.
 type AnyFunction = (this: unknown, ...given: unknown[]) => unknown;
 
 /**
- * Takes what code writes to the file descriptors 1 and 2, and what its child processes do, into `process.stdout` and
- * `process.stderr`, so that it reaches the cell in order. What native code writes is out of reach.
+ * Redirects what code and its child processes write to the file descriptors 1 and 2 into `process.stdout` and
+ * `process.stderr`, so that it reaches the cell in order. Output of native code cannot be captured.
  */
 export function captureDescriptors(): void {
   captureFiles();
@@ -20,7 +20,7 @@ export function captureDescriptors(): void {
   syncBuiltinESMExports();
 }
 
-/** The stream that a descriptor, or the name of one in the file system, stands for. */
+/** The stream that a descriptor, or a path such as `/dev/stdout`, refers to. */
 function streamOf(target: unknown): StreamName | undefined {
   if (target === 1 || target === process.stdout) return 'stdout';
   if (target === 2 || target === process.stderr) return 'stderr';
@@ -81,7 +81,7 @@ function captureFiles(): void {
   }
 }
 
-/** Those of `fs.promises`. */
+/** The same for `fs.promises`. */
 function captureFilePromises(): void {
   const files = fs.promises as unknown as Record<string, AnyFunction>;
   for (const name of ['writeFile', 'appendFile']) {
@@ -106,7 +106,7 @@ function encodingOf(options: unknown): unknown {
   return (options as { encoding?: unknown } | null | undefined)?.encoding;
 }
 
-/** What `fs.write` is given: text with a position and an encoding, or bytes with an offset and a length. */
+/** The bytes that `fs.write` gets: text with a position and an encoding, or bytes with an offset and a length. */
 function bytesOf(data: unknown, where: readonly unknown[]): Buffer {
   if (ArrayBuffer.isView(data)) {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -123,7 +123,7 @@ function bytesOf(data: unknown, where: readonly unknown[]): Buffer {
   return Buffer.from(String(data), encoding ?? 'utf8');
 }
 
-/** What a child is given in the place of the terminal, and what it then writes goes where. */
+/** The `stdio` of a child with pipes in place of the terminal, and the streams that the pipes feed. */
 interface Piped {
   readonly stdio: unknown[];
   /** The streams to read, by the child's descriptor. */
@@ -150,7 +150,7 @@ interface SpawnOptions {
   stdio?: StdioOptions;
 }
 
-/** All that is spawned, also by `exec` and `fork`, goes through this method. */
+/** Every asynchronous spawn, also by `exec` and `fork`, goes through this method. */
 function captureChildren(): void {
   const { prototype } = childProcess.ChildProcess as unknown as {
     prototype: ChildProcess & { spawn: AnyFunction };
@@ -164,7 +164,7 @@ function captureChildren(): void {
     for (const [index, stream] of from) {
       const source = child.stdio?.[index] as Readable | null | undefined;
       source?.on('data', (chunk: Buffer) => process[stream].write(chunk));
-      // As of a child that has the terminal: nothing to read.
+      // As with a child that has the terminal, there is nothing to read.
       (child.stdio as unknown[])[index] = null;
       if (index === 1) child.stdout = null;
       if (index === 2) child.stderr = null;
@@ -173,7 +173,7 @@ function captureChildren(): void {
   };
 }
 
-/** How Node's own code asks for a child that it waits for. */
+/** The options that Node passes to its binding for synchronous children. */
 interface SyncOptions {
   readonly stdio: readonly { readonly type: string; readonly fd?: number }[];
 }
@@ -195,7 +195,7 @@ function captureSyncChildren(): void {
     const piped = stdio.map((entry, index) =>
       streams[index] === undefined ? entry : { type: 'pipe', readable: false, writable: true },
     );
-    // What goes to a terminal has no limit.
+    // Output to a terminal has no limit.
     const changed = { ...(options as object), stdio: piped, maxBuffer: Infinity };
     const result = Reflect.apply(spawn, this, [changed]) as { output: (Buffer | null)[] | null };
     for (const [index, stream] of streams.entries()) {

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 
-// Kept before cells are given what is written there; see `captureDescriptors`.
+// Saved before `captureDescriptors` redirects writes to cells.
 const write = fs.writeSync;
 
-/** A line for whoever reads the log of the server: on the terminal that Jupyter was started on, and in no cell. */
+/** Prints a line to the server's log, the terminal that Jupyter was started on, and not to a cell. */
 export function printToTerminal(line: string): void {
   write(2, `${line}\n`);
 }

@@ -12,18 +12,18 @@ export interface ErrorReport {
   readonly traceback: readonly string[];
 }
 
-/** Of an AggregateError, so many errors are shown. */
+/** How many errors of an AggregateError are shown. */
 const mostErrors = 10;
 
 /**
- * Describes what a cell threw: its message once, the line of the cell, and the frames that its author can do something
- * about. Frames of Node, of TensorFlow and of the kernel are left out; of errors of the library, whose messages say what
- * to do, all that are not in cells.
+ * Describes what a cell threw: its message once, the line of the cell, and the frames that its author can act on. Frames of
+ * Node, TensorFlow and the kernel are omitted. An error of the library, whose message says what to do, keeps only the
+ * frames in cells.
  *
- * Never throws, whatever the error does when it is asked for its parts.
+ * Never throws, even if reading the error does.
  *
- * @param label of the cell, as in `[3]`
- * @param source the cell
+ * @param label of the cell, such as `[3]`
+ * @param source of the cell
  */
 export function reportError(
   error: unknown,
@@ -69,7 +69,7 @@ function reportFaults(error: CompileError, label: string, source: string): Error
   };
 }
 
-/** The line, and a mark below the place. */
+/** The line, and carets below the place. */
 function excerpt(source: string, { line, column }: Place, end?: Place): string[] {
   const text = source.split('\n')[line - 1];
   if (text === undefined) return [];
@@ -79,7 +79,7 @@ function excerpt(source: string, { line, column }: Place, end?: Place): string[]
   return [`${number}${text}`, `${' '.repeat(number.length)}${blank}${'^'.repeat(width)}`];
 }
 
-/** A part of an error; `undefined` if it has none, or throws when it is asked for it. */
+/** A property of an error; `undefined` if it is missing or reading it throws. */
 function partOf(error: object, name: string): unknown {
   try {
     return (error as Record<string, unknown>)[name];
@@ -99,17 +99,17 @@ function messageOf(error: object): string {
   return shorten(typeof message === 'string' ? message : describe(message));
 }
 
-/** Also an error of another context, as of a script run by a test. */
+/** Also accepts an error of another context, such as that of a script run by a test. */
 function isError(error: unknown): error is object {
   try {
     return error instanceof Error || Object.prototype.toString.call(error) === '[object Error]';
   } catch {
-    // A proxy that answers no question.
+    // A proxy whose traps throw.
     return false;
   }
 }
 
-/** Whether its class is one of the library's, in whichever copy of it. */
+/** Whether its class belongs to the library, in any loaded copy of it. */
 function isActionable(error: object): boolean {
   try {
     for (let at: unknown = error; at !== null; at = Object.getPrototypeOf(at)) {
@@ -133,15 +133,15 @@ function shownFrames(error: object, locate: Locate): Frame[] {
   );
 }
 
-/** What an error carries beside its message: an errno, an exit code. */
+/** The code of an error, such as an errno, unless the message contains it. */
 function detailsOf(error: object, message: string): string[] {
   const code = partOf(error, 'code');
   return typeof code === 'string' && !message.includes(code) ? [`    code: ${code}`] : [];
 }
 
 /**
- * The errors within an error: its chain of causes, those of an AggregateError, what a SuppressedError has suppressed. One
- * that the message above quotes already is not said again.
+ * The errors inside an error: its chain of causes, those of an AggregateError, and those of a SuppressedError. A cause that
+ * the message already quotes is not repeated.
  */
 function innerErrors(
   error: object,
@@ -151,8 +151,8 @@ function innerErrors(
 ): string[] {
   if (nameOf(error) === 'InterruptedError') return [];
   const lines: string[] = [];
-  const tell = (title: string, inner: unknown, isQuoted: boolean): void => {
-    // A chain may be a ring.
+  const add = (title: string, inner: unknown, isQuoted: boolean): void => {
+    // A chain of causes may be cyclic.
     if (inner === undefined || shown.includes(inner)) return;
     if (!isError(inner)) {
       lines.push(`  ${title}: ${shorten(describe(inner))}`);
@@ -170,12 +170,12 @@ function innerErrors(
   const errors = partOf(error, 'errors');
   const all: unknown[] = Array.isArray(errors) ? errors : [];
   for (const [index, one] of all.slice(0, mostErrors).entries()) {
-    tell(`error ${index + 1} of ${all.length}`, one, false);
+    add(`error ${index + 1} of ${all.length}`, one, false);
   }
   if (nameOf(error) === 'SuppressedError') {
-    tell('error', partOf(error, 'error'), false);
-    tell('suppressed', partOf(error, 'suppressed'), false);
+    add('error', partOf(error, 'error'), false);
+    add('suppressed', partOf(error, 'suppressed'), false);
   }
-  tell('caused by', partOf(error, 'cause'), true);
+  add('caused by', partOf(error, 'cause'), true);
   return lines;
 }

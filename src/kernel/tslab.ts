@@ -1,12 +1,12 @@
 import Module, { createRequire } from 'node:module';
 import ts from 'typescript';
 
-/** How tslab shows something. */
+/** Shows what tslab displays. */
 type Show = (content: object, isUpdate: boolean) => void;
 
 /**
- * tslab's own interface for cells, `import { display } from 'tslab'`, over our messages. It is loaded when the first cell asks
- * for it; the compiler that it brings is not.
+ * tslab's own interface for cells, `import { display } from 'tslab'`, over our messages. It is loaded on first use, without
+ * its own copy of the compiler.
  */
 export function tslabLoader(show: Show): () => unknown {
   let loaded: unknown;
@@ -25,7 +25,7 @@ export function tslabLoader(show: Show): () => unknown {
   };
 }
 
-/** What the comment at the beginning of a cell says about it, as in tslab. */
+/** The marks in the leading comment of a cell, as in tslab. */
 export interface CellMarks {
   /** `@module name`: the cell is a module that others import. */
   readonly module: string | undefined;

@@ -14,13 +14,13 @@ export interface Connection {
   readonly hb_port: number;
 }
 
-/** A request as it came over a socket. JSON parts are text until someone needs them. */
+/** A request as received from a socket. JSON parts stay text until they are needed. */
 export interface Request {
   readonly channel: 'shell' | 'control' | 'stdin';
   /** Where the reply goes. */
   readonly idents: readonly Uint8Array[];
   readonly type: string;
-  /** The header, as it is quoted in everything that is sent about the request. */
+  /** The header, quoted as the parent in every message about the request. */
   readonly header: string;
   readonly content: string;
 }
@@ -30,13 +30,13 @@ export interface Outgoing {
   readonly channel: 'iopub' | 'shell' | 'control' | 'stdin';
   readonly idents: readonly Uint8Array[];
   readonly type: string;
-  /** The header of the request that it is about, `{}` if about none. */
+  /** The header of the request that it belongs to; `{}` if none. */
   readonly parent: string;
   readonly metadata: string;
   readonly content: string;
 }
 
-/** The version of Jupyter's messaging protocol that is spoken here. */
+/** The version of Jupyter's messaging protocol that this kernel speaks. */
 export const protocolVersion = '5.4';
 
 const delimiter = '<IDS|MSG>';
@@ -49,7 +49,7 @@ type Signing = Pick<Connection, 'key' | 'signature_scheme'>;
 /**
  * Reads a message of the wire protocol.
  *
- * @throws KernelError for a message that breaks the protocol, is signed with another key, or came before
+ * @throws KernelError for a message that breaks the protocol, is signed with another key, or is a replay
  */
 export function decode(
   signing: Signing,
@@ -75,17 +75,17 @@ export function decode(
   if (typeof type !== 'string') {
     throw new KernelError(`kernel: a message on ${channel} has no msg_type.`);
   }
-  takeOnce(channel, type, body);
+  rejectReplay(channel, type, body);
   return { channel, idents: frames.slice(0, at), type, header, content };
 }
 
-/** How many messages are remembered, at most twice. */
+/** How many digests a set holds; the current and the previous set are kept. */
 const mostRemembered = 50_000;
 let digests = new Set<string>();
 let earlierDigests = new Set<string>();
 
-/** Who has seen a message may not send it again. */
-function takeOnce(channel: string, type: string, body: readonly Buffer[]): void {
+/** Throws for a message that was received before: whoever has seen one must not be able to send it again. */
+function rejectReplay(channel: string, type: string, body: readonly Buffer[]): void {
   const hash = createHash('sha256');
   for (const part of body) hash.update(part).update('\0');
   const digest = hash.digest('base64');
@@ -99,10 +99,10 @@ function takeOnce(channel: string, type: string, body: readonly Buffer[]): void 
 }
 
 /**
- * The object that a text holds as JSON.
+ * Parses the JSON object in a text.
  *
- * @param what the text is, for the error
- * @throws KernelError if it holds none
+ * @param what names the text in the error message
+ * @throws KernelError if the text is not a JSON object
  */
 export function objectIn(text: string, what: string): Record<string, unknown> {
   let found: unknown;
@@ -117,7 +117,7 @@ export function objectIn(text: string, what: string): Record<string, unknown> {
   throw new KernelError(`kernel: ${what} is not a JSON object; got ${text.slice(0, 40)}.`);
 }
 
-/** Writes a message of the wire protocol, with a new id and signed. */
+/** Encodes and signs a message of the wire protocol, with a new id. */
 export function encode(signing: Signing, message: Outgoing): (Uint8Array | string)[] {
   const { idents, type, parent, metadata, content } = message;
   const header = JSON.stringify({
@@ -133,12 +133,12 @@ export function encode(signing: Signing, message: Outgoing): (Uint8Array | strin
 }
 
 /**
- * JSON whose text every reader can write to a file: half of a surrogate pair, which JSON allows as an escape and UTF-8 does
- * not have, becomes U+FFFD.
+ * JSON that every reader can write to a file: a lone surrogate, which JSON allows as an escape and UTF-8 cannot encode,
+ * becomes U+FFFD.
  */
 export function wellFormed(json: string): string {
   if (!json.includes('\\ud')) return json;
-  // `JSON.stringify` escapes only halves; a backslash of the text itself is two.
+  // `JSON.stringify` writes `\ud…` only for a lone surrogate; it doubles a backslash of the text itself.
   return json.replaceAll(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (found) =>
     found === '\\\\' ? found : '\ufffd',
   );

@@ -6,10 +6,10 @@ import type { Figure } from './figure';
 import { ink, plotSize, series } from './theme';
 
 /**
- * What each change does to the test accuracy, as a chart: a mark for the difference of the means, a bar for its interval. What
- * has no runs yet is left out; where nothing has, a sentence takes the place of the chart.
+ * The effect of each change on the test accuracy, as a chart: a mark for the difference of the means, a bar for its interval.
+ * Changes without runs are omitted; if none has runs, a sentence replaces the chart.
  *
- * @param about `title` of the chart, and `base`: the experiment that the changes are of
+ * @param about `title` of the chart, and `base`: the experiment that is changed
  */
 export async function ablationFigure(
   rows: readonly AblationRow[],

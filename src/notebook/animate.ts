@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { drawingPage } from './drawing-page';
 import type { Figure } from './figure';
 
-/** What d3-graphviz reads, itself last. */
+/** The dependencies of d3-graphviz. */
 const libraries = [
   'd3-color',
   'd3-dispatch',
@@ -20,7 +20,7 @@ const libraries = [
   'd3-zoom',
 ] as const;
 
-/** Our own modules that the page lays drawings out with. They import only each other. */
+/** Our own modules with which the page lays out drawings. They import only each other. */
 const ownModules = [
   'node-path',
   'blocks',
@@ -30,7 +30,7 @@ const ownModules = [
   'wrap',
 ] as const;
 
-/** The folder of a compiled module of `graph/`; the tests run from the sources, which a page cannot. */
+/** The folder of the compiled modules of `graph/`; the tests run from the sources, which a page cannot run. */
 function graphFolder(): string {
   const beside = join(__dirname, '../graph');
   return existsSync(join(beside, 'wrap.js')) ? beside : join(__dirname, '../../dist/graph');
@@ -38,7 +38,8 @@ function graphFolder(): string {
 
 /**
  * Loads d3-graphviz, with Graphviz as WebAssembly, into the page, so that the drawings of this notebook move,
- * can be zoomed, and open and close their blocks: show it once, in the first cell. 0.8 MB, from this package; nothing is fetched from a network.
+ * can be zoomed, and open and close their blocks: show it once, in the first cell. It is 0.8 MB from this package, and needs no
+ * network.
  *
  * A page that is not trusted runs no scripts, and shows the drawings as pictures.
  *
@@ -62,13 +63,13 @@ export async function animateDrawings(): Promise<Figure> {
       return `${JSON.stringify(name)}(exports, module, require, define) {\n${code}\n}`;
     }),
   );
-  const told = 'd3-graphviz is loaded: drawings move, can be zoomed, and open their blocks.';
+  const message = 'd3-graphviz is loaded: drawings move, can be zoomed, and open their blocks.';
   return {
     bundle: {
       'text/html':
-        `<small data-drawing-runtime>${told}</small>\n` +
+        `<small data-drawing-runtime>${message}</small>\n` +
         `<script>(${drawingPage})({${modules.join(',\n')}})</script>`,
-      'text/plain': told,
+      'text/plain': message,
     },
   };
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { loadCifar10 } from '../data/cifar10';
 import { cellData } from './cell-data';
 
-test('is CIFAR-10, read once for several trainings, and of each cache folder its own', async () => {
+test('cellData is CIFAR-10, read once for several trainings, and again for another cache folder', async () => {
   const { signal } = new AbortController();
   const data = await cellData(signal);
   expect(await cellData(signal)).toBe(data);

@@ -5,9 +5,9 @@ import type { Cifar10 } from '../data/cifar10';
 let last: { readonly folder: string; readonly data: WeakRef<Cifar10> } | undefined;
 
 /**
- * CIFAR-10 for a training in a cell. A notebook trains in dozens of cells, and reading, verifying and decoding takes each a
- * second of processor time and 184 MB: it is done again only if nothing holds the images of the last time, or the
- * cache folder is another one. Shared, so not to be changed.
+ * CIFAR-10 for training in a cell. A notebook trains in dozens of cells, and reading, verifying and decoding the images
+ * takes a second of CPU time and 184 MB each time. They are loaded again only if nothing references the last ones, or the
+ * cache folder has changed. They are shared: do not modify them.
  *
  * @throws DataError as `loadCifar10`; `signal.reason` if it is aborted
  */

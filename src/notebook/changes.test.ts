@@ -3,7 +3,7 @@ import { ExperimentError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { changes } from './changes';
 
-test('what a record changes is a table of both values', () => {
+test('the differences of two experiments are a table of both values', () => {
   const { bundle } = changes('post4-final-20', findExperiment('post4-final-24'));
   expect(bundle['text/plain']).toBe(
     [
@@ -23,12 +23,12 @@ test('a quotient of many digits is rounded', () => {
   expect(whole).toMatch(/net\.weight +0\.0625 +0\.11111\n/);
 });
 
-test('a record that changes nothing says so', () => {
+test('a table without differences says so', () => {
   const text = changes('post1-baseline', 'post1-main-thread').bundle['text/plain'];
   expect(text).toContain('nothing but the seed');
 });
 
-test('a record that does not exist is an error that names the nearest', () => {
+test('an unknown experiment is an error that names the nearest', () => {
   expect(() => changes('post1-baselin', 'demo')).toThrow(ExperimentError);
   expect(() => changes('demo', 'post1-baselin')).toThrow(/Nearest: "post1-baseline"/);
 });

@@ -5,18 +5,18 @@ import { tabulate } from './tabulate';
 import type { ExperimentOrName } from './train-live';
 
 /**
- * What one record changes about another, as a table: the path of each value that is not the same, and both values. Where
- * nothing is, it says so.
+ * The differences between two experiments as a table: the path of each value that differs, and both values. If nothing
+ * differs, the table says so.
  *
- * @throws ExperimentError if there is no such record
+ * @throws ExperimentError if there is no such experiment
  * @example
  * ```ts
  * await show(changes('post1-main-thread', 'post2-batch-512'));
  * ```
  */
 export function changes(before: ExperimentOrName, after: ExperimentOrName): Figure {
-  const [old, now] = [before, after].map((record) =>
-    typeof record === 'string' ? findExperiment(record) : record,
+  const [old, now] = [before, after].map((one) =>
+    typeof one === 'string' ? findExperiment(one) : one,
   );
   const found = changesBetween(old, now);
   const nothing = { path: 'nothing but the seed', before: '', after: '' };
@@ -31,7 +31,7 @@ export function changes(before: ExperimentOrName, after: ExperimentOrName): Figu
   });
 }
 
-/** A number of many digits, such as a quotient, with five; anything else as it is. */
+/** Rounds a number of many digits, such as a quotient, to five; leaves anything else as it is. */
 function shortened(text: string): string {
   return /^-?\d*\.\d{7,}$/.test(text) ? String(Number(Number(text).toPrecision(5))) : text;
 }

@@ -7,7 +7,7 @@ import { channelPlot } from './channel-plot';
 import type { ChannelPlotOptions } from './channel-plot';
 import { ink, series } from './theme';
 
-/** `[400,3]`, channel c around c. */
+/** `[400,3]`; channel c has the mean c. */
 function activation(seed: number): HostTensor {
   const rng = createRng(seed, 'activation');
   const data = Float32Array.from({ length: 1200 }, (_, i) => (i % 3) + rng.normal());
@@ -75,7 +75,7 @@ describe('channelPlot', () => {
     expect(pooled[0].mean).toBeCloseTo(1, 0);
   });
 
-  test('draws what is chosen last, and in a colour of its own', async () => {
+  test('draws the chosen channel last, and in its own colour', async () => {
     const options = { chosen: { first: 0 }, hasExtremes: true };
     const rows = await rowsOf(options);
     expect(rows.map(({ channel, role }) => [channel, role])).toEqual([
@@ -97,7 +97,7 @@ describe('channelPlot', () => {
     );
   });
 
-  test('leaves out means that are far outside', async () => {
+  test('omits means that are far outside the domain', async () => {
     const data = Float32Array.from(panels.first.data, (value) => 1e4 + value);
     const far = { shape: [400, 3], data };
     const { bundle } = await channelPlot({ far }, { hasExtremes: true });
@@ -105,7 +105,7 @@ describe('channelPlot', () => {
     expect(pixels.some((value) => value < 200)).toBe(true);
   });
 
-  test('refuses no panels, and a choice in one that is not there', () => {
+  test('rejects an empty set of panels, and a choice in an unknown one', () => {
     expect(() => channelPlot({})).toThrow(NotebookError);
     expect(() => channelPlot(panels, { chosen: { third: 0 } })).toThrow(/no panel "third"/);
   });

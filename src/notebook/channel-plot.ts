@@ -9,15 +9,15 @@ import { ink, series } from './theme';
 
 /** How activations become a {@link channelPlot}. */
 export interface ChannelPlotOptions {
-  /** The values that are shown; -7 to 7 where absent. */
+  /** The range of values shown. Default: -7 to 7. */
   readonly domain?: readonly [from: number, to: number];
-  /** Panels side by side; 3 where absent. */
+  /** Panels per row. Default: 3. */
   readonly columns?: number;
-  /** The first so many channels; 10 where absent. */
+  /** How many channels are shown, from the first. Default: 10. */
   readonly channels?: number;
-  /** One density of all channels together, in the place of one for each. */
+  /** One density of all channels together instead of one for each. */
   readonly isPooled?: boolean;
-  /** By panel: the channel, from 0, that stands out in colour from the others. */
+  /** By panel: the channel, from 0, to highlight. */
   readonly chosen?: Readonly<Record<string, number>>;
   /** Marks the smallest and the largest value of each channel. */
   readonly hasExtremes?: boolean;
@@ -26,11 +26,11 @@ export interface ChannelPlotOptions {
 }
 
 /**
- * How the values of channels are spread, over examples and pixels: a panel for each activation, in it a density for each
- * channel, and its mean as a dot below. Heights have no axis: each panel is as high as its own densities.
+ * Draws the distribution of channel values over examples and pixels: a panel per activation, with a density for each channel
+ * and its mean as a dot below. Heights have no axis: each panel is scaled to its own densities.
  *
  * @param panels activations `[...,channels]` by the title of their panel
- * @throws NotebookError if there is no panel, or a channel is to stand out in one that is not there
+ * @throws NotebookError if there is no panel, or `chosen` names an unknown one
  */
 export function channelPlot(
   panels: Readonly<Record<string, HostTensor>>,
@@ -67,10 +67,10 @@ export function channelPlot(
   );
 }
 
-/** Places of each density. */
+/** Points of each density. */
 const points = 48;
 
-/** The layers of a panel: densities, extremes if they are wanted, means. */
+/** The layers of a panel: densities, extremes if requested, means. */
 function layersOf(
   domain: readonly [from: number, to: number],
   isChoice: boolean,
@@ -99,7 +99,7 @@ function layersOf(
     scale: { domain: [-160, 1050], nice: false },
   });
   const quiet = { clip: true, tooltip: false };
-  // Far outside of the picture, marks that are clipped are more than resvg can take.
+  // resvg fails on clipped marks that are far outside the picture.
   const within = (field: string): object => ({ filter: { field, range: [...domain] } });
   const extremes = {
     transform: [{ fold: ['min', 'max'], as: ['end', 'extreme'] }, within('extreme')],
@@ -134,7 +134,7 @@ function layersOf(
   ];
 }
 
-/** Takes the text of a density apart: a row for each of its heights. */
+/** Splits the text of a density into a row for each of its heights. */
 const densityPoints: readonly object[] = [
   { filter: "datum.density !== ''" },
   { calculate: "split(datum.density, ' ')", as: 'height' },
@@ -145,8 +145,8 @@ const densityPoints: readonly object[] = [
 ];
 
 /**
- * One row a channel, what stands out last, so that it is drawn over the others. A notebook keeps a line for each number, so
- * densities are texts: thousandths of the highest one, at equal distances.
+ * One row per channel, the chosen one last, so that it is drawn over the others. A notebook stores a line for each number,
+ * so densities are strings: thousandths of the highest one, at equal distances.
  */
 function rowsOf(found: readonly ChannelDensity[], chosen: number | undefined): object[] {
   const top = Math.max(...found.flatMap(({ density }) => density), 1e-3);

@@ -3,7 +3,7 @@ import { nearestHint } from '../base/nearest';
 import type { FlatRow } from '../text/table';
 import type { Channel, ChartOptions, Mark } from './chart-options';
 
-/** The channels of a chart, in the order of its text. */
+/** The channels of a chart, in the order in which its text lists them. */
 export const channels = [
   'x',
   'y',
@@ -18,7 +18,7 @@ export const channels = [
 
 export type ChannelName = (typeof channels)[number];
 
-/** What vega-lite calls them, where it is something else. */
+/** The channels that have another name in vega-lite. */
 const vegaNames: Readonly<Partial<Record<ChannelName, string>>> = {
   colour: 'color',
   dash: 'strokeDash',
@@ -26,16 +26,16 @@ const vegaNames: Readonly<Partial<Record<ChannelName, string>>> = {
   rows: 'row',
 };
 
-/** Channels in vega-lite's words. */
+/** Channels as vega-lite encodings. */
 export type Encoding = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** A channel that is given by its column alone, in full. */
+/** A channel in full, if it is given as a column name. */
 export function canonical(channel: string | Channel | undefined): Channel | undefined {
   return typeof channel === 'string' ? { field: channel } : channel;
 }
 
 /**
- * The channels of a chart in vega-lite's words.
+ * The channels of a chart as vega-lite encodings.
  *
  * @throws NotebookError if there are no rows, or none has a column that a channel names
  */
@@ -67,7 +67,7 @@ export function encodingOf(
   );
 }
 
-/** One channel in vega-lite's words. */
+/** One channel as a vega-lite encoding. */
 function encode(
   name: ChannelName,
   channel: Channel,
@@ -90,7 +90,7 @@ function encode(
   };
   const axis = {
     ...(isAxis && format !== undefined ? { format } : {}),
-    // Words and categories below an axis lie flat; where numbers have no room, some are left out.
+    // Labels of categories below an axis are horizontal; if numbers have no room, some are omitted.
     ...(name === 'x' && type === 'nominal' && format === undefined ? { labelAngle: 0 } : {}),
     ...(name === 'x' && type === 'ordinal' ? { labelAngle: 0, labelOverlap: true } : {}),
   };
@@ -110,7 +110,7 @@ function encode(
 /** The title of an axis or legend. */
 export function titleOf(name: ChannelName, { field, title, stat }: Channel): string | null {
   if (title !== undefined) return title === '' ? null : title;
-  // The charts side by side say it themselves.
+  // The charts side by side have their values as headings.
   if (name === 'columns' || name === 'rows') return null;
   if (field === undefined) return 'count';
   const spoken = field.replaceAll('_', ' ');
@@ -136,6 +136,6 @@ function typeOf(
   if (name === 'x' || name === 'y' || name === 'size') return 'quantitative';
   if (name !== 'colour') return 'nominal';
   if (marks.includes('rect')) return 'quantitative';
-  // Few numbers, as those of runs, are names; many, as those of channels or layers, have an order.
+  // A few numbers, such as runs, are names; many, such as channels or layers, have an order.
   return new Set(values).size <= 7 ? 'nominal' : 'ordinal';
 }

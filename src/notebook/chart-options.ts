@@ -3,31 +3,31 @@ import type { Guide } from '../report/guides';
 /** A shape that stands for a row, or for several. */
 export type Mark = 'line' | 'point' | 'bar' | 'area' | 'rect' | 'tick' | 'boxplot' | 'rule';
 
-/** One column of the rows, and how it is told. */
+/** One column of the rows, and how it is shown. */
 export interface Channel {
-  /** The column; left out where rows are only counted. */
+  /** The column; omit it to count rows. */
   readonly field?: string;
-  /** What the axis or legend says; the column's name where absent, nothing where empty. */
+  /** Title of the axis or legend; if empty, there is none. Default: the column's name. */
   readonly title?: string;
-  /** Numbers lie on a `linear` scale where absent. */
+  /** Default for numbers: `linear`. */
   readonly scale?: 'linear' | 'log' | 'sqrt' | 'symlog' | 'categories';
-  /** From where to where; what lies outside is cut off. */
+  /** Range of the scale; marks outside it are clipped. */
   readonly domain?: readonly [from: number, to: number];
-  /** Whether 0 is on the axis; default: for bars only. Without it nothing is stacked. */
+  /** Whether the axis includes 0. If false, nothing is stacked. Default: only for bars. */
   readonly zero?: boolean;
-  /** Numbers in that many bins at most, for histograms. */
+  /** Maximum number of bins, for histograms. */
   readonly bins?: number;
-  /** What several rows of one place come to. */
+  /** How several rows at one position are aggregated. */
   readonly stat?: 'count' | 'mean' | 'median' | 'sum' | 'min' | 'max' | 'stdev';
-  /** As d3 writes it: `.1%`, `.2f`, `~s`. */
+  /** A d3 format: `.1%`, `.2f`, `~s`. */
   readonly format?: string;
-  /** Categories in this order; in the order of the rows where absent. */
+  /** Order of the categories. Default: that of the rows. */
   readonly order?: readonly string[];
-  /** Colours, by name of a scheme (`viridis`, `blueorange`) or one for each category. */
+  /** The name of a colour scheme (`viridis`, `blueorange`), or a colour for each category. */
   readonly colours?: string | readonly string[];
 }
 
-/** How rows become a chart. A channel is a column's name, or says more about it. */
+/** How rows become a chart. A channel is the name of a column or a {@link Channel}. */
 export interface ChartOptions {
   /** Several are drawn on top of each other: `['line', 'point']`. */
   readonly mark: Mark | readonly Mark[];
@@ -37,22 +37,22 @@ export interface ChartOptions {
   readonly dash?: string | Channel;
   readonly shape?: string | Channel;
   readonly size?: string | Channel;
-  /** Tells lines apart, without a legend. */
+  /** Splits rows into separate lines, without a legend. */
   readonly detail?: string | Channel;
   /** A chart for each value, side by side. */
   readonly columns?: string | Channel;
   /** A chart for each value, one below the other. */
   readonly rows?: string | Channel;
-  /** Scales of their own for the charts side by side, in the place of common ones. */
+  /** Axes that have a separate scale in each of the charts side by side. Default: none. */
   readonly ownScales?: 'x' | 'y' | 'both';
   /** Straight lines across the chart, each with its text: a published figure, a target. */
   readonly guides?: readonly Guide[];
   readonly opacity?: number;
   readonly title?: string;
   readonly subtitle?: string;
-  /** Pixels of the plotting area; those of each one, where there are several. */
+  /** Pixels of the plotting area, or of each one if there are several. */
   readonly width?: number;
   readonly height?: number;
-  /** What is told where no picture can be shown; made of title and rows where absent. */
+  /** Shown where no picture can be. Default: title, channels and number of rows. */
   readonly text?: string;
 }

@@ -3,10 +3,10 @@ import { canonical, channels, titleOf } from './chart-encoding';
 import type { ChannelName, Encoding } from './chart-encoding';
 import type { Channel, ChartOptions } from './chart-options';
 
-/** A row as a chart keeps it. */
+/** A row as a chart stores it. */
 export type StoredRow = Record<string, string | number | null>;
 
-/** The columns that the chart reads, numbers to six digits, as they are kept in a notebook. */
+/** The columns that the chart reads, numbers to six digits, as a notebook stores them. */
 export function stored(rows: readonly FlatRow[], encoding: Encoding): StoredRow[] {
   const fields = [
     ...new Set(
@@ -25,8 +25,8 @@ export function stored(rows: readonly FlatRow[], encoding: Encoding): StoredRow[
 }
 
 /**
- * Rows and options with other names for columns that vega-lite would take for a path, as `a.b` and `a[0]`. Titles are the
- * names that were given.
+ * Renames, in rows and options, columns that vega-lite would read as a path, such as `a.b` and `a[0]`. Titles keep the
+ * original names.
  */
 export function safeColumns(
   rows: readonly FlatRow[],
@@ -61,7 +61,7 @@ export function safeColumns(
   };
 }
 
-/** The title of a channel; empty for charts side by side, which say it themselves. */
+/** The title of a channel; empty for charts side by side, which have their values as headings. */
 function spoken(name: ChannelName, channel: Channel): string {
   return titleOf(name, channel) ?? '';
 }

@@ -7,11 +7,11 @@ import type { StoredRow } from './chart-rows';
 const orderColumn = 'order in the stack';
 
 /**
- * What bars and areas say about stacking, which vega-lite does unasked. Rows are stacked if their colour tells them apart, in
- * the order of the legend; the place of each row's colour is a column of its own. In any other chart each row is drawn from 0,
- * or from the edge of the axis if it leaves 0 out.
+ * The stacking of bars and areas, which vega-lite stacks by default. Rows are stacked if their colour distinguishes them, in
+ * the order of the legend; an extra column holds the index of each row's colour. In any other chart, each row is drawn from
+ * 0, or from the edge of the axis if it omits 0.
  *
- * @throws NotebookError if two rows of one place have one colour: stacked, they would be drawn as their sum
+ * @throws NotebookError if two rows at one position share a colour: stacked, they would be drawn as their sum
  */
 export function stackingOf(
   values: StoredRow[],
@@ -39,7 +39,7 @@ export function stackingOf(
   return { order: { field: orderColumn, type: 'quantitative' } };
 }
 
-/** The channels that say where a stacked row is drawn, and which row it is. */
+/** The channels that determine where a stacked row is drawn, and which row it is. */
 const placing = ['x', 'y', 'color', 'detail', 'column', 'row'];
 
 function checkDistinct(values: readonly StoredRow[], encoding: Encoding): void {
@@ -50,7 +50,7 @@ function checkDistinct(values: readonly StoredRow[], encoding: Encoding): void {
     const { field, type } = encoding[name] ?? {};
     return typeof field === 'string' && type !== 'quantitative' ? [field] : [];
   });
-  // Along a numeric axis, as of areas, every row has a place of its own.
+  // On two numeric axes, as areas have, every row has its own position.
   const isNumeric = ['x', 'y'].every((name) => encoding[name]?.['type'] === 'quantitative');
   if (isSummed || isNumeric) return;
   const seen = new Set<string>();

@@ -36,7 +36,7 @@ function shows(png: unknown, hex: string): boolean {
 }
 
 describe('chart', () => {
-  test('is interactive, a picture on a ground of its own, and a line of text', async () => {
+  test('is interactive, a picture with its own background, and a line of text', async () => {
     const { bundle, metadata } = await chart(rows, {
       mark: ['line', 'point'],
       x: 'epoch',
@@ -53,14 +53,14 @@ describe('chart', () => {
     const { width, height, data } = PNG.sync.read(bundle['image/png'] as Buffer);
     expect(metadata).toEqual({ 'image/png': { width: width / 2, height: height / 2 } });
     expect([...data.subarray(0, 4)]).toEqual([255, 255, 255, 255]);
-    // The first two colours of the palette, one a run, and text, which needs the font that comes along.
+    // The first two colours of the palette, one per run, and that of text, which needs the bundled font.
     const found = ['#0072b2', '#d55e00', '#24292f', '#009e73'].map((hex) =>
       shows(bundle['image/png'], hex),
     );
     expect(found).toEqual([true, true, true, false]);
   });
 
-  test('keeps the columns that it reads, to six digits, and null for what is no finite number', async () => {
+  test('stores the columns that it reads, to six digits, and null for NaN', async () => {
     const { data } = await specOf([...rows.slice(0, 1), { epoch: 2, valid_acc: NaN }], {
       mark: 'point',
       x: 'epoch',
@@ -72,7 +72,7 @@ describe('chart', () => {
     ]);
   });
 
-  test('tells numbers from names: few numbers of a colour are names, many have an order', async () => {
+  test('treats a few colour values as names, and many as ordered', async () => {
     const { layer } = await specOf(rows, {
       mark: 'line',
       x: 'epoch',
@@ -91,7 +91,7 @@ describe('chart', () => {
     expect(spec.layer[0].encoding['color']['type']).toBe('ordinal');
   });
 
-  test('numbers that are categories stand upright below their axis', async () => {
+  test('numbers as categories have horizontal labels', async () => {
     const sizes = [16, 20].map((size) => ({ size, cost: size }));
     const { layer } = await specOf(sizes, {
       mark: 'bar',
@@ -125,7 +125,7 @@ describe('chart', () => {
       { name: 'b', acc: 90 },
     ];
 
-    /** What vega computes of a specification: the ends of each bar. */
+    /** The ends of each bar, as vega computes them from a specification. */
     async function drawn(
       options: ChartOptions,
       data: readonly FlatRow[] = twice,
@@ -162,19 +162,19 @@ describe('chart', () => {
       return found;
     }
 
-    test('of one name are not added up', async () => {
+    test('of the same name are not added up', async () => {
       const bars = await drawn({ mark: 'bar', x: 'name', y: 'acc' });
       expect(bars).toEqual(['94.0 to 0.0', '94.0 to 0.0', '90.0 to 0.0']);
       expect(await drawn({ mark: 'bar', x: 'name', y: 'acc', colour: 'name' })).toEqual(bars);
     });
 
-    test('leave 0 out where they are asked to', async () => {
+    test('omit 0 if asked to', async () => {
       const y = { field: 'acc', zero: false };
       const [first] = await drawn({ mark: 'bar', x: 'name', y, colour: 'name' });
       expect(Number(first.split(' to ')[1])).toBeGreaterThan(80);
     });
 
-    test('are stacked by a colour that tells them apart, and refused where two have one', async () => {
+    test('are stacked if their colour distinguishes them, and rejected if two share one', async () => {
       const parts = [
         { name: 'a', part: 'x', sec: 1 },
         { name: 'a', part: 'y', sec: 2 },
@@ -199,7 +199,7 @@ describe('chart', () => {
     },
   );
 
-  test('writes a specification that says everything which was asked', async () => {
+  test('writes every option into the specification', async () => {
     const {
       $schema,
       config,
@@ -234,7 +234,7 @@ describe('chart', () => {
     expect(shows(bundle['image/png'], '#0072b2')).toBe(true);
   });
 
-  test('names the column that no row has, and the nearest one', () => {
+  test('names an unknown column, and the nearest one', () => {
     const wrong = (): unknown => chart(rows, { mark: 'line', x: 'epoch', y: 'vaild_acc' });
     expect(wrong).toThrow(NotebookError);
     expect(wrong).toThrow(/y reads the column "vaild_acc".*Nearest: "valid_acc"/);
@@ -242,11 +242,11 @@ describe('chart', () => {
     expect(() => chart(rows, { mark: 'bar', y: {} })).toThrow(/y reads the column \(none\)/);
   });
 
-  test('repeats what vega-lite has to say, be it an error or a doubt', async () => {
+  test('quotes errors and warnings of vega-lite', async () => {
     const data = { values: [{ a: 1 }] };
-    const doubt = vegaLite({ data, mark: 'point', transform: [{ sieve: 'a' }] }, '');
-    await expect(doubt).rejects.toThrow(NotebookError);
-    await expect(doubt).rejects.toThrow(/has doubts: .*sieve.* Repair/);
+    const warned = vegaLite({ data, mark: 'point', transform: [{ sieve: 'a' }] }, '');
+    await expect(warned).rejects.toThrow(NotebookError);
+    await expect(warned).rejects.toThrow(/has doubts: .*sieve.* Repair/);
     await expect(vegaLite({ data }, '')).rejects.toThrow(/cannot draw this: Error: Invalid spec/);
   });
 });

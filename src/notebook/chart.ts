@@ -14,11 +14,11 @@ import { counted } from '../text/counted';
 export type VegaLiteSpec = Readonly<Record<string, unknown>>;
 
 /**
- * Rows as a chart: one mark or several on common axes, in the look of all figures of this project.
+ * Draws rows as a chart: one or more marks on common axes, in the style of all figures of this project.
  *
- * Interactive where the viewer can (a tooltip tells the values), a picture elsewhere. Rows come as `table.dataFrame()`
- * gives them; only the columns that the chart reads are stored, to six digits. Several charts of different rows, or
- * anything else, as a {@link vegaLite} specification.
+ * The chart is interactive if the viewer supports it (tooltips show the values), else a picture. Rows are as
+ * `table.dataFrame()` returns them; only the columns that the chart reads are stored, to six digits. For several charts of
+ * different rows, or anything else, use {@link vegaLite}.
  *
  * @throws NotebookError if there are no rows, or none has a column that a channel names
  * @example
@@ -39,11 +39,11 @@ export function chart(rows: readonly FlatRow[], options: ChartOptions): Promise<
   const encoding = encodingOf(named.rows, marks, named.options);
   const { column, row, ...inner } = encoding;
   const values = stored(named.rows, encoding);
-  // Marks on the edge are drawn whole, unless there may be marks beyond it.
+  // Marks are clipped only if some may lie beyond the edge; otherwise, those on it are drawn whole.
   const isCut = [options.x, options.y].some(
     (channel) => typeof channel === 'object' && channel.domain !== undefined,
   );
-  // What is stacked is stacked in the order of the legend.
+  // Stacks follow the order of the legend.
   const stacking = stackingOf(values, encoding, marks, options);
   const layers = [
     ...marks.map((type) => ({
@@ -80,28 +80,28 @@ export function chart(rows: readonly FlatRow[], options: ChartOptions): Promise<
 }
 
 /**
- * A vega-lite specification as a figure: interactive, as a picture, and as a line of text. The look is that of all
- * figures, and what the specification says about it goes before.
+ * Turns a vega-lite specification into a figure: interactive, as a picture, and as a line of text. The style is that of all
+ * figures; the `config` of the specification overrides it.
  *
- * @param text what is told where no picture can be shown
- * @throws NotebookError if vega-lite cannot read it; its own words are in the message
+ * @param text shown where no picture can be
+ * @throws NotebookError if vega-lite cannot draw it, or warns; the message quotes vega-lite
  */
 export async function vegaLite(spec: VegaLiteSpec, text: string): Promise<Figure> {
-  // Two libraries of ES modules, 0.2 s to load: by those who draw, and once.
+  // Two libraries of ES modules, which take 0.2 s to load, so only when a chart is drawn.
   const [{ compile }, { View, parse }] = await Promise.all([import('vega-lite'), import('vega')]);
   const { config, ...rest } = spec;
   const themed = {
-    // What viewers of today read; we use nothing that came later.
+    // Current viewers read version 5; the specifications here use nothing newer.
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     ...rest,
     config: { ...vegaConfig, ...(config as object | undefined) },
   };
-  const heard: string[] = [];
-  const hear = (...words: readonly unknown[]): void => void heard.push(words.join(' '));
-  const logger = listener(hear);
+  const messages: string[] = [];
+  const collect = (...words: readonly unknown[]): void => void messages.push(words.join(' '));
+  const logger = collector(collect);
   let svg: string;
   try {
-    // A copy: vega numbers the rows that it is given.
+    // A copy, because vega numbers the rows that it gets.
     const compiled = compile(structuredClone(themed) as unknown as Parameters<typeof compile>[0], {
       logger,
     });
@@ -111,9 +111,9 @@ export async function vegaLite(spec: VegaLiteSpec, text: string): Promise<Figure
   } catch (cause) {
     throw new NotebookError(`chart: vega-lite cannot draw this: ${String(cause)}.`, { cause });
   }
-  if (heard.length > 0) {
+  if (messages.length > 0) {
     throw new NotebookError(
-      `chart: vega-lite has doubts: ${heard.join(' ')} Repair the specification.`,
+      `chart: vega-lite has doubts: ${messages.join(' ')} Repair the specification.`,
     );
   }
   const picture = await raster(svg);
@@ -128,30 +128,30 @@ export async function vegaLite(spec: VegaLiteSpec, text: string): Promise<Figure
 }
 
 function describeChart(rows: readonly FlatRow[], options: ChartOptions): string {
-  const told = channels.flatMap((name) => {
+  const shown = channels.flatMap((name) => {
     const { field, title } = canonical(options[name]) ?? {};
     return field === undefined ? [] : [`${name} ${title ?? field}`];
   });
   const what = options.title ?? 'chart';
-  return `${what} (${told.join(', ')}; ${counted(rows.length, 'row')})`;
+  return `${what} (${shown.join(', ')}; ${counted(rows.length, 'row')})`;
 }
 
-/** What vega and vega-lite have to say, in place of the console. */
-function listener(hear: (...words: readonly unknown[]) => void): Listener {
-  const logger: Listener = {
+/** Collects errors and warnings of vega and vega-lite, instead of printing them. */
+function collector(collect: (...words: readonly unknown[]) => void): Logger {
+  const logger: Logger = {
     level: () => logger,
-    error: (...words) => (hear(...words), logger),
-    warn: (...words) => (hear(...words), logger),
+    error: (...words) => (collect(...words), logger),
+    warn: (...words) => (collect(...words), logger),
     info: () => logger,
     debug: () => logger,
   };
   return logger;
 }
 
-interface Listener {
-  level(value?: number): Listener;
-  error(...words: readonly unknown[]): Listener;
-  warn(...words: readonly unknown[]): Listener;
-  info(...words: readonly unknown[]): Listener;
-  debug(...words: readonly unknown[]): Listener;
+interface Logger {
+  level(value?: number): Logger;
+  error(...words: readonly unknown[]): Logger;
+  warn(...words: readonly unknown[]): Logger;
+  info(...words: readonly unknown[]): Logger;
+  debug(...words: readonly unknown[]): Logger;
 }

@@ -6,7 +6,7 @@ import { comparison, recordedRuns } from './compare-runs';
 const textOf = async (...records: readonly string[]): Promise<string> =>
   String((await comparison([], records)).bundle['text/plain']);
 
-test('a record that was not run stands with what was published, and says so', async () => {
+test('an experiment that was not run is listed with its published result, and a note', async () => {
   const text = await textOf('post8-converge-final-40');
   expect(text).toMatch(/published +full +95\.39 +102\.9/);
   expect(text).toContain('no run of this experiment yet');
@@ -25,14 +25,14 @@ test('a published figure names the hardware that it was measured on', async () =
   expect(hiverge).not.toContain('V100');
 });
 
-test('a column that nothing is known for is left out', async () => {
+test('a column without values is omitted', async () => {
   const text = await textOf('post8-mixed-precision');
   expect(text).toContain('94.10');
   expect(text).not.toContain('training s');
   expect(await textOf('post8-mixed-precision', 'post8-baseline')).toContain('training s');
 });
 
-test('runs that were changed have a line of their own, which says how', async () => {
+test('runs with overrides have a line of their own, which lists them', async () => {
   const run = (overrides: readonly string[], accPercent: number): Run => ({
     name: 'fastest',
     scale: 'full',
@@ -49,16 +49,16 @@ test('runs that were changed have a line of their own, which says how', async ()
   const alone = { ...run([], 94), seed: 2, alone: true as const };
   const { bundle } = await comparison([run([], 94.2), alone, run(['run.epochs=1'], 84.5)]);
   const text = String(bundle['text/plain']);
-  // The time of one of two runs counts, and that of the changed one does not.
+  // The time of one of the two runs counts; that of the run with overrides does not.
   expect(text).toMatch(/this notebook, 2 runs +full +94\.10 ± 0\.14 +40\.0 \(1 of 2\) +A, bf16/);
   expect(text).toMatch(/this notebook +full, run\.epochs=1 +84\.50 +– +A, bf16/);
 });
 
-test('refuses a record that does not exist', async () => {
+test('rejects an unknown experiment', async () => {
   await expect(textOf('post8-mixed')).rejects.toThrow(ExperimentError);
 });
 
-test('a run that was recorded stands once, as one of this notebook', async () => {
+test('a stored run appears once, as one of this notebook', async () => {
   const [run, ...others] = await recordedRuns('demo');
   expect(others.length).toBeGreaterThan(0);
   const text = String((await comparison([run])).bundle['text/plain']);

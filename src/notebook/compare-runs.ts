@@ -12,14 +12,14 @@ import type { Figure } from './figure';
 import { tabulate } from './tabulate';
 
 /**
- * Runs that were recorded, in every size, on whatever hardware: those of `results/`. None where none are there.
+ * The stored results of `results/`, at every scale and on any hardware; empty if there are none.
  *
- * @param record the experiment that they are of; default: all
- * @throws ExperimentError if there is no such record
+ * @param experiment the name of their experiment; default: all
+ * @throws ExperimentError if there is no such experiment
  * @throws RunError if a file is damaged
  */
-export async function recordedRuns(record?: string): Promise<readonly Run[]> {
-  const wanted = record === undefined ? undefined : findExperiment(record).name;
+export async function recordedRuns(experiment?: string): Promise<readonly Run[]> {
+  const wanted = experiment === undefined ? undefined : findExperiment(experiment).name;
   const runs = await findAnyRuns(resultsFolder);
   return wanted === undefined ? runs : runs.filter((run) => run.name === wanted);
 }
@@ -35,11 +35,11 @@ export function epochRows(runs: readonly Run[]): FlatRow[] {
 }
 
 /**
- * What runs came to, as a table: those of this notebook, other ones that were recorded (with hardware, size and day), and
- * what was published. Where an experiment was never run it says so.
+ * The results of runs as a table: those of this notebook, other stored ones (with hardware, scale and day), and published
+ * ones. The table says if an experiment was never run.
  *
- * @param records records that are told of even where they were not run
- * @throws ExperimentError if there is no such record
+ * @param experiments names of experiments to list even if they were not run
+ * @throws ExperimentError if there is no such experiment
  * @example
  * ```ts
  * await show(comparison(await trainLive('post4-final-20')));
@@ -47,9 +47,9 @@ export function epochRows(runs: readonly Run[]): FlatRow[] {
  */
 export async function comparison(
   runs: readonly Run[],
-  records: readonly string[] = [],
+  experiments: readonly string[] = [],
 ): Promise<Figure> {
-  const names = [...new Set([...runs.map(({ name }) => name), ...records])];
+  const names = [...new Set([...runs.map(({ name }) => name), ...experiments])];
   const everything = await recordedRuns();
   const rows = names.map((name) => {
     const own = runs.filter((run) => run.name === name);
@@ -73,7 +73,7 @@ export async function comparison(
     time: 'training s',
     on: '',
   };
-  // Some records were neither run nor published with a time, or with an accuracy.
+  // Some experiments have no measured or published time, or no accuracy.
   const held = Object.entries(columns).filter(([key]) => rows.flat().some((row) => key in row));
   return tabulate(rows.flat(), {
     ...(isSingle ? { title: names[0] } : {}),
@@ -81,12 +81,12 @@ export async function comparison(
   });
 }
 
-/** One run, as a line of the table needs it. */
+/** One run, as the table needs it. */
 interface Line {
   readonly record: string;
   /** The scale, and what was changed, as in `full, run.epochs=1`. */
   readonly size: string;
-  /** Hardware, precision and day: runs that share them are one line. */
+  /** Hardware, precision and day: runs that share them form one line. */
   readonly on: string;
   readonly accPercent: number;
   /** Undefined if the run's times do not count. */
@@ -103,7 +103,7 @@ function lineOf(run: Run): Line[] {
 }
 
 /**
- * Whether a recorded run is this one. A stored result has the day, and its figures are rounded to two decimals.
+ * Whether a stored run is this one. A stored result has only the day, and its figures are rounded to two decimals.
  */
 export function isSameRun(recorded: Run, run: Run): boolean {
   const [a, b] = [recorded.result, run.result];
@@ -122,7 +122,7 @@ export function isSameRun(recorded: Run, run: Run): boolean {
   );
 }
 
-/** Lines of one size and one machine as one, with mean and spread. */
+/** Merges lines of one scale and one machine into one, with mean and spread. */
 function grouped(lines: readonly Line[], source: string): FlatRow[] {
   const groups = new Map<string, Line[]>();
   for (const line of lines) {
@@ -146,7 +146,7 @@ function grouped(lines: readonly Line[], source: string): FlatRow[] {
   });
 }
 
-/** Mean and spread of the times that count, and of how many runs they are if not of all. */
+/** Mean and spread of the times that count, and the number of their runs if not all count. */
 function timeOf(group: readonly Line[]): { readonly time?: string } {
   const times = group.flatMap(({ trainSec }) => trainSec ?? []);
   if (times.length === 0) return {};

@@ -60,7 +60,7 @@ function sample(seed: number): Sample {
 const samples = { one: sample(1), other: sample(2) };
 
 describe('gradientsLive', () => {
-  test('finds what momentGradients finds, and shows how far it is in one place', async () => {
+  test('finds what momentGradients finds, and shows its progress in one display', async () => {
     const found = await gradientsLive(samples, ['mean', 'variance']);
     expect(Object.keys(found)).toEqual(['one', 'other']);
     const alone = await momentGradients(samples.other, ['variance']);
@@ -72,7 +72,7 @@ describe('gradientsLive', () => {
     );
   });
 
-  test('is stopped, and refuses nothing to look at', async () => {
+  test('can be stopped, and rejects an empty set of networks', async () => {
     controller.abort();
     await expect(gradientsLive(samples, ['mean'])).rejects.toThrow(InterruptedError);
     await expect(gradientsLive({}, ['mean'])).rejects.toThrow(NotebookError);
@@ -80,16 +80,16 @@ describe('gradientsLive', () => {
 });
 
 describe('eigenpairsLive', () => {
-  test('finds eigenpairs of each, a row every ten products, and what it is told to leave out', async () => {
+  test('finds eigenpairs of each network, adds a row every ten products, and projects vectors out', async () => {
     const options = { count: 3, basisSize: 12 };
     const whole = await eigenpairsLive(samples, options);
     expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(1);
-    const told = textOf(seen.at(-1));
-    expect(told).toMatch(/^3 eigenpairs of each, [\d.]+ s a product\n/);
+    const text = textOf(seen.at(-1));
+    expect(text).toMatch(/^3 eigenpairs of each, [\d.]+ s a product\n/);
     for (const network of ['one', 'other'] as const) {
       const { products, isConverged } = whole[network];
       expect(isConverged).toBe(true);
-      const rows = [...told.matchAll(new RegExp(String.raw`^${network} +(\d+) .*$`, 'gm'))];
+      const rows = [...text.matchAll(new RegExp(String.raw`^${network} +(\d+) .*$`, 'gm'))];
       const tens = Array.from({ length: Math.floor(products / 10) }, (_, i) => 10 * (i + 1));
       const expected = products % 10 === 0 ? tens : [...tens, products];
       expect(rows.map(([, count]) => Number(count))).toEqual(expected);
@@ -107,12 +107,12 @@ describe('eigenpairsLive', () => {
       expect.closeTo(0, 6),
       expect.closeTo(0, 6),
     ]);
-    // Without its two leading directions the third is the largest that is left.
+    // Without the two leading directions, the third is the largest that remains.
     const [third] = magnitudes(whole.other.values).toSorted((a, b) => a - b);
     expect(Math.max(...magnitudes(projected.other.values)) / third).toBeCloseTo(1, 3);
   });
 
-  test('is stopped, and refuses nothing to look at', async () => {
+  test('can be stopped, and rejects an empty set of networks', async () => {
     controller.abort();
     await expect(eigenpairsLive(samples, { count: 2 })).rejects.toThrow(InterruptedError);
     await expect(eigenpairsLive({}, { count: 2 })).rejects.toThrow(NotebookError);
@@ -128,7 +128,7 @@ describe('surfacesLive', () => {
   const planes = { one: plane(1), other: plane(2) };
   const grid = { extent: 0.5, points: 3 };
 
-  test('has the places of each plane by its name, and shows how far it is in one place', async () => {
+  test('returns the grid points of each plane with its name, and shows its progress in one display', async () => {
     const found = await surfacesLive(samples, planes, grid);
     expect(found.map((place) => place.plane)).toEqual(
       ['one', 'other'].flatMap((name) => Array.from({ length: 9 }, () => name)),
@@ -141,7 +141,7 @@ describe('surfacesLive', () => {
     );
   });
 
-  test('is stopped, and refuses nothing to look at', async () => {
+  test('can be stopped, and rejects an empty set of networks', async () => {
     controller.abort();
     await expect(surfacesLive(samples, planes, grid)).rejects.toThrow(InterruptedError);
     await expect(surfacesLive({}, {}, grid)).rejects.toThrow(NotebookError);

@@ -15,13 +15,13 @@ import { wallClock } from '../train/timer';
 import { inPlace } from './in-place';
 import { tabulate } from './tabulate';
 
-/** Networks to look at, by name. */
+/** Networks to analyse, by name. */
 export type Samples<N extends string = string> = Readonly<Record<N, Sample>>;
 
 /**
- * Gradients of output moments of several networks, one after the other, with a table of how far that is; see
- * {@link momentGradients}. For each network and moment one vector a channel, `[size]` of the network's `vectorLayout`. The
- * stop button ends it after a batch.
+ * Gradients of output moments of several networks, one after the other, with a live table of progress; see
+ * {@link momentGradients}. For each network and moment, there is one vector per channel, `[size]` of the network's
+ * `vectorLayout`. The stop button ends it after a batch.
  *
  * @throws NotebookError if there is no network
  * @throws TrainError, InterruptedError as `momentGradients`
@@ -36,20 +36,20 @@ export async function gradientsLive<N extends string>(
   const found: Partial<Record<N, Record<Moment, Float32Array[]>>> = {};
   for (const [index, [network, sample]] of named.entries()) {
     const { length: batches } = sample.batches;
-    const tell = report(index, (vectors) => ({ network, vectors, batches }));
-    found[network] = await momentGradients({ ...sample, signal }, moments, tell);
+    const onProgress = report(index, (vectors) => ({ network, vectors, batches }));
+    found[network] = await momentGradients({ ...sample, signal }, moments, onProgress);
   }
   return found as Record<N, Record<Moment, Float32Array[]>>;
 }
 
-/** A place of {@link surfacesLive}: a row, as figures and tables take it. */
+/** A grid point of {@link surfacesLive}, as a row for figures and tables. */
 export type NamedPlace<N extends string = string> = Pick<LossPlace, keyof LossPlace> & {
   readonly plane: N;
 };
 
 /**
- * The loss of several networks, each in a plane of its own around its weights, one after the other, with a table of how far that is; see
- * {@link lossSurface}. Networks may be the same one in several planes. The stop button ends it after a place of the grid.
+ * The loss of several networks, each in its own plane around its weights, one after the other, with a live table of progress;
+ * see {@link lossSurface}. The same network may appear with several planes. The stop button ends it after a grid point.
  *
  * @param planes two directions for each name, `[size]` of the network's `vectorLayout`; their lengths do not matter
  * @returns rows for `surfacePlot`, plane by plane
@@ -66,31 +66,31 @@ export async function surfacesLive<N extends string>(
   const report = openReport('loss around each network', named.length);
   const found: NamedPlace<N>[] = [];
   for (const [index, [plane, sample]] of named.entries()) {
-    const tell = report(index, (places) => ({ plane, places }));
-    const own = await lossSurface({ ...sample, signal }, planes[plane], grid, tell);
+    const onProgress = report(index, (places) => ({ plane, places }));
+    const own = await lossSurface({ ...sample, signal }, planes[plane], grid, onProgress);
     found.push(...own.map((place) => ({ ...place, plane })));
   }
   return found;
 }
 
-/** What {@link eigenpairsLive} looks for. */
+/** How {@link eigenpairsLive} finds eigenpairs. */
 export interface EigenpairsLiveOptions<N extends string = string> {
-  /** Of each network, those of largest magnitude. */
+  /** Eigenpairs of each network, those of largest magnitude. */
   readonly count: number;
   /** As `lanczos` takes it. */
   readonly tolerance?: number;
   /** As `lanczos` takes it. */
   readonly basisSize?: number;
-  /** Draws the vectors to start with; 0 where absent. */
+  /** Seed of the start vectors. Default: 0. */
   readonly seed?: number;
-  /** By network: orthonormal vectors that are left out, as `lanczos` takes them. */
+  /** By network: orthonormal vectors to project out, as `lanczos` takes them. */
   readonly complementOf?: Readonly<Record<N, readonly Float32Array[]>>;
 }
 
 /**
- * Leading eigenpairs of the Hessians of several networks, one after the other, with a table of how far that is: a row after
- * every ten products, and one for where it ended; see {@link createHessian} and {@link lanczos}. Says after two products
- * what one takes. The stop button ends it after a batch.
+ * Leading eigenpairs of the Hessians of several networks, one after the other, with a live table of progress: a row after
+ * every ten products, and one at the end; see {@link createHessian} and {@link lanczos}. Shows the time of a product after
+ * the first two. The stop button ends it after a batch.
  *
  * @throws NotebookError if there is no network
  * @throws TrainError, InterruptedError, RangeError as those two
@@ -102,14 +102,14 @@ export async function eigenpairsLive<N extends string>(
   const named = entriesOf('eigenpairsLive', samples);
   const signal = interruptSignal();
   const draw = inPlace(wallClock);
-  const begun = wallClock();
+  const startedAt = wallClock();
   const rows: FlatRow[] = [];
   const found: Partial<Record<N, Eigenpairs>> = {};
-  let told = '';
+  let timing = '';
   const columns = { network: '', products: '', seconds: '', total: 'seconds in all', ended: '' };
   const figure = (all: readonly FlatRow[]) => (): ReturnType<typeof tabulate> =>
     tabulate(all, {
-      title: `${options.count} eigenpairs of each${told}`,
+      title: `${options.count} eigenpairs of each${timing}`,
       columns: all.some((row) => 'ended' in row)
         ? columns
         : { network: '', products: '', seconds: '', total: 'seconds in all' },
@@ -120,7 +120,7 @@ export async function eigenpairsLive<N extends string>(
     let [rowStart, first] = [wallClock(), NaN];
     const row = (products: number): FlatRow => {
       const now = wallClock();
-      return { network, products, seconds: now - rowStart, total: now - begun };
+      return { network, products, seconds: now - rowStart, total: now - startedAt };
     };
     try {
       const pairs = await lanczos(hessian.product, hessian.layout.size, {
@@ -129,9 +129,9 @@ export async function eigenpairsLive<N extends string>(
         ...(complementOf === undefined ? {} : { complementOf: complementOf[network] }),
         onProduct: (products) => {
           const now = wallClock();
-          // The first one includes what TensorFlow does once.
+          // The first product includes TensorFlow's one-time work.
           if (products === 1) first = now;
-          if (products === 2 && index === 0) told = `, ${(now - first).toFixed(2)} s a product`;
+          if (products === 2 && index === 0) timing = `, ${(now - first).toFixed(2)} s a product`;
           draw(figure([...rows, row(products)]));
           if (products % 10 > 0) return;
           rows.push(row(products));
@@ -141,8 +141,8 @@ export async function eigenpairsLive<N extends string>(
       found[network] = pairs;
       // The last row of ten products may be the end itself.
       const last = rows.at(-1);
-      const isTold = last?.['network'] === network && last['products'] === pairs.products;
-      const end = isTold ? { ...rows.pop() } : row(pairs.products);
+      const hasEnd = last?.['network'] === network && last['products'] === pairs.products;
+      const end = hasEnd ? { ...rows.pop() } : row(pairs.products);
       rows.push({ ...end, ended: pairs.isConverged ? 'found' : 'given up' });
       draw(figure(rows), { isLast: true });
     } finally {
@@ -152,13 +152,13 @@ export async function eigenpairsLive<N extends string>(
   return found as Record<N, Eigenpairs>;
 }
 
-/** A table of several parts, a row each, in place: `report(index, row)` gives what is to be called as part `index` advances. */
+/** A live table with one row per part: `report(index, row)` returns the function to call as part `index` advances. */
 function openReport(
   title: string,
   parts: number,
 ): (index: number, row: (progress: string) => FlatRow) => (done: number, total: number) => void {
   const draw = inPlace(wallClock);
-  const begun = wallClock();
+  const startedAt = wallClock();
   const rows: FlatRow[] = [];
   return (index, row) => {
     const start = wallClock();
@@ -166,7 +166,7 @@ function openReport(
       const now = wallClock();
       const isLast = done === total;
       const share = (index + done / total) / parts;
-      const left = ((now - begun) * (1 - share)) / share;
+      const left = ((now - startedAt) * (1 - share)) / share;
       rows[index] = { ...row(`${done} of ${total}`), seconds: now - start };
       const heading = share < 1 ? `${title}: ${durationText(left)} left` : title;
       draw(() => tabulate(rows, { title: heading, digits: { seconds: 1 } }), { isLast });

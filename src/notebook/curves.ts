@@ -7,7 +7,7 @@ import { series } from './theme';
 /** A run whose curves are drawn. */
 export type CurveRun = Pick<LiveRun, 'name' | 'rows'> & Partial<Pick<LiveRun, 'trace'>>;
 
-/** Of a name, in letters; where one is longer, names stand below the charts, beside which they would be wider than a page. */
+/** Maximum letters in a name. If one is longer, the legend is below the charts; beside them, it would not fit the page. */
 const shortName = 24;
 
 /**
@@ -20,7 +20,7 @@ export function curves(
   runs: readonly CurveRun[],
   { title }: { readonly title?: string } = {},
 ): Promise<Figure> {
-  // Runs of a few seconds have hardly a point an epoch: then the mean of each epoch tells more.
+  // Runs of a few seconds have hardly a point per epoch; the mean of each epoch shows more.
   const training = runs.flatMap(({ name, rows, trace }) =>
     (trace === undefined || trace.length < 4 * rows.length ? rows.map(trainingPoint) : trace).map(
       ({ at, loss, acc }) => ({ run: name, epoch: round(at), loss: round(loss), acc: round(acc) }),
@@ -43,7 +43,7 @@ export function curves(
         type: 'quantitative',
         title: null,
         axis: { format, tickCount: 5 },
-        // Both axes end in a label, so that the names above them stand at one height.
+        // Both axes end in a label, so that the titles above them are at the same height.
         scale: field === 'acc' ? { domain: [0, 1] } : { zero: true, nice: 5 },
       },
       color: {
@@ -102,7 +102,7 @@ function legendOf(runs: readonly CurveRun[]): object {
   const common = longest > shortName ? commonStart(names) : '';
   return {
     legend: {
-      // Names that begin alike are told apart by their ends.
+      // Of names with a common prefix, only the rest is shown.
       ...(common === ''
         ? {}
         : {
@@ -114,12 +114,12 @@ function legendOf(runs: readonly CurveRun[]): object {
         ? { orient: 'bottom', columns: 2, labelLimit: 400 }
         : {}),
     },
-    // More than there are colours: neighbours in the list are neighbours in a scale from dark to light.
+    // More runs than colours: neighbouring runs get neighbouring colours of a scale from dark to light.
     ...(runs.length > series.length ? { scale: { scheme: 'viridis' } } : {}),
   };
 }
 
-/** What all of them begin with, up to a dash. */
+/** The common prefix of the names, up to a dash. */
 function commonStart(names: readonly string[]): string {
   const [first] = names;
   let length = 0;

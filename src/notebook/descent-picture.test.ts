@@ -9,7 +9,7 @@ interface Step {
   readonly x: number;
 }
 
-/** The iterates that the picture shows with its slider at a rate, as a browser works them out. */
+/** The iterates that the picture shows with its slider at a rate, as a browser computes them. */
 async function iterates(view: View, names: readonly string[], rate: number): Promise<number[]> {
   await view.signal('rate', rate).runAsync();
   const found = names

@@ -2,21 +2,21 @@ import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { ink, series } from './theme';
 
-/** The parabola's sides, and what it comes to there. */
+/** The largest x in the picture, and the height of the parabola there. */
 const side = 11;
 const [width, height] = [320, 400];
 const top = side ** 2 / 2;
 
 /**
- * Gradient descent on f(x) = x^2 / 2 from x = 2: each step goes from x to (1 - rate) x, at most twenty of them, until one
+ * Gradient descent on f(x) = x^2 / 2 from x = 2: each step goes from x to (1 - rate) x, for at most twenty steps, until one
  * leaves the picture. A slider below it sets the rate, from 1.8 to 2.5, wherever charts are interactive.
  *
  * Above a rate of 2 (two divided by the second derivative) every step ends higher than it began.
  *
- * @param rate where the slider stands at first, and what a picture shows; 2.2 where absent
+ * @param rate the initial value of the slider, and the one that a picture shows; default: 2.2
  */
 export function descentPicture(rate = 2.2): Promise<Figure> {
-  // The steps are worked out in the browser, in a closed form: iterate k is 2 (1 - rate)^k.
+  // The browser computes the steps in closed form: iterate k is 2 (1 - rate)^k.
   const steps = {
     data: { sequence: { start: 0, stop: 21, as: 'k' } },
     transform: [

@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 describe('display', () => {
-  test('hands a bundle to the kernel: bytes as base64, JSON as it is, nothing that is undefined', () => {
+  test('hands a bundle to the kernel: bytes as base64, JSON as it is, without undefined entries', () => {
     const seen: DisplayMessage[] = [];
     const collect = (message: DisplayMessage): number => seen.push(message);
     provideKernelHost({ display: collect } as unknown as KernelHost);
@@ -56,7 +56,7 @@ describe('display', () => {
   });
 });
 
-test('clearOutput asks the kernel, and nobody where there is none', () => {
+test('clearOutput calls the kernel, and does nothing without one', () => {
   const clear = vi.fn<KernelHost['clearOutput']>();
   clearOutput();
   provideKernelHost({ clearOutput: clear } as unknown as KernelHost);

@@ -3,7 +3,7 @@ import { NotebookError } from '../base/errors';
 import { kernelHost } from '../base/kernel-host';
 import type { DisplayMessage, MimeBundle } from '../base/kernel-host';
 
-/** A display that can be drawn anew: what {@link display} returns. */
+/** A display that can be updated, as returned by {@link display}. */
 export interface DisplayHandle {
   /** The id under which the notebook knows it. */
   readonly id: string;
@@ -11,20 +11,20 @@ export interface DisplayHandle {
 
 /** How a bundle is shown. */
 export interface DisplayOptions {
-  /** The display that is drawn anew; without it, a new one is made. */
+  /** The display to update. Default: a new one. */
   readonly update?: DisplayHandle;
-  /** By mime type, as in `{'image/png': {width: 640}}`. */
+  /** By MIME type, as in `{'image/png': {width: 640}}`. */
   readonly metadata?: Readonly<Record<string, object>>;
 }
 
 /**
- * Shows a bundle in the notebook: the same thing in several mime types, of which each viewer takes the richest that it
- * can. The bundle that survives everywhere is a chart's own type, `image/png` and `text/plain`.
+ * Shows a bundle in the notebook: the same content in several MIME types, from which each viewer picks the richest that it
+ * supports. A bundle that works everywhere has a chart's own type, `image/png` and `text/plain`.
  *
  * Works in our kernel and in stock tslab, from code of any depth; an update may come after the cell has ended. Outside a
- * notebook `text/plain` is printed, if there is one.
+ * notebook, `text/plain` is printed, if there is one.
  *
- * @returns a handle for drawing it anew: `display(bundle, { update })`
+ * @returns a handle for updating it: `display(bundle, { update })`
  * @throws NotebookError for a bundle without content
  */
 export function display(bundle: MimeBundle, options: DisplayOptions = {}): DisplayHandle {
@@ -41,7 +41,7 @@ export function display(bundle: MimeBundle, options: DisplayOptions = {}): Displ
   const show = kernelHost()?.display ?? stockTslab();
   if (show !== undefined) show(message);
   else if (typeof data['text/plain'] === 'string') process.stdout.write(`${data['text/plain']}\n`);
-  // At the end of a cell, what was shown is shown; the handle is not.
+  // A handle at the end of a cell is not shown as its result.
   return Object.defineProperty({ id }, Symbol.for('Jupyter.display'), { value: () => undefined });
 }
 
@@ -50,7 +50,7 @@ export function display(bundle: MimeBundle, options: DisplayOptions = {}): Displ
  *
  * Only in our kernel; elsewhere it does nothing, as stock tslab has no such message.
  *
- * @param options with `wait`, not before there is something new, so that nothing flickers
+ * @param options with `wait`, only when there is something new, so that nothing flickers
  */
 export function clearOutput(options: { readonly wait?: boolean } = {}): void {
   kernelHost()?.clearOutput(options.wait ?? false);
@@ -72,9 +72,9 @@ interface StockTslab {
   readonly lastWriteDisplayData: ((data: object, update: boolean) => void) | null;
 }
 
-/** How stock tslab shows a whole bundle; its public interface takes one mime type at a time. */
+/** How stock tslab shows a whole bundle; its public interface takes one MIME type at a time. */
 function stockTslab(): ((message: DisplayMessage) => void) | undefined {
-  // Whichever copy of tslab runs this process, not one that could be found from here.
+  // The copy of tslab that runs this process, not one that could be resolved from here.
   const loaded = Object.entries(require.cache).find(([path]) =>
     /[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(path),
   );

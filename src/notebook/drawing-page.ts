@@ -1,6 +1,6 @@
 /**
- * What runs in the page. It is given the libraries as functions, and draws what is in `window.cifar10FastDrawings`, now and
- * whenever something is pushed: `{ id, now, before }`, outlines of a network and of the one before it.
+ * The script that runs in the page. It takes the libraries as functions, and draws every entry of
+ * `window.cifar10FastDrawings`, present or pushed later: `{ id, now, before }`, outlines of a network and of the one before it.
  */
 export const drawingPage: string = String.raw`(sources) => {
   const waiting = window.cifar10FastDrawings ?? [];

@@ -18,7 +18,7 @@ import { drawingPage } from './drawing-page';
 const graph = build(resnet9({ resLayers: [] }));
 const next = build(resnet9());
 
-/** What the scripts of an output leave in `window`. */
+/** Runs the scripts of an output, which write to `window`. */
 function runScripts(html: string, window: object): void {
   for (const [, code] of html.matchAll(/<script>([\s\S]*?)<\/script>/g)) {
     new Script(code).runInNewContext({ window });
@@ -32,7 +32,7 @@ interface Asked {
 }
 
 describe('drawing', () => {
-  test('is the picture that the command line draws, for readers who trust nothing too', async () => {
+  test('is the picture that the command line draws, even without scripts', async () => {
     const { bundle, metadata } = await drawing(graph, { name: 'backbone' });
     const html = bundle['text/html'] as string;
     const encoded = /<img [^>]*src="data:image\/svg\+xml;base64,([^"]*)"/.exec(html)?.[1] ?? '';
@@ -43,14 +43,14 @@ describe('drawing', () => {
     expect(metadata?.['image/png']).toMatchObject({ width: width / 2 });
   });
 
-  test('asks the page to draw it, whether it is ready for that or not yet', async () => {
+  test('queues itself to be drawn by the page', async () => {
     const { bundle } = await drawing(next, { from: graph, name: 'a </script> b' });
     const html = bundle['text/html'] as string;
     const window: { cifar10FastDrawings?: Asked[] } = {};
     runScripts(html, window);
     expect(window.cifar10FastDrawings).toHaveLength(1);
     const [{ id, ...asked }] = window.cifar10FastDrawings ?? [];
-    // Kinds keep their colours on the way, and those of the picture.
+    // Kinds of layers keep their colours during the change; they are those of the picture.
     const options = { name: 'a </script> b', colours: colourMap(next, graph) };
     expect(asked).toEqual({ now: outline(next, options), before: outline(graph, options) });
     expect(html).toContain(`data-drawing="${id}"`);
@@ -58,7 +58,7 @@ describe('drawing', () => {
     expect(other.bundle['text/html']).not.toContain(id);
   });
 
-  test('of a network that did not change is a line of text', async () => {
+  test('of an unchanged network is a line of text', async () => {
     const { bundle } = await drawing(next, { from: build(resnet9()), name: 'half the rate' });
     expect(Object.keys(bundle)).toEqual(['text/html', 'text/plain']);
     expect(bundle['text/plain']).toBe(
@@ -70,7 +70,7 @@ describe('drawing', () => {
   });
 });
 
-/** A page that has one box for drawings, and keeps the texts that d3-graphviz, with the real Graphviz, is given. */
+/** Runs the script in a page with one box and the real Graphviz; returns the texts that d3-graphviz gets. */
 async function pageWith(asked: Asked): Promise<readonly string[]> {
   const graphviz = await Graphviz.load();
   const drawn: string[] = [];
@@ -98,7 +98,7 @@ async function pageWith(asked: Asked): Promise<readonly string[]> {
         querySelectorAll: () => [box],
       },
       matchMedia: () => ({ matches: true }),
-      console: { warn: (_told: string, error: Error) => reject(error) },
+      console: { warn: (_message: string, error: Error) => reject(error) },
     };
     const libraries = {
       'd3-selection': { select: () => ({ graphviz: () => viz }) },
@@ -120,7 +120,7 @@ async function pageWith(asked: Asked): Promise<readonly string[]> {
   return drawn;
 }
 
-test('the page lays a drawing out as the picture is', async () => {
+test('the page lays out a drawing like the picture', async () => {
   for (const network of [graph, next]) {
     const now = outline(network, { name: 'a', colours: colourMap(network) });
     const shown = blocks.closeBlocks(now, await wrapping.readable(now, layOut));
@@ -130,13 +130,13 @@ test('the page lays a drawing out as the picture is', async () => {
 });
 
 describe('animateDrawings', () => {
-  test('brings d3-graphviz and all that it reads, without a script that ends too early', async () => {
+  test('includes d3-graphviz and all its dependencies, in a script that does not end early', async () => {
     const { bundle } = await animateDrawings();
     const html = bundle['text/html'] as string;
     expect(html.match(/<\/script/g)).toHaveLength(1);
     const code = /<script>([\s\S]*)<\/script>/.exec(html)?.[1] ?? '';
     expect(() => new Script(code)).not.toThrow();
-    // The libraries are given to the page as functions, each named as the others ask for it.
+    // The page gets the libraries as functions, each under the name with which the others require it.
     const named = new Set(
       [...code.matchAll(/^(?:.*\(\{)?"(d3-[a-z]+|\.\/[a-z-]+)"\(exports/gm)].map(
         ([, name]) => name,

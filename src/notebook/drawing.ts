@@ -8,23 +8,22 @@ import type { Figure } from './figure';
 import { liveHtml } from './live-html';
 import { raster, rasterMetadata } from './raster';
 
-/** What can be chosen about a {@link drawing}. */
+/** How a network becomes a {@link drawing}. */
 export interface DrawingOptions {
-  /** What it is of; told where no picture can be shown. */
+  /** Name of the network; shown where no picture can be. */
   readonly name?: string;
-  /** The network that this one is to come out of, in a browser: boxes of the same path move, others come and go. */
+  /** The network that changes into this one in a browser: boxes of the same path move, others appear and disappear. */
   readonly from?: Graph<Layer>;
-  /** Fill of each kind of layer, so that several drawings share them: `colourMap` of all of them. */
+  /** Fill of each kind of layer. Pass a `colourMap` of several networks to use the same colours in all their drawings. */
   readonly colours?: ReadonlyMap<string, string>;
 }
 
 /**
- * A network as a drawing, the same that `cifar10-fast draw` writes: no wider than a page, a block that repeats another as one
- * box, and a legend. A network that is equal to `from` in all its layers is not drawn again: a line of text says so.
+ * Draws a network as `cifar10-fast draw` does: no wider than a page, a block that repeats another as one box, and a legend.
+ * If all layers equal those of `from`, the figure is a line of text that says so.
  *
- * Everywhere it is a picture. In a notebook that has shown {@link animateDrawings} before, d3-graphviz draws it again in the
- * browser: blocks open and close on a click, the drawing can be moved and zoomed, and, with `from`, the network before
- * moves into this one.
+ * The drawing is a picture everywhere. In a notebook that has shown {@link animateDrawings}, d3-graphviz redraws it in the
+ * browser: blocks open and close on a click, the drawing can be moved and zoomed, and `from` changes into this network.
  *
  * @throws GraphError if Graphviz cannot lay it out
  * @example
@@ -51,19 +50,19 @@ export async function drawing(
   const picture = await draw(graph, options);
   const small = await raster(picture);
   const { nodes, edges, clusters } = counts(graph);
-  const told = `${name}: ${nodes} nodes, ${edges} edges, ${clusters} clusters`;
+  const text = `${name}: ${nodes} nodes, ${edges} edges, ${clusters} clusters`;
   return {
     bundle: {
       'text/html': liveHtml({
         kind: 'drawing',
         queue: 'cifar10FastDrawings',
         spec: { now, before },
-        alt: told,
+        alt: text,
         src: `data:image/svg+xml;base64,${Buffer.from(picture).toString('base64')}`,
         size: 'style="max-width:100%"',
       }),
       'image/png': small.png,
-      'text/plain': told,
+      'text/plain': text,
     },
     metadata: rasterMetadata(small),
   };

@@ -6,7 +6,7 @@ import type { StepRow } from '../report/step-table';
 import type { Figure } from './figure';
 import { tabulate } from './tabulate';
 
-/** Differences, their intervals and what may be said of them, as a table; below it, what has no run yet. */
+/** Differences, their intervals and verdicts as a table; below it, the changes that have no run yet. */
 export function ablationTable(rows: readonly AblationRow[]): Figure {
   const waiting = rows.filter(({ verdict }) => verdict === 'no run yet');
   const run = rows.filter((row) => !waiting.includes(row));

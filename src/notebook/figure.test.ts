@@ -8,7 +8,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('shows a figure when it is made, and another one in its place', async () => {
+test('shows a figure once its promise resolves, and another one in its place', async () => {
   const seen: DisplayMessage[] = [];
   provideKernelHost({
     display: (message: DisplayMessage) => void seen.push(message),

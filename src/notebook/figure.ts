@@ -3,23 +3,23 @@ import { escapeXml } from '../graph/colours';
 import { display } from './display';
 import type { DisplayOptions } from './display';
 
-/** Something to look at, ready to be shown: in several mime types, of which each viewer takes the richest that it can. */
+/** A figure ready to be shown, in several MIME types, from which each viewer picks the richest that it supports. */
 export interface Figure {
   readonly bundle: MimeBundle;
-  /** By mime type, as in `{'image/png': {width: 640}}`. */
+  /** By MIME type, as in `{'image/png': {width: 640}}`. */
   readonly metadata?: Readonly<Record<string, object>>;
 }
 
-/** A sentence in the place of a figure: why there is nothing to draw. */
+/** A sentence in place of a figure, which says why there is nothing to draw. */
 export function sentence(text: string): Figure {
   return { bundle: { 'text/html': `<p>${escapeXml(text)}</p>`, 'text/plain': text } };
 }
 
 /**
- * Shows a figure below the cell, or in the place of what `display` has shown before.
+ * Shows a figure below the cell, or in place of an earlier display.
  *
- * Outside a notebook its line of text is printed. Figures are made asynchronously, so the promise of one will do. It returns
- * nothing, so that it may stand last in a cell, whose value would be printed.
+ * Outside a notebook, its line of text is printed. Figures are made asynchronously, so a promise of one is accepted. Returns
+ * nothing, because the value of the last expression in a cell is printed.
  *
  * @throws NotebookError for a figure without content
  * @example

@@ -8,27 +8,27 @@ import type { PlotlyLayout } from './plotly';
 import { ink, plotSize, series } from './theme';
 import { counted } from '../text/counted';
 
-/** Accuracies that the axis names, in percent. */
+/** Ticks of the accuracy axis, in percent. */
 const named = [70, 80, 85, 90, 92, 93, 94, 95, 96];
 
-/** Operations that the axis of the interactive figure names, in PFLOP. */
+/** Ticks of the operations axis in the interactive figure, in PFLOP. */
 const work = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 
-/** What the traces of {@link frontierFigure} have in common: the recipe whose lengths are joined by a line. */
+/** The recipe whose lengths are joined by a line. */
 const line = 'fastest';
 
 const title = 'Test accuracy against arithmetic';
 const workTitle = 'operations of a run, PFLOP';
 
-/** A figure of plotly.js: error on a logarithmic axis that is labelled with accuracies, so that 94 and 95 % lie apart. */
+/** A figure of plotly.js: error on a logarithmic axis labelled with accuracies, so that 94 and 95 % are well apart. */
 export interface FrontierFigure {
   readonly traces: readonly Partial<ScatterData>[];
   readonly layout: PlotlyLayout;
 }
 
 /**
- * Test accuracy against operations as a figure of plotly.js: `fastest` at its lengths as a line, other experiments as they
- * were run here, and published recipes. Pointing at a mark reads recipe, number of runs, hardware and seconds.
+ * Test accuracy against operations as a figure of plotly.js: `fastest` at several lengths as a line, other experiments run
+ * here, and published recipes. Hovering over a mark shows recipe, number of runs, hardware and seconds.
  */
 export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure {
   const groups = [
@@ -73,7 +73,7 @@ export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure
     })),
     layout: {
       title: { text: title },
-      // By itself plotly.js labels a logarithmic axis "2 3 4 5", without their powers of ten.
+      // By default, plotly.js labels a logarithmic axis "2 3 4 5", without the powers of ten.
       xaxis: {
         type: 'log',
         title: { text: workTitle },
@@ -92,13 +92,13 @@ export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure
   };
 }
 
-/** {@link frontierFigure} as a figure of a notebook, with a picture of the same for pages that run no scripts. */
+/** {@link frontierFigure} as a figure of a notebook, with a picture for pages that run no scripts. */
 export function frontier(points: readonly AccuracyPoint[]): Promise<Figure> {
   const { traces, layout } = frontierFigure(points);
   return plotly(traces, layout, still(points));
 }
 
-/** What pointing at a mark reads. */
+/** The text shown when hovering over a mark. */
 function hoverText(point: AccuracyPoint): string {
   const { recipe, epochs, accPercent, pflop, runs, hardware, seconds, source } = point;
   const ends = intervalText(point);
@@ -113,14 +113,14 @@ function hoverText(point: AccuracyPoint): string {
   ].join('<br>');
 }
 
-/** What stands beside a mark of the picture. Published recipes near 94 % lie too close for words. */
+/** The label beside a mark of the picture. Published recipes near 94 % are too close together for labels. */
 function labelOf(from: AccuracyPoint['from'], recipe: string, epochs: number): string {
   if (from === 'here' && recipe === line) return counted(epochs, 'epoch');
   if (from === 'here') return recipe.replace('speedrun-', '');
   return /^airbench9\d(, filtered)?$/.test(recipe) ? recipe : '';
 }
 
-/** The same as a picture. */
+/** The frontier as a picture. */
 function still(points: readonly AccuracyPoint[]): Promise<Figure> {
   const kinds = ['fastest', 'others, run here', 'published'];
   const values = points.map(({ from, recipe, epochs = 0, pflop, accPercent, low, high }) => ({

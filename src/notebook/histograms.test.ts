@@ -13,7 +13,7 @@ interface Bar {
 describe('histograms', () => {
   const options = { domain: [0, 4], bins: 4, title: 'Numbers' } as const;
 
-  test('heights are shares by width; what lies outside counts, and is not shown', async () => {
+  test('heights are shares divided by width; numbers outside the domain count, and are not shown', async () => {
     const { bundle } = await histograms({ a: [0.5, 0.6, 3.5, 9], b: Float64Array.of(2) }, options);
     const { concat } = bundle['application/vnd.vegalite.v5+json'] as {
       readonly concat: readonly { readonly data: { readonly values: readonly Bar[] } }[];
@@ -33,7 +33,7 @@ describe('histograms', () => {
     expect(count).toBeGreaterThan(1000);
   });
 
-  test('refuses no panels, and one without numbers', () => {
+  test('rejects an empty set of panels, and a panel without numbers', () => {
     expect(() => histograms({}, options)).toThrow(NotebookError);
     expect(() => histograms({ a: [1], b: [] }, options)).toThrow(/"b"/);
   });

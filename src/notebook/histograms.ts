@@ -5,21 +5,21 @@ import { panelGrid } from './panels';
 
 /** How numbers become {@link histograms}. */
 export interface HistogramOptions {
-  /** What falls outside is not shown, but counts. */
+  /** Numbers outside it are not shown, but count towards the densities. */
   readonly domain: readonly [from: number, to: number];
-  /** Of equal width; 50 where absent. */
+  /** Number of bins, of equal width. Default: 50. */
   readonly bins?: number;
-  /** Densities are shown from here to ten, on a logarithmic axis; 1e-3 where absent. */
+  /** The smallest density on the logarithmic axis, which ends at 10. Default: 1e-3. */
   readonly least?: number;
-  /** Panels side by side; 3 where absent. */
+  /** Panels per row. Default: 3. */
   readonly columns?: number;
   readonly title?: string;
   readonly subtitle?: string;
 }
 
 /**
- * How numbers are spread: a panel of bars for each group of them, on common axes, heights being densities (the share of a
- * bin by its width).
+ * Draws the distributions of groups of numbers: a panel of bars for each, on common axes. Heights are densities (the share
+ * of a bin divided by its width).
  *
  * @param panels numbers by the title of their panel
  * @throws NotebookError if there is no panel, or one without numbers

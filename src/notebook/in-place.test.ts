@@ -5,7 +5,7 @@ import { inPlace } from './in-place';
 
 afterEach(() => provideKernelHost(undefined as unknown as KernelHost));
 
-test('inPlace shows one figure at the place of the one before, one a second, and always the last', () => {
+test('inPlace replaces the previous figure, at most once a second, and always shows the last', () => {
   const seen: DisplayMessage[] = [];
   provideKernelHost({
     display: (message: DisplayMessage) => void seen.push(message),

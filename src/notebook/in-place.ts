@@ -2,12 +2,12 @@ import { display } from './display';
 import type { DisplayHandle } from './display';
 import type { Figure } from './figure';
 
-/** Shows a figure in the place of the one before. */
+/** Shows a figure in place of the previous one. */
 export type InPlace = (figure: () => Figure, options?: { readonly isLast?: boolean }) => void;
 
 /**
- * Opens a place below the cell in which one figure stands after the other, a new one at most once a second; the last one is
- * shown whenever it comes. Figures that are not shown are not made.
+ * Opens a display below the cell in which figures replace each other, at most once a second; the last one is always shown.
+ * Figures that are not shown are not made.
  *
  * @param clock in seconds
  */

@@ -2,21 +2,21 @@ import { createHash } from 'node:crypto';
 import { escapeXml } from '../graph/colours';
 import { scriptJson } from '../text/script-json';
 
-/** A figure that a script of the page draws over its picture. */
+/** A figure that a script of the page draws in place of its picture. */
 export interface LiveHtml {
   /** The attribute that names its box: `data-<kind>`. */
   readonly kind: 'plotly' | 'drawing';
-  /** The list of the page that the script reads: a property of `window`. */
+  /** The property of `window` with the list that the script reads. */
   readonly queue: string;
   /** What is drawn; the script gets it with an `id`, the same for the same figure. */
   readonly spec: object;
-  /** The picture that stands there until then: words for it, its address, and how large it is shown. */
+  /** The picture that is shown until then: its alternative text, its address, and the attributes of its size. */
   readonly alt: string;
   readonly src: string;
   readonly size: string;
 }
 
-/** HTML of a figure that is a picture, and is drawn live where its script runs. */
+/** HTML of a figure: a picture, which is drawn live where its script runs. */
 export function liveHtml({ kind, queue, spec, alt, src, size }: LiveHtml): string {
   const json = JSON.stringify(spec);
   const id = createHash('sha256').update(json).digest('hex').slice(0, 16);

@@ -23,29 +23,29 @@ export interface RunWatch {
   readonly onEpoch: (row: EpochRow) => void;
 }
 
-/** What a cell shows while it trains: progress and a table, and below them curves, both replaced in place. */
+/** What a cell shows while it trains: progress and a table, and curves below them, both updated in place. */
 export interface LiveScreen {
-  /** Which runs are there already, and why one is not, each in its place; what it was told before is forgotten. */
+  /** Replaces all runs by finished ones, by index; `reason` says why a finished run is trained again. */
   take(found: readonly { readonly run?: FinishedRun; readonly reason?: string }[]): void;
-  /** A run begins, or goes on. */
+  /** Starts or resumes a run. */
   begin(index: number, epochs: number): RunWatch;
-  /** What is shown of the runs. */
+  /** The runs as shown. */
   runs(): readonly SeenRun[];
-  /** Says something that stays. */
+  /** Adds a line that stays. */
   remark(text: string): void;
-  /** All runs are over: the table stays, the curves become a chart. */
+  /** Ends the screen after all runs: the table stays, the curves become a chart. */
   finish(runs: readonly FinishedRun[]): Promise<void>;
-  /** It ended otherwise: says what the error says, and then `how` to go on. */
+  /** Ends the screen after an error: shows its message, then `how` to resume. */
   fail(error: unknown, how: string): void;
 }
 
-/** A run as a screen leaves it for another one. */
+/** A run as one screen hands it over to the next. */
 export interface SeenRun extends LiveRun {
-  /** That it was finished before, or why it could not be taken. */
+  /** The line that says that it was finished before, or why it is trained again. */
   readonly before?: string;
-  /** Finished before, and taken. */
+  /** Whether it was finished before and is reused. */
   readonly isTaken?: boolean;
-  /** What was told last of an epoch under way. */
+  /** The last progress of an epoch that is under way. */
   readonly last?: Progress;
 }
 
@@ -56,12 +56,12 @@ interface Run {
   rows: EpochRow[];
   before?: string;
   isTaken?: boolean;
-  /** Finished, or given up after it diverged. */
+  /** Finished, or stopped because it diverged. */
   isOver?: boolean;
   last?: Progress;
 }
 
-/** Opens the screen of a cell, for runs of these names; `seen` is what another one has shown of them. */
+/** Opens the screen of a cell for runs of these names; `seen` holds the runs of an earlier screen. */
 export function openLiveScreen(
   names: readonly string[],
   seen: readonly SeenRun[] = [],
@@ -75,11 +75,11 @@ export function openLiveScreen(
   );
 }
 
-/** Two displays, which are drawn again with everything that happens. */
+/** Two displays, redrawn on every event. */
 class Screen implements LiveScreen {
   readonly #runs: Run[];
   readonly #remarks: string[] = [];
-  /** What happened to each run, by its place. */
+  /** What happened to each run, by its index. */
   readonly #log = new Map<number, string>();
   #headline: string | undefined;
   #progress: LiveState['progress'];
@@ -117,12 +117,12 @@ class Screen implements LiveScreen {
     const run = this.#runs[index];
     run.epochs = epochs;
     run.isOver = false;
-    // Runs follow each other; one that diverged has fewer epochs than it was to have.
+    // Runs follow each other; one that diverged has fewer epochs than planned.
     for (const earlier of this.#runs.slice(0, index)) earlier.isOver = true;
     this.#progress = undefined;
-    const isBegun = run.trace.length + run.rows.length > 0;
+    const isResumed = run.trace.length + run.rows.length > 0;
     const place = `run ${index + 1} of ${this.#runs.length} (${run.name}) at ${localtime()}`;
-    this.#log.set(index, `${isBegun ? 'Going on with' : 'Starting'} ${place}`);
+    this.#log.set(index, `${isResumed ? 'Going on with' : 'Starting'} ${place}`);
     this.#draw();
     /** Batches of a training epoch. */
     let total = 1;
@@ -163,8 +163,8 @@ class Screen implements LiveScreen {
     for (const [index, { result }] of finished.entries()) {
       this.#runs[index].isOver = true;
       if (result.divergedIn === undefined) continue;
-      const told = this.#log.get(index) ?? this.#runs[index].name;
-      this.#log.set(index, `${told}: diverged in epoch ${result.divergedIn}`);
+      const line = this.#log.get(index) ?? this.#runs[index].name;
+      this.#log.set(index, `${line}: diverged in epoch ${result.divergedIn}`);
     }
     this.#draw();
     await show(
@@ -182,7 +182,7 @@ class Screen implements LiveScreen {
   /** @returns seconds that all runs from this one on will take together */
   #start(started: PlannedRun, index: number, epochSec: number): number {
     const run = this.#runs[index];
-    // What was seen beyond the checkpoint that it resumes from does not count.
+    // What was seen after the checkpoint that the run resumes from does not count.
     run.rows = [...started.rows];
     run.trace = run.trace.filter(({ at }) => at < started.rows.length + 1);
     const epochsLeft = this.#runs
@@ -199,7 +199,7 @@ class Screen implements LiveScreen {
 
   #draw(): void {
     const runs = this.#runs;
-    const begun = runs.filter(({ trace, rows }) => trace.length + rows.length > 0);
+    const started = runs.filter(({ trace, rows }) => trace.length + rows.length > 0);
     const most = Math.max(...runs.map(({ epochs }) => epochs));
     const done = runs.reduce((sum, { trace, rows, isOver = false }) => {
       return sum + (isOver ? most : Math.max(trace.at(-1)?.at ?? 0, rows.length));
@@ -209,22 +209,22 @@ class Screen implements LiveScreen {
     const state: LiveState = {
       headline: [first, ...before, ...this.#remarks].join('\n'),
       log: [...this.#log.values()],
-      runs: begun,
+      runs: started,
       share: done / (runs.length * most),
       ...(this.#progress === undefined ? {} : { progress: this.#progress }),
       ...(this.#note === undefined ? {} : { note: this.#note }),
     };
     const bundle = { 'text/html': liveHtml(state), 'text/plain': liveText(state) };
     this.#top = display(bundle, this.#top === undefined ? {} : { update: this.#top });
-    if (begun.length === 0) return;
+    if (started.length === 0) return;
     this.#bottom = display(
-      { 'text/html': liveCurves(begun), 'text/plain': '' },
+      { 'text/html': liveCurves(started), 'text/plain': '' },
       this.#bottom === undefined ? {} : { update: this.#bottom },
     );
   }
 }
 
-/** Adds what came since the last time, out of means since the epoch began. */
+/** Adds the means since the last point, computed from the means since the epoch began. */
 function addPoint(
   { last, trace }: Run,
   at: number,
@@ -272,9 +272,9 @@ function divergedOf(runs: readonly FinishedRun[]): string {
 function summaryOf(runs: readonly FinishedRun[]): string {
   const seconds = runs.reduce((sum, { result }) => sum + result.trainSec, 0);
   const time = `${seconds.toFixed(1)} s of training`;
-  const records = new Set(runs.map(({ name }) => name));
+  const names = new Set(runs.map(({ name }) => name));
   if (runs.length === 1) return `test accuracy ${runs[0].result.accPercent.toFixed(2)} %, ${time}`;
-  if (records.size > 1) return `${runs.length} runs, ${time} in all`;
+  if (names.size > 1) return `${runs.length} runs, ${time} in all`;
   const spread = spreadText(summarise(runs.map(({ result }) => result.accPercent)));
   return `test accuracy ${spread} % (mean ± standard deviation of ${runs.length} runs), ${time} in all`;
 }

@@ -37,14 +37,14 @@ const state: LiveState = {
   },
 };
 
-test('names of runs begin at the left, numbers end at the right', () => {
+test('names of runs are left-aligned, numbers right-aligned', () => {
   const html = liveHtml({ ...state, runs: [run('seed 0', 3, 2), run('seed 1', 3, 1)] });
   expect(html).toMatch(/text-align:left[^>]*>seed 1</);
   expect(html).toMatch(/text-align:right[^>]*>0\.1000</);
 });
 
 describe('liveText', () => {
-  test('says where it stands, and how long it will take', () => {
+  test('shows the progress and the time left', () => {
     expect(liveText(state).split('\n')).toEqual([
       'demo <pocket>',
       'about 3:20',
@@ -56,7 +56,7 @@ describe('liveText', () => {
     ]);
   });
 
-  test('has no table before the first epoch is over, and gives way to what has become of it', () => {
+  test('has no table before the first epoch is over, and shows the note instead of progress', () => {
     expect(liveText({ headline: 'h', runs: [run('a', 3, 0)], share: 0 })).toBe('h\nwarming up');
     expect(liveText({ ...state, runs: [], note: 'stopped' })).toBe(
       'demo <pocket>\nabout 3:20\nstopped',
@@ -71,7 +71,7 @@ describe('liveText', () => {
     expect(shown(log.slice(0, 2))).toEqual(['h', 'run 1', 'run 2', 'n']);
   });
 
-  test('of many epochs, keeps those of the run under way and the last ones of the others', () => {
+  test('of many epochs, keeps those of the current run and the last ones of the others', () => {
     const runs = [run('a', 24, 24), run('b', 24, 12)];
     const lines = liveText({ ...state, runs })
       .split('\n')
@@ -84,7 +84,7 @@ describe('liveText', () => {
 });
 
 describe('liveHtml', () => {
-  test('is one piece that needs no script and no style sheet, its texts escaped', () => {
+  test('is one element without scripts or style sheets, its texts escaped', () => {
     const html = liveHtml(state);
     expect(html).toMatch(/^<div [^>]*data-live="on">.*<\/div>$/s);
     expect(html).not.toMatch(/<script|<style|class=|<pocket>/);
@@ -96,7 +96,7 @@ describe('liveHtml', () => {
 });
 
 describe('liveCurves', () => {
-  test('draws a line a run for loss and one for accuracy, a point an epoch', async () => {
+  test('draws a line per run for loss and one for accuracy, and a point per epoch', async () => {
     const picture = liveCurves([run('seed 0', 3, 2), run('seed 1', 3, 1)]);
     expect(picture.match(/<polyline/g)).toHaveLength(4);
     expect(picture.match(/<circle/g)).toHaveLength(6);

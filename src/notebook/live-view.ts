@@ -5,7 +5,7 @@ import type { Progress } from '../text/progress';
 import type { EpochRow } from '../train/training';
 import { fontFamily, ink, series } from './theme';
 
-/** What the training batches of about a second came to. */
+/** Means over the training batches of about a second. */
 export interface TracePoint {
   /** In epochs, with fractions. */
   readonly at: number;
@@ -14,37 +14,37 @@ export interface TracePoint {
   readonly acc: number;
 }
 
-/** A run as it is watched. */
+/** A run as it is shown live. */
 export interface LiveRun {
-  /** Its place in the legend: the seed, or the record. */
+  /** Its name in the legend: the seed, or the experiment. */
   readonly name: string;
   readonly epochs: number;
   readonly trace: readonly TracePoint[];
   readonly rows: readonly EpochRow[];
 }
 
-/** Where several runs stand, in words and numbers. */
+/** The state of one or more runs, in words and numbers. */
 export interface LiveState {
   /** What is trained, on what, and how long it will take. */
   readonly headline: string;
   readonly runs: readonly LiveRun[];
-  /** When each run began, and what came of it. */
+  /** When each run began, and its outcome. */
   readonly log?: readonly string[];
-  /** Of all runs together, between 0 and 1. */
+  /** The completed share of all runs together, between 0 and 1. */
   readonly share: number;
-  /** Of the run under way; absent before the first second. */
+  /** Progress of the current run; absent before the first second. */
   readonly progress?: Progress & { readonly leftSec: number };
-  /** What has become of it: finished, or where it stopped and how to go on. */
+  /** The outcome: finished, or where it stopped and how to resume. */
   readonly note?: string;
 }
 
-/** Rows that a live table holds at most; of runs that are over, the last epoch stays. */
+/** Rows in a table before only the last epoch is kept of runs that are not the current one. */
 const mostRows = 30;
 
 /** Lines of the log that are shown. */
 const mostLines = 6;
 
-/** Where training stands, as one piece of HTML that can be replaced once a second: it keeps its size and loads nothing. */
+/** The state of training as one piece of HTML that can be replaced once a second: it keeps its size and loads nothing. */
 export function liveHtml(state: LiveState): string {
   const { headline, log = [], share, progress, note } = state;
   const line = note ?? (progress === undefined ? 'warming up' : progressText(progress));
@@ -60,7 +60,7 @@ export function liveHtml(state: LiveState): string {
   );
 }
 
-/** The same for a terminal. */
+/** The state of training as text for a terminal. */
 export function liveText({ headline, log = [], runs, progress, note }: LiveState): string {
   const line = note ?? (progress === undefined ? 'warming up' : progressText(progress));
   const table = tableRows(runs).map((cells) => cells.map((text) => text.padStart(12)).join(' '));
@@ -99,7 +99,7 @@ const titles = [
   'total time',
 ];
 
-/** Titles and cells; none where no epoch is over yet. */
+/** Titles and cells; empty before the first epoch is over. */
 function tableRows(runs: readonly LiveRun[]): string[][] {
   const all = runs.flatMap(({ name, rows }) =>
     rows.map((row, index) => ({ name, row, isLast: index === rows.length - 1 })),
@@ -127,7 +127,7 @@ function tableRows(runs: readonly LiveRun[]): string[][] {
 
 function tableHtml([head, ...body]: readonly string[][]): string {
   if (head === undefined) return '';
-  // Names of runs are words; all else are numbers.
+  // Names of runs are words; all other columns are numbers.
   const sides = head.map((title) => (title === 'run' ? 'left' : 'right'));
   const line = (tag: string, cells: readonly string[], more = ''): string => {
     const made = cells.map(
@@ -142,8 +142,8 @@ function tableHtml([head, ...body]: readonly string[][]): string {
 }
 
 /**
- * Loss and accuracy as they grow, as one SVG in HTML: training as a line a second by second, test as points epoch by
- * epoch. Made by hand, as a chart library would take a tenth of a second each time.
+ * Live loss and accuracy, as one SVG in HTML: training as a line with a point per second, test as a dot per epoch. Written
+ * by hand, because a chart library would take a tenth of a second each time.
  */
 export function liveCurves(runs: readonly LiveRun[]): string {
   const epochs = Math.max(1, ...runs.map((run) => run.epochs));

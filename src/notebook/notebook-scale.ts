@@ -4,9 +4,10 @@ import { loadTensorflow } from '../engine/tensorflow';
 import { scales } from '../catalogue/experiment';
 import type { Scale } from '../catalogue/experiment';
 
-/** The size that `CIFAR10_FAST_SCALE` asks for; `undefined` where it asks for none.
+/**
+ * The scale in `CIFAR10_FAST_SCALE`; `undefined` if it is not set.
  *
- * @throws NotebookError if it is no size
+ * @throws NotebookError if it is not a scale
  */
 export function wantedScale(): Scale | undefined {
   const wanted = process.env['CIFAR10_FAST_SCALE'] ?? '';
@@ -22,10 +23,10 @@ export function wantedScale(): Scale | undefined {
 }
 
 /**
- * The size in which the cells of a notebook train: what the environment variable `CIFAR10_FAST_SCALE` says, else `full` where
- * TensorFlow has a GPU and `pocket` where it has none.
+ * The scale at which the cells of a notebook train: that of the environment variable `CIFAR10_FAST_SCALE`, else `full` if
+ * TensorFlow has a GPU and `pocket` if it has none.
  *
- * @throws NotebookError if the variable holds no size
+ * @throws NotebookError if the variable is set to something other than a scale
  * @throws EngineError if TensorFlow does not load
  */
 export function notebookScale(): Scale {

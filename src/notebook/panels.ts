@@ -1,8 +1,8 @@
 /**
- * Charts of one form in a grid, as vega-lite reads them, each with its name above it and its own data and axes. The grid is
- * about as wide as any other chart.
+ * A vega-lite specification of charts of the same kind in a grid, each with its name above it and its own data and axes. The
+ * grid is about as wide as any other chart.
  *
- * @param chartOf what a panel shows: vega-lite's `data` and `layer`
+ * @param chartOf returns vega-lite's `data` and `layer` for a panel
  */
 export function panelGrid(
   names: readonly string[],

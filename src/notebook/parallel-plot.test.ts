@@ -12,7 +12,7 @@ const axes = [
   'accuracy',
 ];
 
-test('an axis a column, a line a row; logarithmic axes name their values', async () => {
+test('there is an axis per column and a line per row; logarithmic axes are labelled with values', async () => {
   const figure = await parallelPlot(rows, { axes, title: 'The search' });
   expect(figureOf(figure).data).toMatchObject([
     {
@@ -30,7 +30,7 @@ test('an axis a column, a line a row; logarithmic axes name their values', async
   );
 });
 
-test('the title stands at the top, above the names of the axes', async () => {
+test('the title is at the top, above the names of the axes', async () => {
   const { layout } = figureOf(await parallelPlot(rows, { axes, subtitle: 'seed 0' }));
   expect(layout).toMatchObject({
     margin: { t: 120 },
@@ -38,12 +38,12 @@ test('the title stands at the top, above the names of the axes', async () => {
   });
 });
 
-test('another axis may give the colours', async () => {
+test('another axis may determine the colours', async () => {
   const { data } = figureOf(await parallelPlot(rows, { axes, colour: 'rate' }));
   expect(data).toMatchObject([{ line: { color: [-1, 0] } }]);
 });
 
-test('what cannot be drawn is named', () => {
+test('errors name what cannot be drawn', () => {
   expect(() => parallelPlot(rows, { axes: ['rate'] })).toThrow('2 rows and 1 axes');
   expect(() => parallelPlot(rows, { axes, colour: 'decay' })).toThrow(
     'there is no axis "decay" to take colours from. Axes are: rate, momentum, accuracy.',

@@ -19,10 +19,10 @@ export interface ParallelOptions {
 }
 
 /**
- * Parallel coordinates: an axis a column, a line a row. In the interactive figure a stretch that is dragged along an axis keeps only
- * the lines through it, and an axis is moved by its title; elsewhere ({@link plotly}) it is a picture.
+ * Parallel coordinates: one axis per column, one line per row. In the interactive figure, dragging along an axis keeps only
+ * the lines through that range, and dragging its title moves the axis; elsewhere ({@link plotly}), it is a picture.
  *
- * @throws NotebookError if there are no rows or fewer than two axes, a value is no number, or `colour` is not among the axes
+ * @throws NotebookError if there are no rows or fewer than two axes, a value is not a number, or `colour` is not an axis
  * @example
  * ```ts
  * await show(parallelPlot(runs, { axes: [{ field: 'lr', title: 'rate', scale: 'log' }, 'momentum', 'accuracy'] }));
@@ -68,11 +68,11 @@ export function parallelPlot(
   return plotly([trace], layout, pictureOf(columns, values, shading, { title, subtitle }));
 }
 
-/** A value as its axis places it. */
+/** The position of a value on its axis. */
 const drawn = ({ scale }: Required<PlotAxis>, value: number): number =>
   scale === 'log' ? Math.log10(value) : value;
 
-/** Numbers that an axis names: those of the rows where they are few, else five from end to end. */
+/** Ticks of an axis: values of the rows if they are few or the axis is logarithmic, else five from end to end. */
 function ticksOf(axis: Required<PlotAxis>, values: readonly number[]): number[] {
   const different = [...new Set(values)].toSorted((a, b) => a - b);
   if (different.length <= 6 || axis.scale === 'log') {
@@ -102,7 +102,7 @@ function dimensionOf(
   };
 }
 
-/** Axes side by side, each from end to end of the picture, as channels of vega-lite. */
+/** Axes side by side, each over the full height of the picture, as channels of vega-lite. */
 function placesOf(columns: readonly Required<PlotAxis>[]): readonly [x: object, y: object] {
   const axis = {
     labelAngle: 0,
@@ -158,7 +158,7 @@ function pictureOf(
     scale: { type: shading.scale, scheme: 'viridis' },
   };
   const heading = { text: title, ...(subtitle === undefined ? {} : { subtitle }) };
-  const told = `${title}: ${shades.length} runs over ${columns.map((axis) => axis.title).join(', ')}`;
+  const text = `${title}: ${shades.length} runs over ${columns.map((axis) => axis.title).join(', ')}`;
   return vegaLite(
     {
       title: heading,
@@ -189,6 +189,6 @@ function pictureOf(
         },
       ],
     },
-    told,
+    text,
   );
 }

@@ -13,7 +13,7 @@ describe('pictures', () => {
     const { width, height, data } = PNG.sync.read(bundle['image/png'] as Buffer);
     expect([width, height]).toEqual([136, 236]);
     expect(metadata).toEqual({ 'image/png': { width: 68, height: 118 } });
-    // In pixels of the page, of which each has two: the middles of the quarters, and a corner of one.
+    // In pixels of the page, each two pixels of the PNG wide: the centres of the quarters, and a corner of one.
     const at = (x: number, y: number): number[] => {
       const start = 4 * (2 * y * width + 2 * x);
       return [...data.subarray(start, start + 3)];
@@ -30,7 +30,7 @@ describe('pictures', () => {
     expect(at(30, 80)).toEqual([128, 128, 128]);
   });
 
-  test('tells its captions', async () => {
+  test('lists its captions in the text', async () => {
     const { bundle } = await pictures(two, {
       shape: [2, 2, 3],
       captions: ['cat\n90 %', 'dog & co'],
@@ -39,7 +39,7 @@ describe('pictures', () => {
     expect(bundle['text/plain']).toBe('Guesses (2): cat, 90 %; dog & co');
   });
 
-  test('takes grey pictures', async () => {
+  test('accepts grey pictures', async () => {
     const { bundle } = await pictures(new Uint8Array([0, 255]), { shape: [1, 2, 1], size: 20 });
     const { data, width } = PNG.sync.read(bundle['image/png'] as Buffer);
     const middle = 4 * (2 * 16 * width + 2 * 19);
@@ -48,14 +48,14 @@ describe('pictures', () => {
   });
 
   test.each([
-    ['no whole number', () => pictures(two.subarray(1), { shape: [2, 2, 3] }), /23 values/],
-    ['none at all', () => pictures(new Uint8Array(0)), /pictures: 0 values/],
+    ['a fraction of a picture', () => pictures(two.subarray(1), { shape: [2, 2, 3] }), /23 values/],
+    ['no pictures', () => pictures(new Uint8Array(0)), /pictures: 0 values/],
     [
       'too few captions',
       () => pictures(two, { shape: [2, 2, 3], captions: ['cat'] }),
       /1 captions for 2/,
     ],
-  ])('refuses %s', async (_, make, message) => {
+  ])('rejects %s', async (_, make, message) => {
     await expect(make()).rejects.toThrow(NotebookError);
     await expect(make()).rejects.toThrow(message);
   });

@@ -7,24 +7,24 @@ import { fontFamily, ink } from './theme';
 
 /** How pictures are laid out. */
 export interface PictureOptions {
-  /** Of one picture; `[32,32,3]` where absent. */
+  /** Shape of one picture. Default: `[32,32,3]`. */
   readonly shape?: readonly [height: number, width: number, channels: 1 | 3];
   /** A line below each picture, or several with `\n` between them. */
   readonly captions?: readonly string[];
-  /** Pictures in a row; 10 where absent. */
+  /** Pictures per row. Default: 10. */
   readonly columns?: number;
-  /** Pixels of the page that a picture is wide; 72 where absent. */
+  /** Width of a picture in pixels of the page. Default: 72. */
   readonly size?: number;
   readonly title?: string;
 }
 
 /**
- * Small pictures side by side, enlarged without being blurred, with captions.
+ * Small pictures side by side, enlarged without blurring, with captions.
  *
- * `images` is `[N,H,W,C]` in rows, 0 to 255; numbers in between are rounded, those outside clamped, so that
- * `unnormalise` of what the network sees can be shown as it is.
+ * `images` is `[N,H,W,C]` in row-major order, 0 to 255. Fractions are rounded and values outside clamped, so the result of
+ * `unnormalise` can be shown as it is.
  *
- * @throws NotebookError if the length is no whole number of pictures, or there is not one caption for each
+ * @throws NotebookError if the length is not a whole number of pictures, or there is not one caption for each
  * @example
  * ```ts
  * const { images, labels } = subset(cifar10.valid, 10);
@@ -54,7 +54,7 @@ export async function pictures(
   const captionHeight = Math.max(0, ...lines.map((caption) => caption.length)) * line;
   const tall = (size * height) / width;
   const top = margin + (title === undefined ? 0 : 26);
-  // Wide enough for the longest line, at half a letter's height for each of its letters.
+  // Wide enough for the longest line, at about half the font size per letter.
   const longest = Math.max(0, ...lines.flat().map((text) => text.length)) * 6.5;
   const [stepX, stepY] = [Math.max(size, longest) + gap, tall + captionHeight + gap];
   const inset = (stepX - gap - size) / 2;
@@ -84,11 +84,11 @@ export async function pictures(
       `font-size="12">${heading}<g text-anchor="middle">${cells.join('')}</g></svg>`,
     { hasPhotos: true },
   );
-  const told = lines.map((caption) => caption.join(', ')).join('; ');
+  const listed = lines.map((caption) => caption.join(', ')).join('; ');
   return {
     bundle: {
       'image/png': picture.png,
-      'text/plain': `${title ?? 'pictures'} (${count})${told === '' ? '' : `: ${told}`}`,
+      'text/plain': `${title ?? 'pictures'} (${count})${listed === '' ? '' : `: ${listed}`}`,
     },
     metadata: rasterMetadata(picture),
   };

@@ -10,7 +10,7 @@ export interface PlotAxis {
   readonly scale?: 'linear' | 'log';
 }
 
-/** An axis by its column's name, or described. */
+/** An axis, or the name of its column. */
 export type AxisOption = string | PlotAxis;
 
 /** An axis with every default filled in. */
@@ -20,9 +20,9 @@ export function canonicalAxis(axis: AxisOption): Required<PlotAxis> {
 }
 
 /**
- * The numbers of an axis, one a row.
+ * The numbers of an axis, one per row.
  *
- * @throws NotebookError naming the row whose value is no number, or not above 0 on a logarithmic axis
+ * @throws NotebookError naming the row whose value is not a number, or not above 0 on a logarithmic axis
  */
 export function numbersOf(
   call: string,
@@ -42,7 +42,7 @@ export function numbersOf(
   });
 }
 
-/** A number as axes show it: four digits at most. */
+/** A number as axes show it: at most four digits. */
 export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }

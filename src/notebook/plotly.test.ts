@@ -15,7 +15,7 @@ const still = (): ReturnType<typeof chart> =>
 const htmlOf = ({ bundle }: Figure): string => bundle['text/html'] ?? '';
 
 describe('plotly', () => {
-  test('hands over the figure, and keeps the picture and the text of its still', async () => {
+  test('passes the figure to the page, and keeps the picture and the text of its still', async () => {
     const z = [Float32Array.of(1 / 3, NaN), [2, 3]];
     const trace: PlotlyTrace = { type: 'surface', z: z as number[][], name: '</script>' };
     const figure = await plotly([trace], { title: { text: 'Loss' }, height: 300 }, still());
@@ -46,7 +46,7 @@ describe('plotly', () => {
     });
   });
 
-  test('gives figures that differ boxes of their own', async () => {
+  test('gives different figures different boxes', async () => {
     const ids = [1, 2].map(
       async (z) => figureOf(await plotly([{ type: 'surface', z: [[z]] }], {}, still())).id,
     );
@@ -60,7 +60,7 @@ describe('plotly', () => {
   });
 });
 
-test('loadPlotly brings the library of plotly.js-dist, whole, in a script that stands alone', async () => {
+test('loadPlotly includes all of plotly.js-dist in a self-contained script', async () => {
   const html = htmlOf(await loadPlotly());
   const [, script = ''] = /<script>(.*)<\/script>$/s.exec(html) ?? [];
   expect(() => new Script(script)).not.toThrow();

@@ -5,20 +5,20 @@ import type { Figure } from './figure';
 import { liveHtml } from './live-html';
 import { fontFamily, ink, plotSize, series, zoom } from './theme';
 
-/** A trace of plotly.js, as its own types describe it: its `type` and what belongs to it. */
+/** A trace of plotly.js, as its own types describe it. */
 export type PlotlyTrace = Data;
 
 /** A layout of plotly.js, as its own types describe it. */
 export type PlotlyLayout = Partial<Layout>;
 
-/** The look of {@link plotly}'s figures: colours and fonts of the other figures. */
+/** The style of {@link plotly}'s figures: the colours and fonts of the other figures. */
 const template = {
   data: Object.fromEntries(
     ['surface', 'heatmap', 'contour', 'mesh3d'].map((type) => [type, [{ colorscale: 'Viridis' }]]),
   ),
   layout: {
     font: { family: fontFamily, size: 12, color: ink.text },
-    // At the top, away from what stands in the margin: titles of parallel axes, a legend.
+    // At the top, clear of the margin's content: titles of parallel axes, a legend.
     title: { x: 0.02, xanchor: 'left', y: 1, yanchor: 'top', pad: { t: 14 }, font: { size: 15 } },
     colorway: series,
     paper_bgcolor: ink.ground,
@@ -35,13 +35,14 @@ const template = {
 };
 
 /**
- * Traces of plotly.js as a figure to turn, zoom and point at: for data of three dimensions or more. `chart` suits everything else.
+ * Draws traces of plotly.js as a figure to turn, zoom and hover over, for data of three or more dimensions; `chart` suits
+ * everything else.
  *
- * The figure is interactive in a notebook that has shown {@link loadPlotly}, and in HTML that is exported from it. Elsewhere (GitHub,
- * a notebook that is not trusted or was not run) it is `still`. It is drawn when it is scrolled into view, as a browser keeps about 16
- * WebGL contexts. Numbers are stored with six digits; those that are NaN or infinite become gaps.
+ * The figure is interactive in a notebook that has shown {@link loadPlotly}, and in HTML exported from it. Elsewhere
+ * (GitHub, a notebook that is not trusted or was not run), it is `still`. It is drawn when it scrolls into view, because a
+ * browser keeps about 16 WebGL contexts. Numbers are stored with six digits; NaN and infinities become gaps.
  *
- * @param still the same as a picture, for instance a chart of a section or a map from above; plotly.js draws only in a browser
+ * @param still the same data as a picture, for instance a chart of a section or a heat map; plotly.js draws only in a browser
  * @throws NotebookError if there is no trace, or `still` has no picture
  * @see Plotly, plotly.js, https://plotly.com/javascript/
  * @example
@@ -69,7 +70,7 @@ export async function plotly(
   const png = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
   // The header of a PNG begins with its width and height.
   const size = { width: png.readUInt32BE(16) / zoom, height: png.readUInt32BE(20) / zoom };
-  const told = bundle['text/plain'] ?? 'plotly figure';
+  const text = bundle['text/plain'] ?? 'plotly figure';
   const shape = { width: plotSize.width + 160, height: 460, template };
   const spec = {
     data: traces.map(rounded),
@@ -81,18 +82,18 @@ export async function plotly(
         kind: 'plotly',
         queue: 'cifar10FastPlots',
         spec,
-        alt: told,
+        alt: text,
         src: `data:image/png;base64,${png.toString('base64')}`,
         size: `width="${size.width}" height="${size.height}"`,
       }),
       'image/png': png,
-      'text/plain': told,
+      'text/plain': text,
     },
     metadata: { 'image/png': size },
   };
 }
 
-/** A value as it is kept: typed arrays as lists, numbers to six digits, nothing that JSON does not know. */
+/** A value as it is stored: typed arrays as lists, numbers to six digits, NaN and infinities as null. */
 function rounded(value: unknown): unknown {
   if (typeof value === 'number')
     return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
@@ -103,8 +104,8 @@ function rounded(value: unknown): unknown {
 }
 
 /**
- * Loads plotly.js into the page, so that figures of {@link plotly} in this notebook are interactive: show it once, in the first cell.
- * 2.6 MB, from the package `plotly.js-dist`; nothing is fetched from a network, no extension of Jupyter is needed.
+ * Loads plotly.js into the page, so that figures of {@link plotly} in this notebook are interactive: show it once, in the
+ * first cell. It is 2.6 MB from the package `plotly.js-dist`; it needs no network and no Jupyter extension.
  *
  * @example
  * ```ts
@@ -112,11 +113,11 @@ function rounded(value: unknown): unknown {
  * ```
  */
 export async function loadPlotly(): Promise<Figure> {
-  const told = 'plotly.js is loaded: its figures can be turned and zoomed.';
+  const message = 'plotly.js is loaded: its figures can be turned and zoomed.';
   return {
     bundle: {
-      'text/html': `<small data-plotly-runtime>${told}</small>\n<script>${await plotlyScript()}</script>`,
-      'text/plain': told,
+      'text/html': `<small data-plotly-runtime>${message}</small>\n<script>${await plotlyScript()}</script>`,
+      'text/plain': message,
     },
   };
 }

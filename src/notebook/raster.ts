@@ -1,23 +1,23 @@
 import { dirname, join } from 'node:path';
 import { ink, zoom } from './theme';
 
-/** A picture of pixels, and the size at which it is to be shown. */
+/** A PNG, and the size at which it is shown. */
 export interface Raster {
   readonly png: Uint8Array;
-  /** Pixels of the page; the picture itself has {@link zoom} times as many. */
+  /** Pixels of the page; the PNG itself has {@link zoom} times as many. */
   readonly width: number;
   readonly height: number;
 }
 
-/** What a {@link raster} shows. */
+/** What the SVG of a {@link raster} contains. */
 export interface RasterOptions {
-  /** Photographs need more than 256 colours. Default: false. */
+  /** Whether there are photographs, which need more than 256 colours. Default: false. */
   readonly hasPhotos?: boolean;
 }
 
 /**
- * An SVG picture as PNG. Text is set in Arimo, which has the widths of Arial and comes with the package, so the same
- * SVG gives the same pixels on every machine, one without fonts included.
+ * Renders an SVG as PNG. Text is set in Arimo, which has the widths of Arial and comes with the package, so the same SVG
+ * gives the same pixels on every machine, even one without fonts.
  */
 export async function raster(
   svg: string,
@@ -41,13 +41,13 @@ export async function raster(
   return { png: hasPhotos ? image.asPng() : await indexed(image.asPng()), width, height };
 }
 
-/** A PNG of up to 256 colours: a third of the bytes; a chart's edges differ by a mean of 0.2 of 255 at most. */
+/** A PNG of up to 256 colours: a third of the bytes; a chart's edges differ by at most 0.2 of 255 on average. */
 async function indexed(png: Uint8Array): Promise<Uint8Array> {
   const { default: sharp } = await import('sharp');
   return sharp(png).removeAlpha().png({ palette: true, dither: 0, effort: 7 }).toBuffer();
 }
 
-/** What a bundle says about a raster: its size on the page, without which a viewer would show every pixel. */
+/** The metadata of a raster in a bundle: its size on the page. Without it, a viewer would show every pixel. */
 export function rasterMetadata({ width, height }: Raster): Readonly<Record<string, object>> {
   return { 'image/png': { width, height } };
 }

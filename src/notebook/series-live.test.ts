@@ -21,7 +21,7 @@ const data = noiseData(128, 64);
 let seen: DisplayMessage[] = [];
 let controller = new AbortController();
 
-/** A kernel whose stop button is pressed when something is shown that fits. */
+/** A kernel whose stop button is pressed when the shown text matches. */
 function openKernel(stopAt = /never/): void {
   seen = [];
   controller = new AbortController();
@@ -45,7 +45,7 @@ const textOf = (message: Pick<DisplayMessage, 'data'> | undefined): string =>
   message?.data['text/plain'] as string;
 const namesOf = (results: readonly HyperparameterResult[]): string[] =>
   results.map(({ name }) => name);
-/** A trial of a network that is soon recorded. */
+/** A trial with a network that is quick to capture. */
 const small = (trial: HyperparameterTrial): HyperparameterTrial => ({
   ...trial,
   experiment: backbone(trial.experiment),
@@ -60,7 +60,7 @@ function* search(size: Scale): Generator<HyperparameterTrial, unknown, number> {
 }
 
 describe('trialsLive', () => {
-  test('trains every trial, and shows in one place how long it will take and what came of it', async () => {
+  test('trains every trial, and shows the estimated time and the outcomes in one display', async () => {
     const results = await trialsLive(map, { scale: 'smoke', data });
     expect(namesOf(results)).toEqual(map('smoke').map(({ experiment }) => experiment.name));
     expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(1);
@@ -73,11 +73,12 @@ describe('trialsLive', () => {
     );
   });
 
-  test('a search hears the accuracy of each trial, the mean of its seeds', async () => {
-    const heard: number[] = [];
+  test('a search gets the accuracy of each trial, the mean over its seeds', async () => {
+    const accuracies: number[] = [];
     const results = await trialsLive(
       function* (size): Generator<HyperparameterTrial, void, number> {
-        for (const lr of [0.1, 0.4]) heard.push(yield small(hyperparameterTrial(size, { lr })));
+        for (const lr of [0.1, 0.4])
+          accuracies.push(yield small(hyperparameterTrial(size, { lr })));
       },
       { scale: 'smoke', data, seeds: [0, 1], expected: 2 },
     );
@@ -88,11 +89,11 @@ describe('trialsLive', () => {
       [0.4, 1],
     ]);
     const [a, b, c, d] = results.map(({ accPercent }) => accPercent);
-    expect(heard).toEqual([(a + b) / 2, (c + d) / 2]);
+    expect(accuracies).toEqual([(a + b) / 2, (c + d) / 2]);
     expect(textOf(seen.at(-1))).toMatch(/2: .*, seed 1: test accuracy/);
   });
 
-  test('what is done already is not trained again', async () => {
+  test('earlier results are not trained again', async () => {
     const done: HyperparameterResult[] = [];
     const first = await trialsLive(search, { scale: 'smoke', data, done });
     expect(done).toEqual(first);
@@ -111,7 +112,7 @@ describe('trialsLive', () => {
     expect(done).toHaveLength(trained.length + 1);
   });
 
-  test('stops when it is told to, keeps what is done, and goes on', async () => {
+  test('stops on an interrupt, keeps the finished trials, and resumes', async () => {
     const done: HyperparameterResult[] = [];
     const options = { scale: 'smoke', data, done } as const;
     openKernel(/^2: .*test accuracy/m);
@@ -124,7 +125,7 @@ describe('trialsLive', () => {
     expect(done).toHaveLength(4);
   });
 
-  test('takes a smaller size where the one that suits the machine takes too long', async () => {
+  test('uses a smaller scale if that of the machine would take too long', async () => {
     vi.spyOn(scale, 'notebookScale').mockReturnValue('pocket');
     vi.spyOn(scale, 'wantedScale').mockReturnValue(undefined);
     const trialsOf = (size: Scale): ReturnType<typeof map> => {
@@ -138,7 +139,7 @@ describe('trialsLive', () => {
     expect(textOf(seen.at(-1))).toMatch(/pocket size would take .* smoke size instead/);
   });
 
-  test('refuses to train nothing', async () => {
+  test('rejects an empty list of trials or seeds', async () => {
     await expect(trialsLive(() => [], { scale: 'smoke', data })).rejects.toThrow(NotebookError);
     const none = { scale: 'smoke', data, seeds: [] } as const;
     await expect(trialsLive(map, none)).rejects.toThrow(NotebookError);
@@ -152,7 +153,7 @@ describe('followLive', () => {
     1,
   );
 
-  test('follows one run after the other, in one place', async () => {
+  test('follows one run after the other, in one display', async () => {
     const runs = await followLive(
       [
         { name: 'usual', experiment },
@@ -169,7 +170,7 @@ describe('followLive', () => {
     expect(textOf(seen.at(-1))).toMatch(/^2 runs in /m);
   });
 
-  test('refuses to follow nothing', async () => {
+  test('rejects an empty list of runs', async () => {
     await expect(followLive([], { data })).rejects.toThrow(NotebookError);
   });
 });

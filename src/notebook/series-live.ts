@@ -19,41 +19,41 @@ import { wantedScale } from './notebook-scale';
 import { TooLong, withinLimit } from './size-limit';
 import { counted } from '../text/counted';
 
-/** How many short runs are trained in a cell. */
+/** How a cell trains many short runs. */
 export interface TrialsOptions {
-  /** Each trial is trained once for each; `[0]` where absent. A search hears the mean of their accuracies. */
+  /** Each trial is trained once per seed, and a search gets the mean accuracy. Default: `[0]`. */
   readonly seeds?: readonly number[];
   /**
-   * Results that are there already. Trials that are among them are not trained again, and what is trained is added at
-   * once, so that a cell which was stopped can be run again and goes on.
+   * Earlier results. Trials among them are not trained again, and new results are added at once, so that a stopped cell
+   * resumes when it is run again.
    */
   readonly done?: HyperparameterResult[];
   /**
-   * The size, whatever it takes. Where absent, that of `notebookScale`; unless the environment asks for it, a smaller one
-   * where that would take longer than `limitSec`.
+   * The scale, however long it takes. Default: that of `notebookScale`; unless the environment asks for it, a smaller one
+   * if it would take longer than `limitSec`.
    */
   readonly scale?: Scale;
-  /** Seconds that all runs together may take; 600 where absent. */
+  /** Seconds that all runs together may take. Default: 600. */
   readonly limitSec?: number;
-  /** How many trials a search is expected to take, for the time left; 22 where absent, as many as that of the post. */
+  /** Expected trials of a search, to estimate the time left. Default: 22, as in the post's search. */
   readonly expected?: number;
-  /** Loaded where absent. */
+  /** Default: CIFAR-10. */
   readonly data?: Cifar10;
   readonly engine?: SessionOptions;
 }
 
-/** Trials of a size: a list, or a search that wants the accuracy of each before it tells the next. */
+/** The trials at a scale: a list, or a search that needs the accuracy of each trial before it yields the next. */
 export type TrialsOf = (
   scale: Scale,
 ) => readonly HyperparameterTrial[] | Generator<HyperparameterTrial, unknown, number>;
 
 /**
- * Trains many short runs in a cell, one after the other, for the accuracy that each comes to: post 5's search, and its maps.
- * Before it starts it says how long it will take, and then where it is, in place.
+ * Trains many short runs in a cell, one after the other, for the accuracy of each: post 5's search, and its maps. Shows the
+ * estimated time before it starts, then its progress, in place.
  *
- * The stop button ends it after the step that it is at; given `done`, the cell goes on when it is run again. Nothing is kept on disk.
+ * The stop button ends it after the current step; given `done`, the cell resumes when it is run again. Keeps nothing on disk.
  *
- * @returns the results of these trials, trial by trial, for each its seeds
+ * @returns the results, ordered by trial, then by seed
  * @throws InterruptedError if it was stopped
  * @throws NotebookError if there is no trial or no seed
  * @example
@@ -123,23 +123,23 @@ export async function trialsLive(
   );
 }
 
-/** A run to be followed, and what it is called in charts. */
+/** A run to follow, and its name in charts. */
 export interface FollowedStart {
   readonly name: string;
-  /** In its size already. */
+  /** At its scale already. */
   readonly experiment: Experiment;
-  /** The convolutions begin with weights so many times as long; 1 where absent. */
+  /** Factor on the initial weights of the convolutions. Default: 1. */
   readonly startScale?: number;
 }
 
 /**
- * Trains records in a cell and follows their weights step by step; says before it starts how long that will take, and then where
- * it is, in place. The stop button ends it after the step that it is at. Nothing is kept on disk.
+ * Trains experiments in a cell and follows their weights step by step. Shows the estimated time before it starts, then its
+ * progress, in place. The stop button ends it after the current step. Keeps nothing on disk.
  *
  * @returns the runs in order, each with its name
  * @throws InterruptedError if it was stopped
  * @throws NotebookError if there is nothing to train
- * @throws TrainError if a loss is no finite number
+ * @throws TrainError if a loss is NaN or infinite
  * @example
  * ```ts
  * const [run] = await followLive([{ name: 'usual', experiment: weightDecayStudy(notebookScale()) }]);
@@ -180,7 +180,7 @@ export async function followLive(
   });
 }
 
-/** A list as a search that does not listen. */
+/** A list as a search that ignores the accuracies. */
 function* oneByOne(
   trials: readonly HyperparameterTrial[],
 ): Generator<HyperparameterTrial, void, number> {
@@ -198,7 +198,7 @@ function nothingToTrain(name: string): NotebookError {
   );
 }
 
-/** What a run is given by the screen. */
+/** What the screen passes to a run. */
 interface RunWatch {
   readonly data: Cifar10;
   readonly signal: AbortSignal;
@@ -220,20 +220,20 @@ interface Surroundings {
   readonly run: <T>(
     place: Place,
     train: (watch: RunWatch) => Promise<T>,
-    tell: (result: T) => string,
+    outcomeOf: (result: T) => string,
   ) => Promise<T>;
 }
 
 interface SeriesScreen {
   readonly remark: (text: string) => void;
-  /** Loads data, lets `work` train, and says in the end what became of it. */
+  /** Loads data, lets `work` train, and shows the outcome. */
   readonly follow: <T>(
     data: Cifar10 | undefined,
     work: (surroundings: Surroundings) => Promise<T>,
   ) => Promise<T>;
 }
 
-/** One display for a series of short runs: what is trained, the last of them, a bar, and the time left. */
+/** One display for a series of short runs: what is trained, the latest runs, a progress bar, and the time left. */
 function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
   const signal = interruptSignal();
   const remarks: string[] = [];
@@ -242,7 +242,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
   let progress: (Progress & { readonly leftSec: number }) | undefined;
   let [share, note]: [number, string | undefined] = [0, undefined];
   let screen: DisplayHandle | undefined;
-  /** Runs that were trained here, and what they took. */
+  /** How many runs were trained here, and how long they took. */
   let [trained, spentSec] = [0, 0];
 
   const draw = (): void => {
@@ -260,7 +260,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
 
   const runIn =
     (data: Cifar10): Surroundings['run'] =>
-    async ({ experiment, index, count, limitSec }, train, tell) => {
+    async ({ experiment, index, count, limitSec }, train, outcomeOf) => {
       const start = wallClock();
       let runSec = trained === 0 ? 0 : spentSec / trained;
       const { epochs } = experiment.run;
@@ -288,7 +288,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
       const seconds = wallClock() - start;
       spentSec += seconds;
       share = (index + 1) / count;
-      log.push(`${index + 1}: ${experiment.title}: ${tell(result)}, ${seconds.toFixed(1)} s`);
+      log.push(`${index + 1}: ${experiment.title}: ${outcomeOf(result)}, ${seconds.toFixed(1)} s`);
       draw();
       return result;
     };

@@ -3,7 +3,7 @@ import type { Scale } from '../catalogue/experiment';
 import { durationText } from '../text/progress';
 import { notebookScale } from './notebook-scale';
 
-/** Thrown out of an attempt, before its first step, if it would take too long. */
+/** Thrown by an attempt, before its first step, if it would take too long. */
 export class TooLong extends Error {
   readonly totalSec: number;
 
@@ -14,11 +14,11 @@ export class TooLong extends Error {
 }
 
 /**
- * Does something in the size that is asked for, whatever it takes, or else, from the one that suits the machine downwards, in
- * one that is short enough.
+ * Runs an attempt at the scale that is asked for, however long it takes; by default, at the largest scale up to that of
+ * {@link notebookScale} that is short enough, or at the smallest.
  *
- * @param attempt does it in a size, and throws {@link TooLong} if it would take longer than it is given
- * @param remark told why a size was not taken
+ * @param attempt runs at a scale, and throws {@link TooLong} if it would take longer than its limit
+ * @param remark called with the reason why a scale was not used
  */
 export async function withinLimit<T>(
   asked: Scale | undefined,

@@ -23,15 +23,15 @@ const points: readonly AccuracyPoint[] = [
   { from: 'published', recipe: 'hiverge', pflop: 0.25, accPercent: 94, hardware: 'one A100' },
 ];
 
-test('the frontier is a line of one recipe, marks of others and of published ones, on an axis of errors', () => {
+test('the frontier has a line for one recipe, and marks for others and published ones, on an error axis', () => {
   const { traces, layout } = frontierFigure(points);
   expect(traces.map(({ name, x, y }) => [name, x, y])).toEqual([
     ['fastest, at several lengths', [0.02, 0.18], [16, 6]],
     ['other experiments, run here', [0.25], [6]],
     ['published', [0.25], [6]],
   ]);
-  // Up is better: the axis of errors is turned over, so the bar towards less error points up.
-  // A point without an interval has no bar, of length 0 either, which plotly.js draws as a dash.
+  // Up is better: the error axis is reversed, so the bar towards less error points up.
+  // A point without an interval has no bar, not even one of length 0, which plotly.js draws as a dash.
   expect(traces[0].error_y).toMatchObject({ array: [0.5, null], arrayminus: [0.5, null] });
   expect(layout.xaxis?.ticktext).toEqual([...(layout.xaxis?.tickvals ?? [])].map(String));
   const { tickvals, ticktext } = layout.yaxis ?? {};
@@ -41,13 +41,13 @@ test('the frontier is a line of one recipe, marks of others and of published one
   );
 });
 
-test('the frontier has a picture and words for pages without scripts', async () => {
+test('the frontier has a picture and text for pages without scripts', async () => {
   const { bundle } = await frontier(points);
   expect(Object.keys(bundle)).toEqual(['text/html', 'image/png', 'text/plain']);
   expect(bundle['text/plain']).toContain('fastest (9 epochs) 94.00 % with 0.180 PFLOP');
 });
 
-test('an ablation without runs is named in words, and has no line', async () => {
+test('an ablation without runs is named in the text, and has no mark', async () => {
   const rows: readonly AblationRow[] = [
     {
       name: 'speedrun-without-muon',
@@ -72,7 +72,7 @@ test('an ablation without runs is named in words, and has no line', async () => 
   expect(labels.slice(1)).toEqual([['without-muon (3 of 3)'], ['without-muon (3 of 3)']]);
 });
 
-test('ablations of which none was run are a sentence', async () => {
+test('a sentence replaces the figure if no ablation was run', async () => {
   const rows: readonly AblationRow[] = [
     { name: 'speedrun-with-cutout', title: '', runs: 0, baseRuns: 3, verdict: 'no run yet' },
   ];
@@ -87,7 +87,7 @@ test('ablations of which none was run are a sentence', async () => {
   });
 });
 
-test('no label of the axis of an ablation is in powers of ten', async () => {
+test('the axis of an ablation has no labels in powers of ten', async () => {
   const row = { name: 'speedrun-without-muon', title: '', runs: 1, baseRuns: 1 };
   const { bundle } = await ablationFigure([{ ...row, difference: -10.5, verdict: 'n too small' }], {
     title: 'One',
@@ -97,13 +97,13 @@ test('no label of the axis of an ablation is in powers of ten', async () => {
   expect(svg).not.toContain('~g');
 });
 
-test('tables say what may be said, and what is not there yet', () => {
+test('tables show the verdicts, and what has no run yet', () => {
   const row = { name: 'speedrun-with-cutout', title: 'cutout', runs: 3, baseRuns: 4 };
-  const told = ablationTable([
+  const table = ablationTable([
     { ...row, difference: -0.05, low: -0.4, high: 0.3, verdict: 'cannot tell', runsNeeded: 1200 },
     { ...row, runs: 0, verdict: 'no run yet' },
   ]);
-  const text = String(told.bundle['text/plain']);
+  const text = String(table.bundle['text/plain']);
   expect(text).toMatch(/cutout +3 of 4 +-0\.05 +-0\.40 to 0\.30 +cannot tell +1,200/);
   expect(text).toMatch(/\nNo run yet: speedrun-with-cutout\.$/);
   const steps = stepTable([

@@ -13,7 +13,7 @@ const axes = {
   z: 'accuracy',
 };
 
-test('a surface has a row of heights for each y, in order; places without a row are gaps', async () => {
+test('a surface has a row of heights for each y, in order; grid points without a row are gaps', async () => {
   const figure = await surfacePlot(rows.slice(1).toReversed(), {
     ...axes,
     title: 'Rate and decay',
@@ -44,7 +44,7 @@ test('a surface has a row of heights for each y, in order; places without a row 
   );
 });
 
-test('panels are scenes side by side, on one scale of colours', async () => {
+test('panels are scenes side by side, on one colour scale', async () => {
   const panels = ['norm', 'no norm'].flatMap((network, index) =>
     rows.map((row) => ({ ...row, network, accuracy: row.accuracy + index })),
   );
@@ -57,7 +57,7 @@ test('panels are scenes side by side, on one scale of colours', async () => {
   });
 });
 
-test('on a logarithmic height colours are logarithmic, too', async () => {
+test('colours are logarithmic if the height is', async () => {
   const z = { field: 'accuracy', scale: 'log' } as const;
   const { data } = figureOf(await surfacePlot(rows, { ...axes, z }));
   expect(data).toMatchObject([
@@ -71,7 +71,7 @@ test('on a logarithmic height colours are logarithmic, too', async () => {
   ]);
 });
 
-test('what cannot be drawn is named', () => {
+test('errors name what cannot be drawn', () => {
   expect(() => surfacePlot([], axes)).toThrow(/there are no rows/);
   expect(() => surfacePlot([...rows, rows[0]], axes)).toThrow(
     'two rows have rate 0.1, decay 0.001',

@@ -14,7 +14,7 @@ export interface SurfaceOptions {
   readonly y: AxisOption;
   /** The height, and the colour. */
   readonly z: AxisOption;
-  /** The column whose values have a surface each, side by side, on common scales. */
+  /** The column with a surface for each of its values, side by side, on common scales. */
   readonly panels?: string;
   readonly title?: string;
   readonly subtitle?: string;
@@ -27,11 +27,11 @@ interface Axes {
 }
 
 /**
- * A quantity over a grid of two numbers as a surface to turn and zoom, with its contours; pointing at it shows the three numbers. Where
- * figures are not interactive ({@link plotly}) it is a map from above.
+ * Draws a quantity over a grid of two numbers as a surface with contours, to turn and zoom; hovering shows the three numbers.
+ * Where figures are not interactive ({@link plotly}), it is a heat map.
  *
- * @param rows a row a place of the grid; places without one are gaps
- * @throws NotebookError if there is no row, a value is no number, or a place has two rows
+ * @param rows one per grid point; points without a row are gaps
+ * @throws NotebookError if there is no row, a value is not a number, or a grid point has two rows
  * @example
  * ```ts
  * await show(surfacePlot(results, {
@@ -55,11 +55,11 @@ export function surfacePlot(
     return surfaceOf(own, axes, index, range);
   });
   const head = subtitle === undefined ? title : `${title}<br><sub>${subtitle}</sub>`;
-  const told = `${title}: ${axes.z.title} over ${axes.x.title} and ${axes.y.title}, ${shortNumber(range[0])} to ${shortNumber(range[1])}`;
+  const text = `${title}: ${axes.z.title} over ${axes.x.title} and ${axes.y.title}, ${shortNumber(range[0])} to ${shortNumber(range[1])}`;
   return plotly(
     scenes,
     { title: { text: head }, ...layoutOf(axes, names, range) },
-    mapOf(rows, axes, { panels, title, subtitle, told }),
+    mapOf(rows, axes, { panels, title, subtitle, text }),
   );
 }
 
@@ -116,14 +116,14 @@ function layoutOf(
   const isShared = names.length > 1;
   const axis = ({ title, scale }: Required<PlotAxis>): object => ({
     title: { text: title },
-    // In a small panel more numbers lie on each other.
+    // In a small panel, more numbers would overlap.
     ...(isShared ? { nticks: 5 } : {}),
     ...(scale === 'log' ? { type: 'log', dtick: 1, exponentformat: 'none' } : {}),
   });
-  // Panels compare only on one scale of heights, and are small, so their cubes stand further off.
+  // Panels can be compared only on one scale of heights. They are small, so the camera is further away.
   const heights = z.scale === 'log' ? range.map(Math.log10) : [...range];
   const away = isShared ? 1.4 : 1.15;
-  // A little to the right, as the title of the heights stands at the left.
+  // A little to the right, because the title of the heights is on the left.
   const aside = isShared ? -0.1 : 0;
   const scenes = names.map((_, index) => [
     index === 0 ? 'scene' : `scene${index + 1}`,
@@ -159,14 +159,14 @@ interface Labels {
   readonly panels: string | undefined;
   readonly title: string;
   readonly subtitle: string | undefined;
-  readonly told: string;
+  readonly text: string;
 }
 
-/** The same from above. */
+/** The surface as a heat map. */
 function mapOf(
   rows: readonly FlatRow[],
   { x, y, z }: Axes,
-  { panels, title, subtitle, told }: Labels,
+  { panels, title, subtitle, text }: Labels,
 ): Promise<Figure> {
   const labels = (axis: Required<PlotAxis>): string[] =>
     inOrder(numbersOf('surfacePlot', rows, axis)).map(shortNumber);
@@ -207,5 +207,5 @@ function mapOf(
   const facet = { field: 'panel', type: 'nominal', sort: names, title: null };
   const spec =
     names.length === 1 ? { ...size, ...map } : { columns: 3, facet, spec: { ...size, ...map } };
-  return vegaLite({ title: heading, data: { values }, ...spec }, told);
+  return vegaLite({ title: heading, data: { values }, ...spec }, text);
 }

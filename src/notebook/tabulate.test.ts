@@ -8,7 +8,7 @@ const rows = [
 ];
 
 describe('tabulate', () => {
-  test('lines numbers up, tells what is missing by a dash', () => {
+  test('aligns numbers, and shows a missing cell as a dash', () => {
     const { bundle } = tabulate(rows, { title: 'Runs', digits: { acc_percent: 2 } });
     expect(bundle['text/plain']).toBe(
       [
@@ -22,7 +22,7 @@ describe('tabulate', () => {
     expect(String(bundle['text/html']).match(/text-align:right/g)).toHaveLength(6);
   });
 
-  test('shows the columns that were named, in that order', () => {
+  test('shows the named columns, in that order', () => {
     const { bundle } = tabulate(rows, { columns: { acc_percent: 'test accuracy %', record: '' } });
     expect(bundle['text/plain']).toBe(
       ['test accuracy %  record', '        94.0800  demo', '        93.6543  post4 <final>'].join(
@@ -46,7 +46,7 @@ describe('tabulate', () => {
     expect(html).toContain('test accuracy\u00A0%<');
   });
 
-  test('refuses what it cannot show', () => {
+  test('rejects an empty table and unknown columns', () => {
     expect(() => tabulate([])).toThrow(NotebookError);
     expect(() => tabulate(rows, { columns: { recrod: '' } })).toThrow(/Nearest: "record"/);
   });

@@ -6,15 +6,15 @@ import type { Figure } from './figure';
 
 /** How rows become a table. */
 export interface TabulateOptions {
-  /** In this order, under these titles (the column's name where empty); all columns of the first row where absent. */
+  /** Columns in order, with their titles (if empty, the column's name). Default: all columns of the first row. */
   readonly columns?: Readonly<Record<string, string>>;
-  /** Digits after the point, by column; as many as its numbers need, four at most, where absent. */
+  /** Decimals by column. Default: as many as its numbers need, at most four. */
   readonly digits?: Readonly<Record<string, number>>;
   readonly title?: string;
 }
 
 /**
- * Rows as a table to read: numbers flush right, columns as wide as they need. A cell that a row has not is a dash.
+ * Formats rows as a table: numbers are right-aligned, columns are as wide as they need. A missing cell is a dash.
  *
  * @throws NotebookError if there are no rows, or no row has a column that was named
  * @example
@@ -41,11 +41,11 @@ export function tabulate(
   const table = chosen.map(([key, heading]) => ({
     heading: heading === '' ? key.replaceAll('_', ' ') : heading,
     isNumeric: rows.every((row) => typeof (row[key] ?? 0) === 'number'),
-    cells: rows.map((row) => told(row[key], digits[key] ?? digitsOf(rows, key))),
+    cells: rows.map((row) => cellText(row[key], digits[key] ?? digitsOf(rows, key))),
   }));
   const style = (isNumeric: boolean, isHead = false): string =>
     `text-align:${isNumeric ? 'right' : 'left'};padding:3px 12px;${isHead ? 'border-bottom:1px solid #8c959f;' : ''}`;
-  // A unit stays beside what it is of.
+  // A unit stays on the line of the word before it.
   const head = table.map(
     ({ heading, isNumeric }) =>
       `<th style="${style(isNumeric, true)}">${escapeXml(heading.replace(/ (%|s)$/, '\u00A0$1'))}</th>`,
@@ -78,7 +78,7 @@ interface Column {
   readonly cells: readonly string[];
 }
 
-/** How many digits after the point the numbers of a column need, four at most. */
+/** How many decimals the numbers of a column need, at most four. */
 function digitsOf(rows: readonly FlatRow[], key: string): number {
   const digits = rows.map((row) => {
     const value = row[key];
@@ -92,7 +92,7 @@ function digitsOf(rows: readonly FlatRow[], key: string): number {
   return Math.max(...digits);
 }
 
-function told(value: FlatRow[string] | undefined, digits: number): string {
+function cellText(value: FlatRow[string] | undefined, digits: number): string {
   if (value === undefined) return '–';
   if (typeof value === 'string') return value;
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };

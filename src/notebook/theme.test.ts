@@ -9,7 +9,7 @@ const linear = (hex: string): Rgb =>
     return level <= 0.04045 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4;
   });
 
-/** What eyes without one kind of cone make of linear colours: Machado, Oliveira and Fernandes (2009), severity 1. */
+/** Linear colours as seen without one kind of cone: Machado, Oliveira and Fernandes (2009), severity 1. */
 const eyes: Readonly<Record<string, readonly Rgb[]>> = {
   usual: [
     [1, 0, 0],
@@ -33,7 +33,7 @@ const eyes: Readonly<Record<string, readonly Rgb[]>> = {
   ],
 };
 
-/** CIE Lab, white D65: distances in it are about those that are seen. */
+/** CIE Lab, white D65: its distances approximate perceived ones. */
 function lab([r, g, b]: Rgb): Rgb {
   const curve = (t: number): number => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
   const x = curve((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047);
@@ -48,7 +48,7 @@ const contrast = (hex: string): number =>
 
 describe('colours', () => {
   test.each(Object.entries(eyes))(
-    'of categories keep apart for eyes of the kind %s',
+    'of categories can be told apart with vision of the kind %s',
     (_, matrix) => {
       const seen = series.map((hex) =>
         lab(matrix.map((row) => Math.min(1, Math.max(0, dot(row, linear(hex)))))),
@@ -58,12 +58,12 @@ describe('colours', () => {
           seen.slice(i + 1).map((b) => Math.hypot(...a.map((value, axis) => value - b[axis]))),
         ),
       );
-      // About 2.3 can just be told apart side by side.
+      // A distance of about 2.3 is just noticeable side by side.
       expect(nearest).toBeGreaterThan(10);
     },
   );
 
-  test('of text stand out from the ground as WCAG 2.2 asks of text, the first four of lines as it asks of graphics', () => {
+  test('of text have the contrast that WCAG 2.2 requires of text; the first four of lines, that of graphics', () => {
     expect([ink.text, ink.faint].map((hex) => contrast(hex) >= 4.5)).toEqual([true, true]);
     expect(series.slice(0, 4).map((hex) => contrast(hex) >= 2.9)).toEqual([true, true, true, true]);
   });

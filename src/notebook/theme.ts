@@ -1,13 +1,13 @@
 /**
- * The look of every figure, in one place.
+ * The style of every figure, in one place.
  *
- * A figure brings its own white ground, so that it reads the same on a light page, on a dark one and in print.
+ * A figure has its own white background, so that it looks the same on a light page, on a dark one and in print.
  */
 
-/** Helvetica or Arial in a browser; the PNG is set in a font of the same widths that travels with the package. */
+/** Helvetica or Arial in a browser; the PNG is set in a font of the same widths that comes with the package. */
 export const fontFamily = 'Helvetica, Arial, sans-serif';
 
-/** What a figure is drawn with, beside its data. */
+/** Colours of everything in a figure except its data. */
 export const ink: Readonly<Record<'ground' | 'text' | 'faint' | 'axis' | 'grid', string>> = {
   ground: '#ffffff',
   text: '#24292f',
@@ -17,8 +17,8 @@ export const ink: Readonly<Record<'ground' | 'text' | 'faint' | 'axis' | 'grid',
 };
 
 /**
- * Colours of categories, in the order in which they are taken: those of Okabe and Ito but for the yellow, which is too
- * light to draw a line with. Readers with any of the usual colour blindnesses can tell them apart.
+ * Colours of categories, in the order of use: those of Okabe and Ito except the yellow, which is too light for lines.
+ * Readers with any common form of colour blindness can tell them apart.
  *
  * @see Okabe and Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color/
  */
@@ -32,7 +32,7 @@ export const series: readonly string[] = [
   '#24292f',
 ];
 
-/** Pixels of a chart's plotting area, unless it says otherwise: as wide as a cell's output allows beside a legend. */
+/** Default size of a chart's plotting area in pixels: as wide as a cell's output allows beside a legend. */
 export const plotSize: { readonly width: number; readonly height: number } = {
   width: 520,
   height: 260,
@@ -41,7 +41,7 @@ export const plotSize: { readonly width: number; readonly height: number } = {
 /** Pixels of the PNG for each pixel of the figure, so that it is sharp on dense screens and in print. */
 export const zoom = 2;
 
-/** The theme as vega-lite reads it. */
+/** The theme as a vega-lite `config`. */
 export const vegaConfig: Readonly<Record<string, unknown>> = {
   background: ink.ground,
   padding: 14,

@@ -22,7 +22,7 @@ import { noise, noiseData } from '../../test/noise-data';
 import { backbone, bits } from '../../test/small-run';
 
 const data = noiseData(128, 32);
-/** A network that is soon recorded. */
+/** An experiment with a network that is quick to capture. */
 const demo = backbone(findExperiment('demo'));
 
 let seen: DisplayMessage[] = [];
@@ -49,25 +49,25 @@ afterEach(() => {
 const textOf = (message: Pick<DisplayMessage, 'data'> | undefined): string =>
   message?.data['text/plain'] as string;
 
-/** What stands below the cell in the end: the last content of each display, in the order of the displays. */
+/** The final output below the cell: the last content of each display, in the order of the displays. */
 function screen(): DisplayMessage[] {
   const ids = [...new Set(seen.map(({ id }) => id))];
   return ids.map((id) => seen.findLast((message) => message.id === id)!);
 }
 
 describe('trainLive', () => {
-  test('shows two displays in place: progress with a table, and curves that become a chart', async () => {
+  test('updates two displays in place: progress with a table, and curves that become a chart', async () => {
     const runs = await trainLive('demo', { seeds: [0, 1], scale: 'smoke', data, logDir });
     expect(runs.map(({ name, scale, seed }) => [name, scale, seed])).toEqual([
       ['demo', 'smoke', 0],
       ['demo', 'smoke', 1],
     ]);
     expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(2);
-    const told = seen.map(textOf);
-    const announced = told.findIndex((text) =>
+    const texts = seen.map(textOf);
+    const announced = texts.findIndex((text) =>
       /2 runs, 2 epochs of .*\nabout \d+:\d\d on /.test(text),
     );
-    const firstRow = told.findIndex((text) => /^ +seed 0 +1 /m.test(text));
+    const firstRow = texts.findIndex((text) => /^ +seed 0 +1 /m.test(text));
     expect([announced >= 0, announced < firstRow]).toEqual([true, true]);
     const [top, bottom] = screen();
     expect(textOf(top)).toMatch(
@@ -107,7 +107,7 @@ describe('trainLive', () => {
     expect(bits(shared[1])).toEqual(bits(alone[0]));
   });
 
-  test('says of a run that diverged where it did, and tells long names apart by their ends', async () => {
+  test('says where a run diverged, and tells long names apart by their endings', async () => {
     const stress = overridden(scaled(findExperiment('post7-stress-no-norm'), 'smoke'), 'optim.lr', {
       knots: [0, 1, 1.01],
       vals: [0.01, 0.01, 1e9],
@@ -118,7 +118,7 @@ describe('trainLive', () => {
     expect(textOf(top)).toMatch(
       /^Starting run 2 of 2 \(post7-stress-with-another-name\) at .*: diverged in epoch 2$/m,
     );
-    // Its bar is full though epochs are missing, and the last line says why.
+    // The bar is full although epochs are missing, and the last line says why.
     expect(top.data['text/html']).toContain('height:6px;width:100.0%');
     expect(textOf(top)).toMatch(/^2 runs, .* in all; 2 diverged: the loss was NaN or infinite$/m);
     const { hconcat } = bottom.data['application/vnd.vegalite.v5+json'] as {
@@ -131,7 +131,7 @@ describe('trainLive', () => {
     });
   });
 
-  test('stops when it is told to, says where, and goes on to the same figures', async () => {
+  test('stops on an interrupt, says where, and resumes to the same figures', async () => {
     const options = { seeds: [0, 1], scale: 'smoke', data } as const;
     const whole = await trainLive(demo, { ...options, logDir: join(logDir, 'whole') });
     const stopAt = (pattern: RegExp): void => {
@@ -147,13 +147,13 @@ describe('trainLive', () => {
     };
     await expect(resumeLive()).rejects.toThrow(/nothing was stopped/);
 
-    // In the second run, after its first epoch; then again, before it has gone on.
+    // Stops in the second run, after its first epoch; then again, before it has resumed.
     stopAt(/^ +seed 1 +1 /m);
     const stopped: unknown = await trainLive(demo, { ...options, logDir }).catch(
       (error: unknown) => error,
     );
     expect(stopped).toBeInstanceOf(InterruptedError);
-    // The screen says it all: our kernel prints no traceback.
+    // The screen shows the reason, so our kernel prints no traceback.
     expect(isShown(stopped)).toBe(true);
     expect(textOf(screen()[0])).toMatch(
       /stopped in epoch 2, before step 1 of 2.* In a notebook, resume with: import \{ resumeLive \} from 'cifar10-fast'; await resumeLive\(\);/,
@@ -174,7 +174,7 @@ describe('trainLive', () => {
     await expect(resumeLive()).rejects.toThrow(NotebookError);
   });
 
-  test('takes a smaller size where the one that suits the machine takes too long, and leaves nothing of it', async () => {
+  test('uses a smaller scale if that of the machine would take too long, and leaves no folder of it', async () => {
     vi.spyOn(scale, 'notebookScale').mockReturnValue('pocket');
     vi.spyOn(scale, 'wantedScale').mockReturnValue(undefined);
     const record = { ...demo, data: { ...demo.data, batchSize: 64 } };
@@ -184,7 +184,7 @@ describe('trainLive', () => {
     expect(readdirSync(logDir)).toEqual(['demo-smoke-0']);
   });
 
-  test('tells records apart by name', async () => {
+  test('tells experiments apart by name', async () => {
     const narrow = { ...demo, name: 'mine' };
     const runs = await trainLive([demo, narrow], { scale: 'smoke', data, logDir });
     expect(runs.map(({ name }) => name)).toEqual(['demo', 'mine']);
@@ -192,9 +192,9 @@ describe('trainLive', () => {
     expect(textOf(screen()[0])).toMatch(/^ +mine +2 /m);
   });
 
-  describe('takes runs that are finished', () => {
+  describe('reuses finished runs', () => {
     const options = { seeds: [0, 1], scale: 'smoke', data } as const;
-    /** The table, from its titles on, and what it all came to. */
+    /** The summary, and the table below it. */
     const tableOf = (): string => textOf(screen()[0]).replace(/^[^]*?(?=^test accuracy)/m, '');
     const pageOf = (): string => screen()[0].data['text/html'] as string;
     const charted = (): unknown => screen()[1].data['application/vnd.vegalite.v5+json'];
@@ -206,7 +206,7 @@ describe('trainLive', () => {
       writeFileSync(path, JSON.stringify(edit(file)));
     };
 
-    test('where it is asked to, and shows and returns what the live run did', async () => {
+    test('if it is asked to, and shows and returns what the live run did', async () => {
       const live = await trainLive(demo, { ...options, logDir });
       const [table, chart] = [tableOf(), charted()];
       seen = [];
@@ -237,7 +237,7 @@ describe('trainLive', () => {
       expect(folders()).toContain('demo-smoke-0-2');
     });
 
-    test('trains those that are not there, and goes on with them after a stop', async () => {
+    test('and trains the missing ones, which resume after a stop', async () => {
       const [first] = await trainLive(demo, { ...options, seeds: [1], logDir });
       provideKernelHost({
         display: (message: DisplayMessage) => {
@@ -265,7 +265,7 @@ describe('trainLive', () => {
       expect(textOf(screen()[0]).match(/^ +seed [01] +[12] /gm)).toHaveLength(4);
     });
 
-    test('takes those of the size that it comes to in the end', async () => {
+    test('of the scale that it finally uses', async () => {
       vi.spyOn(scale, 'notebookScale').mockReturnValue('pocket');
       vi.spyOn(scale, 'wantedScale').mockReturnValue(undefined);
       const record = { ...demo, data: { ...demo.data, batchSize: 64 } };
@@ -282,10 +282,10 @@ describe('trainLive', () => {
       expect(folders()).toEqual(['demo-pocket-0', 'demo-smoke-0', 'demo-smoke-1']);
     });
 
-    test('but none that is another run', async () => {
+    test('but none that differs', async () => {
       const [about] = await trainLive(demo, { ...options, seeds: [0], logDir });
       const wanted = { ...options, seeds: [0], logDir, reuse: true };
-      // Whether it would be trained is all that is asked; the others here train.
+      // Only checks whether it would be trained; the other tests here train.
       const training = vi.spyOn(trainings, 'trainExperiment');
       training.mockImplementation((_, { onEpoch }) => {
         for (const row of about.rows) onEpoch?.(row);
@@ -315,7 +315,7 @@ describe('trainLive', () => {
       expect(textOf(screen()[0])).toMatch(
         /^seed 0: finished before, and trained again: .*is not of the end of that run/m,
       );
-      // With other threads, and a checkpoint to match, it counts.
+      // With other threads and a matching checkpoint, it counts.
       const threads = { ...about, threads: 64 };
       const folder = await openRunFolder(pathOf('demo-smoke-0'));
       const checkpoint = readCheckpoint(await folder.read('checkpoint-2.safetensors'));
@@ -325,7 +325,7 @@ describe('trainLive', () => {
       expect(textOf(screen()[0])).toMatch(/^seed 0: finished before, .*, 64 threads\)/m);
     });
 
-    test('of several the newest that has all that it learnt', async () => {
+    test('and, of several, the newest that still has its weights', async () => {
       const [run] = await trainLive(demo, { ...options, seeds: [0], logDir });
       const again = (): Promise<readonly FinishedRun[]> => {
         seen = [];
@@ -356,21 +356,21 @@ describe('trainLive', () => {
     });
   });
 
-  test('refuses what it cannot train', async () => {
+  test('rejects an unknown experiment, and an empty list of experiments or seeds', async () => {
     await expect(trainLive('demoo', { data, logDir })).rejects.toThrow(ExperimentError);
     await expect(trainLive([], { data, logDir })).rejects.toThrow(NotebookError);
     await expect(trainLive(demo, { seeds: [], data, logDir })).rejects.toThrow(/nothing to train/);
   });
 });
 
-test('recorded runs are those of the record', async () => {
+test('recordedRuns returns the runs of the experiment', async () => {
   const runs = await recordedRuns('demo');
   expect(runs.length).toBeGreaterThan(0);
   expect(new Set(runs.map(({ name }) => name))).toEqual(new Set(['demo']));
   await expect(recordedRuns('nothing')).rejects.toThrow(ExperimentError);
 });
 
-test('a comparison says where nothing was recorded', async () => {
+test('a comparison says for which experiments there is no run', async () => {
   const { bundle } = await comparison([], ['post1-own', 'demo']);
   expect(bundle['text/plain']).toMatch(/^post1-own +recorded .*no run of this experiment yet/m);
   expect(bundle['text/plain']).toMatch(/^demo +recorded, \d+ runs +pocket/m);

@@ -19,43 +19,43 @@ import type { LiveScreen, SeenRun } from './live-screen';
 import { wantedScale } from './notebook-scale';
 import { TooLong, withinLimit } from './size-limit';
 
-/** How records are trained in a cell. */
+/** How a cell trains experiments. */
 export interface LiveOptions {
-  /** Each record is trained once for each; `[0]` where absent. */
+  /** Each experiment is trained once per seed. Default: `[0]`. */
   readonly seeds?: readonly number[];
   /**
-   * The size, whatever it takes. Where absent, that of {@link notebookScale}; unless the environment asks for it, a smaller one
-   * where that would take longer than `limitSec`.
+   * The scale, however long it takes. Default: that of {@link notebookScale}; unless the environment asks for it, a smaller one
+   * if it would take longer than `limitSec`.
    */
   readonly scale?: Scale;
-  /** Seconds that all runs together may take; 600 where absent. */
+  /** Seconds that all runs together may take. Default: 600. */
   readonly limitSec?: number;
-  /** Loaded where absent. */
+  /** Default: CIFAR-10. */
   readonly data?: Cifar10;
   readonly engine?: SessionOptions;
-  /** Where runs are kept: `runs` beside the nearest `package.json` where absent. */
+  /** The folder of runs. Default: `CIFAR10_FAST_RUNS`, else `runs` beside the nearest `package.json`. */
   readonly logDir?: string;
   /**
-   * Whether runs that are finished there, and are the ones that are wanted, are taken in place of training them again:
-   * the same record, size, seed, data, mode and precision. Where absent, what `CIFAR10_FAST_REUSE` says: 1 for yes.
+   * Whether to reuse finished runs in that folder instead of training them again, if they have the same experiment, scale,
+   * seed, data, mode and precision. Default: whether `CIFAR10_FAST_REUSE` is 1.
    */
   readonly reuse?: boolean;
 }
 
-/** A record, by name or as it is. */
+/** An experiment, or its name. */
 export type ExperimentOrName = string | Experiment;
 
 /**
- * Trains records in a cell, and shows how it goes: before it starts, what is trained and how long it will take; then, about
- * once a second, progress, a table and curves, in place. In the end the table stays, and the curves become a chart.
+ * Trains experiments in a cell and shows their progress: before it starts, what is trained and the estimated time; then, about
+ * once a second, progress, a table and curves, in place. At the end, the table stays and the curves become a chart.
  *
- * The stop button ends the run after the step that it is at; the output says where, and {@link resumeLive} goes on. Runs are kept as those of the command
- * line are, and taken again where {@link LiveOptions.reuse} asks for it; a line says of each that it was finished before.
- * Works in our kernel, in stock tslab, and where nobody watches.
+ * The stop button ends the run after the current step; the output says where, and {@link resumeLive} resumes. Runs are stored
+ * like those of the command line, and reused if {@link LiveOptions.reuse} asks for it; a line names each run that was finished
+ * before. Works in our kernel, in stock tslab, and outside a notebook.
  *
- * @returns the finished runs, record by record, for each its seeds
+ * @returns the finished runs, ordered by experiment, then by seed
  * @throws InterruptedError if it was stopped
- * @throws NotebookError if no record or no seed is given, or `CIFAR10_FAST_REUSE` is neither 0 nor 1
+ * @throws NotebookError if no experiment or no seed is given, or `CIFAR10_FAST_REUSE` is neither 0 nor 1
  * @throws ExperimentError, TrainError, DataError, RunError as `trainExperiment` and `loadCifar10` do
  * @example
  * ```ts
@@ -63,32 +63,32 @@ export type ExperimentOrName = string | Experiment;
  * ```
  */
 export async function trainLive(
-  records: ExperimentOrName | readonly ExperimentOrName[],
+  experiments: ExperimentOrName | readonly ExperimentOrName[],
   options: LiveOptions = {},
 ): Promise<readonly FinishedRun[]> {
-  const given = isList(records) ? records : [records];
+  const given = isList(experiments) ? experiments : [experiments];
   const { seeds = [0] } = options;
   if (given.length === 0 || seeds.length === 0) {
     throw new NotebookError(
       'trainLive: there is nothing to train. Give at least one record and one seed.',
     );
   }
-  const found = given.map((record) =>
-    typeof record === 'string' ? findExperiment(record) : record,
-  );
-  const jobs = found.flatMap((record) =>
-    seeds.map((seed) => ({ record, seed, name: nameOf(record, seed, found.length, seeds.length) })),
+  const found = given.map((one) => (typeof one === 'string' ? findExperiment(one) : one));
+  const jobs = found.flatMap((experiment) =>
+    seeds.map((seed) => {
+      const name = nameOf(experiment, seed, found.length, seeds.length);
+      return { experiment, seed, name };
+    }),
   );
   return follow({ jobs, options, runs: [] });
 }
 
 /**
- * Goes on with what {@link trainLive} was training when it was stopped, from the step at which it stopped: the same runs, to
- * the same bits as if nothing had been. It may be stopped again.
+ * Resumes what {@link trainLive} was training when it was stopped, from the step at which it stopped. The runs are
+ * bit-identical to those of an uninterrupted training. It may be stopped again.
  *
- * The library remembers the last series that was stopped, as the cell that was stopped cannot keep it: tslab knows nothing of
- * what that cell declared. After a restart of the kernel, `resumeRun` or `npx cifar10-fast train --resume` goes on with a
- * run from its folder.
+ * The library keeps the last series that was stopped, because the stopped cell cannot: tslab discards what that cell
+ * declared. After a restart of the kernel, `resumeRun` or `npx cifar10-fast train --resume` resumes a run from its folder.
  *
  * @returns all finished runs of the series, those that were finished before included
  * @throws NotebookError if nothing was stopped
@@ -107,35 +107,35 @@ export async function resumeLive(): Promise<readonly FinishedRun[]> {
   return follow(stopped);
 }
 
-/** What resumes it in a cell of its own, whatever was imported before. */
+/** The code that resumes it in a new cell, whatever was imported before. */
 const howToResume = "import { resumeLive } from 'cifar10-fast'; await resumeLive();";
 
-/** What was stopped last, and not gone on with. */
+/** The last series that was stopped and has not been resumed to its end. */
 let stopped: Series | undefined;
 
-/** Runs that are trained one after the other, and how far that has come. */
+/** Runs that are trained one after the other, and their progress. */
 interface Series {
   readonly jobs: readonly Job[];
   readonly options: LiveOptions;
-  /** Those that are finished, each in the place of its job. */
+  /** The finished runs, by the index of their job. */
   runs: (FinishedRun | undefined)[];
-  /** Once it is settled. */
+  /** Set once it is decided. */
   scale?: Scale;
-  /** Of the run that was stopped. */
+  /** The folder of the run that was stopped. */
   folder?: string;
-  /** What the screen showed then. */
+  /** The runs as the screen showed them when the series was stopped. */
   seen?: readonly SeenRun[];
 }
 
-/** One training of one record. */
+/** One training of one experiment. */
 interface Job {
-  readonly record: Experiment;
+  readonly experiment: Experiment;
   readonly seed: number;
-  /** What tells it from the others. */
+  /** Its name among the jobs: experiment, seed or both. */
   readonly name: string;
 }
 
-/** What is the same for all runs while they are followed. */
+/** What all runs share while they are followed. */
 interface Surroundings {
   readonly data: Cifar10;
   readonly signal: AbortSignal;
@@ -172,17 +172,17 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
 }
 
 function isList(
-  records: ExperimentOrName | readonly ExperimentOrName[],
-): records is readonly ExperimentOrName[] {
-  return Array.isArray(records);
+  experiments: ExperimentOrName | readonly ExperimentOrName[],
+): experiments is readonly ExperimentOrName[] {
+  return Array.isArray(experiments);
 }
 
-function nameOf({ name }: Experiment, seed: number, records: number, seeds: number): string {
-  if (records === 1) return `seed ${seed}`;
+function nameOf({ name }: Experiment, seed: number, experiments: number, seeds: number): string {
+  if (experiments === 1) return `seed ${seed}`;
   return seeds === 1 ? name : `${name}, seed ${seed}`;
 }
 
-/** Where runs are kept: beside the nearest `package.json`, so that a notebook's are with those of the command line. */
+/** The default folder of runs: beside the nearest `package.json`, so that notebooks and the command line share it. */
 function defaultLogDir(): string {
   for (let folder = process.cwd(); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return join(folder, 'runs');
@@ -190,7 +190,7 @@ function defaultLogDir(): string {
   }
 }
 
-/** Whether the environment asks for runs that are finished. @throws NotebookError if it says something else */
+/** Whether the environment asks to reuse finished runs. @throws NotebookError if `CIFAR10_FAST_REUSE` is neither 0 nor 1 */
 function wantsReuse(): boolean {
   const wanted = process.env['CIFAR10_FAST_REUSE'] ?? '';
   if (['', '0', '1'].includes(wanted)) return wanted === '1';
@@ -199,7 +199,7 @@ function wantsReuse(): boolean {
   );
 }
 
-/** Trains what is left, one after the other. @throws TooLong if all together would take longer than `limitSec` */
+/** Trains the remaining runs one after the other. @throws TooLong if all together would take longer than `limitSec` */
 async function trainAll(
   series: Series,
   { data, signal, screen }: Surroundings,
@@ -208,8 +208,8 @@ async function trainAll(
 ): Promise<void> {
   const { jobs, options } = series;
   const { engine, logDir = process.env['CIFAR10_FAST_RUNS'] ?? defaultLogDir() } = options;
-  const planned = jobs.map(({ record, seed }) => {
-    const experiment = record.scale === undefined ? scaled(record, scale) : record;
+  const planned = jobs.map(({ experiment: given, seed }) => {
+    const experiment = given.scale === undefined ? scaled(given, scale) : given;
     return { experiment, data, seed, ...(engine === undefined ? {} : { engine }) };
   });
   if (series.scale === undefined && (options.reuse ?? wantsReuse())) {
@@ -249,7 +249,7 @@ async function trainAll(
         delete series.folder;
       } catch (error) {
         if (error instanceof TooLong && series.folder !== undefined) {
-          // Nothing was trained yet: the folder that was made for it goes again.
+          // Nothing was trained yet, so the folder that was created for it is removed.
           await rm(series.folder, { recursive: true });
           delete series.folder;
         }
