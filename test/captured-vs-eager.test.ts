@@ -135,7 +135,7 @@ describe('every operation of TF.js', () => {
         () => optimiser.minimize(() => weight.square(), true) as tf.Scalar,
         {},
       ),
-    ).rejects.toThrow(/uses a float32 tensor \[\] that was made outside of the step/);
+    ).rejects.toThrow(/uses a float32 tensor \[\] that was created outside the step/);
     weight.dispose();
     optimiser.dispose();
   });

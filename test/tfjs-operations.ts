@@ -485,12 +485,12 @@ export const operations: readonly Operation[] = [
 ];
 
 const depends =
-  /^capture: ".*" cannot record ".*": the shape of its output \d depends on values \(\[-1\]\)/;
+  /^capture: ".*" cannot record ".*": the shape of output \d depends on values \(\[-1\]\)/;
 const reads =
   /^capture: data\(\) was called while recording ".*"; the value exists only when the graph runs/;
 const random = /^capture: ".*" draws random numbers/;
 const text =
-  /^capture: ".*" uses a string tensor .*; a recording takes numbers and truth values only/;
+  /^capture: ".*" uses a string tensor .*; a recording supports only numbers and booleans/;
 
 const boxes = (): [tf.Tensor2D, tf.Tensor1D] => [
   tf.tensor2d([

@@ -97,7 +97,7 @@ function warnOnce(path: string, cause: unknown): void {
   warned.add(path);
   const reason = cause instanceof Error ? cause.message : String(cause);
   process.emitWarning(
-    `engine: the table of convolution algorithms ${path} cannot be kept (${reason}), so this run measures them again. ` +
+    `engine: cannot read or write the cache of convolution algorithms ${path} (${reason}); this run measures them again. ` +
       'Make the folder writable, or set CIFAR10_FAST_CACHE to another one.',
   );
 }

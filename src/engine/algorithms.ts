@@ -46,7 +46,9 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = t
     },
     add(graph, pass, algorithm, conv, a, b) {
       if (algorithm === 'direct') {
-        throw new EngineError('engine: the direct convolution is an operation of TensorFlow.');
+        throw new EngineError(
+          'engine: cannot add algorithm "direct"; it is a TensorFlow operation.',
+        );
       }
       const { images, height, width, inputChannels, outputChannels } = conv;
       const output = outputExtents(conv);

@@ -163,8 +163,8 @@ export function captureLoop(
     const { outputs, writes, feeds } = recorded;
     if (outputs.length > 0) {
       throw new CaptureError(
-        `capture: "${name}" is to run ${count} times a call and gives back "${outputs[0].path}", of which there would ` +
-          'be as many. Add it up in the state, and read that.',
+        `capture: "${name}" runs ${count} times per call and must not return outputs; it returns "${outputs[0].path}". ` +
+          'Accumulate it in the state and read that.',
       );
     }
     const read = neededReads(recorded, true);
@@ -231,8 +231,8 @@ function recordStep(
         const value = fetchable(body, full(body, recorder, tensor));
         if (!returnable.has(value.dtype)) {
           throw new CaptureError(
-            `capture: "${name}" gives back "${path}" of type ${dataTypeName(value.dtype)}, which JavaScript has ` +
-              'no array for. Cast it to float32 or int32, or give back its parts.',
+            `capture: "${name}" returns "${path}" of type ${dataTypeName(value.dtype)}, which has no JavaScript ` +
+              'array type. Cast it to float32 or int32, or return its parts.',
           );
         }
         return outputs.push({ path, value }) - 1;

@@ -50,7 +50,7 @@ describe('a step that cannot be recorded', () => {
     [
       'draws tf.randomNormal',
       (x) => x.add(tf.randomNormal([2])),
-      /^capture: "train" draws random numbers while it is recorded, which would stay the same for ever\. Draw them before/,
+      /^capture: "train" draws random numbers while it is recorded; every run would repeat them\. Draw them before/,
     ],
     ['draws tf.randomUniform', (x) => x.add(tf.randomUniform([2])), /"train" draws random numbers/],
     [
@@ -78,22 +78,22 @@ describe('a step that cannot be recorded', () => {
     [
       'has an operation whose shape depends on values',
       (x) => tf.unique(x).values,
-      /^capture: "train" cannot record "UniqueV2": the shape of its output 0 depends on values \(\[-1\]\).*shapes follow from the shapes/,
+      /^capture: "train" cannot record "UniqueV2": the shape of output 0 depends on values \(\[-1\]\).*depend only on input shapes/,
     ],
     [
       'makes a constant of more than 1 MB',
       (x) => x.add(tf.tensor1d(Float32Array.from({ length: 300_000 }, (_, i) => i)).sum()),
-      /^capture: "train" makes a constant \[300000\] of 1200000 bytes\. Pass it as an input, or put it into the state/,
+      /^capture: "train" creates a constant \[300000\] of 1200000 bytes; the limit is 1048576\. Pass it as an input, or put it into the state/,
     ],
     [
       'returns a complex number',
       (x) => tf.complex(x, x),
-      /^capture: "train" gives back "y" of type complex64, which JavaScript has no array for\. Cast it to float32 or int32/,
+      /^capture: "train" returns "y" of type complex64, which has no JavaScript array type\. Cast it to float32 or int32/,
     ],
     [
       'uses a string tensor',
       (x) => x.add(tf.tensor1d(['a', 'b']).equal('a').cast('float32')),
-      /^capture: "train" uses a string tensor.*numbers and truth values only/,
+      /^capture: "train" uses a string tensor.*only numbers and booleans/,
     ],
   ];
 
@@ -133,7 +133,7 @@ describe('a step that cannot be recorded', () => {
       ),
     );
     expect(error.message).toMatch(
-      /^capture: "inner" was to be recorded within another step\. Capture one after the other\.$/,
+      /^capture: "inner" is captured while another step is being recorded\. Capture one step after the other\.$/,
     );
   });
 
@@ -216,14 +216,14 @@ describe('a tensor from outside the step', () => {
     foreign.dispose();
     expect(error).toBeInstanceOf(CaptureError);
     expect(error.message).toMatch(
-      /^capture: "train" uses a float32 tensor \[2\] that was made outside of the step; .*Pass it as an input, or put it into the state\.$/,
+      /^capture: "train" uses a float32 tensor \[2\] that was created outside the step; .*Pass it as an input, or put it into the state\.$/,
     );
   });
 
   test('that is an output, or a new value of the state', () => {
     const foreign = tf.scalar(1);
     const state = session({ w: scalar(0) });
-    const message = /uses a float32 tensor \[\] that was made outside/;
+    const message = /uses a float32 tensor \[\] that was created outside/;
     expect(() => state.capture('a', () => ({ outputs: { foreign } }), {})).toThrow(message);
     expect(() => state.capture('b', () => ({ state: { w: foreign } }), {})).toThrow(message);
     foreign.dispose();
@@ -233,7 +233,7 @@ describe('a tensor from outside the step', () => {
     const variable = tf.variable(tf.scalar(1));
     expect(() =>
       session({}).capture('a', (_state, { x }) => ({ outputs: { y: variable.add(x) } }), { x: 1 }),
-    ).toThrow(/made outside/);
+    ).toThrow(/created outside/);
     variable.dispose();
   });
 
@@ -249,7 +249,7 @@ describe('a tensor from outside the step', () => {
     );
     expect(() =>
       session({}).capture('second', () => ({ outputs: { y: (kept as tf.Tensor).add(1) } }), {}),
-    ).toThrow(/"second" uses a float32 tensor \[\] that was made outside/);
+    ).toThrow(/"second" uses a float32 tensor \[\] that was created outside/);
     (kept as tf.Tensor).dispose();
   });
 
@@ -342,27 +342,27 @@ describe('feeds', () => {
     [
       'another shape',
       { ...example, x: filled([2, 2], 0) },
-      /^capture: "train" was recorded for float32 \[4,2\] and called with "x" float32 \[2,2\]\. Record a second step for it, or set dropLast\.$/,
+      /^capture: "train" was called with "x" float32 \[2,2\], but was captured with float32 \[4,2\]\. Capture a second step for it, or set dropLast\.$/,
     ],
     [
       'another type',
       { ...example, order: new Float32Array(3) },
-      /^capture: "train" was recorded for int32 \[3\] and called with "order" float32 \[3\]/,
+      /^capture: "train" was called with "order" float32 \[3\], but was captured with int32 \[3\]/,
     ],
     [
       'one that is not in the example',
       { ...example, lr: 0.1 },
-      /^capture: "train" was recorded without it and called with "lr" float32 \[\]/,
+      /^capture: "train" was called with "lr" float32 \[\], which its example did not contain\. Feed the same inputs/,
     ],
     [
       'one too few',
       { x: example.x },
-      /^capture: "train" was called without "order"\. Feed everything that the example held\.$/,
+      /^capture: "train" was called without "order"\. Feed the same inputs as the example\.$/,
     ],
     [
       'too few numbers for the shape',
       { ...example, x: { shape: [4, 2], data: new Float32Array(7) } },
-      /^session: step "train" was given "x" \[4,2\] with 7 numbers; that shape takes 8\.$/,
+      /^session: step "train" was given "x" \[4,2\] with 7 values; that shape needs 8\.$/,
     ],
   ])('of %s', async (_, feeds, message) => {
     const run = make();

@@ -125,7 +125,7 @@ function openDeviceState(initial: Tree<HostTensor>, options: GraphOptions): Devi
       } catch (cause) {
         const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
         throw new EngineError(
-          `session: ${what} failed in TensorFlow: ${reason}. A part of its changes may be in the state already.`,
+          `session: ${what} failed in TensorFlow: ${reason}. The state may already contain part of its changes.`,
           { cause },
         );
       }
@@ -151,7 +151,7 @@ async function readState(device: DeviceState, names: readonly string[]): Promise
     const part = held[name];
     if (part === undefined) {
       throw new CaptureError(
-        `session: the state holds no "${name}".${nearestHint(name, Object.keys(held))}`,
+        `session: the state has no "${name}".${nearestHint(name, Object.keys(held))}`,
       );
     }
     return [name, part] as const;
@@ -201,13 +201,14 @@ function feedValues(
       value.shape.join() !== host.shape.join() ||
       value.dtype !== dataTypeOf(host.data)
     ) {
-      const recorded =
+      const remedy =
         value === undefined
-          ? 'without it'
-          : `for ${dataTypeName(value.dtype)} [${value.shape.join()}]`;
+          ? 'which its example did not contain. Feed the same inputs as the example.'
+          : `but was captured with ${dataTypeName(value.dtype)} [${value.shape.join()}]. ` +
+            'Capture a second step for it, or set dropLast.';
       throw new CaptureError(
-        `capture: "${name}" was recorded ${recorded} and called with "${path.join('/')}" ` +
-          `${dataTypeName(dataTypeOf(host.data))} [${host.shape.join()}]. Record a second step for it, or set dropLast.`,
+        `capture: "${name}" was called with "${path.join('/')}" ` +
+          `${dataTypeName(dataTypeOf(host.data))} [${host.shape.join()}], ${remedy}`,
       );
     }
     checkSize(`step "${name}"`, path, host);
@@ -217,7 +218,7 @@ function feedValues(
     const missing = [...feeds.keys()].filter((key) => !present.has(key));
     throw new CaptureError(
       `capture: "${name}" was called without ${missing.map((key) => `"${key.replaceAll(separator, '/')}"`).join(', ')}. ` +
-        'Feed everything that the example held.',
+        'Feed the same inputs as the example.',
     );
   }
   return values;

@@ -29,8 +29,8 @@ function rowOf(
 ): HostTensor {
   if (rows !== count) {
     throw new CaptureError(
-      `capture: "${name}" runs ${count} times a call and was called with ${rows ?? 'one'} for "${path.join('/')}". ` +
-        'Feed a row for each run.',
+      `capture: "${name}" runs ${count} times per call, but "${path.join('/')}" has shape ` +
+        `[${[rows, ...shape].join()}]. Feed one row per run.`,
     );
   }
   const size = data.length / count;
@@ -62,15 +62,15 @@ function merge(
     const before = old[key];
     if (before === undefined) {
       throw new CaptureError(
-        `session: ${where} sets "${name}", which the state does not hold.` +
-          `${nearestHint(key, Object.keys(old))} Put it into the state that the session starts with.`,
+        `session: ${where} sets "${name}", which is not in the state.` +
+          `${nearestHint(key, Object.keys(old))} Add it to the initial state.`,
       );
     }
     if (isTensor(next) && isTensor(before)) {
       if (next.dtype !== before.dtype || next.shape.join() !== before.shape.join()) {
         throw new CaptureError(
-          `session: ${where} sets "${name}" to ${next.dtype} [${next.shape.join()}]; it is ` +
-            `${before.dtype} [${before.shape.join()}] and keeps its shape. Open a new session for another shape.`,
+          `session: ${where} sets "${name}" to ${next.dtype} [${next.shape.join()}], but it is ` +
+            `${before.dtype} [${before.shape.join()}]. Types and shapes are fixed; open a new session to change them.`,
         );
       }
       result[key] = next;
@@ -78,8 +78,8 @@ function merge(
       result[key] = merge(before, next, where, `${name}/`);
     } else {
       throw new CaptureError(
-        `session: ${where} sets "${name}", and only one of the new and the old value is a tensor. ` +
-          'Return the nesting that the state has.',
+        `session: ${where} sets "${name}", but only one of the old and the new value is a tensor. ` +
+          'Return the same structure as the state.',
       );
     }
   }
@@ -194,7 +194,7 @@ function partsOf(state: Tree<tf.Tensor>, names: readonly string[]): Tree<tf.Tens
     const part = state[name];
     if (part === undefined) {
       throw new CaptureError(
-        `session: the state holds no "${name}".${nearestHint(name, Object.keys(state))}`,
+        `session: the state has no "${name}".${nearestHint(name, Object.keys(state))}`,
       );
     }
     return [name, part] as const;
@@ -220,8 +220,8 @@ function repeated(
       const [path] = Object.keys(outputs);
       if (path !== undefined) {
         throw new CaptureError(
-          `capture: "${name}" is to run ${count} times a call and gives back "${path}", of which there would be as ` +
-            'many. Add it up in the state, and read that.',
+          `capture: "${name}" runs ${count} times per call and must not return outputs; it returns "${path}". ` +
+            'Accumulate it in the state and read that.',
         );
       }
     }

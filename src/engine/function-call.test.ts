@@ -133,7 +133,9 @@ test.each(['captured', 'eager'] as const)('a loop rejects wrong arguments: %s', 
       const step = ({ weight }: OnDevice<State>): object => ({ outputs: { sum: tf.sum(weight) } });
       return session.captureLoop('gives', 2, step, {})({});
     };
-    await expect(giving()).rejects.toThrow(/"gives" is to run 2 times a call and gives back "sum"/);
+    await expect(giving()).rejects.toThrow(
+      /"gives" runs 2 times per call and must not return outputs; it returns "sum"/,
+    );
     const run = session.captureLoop('short', 5, descend, { order: orders[0], lr: 0 });
     const order = { shape: [4, 4], data: new Int32Array(16) };
     await expect(run({ order, lr: Float32Array.from(rates) })).rejects.toThrow(CaptureError);

@@ -227,8 +227,8 @@ function createNodes(
 function checkShape({ ref, shape }: Value): void {
   if (!shape.includes(-1)) return;
   throw new CaptureError(
-    `the shape of its output ${ref[1]} depends on values ([${shape.join()}]), which a recording does not ` +
-      'have. Use operations whose shapes follow from the shapes of their inputs.',
+    `the shape of output ${ref[1]} depends on values ([${shape.join()}]), which are unknown while recording. ` +
+      'Use operations whose output shapes depend only on input shapes.',
   );
 }
 
@@ -271,7 +271,7 @@ function createRuns(
     async profile(action) {
       if (timed !== undefined) {
         throw new EngineError(
-          'session: profile() was called within another one. Profile one thing at a time.',
+          'session: profile() was called inside another profile(). Profiles cannot be nested.',
         );
       }
       const nodes: NodeTime[] = [];
@@ -332,7 +332,7 @@ function toHostArray(dtype: number, data: ArrayBuffer): HostArray {
       return new Uint8Array(data);
     default:
       throw new CaptureError(
-        `capture: a value of TensorFlow's type ${dtype} cannot be given back. Cast it to float32 or int32.`,
+        `capture: a value of TensorFlow type ${dtype} cannot be returned. Cast it to float32 or int32.`,
       );
   }
 }

@@ -137,7 +137,7 @@ describe('printGraph', () => {
         '  %3  Add(%1, %2)  float32 [2]',
         '  output "y" = %3',
         '3 nodes: 1 Add, 1 Const, 1 Placeholder',
-        '0 FLOP in convolutions and matrix products, 0 changes of number format, 0 B of state',
+        '0 FLOP in convolutions and matrix products, 0 casts, 0 B of state',
         '',
       ].join('\n'),
     );

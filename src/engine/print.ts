@@ -93,7 +93,7 @@ export function printGraph(recording: Recording): string {
     ...names('  output', outputs),
     ...names('  state', writes),
     `${nodes} nodes: ${[...byOp].map(([op, count]) => `${count} ${op}`).join(', ')}`,
-    `${quantity(flops)}FLOP in convolutions and matrix products, ${casts} changes of number format, ` +
+    `${quantity(flops)}FLOP in convolutions and matrix products, ${casts} casts, ` +
       `${quantity(stateBytes)}B of state`,
     '',
   ]

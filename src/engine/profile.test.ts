@@ -49,7 +49,7 @@ test('profiles do not nest, and a failed one leaves the session usable', async (
   const session = createSession({ a: matrix });
   try {
     await expect(session.profile(() => session.profile(() => Promise.resolve()))).rejects.toThrow(
-      'session: profile() was called within another one.',
+      'session: profile() was called inside another profile().',
     );
     const { nodes } = await session.profile(() => session.read('a'));
     expect(nodes.length).toBeGreaterThan(0);

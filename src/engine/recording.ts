@@ -65,7 +65,7 @@ export function record<T>(
   const backend = loadTensorflow().backend as RecordableBackend;
   if (Object.hasOwn(backend, 'executeSingleOutput')) {
     throw new CaptureError(
-      `capture: "${name}" was to be recorded within another step. Capture one after the other.`,
+      `capture: "${name}" is captured while another step is being recorded. Capture one step after the other.`,
     );
   }
   const recorded = createValues(graph, name, backend);
@@ -82,7 +82,7 @@ export function record<T>(
   // TF.js seeds its random tensors from Math.random.
   Math.random = () => {
     throw new CaptureError(
-      `capture: "${name}" draws random numbers while it is recorded, which would stay the same for ever. ` +
+      `capture: "${name}" draws random numbers while it is recorded; every run would repeat them. ` +
         'Draw them before the step and pass them as an input.',
     );
   };
@@ -150,14 +150,14 @@ function addConstant(
   const shape = `[${extents.join()}]`;
   if (stored === undefined || stored.values === null) {
     throw new CaptureError(
-      `capture: "${name}" uses a ${dtype} tensor ${shape} that was made outside of the step; a recording ` +
-        'would keep its value for ever. Pass it as an input, or put it into the state.',
+      `capture: "${name}" uses a ${dtype} tensor ${shape} that was created outside the step; a recording ` +
+        'would freeze its value. Pass it as an input, or put it into the state.',
     );
   }
   const { values } = stored;
   if (!ArrayBuffer.isView(values)) {
     throw new CaptureError(
-      `capture: "${name}" uses a ${dtype} tensor ${shape}; a recording takes numbers and truth values only.`,
+      `capture: "${name}" uses a ${dtype} tensor ${shape}; a recording supports only numbers and booleans.`,
     );
   }
   if (values.byteLength <= largestConstantBytes) {
@@ -169,8 +169,8 @@ function addConstant(
     return fill(graph, stored, values.slice(0, 1));
   }
   throw new CaptureError(
-    `capture: "${name}" makes a constant ${shape} of ${values.byteLength} bytes. ` +
-      'Pass it as an input, or put it into the state.',
+    `capture: "${name}" creates a constant ${shape} of ${values.byteLength} bytes; the limit is ` +
+      `${largestConstantBytes}. Pass it as an input, or put it into the state.`,
   );
 }
 

@@ -84,7 +84,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     }).rejects.toThrow(/step "a" sets "coutn".*Nearest: "count"/);
     await expect(async () => {
       await session.capture('b', () => ({ state: { count: tf.zeros([3]) } }), {})({});
-    }).rejects.toThrow(/float32 \[3\]; it is float32 \[\]/);
+    }).rejects.toThrow(/float32 \[3\], but it is float32 \[\]/);
     const good = session.capture('c', ({ count }) => ({ state: { count: count.add(1) } }), {});
     session.dispose();
     await expect(good({})).rejects.toThrow(/after dispose/);
@@ -311,22 +311,22 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     [
       'an unknown part',
       { inner: { weigth: vector(1) } },
-      /sets "inner\/weigth", which the state does not hold\..*Nearest: "(inner\/)?weight"\. Put it into the state that the session starts with\.$/,
+      /sets "inner\/weigth", which is not in the state\..*Nearest: "(inner\/)?weight"\. Add it to the initial state\.$/,
     ],
     [
       'another shape',
       { inner: { weight: vector(1, 2) } },
-      /sets "inner\/weight" to float32 \[2\]; it is float32 \[1\] and keeps its shape\. Open a new session/,
+      /sets "inner\/weight" to float32 \[2\], but it is float32 \[1\]\. Types and shapes are fixed; open a new session/,
     ],
     [
       'another type',
       { inner: { weight: { shape: [1], data: new Int32Array(1) } } },
-      /sets "inner\/weight" to int32 \[1\]; it is float32 \[1\]/,
+      /sets "inner\/weight" to int32 \[1\], but it is float32 \[1\]/,
     ],
     [
       'an object instead of a tensor',
       { inner: { weight: { data: vector(1) } } },
-      /sets "inner\/weight(\/data", which the state does not hold|", and only one of the new and the old value is a tensor)/,
+      /sets "inner\/weight(\/data", which is not in the state|", but only one of the old and the new value is a tensor)/,
     ],
   ] as const)('is never given a state with %s', async (_, values, message) => {
     const state = session({ inner: { weight: vector(1) } });
@@ -354,7 +354,7 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
   test('suggests the nearest name for an unknown part', async () => {
     const state = session({ weight: vector(1) });
     await expect(state.read('wieght' as 'weight')).rejects.toThrow(
-      /^session: the state holds no "wieght".*Nearest: "weight"/,
+      /^session: the state has no "wieght".*Nearest: "weight"/,
     );
   });
 

@@ -57,15 +57,15 @@ export function matchSlots<T>(
     if (slot === undefined) {
       const known = [...slots.keys()].map((other) => other.replaceAll(separator, '/'));
       throw new CaptureError(
-        `session: ${where} sets "${name}", which the state does not hold.${nearestHint(name, known)} ` +
-          'Put it into the state that the session starts with.',
+        `session: ${where} sets "${name}", which is not in the state.${nearestHint(name, known)} ` +
+          'Add it to the initial state.',
       );
     }
     const { dtype, shape } = describe(value);
     if (dtype !== slot.dtype || shape.join() !== slot.shape.join()) {
       throw new CaptureError(
-        `session: ${where} sets "${name}" to ${dataTypeName(dtype)} [${shape.join()}]; it is ` +
-          `${dataTypeName(slot.dtype)} [${slot.shape.join()}] and keeps its shape. Open a new session for another shape.`,
+        `session: ${where} sets "${name}" to ${dataTypeName(dtype)} [${shape.join()}], but it is ` +
+          `${dataTypeName(slot.dtype)} [${slot.shape.join()}]. Types and shapes are fixed; open a new session to change them.`,
       );
     }
     return [slot, value, key] as const;
@@ -80,7 +80,7 @@ export function checkSize(
 ): void {
   if (data.length === sizeOf(shape)) return;
   throw new CaptureError(
-    `session: ${where} was given "${path.join('/')}" [${shape.join()}] with ${data.length} numbers; ` +
-      `that shape takes ${sizeOf(shape)}.`,
+    `session: ${where} was given "${path.join('/')}" [${shape.join()}] with ${data.length} values; ` +
+      `that shape needs ${sizeOf(shape)}.`,
   );
 }

@@ -156,7 +156,7 @@ export function stackFeeds(feeds: readonly Tree<Feed>[]): Tree<HostTensor> {
 export function checkCount(name: string, count: number): void {
   if (Number.isInteger(count) && count >= 1) return;
   throw new CaptureError(
-    `capture: "${name}" was to run ${count} times a call. Give a whole number from 1.`,
+    `capture: the number of runs per call of "${name}" must be a positive integer; got ${count}.`,
   );
 }
 
@@ -170,6 +170,6 @@ export function checkResult(name: string, result: unknown): void {
   // Prevents an unhandled rejection.
   result.catch(() => undefined);
   throw new CaptureError(
-    `capture: "${name}" returned a promise; a step is recorded at once. Make it a function that is not async.`,
+    `capture: "${name}" returned a promise; steps must be synchronous. Remove "async" from the function.`,
   );
 }

@@ -15,7 +15,7 @@ test('an invalid number of threads is rejected, and nothing is loaded', () => {
   for (const intraOpThreads of [0, -1, 1.5, NaN]) {
     expect(() => loadTensorflow({ intraOpThreads })).toThrow(
       new EngineError(
-        `engine: ${intraOpThreads} threads were asked for; expected a whole number of at least 1.`,
+        `engine: the number of threads must be a positive integer; got ${intraOpThreads}.`,
       ),
     );
   }
@@ -33,8 +33,8 @@ test('the first call sets the number of threads for the whole process', () => {
   expect(loadTensorflow({ intraOpThreads: 3 })).toBe(loadTensorflow());
   expect(() => createSession({}, { intraOpThreads: 2 })).toThrow(
     new EngineError(
-      'engine: 2 threads were asked for, and TensorFlow runs with 3 in this process already. ' +
-        'Ask for them before anything is computed, or in a process of its own.',
+      'engine: 2 threads were requested, but TensorFlow already runs with 3 in this process. ' +
+        'Set the number of threads before the first computation, or use a separate process.',
     ),
   );
 });

@@ -53,8 +53,8 @@ export function loadTensorflow(options: ThreadOptions = {}): Tensorflow {
   if (loaded !== undefined) {
     if (intraOpThreads !== undefined && intraOpThreads !== loaded.intraOpThreads) {
       throw new EngineError(
-        `engine: ${intraOpThreads} threads were asked for, and TensorFlow runs with ${loaded.intraOpThreads} in this ` +
-          'process already. Ask for them before anything is computed, or in a process of its own.',
+        `engine: ${intraOpThreads} threads were requested, but TensorFlow already runs with ${loaded.intraOpThreads} in this ` +
+          'process. Set the number of threads before the first computation, or use a separate process.',
       );
     }
     return loaded;
@@ -102,7 +102,7 @@ function setThreads({ intraOpThreads, interOpThreads }: ThreadOptions): number {
   for (const count of [threads, interOpThreads ?? 1]) {
     if (!Number.isInteger(count) || count < 1) {
       throw new EngineError(
-        `engine: ${count} threads were asked for; expected a whole number of at least 1.`,
+        `engine: the number of threads must be a positive integer; got ${count}.`,
       );
     }
   }

@@ -13,7 +13,7 @@ import type { Graph, GraphNode, Layer } from '../graph/spec';
  */
 export function withLoss<L extends Layer>(graph: Graph<L>, loss: Graph<L>): Graph<L> {
   const output = [...graph.keys()].at(-1);
-  if (output === undefined) throw new GraphError('withLoss: the network is empty. Give it a node.');
+  if (output === undefined) throw new GraphError('withLoss: the network is empty. Add a node.');
   const merged = new Map<string, GraphNode<L>>(graph);
   for (const [path, { layer, inputs }] of loss) {
     if (path === 'logits' && layer === null) continue;

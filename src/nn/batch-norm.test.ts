@@ -191,5 +191,5 @@ test('rejects a wrong number of channels, and a batch that does not divide into 
     batchNormForward(layer, tf.zeros(shape), ones(layer.channels), true);
   expect(run(batchNorm(3), [2, 1, 1, 4])).toThrow(/\[2,1,1,4\]; expected \[N,H,W,3\]/);
   expect(run(ghostBatchNorm(3, 4), [6, 1, 1, 3])).toThrow(LayerError);
-  expect(run(ghostBatchNorm(3, 4), [6, 1, 1, 3])).toThrow(/6 does not divide into 4 splits/);
+  expect(run(ghostBatchNorm(3, 4), [6, 1, 1, 3])).toThrow(/6 cannot be divided into 4 splits/);
 });

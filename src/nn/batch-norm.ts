@@ -115,7 +115,7 @@ export function batchNormForward(
   if (x.rank !== 4 || x.shape[3] !== channels) {
     throw new LayerError(
       `${layer.kind}: the input has shape [${x.shape.join()}]; expected [N,H,W,${channels}]. ` +
-        'Give it the channels of the node before.',
+        'Set channels to the output channels of the preceding node.',
     );
   }
   const [scale, bias, runningMean, runningVar] = [
@@ -142,8 +142,8 @@ export function batchNormForward(
   const [n, h, w] = x.shape;
   if (n % splits !== 0) {
     throw new LayerError(
-      `${layer.kind}: a batch of ${n} does not divide into ${splits} splits. ` +
-        'Take a batch size that does, and set dropLast.',
+      `${layer.kind}: a batch of ${n} cannot be divided into ${splits} splits. ` +
+        `Use a multiple of ${splits} as the batch size, and set dropLast.`,
     );
   }
   // [N,H,W,C] -> [N/S,H,W,S*C]: each split becomes channels of its own.

@@ -42,6 +42,6 @@ test.each([
 
 test('rejects a wrong number of inputs', () => {
   expect(() => combineForward(add(), [x()])).toThrow(LayerError);
-  expect(() => combineForward(add(), [x()])).toThrow(/add: has 1 inputs; it takes 2/);
-  expect(() => combineForward(mul(2), [x(), y()])).toThrow(/mul: has 2 inputs; it takes 1/);
+  expect(() => combineForward(add(), [x()])).toThrow(/add: expected 2 inputs, got 1/);
+  expect(() => combineForward(mul(2), [x(), y()])).toThrow(/mul: expected 1 input, got 2/);
 });

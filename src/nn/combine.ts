@@ -45,9 +45,10 @@ const inputCounts = { identity: 1, add: 2, 'add-weighted': 2, mul: 1, flatten: 1
 
 /** The layer's output; its kind determines the number of inputs. */
 export function combineForward(layer: CombineLayer, inputs: readonly tf.Tensor[]): tf.Tensor {
-  if (layer.kind !== 'concat' && inputs.length !== inputCounts[layer.kind]) {
+  const expected = layer.kind === 'concat' ? inputs.length : inputCounts[layer.kind];
+  if (inputs.length !== expected) {
     throw new LayerError(
-      `${layer.kind}: has ${inputs.length} inputs; it takes ${inputCounts[layer.kind]}. ` +
+      `${layer.kind}: expected ${expected} input${expected === 1 ? '' : 's'}, got ${inputs.length}. ` +
         'Name them: [layer, ["in", "res2/relu"]].',
     );
   }

@@ -103,10 +103,10 @@ describe('convForward', () => {
 });
 
 test.each([
-  [{ size: 2 }, /padding is 0.5/],
-  [{ stride: 0 }, /stride is 0/],
-  [{ padding: -1 }, /padding is -1/],
-  [{ size: 1.5, padding: 0 }, /size is 1.5/],
+  [{ size: 2 }, /padding must be an integer of at least 0; got 0.5/],
+  [{ stride: 0 }, /stride must be .* got 0/],
+  [{ padding: -1 }, /padding must be .* got -1/],
+  [{ size: 1.5, padding: 0 }, /size must be .* got 1.5/],
 ])('conv rejects %j', (options, message) => {
   expect(() => conv(3, 8, options)).toThrow(LayerError);
   expect(() => conv(3, 8, options)).toThrow(message);
@@ -171,13 +171,13 @@ describe('a trimmed convolution', () => {
 
   test('rejects other kernels, and images with a single row', () => {
     expect(() => conv(3, 4, { size: 5, isTrimmed: true })).toThrow(
-      /isTrimmed takes a 3x3 kernel.*5x5/,
+      /isTrimmed requires a 3x3 kernel.*5x5/,
     );
     expect(() => conv(3, 4, { stride: 2, isTrimmed: true })).toThrow(/stride 2/);
     const weight = tf.zeros([3, 3, 3, 4]);
     expect(() =>
       convForward(conv(3, 4, { isTrimmed: true }), tf.zeros([1, 1, 5, 3]), { weight }),
-    ).toThrow(/\[1,1,5,3\].*single row/);
+    ).toThrow(/\[1,1,5,3\].*two rows/);
   });
 });
 

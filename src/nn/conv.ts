@@ -70,20 +70,19 @@ export function conv(
   ] as const) {
     if (!Number.isInteger(value) || value < least) {
       throw new LayerError(
-        `conv: ${name} is ${value}; it is a whole number of at least ${least}. ` +
-          'An even kernel needs its padding given.',
+        `conv: ${name} must be an integer of at least ${least}; got ${value}. Even kernels need explicit padding.`,
       );
     }
   }
   if (isTrimmed && (size !== 3 || stride !== 1 || padding !== 1)) {
     throw new LayerError(
-      `conv: isTrimmed takes a 3x3 kernel with stride 1 and padding 1; got ${size}x${size}, stride ${stride} and ` +
-        `padding ${padding}. Leave isTrimmed out.`,
+      `conv: isTrimmed requires a 3x3 kernel with stride 1 and padding 1; got ${size}x${size}, stride ${stride} and ` +
+        `padding ${padding}. Unset isTrimmed.`,
     );
   }
   if (init === 'dirac' && size % 2 === 0) {
     throw new LayerError(
-      `conv: a kernel of ${size}x${size} has no centre, which init "dirac" needs. Take an odd size.`,
+      `conv: a kernel of ${size}x${size} has no centre, which init "dirac" needs. Use an odd size.`,
     );
   }
   const layer: ConvLayer = {
@@ -215,15 +214,15 @@ export function convForward(
   if (x.rank !== 4 || x.shape[3] !== layer.cin) {
     throw new LayerError(
       `conv: the input has shape [${x.shape.join()}]; expected [N,H,W,${layer.cin}]. ` +
-        'Set cin to the channels of the node before.',
+        'Set cin to the output channels of the preceding node.',
     );
   }
   const [, height, width] = (x as tf.Tensor4D).shape;
   if (layer.isTrimmed === true && (height % 2 === 1 || width % 2 === 1)) {
     if (Math.min(height, width) < 2) {
       throw new LayerError(
-        `conv: the input has shape [${x.shape.join()}]; a trimmed convolution leaves nothing of a single row or column. ` +
-          'Give larger images, or leave isTrimmed out.',
+        `conv: the input has shape [${x.shape.join()}]; a trimmed convolution needs at least two rows and two columns. ` +
+          'Use larger images, or unset isTrimmed.',
       );
     }
     const y = trimmedConv(x as tf.Tensor4D, weight as tf.Tensor4D);
@@ -267,7 +266,7 @@ export function linearForward(
   if (x.rank !== 2 || x.shape[1] !== layer.cin) {
     throw new LayerError(
       `linear: the input has shape [${x.shape.join()}]; expected [N,${layer.cin}]. ` +
-        'Put flatten() before it, and set cin to what comes out of that.',
+        'Put flatten() before it, and set cin to the number of features.',
     );
   }
   const y = tf.matMul(x, weight);

@@ -150,6 +150,6 @@ test('rejects targets that are missing or too few', () => {
   const x = tf.zeros([3, 10]);
   expect(() => lossForward(crossEntropy(), [x])).toThrow(LayerError);
   expect(() => lossForward(correct(), [x, tf.zeros([2], 'int32')])).toThrow(
-    /correct: has scores \[3,10\] and targets \[2\]/,
+    /correct: got scores \[3,10\] and targets \[2\]/,
   );
 });

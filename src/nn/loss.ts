@@ -78,8 +78,8 @@ export function lossForward(layer: LossLayer, inputs: readonly tf.Tensor[]): tf.
   const wanted = (): tf.Tensor1D => {
     if (target === undefined || target.shape[0] !== scores.shape[0]) {
       throw new LayerError(
-        `${layer.kind}: has scores [${scores.shape.join()}] and targets ` +
-          `${target === undefined ? 'none' : `[${target.shape.join()}]`}; expected one class an example. ` +
+        `${layer.kind}: got scores [${scores.shape.join()}] and ` +
+          `${target === undefined ? 'no targets' : `targets [${target.shape.join()}]`}; expected one target per example. ` +
           'Name both inputs: [layer, ["logits", "target"]].',
       );
     }

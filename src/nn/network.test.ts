@@ -73,9 +73,11 @@ describe('runNetwork', () => {
     const own = variables();
     const { 'block/conv/weight': _, ...others } = own;
     const input = image();
-    expect(() => runNetwork(graph, own, {}, false)).toThrow(/nothing is fed for "input"/);
+    expect(() => runNetwork(graph, own, {}, false)).toThrow(
+      /"input" has no layer, so it must be fed/,
+    );
     expect(() => runNetwork(graph, own, { imput: input }, false)).toThrow(
-      /"imput" is fed and the network has no such node. Nearest: "input"/,
+      /"imput" is fed, but the network has no such node. Nearest: "input"/,
     );
     const found = (): unknown => runNetwork(graph, others, { input }, false);
     expect(found).toThrow(GraphError);

@@ -158,7 +158,7 @@ export function runNetwork(
   for (const path of Object.keys(feeds)) {
     if (!graph.has(path)) {
       throw new GraphError(
-        `network: "${path}" is fed and the network has no such node.${nearestHint(path, graph.keys())}`,
+        `network: "${path}" is fed, but the network has no such node.${nearestHint(path, graph.keys())}`,
       );
     }
   }
@@ -172,8 +172,8 @@ export function runNetwork(
     }
     if (layer === null) {
       throw new GraphError(
-        `network: nothing is fed for "${path}", a node without a layer. Feeds are: ` +
-          `${Object.keys(feeds).join(', ')}.`,
+        `network: "${path}" has no layer, so it must be fed. Feeds: ` +
+          `${Object.keys(feeds).join(', ') || 'none'}.`,
       );
     }
     const owned = parametersOf(layer).map(({ name }) => {
@@ -181,7 +181,7 @@ export function runNetwork(
       if (variable === undefined) {
         throw new GraphError(
           `network: there is no variable "${path}/${name}".` +
-            `${nearestHint(`${path}/${name}`, Object.keys(variables))} Initialise the same graph that is run.`,
+            `${nearestHint(`${path}/${name}`, Object.keys(variables))} Run the graph whose variables were initialised.`,
         );
       }
       return [name, variable] as const;

@@ -38,7 +38,7 @@ export function poolForward(layer: PoolLayer | GlobalPoolLayer, x: tf.Tensor): t
   if (layer.kind === 'global-max-pool') {
     if (x.rank !== 4) {
       throw new LayerError(
-        `global-max-pool: the input has shape [${x.shape.join()}]; expected [N,H,W,C]. Put flatten() after it.`,
+        `global-max-pool: the input has shape [${x.shape.join()}]; expected [N,H,W,C]. Put it before flatten().`,
       );
     }
     const [, height, width] = (x as tf.Tensor4D).shape;
@@ -48,7 +48,7 @@ export function poolForward(layer: PoolLayer | GlobalPoolLayer, x: tf.Tensor): t
   if (x.rank !== 4 || Math.min(x.shape[1] ?? 0, x.shape[2] ?? 0) < size) {
     throw new LayerError(
       `${kind}: the input has shape [${x.shape.join()}]; expected [N,H,W,C] with H and W of at least ${size}. ` +
-        'Take a smaller window, or one pooling layer less.',
+        'Use a smaller window or fewer pooling layers.',
     );
   }
   if (kind === 'max-pool' && size === stride && size <= largestOwnWindow && hasOwnKernels()) {

@@ -142,7 +142,7 @@ describe('whitenInput', () => {
       /no "prep\/whitn\/weight"\. Nearest: "prep\/whiten\/weight"/,
     );
     expect(() => whitenInput(variables, whitening(images, { size: 2 }))).toThrow(
-      /\[3,3,3,27\]; the kernel of the patches has \[2,2,3,12\]/,
+      /\[3,3,3,27\], but the whitening kernel has \[2,2,3,12\]/,
     );
   });
 });

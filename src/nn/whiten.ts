@@ -95,13 +95,13 @@ export function whitenInput(
   if (old === undefined) {
     throw new LayerError(
       `whiten: the network has no "${name}".${nearestHint(name, Object.keys(variables))} ` +
-        'Take a network with whitened input, or give the path of its first convolution.',
+        'Use a network with whitened input, or pass the path of its first convolution.',
     );
   }
   if (old.shape.join() !== kernel.shape.join()) {
     throw new LayerError(
-      `whiten: "${name}" has shape [${old.shape.join()}]; the kernel of the patches has ` +
-        `[${kernel.shape.join()}]. Give the convolution as many outputs as a patch has numbers.`,
+      `whiten: "${name}" has shape [${old.shape.join()}], but the whitening kernel has ` +
+        `[${kernel.shape.join()}]. Set the size and cout of the convolution to match it.`,
     );
   }
   return { ...variables, [name]: kernel };
@@ -123,7 +123,7 @@ export function patchCovariance({ shape, data }: HostTensor, size = 3): Float64A
   if (shape.length !== 4 || channels !== colours || Math.min(height, width) < 2 * size - 1) {
     throw new LayerError(
       `whiten: the images have shape [${shape.join()}]; expected [N,H,W,3] with H and W of at least ` +
-        `${2 * size - 1}. Give normalised images, channels last.`,
+        `${2 * size - 1}. Pass normalised images, channels last.`,
     );
   }
   const d = colours * size * size;

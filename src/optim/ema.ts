@@ -35,7 +35,7 @@ export function updateEma(
       const next = current[path];
       if (next === undefined) {
         throw new OptimError(
-          `ema: the network has no "${path}". Start the average as a copy of the network.`,
+          `ema: the network has no "${path}". Initialise the average as a copy of the network.`,
         );
       }
       return [path, old.mul(rate).add(next.mul(1 - rate))];

@@ -33,7 +33,9 @@ test('starts after `from` epochs, rounded to the nearest step', () => {
 
 test.each([0, 1.5, -4, NaN])('refuses to update every %d steps', (every) => {
   expect(() => lookaheadAction({ decay: 0.7, every }, 3, 10)).toThrow(OptimError);
-  expect(() => lookaheadAction({ decay: 0.7, every }, 3, 10)).toThrow(`"every" is ${every}`);
+  expect(() => lookaheadAction({ decay: 0.7, every }, 3, 10)).toThrow(
+    `"every" must be a positive integer; got ${every}`,
+  );
 });
 
 test('an update keeps a share of the slow weights, in new tensors', () => {

@@ -33,7 +33,7 @@ export function lookaheadAction(
   positionAt: (steps: number) => number = (steps) => steps,
 ): LookaheadAction {
   if (!Number.isInteger(every) || every < 1) {
-    throw new OptimError(`lookahead: "every" is ${every}; give a number of steps from 1.`);
+    throw new OptimError(`lookahead: "every" must be a positive integer; got ${every}.`);
   }
   const start = Math.round(from * stepsPerEpoch);
   const updatesAt = (steps: number): number =>

@@ -176,7 +176,7 @@ describe('muon', () => {
     const one = tf.scalar(1);
     const move = (weight: tf.Tensor) => (): unknown =>
       muon(weight, weight, weight, { lr: one, weightDecay: one, momentum: one }, published);
-    expect(move(tf.ones([4]))).toThrow(/takes kernels and matrices, and was given rank 1/);
+    expect(move(tf.ones([4]))).toThrow(/expected a kernel or a matrix, got rank 1/);
     expect(move(tf.ones([1, 1, 2, 4]))).toThrow(/\[2,4\]; it must have at least as many rows/);
   });
 });

@@ -70,7 +70,7 @@ export function muon(
 ): Moved {
   if (weight.rank < 2) {
     throw new OptimError(
-      `muon: takes kernels and matrices, and was given rank ${weight.rank}. Put biases into a group of their own.`,
+      `muon: expected a kernel or a matrix, got rank ${weight.rank}. Put biases in a group with another rule.`,
     );
   }
   const channels = weight.shape[weight.rank - 1];
@@ -97,7 +97,7 @@ export function rescaleSteps(rescale: MuonOptions['rescale'], steps: number): Ui
   const { first, growth } = rescale;
   if (!(first >= 1) || !(growth >= 0)) {
     throw new OptimError(
-      `muon: rescale is first ${first}, growth ${growth}. Give a first of at least 1 and a growth of at least 0.`,
+      `muon: rescale has first ${first}, growth ${growth}; first must be at least 1 and growth at least 0.`,
     );
   }
   let last = 0;

@@ -56,7 +56,7 @@ function ruleOf(name: RuleName, options: MuonOptions | undefined): UpdateRule {
     case 'muon':
       if (options === undefined) {
         throw new OptimError(
-          'muon: the group has no options. Give it "muon" with iterations and coefficients.',
+          'muon: the group has no options. Set its "muon" to iterations and coefficients.',
         );
       }
       return (weight, gradient, velocity, hyper) =>
@@ -103,7 +103,7 @@ export function updateParameters(
     if (gradients[path] === undefined || velocity[path] === undefined) {
       throw new OptimError(
         `optim: "${path}" has no ${gradients[path] === undefined ? 'gradient' : 'velocity'}. ` +
-          'Start the velocities from the parameters that are trained.',
+          'Pass a gradient and a velocity for every trained parameter.',
       );
     }
     const place = groupOf(optimiser, path);

@@ -85,10 +85,10 @@ test('constant has the same value at all times', () => {
 test.each([
   [[], [], /0 knots and 0 values/],
   [[0, 1], [0], /2 knots and 1 values/],
-  [[0, 2, 2], [0, 1, 2], /knot 2 follows 2/],
-  [[0, 3, 2], [0, 1, 2], /knot 2 follows 3/],
-  [[0, NaN], [0, 1], /NaN is among/],
-  [[0, 1], [0, Infinity], /Infinity is among/],
+  [[0, 2, 2], [0, 1, 2], /2 follows 2/],
+  [[0, 3, 2], [0, 1, 2], /2 follows 3/],
+  [[0, NaN], [0, 1], /got NaN/],
+  [[0, 1], [0, Infinity], /got Infinity/],
 ])('refuses knots %j with values %j', (knots, vals, message) => {
   expect(() => piecewiseLinear(knots, vals)).toThrow(OptimError);
   expect(() => piecewiseLinear(knots, vals)).toThrow(message);

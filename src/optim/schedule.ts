@@ -29,12 +29,12 @@ export function piecewiseLinear(knots: readonly number[], vals: readonly number[
   }
   const bad = [...knots, ...vals].find((x) => !Number.isFinite(x));
   if (bad !== undefined) {
-    throw new OptimError(`schedule: ${bad} is among the knots and values; give finite numbers.`);
+    throw new OptimError(`schedule: knots and values must be finite; got ${bad}.`);
   }
   const fault = knots.findIndex((knot, index) => index > 0 && knot <= knots[index - 1]);
   if (fault > 0) {
     throw new OptimError(
-      `schedule: knot ${knots[fault]} follows ${knots[fault - 1]}; knots ascend. Sort them, each one once.`,
+      `schedule: knots must ascend, but ${knots[fault]} follows ${knots[fault - 1]}. Sort them and remove duplicates.`,
     );
   }
   return { knots, vals };

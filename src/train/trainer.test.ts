@@ -158,7 +158,7 @@ describe.each(modes)('%s', (mode) => {
     const { last, ...forgetful } = extraState;
     const undeclared = run({ engine, extraSteps: [remember], extraState: forgetful });
     await expect(undeclared).rejects.toThrow(CaptureError);
-    await expect(undeclared).rejects.toThrow(/sets "extra\/last", which the state does not hold/);
+    await expect(undeclared).rejects.toThrow(/sets "extra\/last", which is not in the state/);
     expect(last.shape).toEqual([]);
   });
 
