@@ -24,11 +24,13 @@ const { values } = parseArgs({
 const [rounds, stepsPerTurn] = [Number(values.rounds), Number(values.steps)];
 for (const [flag, value] of Object.entries({ rounds, steps: stepsPerTurn })) {
   if (Number.isInteger(value) && value >= 1) continue;
-  console.error(`airbench: --${flag} "${values[flag]}" is not an integer from 1.`);
+  console.error(
+    `airbench: --${flag} must be a positive integer, as in --${flag} 8; got "${values[flag]}".`,
+  );
   process.exit(2);
 }
 if (!['learning', 'frozen'].includes(values.stage)) {
-  console.error(`airbench: --stage "${values.stage}" is neither learning nor frozen.`);
+  console.error(`airbench: --stage must be learning or frozen; got "${values.stage}".`);
   process.exit(2);
 }
 const peers = readPeers();

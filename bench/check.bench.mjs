@@ -53,7 +53,7 @@ export async function checkWork({ quick }) {
       expected ??= losses;
       const off = Math.max(...losses.map((loss, i) => Math.abs(loss / expected[i] - 1)));
       const isGood = losses.length === steps && off <= tolerance[number];
-      if (!isGood) faults.push(`${name} is off by ${off}, allowed are ${tolerance[number]}`);
+      if (!isGood) faults.push(`${name} is off by ${off}; the tolerance is ${tolerance[number]}`);
       rows.push([name, ...losses.map((loss) => loss.toFixed(4)), off.toExponential(1)]);
     } catch (error) {
       faults.push(`${name}: ${error.message}`);

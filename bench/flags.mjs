@@ -4,7 +4,7 @@
 export function wholeNumber(flag, text) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) {
-    throw new TypeError(`--${flag} "${text}" is not a whole number from 1. As in --${flag} 8.`);
+    throw new TypeError(`--${flag} must be a positive integer, as in --${flag} 8; got "${text}".`);
   }
   return value;
 }

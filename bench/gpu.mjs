@@ -15,17 +15,17 @@ const usage = `usage: npm run bench:gpu -- --part speed|dawn|runs [options]
 
   --part NAME    speed: images/s of ResNet-9 in every variant, and of PyTorch; dawn: dawn and new-dawn over several seeds;
                  runs: the 16 runs of posts 1 to 4, at full scale
-  --seconds N    begin nothing that would not end within N seconds (default 440); start it again to go on
+  --seconds N    time limit in seconds (default 440); run again to resume
   --seeds N      of dawn (default 10)
   --engine JSON  of dawn and runs, as in '{"precision":"bf16","xla":true}' (default: the fastest that speed has found)
   --only TEXT    of speed: measure only variants whose name contains TEXT; may be repeated, as in --only bf16 --only PyTorch
   --each N       of speed: give up on a variant after N seconds (default: what is left of --seconds)
   --no-peer      of speed: leave PyTorch out
-  --state FILE   where results are kept, and looked for (default bench/measured/gpu.jsonl)
-  --tiny         smoke size; also where there is no GPU
+  --state FILE   file of results, read to resume (default bench/measured/gpu.jsonl)
+  --tiny         smoke scale; works without a GPU, too
   --help         this text
 
-Exit codes: 0 everything of the part is measured, 1 something failed, 2 wrong usage, 3 no GPU, 4 time was up.
+Exit codes: 0 everything of the part is measured, 1 something failed, 2 wrong usage, 3 no GPU, 4 time limit reached.
 `;
 
 const runs = (
@@ -85,7 +85,7 @@ function readFlags() {
   ];
   const stray = values.only.find((text) => !names.some((name) => name.includes(text)));
   if (stray !== undefined) {
-    throw new TypeError(`--only "${stray}" fits no variant. There are: ${names.join('; ')}.`);
+    throw new TypeError(`--only "${stray}" matches no variant. Variants: ${names.join('; ')}.`);
   }
   return {
     ...values,
@@ -112,7 +112,7 @@ async function main() {
   const { gpus } = readHardware();
   if (gpus.length === 0 && !flags.tiny) {
     console.error(
-      'bench:gpu: nvidia-smi lists no GPU on this machine. --tiny tries the parts out without one.',
+      'bench:gpu: nvidia-smi lists no GPU on this machine. --tiny tries out the parts without one.',
     );
     return 3;
   }
@@ -124,7 +124,8 @@ async function main() {
   const found = sitting.known.slice(before).filter(isMeasured).map(speedRow);
   if (found.length > 0 && !flags.tiny)
     console.log(`kept in ${keepRows('gpu', speedColumns, found)}`);
-  if (!isWhole) console.log(`bench:gpu: time was up; start it again to go on with ${flags.state}.`);
+  if (!isWhole)
+    console.log(`bench:gpu: time limit reached; run it again to resume from ${flags.state}.`);
   return sitting.failed() > 0 ? 1 : isWhole ? 0 : 4;
 }
 

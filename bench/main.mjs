@@ -9,16 +9,16 @@ import { measureSteps } from './step.bench.mjs';
 
 const usage = `usage: npm run bench -- [options]
 
-  --quick        batch 64 and a few steps of each variant, in under a minute; says little
-  --batch N      a batch size to measure, instead of 512 and 128; may be given again
+  --quick        batch 64 and a few steps of each variant, in under a minute; too short to be reliable
+  --batch N      a batch size to measure, instead of 512 and 128; may be repeated
   --rounds N     turns of each variant, two steps each (default 5)
   --xla          also our captured step compiled by XLA, as far as it can
   --json         end with one JSON line
   --network fastest   instead: a step of the network that reaches 94 % fastest, and every convolution of it
-  --memory       instead: is memory flat over 3,000 small steps and 30 large ones
+  --memory       instead: check that memory stays flat over 3,000 small steps and 30 large ones
   --models       instead: models of tf.layers by model.fit, accelerate() and PyTorch
   --no-peer      leave PyTorch out of --models
-  --check        instead: does every variant compute the same losses
+  --check        instead: check that every variant computes the same losses
   --help         this text
 
 npm run bench:peers installs PyTorch, without which it is left out.

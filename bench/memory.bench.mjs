@@ -45,7 +45,7 @@ export async function measureMemory({ quick }) {
   ];
   const faults = [];
   const result = { quick, precision, hardware: context.hardware };
-  console.log(`${context.hardware}${quick ? ' (quick: says little)' : ''}`);
+  console.log(`${context.hardware}${quick ? ' (quick: too short to be reliable)' : ''}`);
   for (const { name, scale, batch, steps, stepsPerEpoch } of runs) {
     const problem = writeProblem(scale, batch);
     const { what, ...variant } = trainerVariant('captured', precision, {

@@ -58,7 +58,7 @@ export async function measureModels({ quick, rounds = quick ? 1 : 5, noPeer = fa
   const precisions = quick ? [best] : [...new Set(['fp32', best])];
   const say = makeSay();
   const context = { hardware: hardwareLine(hardware), date: now(), revision: revision() };
-  console.log(`${context.hardware}${quick ? ' (quick: says little)' : ''}`);
+  console.log(`${context.hardware}${quick ? ' (quick: too short to be reliable)' : ''}`);
   const faults = [];
   const models = [];
   const lines = [['model', 'how', 'per second', 'min', 'max', 'peak MB']];

@@ -79,7 +79,7 @@ function convolutionTable(rows) {
     ...new Set(rows.flatMap(({ candidates }) => candidates.map(({ algorithm }) => algorithm))),
   ];
   return table([
-    ['ms of a pass, once a machine', ...names, 'chosen'],
+    ['ms per pass, measured once per machine', ...names, 'chosen'],
     ...rows.map(({ pass, shape, candidates, chosen }) => [
       `${pass} ${shape}`,
       ...names.map((name) => figure(candidates.find(({ algorithm }) => algorithm === name)?.ms)),

@@ -96,7 +96,7 @@ function prepare({ quick, batches, rounds = 5, xla }) {
 
 /** Prints the machine, the problem, the versions, and a warning if other programs keep the CPU busy. */
 async function introduce({ quick, context, flops, peers }) {
-  console.log(`${context.hardware}${quick ? ' (quick: says little)' : ''}`);
+  console.log(`${context.hardware}${quick ? ' (quick: too short to be reliable)' : ''}`);
   console.log(
     `ResNet-9 training step, ${figure(flops / 1e9)} GFLOP an image; Node ${process.versions.node}; ` +
       (peers === undefined
@@ -105,9 +105,7 @@ async function introduce({ quick, context, flops, peers }) {
   );
   const busy = await busyCores();
   if (busy > 0.1) {
-    console.log(
-      `Something else keeps ${figure(busy, 2)} cores busy: what follows depends on it, too.`,
-    );
+    console.log(`Other programs keep ${figure(busy, 2)} cores busy, which affects the results.`);
   }
 }
 

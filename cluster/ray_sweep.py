@@ -175,7 +175,7 @@ def connect(address):
         try:
             socket.create_connection((host.strip("[]"), int(port)), 5).close()
         except OSError as error:
-            fatal(f"nothing answers at {address}: {error}")
+            fatal(f"cannot connect to {address}: {error}")
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=True)
     except Exception as error:
@@ -248,7 +248,7 @@ class Sweep:
                 name = os.path.basename(last["folder"])
                 last = {**last, "folder": keep(job["logDir"], name, files)}
         except OSError as error:
-            last = {"event": "failed", "message": f"sweep: the run came back and could not be kept: {error}"}
+            last = {"event": "failed", "message": f"sweep: the run finished but could not be stored: {error}"}
         except Exception as error:
             cause = getattr(error, "cause", None) or error
             lines = str(cause).strip().splitlines()

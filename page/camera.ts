@@ -13,8 +13,8 @@ export async function startCamera(video: HTMLVideoElement): Promise<Camera> {
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (devices === undefined) {
     throw new Error(
-      'The browser gives this page no camera. Open it as a file, from localhost or over https, or choose a picture: ' +
-        'phones offer to take one.',
+      'The browser does not let this page use a camera. Open it as a file, from localhost or over https, or choose a picture: ' +
+        'phones also offer to take one.',
     );
   }
   let stream: MediaStream;
@@ -26,7 +26,7 @@ export async function startCamera(video: HTMLVideoElement): Promise<Camera> {
   } catch (error) {
     const { name, message } = error as DOMException;
     const reason = reasons.get(name) ?? `The camera does not start (${message}).`;
-    throw new Error(`${reason} A picture can be chosen instead.`, { cause: error });
+    throw new Error(`${reason} You can choose a picture instead.`, { cause: error });
   }
   video.srcObject = stream;
   await video.play();
@@ -41,5 +41,5 @@ export async function startCamera(video: HTMLVideoElement): Promise<Camera> {
 const reasons: ReadonlyMap<string, string> = new Map([
   ['NotAllowedError', 'The camera is not allowed. Allow it for this page in the browser.'],
   ['NotFoundError', 'There is no camera.'],
-  ['NotReadableError', 'Another program uses the camera. Close it first.'],
+  ['NotReadableError', 'Another program is using the camera. Close it first.'],
 ]);

@@ -34,7 +34,7 @@ function take(id: string): string {
   const element = document.getElementById(id);
   if (element === null) {
     throw new Error(
-      `this file has no ${id}. Write the page again: npx cifar10-fast page RUN -o DIR`,
+      `this file lacks its "${id}" data. Generate the page again: npx cifar10-fast page RUN -o DIR`,
     );
   }
   const text = element.textContent ?? '';

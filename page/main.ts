@@ -187,7 +187,7 @@ function describe({ about }: PageData): void {
     `seed ${seed}`,
     epoch === epochs ? `${epochs} epochs` : `after ${epoch} of ${epochs} epochs`,
     acc,
-    `${parameters.toLocaleString('en-US')} trained numbers`,
+    `${parameters.toLocaleString('en-US')} trainable parameters`,
     ...(tta ? ['mean over the picture and its mirror image'] : []),
   ].join(' · ');
   document.title = `What ${record} sees`;

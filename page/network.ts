@@ -69,7 +69,7 @@ export async function openNetwork(
   for (const { id, title } of backends.filter((backend) => !only || backend.id === only)) {
     try {
       const isThere = (id !== 'webgpu' || (await hasAdapter())) && (await setBackend(id));
-      if (!isThere) throw new Error('this browser does not offer it');
+      if (!isThere) throw new Error('this browser does not support it');
       const model = await loadGraphModel(io.fromMemory(artifacts(data)));
       const classify = (pixels: Uint8Array): Promise<Answer> => run(model, data, pixels);
       const { probabilities } = await classify(first);
@@ -83,7 +83,7 @@ export async function openNetwork(
     }
   }
   throw new Error(
-    `the network runs neither on WebGPU nor on WebAssembly. ${refused.join(' ')} Use a browser of 2023 or later.`,
+    `the network runs neither on WebGPU nor on WebAssembly. ${refused.join(' ')} Use a browser released in 2023 or later.`,
   );
 }
 

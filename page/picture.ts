@@ -78,6 +78,7 @@ export function contextOf(
   settings?: CanvasRenderingContext2DSettings,
 ): CanvasRenderingContext2D {
   const context = canvas.getContext('2d', settings);
-  if (context === null) throw new Error('this browser does not let a page draw. Use another one.');
+  if (context === null)
+    throw new Error('this browser does not let a page draw. Use another browser.');
   return context;
 }

@@ -25,7 +25,9 @@ for (const name of names.length > 0 ? names : found) {
   const [header, ...rows] = readFileSync(source, 'utf8').trimEnd().split('\n');
   const old = existsSync(target) ? readFileSync(target, 'utf8').split('\n')[0] : undefined;
   if (old !== undefined && old !== header) {
-    console.error(`bench: ${target} has other columns than ${source}. Rename one of them.`);
+    console.error(
+      `bench: the columns of ${target} differ from those of ${source}. Rename one of the files.`,
+    );
     process.exit(1);
   }
   appendFileSync(target, [...(old === undefined ? [header] : []), ...rows, ''].join('\n'));

@@ -35,7 +35,7 @@ function findPython() {
   const found = names.find((name) => run(name, ['-c', probe]).status === 0);
   if (found === undefined) {
     fail(
-      `no Python from ${leastPython.join('.')} on with venv was found; PyTorch wants one. ` +
+      `no Python ${leastPython.join('.')} or later with venv was found; PyTorch needs one. ` +
         'On Debian: apt-get install python3 python3-venv',
     );
   }

@@ -12,7 +12,7 @@ const found = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-s
   .find((path) => path !== undefined);
 if (found === undefined) {
   console.log(
-    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was looked at',
+    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was tested',
   );
   console.log('0 passed, 0 failed');
   process.exit(0);

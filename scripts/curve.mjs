@@ -48,7 +48,7 @@ function lengthsOf(all) {
   return {
     x: { field: x, zero: true },
     rows: all.map(({ pflop, accPercent }) => ({ [x]: pflop, [acc]: accPercent })),
-    title: 'fastest: what runs of different length reach',
+    title: 'fastest: accuracy of runs of different lengths',
     subtitle: `${all.length} runs of ${[...new Set(all.map(epochsOf))].toSorted((a, b) => a - b).join(', ')} epochs; all 10,000 test images`,
   };
 }

@@ -23,7 +23,7 @@ function findPython() {
   const found = names.find((name) => run(name, ['-c', probe]).status === 0);
   if (found === undefined) {
     throw new Error(
-      'no Python from 3.9 on with venv was found. On Debian: apt-get install python3 python3-venv',
+      'no Python 3.9 or later with venv was found. On Debian: apt-get install python3 python3-venv',
     );
   }
   return found;

@@ -15,9 +15,7 @@ function integrityOf(name, version) {
   const { stdout } = spawnSync('npm', ['view', spec, 'dist.integrity'], { encoding: 'utf8' });
   const integrity = stdout.trim();
   if (/^sha512-[\w+/]+=*$/.test(integrity)) return integrity;
-  console.error(
-    `lock-integrity: the package source has no SHA-512 of ${spec}; got "${integrity}".`,
-  );
+  console.error(`lock-integrity: the registry has no SHA-512 for ${spec}; got "${integrity}".`);
   return process.exit(1);
 }
 

@@ -35,7 +35,7 @@ const [first, last] = optionsOf(
         const place = Number(word);
         if (Number.isInteger(place) && place >= 1 && place <= faults.length) return place;
         throw new TypeError(
-          `"${word}" is no place in the list, which is from 1 to ${faults.length}.`,
+          `"${word}" is not a position in the list; give a number from 1 to ${faults.length}.`,
         );
       }),
   },

@@ -108,7 +108,7 @@ export function parse(text) {
     } else if (line === '<!-- cell -->') endProse(`text-${cells.length}`);
     else prose.push(line);
   }
-  if (code !== undefined) fail(`the cell "${code.id}" does not end.`);
+  if (code !== undefined) fail(`the cell "${code.id}" is not closed.`);
   endProse('end-text');
   return { cells, metadata: about, nbformat: 4, nbformat_minor: 5 };
 }

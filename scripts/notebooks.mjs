@@ -49,7 +49,7 @@ async function run(name, isReusing) {
     const environment = isReusing ? { CIFAR10_FAST_REUSE: '1' } : {};
     const target = join(scratch, 'out.ipynb');
     const { notebook, seconds, error } = await execute(name, target, environment);
-    if (error !== undefined) fail(`${name} failed, and is kept as it was:\n${error}`);
+    if (error !== undefined) fail(`${name} failed, and its file is unchanged:\n${error}`);
     const { notebookScale, hardwareLine, readHardware } = library();
     notebook.metadata.cifar10_fast = {
       ...hashes(name, notebook),
@@ -81,7 +81,7 @@ async function writeTimes() {
       if (error !== undefined) fail(`${name} failed:\n${error}`);
       const notebook = read(name);
       const made = notebook.metadata.cifar10_fast;
-      const reused = made?.reuse ? `; and ${spent(takenOver(notebook))} of runs taken over` : '';
+      const reused = made?.reuse ? `; plus ${spent(reusedSec(notebook))} of reused runs` : '';
       const where = made?.hardware === here ? '' : `, on ${made?.hardware}`;
       const kept =
         made === undefined
@@ -98,8 +98,8 @@ async function writeTimes() {
   await writeSection('docs/notebooks.md', 'times', `${head}\n\n${columns}\n${rows.join('\n')}`);
 }
 
-/** Training seconds of the runs that an execution took over, read from its outputs. */
-function takenOver(notebook) {
+/** Training seconds of the runs that an execution reused, read from its outputs. */
+function reusedSec(notebook) {
   const texts = codeCells(notebook).flatMap(({ outputs }) =>
     outputs.map(({ data }) => [data?.['text/html'] ?? ''].flat().join('')),
   );
@@ -122,7 +122,7 @@ function faults(name) {
   const notebook = read(name);
   const made = notebook.metadata.cifar10_fast;
   if (made === undefined) {
-    return isEmpty(notebook) ? [] : ['holds outputs that nobody knows the origin of'];
+    return isEmpty(notebook) ? [] : ['holds outputs of unknown origin'];
   }
   const now = hashes(name, notebook);
   return [
@@ -132,7 +132,9 @@ function faults(name) {
     ...(made.records === now.records
       ? []
       : ['its experiments have changed since its outputs were made']),
-    ...(made.scale === 'smoke' ? ['its outputs are of smoke scale, which shows nothing'] : []),
+    ...(made.scale === 'smoke'
+      ? ['its outputs are of smoke scale, which is too small to show anything']
+      : []),
     ...codeCells(notebook).flatMap(({ id, execution_count: count, outputs }) => [
       ...(count === null ? [`the cell "${id}" was not executed`] : []),
       ...(outputs.some((output) => output.output_type === 'error')
@@ -145,7 +147,7 @@ function faults(name) {
 /** Marks the outputs of a notebook as those of its present cells. */
 function restamp(name) {
   const notebook = read(name);
-  if (notebook.metadata.cifar10_fast === undefined) fail(`${name} holds no outputs.`);
+  if (notebook.metadata.cifar10_fast === undefined) fail(`${name} has no outputs.`);
   const { code } = hashes(name, notebook);
   write(fileOf(name), {
     ...notebook,

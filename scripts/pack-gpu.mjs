@@ -24,8 +24,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const usage = `usage: npm run pack:gpu -- [options]
 
   --out DIR      where the parts are written (default pack-gpu)
-  --part-mb N    how large a part is at most, 1 to 60 (default 44: with a clone of this project less than 64 MiB)
-  --no-nvidia    leave NVIDIA's libraries out, for a machine whose own ones serve
+  --part-mb N    maximum size of a part, 1 to 60 (default 44: with a clone of this project, less than 64 MiB)
+  --no-nvidia    leave out NVIDIA's libraries, for a machine that has suitable ones
   --capability C blank TensorFlow's machine code for GPUs of other compute capabilities than C, as in 9.0
   --level N      of xz, 0 to 9 (default 6)
   --help         this text
@@ -55,16 +55,14 @@ function readFlags() {
     const partMb = Number(values['part-mb']);
     const level = Number(values.level);
     if (!Number.isInteger(partMb) || partMb < 1 || partMb > 60) {
-      throw new TypeError(`--part-mb "${values['part-mb']}" is not a whole number from 1 to 60.`);
+      throw new TypeError(`--part-mb must be an integer from 1 to 60; got "${values['part-mb']}".`);
     }
     if (!Number.isInteger(level) || level < 0 || level > 9) {
-      throw new TypeError(`--level "${values.level}" is not a whole number from 0 to 9.`);
+      throw new TypeError(`--level must be an integer from 0 to 9; got "${values.level}".`);
     }
     const { capability } = values;
     if (capability !== undefined && !/^\d+\.\d$/.test(capability)) {
-      throw new TypeError(
-        `--capability "${capability}" is no compute capability, as 7.0 or 9.0 is.`,
-      );
+      throw new TypeError(`--capability "${capability}" is not a compute capability such as 9.0.`);
     }
     return { ...values, partMb, level };
   } catch (error) {
@@ -84,10 +82,10 @@ const cache =
 const site = join(cache, 'tensorflow/2.21.0-cuda');
 const batches = join(cache, 'cifar-10-batches-bin');
 if (!existsSync(join(site, '.lock'))) {
-  fail(`${site} is not there. ./kernel-setup.sh --cuda in a clone fetches it.`);
+  fail(`${site} does not exist. ./kernel-setup.sh --cuda in a clone downloads it.`);
 }
 if (!existsSync(join(batches, 'test_batch.bin'))) {
-  fail(`${batches} is not there. npx cifar10-fast data fetches it.`);
+  fail(`${batches} does not exist. npx cifar10-fast data downloads it.`);
 }
 
 const out = resolve(flags.out);
@@ -158,7 +156,7 @@ function putBlanked(from, to, capability) {
   let blanked = 0;
   for (let at = bytes.indexOf(magic); at !== -1;) {
     const end = at + 16 + Number(bytes.readBigUInt64LE(at + 8));
-    if (end > bytes.length) fail(`${from} holds a fat binary that ends behind the file.`);
+    if (end > bytes.length) fail(`${from} has a fat binary that extends past the end of the file.`);
     for (let entry = at + 16; entry < end;) {
       const code = entry + bytes.readUInt32LE(entry + 4);
       const next = code + Number(bytes.readBigUInt64LE(entry + 8));
@@ -218,7 +216,7 @@ for (const [group, folder, names] of groups) {
     { stdio: ['ignore', 'inherit', 'inherit'] },
   );
   if (status !== 0)
-    fail(`packing ${group} failed; tar, xz and split are needed, and room in ${out}.`);
+    fail(`packing ${group} failed; it needs tar, xz, split, and free space in ${out}.`);
   const parts = readdirSync(out).filter((name) => name.startsWith(`${group}.`));
   for (const name of parts.toSorted()) {
     const digest = createHash('sha256')
@@ -231,4 +229,4 @@ for (const [group, folder, names] of groups) {
 }
 writeFileSync(join(out, 'SHA256SUMS'), `${sums.join('\n')}\n`);
 copyFileSync(join(root, 'setup/join-gpu.sh'), join(out, 'join.sh'));
-console.log(`${sums.length} parts in ${out}; join.sh puts them together`);
+console.log(`${sums.length} parts in ${out}; join.sh joins them`);

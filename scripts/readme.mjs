@@ -46,7 +46,7 @@ const given = optionsOf(
     mostWords: Infinity,
     read: ({ words: [command, ...folders], ...values }) => {
       if (command !== undefined && (command !== 'add' || folders.length === 0 || values.check)) {
-        throw new TypeError(`"${command}" is neither --check nor add FOLDER….`);
+        throw new TypeError(`expected --check or add FOLDER…; got "${command}".`);
       }
       return { ...values, folders };
     },

@@ -79,7 +79,7 @@ export const isTimed = (run) => compiled('runs/load.js').isTimed(run);
 function checked(result, file) {
   const known = { ...fields, ...optionalFields };
   const unknown = Object.keys(result).find((key) => !Object.hasOwn(known, key));
-  if (unknown !== undefined) fail(`${file} holds "${unknown}", which is no field of a result.`);
+  if (unknown !== undefined) fail(`${file} has the unknown field "${unknown}".`);
   for (const [key, [holds, expected]] of Object.entries(known)) {
     if (key in optionalFields && result[key] === undefined) continue;
     if (!holds(result[key])) {

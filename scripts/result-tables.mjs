@@ -78,7 +78,7 @@ function singlesOf(groups) {
     return `${count} at ${scale} scale`;
   });
   return [
-    `Single runs say little and are not shown: ${counts.join(', ')}. \`npx cifar10-fast report results\` prints them.`,
+    `Single runs below full scale without a training time are not shown: ${counts.join(', ')}. \`npx cifar10-fast report results\` prints them.`,
   ];
 }
 
@@ -152,7 +152,7 @@ export function directionsOf(grouped) {
   if (run.length === 0) return none;
   const tested = run.filter(({ from, to }) => from.length > 1 && to.length > 1);
   const open = run.length - tested.length;
-  const left = `Other steps with a single run on a side, too few to tell: ${open}.`;
+  const left = `Steps not compared because a side has a single run: ${open}.`;
   if (tested.length === 0) return left;
   const rows = tested.map(({ before, after, from, to }) => {
     const [first, second] = [before, after].map(
@@ -328,7 +328,7 @@ export function headlineOf(runs) {
   const note =
     timed === all.length
       ? ''
-      : `. Times of the ${timed} that are known to have had the machine to themselves`;
+      : `. Times of the runs known to have had the machine to themselves (${timed} of ${all.length})`;
   const operations = pflopOf(all) === '' ? '' : ` (${pflopOf(all)} PFLOP a run)`;
   return times.length === 0
     ? `${accuracy}${operations}.`
@@ -378,5 +378,5 @@ export function sampleOf(runs) {
     ['runs at 94 %', `${reached} of ${count}`],
     ['PFLOP a run', pflopOf(all)],
   ];
-  return markdownTable(['of all committed runs', ''], rows);
+  return markdownTable(['all committed runs', ''], rows);
 }

@@ -197,7 +197,7 @@ async function runToTheEnd(name) {
       );
     });
     await attempt(
-      `${name}, run: charts are drawn, drawings are d3-graphviz's and move when they are looked at`,
+      `${name}, run: charts are drawn; drawings are rendered by d3-graphviz and animate when visible`,
       async () => {
         const wanted = stored.flatMap(({ outputs }) => outputs.map((output) => storedKind(output)));
         const countsOf = (kinds) =>

@@ -100,18 +100,18 @@ function bitsOf(folder) {
   const figures = rows.map(({ epoch, lr, train, valid }) => {
     return [epoch, lr, train.loss, train.acc, valid.loss, valid.acc];
   });
-  return { figures, learnt: snapshot.learnt };
+  return { figures, tensors: snapshot.learnt };
 }
 
 /** The faults of a run that was killed and resumed. */
 function faultsOf(folder, wanted) {
   const faults = [];
   const [bits, rows] = [bitsOf(folder), rowsOf(folder)];
-  for (const part of ['figures', 'learnt']) {
-    if (!isDeepStrictEqual(bits[part], wanted[part])) faults.push(`${part} are not the same`);
+  for (const part of ['figures', 'tensors']) {
+    if (!isDeepStrictEqual(bits[part], wanted[part])) faults.push(`${part} differ`);
   }
   const { rows: kept } = readCheckpoint(join(folder, `checkpoint-${epochs}.safetensors`));
-  if (!isDeepStrictEqual(rows, kept)) faults.push('log.jsonl is not what the checkpoint says');
+  if (!isDeepStrictEqual(rows, kept)) faults.push('log.jsonl differs from the checkpoint');
   const total = rows.reduce((sum, { train }) => sum + train.time, 0);
   if (Math.abs(total - rows.at(-1)['total time']) > 1e-6) faults.push('seconds do not add up');
   const lines = readFileSync(join(folder, 'logs.tsv'), 'utf8').trimEnd().split('\n').length;
@@ -133,13 +133,13 @@ console.log(`moments are drawn from seed ${seed}`);
 const reference = join(scratch, 'reference', 'demo-smoke-1');
 const whole = start(trainArgs(dirname(reference)));
 if (!(await hasStarted(reference, whole))) {
-  console.error(`test-kill: no run begins: ${(await whole.end).stderr}`);
+  console.error(`test-kill: no run starts: ${(await whole.end).stderr}`);
   process.exit(1);
 }
 const startMs = performance.now();
 const { code, stderr } = await whole.end;
 if (code !== 0) {
-  console.error(`test-kill: the run that nobody kills ends with code ${code}: ${stderr}`);
+  console.error(`test-kill: the uninterrupted run exited with code ${code}: ${stderr}`);
   process.exit(1);
 }
 const lengthMs = performance.now() - startMs;
@@ -175,25 +175,25 @@ for (let kill = 1; kill <= kills + writeKills; kill++) {
     if (drafts.length > 0) notes.push(`a draft of ${drafts[0].replace(/\.\d+\.part$/, '')}`);
     const resultOf = () => JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')).result;
     const wasOver = resultOf() !== undefined;
-    if (wasOver) notes.push('when all was kept');
+    if (wasOver) notes.push('after the result was saved');
     if (kill % 3 === 0 && !wasOver) {
       const afterMs = rng.uniform() * lengthMs;
       const isKilled = await killAfter(start(['train', '--resume', folder]), afterMs);
       notes.push(
-        `${isKilled ? 'killed again' : 'ended'} within ${(afterMs / 1000).toFixed(3)} s of going on`,
+        `${isKilled ? 'killed again' : 'ended'} within ${(afterMs / 1000).toFixed(3)} s after resuming`,
       );
     }
     if (resultOf() === undefined) await runToEnd(['train', '--resume', folder]);
     faults = faultsOf(folder, wanted);
     const { resumed = [] } = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
-    if (!wasOver && resumed.length === 0) faults.push('run.json does not say that it went on');
+    if (!wasOver && resumed.length === 0) faults.push('run.json does not list the resumption');
   } catch (error) {
     faults = [error.message];
   }
   if (faults.length === 0) passed += 1;
   else failed += 1;
   console.log(
-    `${String(kill).padStart(3)} killed ${notes.join(', ')}: ${faults.join('; ') || 'same bits'}`,
+    `${String(kill).padStart(3)} killed ${notes.join(', ')}: ${faults.join('; ') || 'bit-identical'}`,
   );
   rmSync(dirname(folder), { recursive: true, force: true });
 }

@@ -72,7 +72,7 @@ async function testNotebook(job) {
   check('every cell runs', error === undefined ? [] : [error]);
   const cells = codeCells(notebook);
   if (before.metadata.cifar10_fast === undefined) {
-    console.log('       keeps no outputs yet to compare with');
+    console.log('       has no stored outputs to compare with');
     const silent = cells.filter(isSilent).map(({ id }) => id);
     check('every cell that shows something does', silent);
   } else {
@@ -89,9 +89,9 @@ async function testNotebook(job) {
       const [now, then] = [shown(cell), kept.get(cell.id)];
       return now === then ? [] : [`${cell.id}: shows [${now}], keeps [${then}]`];
     });
-    check('every cell shows what the notebook keeps', faults);
+    check('every cell shows outputs of the stored kinds', faults);
   }
-  check('no picture is empty, none without words', cells.flatMap(emptiness));
+  check('no picture is blank, and every output has a text', cells.flatMap(emptiness));
 }
 
 // The longest first, so that neither worker is idle at the end.

@@ -182,7 +182,7 @@ async function testUse(browser, subject) {
     expectSame(await cropOf(page), [...pixels], 'pixels of a picture of 32 x 32');
   });
   await attempt(
-    'what is no picture, or cut short, is refused in words, and the next one works',
+    'rejects a file that is not a picture or is truncated, with a message; the next picture works',
     async () => {
       const photo = readFileSync(join(scratch, 'baseline.jpg'));
       const heic = Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from('ftypheic'), photo]);

@@ -213,7 +213,7 @@ async function testKilledNode({ address, nodes }, local) {
   checkOutcome(there, remote);
   for (let seed = 0; seed < runs; seed++) {
     const [a, b] = [local, remote].map((folder) => JSON.stringify(figures(folder, seed)));
-    check(`seed ${seed} gives the bits of the local sweep`, a === b, [a, b]);
+    check(`seed ${seed} is bit-identical to the local sweep`, a === b, [a, b]);
   }
   const about = JSON.parse(readFileSync(join(remote, 'demo-smoke-0/run.json'), 'utf8'));
   check(
@@ -263,13 +263,13 @@ async function testInterrupt({ address }) {
   await until('the next run at work', () => workers().length === 1 || isOver(), 60);
   sweep.child.kill('SIGINT');
   check('it ends with exit code 130', (await sweep.end) === 130, sweep.stderr);
-  check('and says how to go on', /the same command resumes/.test(sweep.stderr), sweep.stderr);
+  check('and says how to resume', /the same command resumes/.test(sweep.stderr), sweep.stderr);
   await until('its workers to end', () => workers().length === 0, 30).catch(() => undefined);
   check('no worker is left behind', workers().length === 0, workers());
 }
 
 async function measureCost({ address, nodes }) {
-  console.log('what Ray costs: runs of a worker that does nothing');
+  console.log('the overhead of Ray: runs of a worker that does nothing');
   const stub = join(scratch, 'stub');
   mkdirSync(join(stub, 'dist/cli'), { recursive: true });
   writeFileSync(join(stub, 'dist/cli/main.js'), stubWorker);
@@ -310,14 +310,14 @@ async function stubNode(address, home) {
 
 async function testFaults({ address }) {
   const cost = join(scratch, 'cost');
-  console.log('what cannot work is reported');
+  console.log('invalid set-ups are reported');
   const dead = begin(
     process.execPath,
     sweepArgs(cost, 1, '--ray', `127.0.0.1:${await freePort()}`),
   );
   check(
     'a dead address',
-    (await dead.end) === 1 && /nothing answers at 127\.0\.0\.1:/.test(dead.stderr),
+    (await dead.end) === 1 && /cannot connect to 127\.0\.0\.1:/.test(dead.stderr),
     dead.stderr,
   );
   const none = begin(process.execPath, sweepArgs(cost, 1, '--ray', address), {

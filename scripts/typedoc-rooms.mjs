@@ -35,7 +35,7 @@ function chapterOf({ name, sources }, logger) {
   const file = sources?.[0]?.fullFileName.replaceAll('\\', '/') ?? '';
   const folder = /\/src\/([^/]+)\//.exec(file)?.[1];
   if (!chapters.has(folder)) {
-    logger.warn(`${name}: scripts/typedoc-rooms.mjs has no chapter for the room "${folder}"`);
+    logger.warn(`${name}: scripts/typedoc-rooms.mjs has no chapter for the folder "${folder}"`);
   }
   return chapters.get(folder) ?? 'Other';
 }

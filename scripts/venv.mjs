@@ -73,7 +73,7 @@ function findPython(least, fail) {
   const found = names.find((name) => run(name, ['-c', probe]).status === 0);
   if (found === undefined) {
     fail(
-      `no Python from ${least.join('.')} on with venv was found (${names.join(', ')}). ` +
+      `no Python ${least.join('.')} or later with venv was found (${names.join(', ')}). ` +
         'On Debian: apt-get install python3 python3-venv',
     );
   }

@@ -16,7 +16,7 @@ function cacheFolder(env, cwd) {
   if (env.HOME) return resolve(cwd, env.HOME, '.cache/cifar10-fast');
   throw new SetupError(
     'neither CIFAR10_FAST_CACHE nor HOME is set; set-up has no folder for its cache.',
-    'Set CIFAR10_FAST_CACHE to a folder that can be written.',
+    'Set CIFAR10_FAST_CACHE to a writable folder.',
   );
 }
 

@@ -102,8 +102,8 @@ export function check(context) {
     const compared = spawnSync('sha256sum', hashes, { cwd: site, stdio: 'inherit' });
     if (compared.status !== 0)
       throw new SetupError(
-        `files of ${site} are not what was unpacked.`,
-        `rm -r '${site}' && ./kernel-setup.sh   (fetches them again)`,
+        `files in ${site} have changed since they were unpacked.`,
+        `rm -r '${site}' && ./kernel-setup.sh   (downloads them again)`,
       );
     const count = readFileSync(join(site, '.sha256'), 'utf8').trim().split('\n').length;
     print(`files: ${count} in ${site}, each with the right hash`);
@@ -137,7 +137,7 @@ export async function clean(context) {
     row(size, path);
     total += size;
   }
-  row(total, 'in all; other checkouts fetch again what they shared in the cache');
+  row(total, 'in total; other checkouts have to download the shared cache again');
   for (const path of paths) rmSync(path, { recursive: true, force: true });
   try {
     rmdirSync(cache);

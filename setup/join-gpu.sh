@@ -32,7 +32,7 @@ fi
 (cd -- "$here" && for name in base.* nvidia.*; do
   [[ ! -e $name ]] || [[ $name == nvidia.* && $has_nvidia == false ]] || grep -F "  $name" SHA256SUMS
 done | sha256sum --check --quiet) || {
-  echo 'join: parts are not what was packed; bring those over again.' >&2
+  echo 'join: the parts listed above are corrupt; copy them again.' >&2
   exit 1
 }
 
@@ -63,7 +63,7 @@ else
       ldconfig -p 2>/dev/null | awk -v stem="$stem." 'index($1, stem) == 1 { print $NF }'
     } | awk -F/ '{ print length($NF), $0 }' | sort -n | head -n 1 | cut -d' ' -f2-)
     if [[ -z $found ]]; then
-      echo "join: this machine has no $stem; bring NVIDIA's parts over, too." >&2
+      echo "join: this machine has no $stem; copy NVIDIA's parts as well." >&2
       continue
     fi
     mkdir -p -- "$target/nvidia/$folder/lib"

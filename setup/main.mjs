@@ -50,7 +50,7 @@ try {
     );
     process.exitCode = 1;
   } else {
-    complain('an error that set-up does not expect:', error.stack ?? String(error));
+    complain('unexpected error:', error.stack ?? String(error));
     process.exitCode = 1;
   }
 }

@@ -70,7 +70,7 @@ export function readOptions(args, cwd) {
     if (name === '--cpu' || name === '--cuda') {
       const variant = name.slice(2);
       if (options.variant !== '' && options.variant !== variant)
-        throw new UsageError('--cpu and --cuda exclude each other.');
+        throw new UsageError('--cpu and --cuda are mutually exclusive.');
       options.variant = variant;
     } else if (name === '--no-jupyter') options.jupyter = false;
     else if (name === '--no-data') options.data = false;
@@ -82,6 +82,6 @@ export function readOptions(args, cwd) {
       options.offline = offlineFolder(rest.shift(), cwd);
     } else throw new UsageError(`unknown option ${name}; nearest: ${nearest(name)}.`);
   }
-  if (options.deep && options.mode !== 'check') throw new UsageError('--deep goes with --check.');
+  if (options.deep && options.mode !== 'check') throw new UsageError('--deep requires --check.');
   return options;
 }

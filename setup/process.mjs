@@ -116,11 +116,11 @@ export function failureFromLog(context, what, folder) {
     return new SetupError(
       `${what}: the download is not the locked file (its hash differs).`,
       logTail(context, 6),
-      'It was discarded. Run ./kernel-setup.sh again; if the error stays, a proxy or mirror alters files.',
+      'It was discarded. Run ./kernel-setup.sh again; if the error persists, a proxy or mirror alters files.',
     );
   if (noNetwork.test(log))
     return new SetupError(
-      `${what}: the package source did not answer, or does not have it.`,
+      `${what}: the package registry did not respond, or does not have it.`,
       logTail(context, 3),
       'Check the network (HTTPS_PROXY is honoured) and run ./kernel-setup.sh again, or fetch the files elsewhere and',
       'name their folder: ./kernel-setup.sh --offline DIR (docs/setup.md lists them).',

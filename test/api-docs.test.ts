@@ -92,7 +92,9 @@ function undocumentedShapes({ name, declarations }: Exported): string[] {
       const types = [...node.parameters.map(({ type }) => type), node.type];
       const texts = types.map((type) => type?.getText() ?? '');
       return texts.some((text) => arrays.test(text))
-        ? [`${name} takes or gives ${texts.find((text) => arrays.test(text))}, and says no shape`]
+        ? [
+            `${name} takes or returns ${texts.find((text) => arrays.test(text))}, but documents no shape`,
+          ]
         : [];
     }
     if (!ts.isInterfaceDeclaration(node) && !ts.isTypeAliasDeclaration(node)) return [];
@@ -101,7 +103,7 @@ function undocumentedShapes({ name, declarations }: Exported): string[] {
       if (ts.isPropertySignature(part)) {
         const type = part.type?.getText() ?? '';
         if (new RegExp(`^(tf\\.)?${arrays.source}$`).test(type) && !shape.test(docOf(part))) {
-          faults.push(`${name}.${part.name.getText()} is a ${type}, and says no shape`);
+          faults.push(`${name}.${part.name.getText()} is a ${type}, but documents no shape`);
         }
       }
       ts.forEachChild(part, visit);
@@ -187,8 +189,8 @@ test('finds a docstring that omits an error or a shape', () => {
       'untold throws GraphError, and its docstring has no @throws for it',
       'untold throws RangeError, and its docstring has no @throws for it',
       'arrow throws GraphError, and its docstring has no @throws for it',
-      'half takes or gives Float32Array, and says no shape',
-      'Things.a is a Float32Array, and says no shape',
+      'half takes or returns Float32Array, but documents no shape',
+      'Things.a is a Float32Array, but documents no shape',
     ]),
   );
 });

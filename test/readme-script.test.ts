@@ -130,9 +130,9 @@ test('results show mean, spread and number of runs, the times of undisturbed run
       ...head,
       '| `demo` | 94.08 | pocket | 3 | 82.00 ± 0.50 | 102.0 ± 2.8 | bf16 | 2 |',
       '| `one of mine` `run.epochs=3` | - | full | 1 | 81.50 | - | bf16 | 2 |',
-      `\nSingle runs say little and are not shown: 3 at pocket scale, 1 at smoke scale. ${others}\n`,
+      `\nSingle runs below full scale without a training time are not shown: 3 at pocket scale, 1 at smoke scale. ${others}\n`,
       'B; TensorFlow 2.21.0, Node 20.20.2\n',
-      `Single runs say little and are not shown: 1 at pocket scale. ${others}`,
+      `Single runs below full scale without a training time are not shown: 1 at pocket scale. ${others}`,
     ].join('\n'),
   );
 });
@@ -159,7 +159,7 @@ describe('the headline', () => {
       { ...full, accPercent: 10, record: 'fulcrum' },
     ]);
     expect(section(folder, 'headline')).toBe(
-      '**94.20 % test accuracy**, the mean of 4 runs (0.1845 to 0.1937 PFLOP a run). Times of the 3 that are known to have had the machine to themselves:\n\n' +
+      '**94.20 % test accuracy**, the mean of 4 runs (0.1845 to 0.1937 PFLOP a run). Times of the runs known to have had the machine to themselves (3 of 4):\n\n' +
         '- **207 s of training** on AMD EPYC, 2 cores, AVX-512 BF16, 24 GB, in bf16 (one run)\n' +
         '- **13 s of training** on NVIDIA H200, in bf16 (one run)\n' +
         '- **1500 s of training** on B, in fp32 (one run)',
@@ -199,7 +199,7 @@ test('directions compare the steps of the study with the published ones, and cha
   // By hand: the difference of two means of three, both with deviation 2, has an error of √(8/3) and 4 degrees of
   // freedom, so t is 2.776 and the interval ± 4.53; with deviations 2 and 1, an error of √(5/3), 2.94 and ± 4.16.
   for (const row of [
-    'Other steps with a single run on a side, too few to tell: 1.',
+    'Steps not compared because a side has a single run: 1.',
     '| `post4-conv-3x3` | `post4-max-pool` | +4.09 | +2.00 | -2.53 to +6.53 | 3, 3 | within noise |',
     '| `post4-max-pool` | `post4-global-max-pool` | +0.94 | -13.00 | -17.16 to -8.84 | 3, 3 | other |',
     '| `post8-ghost-20` | `post8-bias-64-18` | - | +9.00 | +7.48 to +10.52 | 2, 2 | - |',
@@ -320,7 +320,7 @@ test.each([
     'results/0.json: date is "today"; expected a day, as in 2026-11-30.',
     { ...result, date: 'today' },
   ],
-  ['results/0.json holds "acc", which is no field of a result.', { ...result, acc: 1 }],
+  ['results/0.json has the unknown field "acc".', { ...result, acc: 1 }],
   ['results/0.json: alone is false; expected true or nothing.', { ...result, alone: false }],
   ['results/0.json: scale is undefined; expected one of full, pocket, smoke.', { record: 'demo' }],
 ])('a file that is not a result is refused: %s', (message, wrong) => {

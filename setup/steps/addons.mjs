@@ -205,7 +205,7 @@ async function selfCheck(context) {
     complain(
       'warning: nvidia-smi is installed, but TensorFlow found no GPU that it can use; it will run on the CPU.',
       ...lines.filter((line) => !/cpu_feature|oneDNN|absl/i.test(line)).slice(-9),
-      './kernel-setup.sh --check --deep shows what was loaded; --cpu sets up without CUDA and ends this warning.',
+      './kernel-setup.sh --check --deep shows what was loaded; --cpu sets up without CUDA and silences this warning.',
     );
   } else if (!ok) {
     if (signal === 'SIGILL' || status === 132)

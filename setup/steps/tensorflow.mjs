@@ -70,7 +70,7 @@ async function unpack(context, wheel, files, part) {
   if (status === 3)
     throw new SetupError(
       `this is not the locked wheel: ${logTail(context, 6)}.`,
-      'It is damaged, cut short, or another build. Fetch it again; it was discarded.',
+      'It is corrupt, truncated or a different build, and was discarded. Download it again.',
     );
   throw failureFromLog(context, `${files[0]} could not be unpacked`, part);
 }

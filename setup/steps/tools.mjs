@@ -27,7 +27,7 @@ function checkCache({ cache }) {
   } catch (error) {
     complain(
       `the cache folder ${cache} cannot be written: ${error.message.split(', ')[0]}.`,
-      'Set CIFAR10_FAST_CACHE to a folder that can be written, or repair the rights of this one.',
+      'Set CIFAR10_FAST_CACHE to a writable folder, or fix the permissions of this one.',
     );
     return false;
   }
@@ -91,7 +91,7 @@ function warnOfGpus({ variant }) {
     else if (Number.parseInt(driver, 10) < needed)
       complain(
         `warning: driver ${driver} of ${name} is too old for CUDA 12; ${needed} or later is needed. Until then TensorFlow runs on the CPU.`,
-        'https://www.nvidia.com/drivers has newer ones; the distribution may, too.',
+        'Newer drivers: https://www.nvidia.com/drivers, or the packages of your distribution.',
       );
   }
 }
@@ -100,7 +100,7 @@ function warnOfGpus({ variant }) {
 export function warnOfNode({ nodeVersion }) {
   if (Number.parseInt(nodeVersion, 10) > newestTried)
     complain(
-      `warning: Node ${nodeVersion} is newer than ${newestTried}, the newest version that was tried; set-up continues.`,
+      `warning: Node ${nodeVersion} is newer than ${newestTried}, the newest tested version; set-up continues.`,
     );
 }
 

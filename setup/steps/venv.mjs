@@ -29,7 +29,7 @@ export async function makeVenv(context) {
   if (!(await run(context, python, ['-m', 'venv', '--clear', context.venv])).ok)
     throw failureFromLog(
       context,
-      `${python} could not make the environment ${context.venv}`,
+      `${python} could not create the environment ${context.venv}`,
       context.root,
     );
   writeStamp(context, 'venv', 'bare');

@@ -117,7 +117,7 @@ export const layerCases = [
   unary('Rescaling', [4], () => layers.rescaling({ scale: 0.5, offset: 1 })),
   unary('Reshape', image, () => layers.reshape({ targetShape: [9, 12] })),
   unary('Resizing', image, () => layers.resizing({ height: 4, width: 4 }), {
-    fails: 'it gives the list of its inputs to an operation that takes a tensor',
+    fails: 'it passes its list of inputs to an operation that takes one tensor',
   }),
   unary('SeparableConv2D', image, () => layers.separableConv2d({ filters: 3, kernelSize: 3 })),
   unary('SimpleRNN', sequence, () => layers.simpleRNN({ units: 3 })),

@@ -123,7 +123,7 @@ describe('a step that fails', () => {
   it('npm without a network: reports it, keeps nothing incomplete, and succeeds later', () => {
     const { code, stderr } = setup([], { FAKE_NPM: 'network' });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/npm ci failed: the package source did not answer/);
+    expect(stderr).toMatch(/npm ci failed: the package registry did not respond/);
     expect(stderr).toContain('--offline DIR');
     expect(setup(['--check']).stdout).toContain('missing: packages');
     expect(setup().code).toBe(0);
@@ -133,7 +133,7 @@ describe('a step that fails', () => {
     const { code, stderr } = setup([], { FAKE_PIP: 'network' });
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /could not fetch tensorflow-cpu 2\.21\.0: the package source did not answer/,
+      /could not fetch tensorflow-cpu 2\.21\.0: the package registry did not respond/,
     );
     expect(stderr).toContain('--offline DIR');
     const again = setup();

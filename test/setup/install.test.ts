@@ -180,8 +180,8 @@ describe('the command line', () => {
     [['--jupiter'], /^kernel-setup: unknown option --jupiter; nearest: --no-jupyter\. .*\n$/],
     [['--chek'], /nearest: --check\./],
     [['cuda'], /unknown option cuda; nearest: --cuda\./],
-    [['--deep'], /--deep goes with --check/],
-    [['--cpu', '--cuda'], /--cpu and --cuda exclude each other/],
+    [['--deep'], /--deep requires --check/],
+    [['--cpu', '--cuda'], /--cpu and --cuda are mutually exclusive/],
     [['--offline'], /--offline needs a folder/],
     [['--offline', 'nowhere'], /nowhere is not a folder/],
   ];
@@ -235,7 +235,7 @@ describe('the command line', () => {
     );
     const { code, stdout } = setup(['--clean']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^( +\d+ MB {2}\/.*\n){8} +\d+ MB {2}in all/);
+    expect(stdout).toMatch(/^( +\d+ MB {2}\/.*\n){8} +\d+ MB {2}in total/);
     expect(stdout).toMatch(/removed\n$/);
     expect(readdirSync(box.cache)).toEqual(['mine']);
     expect(readdirSync(box.checkout)).toEqual(before);

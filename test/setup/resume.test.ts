@@ -86,7 +86,7 @@ describe('a damaged cache', () => {
     const { code, stdout, stderr } = setup(['--check', '--deep']);
     expect(code).toBe(1);
     expect(stdout + stderr).toMatch(
-      /libtensorflow_cc\.so\.2: FAILED[^]*are not what was unpacked[^]*rm -r/,
+      /libtensorflow_cc\.so\.2: FAILED[^]*have changed since they were unpacked[^]*rm -r/,
     );
   });
 
@@ -140,7 +140,7 @@ describe('--offline', () => {
     truncateSync(join(offline(), wheel), 700);
     const { code, stderr } = setup([`--offline=${offline()}`]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/\(700 bytes\) has SHA-256 .* expected .*\n.*Fetch it again/);
+    expect(stderr).toMatch(/\(700 bytes\) has SHA-256 .* expected .*\n.*Download it again/);
     expect(existsSync(site())).toBe(false);
   });
 
