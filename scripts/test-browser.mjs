@@ -353,7 +353,7 @@ async function stopTraining(name, id) {
     await attempt(`${name}, training: resumeLive resumes, and is stopped in turn`, async () => {
       const code = "import { resumeLive } from 'cifar10-fast';\nconst more = await resumeLive();";
       const again = await addCell(page, code);
-      await again.getByText(/Going on with run 1 of \d+/).waitFor({ timeout: 60_000 });
+      await again.getByText(/Resuming run 1 of \d+/).waitFor({ timeout: 60_000 });
       await again.getByText(/images\/s .* left/).waitFor({ timeout: 120_000 });
       await page.locator('[data-jp-item-name="interrupt"]').first().click();
       await again

@@ -216,7 +216,7 @@ function magicHint(line = ''): string | undefined {
   const instead = magic.startsWith('!')
     ? `Run a command with execSync('${line.trim().slice(1)}', { stdio: 'inherit' }) of node:child_process.`
     : "Measure with console.time() and console.timeEnd(); run commands with node:child_process's execSync.";
-  return `"${magic}" is a magic of IPython, and this is TypeScript, which has none. ${instead}`;
+  return `"${magic}" is an IPython magic; TypeScript has no magics. ${instead}`;
 }
 
 /** The faults in a cell and in the project files that it imports. */
@@ -241,7 +241,7 @@ function awaitsAtTop(file: ts.SourceFile): ts.Diagnostic[] {
   if (found === undefined) return [];
   const start = found.getStart(file);
   const messageText =
-    'A file that a cell imports cannot await at its top. Export a function that does, and await it in the cell.';
+    'A file that a cell imports cannot use top-level await. Export an async function and await it in the cell.';
   const category = ts.DiagnosticCategory.Error;
   return [{ file, start, length: found.end - start, code: 1378, messageText, category }];
 }

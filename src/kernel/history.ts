@@ -68,7 +68,7 @@ export class History {
       appendFileSync(this.path, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
     } catch (error) {
       this.isWritable = false;
-      this.complain(`kernel: the history cannot be kept in ${this.path}: ${String(error)}`);
+      this.complain(`kernel: cannot write the history to ${this.path}: ${String(error)}`);
     }
   }
 

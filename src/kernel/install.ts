@@ -41,7 +41,7 @@ export function installKernel(place: KernelPlace, takesTslab: boolean): string {
   } catch (cause) {
     throw new KernelError(
       `kernel install: ${folder} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}. ` +
-        'Give --prefix a folder that can be, as that of a virtual environment.',
+        'Point --prefix at a writable folder, such as a virtual environment.',
       { cause },
     );
   }
@@ -62,7 +62,7 @@ export function uninstallKernel(place: KernelPlace, isTslab: boolean): string {
     ({ argv } = JSON.parse(text) as { argv?: unknown });
   } catch (cause) {
     throw new KernelError(
-      `kernel uninstall: ${folder} holds no kernelspec. "jupyter kernelspec list" shows those that there are.`,
+      `kernel uninstall: ${folder} contains no kernelspec. "jupyter kernelspec list" lists the installed ones.`,
       { cause },
     );
   }
@@ -71,7 +71,7 @@ export function uninstallKernel(place: KernelPlace, isTslab: boolean): string {
     argv.some((part) => /[\\/]dist[\\/]kernel[\\/]main\.js$/.test(String(part)));
   if (!isOurs) {
     throw new KernelError(
-      `kernel uninstall: ${folder} starts another kernel; it is left alone. Remove it with "jupyter kernelspec remove".`,
+      `kernel uninstall: ${folder} starts another kernel, so it was not removed. Remove it with "jupyter kernelspec remove".`,
     );
   }
   try {

@@ -62,7 +62,7 @@ export class Kernel {
     this.output = new Output(link);
     this.cells = new Cells(link.flags, () => {
       const cell = this.cells.current;
-      const text = 'Stopping after the present step; interrupt once more to stop at once.\n';
+      const text = 'Stopping after the current step; interrupt again to stop immediately.\n';
       if (cell !== undefined) this.output.write(cell, 'stderr', text);
     });
     this.history = new History(join(cacheRoot(), 'kernel-history.jsonl'), printToTerminal);
@@ -96,7 +96,9 @@ export class Kernel {
     });
     const uncaught = (error: unknown): void => {
       const { traceback } = reportError(error, '', '', executor.locate);
-      process.stderr.write(`Not caught by the cell that began it:\n${traceback.join('\n')}\n`);
+      process.stderr.write(
+        `Uncaught error in background work of a cell:\n${traceback.join('\n')}\n`,
+      );
     };
     process.on('uncaughtException', uncaught);
     process.on('unhandledRejection', uncaught);
@@ -150,7 +152,7 @@ export class Kernel {
       const { declarations } = executor;
       const found = answer(type, content, { compiler, declarations, history });
       if (found === undefined) {
-        throw new KernelError(`kernel: "${type}" is a request that this kernel does not answer.`);
+        throw new KernelError(`kernel: the request "${type}" is not supported.`);
       }
       this.reply(request, { status: 'ok', ...found });
     }
@@ -223,7 +225,7 @@ export class Kernel {
   private explain(request: Request, number: number, name: string): void {
     const { declarations } = this.executor;
     const text = inspectName(this.compiler, declarations, name, name.length - 1);
-    const data = { 'text/plain': text ?? `Nothing is known about ${name}.` };
+    const data = { 'text/plain': text ?? `No information about ${name}.` };
     this.reply(request, {
       status: 'ok',
       execution_count: number,
@@ -265,7 +267,7 @@ export class Kernel {
     const { module: name, isForBrowser } = marksOf(code);
     if (isForBrowser) {
       throw new KernelError(
-        'kernel: a cell for the browser (@browser) cannot be run here; remove the mark.',
+        'kernel: this kernel cannot run a cell for the browser; remove @browser.',
       );
     }
     if (name !== undefined) {
@@ -297,7 +299,7 @@ export class Kernel {
     if (cell.takesInput !== true) {
       this.cells.fail(
         new KernelError(
-          'kernel: the cell reads its standard input, and this client answers no questions (allow_stdin). ' +
+          'kernel: the cell reads its standard input, and this client does not allow input requests (allow_stdin). ' +
             'Give the value in the code.',
         ),
       );
@@ -333,7 +335,7 @@ function executeRequestOf({ content, type }: Request): ExecuteRequest {
   const given = objectIn(content, `the content of ${type}`);
   const { code, user_expressions: expressions } = given;
   if (typeof code !== 'string') {
-    throw new KernelError(`kernel: the content of ${type} has no code; give a string.`);
+    throw new KernelError(`kernel: the content of ${type} has no "code" string.`);
   }
   const isObject = typeof expressions === 'object' && expressions !== null;
   const texts = Object.entries(isObject ? expressions : {});

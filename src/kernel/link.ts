@@ -42,7 +42,7 @@ export class Link {
     });
     this.worker.on('message', (message: FromSockets) => this.receive(message, listener));
     this.worker.on('error', (cause) => {
-      const text = `kernel: the thread of the sockets ended: ${cause.message}`;
+      const text = `kernel: the socket thread failed: ${cause.message}`;
       listener.onFailure(new KernelError(text, { cause }));
     });
   }
@@ -66,8 +66,8 @@ export class Link {
       case 'failure':
         return listener.onFailure(
           new KernelError(
-            `kernel: the sockets of the connection file cannot be opened: ${message.text}. ` +
-              'Another kernel may use the same file; let the client make a new one.',
+            `kernel: cannot open the sockets of the connection file: ${message.text}. ` +
+              'Another kernel may use the same file; let the client create a new one.',
           ),
         );
       default:

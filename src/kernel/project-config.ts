@@ -82,7 +82,7 @@ function targetOf(
     if (!isMatch) continue;
     const rest = name.slice(before.length, name.length - (after ?? '').length);
     const places = targets.map((target) => join(dirname(file), target.replace('*', rest)));
-    return `"paths" of ${file} leads to ${places.join(' or ')}, which does not exist`;
+    return `"paths" of ${file} points to ${places.join(' or ')}, which does not exist`;
   }
   return undefined;
 }

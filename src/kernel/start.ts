@@ -40,11 +40,11 @@ function connectionOf(path: string): Connection {
   let found: Partial<Connection>;
   try {
     found = JSON.parse(readFileSync(path, 'utf8')) as Partial<Connection>;
-    if (typeof found !== 'object' || found === null) throw new Error('it holds no JSON object');
+    if (typeof found !== 'object' || found === null) throw new Error('it is not a JSON object');
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new KernelError(
-      `kernel: the connection file ${path} cannot be read: ${why}. A client writes it and gives its name; ` +
+      `kernel: the connection file ${path} cannot be read: ${why}. Jupyter writes it and passes its name; ` +
         'start the kernel from Jupyter.',
       { cause },
     );
@@ -66,7 +66,7 @@ function connectionOf(path: string): Connection {
   ) {
     throw new KernelError(
       `kernel: the connection file ${path} asks for the signature scheme "${scheme}". ` +
-        'This kernel signs with hmac-sha256, or hmac- and another hash of Node.',
+        'Supported are hmac-sha256 and hmac- with any other hash of Node.',
     );
   }
   return guarded({ ...(found as Connection), signature_scheme: scheme });
@@ -81,8 +81,8 @@ function guarded(connection: Connection): Connection {
   const isLocal = transport !== 'tcp' || /^127\.|^\[?::1\]?$|^localhost$/.test(ip);
   printToTerminal(
     'kernel: the connection file has no key, so messages are not signed and every user of this machine can run code here. ' +
-      (isLocal ? '' : `It listens on 127.0.0.1 and not on ${ip}. `) +
-      'Set Session.key of the client, or leave its default.',
+      (isLocal ? '' : `It listens on 127.0.0.1 instead of ${ip}. `) +
+      'Set Session.key of the client, or keep its default.',
   );
   return isLocal ? connection : { ...connection, ip: '127.0.0.1' };
 }

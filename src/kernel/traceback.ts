@@ -36,7 +36,7 @@ export function reportError(
   }
   if (!isError(error)) {
     const evalue = shorten(typeof error === 'string' ? error : describe(error));
-    return { ename: 'Error', evalue, traceback: [`Thrown, and not an error: ${evalue}`] };
+    return { ename: 'Error', evalue, traceback: [`The thrown value is not an Error: ${evalue}`] };
   }
   const ename = nameOf(error);
   const evalue = messageOf(error);

@@ -60,14 +60,14 @@ export function decode(
   const [signature, ...parts] = frames.slice(at + 1).map((frame) => Buffer.from(frame));
   if (at < 0 || parts.length < 4) {
     throw new KernelError(
-      `kernel: a message on ${channel} has ${frames.length} frames, not those of the protocol.`,
+      `kernel: a message on ${channel} has ${frames.length} frames; expected "<IDS|MSG>", a signature and four parts.`,
     );
   }
   const body = parts.slice(0, 4);
   if (signing.key !== '') {
     const expected = Buffer.from(sign(signing, body));
     if (signature.length !== expected.length || !timingSafeEqual(signature, expected)) {
-      throw new KernelError(`kernel: a message on ${channel} has a signature of another key.`);
+      throw new KernelError(`kernel: a message on ${channel} is signed with another key.`);
     }
   }
   const [header, , , content] = body.map(String);
@@ -90,7 +90,9 @@ function rejectReplay(channel: string, type: string, body: readonly Buffer[]): v
   for (const part of body) hash.update(part).update('\0');
   const digest = hash.digest('base64');
   if (digests.has(digest) || earlierDigests.has(digest)) {
-    throw new KernelError(`kernel: a ${type} on ${channel} came a second time; it is left out.`);
+    throw new KernelError(
+      `kernel: a ${type} on ${channel} was received twice; the duplicate is ignored.`,
+    );
   }
   digests.add(digest);
   if (digests.size < mostRemembered) return;

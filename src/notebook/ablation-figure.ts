@@ -24,7 +24,7 @@ export async function ablationFigure(
     {
       title: {
         text: title,
-        subtitle: `in brackets: runs of it, and of ${base}; bars: 95 % interval`,
+        subtitle: `in brackets: its runs vs. those of ${base}; bars: 95 % interval`,
       },
       width: plotSize.width,
       height: { step: 24 },
@@ -45,7 +45,7 @@ interface Mark {
 
 function markOf({ name, verdict, runs, baseRuns, difference, low, high }: AblationRow): Mark {
   return {
-    label: `${shortName(name)} (${runs} of ${baseRuns})`,
+    label: `${shortName(name)} (${runs} vs. ${baseRuns})`,
     verdict: verdict === 'higher' || verdict === 'lower' ? `${verdict}, by the interval` : verdict,
     ...(difference === undefined ? {} : { difference }),
     ...(low === undefined || high === undefined ? {} : { low, high }),

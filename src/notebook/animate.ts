@@ -63,7 +63,8 @@ export async function animateDrawings(): Promise<Figure> {
       return `${JSON.stringify(name)}(exports, module, require, define) {\n${code}\n}`;
     }),
   );
-  const message = 'd3-graphviz is loaded: drawings move, can be zoomed, and open their blocks.';
+  const message =
+    'd3-graphviz is loaded: drawings are animated and can be zoomed, and a click opens a block.';
   return {
     bundle: {
       'text/html':

@@ -49,8 +49,8 @@ export function channelPlot(
   const unknown = Object.keys(chosen).find((name) => !names.includes(name));
   if (names.length === 0 || unknown !== undefined) {
     throw new NotebookError(
-      `channelPlot: there is no panel${unknown === undefined ? '' : ` "${unknown}"`}. ` +
-        'Give activations by the titles of their panels, and choose channels by the same.',
+      `channelPlot: no panel${unknown === undefined ? '' : ` "${unknown}"`}. ` +
+        'Name panels by their titles, both in the activations and in `chosen`.',
     );
   }
   const layer = layersOf(domain, Object.keys(chosen).length > 0, hasExtremes);

@@ -45,7 +45,7 @@ export function encodingOf(
   options: ChartOptions,
 ): Encoding {
   if (rows.length === 0) {
-    throw new NotebookError('chart: there are no rows to draw. Give it at least one.');
+    throw new NotebookError('chart: no rows to draw. Give at least one.');
   }
   const known = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const given = channels.flatMap((name) => {

@@ -59,8 +59,8 @@ function checkDistinct(values: readonly StoredRow[], encoding: Encoding): void {
     if (seen.has(key)) {
       const names = fields.map((field) => `${field} ${JSON.stringify(row[field])}`).join(', ');
       throw new NotebookError(
-        `chart: two rows have ${names}; stacked, they would be drawn as their sum. Give the axis a stat, as in ` +
-          "stat: 'mean', or another colour to each.",
+        `chart: two rows have ${names}; stacking would draw their sum. Give the axis a stat, such as ` +
+          "stat: 'mean', or each row its own colour.",
       );
     }
     seen.add(key);

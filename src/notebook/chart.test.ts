@@ -182,7 +182,7 @@ describe('chart', () => {
       const options = { mark: 'bar', x: 'name', y: 'sec', colour: 'part' } as const;
       expect(await drawn(options, parts)).toEqual(['1.0 to 0.0', '3.0 to 1.0']);
       expect(() => chart([...parts, ...parts], options)).toThrow(
-        'chart: two rows have name "a", part "x"; stacked, they would be drawn as their sum.',
+        'chart: two rows have name "a", part "x"; stacking would draw their sum.',
       );
     });
   });
@@ -246,7 +246,7 @@ describe('chart', () => {
     const data = { values: [{ a: 1 }] };
     const warned = vegaLite({ data, mark: 'point', transform: [{ sieve: 'a' }] }, '');
     await expect(warned).rejects.toThrow(NotebookError);
-    await expect(warned).rejects.toThrow(/has doubts: .*sieve.* Repair/);
+    await expect(warned).rejects.toThrow(/vega-lite warns: .*sieve.* Fix/);
     await expect(vegaLite({ data }, '')).rejects.toThrow(/cannot draw this: Error: Invalid spec/);
   });
 });

@@ -112,9 +112,7 @@ export async function vegaLite(spec: VegaLiteSpec, text: string): Promise<Figure
     throw new NotebookError(`chart: vega-lite cannot draw this: ${String(cause)}.`, { cause });
   }
   if (messages.length > 0) {
-    throw new NotebookError(
-      `chart: vega-lite has doubts: ${messages.join(' ')} Repair the specification.`,
-    );
+    throw new NotebookError(`chart: vega-lite warns: ${messages.join(' ')} Fix the specification.`);
   }
   const picture = await raster(svg);
   return {

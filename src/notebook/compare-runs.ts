@@ -68,7 +68,7 @@ export async function comparison(
   const columns = {
     ...(isSingle ? {} : { record: 'experiment' }),
     source: '',
-    size: '',
+    scale: '',
     accuracy: 'test accuracy %',
     time: 'training s',
     on: '',
@@ -85,7 +85,7 @@ export async function comparison(
 interface Line {
   readonly record: string;
   /** The scale, and what was changed, as in `full, run.epochs=1`. */
-  readonly size: string;
+  readonly scale: string;
   /** Hardware, precision and day: runs that share them form one line. */
   readonly on: string;
   readonly accPercent: number;
@@ -99,7 +99,9 @@ function lineOf(run: Run): Line[] {
   const { accPercent } = result;
   const trainSec = isTimed(run) ? result.trainSec : undefined;
   const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
-  return [{ record: name, size: [scale, ...runChanges(run)].join(', '), on, accPercent, trainSec }];
+  return [
+    { record: name, scale: [scale, ...runChanges(run)].join(', '), on, accPercent, trainSec },
+  ];
 }
 
 /**
@@ -126,16 +128,16 @@ export function isSameRun(recorded: Run, run: Run): boolean {
 function grouped(lines: readonly Line[], source: string): FlatRow[] {
   const groups = new Map<string, Line[]>();
   for (const line of lines) {
-    const key = `${line.size}\n${line.on}`;
+    const key = `${line.scale}\n${line.on}`;
     groups.set(key, [...(groups.get(key) ?? []), line]);
   }
   return [...groups.values()].map((group) => {
-    const [{ record, size, on }] = group;
+    const [{ record, scale, on }] = group;
     const many = group.length === 1 ? '' : `, ${group.length} runs`;
     return {
       record,
       source: `${source}${many}`,
-      size,
+      scale,
       accuracy: spread(
         group.map(({ accPercent }) => accPercent),
         2,
@@ -171,7 +173,7 @@ function publishedRows(name: string): FlatRow[] {
     {
       record: name,
       source: 'published',
-      size: 'full',
+      scale: 'full',
       ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
       ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
       on: sourceText(published),

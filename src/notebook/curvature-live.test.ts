@@ -85,7 +85,7 @@ describe('eigenpairsLive', () => {
     const whole = await eigenpairsLive(samples, options);
     expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(1);
     const text = textOf(seen.at(-1));
-    expect(text).toMatch(/^3 eigenpairs of each, [\d.]+ s a product\n/);
+    expect(text).toMatch(/^3 eigenpairs of each, [\d.]+ s per product\n/);
     for (const network of ['one', 'other'] as const) {
       const { products, isConverged } = whole[network];
       expect(isConverged).toBe(true);
@@ -93,7 +93,7 @@ describe('eigenpairsLive', () => {
       const tens = Array.from({ length: Math.floor(products / 10) }, (_, i) => 10 * (i + 1));
       const expected = products % 10 === 0 ? tens : [...tens, products];
       expect(rows.map(([, count]) => Number(count))).toEqual(expected);
-      expect(rows.at(-1)?.[0]).toMatch(/found$/);
+      expect(rows.at(-1)?.[0]).toMatch(/ converged$/);
     }
 
     const complementOf = {

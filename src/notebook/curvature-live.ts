@@ -106,13 +106,13 @@ export async function eigenpairsLive<N extends string>(
   const rows: FlatRow[] = [];
   const found: Partial<Record<N, Eigenpairs>> = {};
   let timing = '';
-  const columns = { network: '', products: '', seconds: '', total: 'seconds in all', ended: '' };
+  const columns = { network: '', products: '', seconds: '', total: 'total seconds', ended: '' };
   const figure = (all: readonly FlatRow[]) => (): ReturnType<typeof tabulate> =>
     tabulate(all, {
       title: `${options.count} eigenpairs of each${timing}`,
       columns: all.some((row) => 'ended' in row)
         ? columns
-        : { network: '', products: '', seconds: '', total: 'seconds in all' },
+        : { network: '', products: '', seconds: '', total: 'total seconds' },
       digits: { seconds: 1, total: 1 },
     });
   for (const [index, [network, sample]] of named.entries()) {
@@ -131,7 +131,7 @@ export async function eigenpairsLive<N extends string>(
           const now = wallClock();
           // The first product includes TensorFlow's one-time work.
           if (products === 1) first = now;
-          if (products === 2 && index === 0) timing = `, ${(now - first).toFixed(2)} s a product`;
+          if (products === 2 && index === 0) timing = `, ${(now - first).toFixed(2)} s per product`;
           draw(figure([...rows, row(products)]));
           if (products % 10 > 0) return;
           rows.push(row(products));
@@ -143,7 +143,7 @@ export async function eigenpairsLive<N extends string>(
       const last = rows.at(-1);
       const hasEnd = last?.['network'] === network && last['products'] === pairs.products;
       const end = hasEnd ? { ...rows.pop() } : row(pairs.products);
-      rows.push({ ...end, ended: pairs.isConverged ? 'found' : 'given up' });
+      rows.push({ ...end, ended: pairs.isConverged ? 'converged' : 'not converged' });
       draw(figure(rows), { isLast: true });
     } finally {
       hessian.dispose();
@@ -177,5 +177,5 @@ function openReport(
 function entriesOf<N extends string>(call: string, samples: Samples<N>): [N, Sample][] {
   const named = Object.entries(samples) as [N, Sample][];
   if (named.length > 0) return named;
-  throw new NotebookError(`${call}: there is no network. Give at least one, by its name.`);
+  throw new NotebookError(`${call}: no networks given. Give at least one, by name.`);
 }

@@ -87,7 +87,7 @@ function trainingPoint({ epoch, train }: EpochRow): { at: number; loss: number; 
 
 function lastOf({ name, rows }: CurveRun): string {
   const last = rows.at(-1);
-  if (last === undefined) return `${name}: no epoch is over`;
+  if (last === undefined) return `${name}: no finished epoch`;
   return `${name}: epoch ${last.epoch}, test loss ${last.valid.loss.toFixed(4)}, test accuracy ${(100 * last.valid.acc).toFixed(2)} %`;
 }
 

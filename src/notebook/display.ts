@@ -32,7 +32,7 @@ export function display(bundle: MimeBundle, options: DisplayOptions = {}): Displ
   const types = Object.keys(data);
   if (types.length === 0) {
     throw new NotebookError(
-      'display: the bundle is empty. Give at least one mime type, as in { "text/plain": "..." }.',
+      'display: the bundle is empty. Give at least one MIME type, such as { "text/plain": "..." }.',
     );
   }
   const { update, metadata = {} } = options;

@@ -91,18 +91,18 @@ export const drawingPage: string = String.raw`(sources) => {
       bar.append(made);
     };
     button('−', 'smaller', () => zoomBy(1 / 1.4));
-    button('+', 'larger; so does the wheel with Ctrl', () => zoomBy(1.4));
+    button('+', 'larger (or Ctrl + mouse wheel)', () => zoomBy(1.4));
     button('whole', 'the whole drawing', () => viz.resetZoom());
     const repeated = closed;
     const setClosed = (blocks) => act(() => render(now, (closed = blocks), 500));
     if (repeated.size > 0) {
-      button('open all', 'every block open', setClosed(new Map()));
-      button('close repeated', 'blocks like an earlier one closed', setClosed(repeated));
+      button('open all', 'open every block', setClosed(new Map()));
+      button('close repeated', 'close blocks that repeat an earlier one', setClosed(repeated));
     }
     if (before !== undefined && !isStill) {
-      button('show the change', 'how it comes out of the network before', act(change));
+      button('show the change', 'animate the change from the previous network', act(change));
     }
-    bar.append('A click on a block closes or opens it; drag to move.');
+    bar.append('Click a block to close or open it; drag to move.');
 
     await render(isStill ? now : (before ?? now), before === undefined || isStill ? closed : await readable(before, viz.layoutSync), 0);
     show();
@@ -133,7 +133,7 @@ export const drawingPage: string = String.raw`(sources) => {
   const push = (drawing) => {
     for (const box of document.querySelectorAll('[data-drawing="' + drawing.id + '"]:not([data-live])')) {
       box.dataset.live = '';
-      draw(box, drawing).catch((error) => console.warn('cifar10-fast: a drawing stays a picture:', error));
+      draw(box, drawing).catch((error) => console.warn('cifar10-fast: cannot make a drawing interactive:', error));
     }
   };
   window.cifar10FastDrawings = { push };

@@ -62,7 +62,7 @@ describe('drawing', () => {
     const { bundle } = await drawing(next, { from: build(resnet9()), name: 'half the rate' });
     expect(Object.keys(bundle)).toEqual(['text/html', 'text/plain']);
     expect(bundle['text/plain']).toBe(
-      'half the rate: the network is the one before, layer by layer, so it is not drawn again.',
+      'half the rate: all layers equal those of the previous network, so it is not drawn again.',
     );
     const wider = build(resnet9({ channels: { prep: 64, layer1: 128, layer2: 256, layer3: 256 } }));
     const changed = await drawing(wider, { from: next });

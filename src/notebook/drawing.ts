@@ -44,7 +44,7 @@ export async function drawing(
   const before = from === undefined ? undefined : outline(from, options);
   if (JSON.stringify(now) === JSON.stringify(before)) {
     return sentence(
-      `${name}: the network is the one before, layer by layer, so it is not drawn again.`,
+      `${name}: all layers equal those of the previous network, so it is not drawn again.`,
     );
   }
   const picture = await draw(graph, options);

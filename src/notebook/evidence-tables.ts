@@ -26,7 +26,7 @@ function comparedTable(rows: readonly AblationRow[]): Figure {
     rows.map(({ name, title, runs, baseRuns, difference, verdict, runsNeeded, ...ends }) => ({
       name,
       title,
-      runs: `${runs} of ${baseRuns}`,
+      runs: `${runs} vs. ${baseRuns}`,
       difference: difference?.toFixed(2) ?? '–',
       interval: intervalText(ends) ?? '–',
       verdict,
@@ -39,11 +39,11 @@ function comparedTable(rows: readonly AblationRow[]): Figure {
       columns: {
         name: '',
         title: 'what it is',
-        runs: 'n, of each',
+        runs: 'n vs. base',
         difference: 'difference, points',
         interval: '95 % interval',
         verdict: 'verdict',
-        needed: 'n that would tell',
+        needed: 'n needed',
       },
     },
   );

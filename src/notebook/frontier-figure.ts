@@ -105,7 +105,7 @@ function hoverText(point: AccuracyPoint): string {
   const interval = ends === undefined ? '' : ` (${ends})`;
   return [
     `<b>${recipe}</b>${epochs === undefined ? '' : `, ${counted(epochs, 'epoch')}`}`,
-    `${accPercent.toFixed(2)} %${interval}, n = ${runs ?? 'not said'}`,
+    `${accPercent.toFixed(2)} %${interval}, n = ${runs ?? 'not stated'}`,
     `${pflop.toPrecision(3)} PFLOP`,
     hardware,
     ...(seconds === undefined ? [] : [seconds]),

@@ -39,7 +39,7 @@ export function histograms(
   const empty = names.find((name) => panels[name].length === 0);
   if (names.length === 0 || empty !== undefined) {
     throw new NotebookError(
-      `histograms: there are no numbers${empty === undefined ? '' : ` for "${empty}"`}. Give at least one.`,
+      `histograms: no numbers${empty === undefined ? '' : ` for "${empty}"`}. Give at least one.`,
     );
   }
   const [low, high] = domain;

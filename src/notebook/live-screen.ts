@@ -104,7 +104,7 @@ class Screen implements LiveScreen {
         run.isTaken = true;
         run.before = `${name}: ${finishedBefore(taken)}`;
       } else if (reason !== undefined) {
-        run.before = `${name}: finished before, and trained again: ${reason}`;
+        run.before = `${name}: finished before, but is trained again: ${reason}`;
       }
       this.#runs[index] = run;
     }
@@ -122,7 +122,7 @@ class Screen implements LiveScreen {
     this.#progress = undefined;
     const isResumed = run.trace.length + run.rows.length > 0;
     const place = `run ${index + 1} of ${this.#runs.length} (${run.name}) at ${localtime()}`;
-    this.#log.set(index, `${isResumed ? 'Going on with' : 'Starting'} ${place}`);
+    this.#log.set(index, `${isResumed ? 'Resuming' : 'Starting'} ${place}`);
     this.#draw();
     /** Batches of a training epoch. */
     let total = 1;
@@ -158,7 +158,7 @@ class Screen implements LiveScreen {
   }
 
   async finish(finished: readonly FinishedRun[]): Promise<void> {
-    this.#headline ??= `${describe(finished[0], finished.length)}\nnothing to train: all of it was finished before`;
+    this.#headline ??= `${describe(finished[0], finished.length)}\nnothing to train: all runs were finished before`;
     this.#note = `${summaryOf(finished)}${divergedOf(finished)}`;
     for (const [index, { result }] of finished.entries()) {
       this.#runs[index].isOver = true;
@@ -244,7 +244,7 @@ function describe({ experiment, scale }: PlannedRun, count: number): string {
   const runs = count === 1 ? '' : `${count} runs, `;
   const epochs = counted(run.epochs, 'epoch');
   return (
-    `${experiment.name}, ${scale} size: ${runs}${epochs} of ${images} images, batch ${data.batchSize}, ` +
+    `${experiment.name}, ${scale} scale: ${runs}${epochs} of ${images} images, batch ${data.batchSize}, ` +
     `widths ${Object.values(net.channels).join('/')}, ${parameters} parameters`
   );
 }
@@ -260,8 +260,8 @@ function finishedBefore({ started, machine, threads, result }: FinishedRun): str
 function titleOf(runs: readonly FinishedRun[]): string {
   const names = [...new Set(runs.map(({ name }) => name))];
   const { scale } = runs[0];
-  const what = names.length > 3 ? `${names.length} records` : names.join(', ');
-  return `${what}, ${scale} size`;
+  const what = names.length > 3 ? `${names.length} experiments` : names.join(', ');
+  return `${what}, ${scale} scale`;
 }
 
 function divergedOf(runs: readonly FinishedRun[]): string {

@@ -16,7 +16,7 @@ export function wantedScale(): Scale | undefined {
   if (found === undefined) {
     throw new NotebookError(
       `CIFAR10_FAST_SCALE is "${wanted}", which is not a scale.${nearestHint(wanted, scales)} ` +
-        `Sizes are: ${scales.join(', ')}.`,
+        `Scales are: ${scales.join(', ')}.`,
     );
   }
   return found;

@@ -46,7 +46,7 @@ test('another axis may determine the colours', async () => {
 test('errors name what cannot be drawn', () => {
   expect(() => parallelPlot(rows, { axes: ['rate'] })).toThrow('2 rows and 1 axes');
   expect(() => parallelPlot(rows, { axes, colour: 'decay' })).toThrow(
-    'there is no axis "decay" to take colours from. Axes are: rate, momentum, accuracy.',
+    'no axis "decay" to take the colours from. Axes are: rate, momentum, accuracy.',
   );
   expect(() => parallelPlot([{ rate: 1 }], { axes })).toThrow('"momentum" of row 0 is missing');
 });

@@ -42,7 +42,7 @@ export function parallelPlot(
     colour === undefined ? columns.at(-1) : columns.find(({ field }) => field === colour);
   if (shading === undefined) {
     throw new NotebookError(
-      `parallelPlot: there is no axis "${colour}" to take colours from. Axes are: ${columns.map(({ field }) => field).join(', ')}.`,
+      `parallelPlot: no axis "${colour}" to take the colours from. Axes are: ${columns.map(({ field }) => field).join(', ')}.`,
     );
   }
   const values = columns.map((axis) => numbersOf('parallelPlot', rows, axis));

@@ -56,7 +56,7 @@ describe('plotly', () => {
   test('refuses a figure without a trace or without a picture', async () => {
     await expect(plotly([], {}, still())).rejects.toThrow(NotebookError);
     const words = { bundle: { 'text/plain': 'words' } };
-    await expect(plotly([{ type: 'surface' }], {}, words)).rejects.toThrow(/no picture/);
+    await expect(plotly([{ type: 'surface' }], {}, words)).rejects.toThrow(/no image\/png/);
   });
 });
 

@@ -60,11 +60,11 @@ export async function plotly(
   const { bundle } = await still;
   const given = bundle['image/png'];
   if (traces.length === 0) {
-    throw new NotebookError('plotly: there is no trace to draw. Give it at least one.');
+    throw new NotebookError('plotly: no traces to draw. Give at least one.');
   }
   if (!(given instanceof Uint8Array)) {
     throw new NotebookError(
-      'plotly: the still has no picture for pages that are not interactive. Give a chart, or pictures.',
+      'plotly: the still has no image/png for pages that are not interactive. Pass a chart or pictures.',
     );
   }
   const png = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
@@ -113,7 +113,7 @@ function rounded(value: unknown): unknown {
  * ```
  */
 export async function loadPlotly(): Promise<Figure> {
-  const message = 'plotly.js is loaded: its figures can be turned and zoomed.';
+  const message = 'plotly.js is loaded: figures can be rotated and zoomed.';
   return {
     bundle: {
       'text/html': `<small data-plotly-runtime>${message}</small>\n<script>${await plotlyScript()}</script>`,

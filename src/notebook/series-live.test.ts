@@ -64,7 +64,7 @@ describe('trialsLive', () => {
     const results = await trialsLive(map, { scale: 'smoke', data });
     expect(namesOf(results)).toEqual(map('smoke').map(({ experiment }) => experiment.name));
     expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(1);
-    expect(textOf(seen[0])).toMatch(/4 trials in smoke size: 1 epoch of 128 images/);
+    expect(textOf(seen[0])).toMatch(/4 trials at smoke scale: 1 epoch of 128 images/);
     expect(textOf(seen[0])).toMatch(/^about \d+:\d\d on /m);
     expect(textOf(seen.at(-1))).toMatch(/^4 trials in \d+:\d\d$/m);
     const [{ accPercent }] = results;
@@ -136,7 +136,7 @@ describe('trialsLive', () => {
     };
     const [result] = await trialsLive(trialsOf, { data, limitSec: 1e-9 });
     expect(result.scale).toBe('smoke');
-    expect(textOf(seen.at(-1))).toMatch(/pocket size would take .* smoke size instead/);
+    expect(textOf(seen.at(-1))).toMatch(/pocket scale would take .* Using smoke scale/);
   });
 
   test('rejects an empty list of trials or seeds', async () => {
@@ -165,7 +165,7 @@ describe('followLive', () => {
     const [usual, longer] = runs.map(({ points }) => points[0]);
     expect(longer.norm / usual.norm).toBeCloseTo(2, 5);
     expect(seen.filter(({ isUpdate }) => !isUpdate)).toHaveLength(1);
-    expect(textOf(seen[0])).toMatch(/2 runs in smoke size: .*\nabout \d+:\d\d on /);
+    expect(textOf(seen[0])).toMatch(/2 runs at smoke scale: .*\nabout \d+:\d\d on /);
     expect(textOf(seen.at(-1))).toMatch(/^2: twice as long: test accuracy .* %, .* s$/m);
     expect(textOf(seen.at(-1))).toMatch(/^2 runs in /m);
   });

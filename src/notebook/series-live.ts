@@ -193,9 +193,7 @@ function titled(experiment: Experiment, seed: number, seeds: readonly number[]):
 }
 
 function nothingToTrain(name: string): NotebookError {
-  return new NotebookError(
-    `${name}: there is nothing to train. Give at least one run, and a seed.`,
-  );
+  return new NotebookError(`${name}: nothing to train. Give at least one run and one seed.`);
 }
 
 /** What the screen passes to a run. */
@@ -302,7 +300,7 @@ function openSeriesScreen(noun: 'trial' | 'run'): SeriesScreen {
       try {
         const result = await work({ run: runIn(given ?? (await cellData(signal))) });
         const all = `${counted(trained, noun)} in ${durationText(spentSec)}`;
-        note = trained === 0 ? 'nothing to train: all results are there already' : all;
+        note = trained === 0 ? 'nothing to train: all results already exist' : all;
         share = 1;
         draw();
         return result;
@@ -323,7 +321,7 @@ function describe(
 ): string {
   const images = data.subset === undefined ? '50,000' : data.subset.train.toLocaleString('en');
   return (
-    `${counted(count, noun)} in ${scale} size: ${counted(run.epochs, 'epoch')} of ${images} images, ` +
+    `${counted(count, noun)} at ${scale} scale: ${counted(run.epochs, 'epoch')} of ${images} images, ` +
     `widths ${Object.values(net.channels).join('/')}\n` +
     `about ${durationText(totalSec)} on ${hardwareLine(readHardware())}`
   );

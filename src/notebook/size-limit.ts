@@ -35,8 +35,8 @@ export async function withinLimit<T>(
     } catch (error) {
       if (!(error instanceof TooLong)) throw error;
       remark(
-        `${scale} size would take ${durationText(error.totalSec)} here, a cell takes ${durationText(limitSec)} at most: ` +
-          `${smaller} size instead (CIFAR10_FAST_SCALE=${scale} asks for the other)`,
+        `${scale} scale would take ${durationText(error.totalSec)} here; the limit for a cell is ${durationText(limitSec)}. ` +
+          `Using ${smaller} scale (set CIFAR10_FAST_SCALE=${scale} to override)`,
       );
       scale = smaller;
     }

@@ -69,7 +69,7 @@ test('an ablation without runs is named in the text, and has no mark', async () 
     layer: { data: { values: { label: string }[] } }[];
   };
   const labels = layer.map(({ data }) => data.values.map(({ label }) => label));
-  expect(labels.slice(1)).toEqual([['without-muon (3 of 3)'], ['without-muon (3 of 3)']]);
+  expect(labels.slice(1)).toEqual([['without-muon (3 vs. 3)'], ['without-muon (3 vs. 3)']]);
 });
 
 test('a sentence replaces the figure if no ablation was run', async () => {
@@ -104,7 +104,7 @@ test('tables show the verdicts, and what has no run yet', () => {
     { ...row, runs: 0, verdict: 'no run yet' },
   ]);
   const text = String(table.bundle['text/plain']);
-  expect(text).toMatch(/cutout +3 of 4 +-0\.05 +-0\.40 to 0\.30 +cannot tell +1,200/);
+  expect(text).toMatch(/cutout +3 vs\. 4 +-0\.05 +-0\.40 to 0\.30 +cannot tell +1,200/);
   expect(text).toMatch(/\nNo run yet: speedrun-with-cutout\.$/);
   const steps = stepTable([
     { step: 'fastest', title: 't', epochs: 9, runs: 0, pflop: 0.18446 },

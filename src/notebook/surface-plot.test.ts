@@ -72,7 +72,7 @@ test('colours are logarithmic if the height is', async () => {
 });
 
 test('errors name what cannot be drawn', () => {
-  expect(() => surfacePlot([], axes)).toThrow(/there are no rows/);
+  expect(() => surfacePlot([], axes)).toThrow(/no rows/);
   expect(() => surfacePlot([...rows, rows[0]], axes)).toThrow(
     'two rows have rate 0.1, decay 0.001',
   );

@@ -44,7 +44,7 @@ export function surfacePlot(
   { x, y, z, panels, title = 'Surface', subtitle }: SurfaceOptions,
 ): Promise<Figure> {
   if (rows.length === 0) {
-    throw new NotebookError('surfacePlot: there are no rows. Give one for each place of the grid.');
+    throw new NotebookError('surfacePlot: no rows. Give one for each grid point.');
   }
   const axes = { x: canonicalAxis(x), y: canonicalAxis(y), z: canonicalAxis(z) };
   const names = panels === undefined ? [''] : [...new Set(rows.map((row) => String(row[panels])))];
@@ -79,7 +79,7 @@ function surfaceOf(
   for (const [at, height] of zs.entries()) {
     const place = `${x.field} ${xs[at]}, ${y.field} ${ys[at]}`;
     if (seen.has(place)) {
-      throw new NotebookError(`surfacePlot: two rows have ${place}. Give one for each place.`);
+      throw new NotebookError(`surfacePlot: two rows have ${place}. Give one for each grid point.`);
     }
     seen.add(place);
     grid[lines.indexOf(ys[at])][columns.indexOf(xs[at])] = height;

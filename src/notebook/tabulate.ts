@@ -26,8 +26,7 @@ export function tabulate(
   rows: readonly FlatRow[],
   { columns, digits = {}, title }: TabulateOptions = {},
 ): Figure {
-  if (rows.length === 0)
-    throw new NotebookError('tabulate: there are no rows. Give it at least one.');
+  if (rows.length === 0) throw new NotebookError('tabulate: no rows. Give at least one.');
   const known = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const chosen = Object.entries(
     columns ?? Object.fromEntries(Object.keys(rows[0]).map((key) => [key, ''])),

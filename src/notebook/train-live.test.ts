@@ -80,7 +80,7 @@ describe('trainLive', () => {
       'image/png',
       'text/plain',
     ]);
-    expect(textOf(bottom)).toMatch(/demo, smoke size: seed 0: epoch 2,.*seed 1: epoch 2,/);
+    expect(textOf(bottom)).toMatch(/demo, smoke scale: seed 0: epoch 2,.*seed 1: epoch 2,/);
     expect(readdirSync(logDir).toSorted()).toEqual(['demo-smoke-0', 'demo-smoke-1']);
 
     expect(
@@ -145,7 +145,7 @@ describe('trainLive', () => {
         interruptSignal: () => controller.signal,
       } as unknown as KernelHost);
     };
-    await expect(resumeLive()).rejects.toThrow(/nothing was stopped/);
+    await expect(resumeLive()).rejects.toThrow(/no training was stopped/);
 
     // Stops in the second run, after its first epoch; then again, before it has resumed.
     stopAt(/^ +seed 1 +1 /m);
@@ -158,7 +158,7 @@ describe('trainLive', () => {
     expect(textOf(screen()[0])).toMatch(
       /stopped in epoch 2, before step 1 of 2.* In a notebook, resume with: import \{ resumeLive \} from 'cifar10-fast'; await resumeLive\(\);/,
     );
-    stopAt(/Going on with run 2 of 2/);
+    stopAt(/Resuming run 2 of 2/);
     await expect(resumeLive()).rejects.toThrow(InterruptedError);
     stopAt(/never/);
     const runs = await resumeLive();
@@ -180,7 +180,7 @@ describe('trainLive', () => {
     const record = { ...demo, data: { ...demo.data, batchSize: 64 } };
     const [run] = await trainLive(record, { data, logDir, limitSec: 1e-9 });
     expect(run.scale).toBe('smoke');
-    expect(textOf(screen()[0])).toMatch(/pocket size would take .* smoke size instead/);
+    expect(textOf(screen()[0])).toMatch(/pocket scale would take .* Using smoke scale/);
     expect(readdirSync(logDir)).toEqual(['demo-smoke-0']);
   });
 
@@ -219,8 +219,8 @@ describe('trainLive', () => {
       expect(charted()).toEqual(chart);
       const lines = textOf(screen()[0]).split('\n');
       const { trainSec } = live[1].result;
-      expect(lines[0]).toMatch(/^demo, smoke size: 2 runs, 2 epochs of 256 images/);
-      expect(lines[1]).toBe('nothing to train: all of it was finished before');
+      expect(lines[0]).toMatch(/^demo, smoke scale: 2 runs, 2 epochs of 256 images/);
+      expect(lines[1]).toBe('nothing to train: all runs were finished before');
       expect(lines[2]).toMatch(
         /^seed 0: finished before, started on \d{4}-\d\d-\d\d \(.*, \d+ cores?, .*, \d+ threads?\), [\d.]+ s of training$/,
       );
@@ -276,8 +276,8 @@ describe('trainLive', () => {
       const runs = await trainLive(record, both);
       expect(runs.map(({ scale }) => scale)).toEqual(['smoke', 'smoke']);
       const text = textOf(screen()[0]);
-      expect(text).toMatch(/^demo, smoke size: 2 runs/);
-      expect(text).toMatch(/pocket size would take .* smoke size instead/);
+      expect(text).toMatch(/^demo, smoke scale: 2 runs/);
+      expect(text).toMatch(/pocket scale would take .* Using smoke scale/);
       expect(text.match(/finished before, started on/g)).toHaveLength(2);
       expect(folders()).toEqual(['demo-pocket-0', 'demo-smoke-0', 'demo-smoke-1']);
     });
@@ -313,7 +313,7 @@ describe('trainLive', () => {
       // The checkpoint belongs to another configuration now.
       expect(await trained(demo)).toBe('trained');
       expect(textOf(screen()[0])).toMatch(
-        /^seed 0: finished before, and trained again: .*is not of the end of that run/m,
+        /^seed 0: finished before, but is trained again: .*is not of the end of that run/m,
       );
       // With other threads and a matching checkpoint, it counts.
       const threads = { ...about, threads: 64 };
@@ -344,7 +344,7 @@ describe('trainLive', () => {
       expect(trained.path).toBe(pathOf('demo-smoke-0-2'));
       expect(trained.state).toEqual(run.state);
       expect(textOf(screen()[0])).toMatch(
-        /^seed 0: finished before, and trained again: run: .*copy has no checkpoint/m,
+        /^seed 0: finished before, but is trained again: run: .*copy has no checkpoint/m,
       );
       const bytes = readFileSync(pathOf('demo-smoke-0-2/checkpoint-2.safetensors'));
       bytes[bytes.length - 1] ^= 1;

@@ -70,7 +70,7 @@ export async function trainLive(
   const { seeds = [0] } = options;
   if (given.length === 0 || seeds.length === 0) {
     throw new NotebookError(
-      'trainLive: there is nothing to train. Give at least one record and one seed.',
+      'trainLive: nothing to train. Give at least one experiment and one seed.',
     );
   }
   const found = given.map((one) => (typeof one === 'string' ? findExperiment(one) : one));
@@ -101,7 +101,7 @@ export async function trainLive(
 export async function resumeLive(): Promise<readonly FinishedRun[]> {
   if (stopped === undefined) {
     throw new NotebookError(
-      'resumeLive: nothing was stopped since this kernel began. Train something, with trainLive.',
+      'resumeLive: no training was stopped since this kernel started. Start one with trainLive.',
     );
   }
   return follow(stopped);
@@ -195,7 +195,7 @@ function wantsReuse(): boolean {
   const wanted = process.env['CIFAR10_FAST_REUSE'] ?? '';
   if (['', '0', '1'].includes(wanted)) return wanted === '1';
   throw new NotebookError(
-    `CIFAR10_FAST_REUSE is "${wanted}". Set it to 1 to take runs that are finished, or to 0 to train all of them.`,
+    `CIFAR10_FAST_REUSE is "${wanted}". Set it to 1 to reuse finished runs, or to 0 to train all runs.`,
   );
 }
 

@@ -192,7 +192,7 @@ describe('files beside the notebook', () => {
       'export const late = await Promise.resolve(1);',
     );
     const { reply } = await kernel.run("import { late } from './awaits'; late");
-    expect(reply.evalue).toContain('cannot await at its top');
+    expect(reply.evalue).toContain('cannot use top-level await');
   });
 
   test('cells as modules', async () => {
@@ -222,7 +222,7 @@ describe('tsconfig.json', () => {
     const missing = await configured.run("import '@lib/nothing'; import { x } from '@lib/nothing'");
     const message = (missing.reply.traceback as string[]).join('\n');
     expect(message).toContain(
-      '"paths" of tsconfig.json leads to lib/nothing, which does not exist',
+      '"paths" of tsconfig.json points to lib/nothing, which does not exist',
     );
     expect(message).not.toContain('npm install');
     expect((await configured.run('const n: number = null')).reply.ename).toBe('CompileError');

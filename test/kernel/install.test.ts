@@ -97,7 +97,7 @@ describe('kernel install', () => {
     expect(readdirSync(kernels)).toEqual(['tslab']);
     expect(cli(['uninstall', ...place])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('holds no kernelspec') as string,
+      stderr: expect.stringContaining('contains no kernelspec') as string,
     });
     expect(cli(['uninstall', ...place, '--replace']).code).toBe(0);
     expect(readdirSync(kernels)).toEqual([]);

@@ -245,7 +245,7 @@ describe('interruptSignal', () => {
     );
     await kernel.interrupt();
     const { reply, stderr } = await done;
-    expect(stderr).toBe('Stopping after the present step; interrupt once more to stop at once.\n');
+    expect(stderr).toBe('Stopping after the current step; interrupt again to stop immediately.\n');
     expect(reply.ename).toBe('InterruptedError');
     await expectAlive();
   });
