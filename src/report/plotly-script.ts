@@ -57,7 +57,7 @@ const page = String.raw`(packed) => {
       const watch = new IntersectionObserver((entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
         watch.disconnect();
-        draw(box, figure).catch((error) => console.warn('cifar10-fast: a figure stays a picture:', error));
+        draw(box, figure).catch((error) => console.warn('cifar10-fast: cannot make a figure interactive:', error));
       });
       watch.observe(box);
     }
