@@ -70,7 +70,7 @@ describe('runs list', () => {
     ]);
     expect(lines[1]).toMatch(/ optim\.momentum=0\.8$/);
     expect(lines.at(-1)).toBe(
-      'Times of 1 run are left out, as other programs used more than 5 % of the processor, or it is not known how much: demo-smoke-1.',
+      'Times of 1 run are excluded because other programs used more than 5 % of the processor, or an unknown share: demo-smoke-1.',
     );
   });
 
@@ -98,7 +98,9 @@ describe('runs compare', () => {
     expect(stdout).toMatch(/^optim\.momentum +0\.9 +0\.8$/m);
     expect(stdout).not.toMatch(/^data\.batchSize/m);
     expect(stdout).toMatch(/^2 +21\.10 +21\.10$/m);
-    expect(stdout).toContain('Times of demo-smoke-1 do not count: others used the processor');
+    expect(stdout).toContain(
+      'Times of demo-smoke-1 do not count: other programs used more than 5 % of the processor',
+    );
     const three = await cli(
       'runs compare demo-smoke-0 demo-smoke-1 demo-smoke-2 --json'.split(' '),
     );

@@ -163,7 +163,7 @@ describe('the scripts, when something goes wrong', () => {
       const folder = join(cwd, 'runs/dawn-smoke-0');
       expect(stderr).toMatch(
         new RegExp(
-          'Stopping after this step; once more to stop at once\\.\ntrain: stopped in epoch 2, before step \\d+ of \\d+ \\(\\w+\\)\\. ' +
+          'Stopping after this step; press Ctrl-C again to stop immediately\\.\ntrain: stopped in epoch 2, before step \\d+ of \\d+ \\(\\w+\\)\\. ' +
             `Everything trained so far is kept\\. Resume with: npx cifar10-fast train --resume ${folder}\n$`,
         ),
       );
@@ -207,7 +207,7 @@ describe('the scripts, when something goes wrong', () => {
   });
 
   test.each([
-    ['dawn --sacle smoke', 'dawn: there is no flag --sacle. Nearest: "--scale".'],
+    ['dawn --sacle smoke', 'dawn: unknown flag --sacle. Nearest: "--scale".'],
     ['dawn more', 'dawn: "more" is one argument too many. Usage: cifar10-fast dawn [flags]'],
     ['newdawn', 'unknown command "newdawn". Nearest: "new-dawn".'],
     ['dawn --scale half', '--scale "half" is not one of smoke, pocket, full.'],

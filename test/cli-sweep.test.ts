@@ -85,7 +85,9 @@ describe('sweep', () => {
         interruptAt: /demo-smoke-0 /,
       });
       expect(stopped.code).toBe(130);
-      expect(stopped.stderr).toMatch(/Stopping after this step; once more to stop at once\./);
+      expect(stopped.stderr).toMatch(
+        /Stopping after this step; press Ctrl-C again to stop immediately\./,
+      );
       expect(stopped.stderr).toMatch(
         /Interrupted\. 1 run is finished, 1 not; the same command resumes them\.\n$/,
       );
@@ -99,7 +101,7 @@ describe('sweep', () => {
         expect(figuresIn(folder)).toEqual(figuresIn(join(scratch, `one/demo-smoke-${seed}`)));
       }
       const text = (await cli(sweepOf('stopped', 2))).stdout;
-      expect(text).toMatch(/^0 of 2 runs to do, 2 finished before; smoke scale, /);
+      expect(text).toMatch(/^0 of 2 runs to do, 2 already finished; smoke scale, /);
       expect(text).toMatch(/\nexperiment {2}n {2}mean % .*\ndemo {8}2 /);
     },
     long,
@@ -112,7 +114,7 @@ describe('sweep', () => {
       await killWorker(join(scratch, 'killed'));
       const { code, stderr } = await sweep;
       expect(stderr).toMatch(
-        /demo-smoke-1: sweep: a worker crashed: signal SIGKILL, as where memory runs out\. Started again\./,
+        /demo-smoke-1: sweep: a worker crashed: signal SIGKILL, possibly out of memory\. Restarted\./,
       );
       expect(code).toBe(0);
       expect(readdirSync(join(scratch, 'killed'))).toEqual(['demo-smoke-1']);
@@ -170,7 +172,7 @@ describe('sweep', () => {
     });
     expect(code).toBe(1);
     expect(stderr).toBe(
-      'cifar10-fast: sweep: Ray is not installed: there is no /no/such/python. Install it by "npm run ray:setup", or ' +
+      'cifar10-fast: sweep: Ray is not installed: /no/such/python does not exist. Install it with "npm run ray:setup", or ' +
         'name the Python of your cluster in CIFAR10_FAST_RAY_PYTHON.\n',
     );
     expect(existsSync(join(scratch, 'ray'))).toBe(false);
@@ -239,7 +241,7 @@ describe('report', () => {
     expect(readFileSync(join(scratch, 'report.html'), 'utf8')).toMatch(/^<!doctype html>/);
     const other = await cli(['report', 'one', '--compare', 'demo', 'dmeo']);
     expect(other).toMatchObject({ code: 1, stdout: '' });
-    expect(other.stderr).toMatch(/no finished runs called "dmeo"\. Nearest: "demo"/);
+    expect(other.stderr).toMatch(/no finished runs named "dmeo"\. Nearest: "demo"/);
   });
 
   test('rejects a folder that does not exist and a missing value', async () => {

@@ -90,7 +90,7 @@ test(
     const shown = screen(stdout);
     expect(shown.slice(-4)).toEqual([
       '',
-      'Stopping after this step; once more to stop at once.',
+      'Stopping after this step; press Ctrl-C again to stop immediately.',
       expect.stringMatching(
         new RegExp(
           String.raw`^train: stopped in epoch 1, before step \d+ of 97 \(train\)\. (Everything trained so far is kept|Nothing was trained yet)\. ` +

@@ -286,7 +286,7 @@ describe('train', () => {
       const folder = join(runs, 'demo-smoke-0');
       expect(stderr).toMatch(
         new RegExp(
-          '^Stopping after this step; once more to stop at once\\.\n' +
+          '^Stopping after this step; press Ctrl-C again to stop immediately\\.\n' +
             'train: stopped in epoch 2, before step \\d+ of \\d+ \\((train|valid)\\)\\. Everything trained so far is kept\\. ' +
             `Resume with: npx cifar10-fast train --resume ${folder}\n$`,
         ),

@@ -61,12 +61,12 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ['draw dmeo', 'experiment "dmeo" does not exist. Nearest: "demo".'],
     [
       'train demo --sacle smoke',
-      'train: there is no flag --sacle. Nearest: "--scale". "cifar10-fast train --help"',
+      'train: unknown flag --sacle. Nearest: "--scale". "cifar10-fast train --help"',
     ],
-    ['train demo --data_dri x', 'train: there is no flag --data_dri. Nearest: "--data-dir".'],
+    ['train demo --data_dri x', 'train: unknown flag --data_dri. Nearest: "--data-dir".'],
     [
       'train demo -seed 1',
-      'train: there is no flag -seed; long names have two dashes. Nearest: "--seed".',
+      'train: unknown flag -seed; long flags start with two dashes. Nearest: "--seed".',
     ],
     [
       'train demo --scale smok',
@@ -75,10 +75,10 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ['train fastest --budget soon', '--budget "soon" is not a time. Give one as in --budget 5m'],
     ['train fastest --at-most 0m', '--at-most "0m" is not a time. Give one as in --at-most 5m'],
     ['train fastest --to 101', '--to "101" is not a percentage. Give one, as in --to 94.'],
-    ['train fastest --budget 5m --to 94', '--budget and --to both decide how long the run is.'],
+    ['train fastest --budget 5m --to 94', '--budget and --to both set the length of the run.'],
     [
       'train --resume x --budget 5m',
-      'train: --resume reads everything that decides the run from x; leave out --budget.',
+      'train: --resume reads all settings of the run from x; leave out --budget.',
     ],
     ['train demo --precision fp64', '--precision "fp64" is not one of auto, fp32, bf16, fp16.'],
     ['train demo --eager --precision bf16', '--eager computes in fp32 only'],
@@ -98,19 +98,19 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ['train demo --seed=', '--seed needs a value: --seed N.'],
     [
       'train demo --resume runs/demo-smoke-0',
-      'train: --resume reads everything that decides the run from runs/demo-smoke-0; leave out demo.',
+      'train: --resume reads all settings of the run from runs/demo-smoke-0; leave out demo.',
     ],
     [
       'train --resume=a --seed 1',
-      'train: --resume reads everything that decides the run from a; leave out --seed.',
+      'train: --resume reads all settings of the run from a; leave out --seed.',
     ],
     [
       'train --resume a --eager',
-      'train: --resume reads everything that decides the run from a; leave out --eager.',
+      'train: --resume reads all settings of the run from a; leave out --eager.',
     ],
     [
       'train --resume a --set run.epochs=3',
-      'train: --resume reads everything that decides the run from a; leave out --set.',
+      'train: --resume reads all settings of the run from a; leave out --set.',
     ],
     ['train demo --epochs +4', '--epochs +4 adds to a finished run. Name it, as in --resume'],
     ['train demo --lr fast', '--lr "fast" is not a number above 0. Give one, as in --lr 0.4.'],
@@ -120,22 +120,25 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ],
     [
       'train --resume a --epochs 28',
-      '--epochs "28" is not how many epochs to add. With --resume, give it as in --epochs +4.',
+      '--epochs "28": with --resume, give the number of epochs to add, as in --epochs +4.',
     ],
     [
       'train --resume a --epochs +4 --inexact',
-      '--inexact is for a run that continues bit by bit; --epochs +N makes a new one.',
+      '--inexact resumes an unfinished run; --epochs +N makes a new one from a finished run.',
     ],
-    ['train demo --lrr 1', 'train: there is no flag --lrr. Nearest: "--lr".'],
-    ['train demo --qq', 'train: there is no flag --qq. "cifar10-fast train --help" lists them.'],
+    ['train demo --lrr 1', 'train: unknown flag --lrr. Nearest: "--lr".'],
+    ['train demo --qq', 'train: unknown flag --qq. "cifar10-fast train --help" lists them.'],
     [
       'train demo --set net.model=dawn',
       'override: "net.model" of experiment "demo" is resnet9 and stays so: other networks have other values.',
     ],
     ['show demo optmi', 'show: experiment "demo" has no "optmi". Nearest: "optim".'],
     ['list nonsense', 'list: no experiment has "nonsense" in its name, title or notebook.'],
-    ['list --scale smoke', 'list: --scale is for --time. Add that, or leave out --scale.'],
-    ['runs lst', 'runs: there is no "lst", only list, compare, open, delete. Nearest: "list".'],
+    ['list --scale smoke', 'list: --scale needs --time. Add it, or leave out --scale.'],
+    [
+      'runs lst',
+      'runs: unknown action "lst"; known: list, compare, open, delete. Nearest: "list".',
+    ],
     ['runs compare one', 'runs compare: give two runs or more: cifar10-fast runs compare RUN RUN.'],
     ['runs delete', 'runs delete: give the runs: cifar10-fast runs delete RUN… --yes.'],
     [
@@ -151,9 +154,9 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ['data --verify=yes', '--verify takes no value; write it alone.'],
     [
       'draw demo --output net.png',
-      '--output "net.png" ends neither in .svg nor in .dot. Give one that does.',
+      '--output "net.png" does not end in .svg or .dot. Give a name that does.',
     ],
-    ['list --jsn', 'list: there is no flag --jsn. Nearest: "--json".'],
+    ['list --jsn', 'list: unknown flag --jsn. Nearest: "--json".'],
     ['info now', 'info: "now" is one argument too many. Usage: cifar10-fast info [flags]'],
   ])('%s', async (line, message) => {
     const cwd = mkdtempSync(join(scratch, 'usage-'));
@@ -170,7 +173,7 @@ test.each(['constructor', 'toString', '__proto__', 'valueOf'])(
   async (name) => {
     const { code, stderr } = await cliHere(['list', `--${name}`], scratch);
     expect(code).toBe(2);
-    expect(stderr).toContain(`there is no flag --${name}.`);
+    expect(stderr).toContain(`unknown flag --${name}.`);
   },
 );
 

@@ -14,7 +14,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     'train',
     {
       summary:
-        'Trains an experiment of the catalogue on CIFAR-10 and keeps the run in a folder; resumes one.',
+        'Trains an experiment of the catalogue on CIFAR-10 and stores the run in a folder, or resumes a run.',
       load: async () => (await import('./train.js')).train,
     },
   ],
@@ -52,7 +52,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   [
     'predict',
     {
-      summary: 'What the network of a run takes pictures for: ten probabilities each.',
+      summary: 'Classifies pictures with the network of a run: ten probabilities each.',
       load: async () => (await import('./predict.js')).predict,
     },
   ],

@@ -31,7 +31,7 @@ function script(name: 'dawn' | 'new-dawn'): Command {
       },
       'log-dir': {
         value: 'DIR',
-        help: 'where the run folder is made (default runs); if given, logs.tsv is also written there, under the next free name',
+        help: 'where the run folder is created (default runs); if given, logs.tsv is also written there, under the next free name',
       },
       scale: {
         value: 'SCALE',
@@ -40,7 +40,7 @@ function script(name: 'dawn' | 'new-dawn'): Command {
       seed: { value: 'N', help: 'initial weights, order and augmentation (default 0)' },
       precision: engineFlags.precision,
       xla: engineFlags.xla,
-      json: { help: 'one JSON line an epoch and one at the end, for programs' },
+      json: { help: 'one JSON line per epoch and one at the end, for programs' },
     },
     examples: [name, `${name} --data_dir ~/data --log_dir logs`, `${name} --scale smoke --json`],
     run: async (given) => {

@@ -15,7 +15,10 @@ export const draw: Command = {
   name: 'draw',
   positionals: ['EXPERIMENT'],
   flags: {
-    output: { value: 'FILE', help: 'net.svg or net.dot; the ending decides (default net.svg)' },
+    output: {
+      value: 'FILE',
+      help: 'net.svg or net.dot; the extension sets the format (default net.svg)',
+    },
     scale: {
       value: 'SCALE',
       help: `${scales.join(', ')}: the scale whose widths are drawn (default full)`,
@@ -28,7 +31,7 @@ export const draw: Command = {
     const output = given.values.get('output') ?? 'net.svg';
     if (!/\.(svg|dot)$/.test(output)) {
       throw new UsageError(
-        `--output "${output}" ends neither in .svg nor in .dot. Give one that does.`,
+        `--output "${output}" does not end in .svg or .dot. Give a name that does.`,
       );
     }
     const graph = networkOf(scaled(experiment, scale));

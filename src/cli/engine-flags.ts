@@ -8,10 +8,10 @@ import type { Flag, Given } from './flags';
 export const engineFlags: Readonly<Record<'precision' | 'eager' | 'xla', Flag>> = {
   precision: {
     value: 'P',
-    help: 'auto (default): what this hardware computes fastest in; or fp32, bf16, fp16',
+    help: 'auto (default): the fastest on this hardware; or fp32, bf16, fp16',
   },
   eager: { help: 'run kernel by kernel in fp32, as TF.js does, instead of the captured step' },
-  xla: { help: 'let XLA compile the steps, for a GPU; the last bits are others than without' },
+  xla: { help: 'compile the steps with XLA, for a GPU; results differ in the last bits' },
 };
 
 /**

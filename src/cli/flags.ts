@@ -142,7 +142,7 @@ function unknownFlag(command: Command, arg: string): UsageError {
   const found = nearest(name, Object.keys(command.flags));
   const hint = found === undefined ? '' : ` Nearest: "--${found}".`;
   return new UsageError(
-    `${command.name}: there is no flag ${arg}${isLong ? '' : '; long names have two dashes'}.` +
+    `${command.name}: unknown flag ${arg}${isLong ? '' : '; long flags start with two dashes'}.` +
       `${hint} "cifar10-fast ${command.name} --help" lists them.`,
   );
 }

@@ -44,7 +44,7 @@ export const info: Command = {
         `${facts.tensorflow}, on the ${facts.device.toUpperCase()}, oneDNN ${facts.onednn ? 'on' : 'off'}`,
       ],
       ...(hardware.gpus.length > 0 && !gpu
-        ? [['', 'it does not use the GPUs: ./kernel-setup.sh --cuda says what is missing']]
+        ? [['', 'it does not use the GPUs: ./kernel-setup.sh --cuda prints what is missing']]
         : []),
       ['Node', facts.node],
       ['threads', String(facts.threads)],

@@ -15,10 +15,10 @@ export const kernel: Command = {
     user: { help: 'install, uninstall: for you, in every Jupyter that you start' },
     prefix: {
       value: 'DIR',
-      help: 'install, uninstall: for the Jupyter of one environment, as of a virtualenv',
+      help: 'install, uninstall: for the Jupyter of one environment, such as a virtualenv',
     },
     replace: {
-      help: 'install, uninstall: under the name tslab, in the place of what has it; else as cifar10-fast',
+      help: 'install, uninstall: under the name tslab, replacing any kernel of that name (default: cifar10-fast)',
     },
   },
   examples: ['kernel install --user', 'kernel install --prefix .venv --replace'],
@@ -34,7 +34,7 @@ export const kernel: Command = {
       case 'run':
         if (file === undefined) {
           throw new UsageError(
-            'kernel run: the connection file is missing. Jupyter writes one and puts its name here.',
+            'kernel run: the connection file is missing. Jupyter writes it and passes its name.',
           );
         }
         startKernel(file);
@@ -42,7 +42,7 @@ export const kernel: Command = {
         return new Promise(() => undefined);
       default:
         throw new UsageError(
-          `kernel: there is no "${action}", only ${actions.join(', ')}.${nearestHint(action, actions)}`,
+          `kernel: unknown action "${action}"; known: ${actions.join(', ')}.${nearestHint(action, actions)}`,
         );
     }
   },
@@ -65,7 +65,7 @@ function placeOf(action: string, { values, switches }: Given): KernelPlace {
   const isUser = switches.has('user');
   if (isUser === (prefix !== undefined)) {
     throw new UsageError(
-      `kernel ${action}: give either --user or --prefix DIR, so that it is clear which Jupyter is meant.`,
+      `kernel ${action}: give either --user or --prefix DIR, to select the Jupyter.`,
     );
   }
   return prefix === undefined ? { user: true } : { prefix };

@@ -36,12 +36,15 @@ export const list: Command = {
   positionals: ['[TEXT]'],
   flags: {
     time: {
-      help: 'also how long each trains on this machine: by its finished runs, else measured, in a few seconds each',
+      help: 'also the training time of each on this machine: from finished runs, or measured in a few seconds each',
     },
     scale: { value: 'SCALE', help: `with --time: ${scales.join(', ')} (default: as in train)` },
-    'data-dir': { value: 'DIR', help: 'with --time: where CIFAR-10 lies (default: the cache)' },
+    'data-dir': {
+      value: 'DIR',
+      help: 'with --time: a folder with the official CIFAR-10 files (default: the cache)',
+    },
     json: {
-      help: 'one JSON document, for programs: experiments, and how many by notebook',
+      help: 'one JSON document, for programs: experiments, and their number per notebook',
     },
   },
   examples: ['list', 'list post4', 'list fastest --time', 'list --json'],
@@ -50,7 +53,7 @@ export const list: Command = {
     const isTimed = given.switches.has('time');
     const extra = ['scale', 'data-dir'].find((name) => given.values.has(name));
     if (!isTimed && extra !== undefined) {
-      throw new UsageError(`list: --${extra} is for --time. Add that, or leave out --${extra}.`);
+      throw new UsageError(`list: --${extra} needs --time. Add it, or leave out --${extra}.`);
     }
     const timed = isTimed ? await (await import('./list-time.js')).timing(given) : undefined;
     try {

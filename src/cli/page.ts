@@ -11,7 +11,10 @@ export const page: Command = {
   positionals: ['RUN'],
   flags: {
     ...folderFlags('page or export'),
-    'data-dir': { value: 'DIR', help: 'where CIFAR-10 lies (default: the cache)' },
+    'data-dir': {
+      value: 'DIR',
+      help: 'a folder with the official CIFAR-10 files (default: the cache)',
+    },
     ...exportFlags,
   },
   examples: ['page runs/demo-pocket-0 -o page'],

@@ -16,10 +16,13 @@ export const predict: Command = {
     'test-image': {
       value: 'N',
       isRepeatable: true,
-      help: 'one of the 10,000 test images, from 0; may be given again',
+      help: 'index of a test image, 0 to 9999; may be repeated',
     },
-    'data-dir': { value: 'DIR', help: 'where CIFAR-10 lies (default: the cache)' },
-    plain: { help: 'the image alone, if the experiment also evaluates its mirror image' },
+    'data-dir': {
+      value: 'DIR',
+      help: 'a folder with the official CIFAR-10 files (default: the cache)',
+    },
+    plain: { help: 'do not average over the mirror image, even if the experiment does' },
     json: { help: 'one JSON object, for programs' },
   },
   examples: [
@@ -58,7 +61,8 @@ export const predict: Command = {
       for (const index of wanted) {
         const pixels = valid.images.subarray(index * 3072, (index + 1) * 3072);
         const label = classes[valid.labels[index]];
-        if (label === undefined) throw new DataError(`cifar10: there is no test image ${index}.`);
+        if (label === undefined)
+          throw new DataError(`cifar10: test image ${index} does not exist.`);
         pictures.push({ name: `test image ${index}`, label, pixels });
       }
     }

@@ -27,10 +27,13 @@ export const report: Command = {
   name: 'report',
   positionals: ['[RUNS…]'],
   flags: {
-    goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
+    goal: {
+      value: 'PERCENT',
+      help: 'target test accuracy: counts the runs that reach it (default 94)',
+    },
     compare: {
       value: 'A B',
-      help: 'compare two groups by a t-test, named as in the table or shorter; looks into runs and results',
+      help: 'compare two groups by a t-test, named as in the table or shorter (default RUNS: runs and results)',
     },
     steps: {
       help: 'from the last network of post 8 to fastest, step by step: full-scale runs, PFLOP, published figures',
@@ -38,15 +41,18 @@ export const report: Command = {
     output: {
       value: 'FILE',
       short: 'o',
-      help: 'also write an HTML page with tables and figures; it opens without a network',
+      help: 'also write an HTML page with tables and figures, which works offline',
     },
     open: {
-      help: 'write the page, as report.html beside the runs unless --output says otherwise, and open it in the browser',
+      help: 'write the page (default: report.html beside the runs) and open it in the browser',
     },
     predictions: {
-      help: 'classify the test images by every run with a checkpoint, for the page; kept in its folder',
+      help: 'classify the test images with every run that has a checkpoint, for the page; stored in the run folder',
     },
-    'data-dir': { value: 'DIR', help: 'where CIFAR-10 lies (default: the cache)' },
+    'data-dir': {
+      value: 'DIR',
+      help: 'a folder with the official CIFAR-10 files (default: the cache)',
+    },
     json: { help: 'one JSON object, for programs' },
   },
   examples: [
@@ -115,7 +121,7 @@ async function chosenRuns(
 ): Promise<{ readonly runs: readonly Run[]; readonly where: string }> {
   if (!isComparing || paths.length > 0) {
     const asked = paths.length === 0 ? ['runs'] : paths;
-    return { runs: await findRuns(asked), where: `Looked at ${asked.join(', ')}.` };
+    return { runs: await findRuns(asked), where: `Searched ${asked.join(', ')}.` };
   }
   const isHere = existsSync('results') || !existsSync(resultsFolder);
   const results = isHere ? 'results' : relative('.', resultsFolder);
@@ -123,10 +129,10 @@ async function chosenRuns(
     ['runs', results].map(async (path) => ({ path, runs: await findAnyRuns(path) })),
   );
   const told = searched.map(({ path, runs }) => `${path} (${counted(runs.length, 'run')})`);
-  const where = `Looked at ${told.join(' and ')}.`;
+  const where = `Searched ${told.join(' and ')}.`;
   const runs = searched.flatMap((one) => one.runs);
   if (runs.length === 0) {
-    throw new RunError(`report: there is no run to compare. ${where} Name the folder of some.`);
+    throw new RunError(`report: there are no runs to compare. ${where} Name a folder with runs.`);
   }
   return { runs, where };
 }

@@ -6,7 +6,7 @@ import type { Experiment } from '../catalogue/experiment';
 import { parseOverride } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import { findRuns } from '../runs/find-runs';
-import { isTimed, othersShare } from '../runs/load';
+import { isTimed, mostOthers, othersShare } from '../runs/load';
 import type { Run } from '../runs/run';
 import { runPath } from '../runs/stored';
 import { columnsText } from '../text/columns';
@@ -83,7 +83,7 @@ function comparisonTable(runs: readonly Run[], names: readonly string[]): string
     ...(untimed.length === 0
       ? []
       : [
-          `Times of ${untimed.join(', ')} do not count: others used the processor, or it is not known.`,
+          `Times of ${untimed.join(', ')} do not count: other programs used more than ${100 * mostOthers} % of the processor, or an unknown share.`,
           '',
         ]),
   ]
@@ -95,7 +95,7 @@ function changesText(runs: readonly Run[], names: readonly string[]): string[] {
   const experiments = runs.map(experimentOf);
   const known = experiments.filter((experiment) => experiment !== undefined);
   if (known.length < experiments.length) {
-    return ['What the experiments change cannot be compared: a run does not keep its values.', ''];
+    return ['The experiments cannot be compared: a run did not store its values.', ''];
   }
   const found = differencesAmong(known);
   if (found.length === 0) return ['The experiments have the same values.', ''];

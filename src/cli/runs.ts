@@ -26,7 +26,7 @@ export const runs: Command = {
       value: 'DAY',
       help: 'list: only runs that started on this day or later, as in 2026-11-23',
     },
-    yes: { help: 'delete: do it; without this, only says what it would delete' },
+    yes: { help: 'delete: actually delete; without it, only print what would be deleted' },
     unfinished: { help: 'delete: also a run that was stopped and can be resumed' },
     json: { help: 'list, compare: one JSON object, for programs' },
   },
@@ -54,7 +54,7 @@ export const runs: Command = {
         return remove(given, names);
       default:
         throw new UsageError(
-          `runs: there is no "${action}", only ${actions.join(', ')}.${nearestHint(action, actions)}`,
+          `runs: unknown action "${action}"; known: ${actions.join(', ')}.${nearestHint(action, actions)}`,
         );
     }
   },
@@ -65,7 +65,7 @@ const logDirOf = ({ values }: Given): string => values.get('log-dir') ?? 'runs';
 async function list(given: Given, names: readonly string[]): Promise<number> {
   if (names.length > 0) {
     throw new UsageError(
-      `runs list: "${names[0]}" is one argument too many. Name a folder by --log-dir.`,
+      `runs list: "${names[0]}" is one argument too many. Name a folder with --log-dir.`,
     );
   }
   const isWanted = filterOf(given);
@@ -75,7 +75,9 @@ async function list(given: Given, names: readonly string[]): Promise<number> {
     process.stdout.write(`${JSON.stringify({ runs: found.map(runJson) })}\n`);
     return 0;
   }
-  process.stdout.write(found.length === 0 ? `no such runs in ${folder}\n` : `${listText(found)}\n`);
+  process.stdout.write(
+    found.length === 0 ? `no matching runs in ${folder}\n` : `${listText(found)}\n`,
+  );
   return 0;
 }
 

@@ -13,7 +13,7 @@ export function interruptSignal(say: (text: string) => void): {
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) process.exit(130);
-    say('Stopping after this step; once more to stop at once.');
+    say('Stopping after this step; press Ctrl-C again to stop immediately.');
     controller.abort(new InterruptedError('Interrupted.'));
   };
   process.on('SIGINT', stop);

@@ -28,7 +28,7 @@ export async function chooseExecutor(given: Given): Promise<Chosen> {
   if (address !== undefined) return chooseRay(given, address, retries);
   if (given.values.has('gpus')) {
     throw new UsageError(
-      '--gpus is for --ray. Here every worker has one GPU; CUDA_VISIBLE_DEVICES says which there are.',
+      '--gpus is for --ray. Here every worker has one GPU; CUDA_VISIBLE_DEVICES selects the GPUs.',
     );
   }
   const { cores, memoryBytes, gpus } = readHardware();
@@ -54,7 +54,7 @@ export async function chooseExecutor(given: Given): Promise<Chosen> {
 async function chooseRay(given: Given, address: string, retries: number): Promise<Chosen> {
   if (given.values.has('workers')) {
     throw new UsageError(
-      '--workers is for runs on this machine; with --ray the cluster says how many there are.',
+      '--workers is for runs on this machine; with --ray the cluster determines their number.',
     );
   }
   const text = given.values.get('gpus');

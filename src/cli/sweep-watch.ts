@@ -61,7 +61,7 @@ export function watchSweep(display: LinesDisplay, say: (line: string) => void): 
           break;
         }
         case 'retried':
-          display.note(`${id}: ${event.message} Started again.`);
+          display.note(`${id}: ${event.message} Restarted.`);
           break;
         case 'failed':
         case 'lost':

@@ -29,8 +29,8 @@ export const sweep: Command = {
   name: 'sweep',
   positionals: ['EXPERIMENT…'],
   flags: {
-    runs: { value: 'N', help: 'of each experiment, with consecutive seeds (default 5)' },
-    seed: { value: 'N', help: 'the first of them (default 0)' },
+    runs: { value: 'N', help: 'runs per experiment, with consecutive seeds (default 5)' },
+    seed: { value: 'N', help: 'the first seed (default 0)' },
     scale: { value: 'SCALE', help: 'full, pocket (default) or smoke, as in train' },
     ...engineFlags,
     ...changeFlags,
@@ -40,11 +40,11 @@ export const sweep: Command = {
     },
     threads: {
       value: 'T',
-      help: 'of each run (default 1 on a CPU); changes the last bits of results, which --workers does not',
+      help: 'threads per run (default 1 on a CPU); changes the last bits of results, unlike --workers',
     },
     retries: {
       value: 'N',
-      help: 'how often a run is started again after its worker crashed (default 2)',
+      help: 'how often a run is restarted after its worker crashed (default 2)',
     },
     'data-dir': {
       value: 'DIR',
@@ -52,18 +52,21 @@ export const sweep: Command = {
     },
     'log-dir': {
       value: 'DIR',
-      help: 'where run folders are made (default runs); finished runs in it are not run again',
+      help: 'where run folders are created (default runs); finished runs in it are not repeated',
     },
     ray: {
       value: 'ADDRESS',
-      help: 'let a Ray cluster do the runs: HOST:PORT of its head, or auto (docs/scale.md)',
+      help: 'train on a Ray cluster: HOST:PORT of its head, or auto (docs/scale.md)',
     },
     gpus: {
       value: 'G',
-      help: 'with --ray: GPUs of each run, as in 1 or 0.5 (default 1 if the cluster has any)',
+      help: 'with --ray: GPUs per run, such as 1 or 0.5 (default 1 if the cluster has any)',
     },
-    goal: { value: 'PERCENT', help: 'test accuracy that runs are counted at (default 94)' },
-    json: { help: 'one JSON line a finished run, and one with the statistics at the end' },
+    goal: {
+      value: 'PERCENT',
+      help: 'target test accuracy: counts the runs that reach it (default 94)',
+    },
+    json: { help: 'one JSON line per finished run, and one with the statistics at the end' },
   },
   examples: [
     'sweep demo --runs 10',
@@ -90,7 +93,7 @@ export const sweep: Command = {
         {
           signal,
           onPlan: ({ engine, jobs, finished }) => {
-            const before = finished.length === 0 ? '' : `, ${finished.length} finished before`;
+            const before = finished.length === 0 ? '' : `, ${finished.length} already finished`;
             watch.begin(
               jobs.length,
               `${jobs.length} of ${total} runs to do${before}; ${scale} scale, ${engineText(engine)}, ${workers}${threadsText(engine)}`,
@@ -180,7 +183,7 @@ function checkOutcome(
   throw new RunError(
     `sweep: ${failures.length} of ${total} runs failed:\n` +
       `${failures.map(({ job, message }) => `${job.id}: ${message}`).join('\n')}\n` +
-      'The same command tries again those that did not diverge.',
+      'The same command retries those that did not diverge.',
   );
 }
 

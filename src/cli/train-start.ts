@@ -49,7 +49,7 @@ function beginning(given: Given, usage: string): Start {
   const atMost = given.values.get('at-most');
   if (budget !== undefined && (to ?? atMost) !== undefined) {
     throw new UsageError(
-      `--budget and --${to === undefined ? 'at-most' : 'to'} both decide how long the run is. Give one of them.`,
+      `--budget and --${to === undefined ? 'at-most' : 'to'} both set the length of the run. Give one of them.`,
     );
   }
   const seconds = budget === undefined ? undefined : parseDuration(budget);
@@ -112,7 +112,7 @@ function resumption(given: Given): Start {
   const extra = flag === undefined ? given.positionals[0] : `--${flag}`;
   if (extra !== undefined) {
     throw new UsageError(
-      `train: --resume reads everything that decides the run from ${folder}; leave out ${extra}.`,
+      `train: --resume reads all settings of the run from ${folder}; leave out ${extra}.`,
     );
   }
   const isInexact = given.switches.has('inexact');
@@ -120,12 +120,12 @@ function resumption(given: Given): Start {
   if (more === undefined) return (options) => resumeRun(folder, { ...options, isInexact });
   if (!/^\+[1-9]\d*$/.test(more)) {
     throw new UsageError(
-      `--epochs "${more}" is not how many epochs to add. With --resume, give it as in --epochs +4.`,
+      `--epochs "${more}": with --resume, give the number of epochs to add, as in --epochs +4.`,
     );
   }
   if (isInexact) {
     throw new UsageError(
-      '--inexact is for a run that continues bit by bit; --epochs +N makes a new one. Leave one out.',
+      '--inexact resumes an unfinished run; --epochs +N makes a new one from a finished run. Leave one out.',
     );
   }
   return (options) => extendRun(folder, { ...options, epochs: Number(more) });

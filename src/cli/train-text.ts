@@ -73,7 +73,7 @@ export function outcome({
   return [
     ...(divergedIn === undefined
       ? []
-      : [`training diverged in epoch ${divergedIn}; this experiment may end so`, '']),
+      : [`training diverged in epoch ${divergedIn}, which this experiment allows`, '']),
     `test accuracy ${result.accPercent.toFixed(2)} %${mirrored}, ${result.trainSec.toFixed(1)} s of training ` +
       `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
       `${result.imagesPerSec.toFixed(0)} images/s`,
@@ -81,27 +81,26 @@ export function outcome({
     ...(pflop === undefined || !isFull
       ? []
       : [
-          `${pflop.toFixed(4)} PFLOP of convolutions and matrix products, the last evaluation (${evaluationSec.toFixed(1)} s) ` +
-            'included',
+          `${pflop.toFixed(4)} PFLOP of convolutions and matrix products, including the final evaluation (${evaluationSec.toFixed(1)} s)`,
         ]),
     ...(experiment.post <= 8 || !isFull
       ? []
       : [
-          `${(result.trainSec + evaluationSec).toFixed(0)} s with the last evaluation, beside ${publishedTimes()}`,
+          `${(result.trainSec + evaluationSec).toFixed(0)} s including the final evaluation; ${publishedTimes()}`,
         ]),
     `kept in ${run.path}: run.json, log.jsonl, logs.tsv, net.svg, ${run.checkpoints === 0 ? '' : 'checkpoint, '}events`,
   ];
 }
 
-/** Seconds of the study's two records and of the newest published result, from the catalogue. */
+/** Seconds of the study's two fastest runs and of the newest published result, from the catalogue. */
 function publishedTimes(): string {
   const [post4, post8, newest] = ['demo', 'post8-final', 'fulcrum'].map((name) => {
     const { timeSec = NaN, hardware } = findExperiment(name).published ?? {};
     return { sec: Number(timeSec.toPrecision(3)), hardware };
   });
   return (
-    `${post4.sec} s and ${post8.sec} s of the study on one ${post4.hardware} (posts 4 and 8) ` +
-    `and ${newest.sec} s of the newest published result on one ${newest.hardware}`
+    `the study took ${post4.sec} s and ${post8.sec} s on one ${post4.hardware} (posts 4 and 8), ` +
+    `the newest published result ${newest.sec} s on one ${newest.hardware}`
   );
 }
 
@@ -111,8 +110,8 @@ export function disturbanceText(run: Pick<FinishedRun, 'load'>): string[] {
   const others = othersShare(run.load);
   return [
     others === undefined
-      ? 'the system does not say how much of the processor other programs used, so reports leave out the times of this run'
-      : `other programs used ${(100 * others).toFixed(0)} % of the processor meanwhile; above ${100 * mostOthers} %, reports leave out the times of a run`,
+      ? 'the processor use of other programs is unknown, so reports exclude the times of this run'
+      : `other programs used ${(100 * others).toFixed(0)} % of the processor during the run, so reports exclude its times; the limit is ${100 * mostOthers} %`,
   ];
 }
 
@@ -133,5 +132,5 @@ export function nextStep({ experiment, scale, seed, continues, path }: FinishedR
   }
   const { accPercent } = published ?? {};
   const goal = accPercent === undefined ? '' : ` (published: ${accPercent} %)`;
-  return `next: ${train} full${goal}; it says beforehand how long it takes`;
+  return `next: ${train} full${goal}; it prints the expected time first`;
 }

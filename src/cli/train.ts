@@ -21,28 +21,28 @@ export const train: Command = {
   flags: {
     scale: {
       value: 'SCALE',
-      help: 'full as published; pocket: all images, width / 4, epochs / 6; smoke: seconds (default: full for what reaches 94 % in minutes, else pocket)',
+      help: 'full as published; pocket: all images, width / 4, epochs / 6; smoke: seconds (default: full for experiments that reach 94 % in minutes, else pocket)',
     },
     seed: { value: 'N', help: 'initial weights, order and augmentation (default 0)' },
     ...engineFlags,
     ...changeFlags,
     budget: {
       value: 'TIME',
-      help: 'train for so long, as in 5m, 90s or 1h, evaluation included: the run is made longer or shorter to fit',
+      help: 'time for training and evaluation, such as 5m, 90s or 1h; lengthens or shortens the run to fit',
     },
     'at-most': {
       value: 'TIME',
-      help: 'if the run would take longer on this machine, say so and train for two thirds of this time',
+      help: 'if the run would take longer on this machine, print that and train for two thirds of TIME',
     },
     to: {
       value: 'PERCENT',
-      help: 'train as long as this accuracy is expected to take, by the runs in results/',
+      help: 'train for as long as this accuracy is expected to take, according to the runs in results/',
     },
     'data-dir': {
       value: 'DIR',
       help: 'a folder with the official CIFAR-10 files, instead of the cache',
     },
-    'log-dir': { value: 'DIR', help: 'where the run folder is made (default runs)' },
+    'log-dir': { value: 'DIR', help: 'where the run folder is created (default runs)' },
     checkpoints: {
       value: 'N',
       help: 'how many checkpoints to keep, one per epoch: the last N (default 2; 0 for none), or all',
@@ -52,9 +52,9 @@ export const train: Command = {
       help: 'resume the run in FOLDER, with a bit-identical result; with --epochs +N, train a finished run further',
     },
     inexact: {
-      help: 'resume although processor or TensorFlow changed; run.json records it',
+      help: 'resume even if the processor or TensorFlow changed; run.json records it',
     },
-    json: { help: 'one JSON line an epoch and one at the end, for programs' },
+    json: { help: 'one JSON line per epoch and one at the end, for programs' },
   },
   examples: [
     'train demo',

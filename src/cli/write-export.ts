@@ -18,8 +18,8 @@ export function folderFlags(earlier: string): Pick<Command['flags'], 'output' | 
 
 /** Flags for what is written and printed. */
 export const exportFlags: Pick<Command['flags'], 'plain' | 'json'> = {
-  plain: { help: 'of the image alone, if the experiment also evaluates its mirror image' },
-  json: { help: 'what was written as one JSON object, for programs' },
+  plain: { help: 'do not average over the mirror image, even if the experiment does' },
+  json: { help: 'print what was written as one JSON object, for programs' },
 };
 
 /** A command that writes a trained network into a folder. */
@@ -45,7 +45,7 @@ export async function writeExport(
 ): Promise<number> {
   const folder = given.values.get('output');
   if (folder === undefined) {
-    throw new UsageError(`${command}: --output is missing. Say where to: ${command} RUN -o DIR.`);
+    throw new UsageError(`${command}: --output is missing. Name a folder: ${command} RUN -o DIR.`);
   }
   const trained = await readTrained(given.positionals[0]);
   if (trained.warning !== undefined) process.stderr.write(`${trained.warning}\n`);

@@ -205,7 +205,7 @@ describe('refuses', () => {
   test('pixels that are not a whole number of images', async () => {
     const predictor = createPredictor(graph, variables);
     await expect(predictor.logits(new Uint8Array(100))).rejects.toThrow(
-      '100 bytes are no whole number of images [32,32,3]',
+      '100 bytes are not a whole number of images [32,32,3]',
     );
     predictor.dispose();
   });
@@ -233,7 +233,7 @@ describe('refuses', () => {
     };
     const predictor = createPredictor(graph, damaged, { tta, batchSize: 2 });
     await expect(predictor.logits(new Uint8Array(3 * 3072).fill(9))).rejects.toThrow(
-      /predict: for image 0 of its batch number \d+ of "layer1\/bn" is NaN, though all variables are finite/,
+      /predict: for image 0 of its batch number \d+ of "layer1\/bn" is NaN, although all variables are finite/,
     );
     predictor.dispose();
   });

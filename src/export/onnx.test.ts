@@ -148,7 +148,7 @@ describe('onnxModel', () => {
     const frozen = frozenOf(graph);
     const odd = { name: 'odd', op: 'Cumsum', inputs: ['logits'], attributes: {} };
     expect(() => onnxModel({ ...frozen, nodes: [...frozen.nodes, odd] })).toThrow(
-      'onnx: "odd" is Cumsum, which is not translated.',
+      'onnx: "odd" is Cumsum, which has no ONNX translation.',
     );
   });
 });

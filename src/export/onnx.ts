@@ -237,7 +237,7 @@ function writeNode(writer: Writer, { name, op, inputs, attributes }: FrozenNode)
     }
     default:
       throw new ExportError(
-        `onnx: "${name}" is ${op}, which is not translated. Use another format.`,
+        `onnx: "${name}" is ${op}, which has no ONNX translation. Use another format.`,
       );
   }
   writer.value(name, rank);

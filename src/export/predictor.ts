@@ -98,7 +98,7 @@ export function createPredictor(
       const count = images.length / imageLength;
       if (!Number.isInteger(count) || count === 0) {
         throw new ExportError(
-          `predict: ${images.length} bytes are no whole number of images [32,32,3] of ${imageLength}. ` +
+          `predict: ${images.length} bytes are not a whole number of images [32,32,3] of ${imageLength}. ` +
             'Resize them first, and give [N,32,32,3] in rows.',
         );
       }
@@ -108,7 +108,7 @@ export function createPredictor(
         const part = await run(batch);
         if (firstNotFinite([['logits', part]]) !== undefined) {
           throw new ExportError(
-            `predict: ${await firstBadNode(batch, part)}, though all variables are finite. Train the network again, or ` +
+            `predict: ${await firstBadNode(batch, part)}, although all variables are finite. Train the network again, or ` +
               'take another checkpoint.',
           );
         }

@@ -103,7 +103,7 @@ async function runDecoder(
   if (code === refused) return { output, problem: said };
   const isLate = signal === 'SIGKILL' && performance.now() - started >= timeoutSec * 1000;
   if (isLate) return { output, problem: `it took longer than ${timeoutSec} s` };
-  const reason = said.split('\n').find((line) => /Error/.test(line)) ?? 'without a word';
+  const reason = said.split('\n').find((line) => /Error/.test(line)) ?? 'no error message';
   const end = signal ?? `exit code ${code}`;
   const problem = `the decoder, which has ${memoryMiB} MiB of memory, ended with ${end} (${reason})`;
   return { output, problem };

@@ -305,14 +305,14 @@ function checkOptions({
 
 function noSampleWeights(): TrainError {
   return new TrainError(
-    'accelerate: this model is trained eagerly, and TF.js takes no sampleWeight. Leave it out, or use layers that can be ' +
+    'accelerate: this model is trained eagerly, and TF.js does not support sampleWeight. Leave it out, or use layers that can be ' +
       'recorded.',
   );
 }
 
 function startTraining(model: ModelInternals): void {
   if (model.isTraining) {
-    throw new TrainError('accelerate: a fit of this model is under way. Await it first.');
+    throw new TrainError('accelerate: another fit of this model is still running. Await it first.');
   }
   model.isTraining = true;
 }

@@ -58,7 +58,7 @@ async function ofExamples(
     const weight = known[number];
     if (weight === undefined) {
       throw new TrainError(
-        `accelerate: the targets of "${name}" hold the class ${number}, for which classWeight has no weight. ` +
+        `accelerate: the targets of "${name}" contain class ${number}, for which classWeight has no weight. ` +
           'Give a weight for every class.',
       );
     }

@@ -164,7 +164,7 @@ async function readBatch(
   const { xs, ys } = (value ?? {}) as { readonly xs?: ModelData; readonly ys?: ModelData };
   if (xs === undefined || ys === undefined) {
     throw new TrainError(
-      'fitDataset: the data set gives elements without xs or ys. Give { xs, ys } of a batch of tensors each, and call ' +
+      'fitDataset: the data set yields elements without xs or ys. Give { xs, ys } of a batch of tensors each, and call ' +
         'batch() on a data set of single examples.',
     );
   }
@@ -176,7 +176,7 @@ async function readBatch(
     const name = [...model.inputNames, ...model.outputNames][index];
     throw new TrainError(
       `fitDataset: a batch has ${tensor.shape[0]} examples for "${name}" and ${size} for "${model.inputNames[0]}". ` +
-        'Give as many for each.',
+        'Give the same number for each.',
     );
   }
   const weights = await classWeightsFor(classWeight, model.outputNames, targets);

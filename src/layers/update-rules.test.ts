@@ -52,7 +52,7 @@ describe('updateRule', () => {
 
   test('rejects an unknown optimiser by name and lists the known ones', () => {
     expect(() => updateRule('Lion', {})).toThrow(OptimError);
-    expect(() => updateRule('Lion', {})).toThrow(/"Lion" .* known are SGD, Momentum/);
+    expect(() => updateRule('Lion', {})).toThrow(/"Lion" is unknown; known: SGD, Momentum/);
   });
 });
 

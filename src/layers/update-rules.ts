@@ -262,7 +262,7 @@ export function updateRule(className: string, settings: Settings): UpdateRule {
   const make = Object.hasOwn(rules, className) ? rules[className] : undefined;
   if (make === undefined) {
     throw new OptimError(
-      `accelerate: the optimiser "${className}" is not one of TF.js; known are ${Object.keys(rules).join(', ')}. ` +
+      `accelerate: the optimiser "${className}" is unknown; known: ${Object.keys(rules).join(', ')}. ` +
         'Compile the model with one of tf.train, or pass { fallback: true } to train it eagerly.',
     );
   }

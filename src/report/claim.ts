@@ -14,7 +14,7 @@
 export function claim(what: string, values: Readonly<Record<string, number>>, digits = 3): string {
   const claimed = Object.entries(values);
   if (claimed.length < 2) {
-    throw new RangeError(`claim: ${claimed.length} figures have no order. Give two at least.`);
+    throw new RangeError(`claim: "${what}" needs at least two figures; got ${claimed.length}.`);
   }
   const found = claimed.toSorted(([, a], [, b]) => a - b);
   const ordered = found

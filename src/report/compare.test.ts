@@ -117,7 +117,7 @@ test('rejects series that cannot be compared, and an invalid power', () => {
   expect(() => compare(seeded([NaN]), seeded([1]))).toThrow('value 1 of 1 is NaN');
   expect(() => compare(seeded([1]), seeded([1]), { power: 80 })).toThrow(
     new ReportError(
-      'compare: level 0.95, power 80; expected both between 0 and 1, as 0.95 and 0.8.',
+      'compare: level 0.95, power 80; expected both between 0 and 1, such as 0.95 and 0.8.',
     ),
   );
 });

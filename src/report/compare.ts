@@ -70,7 +70,7 @@ export function compare(
 ): Comparison {
   if (!(power > 0 && power < 1) || !(level > 0 && level < 1)) {
     throw new ReportError(
-      `compare: level ${level}, power ${power}; expected both between 0 and 1, as 0.95 and 0.8.`,
+      `compare: level ${level}, power ${power}; expected both between 0 and 1, such as 0.95 and 0.8.`,
     );
   }
   const [a, b] = [first, second].map((series) =>

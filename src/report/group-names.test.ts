@@ -41,9 +41,9 @@ test('a partial name is enough if exactly one group matches', () => {
   expect(findGroup(groups, 'demo@optim.lr=[1, 2]')).toBe(changed);
   expect(findGroup(groups, 'fastest@Intel-Xeon')).toBe(fast);
   expect(() => findGroup(groups, 'fastest')).toThrow(
-    'report: "fastest" fits 2 groups: fastest@AMD-EPYC, fastest@Intel-Xeon. Name one of them.',
+    'report: "fastest" matches 2 groups: fastest@AMD-EPYC, fastest@Intel-Xeon. Name one of them.',
   );
   expect(() => findGroup(groups, 'demo@smoke')).toThrow(
-    'report: there are no finished runs called "demo@smoke".',
+    'report: there are no finished runs named "demo@smoke".',
   );
 });

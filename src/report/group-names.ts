@@ -73,11 +73,11 @@ export function findGroup<T extends RunKind & { readonly label: string }>(
   const labels = groups.map(({ label }) => label);
   if (fitting.length > 1) {
     throw new ReportError(
-      `report: "${text}" fits ${fitting.length} groups: ${fitting.map(({ label }) => label).join(', ')}. Name one of them.`,
+      `report: "${text}" matches ${fitting.length} groups: ${fitting.map(({ label }) => label).join(', ')}. Name one of them.`,
     );
   }
   throw new ReportError(
-    `report: there are no finished runs called "${text}".${nearestHint(text, labels)} ` +
-      `There are: ${labels.join(', ')}.`,
+    `report: there are no finished runs named "${text}".${nearestHint(text, labels)} ` +
+      `Groups with finished runs: ${labels.join(', ')}.`,
   );
 }

@@ -112,7 +112,7 @@ describe('runs that diverged', () => {
     expect(report.groups[0].diverged).toEqual([failed]);
     expect(report.unfinished).toEqual([]);
     expect(reportText(report)).toContain(
-      'demo: 1 of 5 diverged (seed 4 in epoch 2, step 7); the statistics leave them out.',
+      'demo: 1 of 5 diverged (seed 4 in epoch 2, step 7); excluded from the statistics.',
     );
     expect(await reportPage(report)).toContain('demo: 1 of 5 diverged');
     expect(reportJson(report)).toMatchObject({
@@ -126,7 +126,7 @@ describe('runs that diverged', () => {
       'post8-final: 1 of 1 diverged (seed 4 in epoch 2, step 7).',
     );
     expect(() => reportRuns([other])).toThrow(
-      'report: none of 1 run is finished, 1 diverged. Train one to its end first.',
+      'report: none of 1 run is finished, 1 diverged. Train one to completion first.',
     );
   });
 
@@ -137,7 +137,7 @@ describe('runs that diverged', () => {
     const report = reportRuns([...demos, stress]);
     expect(report.groups[0].acc.count).toBe(5);
     expect(reportText(report)).toContain(
-      'demo: 1 of 5 diverged (seed 5 in epoch 3); their figures are of the epoch before.',
+      'demo: 1 of 5 diverged (seed 5 in epoch 3); their figures are from the previous epoch.',
     );
   });
 
@@ -183,7 +183,7 @@ test('runs on different machines form separate groups and keep their seeds', () 
   const text = reportText(report);
   expect(text).toMatch(/^experiment +machine +n /);
   expect(text).toMatch(/demo@AMD-EPYC-8-cores +AMD-EPYC-8-cores +1 +94.40/);
-  expect(text).toContain('Seconds and images/s of different machines do not compare');
+  expect(text).toContain('Seconds and images/s of different machines are not comparable');
 });
 
 test('notes: several machines, scales without published figures, different numbers of threads, repeated seeds', () => {
@@ -196,18 +196,18 @@ test('notes: several machines, scales without published figures, different numbe
     ]),
   );
   expect(text).toContain('3 runs at pocket scale, bf16, on one machine; another machine.');
-  expect(text).toContain('Published figures are of full scale on one V100;');
+  expect(text).toContain('Published figures are for full scale on one V100;');
   expect(text).toContain(
     'demo mixes runs with different numbers of threads, which change results and seconds',
   );
   expect(text).toContain(
-    '1 run was left out, as a later one of the same machine has the same seed: old.',
+    '1 run was excluded, as a later run on the same machine has the same seed: old.',
   );
 });
 
 test('notes: times that include preprocessing', () => {
   const [first, ...rest] = demos;
-  const note = "Seconds of runs/demo-0 are by DAWNBench's rule, which counts preprocessing";
+  const note = "Times of runs/demo-0 follow DAWNBench's rule, which includes preprocessing";
   expect(reportText(reportRuns([{ ...first, timer: 'dawnbench' }, ...rest]))).toContain(note);
   expect(reportText(reportRuns(demos))).not.toContain('DAWNBench');
 });
@@ -221,12 +221,12 @@ describe('comparing', () => {
     expect(comparison.test).toBe('paired');
     expect(comparison.p).toBeCloseTo(0.03561509635823029, 8);
     expect(comparisonText('demo', 'post8-final', comparison).split('\n')).toEqual([
-      'demo less post8-final: +0.173 percentage points of test accuracy (4 pairs of runs with the same seeds, paired t-test).',
+      'demo minus post8-final: +0.173 percentage points of test accuracy (4 pairs of runs with the same seeds, paired t-test).',
       expect.stringMatching(
-        /^95 % interval \+0\.0\d\d to \+0\.3\d\d; t = 3\.\d\d, 3 degrees of freedom, p = 0\.03\d\d: more than chance\.$/,
+        /^95 % interval \+0\.0\d\d to \+0\.3\d\d; t = 3\.\d\d, 3 degrees of freedom, p = 0\.03\d\d: significant\.$/,
       ),
       expect.stringMatching(
-        /^If this difference and its spread \(0\.09\d\) are the true ones, \d runs of each /,
+        /^If the true difference and spread \(0\.09\d\) are these, \d runs of each detect it with 80 % probability\.$/,
       ),
     ]);
   });
@@ -238,14 +238,14 @@ describe('comparing', () => {
       'post8-final',
       compareGroups(single, 'demo', 'post8-final'),
     );
-    expect(text).toMatch(/More runs are needed to say whether that is more than chance\.$/);
+    expect(text).toMatch(/More runs are needed to say whether that is significant\.$/);
   });
 
   test('names the nearest label if there is no such group', () => {
     expect(() => compareGroups(report, 'demo', 'post8-fnal')).toThrow(
       new ReportError(
-        'report: there are no finished runs called "post8-fnal". Nearest: "post8-final". ' +
-          'There are: demo, post8-final.',
+        'report: there are no finished runs named "post8-fnal". Nearest: "post8-final". ' +
+          'Groups with finished runs: demo, post8-final.',
       ),
     );
   });
@@ -262,7 +262,7 @@ describe('times of runs that shared the processor', () => {
     expect(time).toMatchObject({ count: 2, mean: 71 });
     expect(untimed.map(({ path }) => path)).toEqual(['runs/demo-1', 'runs/demo-3']);
     expect(reportText(mixed)).toContain(
-      'Times of 2 runs are left out, as other programs used more than 5 % of the processor, or it is not known how much: ' +
+      'Times of 2 runs are excluded because other programs used more than 5 % of the processor, or an unknown share: ' +
         'runs/demo-1, runs/demo-3.',
     );
     expect(reportText(reportRuns(demos))).not.toContain('left out');
@@ -271,7 +271,7 @@ describe('times of runs that shared the processor', () => {
   test('are named up to a limit', () => {
     const many = Array.from({ length: 9 }, (_, seed) => run('demo', seed, 94, { load: busy }));
     expect(reportText(reportRuns(many))).toContain(
-      'how much: runs/demo-0, runs/demo-1, runs/demo-2 and 6 more.',
+      'share: runs/demo-0, runs/demo-1, runs/demo-2 and 6 more.',
     );
   });
 
@@ -280,12 +280,14 @@ describe('times of runs that shared the processor', () => {
     expect(all.groups[0]).toMatchObject({ time: null, imagesPerSec: null });
     const [, line] = reportText(all).split('\n');
     expect(line).toMatch(/ - +-$/);
-    expect(await reportPage(all)).toContain('No run is known to have had the machine to itself');
+    expect(await reportPage(all)).toContain(
+      'No times count: during every run, other programs used more than 5 % of the processor',
+    );
   });
 
   test('are not in the chart of the page, and the list of all runs shows why', async () => {
     const page = await reportPage(mixed);
-    expect(page).toContain('2 runs left out, whose times do not count.');
+    expect(page).toContain('Excluded, as times do not count: 2 runs.');
     expect(page).toMatch(/<td[^>]*>30\.0<\/td>/);
     expect(page).toMatch(/<td[^>]*>0\.5<\/td>/);
   });
@@ -323,7 +325,7 @@ test('as a page: tables, a chart of each kind, every run; published marks at ful
   const mixed = await reportPage(
     reportRuns([...demos, ...others.map((one) => ({ ...one, rows: [] }))]),
   );
-  expect(mixed).toContain('Not drawn, as no epochs of theirs are kept: post8-final.');
+  expect(mixed).toContain('Not drawn, as their epochs were not stored: post8-final.');
 });
 
 test('published figures come with the hardware that they were measured on', async () => {
@@ -333,5 +335,5 @@ test('published figures come with the hardware that they were measured on', asyn
     'published figures, on one A100 or V100.',
   );
   const small = reportText(reportRuns([{ ...hiverge, scale: 'pocket' }]));
-  expect(small).toContain('Published figures are of full scale on one A100;');
+  expect(small).toContain('Published figures are for full scale on one A100;');
 });

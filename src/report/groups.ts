@@ -85,7 +85,7 @@ export function reportRuns(
       `report: none of ${counted(runs.length, 'run')} is finished` +
         `${failed === 0 ? '' : `, ${failed} diverged`}. ` +
         (open?.path === undefined
-          ? 'Train one to its end first.'
+          ? 'Train one to completion first.'
           : `Finish one first: npx cifar10-fast train --resume ${open.path}`),
     );
   }

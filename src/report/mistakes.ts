@@ -46,7 +46,7 @@ export function sumMistakes(
 ): Mistakes {
   const [first] = predictions;
   if (first === undefined) {
-    throw new ReportError(`report: ${label} has no predictions. Make some with --predictions.`);
+    throw new ReportError(`report: ${label} has no predictions. Create them with --predictions.`);
   }
   const { labels } = first;
   if (predictions.some((other) => Buffer.compare(other.labels, labels) !== 0)) {
@@ -98,12 +98,12 @@ export function mistakesSections(
         kind: 'chart',
         chart: confusionChart(confusion, classes),
         caption:
-          `Percent of the test images of a class, over ${counted(runs, 'run')}; the darker, the more of them ` +
-          'are taken for another.',
+          `Percent of the test images of a class, over ${counted(runs, 'run')}; darker cells are ` +
+          'more frequent mistakes.',
       },
       {
         kind: 'text',
-        text: `The ${worst.length} images with the largest loss, among those that are classified wrong: what it is, what it is taken for, and the loss.`,
+        text: `The ${worst.length} images with the largest loss, among those that are misclassified: true class, predicted class and loss.`,
       },
       {
         kind: 'pictures',

@@ -100,7 +100,7 @@ function accuracySection(report: RunReport): PageSection {
       {
         kind: 'chart',
         chart: stripChart(runs, means, published, goal),
-        caption: `A point a run; tick: mean, line: its ${share(report.level)} interval.${legend}`,
+        caption: `One point per run; tick: mean, line: its ${share(report.level)} interval.${legend}`,
       },
     ],
   };
@@ -142,7 +142,7 @@ function curvePart(
   goal?: NonNullable<CurveOptions['goal']>,
 ): PagePart {
   const kinds = ['training', 'test'] as const;
-  const caption = 'Mean over the runs, and one standard deviation to each side.';
+  const caption = 'Mean over the runs, with a band of one standard deviation to each side.';
   const all = kinds.flatMap((of, index) => pointsOf(groups, values[index], of));
   const domain = curveDomain(all, goal === undefined ? [] : [goal.value]);
   const more = { domain, ...(goal === undefined ? {} : { goal }) };
@@ -159,7 +159,7 @@ function curvePart(
 function curveSections({ groups, goal }: RunReport): PageSection[] {
   const kept = groups.filter(({ runs }) => runs.some(({ rows }) => rows.length > 0));
   if (kept.length === 0) {
-    const text = 'No run keeps its epochs, so there are no curves.';
+    const text = 'No run stored its epochs, so there are no curves.';
     return [{ title: 'Learning curves', parts: [{ kind: 'text', text }] }];
   }
   const left = groups.filter((group) => !kept.includes(group)).map(({ label }) => label);
@@ -178,7 +178,7 @@ function curveSections({ groups, goal }: RunReport): PageSection[] {
           : [
               {
                 kind: 'text',
-                text: `Not drawn, as no epochs of theirs are kept: ${left.join(', ')}.`,
+                text: `Not drawn, as their epochs were not stored: ${left.join(', ')}.`,
               } as const,
             ]),
       ],
@@ -195,7 +195,7 @@ function timeSection(report: RunReport): PageSection {
   const { runs, published } = marksOf({ ...report, groups: quiet });
   const title = 'Accuracy against time';
   if (runs.length === 0) {
-    const text = 'No run is known to have had the machine to itself, so no times count.';
+    const text = `No times count: during every run, other programs used more than ${share(mostOthers)} of the processor, or an unknown share.`;
     return { title, parts: [{ kind: 'text', text }] };
   }
   const left = groups.reduce((sum, { untimed }) => sum + untimed.length, 0);
@@ -204,15 +204,15 @@ function timeSection(report: RunReport): PageSection {
   const timeless = published.filter(({ timeSec }) => timeSec === undefined);
   const names = (series: readonly string[]): string => series.join(', ');
   const caption = [
-    `A point a run; seconds of training, without validation. Dashed: ${goal} %. Point at a mark for its run.`,
+    `One point per run; seconds of training, without validation. Dashed: ${goal} %. Hover over a mark to see its run.`,
     ...(timed.length > 0 ? [diamondsText(timed)] : []),
     ...(timeless.length === 0
       ? []
       : [`No time is published for ${names(timeless.map(({ series }) => series))}.`]),
-    ...(unlabelled.length === 0 ? [] : [`Without a name, for want of room: ${names(unlabelled)}.`]),
-    ...(left === 0 ? [] : [`${counted(left, 'run')} left out, whose times do not count.`]),
+    ...(unlabelled.length === 0 ? [] : [`Not labelled, for lack of space: ${names(unlabelled)}.`]),
+    ...(left === 0 ? [] : [`Excluded, as times do not count: ${counted(left, 'run')}.`]),
     ...(new Set(groups.map(({ machine }) => machine)).size > 1
-      ? ['Seconds are of several machines: compare groups of one machine only.']
+      ? ['Times are from several machines: compare groups of one machine only.']
       : []),
   ].join(' ');
   return {
@@ -225,7 +225,7 @@ function methodSection(level: number): PageSection {
   return {
     title: 'How these figures are made',
     parts: [
-      `"others" is the share of the processor that other programs used during training; times of runs above ${share(mostOthers)} are left out of means and charts, as are those of runs where it is not known.`,
+      `"others" is the share of the processor that other programs used during training; means and charts exclude the times of runs where it is above ${share(mostOthers)} or unknown.`,
       'Accuracy is of the last epoch, on the test images. sd is the standard deviation of the sample (n - 1).',
       `The interval is Student's t: it covers the true mean with ${share(level)} confidence.`,
       'Groups with the same seeds are compared pair by pair, others by Welch’s test; p is two-sided.',

@@ -24,22 +24,22 @@ export function comparisonText(
   const how =
     test === 'paired'
       ? `${counts[0]} pairs of runs with the same seeds, paired t-test`
-      : `${counts[0]} and ${counts[1]} runs, not of the same seeds, Welch's t-test`;
+      : `${counts[0]} and ${counts[1]} unpaired runs, Welch's t-test`;
   const lines = [
-    `${a} less ${b}: ${signed(difference, 3)} percentage points of test accuracy (${how}).`,
+    `${a} minus ${b}: ${signed(difference, 3)} percentage points of test accuracy (${how}).`,
   ];
   if (interval === null || p === null || sd === null || freedom === null) {
-    return [...lines, 'More runs are needed to say whether that is more than chance.'].join('\n');
+    return [...lines, 'More runs are needed to say whether that is significant.'].join('\n');
   }
   lines.push(
     `${share(level)} interval ${signed(interval.low, 3)} to ${signed(interval.high, 3)}; ` +
       `${t === null ? 'no spread' : `t = ${t.toFixed(2)}`}, ${Number(freedom.toFixed(1))} degrees of freedom, p = ${probability(p)}: ` +
-      `${p < 1 - level ? 'more than chance' : 'chance alone may do that'}.`,
+      `${p < 1 - level ? 'significant' : 'not significant'}.`,
   );
   if (runsNeeded !== null) {
     lines.push(
-      `If this difference and its spread (${sd.toFixed(3)}) are the true ones, ${runsNeeded.toLocaleString('en')} runs of each ` +
-        'show it four times out of five.',
+      `If the true difference and spread (${sd.toFixed(3)}) are these, ${runsNeeded.toLocaleString('en')} runs of each ` +
+        'detect it with 80 % probability.',
     );
   }
   return lines.join('\n');
@@ -138,19 +138,19 @@ export function notesOf(report: RunReport): string[] {
     ...note(
       small.length > 0,
       () =>
-        `Published figures are of full scale on one ${hardwareText(small.flatMap(({ published = [] }) => published))}; smaller ` +
-        'scales are other, smaller networks in shorter trainings, so do not compare them.',
+        `Published figures are for full scale on one ${hardwareText(small.flatMap(({ published = [] }) => published))}; smaller ` +
+        'scales train smaller networks for less time, so the figures are not comparable.',
     ),
     ...note(
       machines.size > 1,
       () =>
-        `Seconds and images/s of different machines do not compare: each machine has rows of its own.`,
+        `Seconds and images/s of different machines are not comparable: each machine has its own rows.`,
     ),
     ...note(untimed.length > 0, () => untimedText(untimed.length, paths(untimed))),
     ...note(
       dawnbench.length > 0,
       () =>
-        `Seconds of ${paths(dawnbench)} are by DAWNBench's rule, which counts preprocessing; those of other runs do not.`,
+        `Times of ${paths(dawnbench)} follow DAWNBench's rule, which includes preprocessing; those of other runs exclude it.`,
     ),
     ...note(
       threads.length > 0,
@@ -160,7 +160,7 @@ export function notesOf(report: RunReport): string[] {
     ...note(
       repeated.length > 0,
       () =>
-        `${count(repeated.length, 'run was', 'runs were')} left out, as a later one of the same machine has the same seed: ${paths(repeated)}.`,
+        `${count(repeated.length, 'run was', 'runs were')} excluded, as a later run on the same machine has the same seed: ${paths(repeated)}.`,
     ),
     ...note(unfinished.length > 0, () => {
       const where = unfinished.map(
@@ -189,8 +189,8 @@ function divergedNotes({ groups, diverged }: RunReport): string[] {
             `${label}: ${some.length} of ${total} diverged (${some.map(where).join('; ')}); ${what}.`,
           ];
     return [
-      ...say(group.diverged, 'the statistics leave them out'),
-      ...say(ended, 'their figures are of the epoch before'),
+      ...say(group.diverged, 'excluded from the statistics'),
+      ...say(ended, 'their figures are from the previous epoch'),
     ];
   });
   const names = [...new Set(diverged.map(({ name }) => name))];
@@ -206,8 +206,8 @@ function divergedNotes({ groups, diverged }: RunReport): string[] {
 /** States that the times of some runs do not count, and names them. */
 export function untimedText(runs: number, names: string): string {
   return (
-    `Times of ${count(runs, 'run', 'runs')} are left out, as other programs used more than ${share(mostOthers)} of the ` +
-    `processor, or it is not known how much: ${names}.`
+    `Times of ${count(runs, 'run', 'runs')} are excluded because other programs used more than ${share(mostOthers)} of the ` +
+    `processor, or an unknown share: ${names}.`
   );
 }
 

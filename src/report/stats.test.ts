@@ -70,7 +70,7 @@ describe('studentT', () => {
   ])('refuses level %f with %f degrees', (level, freedom) => {
     expect(() => studentT(level, freedom)).toThrow(
       new ReportError(
-        `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, as 0.95, ` +
+        `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, such as 0.95, ` +
           'and a positive number of degrees.',
       ),
     );
@@ -187,7 +187,7 @@ describe('summarise', () => {
     );
     expect(() => summarise([0.9, NaN])).toThrow(
       new ReportError(
-        'stats: value 2 of 2 is NaN; expected finite numbers. Leave that run out, and say so.',
+        'stats: value 2 of 2 is NaN; expected finite numbers. Exclude that run, and report it.',
       ),
     );
   });

@@ -48,7 +48,7 @@ export function summarise(
   const fault = values.findIndex((value) => !Number.isFinite(value));
   if (fault >= 0) {
     throw new ReportError(
-      `stats: value ${fault + 1} of ${count} is ${values[fault]}; expected finite numbers. Leave that run out, and say so.`,
+      `stats: value ${fault + 1} of ${count} is ${values[fault]}; expected finite numbers. Exclude that run, and report it.`,
     );
   }
   const sorted = Float64Array.from(values);
@@ -141,7 +141,7 @@ const nearlyNormal = 1e5;
 export function studentT(level: number, freedom: number): number {
   if (!(level > 0 && level < 1) || !(freedom > 0)) {
     throw new ReportError(
-      `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, as 0.95, ` +
+      `studentT: level ${level}, ${freedom} degrees of freedom; expected a level between 0 and 1, such as 0.95, ` +
         `and a positive number of degrees.`,
     );
   }

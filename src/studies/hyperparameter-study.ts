@@ -248,9 +248,7 @@ export function* hyperparameterSearch(
     at = search.next(acc);
   }
   if (bestAcc === -Infinity) {
-    throw new ExperimentError(
-      'hyperparameterSearch: no run had an accuracy, so all of them diverged. Start with a lower rate.',
-    );
+    throw new ExperimentError('hyperparameterSearch: all runs diverged. Start with a lower rate.');
   }
   return best;
 }

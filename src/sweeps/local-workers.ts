@@ -57,7 +57,7 @@ export function createWorker({
         if (signal?.aborted === true) stop();
         const { end, how } = await answer;
         if (end !== undefined || signal?.aborted === true) return end;
-        const memory = how === 'signal SIGKILL' ? ', as where memory runs out' : '';
+        const memory = how === 'signal SIGKILL' ? ', possibly out of memory' : '';
         const words = child.said();
         throw new RunError(
           `sweep: a worker crashed: ${how}${memory}.${words === '' ? '' : `\n${words}`}`,

@@ -44,7 +44,7 @@ type DriverEvent =
 const root = resolve(__dirname, '../..');
 
 const install =
-  'Install it by "npm run ray:setup", or name the Python of your cluster in CIFAR10_FAST_RAY_PYTHON.';
+  'Install it with "npm run ray:setup", or name the Python of your cluster in CIFAR10_FAST_RAY_PYTHON.';
 
 /** Environment variables that affect TensorFlow; passed on from this process to the nodes. */
 const passedOn = /^(?:TF|ONEDNN|DNNL|XLA)_/;
@@ -63,7 +63,7 @@ export async function connectRay({
   python = process.env['CIFAR10_FAST_RAY_PYTHON'] ?? join(root, '.venv-ray/bin/python'),
 }: RayOptions): Promise<RayCluster> {
   if (python.includes('/') && !existsSync(python)) {
-    throw new RunError(`sweep: Ray is not installed: there is no ${python}. ${install}`);
+    throw new RunError(`sweep: Ray is not installed: ${python} does not exist. ${install}`);
   }
   const driver = startDriver(python);
   const env = Object.fromEntries(
@@ -134,7 +134,7 @@ function startDriver(python: string): Driver {
         };
       });
       const crash = ended.then((how): never => {
-        throw new RunError(`sweep: the driver of Ray ended: ${how}.\n${said.trim()}`.trim());
+        throw new RunError(`sweep: the Ray driver exited: ${how}.\n${said.trim()}`.trim());
       });
       crash.catch(() => undefined);
       return Promise.race([heard, crash]);

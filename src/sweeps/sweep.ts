@@ -309,5 +309,7 @@ export function localExecutor({ workers, retries, command, gpus = [] }: LocalOpt
 export function preparedEngine(end: JobEvent | undefined): JobEngine {
   if (end?.event === 'prepared') return end.engine;
   if (end === undefined || end.event === 'stopped') throw new InterruptedError('Interrupted.');
-  throw new RunError('message' in end ? end.message : `sweep: a worker said "${end.event}".`);
+  throw new RunError(
+    'message' in end ? end.message : `sweep: a worker sent an unexpected event "${end.event}".`,
+  );
 }

@@ -111,11 +111,7 @@ describe('kernel install', () => {
   });
 
   test.each([
-    [
-      ['install'],
-      2,
-      'kernel install: give either --user or --prefix DIR, so that it is clear which Jupyter is meant.',
-    ],
+    [['install'], 2, 'kernel install: give either --user or --prefix DIR, to select the Jupyter.'],
     [
       ['install', '--user', '--prefix', 'x'],
       2,
@@ -125,7 +121,7 @@ describe('kernel install', () => {
     [
       ['instal'],
       2,
-      'kernel: there is no "instal", only install, uninstall, run. Nearest: "install".',
+      'kernel: unknown action "instal"; known: install, uninstall, run. Nearest: "install".',
     ],
     [['run'], 2, 'kernel run: the connection file is missing.'],
     [
