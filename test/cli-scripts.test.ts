@@ -186,7 +186,7 @@ describe('the scripts, when something goes wrong', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe(
       `cifar10-fast: run: ${file} cannot be written: EEXIST: file already exists. ` +
-        `Point --log-dir at a place that can be written, or make ${scratch} one.\n`,
+        `Point --log-dir at a writable path, or make ${scratch} writable.\n`,
     );
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });
@@ -202,7 +202,9 @@ describe('the scripts, when something goes wrong', () => {
       logDir,
     ]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: 'Loading CIFAR-10\n' });
-    expect(stderr).toContain(`there is no ${missing}. Point --data-dir at a folder that exists.`);
+    expect(stderr).toContain(
+      `${missing} does not exist. Point --data-dir at a folder that exists.`,
+    );
     expect(existsSync(join(logDir, 'logs.tsv'))).toBe(false);
   });
 
@@ -291,7 +293,7 @@ describe('train --set', () => {
       const other = ['train', 'post7-no-norm', '--scale', 'smoke', '--log-dir', runs];
       const failed = await cli([...other, '--set', rates]);
       expect(failed.code).toBe(1);
-      expect(failed.stderr).toMatch(/the loss is NaN or infinite since epoch 2, step \d+/);
+      expect(failed.stderr).toMatch(/the loss became NaN or infinite in epoch 2, step \d+/);
     },
     long,
   );

@@ -133,10 +133,10 @@ describe('sweep', () => {
       );
       expect(code).toBe(1);
       expect(stderr).toMatch(
-        /demo-smoke-optim\.lr=1e\+30-0 failed: train: the loss is NaN or infinite/,
+        /demo-smoke-optim\.lr=1e\+30-0 failed: train: the loss became NaN or infinite/,
       );
       expect(stderr).toMatch(
-        /cifar10-fast: sweep: 1 of 1 runs failed:\ndemo-smoke-optim\.lr=1e\+30-0: train: the loss is NaN or infinite/,
+        /cifar10-fast: sweep: 1 of 1 runs failed:\ndemo-smoke-optim\.lr=1e\+30-0: train: the loss became NaN or infinite/,
       );
       expect(jsonLines(stdout)).toHaveLength(1);
     },

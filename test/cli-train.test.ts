@@ -171,7 +171,7 @@ describe('train', () => {
       const { code, stdout, stderr } = await cli(smoke(runs, '--data_dir', missing));
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
       expect(stderr).toBe(
-        `cifar10-fast: cifar10: there is no ${missing}. Point --data-dir at a folder that exists.\n`,
+        `cifar10-fast: cifar10: ${missing} does not exist. Point --data-dir at a folder that exists.\n`,
       );
       expect(existsSync(runs)).toBe(false);
     },
@@ -187,7 +187,7 @@ describe('train', () => {
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
       expect(stderr).toBe(
         `cifar10-fast: run: ${file} cannot be written: EEXIST: file already exists. ` +
-          `Point --log-dir at a place that can be written, or make ${scratch} one.\n`,
+          `Point --log-dir at a writable path, or make ${scratch} writable.\n`,
       );
       expect(readFileSync(file, 'utf8')).toBe('mine');
     },
@@ -269,7 +269,7 @@ describe('train', () => {
       expect(outcome.code).toBe(1);
       expect(outcome.stderr).toBe(
         `cifar10-fast: run: ${join(folder, 'run.json')} cannot be written: EROFS: read-only file system. ` +
-          `Point --resume at a place that can be written, or make ${folder} one.\n`,
+          `Point --resume at a writable path, or make ${folder} writable.\n`,
       );
       expect(contents(folder)).toEqual(before);
     },

@@ -130,7 +130,7 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ['train demo --qq', 'train: unknown flag --qq. "cifar10-fast train --help" lists them.'],
     [
       'train demo --set net.model=dawn',
-      'override: "net.model" of experiment "demo" is resnet9 and stays so: other networks have other values.',
+      'override: "net.model" of experiment "demo" is resnet9 and cannot be changed, because other networks have other fields.',
     ],
     ['show demo optmi', 'show: experiment "demo" has no "optmi". Nearest: "optim".'],
     ['list nonsense', 'list: no experiment has "nonsense" in its name, title or notebook.'],

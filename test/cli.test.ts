@@ -126,7 +126,7 @@ describe('list, info, draw', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe(
       `cifar10-fast: run: ${output} cannot be written: ENOENT: no such file or directory. ` +
-        `Point --output at a place that can be written, or make ${join(scratch, 'nowhere')} one.\n`,
+        `Point --output at a writable path, or make ${join(scratch, 'nowhere')} writable.\n`,
     );
   });
 });
@@ -180,7 +180,9 @@ describe('data', () => {
   test('without data and a network, says how to get the data', async () => {
     const { code, stdout, stderr } = await cli(['data', '--offline'], { env: empty });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^cifar10-fast: cifar10: no source gave CIFAR-10\./);
+    expect(stderr).toMatch(
+      /^cifar10-fast: cifar10: CIFAR-10 could not be obtained from any source\./,
+    );
     expect(stderr).toContain('point --data-dir at its folder');
     expect(stderr).not.toMatch(/^ +at /m);
   });

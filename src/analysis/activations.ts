@@ -39,7 +39,7 @@ export async function activationsAt(
 ): Promise<Record<string, HostTensor>[]> {
   const [first] = places;
   if (first === undefined) {
-    throw new TrainError('activations: there is no place to look at. Give the weights of one.');
+    throw new TrainError('activations: places is empty. Give at least one set of weights.');
   }
   for (const node of nodes) {
     if (graph.has(node)) continue;

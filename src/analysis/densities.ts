@@ -43,7 +43,8 @@ export function channelDensities(
 ): ChannelDensity[] {
   const step = isPooled ? 1 : shape[shape.length - 1];
   const count = isPooled ? 1 : Math.min(channels, step);
-  if (data.length === 0) throw new RangeError('densities: there are no values. Give at least one.');
+  if (data.length === 0)
+    throw new RangeError('densities: the tensor is empty. Give at least one value.');
   return Array.from({ length: count }, (_, first) => ({
     channel: isPooled ? -1 : first,
     ...densityOf(data, { first, step, domain, points }),

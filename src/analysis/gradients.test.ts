@@ -118,7 +118,7 @@ describe('momentGradients', () => {
     await expect(momentGradients({ ...sample, signal }, ['skew'])).rejects.toThrow(
       /stopped at the skew of channel 0/,
     );
-    await expect(momentGradients({ ...sample, batches: [] })).rejects.toThrow(/no batches/);
+    await expect(momentGradients({ ...sample, batches: [] })).rejects.toThrow(/batches is empty/);
     expect(tf.memory().numTensors).toBe(before);
   });
 });

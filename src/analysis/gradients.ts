@@ -46,7 +46,7 @@ export async function momentGradients(
   onGradient?: (done: number, total: number) => void,
 ): Promise<Record<Moment, Float32Array[]>> {
   if (batches.length === 0) {
-    throw new TrainError('moments: there are no batches. Give at least one.');
+    throw new TrainError('moments: batches is empty. Give at least one.');
   }
   const { graph } = model;
   const layout = vectorLayout(graph);

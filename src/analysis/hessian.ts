@@ -52,8 +52,7 @@ type SampleState = {
  * @see Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 6 (1994)
  */
 export function createHessian({ model, variables, batches, isTraining, signal }: Sample): Hessian {
-  if (batches.length === 0)
-    throw new TrainError('hessian: there are no batches. Give at least one.');
+  if (batches.length === 0) throw new TrainError('hessian: batches is empty. Give at least one.');
   registerSecondDerivatives();
   const layout = vectorLayout(model.graph);
   const zeros = toRecord(layout, new Float32Array(layout.size));

@@ -159,8 +159,8 @@ function descending(
 function checkCounts(count: number, dimension: number, basisSize: number): void {
   if (count >= 1 && count <= dimension && count < basisSize) return;
   throw new RangeError(
-    `lanczos: ${count} eigenpairs of a matrix that acts on ${dimension} dimensions, with a basis of ${basisSize}. ` +
-      'Ask for at least one, no more than there are dimensions, and give a basis larger than that.',
+    `lanczos: cannot compute ${count} eigenpairs of a matrix on ${dimension} dimensions with a basis of ${basisSize}. ` +
+      `Give a count from 1 to ${dimension} and a larger basis.`,
   );
 }
 

@@ -24,8 +24,8 @@ export async function refreshNorms(
 ): Promise<HostVariables> {
   const paths = pathsByRole(graph, 'running');
   if (paths.length === 0 || batches.length === 0) {
-    const missing = paths.length === 0 ? 'no batch norm in the network' : 'no batch';
-    throw new TrainError(`refreshNorms: there is ${missing}. Give at least one.`);
+    const missing = paths.length === 0 ? 'the network has no batch norm' : 'batches is empty';
+    throw new TrainError(`refreshNorms: ${missing}. Give at least one.`);
   }
   const session = createSession({ network: variables });
   try {

@@ -114,7 +114,7 @@ export async function stepTimes(
       for (const [index, { run }] of timed.entries()) {
         if (signal?.aborted === true) {
           throw new InterruptedError(
-            `stepTimes: stopped in repeat ${repeat + 1} of ${repeats}, batch ${batchSize}. Nothing is kept of it.`,
+            `stepTimes: stopped in repeat ${repeat + 1} of ${repeats}, batch ${batchSize}. Its times are discarded.`,
           );
         }
         const start = clock();

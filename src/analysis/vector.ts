@@ -72,7 +72,7 @@ export function perturbed(
 ): HostVariables {
   checkLength(layout, direction);
   const length = norm(direction);
-  if (length === 0) throw new LayerError('perturbed: the direction is zero. Give one that is not.');
+  if (length === 0) throw new LayerError('perturbed: the direction is zero. Give another one.');
   const moved = toVector(layout, variables);
   addScaled(moved, distance / length, direction);
   return { ...variables, ...toRecord(layout, moved) };
@@ -132,7 +132,7 @@ function partOf(variables: HostVariables, path: string, shape: readonly number[]
 function checkLength({ size }: VectorLayout, vector: Float32Array): void {
   if (vector.length === size) return;
   throw new LayerError(
-    `vector: it has ${vector.length} numbers, the network has ${size} that train. ` +
+    `vector: the vector has ${vector.length} numbers, but the network has ${size} trainable parameters. ` +
       'Take layout and vector of the same network.',
   );
 }

@@ -137,5 +137,5 @@ test('refuses what cannot be followed', () => {
     expect(() => followWeights(graph, steps)).toThrow(TrainError);
   }
   const bare = build<AnyLayer>({ flatten: flatten() });
-  expect(() => followWeights(bare, 3)).toThrow(/no kernel/);
+  expect(() => followWeights(bare, 3)).toThrow(/no trainable kernel/);
 });

@@ -75,7 +75,7 @@ export function followWeights(graph: Graph<AnyLayer>, steps: number): WeightDyna
   const layers = followed(graph);
   if (layers.size === 0) {
     throw new TrainError(
-      'followWeights: the network has no kernel and no matrix that trains. Give one with a convolution or a linear layer.',
+      'followWeights: the network has no trainable kernel or matrix. Give one with a convolution or a linear layer.',
     );
   }
   const shape = [steps, layers.size, columns] as const;

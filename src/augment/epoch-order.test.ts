@@ -56,8 +56,8 @@ describe('epochBatches', () => {
 
   test('refuses invalid sizes and those that leave no batch', () => {
     expect(() => epochBatches(64, { batchSize: 512, dropLast: true })).toThrow(
-      'batches: batches of 512 were asked of 64 examples with dropLast, which leaves none. ' +
-        'Take batches of at most 64, or keep the last one.',
+      'batches: 64 examples in batches of 512 with dropLast leave no batch. ' +
+        'Use a batch size of at most 64, or keep the last batch.',
     );
     expect(() => epochBatches(64, { batchSize: 0, dropLast: false })).toThrow(AugmentError);
     expect(() => epochBatches(-1, { batchSize: 1, dropLast: false })).toThrow(AugmentError);
@@ -93,7 +93,7 @@ describe('batchIndices', () => {
 
   test.each([-1, 4])('refuse example %i, which is not in the plan', (example) => {
     expect(() => batchIndices(plan, Int32Array.of(0, example))).toThrow(
-      new RegExp(`holds example ${example}, the plan has examples 0\\.\\.3`),
+      new RegExp(`holds example ${example}, but the plan has examples 0\\.\\.3`),
     );
     expect(() => batchIndices(identityPlan(4), Int32Array.of(example))).toThrow(AugmentError);
   });

@@ -31,8 +31,8 @@ export function epochBatches(
   }
   if (dropLast && batchSize > count) {
     throw new AugmentError(
-      `batches: batches of ${batchSize} were asked of ${count} examples with dropLast, which leaves none. ` +
-        `Take batches of at most ${count}, or keep the last one.`,
+      `batches: ${count} examples in batches of ${batchSize} with dropLast leave no batch. ` +
+        `Use a batch size of at most ${count}, or keep the last batch.`,
     );
   }
   const order = rng ? rng.permutation(count) : Int32Array.from({ length: count }, (_, i) => i);
@@ -62,7 +62,7 @@ export function batchIndices(plan: Plan, order: Int32Array): BatchIndices {
   for (const example of order) {
     if (example < 0 || example >= plan.count) {
       throw new AugmentError(
-        `batches: the batch holds example ${example}, the plan has examples 0..${plan.count - 1}. ` +
+        `batches: the batch holds example ${example}, but the plan has examples 0..${plan.count - 1}. ` +
           'Make plan and batches for the same number of examples.',
       );
     }

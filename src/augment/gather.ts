@@ -100,7 +100,7 @@ export function gatherOracle(images: Images, tables: GatherTables, batch: BatchI
   const [count, height, width, channels] = images.shape;
   if (height !== tables.source[0] || width !== tables.source[1]) {
     throw new AugmentError(
-      `gather: images are ${height} x ${width}, the tables were made for ${tables.source.join(' x ')}. ` +
+      `gather: images are ${height} x ${width}, but the tables were made for ${tables.source.join(' x ')}. ` +
         'Make the tables for these images.',
     );
   }

@@ -212,9 +212,9 @@ describe('errors', () => {
       /cutout: .*image of 4 x 4/,
     );
     expect(() => plan(cfc, [40, 40], 10, { scheme: 'groups', maxOptions: 0, rng })).toThrow(
-      /maxOptions is 0/,
+      /maxOptions must be a positive integer; got 0/,
     );
     expect(() => plan(cfc, [40, 40], 1.5, { scheme: 'groups', rng })).toThrow(AugmentError);
-    expect(() => identityPlan(-1)).toThrow(/-1 is no number of examples/);
+    expect(() => identityPlan(-1)).toThrow(/count must be a non-negative integer; got -1/);
   });
 });

@@ -39,7 +39,7 @@ export interface PlanOptions {
 /** The plan that leaves all of `count` examples unchanged, for evaluation. */
 export function identityPlan(count: number): Plan {
   if (!Number.isInteger(count) || count < 0) {
-    throw new AugmentError(`plan: ${count} is no number of examples. Give a whole number from 0.`);
+    throw new AugmentError(`plan: count must be a non-negative integer; got ${count}.`);
   }
   return {
     count,
@@ -71,7 +71,7 @@ export function plan(
 ): Plan {
   outputShape(transforms, imageShape);
   if (!Number.isInteger(maxOptions) || maxOptions < 1) {
-    throw new AugmentError(`plan: maxOptions is ${maxOptions}. Give a whole number from 1.`);
+    throw new AugmentError(`plan: maxOptions must be a positive integer; got ${maxOptions}.`);
   }
   const result = identityPlan(count);
   const draw = (optionCount: number): Int32Array =>

@@ -14,7 +14,7 @@ export function linearResampling(from: number, to: number): Float32Array {
   for (const length of [from, to]) {
     if (!Number.isInteger(length) || length < 1) {
       throw new AugmentError(
-        `resample: ${from} to ${to} pixels; lengths are whole numbers of at least 1.`,
+        `resample: ${from} to ${to} pixels; expected whole numbers of at least 1.`,
       );
     }
   }

@@ -116,7 +116,7 @@ describe('errors', () => {
     expect(() => apply(crop(2, 2), numbered(3, 4, 1), { x0: 3, y0: 0 })).toThrow(
       /x0 3, y0 0 .* expected x0 in 0\.\.2, y0 in 0\.\.1/,
     );
-    expect(() => crop(0, 3)).toThrow(/crop: 0 x 3 is no size/);
+    expect(() => crop(0, 3)).toThrow(/crop: 0 x 3 is not a valid size/);
     expect(() => cutout(2.5, 3)).toThrow(AugmentError);
   });
 

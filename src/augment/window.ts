@@ -30,7 +30,7 @@ export function makeWindow<K extends Window['kind']>(
 ): Window & { readonly kind: K } {
   if (!Number.isInteger(height) || !Number.isInteger(width) || height < 1 || width < 1) {
     throw new AugmentError(
-      `${kind}: ${height} x ${width} is no size. Give height and width in pixels, as in ${kind}(8, 8).`,
+      `${kind}: ${height} x ${width} is not a valid size. Give height and width in pixels, as in ${kind}(8, 8).`,
     );
   }
   return { kind, height, width };
@@ -71,8 +71,8 @@ export function checkCorner(window: Window, shape: ImageShape, { x0, y0 }: Corne
     Number.isInteger(at) && at >= 0 && at < places;
   if (!isInside(x0, across) || !isInside(y0, down)) {
     throw new AugmentError(
-      `${window.kind}: x0 ${x0}, y0 ${y0} is no place for a window of ${window.height} x ${window.width} ` +
-        `in an image of ${shape[0]} x ${shape[1]}; expected x0 in 0..${across - 1}, y0 in 0..${down - 1}.`,
+      `${window.kind}: a window of ${window.height} x ${window.width} at x0 ${x0}, y0 ${y0} does not fit ` +
+        `into an image of ${shape[0]} x ${shape[1]}; expected x0 in 0..${across - 1}, y0 in 0..${down - 1}.`,
     );
   }
 }

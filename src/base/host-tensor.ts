@@ -29,7 +29,7 @@ export function filled(shape: readonly number[], value: number): HostTensor {
 }
 
 /**
- * The first NaN or infinite value, in words: `number 3 of "prep/conv/weight" is NaN`; `undefined` if all are finite. On CPUs
+ * The first NaN or infinite value, in words: `element 3 of "prep/conv/weight" is NaN`; `undefined` if all are finite. On CPUs
  * TensorFlow's max pooling and argmax ignore NaN, so a network with NaN weights can have finite outputs.
  */
 export function firstNotFinite(
@@ -39,7 +39,7 @@ export function firstNotFinite(
     if (!(data instanceof Float32Array)) continue;
     // A loop takes a fifth of the time of findIndex.
     for (let i = 0; i < data.length; i++) {
-      if (!Number.isFinite(data[i])) return `number ${i} of "${name}" is ${data[i]}`;
+      if (!Number.isFinite(data[i])) return `element ${i} of "${name}" is ${data[i]}`;
     }
   }
   return undefined;

@@ -72,7 +72,7 @@ export function createRng(seed: number | bigint, ...stream: readonly (string | n
  */
 export function rngFromState(state: RngState): Rng {
   if (state.every((word) => word >>> 0 === 0)) {
-    throw new RangeError('rng: the state is all zero; give at least one word that is not.');
+    throw new RangeError('rng: the state is all zero; give at least one nonzero word.');
   }
   const s = Int32Array.from(state);
 

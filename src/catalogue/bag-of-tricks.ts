@@ -140,7 +140,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-smoothing-23',
-    title: 'two epochs less',
+    title: 'two epochs fewer',
     cell: 44,
     epochs: 23,
     acc: 94.1,
@@ -148,7 +148,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-celu-23',
-    title: 'CELU(0.075) in the place of ReLU',
+    title: 'CELU(0.075) instead of ReLU',
     cell: 51,
     net: { celuAlpha: 0.075 },
     acc: 94.3,
@@ -156,7 +156,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-celu-20',
-    title: 'three epochs less',
+    title: 'three epochs fewer',
     cell: 51,
     epochs: 20,
     acc: 94.1,
@@ -171,7 +171,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-ghost-18',
-    title: 'rate half as high again, two epochs less',
+    title: 'learning rate 1.5 times as high, two epochs fewer',
     cell: 58,
     epochs: 18,
     peak: 0.6,
@@ -180,7 +180,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-norms-18',
-    title: 'the same once more, to follow scales and biases of batch norm from epoch to epoch',
+    title: 'the same again, to follow scales and biases of batch norm from epoch to epoch',
     cell: 61,
   },
   {
@@ -194,7 +194,7 @@ const steps: readonly Step[] = [
   { name: 'post8-bias-64-18', title: 'biases learn 64 times as fast', cell: 66, biasFactor: 64 },
   {
     name: 'post8-bias-64-17',
-    title: 'one epoch less',
+    title: 'one epoch fewer',
     cell: 66,
     epochs: 17,
     acc: 94.1,
@@ -209,7 +209,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-whitening-15',
-    title: 'two epochs less',
+    title: 'two epochs fewer',
     cell: 73,
     epochs: 15,
     acc: 94.1,
@@ -217,7 +217,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-rate-14',
-    title: 'rate 1.0, cutout 5x5, one epoch less',
+    title: 'learning rate 1.0, cutout 5x5, one epoch fewer',
     cell: 75,
     epochs: 14,
     peak: 1,
@@ -234,7 +234,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-average-13',
-    title: 'one epoch less',
+    title: 'one epoch fewer',
     cell: 78,
     epochs: 13,
     acc: 94.1,
@@ -242,7 +242,7 @@ const steps: readonly Step[] = [
   },
   {
     name: 'post8-tta-13',
-    title: 'each test image seen with its mirror image',
+    title: 'each test image evaluated with its mirror image',
     cell: 83,
     tta: true,
     acc: 94.6,

@@ -90,7 +90,7 @@ export const epochClaims: readonly Experiment[] = [
       hardware: 'V100',
       accPercent: 94,
       timeSec: 60,
-      note: 'what the post reckons; time of training',
+      note: 'estimate of the post; time of training',
     },
   },
   {
@@ -99,7 +99,7 @@ export const epochClaims: readonly Experiment[] = [
       hardware: 'V100',
       ttaAccPercent: 96,
       timeSec: 180,
-      note: 'read off by the post between 60 and 80 epochs; time of training',
+      note: 'interpolated by the post between 60 and 80 epochs; time of training',
     },
   },
 ];

@@ -53,7 +53,7 @@ describe('coordinate search', () => {
 
   test('is an error if all runs diverge', () => {
     expect(() => searched({ lr: 8, momentum: 0.5, weightDecay: 1 }, () => NaN)).toThrow(
-      'coordinateSearch: no setting had an accuracy',
+      'coordinateSearch: all settings diverged',
     );
   });
 

@@ -64,7 +64,7 @@ export function* coordinateSearch(
   }
   if (bestAcc === -Infinity) {
     throw new ExperimentError(
-      'coordinateSearch: no setting had an accuracy, so all of them diverged. Start with a lower rate.',
+      'coordinateSearch: all settings diverged. Start with a lower learning rate.',
     );
   }
   return best;

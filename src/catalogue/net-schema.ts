@@ -22,14 +22,14 @@ const stages = list(oneOf(['layer1', 'layer2', 'layer3']));
 const extraLayers = about(stages, 'stages with one more convolution');
 const resLayers = about(stages, 'stages with a residual block');
 const weight = about(number, 'factor of the logits');
-const splits = about(whole(1), 'parts of a batch that batch norm takes separately; 1: plain');
+const splits = about(whole(1), 'parts of a batch that batch norm normalises separately; 1: plain');
 const model = <const T extends string>(name: T): z.ZodLiteral<T> =>
   about(z.literal(name), 'the kind of network; fixed by the experiment');
 
 const members = ['conv', 'norm', 'act', 'pool'] as const;
 
 const kind = <const T extends string>(name: T): z.ZodLiteral<T> =>
-  about(z.literal(name), 'which function it is');
+  about(z.literal(name), 'the kind of function');
 
 /** An activation, as `net.act`. */
 const activation = about(
@@ -98,7 +98,10 @@ export const netSchema: z.ZodType<NetConfig> = z.discriminatedUnion('model', [
   z.strictObject({
     model: model('unbranched'),
     channels: widths,
-    norm: about(oneOf(['before', 'after', 'none']), 'where batch norm stands to the activation'),
+    norm: about(
+      oneOf(['before', 'after', 'none']),
+      'position of batch norm relative to the activation',
+    ),
     act: activation,
     extraLayers,
     resLayers,

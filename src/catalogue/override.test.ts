@@ -119,7 +119,7 @@ describe('overridden', () => {
     ['data.batchSize.x=1', 'has no "data.batchSize.x" to change. Nearest: "data.batchSize".'],
     [
       'net.model=dawn',
-      '"net.model" of experiment "demo" is resnet9 and stays so: other networks have other values. Train an experiment',
+      '"net.model" of experiment "demo" is resnet9 and cannot be changed, because other networks have other fields. Train an experiment',
     ],
     ['name=mine', 'has no "name" to change.'],
     ['published.accPercent=99', 'has no "published.accPercent" to change.'],

@@ -85,8 +85,8 @@ function noPath(
 ): ExperimentError {
   if (path === 'net.model') {
     return new ExperimentError(
-      `override: "net.model" of experiment "${name}" is ${net.model} and stays so: other networks have other values. ` +
-        'Train an experiment that has the network: "cifar10-fast list" names them.',
+      `override: "net.model" of experiment "${name}" is ${net.model} and cannot be changed, because other ` +
+        'networks have other fields. Train an experiment that has the network: "cifar10-fast list" names them.',
     );
   }
   const whole = known.find((each) => each.endsWith(`.${path}`));

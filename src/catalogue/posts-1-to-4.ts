@@ -108,7 +108,7 @@ export const postExperiments: readonly Experiment[] = [
   },
   {
     name: 'post2-batch-512',
-    title: 'batch four times as large, rate up by a tenth',
+    title: 'batch four times as large, learning rate 10 % higher',
     post: 2,
     cell: 13,
     net: dawn(),
@@ -119,7 +119,7 @@ export const postExperiments: readonly Experiment[] = [
       accPercent: 93.88,
       timeSec: 256.3,
       runs: 1,
-      note: `${quoted}; 3 of 5 runs came to 94 %`,
+      note: `${quoted}; 3 of 5 runs reached 94 %`,
     },
   },
   {
@@ -152,7 +152,7 @@ export const postExperiments: readonly Experiment[] = [
   },
   {
     name: 'post3-batch-768',
-    title: 'batch and rate half as large again',
+    title: 'batch and learning rate 1.5 times as large',
     post: 3,
     cell: 19,
     net: dawn(),
@@ -189,7 +189,7 @@ export const postExperiments: readonly Experiment[] = [
   },
   {
     name: 'post4-conv-3x3',
-    title: '3x3 convolutions of stride 2 in the place of 1x1',
+    title: '3x3 convolutions of stride 2 instead of 1x1',
     post: 4,
     cell: 25,
     net: dawn('strided'),
@@ -198,7 +198,7 @@ export const postExperiments: readonly Experiment[] = [
   },
   {
     name: 'post4-max-pool',
-    title: 'max pooling in the place of strides',
+    title: 'max pooling instead of strides',
     post: 4,
     cell: 27,
     net: dawn('max-pool'),
@@ -277,7 +277,7 @@ export const postOnlyExperiments: readonly Experiment[] = [
   {
     name: 'post1-own',
     title:
-      'the first re-implementation: batch norm and ReLU come twice after the first convolution; a kink in its schedule is not known',
+      'the first re-implementation: batch norm and ReLU applied twice after the first convolution; the kink in its schedule is not documented',
     post: 1,
     net: dawn('res', { prepBnRelu: true }),
     batchSize: 128,

@@ -33,7 +33,7 @@ const loss: z.ZodType<LossConfig> = z.union([
 
 const pixels = (of: string): z.ZodType<number> => about(whole(1), of, 'pixels');
 const transform = <const T extends string>(name: T): z.ZodLiteral<T> =>
-  about(z.literal(name), 'which augmentation it is');
+  about(z.literal(name), 'the kind of augmentation');
 
 const data: z.ZodType<DataConfig> = z.strictObject({
   subset: about(
@@ -87,7 +87,7 @@ const data: z.ZodType<DataConfig> = z.strictObject({
   ),
   maxOptions: about(whole(1), 'most options of one augmentation in an epoch, in scheme groups'),
   batchSize: about(whole(1), 'training images in a batch', 'images'),
-  dropLast: about(truth, 'leave out the last, smaller batch of an epoch'),
+  dropLast: about(truth, 'drop the last, smaller batch of an epoch'),
   jitter: about(
     z.exactOptional(
       z.strictObject(
@@ -115,7 +115,7 @@ const data: z.ZodType<DataConfig> = z.strictObject({
         ),
       ),
     ),
-    'sizes of training images over the run; default: as they are',
+    'sizes of training images over the run; default: no resampling',
   ),
   validBatchSize: about(
     z.exactOptional(whole(1)),
@@ -151,10 +151,10 @@ const muon = z.strictObject(
         z.literal('every-step'),
         z.strictObject({
           first: about(z.number().min(1), 'steps between the first two', 'steps'),
-          growth: about(fromZero, 'how many more at the end of the run', 'steps'),
+          growth: about(fromZero, 'how much that grows by the end of the run', 'steps'),
         }),
       ]),
-      'when kernels are brought back to their norm: "every-step", or ever less often',
+      'when kernels are rescaled to norm sqrt(cout): "every-step", or at growing intervals',
     ),
   },
   'an object of iterations, coefficients, rescale',
@@ -174,11 +174,7 @@ const group = z.strictObject(
       'its own weight decay; default: optim.weightDecay',
     ),
     momentum: about(z.exactOptional(belowOne), 'its own momentum; default: optim.momentum'),
-    epochs: about(
-      z.exactOptional(fromZero),
-      'learns in the first so many only; default: in all',
-      'epochs',
-    ),
+    epochs: about(z.exactOptional(fromZero), 'when the group is frozen; default: never', 'epochs'),
     muon: about(z.exactOptional(muon), 'constants of rule muon'),
   },
   'a group, as in {"includes":"bias","lrFactor":64,"weightDecayFactor":0.015625}',
@@ -186,7 +182,7 @@ const group = z.strictObject(
 const optim: z.ZodType<OptimConfig> = z.strictObject({
   rule: about(rules, 'update rule: Nesterov in the form of post 1 or 8, LARS, Muon'),
   groups: about(
-    list(about(group, 'a group; the first that fits a tensor counts')),
+    list(about(group, 'a group; the first that matches a tensor applies')),
     'tensors that are updated in their own way',
   ),
   momentum: about(belowOne, 'momentum of the update rule'),
@@ -199,7 +195,7 @@ const optim: z.ZodType<OptimConfig> = z.strictObject({
     z.exactOptional(
       z.strictObject(
         {
-          momentum: about(belowOne, 'what a step keeps of the average'),
+          momentum: about(belowOne, 'share of the average that a step keeps'),
           updateFreq: about(whole(1), 'steps between two updates', 'steps'),
         },
         'an object of momentum, updateFreq',
@@ -215,7 +211,7 @@ const optim: z.ZodType<OptimConfig> = z.strictObject({
     z.exactOptional(
       z.strictObject(
         {
-          decay: about(belowOne, 'what an update keeps of the slow weights'),
+          decay: about(belowOne, 'share of the slow weights that an update keeps'),
           every: about(whole(1), 'steps between two updates', 'steps'),
           from: about(z.exactOptional(fromZero), 'when it starts; default: 0', 'epochs'),
         },
@@ -259,7 +255,7 @@ export const trainedSchema: z.ZodType<Trained> = z.strictObject({
   run: about(run, 'length and evaluation'),
 });
 
-const text = z.string('a text');
+const text = z.string('a string');
 
 /** The schema of an experiment in `run.json`; fields that do not affect the result are optional. */
 export const experimentSchema: z.ZodType<Trained & Pick<Experiment, 'name'>> = z.looseObject(

@@ -28,7 +28,7 @@ const iterated = (iterations: number): OptimConfig =>
 export const speedrunAblations: readonly Experiment[] = [
   changed(fastest, {
     name: 'speedrun-without-muon',
-    title: 'fastest, its kernels moved by the SGD of airbench94',
+    title: 'fastest, its kernels trained with the SGD of airbench94',
     optim: kernels(fastest.optim, ({ includes }) => ({
       includes,
       lrFactor: 1,
@@ -60,7 +60,7 @@ export const speedrunAblations: readonly Experiment[] = [
   }),
   changed(fastest, {
     name: 'speedrun-without-alternating',
-    title: 'fastest, images mirrored by chance',
+    title: 'fastest, images mirrored at random',
     data: { transforms: [crop(32, 32), flipLR()] },
   }),
   changed(fastest, {
@@ -78,7 +78,7 @@ export const speedrunAblations: readonly Experiment[] = [
   {
     ...changed(fastest, {
       name: 'speedrun-without-jitter',
-      title: 'fastest, brightness and contrast as they are',
+      title: 'fastest, without random brightness and contrast',
     }),
     data: withoutJitter,
   },
@@ -94,12 +94,12 @@ export const speedrunAblations: readonly Experiment[] = [
   }),
   changed(fastest, {
     name: 'speedrun-two-iterations',
-    title: 'fastest, two iterations of Newton-Schulz in the place of three',
+    title: 'fastest, two iterations of Newton-Schulz instead of three',
     optim: iterated(2),
   }),
   changed(fastest, {
     name: 'speedrun-five-iterations',
-    title: 'fastest, five iterations of Newton-Schulz in the place of three',
+    title: 'fastest, five iterations of Newton-Schulz instead of three',
     optim: iterated(5),
   }),
 ];

@@ -129,7 +129,7 @@ const views = changed(biases, {
 
 const alternating = changed(views, {
   name: 'speedrun-alternating',
-  title: 'an image is mirrored in every second epoch, no longer by chance',
+  title: 'an image is mirrored in every second epoch, no longer at random',
   data: { transforms: [crop(32, 32), flipLR({ isAlternating: true })] },
 });
 

@@ -78,7 +78,7 @@ const midwayImages = 2000;
 export const airbench: Experiment = {
   ...about,
   name: 'airbench94-muon',
-  title: 'airbench94 with Muon: eight epochs, kernels moved by orthogonalised momentum (2024)',
+  title: 'airbench94 with Muon: eight epochs, kernels updated with orthogonalised momentum (2024)',
   net: network,
   loss: { smoothing: 0.2 },
   data: {

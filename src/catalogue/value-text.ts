@@ -38,7 +38,7 @@ function groupText(group: Group): string {
     ...(epochs === undefined ? [] : [`for ${rounded(epochs)} epochs`]),
     ...(muon === undefined ? [] : [muonText(muon)]),
   ];
-  return `${includes}: ${words.join(', ') || 'as all'}`;
+  return `${includes}: ${words.join(', ') || 'no overrides'}`;
 }
 
 function muonText({ iterations, coefficients, rescale }: MuonOptions): string {
@@ -46,7 +46,7 @@ function muonText({ iterations, coefficients, rescale }: MuonOptions): string {
     rescale === 'every-step'
       ? 'in every step'
       : `after ${rescale.first} to ${rescale.first + Math.floor(rescale.growth)} steps`;
-  return `${iterations} iterations with ${coefficients.join(', ')}, length put right ${when}`;
+  return `${iterations} iterations with ${coefficients.join(', ')}, kernels rescaled ${when}`;
 }
 
 /** `crop 32x32`, `flip-lr alternating`: the kind, its numbers and its flags that are true. */

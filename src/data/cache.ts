@@ -61,7 +61,7 @@ export async function storageFault(error: unknown, folder: string): Promise<Data
       );
       return new DataError(
         `cifar10: no space left in ${folder} (free: ${free}). Fetching takes 350 MB while it runs, and 185 MB stay. ` +
-          `Free some, or set CIFAR10_FAST_CACHE to a folder on another disk.`,
+          `Free some space, or set CIFAR10_FAST_CACHE to a folder on another disk.`,
         { cause: error },
       );
     }
@@ -78,7 +78,7 @@ export async function storageFault(error: unknown, folder: string): Promise<Data
 function cannotWrite(folder: string, cause: unknown): DataError {
   return new DataError(
     `cifar10: the cache folder ${folder} cannot be written (${(cause as Error).message}). ` +
-      `Set CIFAR10_FAST_CACHE to a folder that can, or point --data-dir at a folder that holds the files.`,
+      `Set CIFAR10_FAST_CACHE to a writable folder, or point --data-dir at a folder that holds the files.`,
     { cause },
   );
 }

@@ -63,7 +63,7 @@ export async function loadCifar10(options: DataOptions = {}): Promise<Cifar10> {
   const second = await read(place, options);
   if (second.cifar10) return second.cifar10;
   throw new DataError(
-    `cifar10: ${second.problems.join('; ')}, though it was good a moment ago. Check the disk under ${dirname(place.path)}.`,
+    `cifar10: ${second.problems.join('; ')}, right after it was verified. Check the disk under ${dirname(place.path)}.`,
   );
 }
 
@@ -94,7 +94,7 @@ export async function verifyCifar10(options: DataOptions = {}): Promise<readonly
  */
 export function subset({ images, labels }: Split, count: number): Split {
   if (!Number.isInteger(count) || count < 1) {
-    throw new DataError(`subset: ${count} examples cannot be taken. Give a whole number from 1.`);
+    throw new DataError(`subset: count must be a positive integer; got ${count}.`);
   }
   return { images: images.subarray(0, count * imageBytes), labels: labels.subarray(0, count) };
 }

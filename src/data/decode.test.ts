@@ -44,11 +44,9 @@ describe('records', () => {
   test('refuses sizes that do not match', () => {
     expect(() =>
       decodeRecords(new Uint8Array(3072), new Uint8Array(3072), new Uint8Array(1)),
-    ).toThrow(
-      'decode: 1 labels want 3073 bytes of records and 3072 of images, but there are 3072 and 3072.',
-    );
+    ).toThrow('decode: 1 labels need 3073 bytes of records and 3072 of images; got 3072 and 3072.');
     expect(() => encodeRecords(new Uint8Array(3072), new Uint8Array(2))).toThrow(
-      'encode: 2 labels want images of 6144 bytes (32 x 32 x 3 each), but there are 3072.',
+      'encode: 2 labels need images of 6144 bytes (32 x 32 x 3 each); got 3072.',
     );
   });
 });

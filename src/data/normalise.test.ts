@@ -53,7 +53,9 @@ describe('normalise', () => {
   });
 
   test('refuses a length that is not a multiple of the channels', () => {
-    expect(() => normalise(new Uint8Array(4))).toThrow('normalise: 4 values are no multiple of 3');
+    expect(() => normalise(new Uint8Array(4))).toThrow(
+      'normalise: 4 values are not a multiple of 3',
+    );
     expect(() => unnormalise(new Float32Array(5))).toThrow('unnormalise: 5 values');
   });
 });
@@ -101,8 +103,10 @@ describe('reflectPad', () => {
 
   test('refuses a border that cannot be mirrored, and a fraction of an image', () => {
     expect(() => reflectPad(new Uint8Array(48), 4, 4)).toThrow(
-      'reflectPad: a border of 4 pixels does not mirror an image of 4 x 4. Give a whole number from 0 to 3.',
+      'reflectPad: the border of an image of 4 x 4 cannot be 4 pixels. Give a whole number from 0 to 3.',
     );
-    expect(() => reflectPad(new Uint8Array(47), 1, 4)).toThrow('no whole number of images [4,4,3]');
+    expect(() => reflectPad(new Uint8Array(47), 1, 4)).toThrow(
+      'not a whole number of images [4,4,3]',
+    );
   });
 });

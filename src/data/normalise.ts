@@ -86,12 +86,12 @@ export function reflectPad<T extends Uint8Array | Float32Array>(
   const count = images.length / (size * size * 3);
   if (!Number.isInteger(count)) {
     throw new DataError(
-      `reflectPad: ${images.length} values are no whole number of images [${size},${size},3].`,
+      `reflectPad: ${images.length} values are not a whole number of images [${size},${size},3].`,
     );
   }
   if (!Number.isInteger(border) || border < 0 || border >= size) {
     throw new DataError(
-      `reflectPad: a border of ${border} pixels does not mirror an image of ${size} x ${size}. ` +
+      `reflectPad: the border of an image of ${size} x ${size} cannot be ${border} pixels. ` +
         `Give a whole number from 0 to ${size - 1}.`,
     );
   }
@@ -124,6 +124,8 @@ function mirror(i: number, size: number): number {
 
 function checkChannels(name: string, length: number): void {
   if (length % 3 !== 0) {
-    throw new DataError(`${name}: ${length} values are no multiple of 3, the number of channels.`);
+    throw new DataError(
+      `${name}: ${length} values are not a multiple of 3, the number of channels.`,
+    );
   }
 }

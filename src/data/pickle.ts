@@ -48,7 +48,7 @@ class Unpickler {
       if (code === 0x2e) return this.pop();
       const opcode = opcodes.get(code);
       if (opcode === undefined) {
-        throw new Error(`it has the opcode 0x${code.toString(16)}, which no such file needs`);
+        throw new Error(`it has the unsupported opcode 0x${code.toString(16)}`);
       }
       opcode(this);
     }
@@ -120,32 +120,33 @@ class Unpickler {
 
   extend(items: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new Error('it appends to what is not a list');
+    if (!Array.isArray(list)) throw new Error('it appends to a value that is not a list');
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly unknown[]): void {
     const dictionary = this.top();
     if (!(dictionary instanceof Map) || items.length % 2 !== 0) {
-      throw new Error('it sets items of what is not a dictionary');
+      throw new Error('it sets items of a value that is not a dictionary');
     }
     for (let i = 0; i < items.length; i += 2) dictionary.set(items[i], items[i + 1]);
   }
 
   global(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string') {
-      throw new Error('it asks for what has no name');
+      throw new Error('it refers to a global whose name is not a string');
     }
     const path = `${module}.${name}`;
     const found = this.limits.functions.get(path);
-    if (found === undefined) throw new Error(`it asks for ${path.slice(0, 200)}`);
+    if (found === undefined)
+      throw new Error(`it refers to ${path.slice(0, 200)}, which is not allowed`);
     this.push(found);
   }
 
   reduce(): void {
     const [callee, args] = this.popAll(2);
     if (typeof callee !== 'function' || !Array.isArray(args)) {
-      throw new Error('it calls what is not a function');
+      throw new Error('it calls a value that is not a function');
     }
     this.push((callee as PythonFunction)(...(args as unknown[])));
   }
@@ -154,7 +155,7 @@ class Unpickler {
     const state = this.pop();
     const object = this.top();
     if (typeof object !== 'object' || object === null || !('setState' in object)) {
-      throw new Error('it sets the state of what has none');
+      throw new Error('it sets the state of an object that has no state');
     }
     (object as Stateful).setState(state);
   }
@@ -165,7 +166,7 @@ const opcodes: ReadonlyMap<number, (on: Unpickler) => void> = new Map(
   Object.entries<(on: Unpickler) => void>({
     '\x80': (on) => {
       const protocol = on.uint(1);
-      if (protocol > 5) throw new Error(`it is of protocol ${protocol}; up to 5 are read`);
+      if (protocol > 5) throw new Error(`it has protocol ${protocol}; the highest supported is 5`);
     },
     '\x95': (on) => void on.take(8), // FRAME
     '(': (on) => on.mark(),
@@ -271,7 +272,7 @@ function unquoted(line: Buffer): string {
     const escape = String.fromCharCode(line[++at]);
     if (escape === 'x') {
       const hex = line.toString('latin1', at + 1, at + 3);
-      if (!/^[\da-f]{2}$/i.test(hex)) throw new Error('a string has a wrong escape');
+      if (!/^[\da-f]{2}$/i.test(hex)) throw new Error('a string has an invalid escape');
       out[length++] = parseInt(hex, 16);
       at += 2;
     } else {

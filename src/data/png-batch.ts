@@ -19,7 +19,7 @@ export async function decodePng(png: Uint8Array, labels: Uint8Array): Promise<Bu
     if (found.format !== 'png') throw new Error(`it is in the format ${found.format}`);
     if (found.width !== width || found.height !== labels.length) {
       throw new Error(
-        `it is ${found.width} x ${found.height}, expected ${width} x ${labels.length}: one image a row`,
+        `it is ${found.width} x ${found.height}, expected ${width} x ${labels.length}: one image per row`,
       );
     }
     pixels = await sharp(png, { failOn: 'warning', ignoreIcc: true })

@@ -113,7 +113,7 @@ class NumpyArray implements Stateful {
     }
     const permutation = axes === undefined ? [...stored.keys()] : counts(axes);
     if (permutation.toSorted((a, b) => a - b).join() !== [...stored.keys()].join()) {
-      throw new Error('an array has a wrong order of axes');
+      throw new Error('an array has an invalid order of axes');
     }
     this.shape = permutation.map((axis) => stored[axis]);
     this.strides = permutation.map((axis) => strides[axis]);
@@ -128,7 +128,7 @@ class NumpyArray implements Stateful {
     const bytes = bytesOf(this.raw);
     const length = this.shape.reduce((product, each) => product * each, size);
     if (bytes.length !== length) {
-      throw new Error(`an array [${this.shape.join()}] of ${length} bytes has ${bytes.length}`);
+      throw new Error(`an array [${this.shape.join()}] needs ${length} bytes; got ${bytes.length}`);
     }
     if (this.isDense()) return bytes;
     const out = new Uint8Array(length);
@@ -219,7 +219,7 @@ function list(value: unknown): readonly unknown[] {
 function counts(value: unknown): number[] {
   const found = list(value);
   if (found.length > 4 || found.some((n) => !Number.isInteger(n) || (n as number) < 0)) {
-    throw new Error('an array has a wrong shape');
+    throw new Error('an array has an invalid shape');
   }
   return found as number[];
 }

@@ -200,7 +200,7 @@ describe('safetensors refuses', () => {
     [
       'a gap',
       file({ a: f32([1], [0, 4]), b: f32([1], [8, 12]) }, 12),
-      'tensor "b" begins at byte 8 and leaves a gap after 4. Write the file again, or take another copy.',
+      'tensor "b" begins at byte 8 and leaves a gap after 4. Write the file again, or use another copy.',
     ],
     [
       'bytes after the last tensor',
@@ -246,7 +246,7 @@ describe('safetensors refuses', () => {
   test('to write what it could not read', () => {
     const data = Float32Array.of(1, 2);
     expect(() => writeSafetensors([['a', { dtype: 'F32', shape: [3], data }]])).toThrow(
-      'tensor "a" is said to be F32 [3], but its data is a Float32Array of 2 elements.',
+      'tensor "a" is declared as F32 [3], but its data is a Float32Array of 2 elements.',
     );
     const wrong = { dtype: 'I32', shape: [2], data } as unknown as StoredTensor;
     expect(() => writeSafetensors([['a', wrong]])).toThrow('but its data is a Float32Array');

@@ -111,7 +111,7 @@ export function writeSafetensors(
     }
     if (!(data instanceof arrays[dtype]) || elements(shape) !== data.length) {
       throw fail(
-        `tensor "${name}" is said to be ${dtype} [${shape.join(',')}], ` +
+        `tensor "${name}" is declared as ${dtype} [${shape.join(',')}], ` +
           `but its data is a ${data.constructor.name} of ${data.length} elements`,
       );
     }
@@ -248,7 +248,7 @@ function isCounts(value: unknown): value is number[] {
 
 /** The error for a file that violates the format. */
 function damaged(message: string, options?: ErrorOptions): DataError {
-  return fail(`${message.replace(/\.$/, '')}. Write the file again, or take another copy`, options);
+  return fail(`${message.replace(/\.$/, '')}. Write the file again, or use another copy`, options);
 }
 
 function fail(message: string, options?: ErrorOptions): DataError {

@@ -218,7 +218,7 @@ describe('refuses', () => {
       createPredictor: () => createPredictor(graph, damaged),
     }[by];
     expect(make).toThrow(ExportError);
-    expect(make).toThrow('number 2 of "prep/bn/bias" is NaN. Training diverged');
+    expect(make).toThrow('element 2 of "prep/bn/bias" is NaN. Training diverged');
   });
 
   test.each([false, true])('NaN logits although all variables are finite, tta %s', async (tta) => {
@@ -233,7 +233,7 @@ describe('refuses', () => {
     };
     const predictor = createPredictor(graph, damaged, { tta, batchSize: 2 });
     await expect(predictor.logits(new Uint8Array(3 * 3072).fill(9))).rejects.toThrow(
-      /predict: for image 0 of its batch number \d+ of "layer1\/bn" is NaN, although all variables are finite/,
+      /predict: for image 0 of its batch element \d+ of "layer1\/bn" is NaN, although all variables are finite/,
     );
     predictor.dispose();
   });

@@ -145,13 +145,13 @@ describe('build refuses', () => {
     [
       'an offset before the first node',
       { conv, sum: [add, -3] },
-      'graph: "sum" reads the node at offset -3, and it is node 2 of 3, counted from 0. ' +
+      'graph: "sum" reads the node at offset -3, but it is node 2 of 3, counted from 0. ' +
         'Offsets are negative whole numbers, -1 being the node before.',
     ],
     [
       'an offset that is not negative',
       { conv, sum: [add, 0], relu },
-      'graph: "sum" reads the node at offset 0, and it is node 2 of 4, counted from 0. ' +
+      'graph: "sum" reads the node at offset 0, but it is node 2 of 4, counted from 0. ' +
         'Offsets are negative whole numbers, -1 being the node before.',
     ],
     [
@@ -163,13 +163,13 @@ describe('build refuses', () => {
     [
       'a name with a slash',
       { 'a/b': conv },
-      'graph: "a/b" has the name "a/b"; a name is not empty, "." or "..", and holds no slash, quote or control ' +
+      'graph: "a/b" has the name "a/b"; a name must not be empty, "." or "..", or contain a slash, quote or control ' +
         'character. Rename it.',
     ],
     [
       'an empty name',
       { a: { '': conv } },
-      'graph: "a/" has the name ""; a name is not empty, "." or "..", and holds no slash, quote or control ' +
+      'graph: "a/" has the name ""; a name must not be empty, "." or "..", or contain a slash, quote or control ' +
         'character. Rename it.',
     ],
     [
@@ -192,7 +192,7 @@ describe('build refuses', () => {
     [
       'an array that is not a pair',
       { sum: [add, 'a', 'b'] as unknown as Layer },
-      'graph: "sum" is an array that is no [layer, inputs]. Expected a layer, [layer, inputs], [null, []] or a ' +
+      'graph: "sum" is an array, but not [layer, inputs]. Expected a layer, [layer, inputs], [null, []] or a ' +
         'dictionary of these. Inputs are paths and negative whole numbers.',
     ],
     [
@@ -212,7 +212,7 @@ describe('build refuses', () => {
     [{ sum: [add] }],
     [{ sum: [] }],
   ] as unknown as [Net<Layer>][])('a pair with wrong parts: %j', (net) => {
-    expect(() => build(net)).toThrow('is an array that is no [layer, inputs]');
+    expect(() => build(net)).toThrow('is an array, but not [layer, inputs]');
   });
 });
 

@@ -79,7 +79,7 @@ function resolveOffset<L extends Layer>(
   const found = offset < 0 ? leaves[index + offset] : undefined;
   if (found === undefined) {
     throw new GraphError(
-      `graph: "${path}" reads the node at offset ${offset}, and it is node ${index} of ${leaves.length}, counted ` +
+      `graph: "${path}" reads the node at offset ${offset}, but it is node ${index} of ${leaves.length}, counted ` +
         `from 0. Offsets are negative whole numbers, -1 being the node before.`,
     );
   }
@@ -144,8 +144,8 @@ function checkName(name: string, path: string): void {
   // Besides the separator, characters that file formats and drawings cannot hold in a name.
   if (name === '' || name === '.' || name === '..' || /[/\\"\p{Cc}]/u.test(name)) {
     throw new GraphError(
-      `graph: ${JSON.stringify(path)} has the name ${JSON.stringify(name)}; a name is not empty, "." or "..", and ` +
-        `holds no slash, quote or control character. Rename it.`,
+      `graph: ${JSON.stringify(path)} has the name ${JSON.stringify(name)}; a name must not be empty, "." or "..", or ` +
+        `contain a slash, quote or control character. Rename it.`,
     );
   }
 }
@@ -167,7 +167,7 @@ function checkValue(value: unknown, path: string): void {
     layer === null || (typeof layer === 'object' && typeof (layer as Layer).kind === 'string');
   if (value.length !== 2 || !layerFits || !refsFit) {
     throw new GraphError(
-      `graph: "${path}" is an array that is no [layer, inputs]. ` +
+      `graph: "${path}" is an array, but not [layer, inputs]. ` +
         `${expected} Inputs are paths and negative whole numbers.`,
     );
   }

@@ -61,7 +61,7 @@ describe('reorder', () => {
 
   test.each([
     [['conv', 'nrm', 'act'], 'reorder: the block has no "nrm". Nearest: "norm".'],
-    [['conv', 'norm'], 'reorder: "act" is left out. Name every member of the block once.'],
+    [['conv', 'norm'], 'reorder: "act" is missing. Name every member of the block once.'],
     [['conv', 'norm', 'act', 'conv'], 'reorder: "conv" is named twice. Name it once.'],
   ])('refuses %j', (keys, message) => {
     const block: Net<Any> = { conv: conv(1), norm: bn(1), act: relu };
@@ -231,11 +231,11 @@ describe('override', () => {
     ],
     [
       { prep: () => relu },
-      'override: "prep" is given a function of its layer, and is a block. Give the new part itself.',
+      'override: "prep" is a block, so a function cannot replace its layer. Give the new part itself.',
     ],
     [
       { target: () => relu },
-      'override: "target" is given a function of its layer, and is a node without one. Give the new part itself.',
+      'override: "target" is a node without a layer, so a function cannot replace its layer. Give the new part itself.',
     ],
   ])('refuses %j', (changes, message) => {
     expect(() => override<Any>({ paths: changes }, net)).toThrow(new GraphError(message));

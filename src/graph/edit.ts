@@ -65,7 +65,7 @@ export function reorder<B extends Net<Layer>>(block: B, keys: readonly string[])
   }
   const missing = [...members.keys()].find((key) => !ordered.has(key));
   if (missing !== undefined) {
-    throw new GraphError(`reorder: "${missing}" is left out. Name every member of the block once.`);
+    throw new GraphError(`reorder: "${missing}" is missing. Name every member of the block once.`);
   }
   // The members are those of the block, but the dictionary's type does not show it.
   return Object.fromEntries(ordered) as Net<Layer> as B;
@@ -174,8 +174,8 @@ function replace<L extends Layer, M extends Layer>(
   if (typeof change === 'function') {
     if (!isLeaf(part) || layerOf(part) === null) {
       throw new GraphError(
-        `override: "${path}" is given a function of its layer, and is ` +
-          `${isLeaf(part) ? 'a node without one' : 'a block'}. Give the new part itself.`,
+        `override: "${path}" is ${isLeaf(part) ? 'a node without a layer' : 'a block'}, so a function cannot replace its ` +
+          'layer. Give the new part itself.',
       );
     }
     return withLayer(part, change);

@@ -199,6 +199,6 @@ function digits(value: number): string {
 
 function at<K, V>(map: ReadonlyMap<K, V>, key: K): V {
   const value = map.get(key);
-  if (value === undefined) throw new Error(`a drawing has no place for ${String(key)}`);
+  if (value === undefined) throw new Error(`the drawing has no entry for ${String(key)}`);
   return value;
 }

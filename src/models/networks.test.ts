@@ -154,7 +154,7 @@ describe('the networks of the study', () => {
       'layer1/pool',
       'layer1/act',
     ]);
-    expect(() => bagOfTricks({ order: ['conv', 'norm', 'pool'] })).toThrow(/"act" is left out/);
+    expect(() => bagOfTricks({ order: ['conv', 'norm', 'pool'] })).toThrow(/"act" is missing/);
   });
 
   test('the script new_dawn and post 8 with all options set have the same network', () => {

@@ -313,7 +313,7 @@ describe('trainLive', () => {
       // The checkpoint belongs to another configuration now.
       expect(await trained(demo)).toBe('trained');
       expect(textOf(screen()[0])).toMatch(
-        /^seed 0: finished before, but is trained again: .*is not of the end of that run/m,
+        /^seed 0: finished before, but is trained again: .*is not the final checkpoint of that run/m,
       );
       // With other threads and a matching checkpoint, it counts.
       const threads = { ...about, threads: 64 };

@@ -76,7 +76,7 @@ describe('keepBudget', () => {
   test('the error names the seconds spent before a stop in epoch 1 and does not count them as start time', () => {
     const start = (): unknown => keepBudget({ seconds: 20, spentSec: 14 }, [], scene().options);
     expect(start).toThrow(
-      /--budget 20s is too short, as 14 s of it went by before the run was stopped: this machine takes 18 s to/,
+      /--budget 20s is too short \(14 s of it were used before the run was stopped\): this machine takes 18 s to/,
     );
   });
 });

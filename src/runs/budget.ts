@@ -57,7 +57,7 @@ export function keepBudget(
         trainer.stepsPerEpoch * warmUp.trainStepSec;
       const stopped =
         budget.spentSec > 0
-          ? `, as ${budget.spentSec.toFixed(0)} s of it went by before the run was stopped`
+          ? ` (${budget.spentSec.toFixed(0)} s of it were used before the run was stopped)`
           : '';
       throw new UsageError(
         `--budget ${now.seconds.toFixed(0)}s is too short${stopped}: this machine takes ${Math.ceil(shortest)} s to start, ` +

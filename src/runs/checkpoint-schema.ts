@@ -60,7 +60,7 @@ export function checkFacts(value: unknown): CheckpointFacts {
   const found = facts.safeParse(value);
   if (!found.success) {
     const [{ path, message }] = found.error.issues;
-    throw new Error(`"${path.join('.')}" of its metadata is not as written, expected ${message}`);
+    throw new Error(`"${path.join('.')}" in its metadata is invalid; expected ${message}`);
   }
   const { epoch, rows } = found.data;
   if (rows.length !== epoch || rows.some((row, i) => row.epoch !== i + 1)) {

@@ -224,7 +224,7 @@ describe('a checkpoint', () => {
       await expect(keepCheckpoint(folder, bad, 1)).rejects.toMatchObject({
         name: 'DivergedError',
         epoch: 4,
-        message: `train: number 2 of "network/a/b" is ${said} after epoch 4. Lower the learning rate, or start it lower.`,
+        message: `train: element 2 of "network/a/b" is ${said} after epoch 4. Lower the learning rate, or start with a lower one.`,
       });
     }
     expect(readdirSync(path)).toEqual([]);
@@ -233,10 +233,10 @@ describe('a checkpoint', () => {
   test('of another format or without its metadata is refused', () => {
     const bytes = (metadata: Record<string, string>): Buffer => writeSafetensors([], metadata);
     expect(() => readCheckpoint(bytes({}))).toThrow(
-      'checkpoint: its format is undefined, expected "cifar10-fast checkpoint 1". Take another one, or another copy.',
+      'checkpoint: its format is undefined, expected "cifar10-fast checkpoint 1". Use another checkpoint, or another copy of this one.',
     );
     expect(() => readCheckpoint(bytes({ format: 'cifar10-fast checkpoint 1' }))).toThrow(
-      /^checkpoint: what it holds does not have the SHA-256/,
+      /^checkpoint: its contents do not match its SHA-256/,
     );
   });
 });
@@ -262,32 +262,32 @@ describe('wrong contents with a matching SHA-256', () => {
     [
       'NaN in a weight',
       (_, tensors) => tensors.set('network/linear/weight', nan),
-      'checkpoint: number 1 of "network/linear/weight" is NaN. Take another one',
+      'checkpoint: element 1 of "network/linear/weight" is NaN. Use another checkpoint',
     ],
     [
       'NaN in the velocity',
       (_, tensors) => tensors.set('velocity/linear/weight', nan),
-      'number 1 of "velocity/linear/weight" is NaN',
+      'element 1 of "velocity/linear/weight" is NaN',
     ],
     [
       'an epoch that is text',
       (metadata) => (metadata['epoch'] = '"2"'),
-      '"epoch" of its metadata is not as written, expected an integer from 0',
+      '"epoch" in its metadata is invalid; expected an integer from 0',
     ],
-    ['a negative epoch', (metadata) => (metadata['epoch'] = '-1'), '"epoch" of its metadata'],
+    ['a negative epoch', (metadata) => (metadata['epoch'] = '-1'), '"epoch" in its metadata'],
     [
       'another epoch than its rows',
       (metadata) => (metadata['epoch'] = '3'),
       'it has 2 rows of epochs, expected those of epoch 1 to 3',
     ],
-    ['half a batch', (metadata) => (metadata['batches'] = '0.5'), '"batches" of its metadata'],
-    ['seconds below 0', (metadata) => (metadata['totalSec'] = '-1'), '"totalSec" of its metadata'],
+    ['half a batch', (metadata) => (metadata['batches'] = '0.5'), '"batches" in its metadata'],
+    ['seconds below 0', (metadata) => (metadata['totalSec'] = '-1'), '"totalSec" in its metadata'],
     ['seconds that are null', (metadata) => (metadata['timeSec'] = 'null'), '"timeSec"'],
     ['rows that are no list', (metadata) => (metadata['rows'] = '{}'), 'expected a list of rows'],
     [
       'an accuracy that is text',
       (metadata) => (metadata['rows'] = metadata['rows'].replace('"acc":0.5', '"acc":"high"')),
-      '"rows.0.train.acc" of its metadata is not as written, expected a number from 0 to 1',
+      '"rows.0.train.acc" in its metadata is invalid; expected a number from 0 to 1',
     ],
     [
       'rows out of order',
@@ -299,7 +299,7 @@ describe('wrong contents with a matching SHA-256', () => {
       (_, tensors) => tensors.delete('totals/count'),
       '"totals/count" is not a float32 scalar',
     ],
-    ['text that is not JSON', (metadata) => (metadata['rows'] = '[1,'), '"rows" of its metadata'],
+    ['text that is not JSON', (metadata) => (metadata['rows'] = '[1,'), '"rows" in its metadata'],
   ])('%s', async (_, change, message) => {
     const bytes = await forged(change);
     expect(() => readCheckpoint(bytes)).toThrow(RunError);
@@ -323,7 +323,7 @@ describe('wrong contents with a matching SHA-256', () => {
       {
         name: 'checkpoint-99.safetensors',
         reason:
-          'checkpoint: it was written as checkpoint-2.safetensors. Take another one, or another copy.',
+          'checkpoint: its contents belong to checkpoint-2.safetensors. Use another checkpoint, or another copy of this one.',
       },
     ]);
   });
@@ -386,7 +386,7 @@ describe('a folder of checkpoints', () => {
     writeFileSync(join(path, file(2)), 'y');
     await expect(lastCheckpoint(folder)).rejects.toThrow(RunError);
     await expect(lastCheckpoint(folder)).rejects.toThrow(
-      /no checkpoint in .* is whole: checkpoint-2\.safetensors \(.*\); checkpoint-1\.safetensors \(.*\)\. Remove them/,
+      /no intact checkpoint in .*: checkpoint-2\.safetensors \(.*\); checkpoint-1\.safetensors \(.*\)\. Remove them/,
     );
     expect(readdirSync(path).toSorted()).toEqual([file(1), file(2)]);
   });

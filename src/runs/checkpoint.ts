@@ -74,14 +74,14 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(source);
   const text = (key: string): string => {
     const value = metadata[key];
-    if (value === undefined) throw damaged(`its metadata have no "${key}"`);
+    if (value === undefined) throw damaged(`its metadata has no "${key}"`);
     return value;
   };
   const json = (key: string): unknown => {
     try {
       return JSON.parse(text(key)) as unknown;
     } catch (cause) {
-      throw damaged(`"${key}" of its metadata is no JSON`, { cause });
+      throw damaged(`"${key}" in its metadata is not valid JSON`, { cause });
     }
   };
   if (metadata['format'] !== format) {
@@ -89,7 +89,7 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
   }
   const { sha256, ...rest } = metadata;
   if (fingerprint(tensors, rest) !== sha256) {
-    throw damaged('what it holds does not have the SHA-256 with which it was written');
+    throw damaged('its contents do not match its SHA-256');
   }
   const held = (part: string): Record<string, HostTensor> =>
     Object.fromEntries(
@@ -97,7 +97,7 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
         .filter(([path]) => path.startsWith(`${part}/`))
         .map(([path, { shape, data }]) => {
           if (data instanceof Float64Array || data instanceof BigInt64Array) {
-            throw damaged(`"${path}" is of a type that no training holds`);
+            throw damaged(`"${path}" has an unsupported type`);
           }
           return [path.slice(part.length + 1), { shape, data }];
         }),
@@ -144,7 +144,7 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
 export function readNamedCheckpoint(name: string, source: string | Uint8Array): Checkpoint {
   const checkpoint = readCheckpoint(source);
   const written = nameOf(checkpoint);
-  if (written !== name) throw damaged(`it was written as ${written}`);
+  if (written !== name) throw damaged(`its contents belong to ${written}`);
   return checkpoint;
 }
 
@@ -176,7 +176,7 @@ export async function lastCheckpoint(folder: RunFolder): Promise<Found> {
   if (names.length === 0) return { damaged };
   const reasons = damaged.map(({ name, reason }) => `${name} (${reason})`).join('; ');
   throw new RunError(
-    `run: no checkpoint in ${folder.path} is whole: ${reasons}. Remove them to begin again with epoch 1.`,
+    `run: no intact checkpoint in ${folder.path}: ${reasons}. Remove them to start again from epoch 1.`,
   );
 }
 
@@ -211,7 +211,7 @@ function encode(
   const bad = firstNotFinite(found);
   if (bad !== undefined) {
     throw new DivergedError(
-      `train: ${bad} after epoch ${epoch}. Lower the learning rate, or start it lower.`,
+      `train: ${bad} after epoch ${epoch}. Lower the learning rate, or start with a lower one.`,
       { epoch },
     );
   }
@@ -253,5 +253,8 @@ export function fingerprint(
 }
 
 function damaged(reason: string, options?: ErrorOptions): RunError {
-  return new RunError(`checkpoint: ${reason}. Take another one, or another copy.`, options);
+  return new RunError(
+    `checkpoint: ${reason}. Use another checkpoint, or another copy of this one.`,
+    options,
+  );
 }

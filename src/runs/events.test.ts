@@ -170,7 +170,7 @@ test('a write failure is reported like that of any file of the folder', async ()
   expect(() => events.append(row(1))).toThrow(
     new RunError(
       `run: ${join(path, 'events.out.tfevents')} cannot be written: Not a directory. ` +
-        `Point --log-dir at a place that can be written, or make ${path} one.`,
+        `Point --log-dir at a writable path, or make ${path} writable.`,
     ),
   );
   events.close();

@@ -106,7 +106,7 @@ describe('a finished run that is trained further', () => {
       { result: undefined },
       /is not finished, so it cannot be trained further\. Resume it first, without --epochs\./,
     ],
-    ['had a budget', { budget: { seconds: 60, spentSec: 1 } }, /was fitted into a budget of time/],
+    ['had a budget', { budget: { seconds: 60, spentSec: 1 } }, /was trained with a time budget/],
     ['diverged', { failure: { epoch: 2, message: 'NaN' } }, /diverged in epoch 2/],
   ])('is refused if it %s', async (what, change, message) => {
     const path = join(root, what);

@@ -77,9 +77,10 @@ function checkExtensible(folder: string, run: PlannedRun, epochs: number): void 
     refuse(`was asked for ${epochs} more epochs`, 'Give a whole number of at least 1.');
   }
   const at = run.result?.divergedIn ?? run.failure?.epoch;
-  if (at !== undefined) refuse(`diverged in epoch ${at}`, 'Train it again with a lower rate.');
+  if (at !== undefined)
+    refuse(`diverged in epoch ${at}`, 'Train it again with a lower learning rate.');
   if (run.result === undefined) refuse('is not finished', 'Resume it first, without --epochs.');
   if (run.budget !== undefined) {
-    refuse('was fitted into a budget of time', 'Train it again with a larger budget.');
+    refuse('was trained with a time budget', 'Train it again with a larger budget.');
   }
 }

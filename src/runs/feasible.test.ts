@@ -30,11 +30,11 @@ describe('checkFeasible', () => {
     ],
     [
       ['data.subset={"train":1000000000,"valid":10}'],
-      /^run: data\.subset\.train is 1,000,000,000, and there are 50,000 images\./,
+      /^run: data\.subset\.train is 1,000,000,000, but there are only 50,000 images\./,
     ],
     [
       ['run.epochs=1000000000'],
-      /^run: 1,000,000,000 epochs of 50,000 images in batches of 512 are [\d,]+ steps; at most 100,000,000 are trained\./,
+      /^run: 1,000,000,000 epochs of 50,000 images in batches of 512 are [\d,]+ steps; the limit is 100,000,000\./,
     ],
   ])('refuses %j', (changes, message) => {
     const check = (): void => checkFeasible(changed(...changes), data, memory);
@@ -45,5 +45,5 @@ describe('checkFeasible', () => {
 
 test('checkDuration refuses more than a year and names the duration', () => {
   expect(() => checkDuration(300 * 24 * 3600)).not.toThrow();
-  expect(() => checkDuration(620_398 * 3600)).toThrow(/about 71 years\. Set run\.epochs lower/);
+  expect(() => checkDuration(620_398 * 3600)).toThrow(/about 71 years\. Lower run\.epochs/);
 });

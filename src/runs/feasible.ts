@@ -36,7 +36,7 @@ export function checkFeasible(
     const wanted = use.subset?.[split] ?? 0;
     if (wanted > found) {
       throw new RunError(
-        `run: ${path} is ${grouped(wanted)}, and there are ${grouped(found)} images. Set it to at most that.`,
+        `run: ${path} is ${grouped(wanted)}, but there are only ${grouped(found)} images. Set it to at most that.`,
       );
     }
   }
@@ -45,7 +45,7 @@ export function checkFeasible(
   if (steps > mostSteps) {
     throw new RunError(
       `run: ${grouped(run.epochs)} epochs of ${grouped(images)} images in batches of ${use.batchSize} are ` +
-        `${grouped(steps)} steps; at most ${grouped(mostSteps)} are trained. Set run.epochs lower.`,
+        `${grouped(steps)} steps; the limit is ${grouped(mostSteps)}. Lower run.epochs.`,
     );
   }
   const parameters = countTrainable(networkOf(experiment));
@@ -58,7 +58,7 @@ export function checkFeasible(
   if (needed > memoryBytes) {
     throw new RunError(
       `run: ${name} has ${grouped(parameters)} parameters and needs at least ${gigabytes(needed)} of memory; this machine ` +
-        `has ${gigabytes(memoryBytes)}. Set narrower channels.`,
+        `has ${gigabytes(memoryBytes)}. Use fewer channels.`,
     );
   }
 }
@@ -68,7 +68,7 @@ export function checkDuration(seconds: number): void {
   if (!(seconds > yearSec)) return;
   throw new RunError(
     `run: it would take ${durationText(seconds)} on this machine, about ${grouped(Math.round(seconds / yearSec))} ` +
-      'years. Set run.epochs lower, or a smaller scale.',
+      'years. Lower run.epochs, or use a smaller scale.',
   );
 }
 

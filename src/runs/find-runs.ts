@@ -146,7 +146,7 @@ export async function readEnd(
   const isEnd = snapshot.unfinished === undefined && rows.length === result.epochs;
   if (!isEnd || config !== configOf(plan)) {
     throw new RunError(
-      `run: ${last} in ${path} is not of the end of that run. Train the experiment again.`,
+      `run: ${last} in ${path} is not the final checkpoint of that run. Train the experiment again.`,
     );
   }
   return { checkpoint, result };

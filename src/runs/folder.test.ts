@@ -44,7 +44,7 @@ test('a failed write keeps the previous content and leaves no temporary file', a
   await expect(writeWhole(join(root, 'no', 'file'), 'x', '--output')).rejects.toThrow(
     new RunError(
       `run: ${join(root, 'no', 'file')} cannot be written: ENOENT: no such file or directory. ` +
-        `Point --output at a place that can be written, or make ${join(root, 'no')} one.`,
+        `Point --output at a writable path, or make ${join(root, 'no')} writable.`,
     ),
   );
 });
@@ -106,7 +106,7 @@ test('opening a folder removes temporary files, and nothing else', async () => {
 
 test('opening something that is not a folder is an error with a hint', async () => {
   await expect(openRunFolder(join(root, 'none'))).rejects.toThrow(
-    `run: ${join(root, 'none')} cannot be read: it is not there. Name the folder of a run`,
+    `run: ${join(root, 'none')} cannot be read: it does not exist. Name the folder of a run`,
   );
   writeFileSync(join(root, 'file'), '');
   await expect(openRunFolder(join(root, 'file'))).rejects.toThrow(/file cannot be read: ENOTDIR/);
@@ -128,7 +128,7 @@ test('writing to a folder that was removed, or removed and created again, is an 
   rmSync(folder.path, { recursive: true });
   await expect(folder.write('b', '2')).rejects.toThrow(`run: ${folder.path} was removed while`);
   mkdirSync(folder.path);
-  await expect(folder.write('b', '2')).rejects.toThrow('was removed and made again while');
+  await expect(folder.write('b', '2')).rejects.toThrow('was removed and recreated while');
   expect(readdirSync(folder.path)).toEqual([]);
   folder.release();
 });

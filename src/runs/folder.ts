@@ -94,7 +94,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
   try {
     names = await readdir(path);
   } catch (cause) {
-    const reason = codeOf(cause) === 'ENOENT' ? 'it is not there' : reasonOf(cause);
+    const reason = codeOf(cause) === 'ENOENT' ? 'it does not exist' : reasonOf(cause);
     throw new RunError(
       `run: ${resolve(path)} cannot be read: ${reason}. Name the folder of a run, as in --resume runs/demo-pocket-0.`,
       { cause },
@@ -142,7 +142,7 @@ export function cannotWrite(path: string, flag: string, cause: unknown): RunErro
   const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
   const repair = isFull
     ? `Free some space, or point ${flag} at another disk.`
-    : `Point ${flag} at a place that can be written, or make ${dirname(path)} one.`;
+    : `Point ${flag} at a writable path, or make ${dirname(path)} writable.`;
   return new RunError(`run: ${path} cannot be written: ${reasonOf(cause)}. ${repair}`, { cause });
 }
 
@@ -159,7 +159,7 @@ async function hold(path: string, flag: string): Promise<RunFolder> {
   const checkSame = async (): Promise<void> => {
     const now = await stat(path).catch(() => undefined);
     if (now?.ino === held.ino && now.dev === held.dev) return;
-    const what = now === undefined ? 'was removed' : 'was removed and made again';
+    const what = now === undefined ? 'was removed' : 'was removed and recreated';
     throw new RunError(
       `run: ${path} ${what} while the run was training, so its files are lost. Train it again.`,
     );

@@ -84,7 +84,7 @@ function between(
 export function epochsTo(points: readonly FrontierPoint[], accPercent: number): number {
   if (points.length === 0) {
     throw new RunError(
-      '--to needs finished runs of the experiment in results/ to estimate its length, and there are none. Give --epochs or ' +
+      '--to needs finished runs of the experiment in results/ to estimate its length, but there are none. Give --epochs or ' +
         '--budget, or train "fastest", which has some.',
     );
   }

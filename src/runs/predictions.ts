@@ -74,7 +74,7 @@ export async function readPredictions(folder: string): Promise<Predictions | und
   );
   if (first !== heading || at >= 0 || rows.length === 0) {
     throw new RunError(
-      `run: line ${first === heading && rows.length > 0 ? at + 2 : 1} of ${path} is not what was written. ` +
+      `run: line ${first === heading && rows.length > 0 ? at + 2 : 1} of ${path} is invalid. ` +
         'Remove the file; "report --predictions" writes it again.',
     );
   }

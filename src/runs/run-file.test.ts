@@ -108,7 +108,7 @@ describe('run.json', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['hardware', {}, '"hardware.cpu" is missing; expected a text.'],
+    ['hardware', {}, '"hardware.cpu" is missing; expected a string.'],
     ['hardware', 'AMD', '"hardware" is "AMD"; expected an object: the hardware.'],
     ['hardware.gpus', [5], '"hardware.gpus.0" is 5; expected an object: a GPU.'],
     ['hardware.cpuFlags', 'avx2', '"hardware.cpuFlags" is "avx2"; expected a list of texts.'],
@@ -120,7 +120,7 @@ describe('run.json', () => {
     ['result.epochs', 1.5, '"result.epochs" is 1.5; expected a whole number of at least 1.'],
     ['failure', true, '"failure" is true; expected an object of epoch, step, message.'],
     ['resumed', 5, '"resumed" is 5; expected a list of resumptions.'],
-    ['resumed', [{}], '"resumed.0.at" is missing; expected a text.'],
+    ['resumed', [{}], '"resumed.0.at" is missing; expected a string.'],
     ['preprocessSec', 'x', '"preprocessSec" is "x"; expected a number of at least 0.'],
     ['intraOpThreads', 1e6, '"intraOpThreads" is 1000000; expected a whole number from 1 to 1024.'],
     ['intraOpThreads', 0, '"intraOpThreads" is 0; expected a whole number from 1 to 1024.'],
@@ -130,10 +130,10 @@ describe('run.json', () => {
     ['mode', 1, '"mode" is 1; expected one of captured, eager.'],
     ['precision', 'fp8', '"precision" is "fp8"; expected one of fp32, bf16, fp16.'],
     ['xla', 'no', '"xla" is "no"; expected true or false.'],
-    ['record', 5, '"record" is 5; expected a text.'],
-    ['started', null, '"started" is null; expected a text.'],
+    ['record', 5, '"record" is 5; expected a string.'],
+    ['started', null, '"started" is null; expected a string.'],
     ['versions', [], '"versions" is []; expected an object of versions.'],
-    ['environment', { A: 5 }, '"environment.A" is 5; expected a text.'],
+    ['environment', { A: 5 }, '"environment.A" is 5; expected a string.'],
     ['checkpoints', 'none', '"checkpoints" is "none"; expected a whole number of at least 0, or'],
     ['experiment', 'demo', '"experiment" is "demo"; expected an object: the experiment.'],
     ['experiment.overrides', 'x=1', '"experiment.overrides" is "x=1"; expected a list.'],
@@ -182,10 +182,10 @@ describe('a file of results/', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['hardware', {}, '"hardware" is {}; expected a text.'],
+    ['hardware', {}, '"hardware" is {}; expected a string.'],
     ['accPercent', '81', '"accPercent" is "81"; expected a percentage.'],
     ['seed', 'zero', '"seed" is "zero"; expected a whole number'],
-    ['date', 5, '"date" is 5; expected a text.'],
+    ['date', 5, '"date" is 5; expected a string.'],
     ['pflop', -1, '"pflop" is -1; expected a number of at least 0.'],
   ])('with %s of %j is an error that says so', (key, value, fault) => {
     const json = { ...(JSON.parse(text) as object), [key]: value };

@@ -12,7 +12,7 @@ import type { Load } from './load';
 import type { PlannedRun, Run } from './run';
 
 // The message of each check completes a sentence that ends in "expected".
-const text = z.string('a text');
+const text = z.string('a string');
 const percent = z.number('a percentage').min(0, 'a percentage').max(100, 'a percentage');
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER): z.ZodType<number> => {
   const range =
@@ -134,7 +134,7 @@ const runSchema = z.looseObject(
       z.looseObject({ node: text, tensorflow: text }, 'an object of versions'),
     ),
     hardware,
-    environment: z.exactOptional(z.record(text, text, 'an object of texts')),
+    environment: z.exactOptional(z.record(text, text, 'an object of strings')),
     algorithms: z.exactOptional(list(algorithm, 'measured algorithms')),
     preprocessSec: z.exactOptional(fromZero),
     checkpoints: z.exactOptional(

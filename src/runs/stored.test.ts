@@ -112,7 +112,7 @@ describe('deleteRun', () => {
         writeFileSync(join(path, 'thesis.tex'), 'mine');
         return path;
       },
-      /holds "thesis\.tex", which no run writes.*Move that away/,
+      /contains "thesis\.tex", which no run writes.*Move that elsewhere/,
     ],
     [
       'a run with a folder in it',
@@ -121,7 +121,7 @@ describe('deleteRun', () => {
         mkdirSync(join(path, 'run.json.d'));
         return path;
       },
-      /holds "run\.json\.d"/,
+      /contains "run\.json\.d"/,
     ],
     [
       'a link to a run',
@@ -132,7 +132,7 @@ describe('deleteRun', () => {
       /is a link/,
     ],
     ['a run that can be resumed', () => leave('open', unfinished), /--unfinished/],
-    ['a damaged run', () => leave('bad', () => '[]'), /holds a damaged run/],
+    ['a damaged run', () => leave('bad', () => '[]'), /contains a damaged run/],
   ])('refuses to delete %s and gives the reason', async (_, make, message) => {
     const path = make();
     const before = readdirSync(path);

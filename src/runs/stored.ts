@@ -123,18 +123,21 @@ export async function checkDeletable(
     new RunError(`runs: ${path} ${reason}, so it is not deleted. ${repair}`);
   const byHand = 'Delete it by hand if it is not needed.';
   const found = await lstat(path);
-  if (found.isSymbolicLink()) throw refuse('is a link', 'Name the folder that it leads to.');
+  if (found.isSymbolicLink()) throw refuse('is a link', 'Name the folder that it points to.');
   if (!found.isDirectory()) throw refuse('is not a folder', 'Name the folder of a run.');
   const stored = await storedRun(path);
   if (stored === undefined) {
-    throw refuse('has no run.json and so is not the folder of a run', 'Name one.');
+    throw refuse('has no run.json and so is not the folder of a run', 'Name the folder of a run.');
   }
   const { status, problem = '' } = stored;
-  if (status === 'damaged') throw refuse(`holds a damaged run (${problem})`, byHand);
+  if (status === 'damaged') throw refuse(`contains a damaged run (${problem})`, byHand);
   const entries = await readdir(path, { withFileTypes: true });
   const foreign = entries.find((entry) => !entry.isFile() || !ownFile.test(entry.name));
   if (foreign !== undefined) {
-    throw refuse(`holds ${JSON.stringify(foreign.name)}, which no run writes`, 'Move that away.');
+    throw refuse(
+      `contains ${JSON.stringify(foreign.name)}, which no run writes`,
+      'Move that elsewhere.',
+    );
   }
   if (status === 'training') throw refuse('is being trained', 'Stop that process first.');
   if (status === 'stopped' && !isUnfinishedToo) {

@@ -206,8 +206,8 @@ describe('a stopped run resumes with a bit-identical result', () => {
       const notices: string[] = [];
       const run = await resume(folder, { onNotice: (text) => notices.push(text) });
       expect(notices).toEqual([
-        'checkpoint-2-1.safetensors is damaged and renamed to checkpoint-2-1.safetensors.damaged: checkpoint: what it ' +
-          'holds does not have the SHA-256 with which it was written. Take another one, or another copy. ' +
+        'checkpoint-2-1.safetensors is damaged and renamed to checkpoint-2-1.safetensors.damaged: checkpoint: its ' +
+          'contents do not match its SHA-256. Use another checkpoint, or another copy of this one. ' +
           'Resuming from checkpoint-2.safetensors.',
       ]);
       expect(bits(run)).toEqual(bits(whole()));
@@ -247,8 +247,8 @@ describe('a loss that is NaN', () => {
       await expect(run).rejects.toThrow(TrainError);
       await expect(run).rejects.toThrow(
         new RegExp(
-          String.raw`^train: the loss is NaN or infinite since epoch 2, step [23]\. Lower the learning rate, or start it ` +
-            `lower\\. The last checkpoint before that: ${file}\\.$`,
+          String.raw`^train: the loss became NaN or infinite in epoch 2, step [23]\. Lower the learning rate, or start with ` +
+            `a lower one\\. The last checkpoint before that: ${file}\\.$`,
         ),
       );
       expect(readdirSync(folder).filter((name) => name.startsWith('checkpoint'))).toEqual([

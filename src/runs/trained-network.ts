@@ -114,7 +114,7 @@ function warningOf(
     ...(steps > 0 ? [counted(steps, 'step')] : []),
   ].join(' and ');
   if (failure !== undefined) {
-    return `${path} diverged in epoch ${failure.epoch}; its network is that of before, after ${after}.`;
+    return `${path} diverged in epoch ${failure.epoch}; its weights are from before that, after ${after}.`;
   }
   if (result !== undefined || experiment === undefined) return undefined;
   const planned = experiment.run.epochs;
@@ -132,7 +132,7 @@ function readVariables(
 ): Pick<TrainedNetwork, 'epoch' | 'steps' | 'variables'> {
   const bad = (reason: string, options?: ErrorOptions): RunError =>
     new RunError(
-      `run: ${file} is damaged, or of another network: ${reason}. Remove it to use the checkpoint before it, ` +
+      `run: ${file} is damaged or belongs to another network: ${reason}. Remove it to use the checkpoint before it, ` +
         'or train the experiment again.',
       options,
     );

@@ -80,7 +80,7 @@ describe('Table', () => {
   test.each([
     [
       { epoch: 2, train: { los: 1 } },
-      'table: row 2 lacks the column "train loss" and has a column "train los" that the first has not. ' +
+      'table: row 2 lacks the column "train loss" and has a column "train los" that the first row does not have. ' +
         'Give every row the columns of the first: epoch, train loss.',
     ],
     [
@@ -89,16 +89,16 @@ describe('Table', () => {
     ],
     [
       { epoch: 2, train: { loss: 1 }, lr: 1 },
-      'table: row 2 has a column "lr" that the first has not. ' +
+      'table: row 2 has a column "lr" that the first row does not have. ' +
         'Give every row the columns of the first: epoch, train loss.',
     ],
     [
       { epoch: 2, train: { loss: null } },
-      'table: "train loss" is null; expected a number, a text or a group of these.',
+      'table: "train loss" is null; expected a number, a string or a group of these.',
     ],
     [
       { epoch: 2, train: { loss: 1 }, 'train loss': 2 },
-      'table: two values of the row come to the column "train loss". Rename one of them.',
+      'table: two values of the row map to the column "train loss". Rename one of them.',
     ],
   ])('refuses the row %j and continues without it', (row, message) => {
     const lines: string[] = [];
@@ -113,7 +113,7 @@ describe('Table', () => {
   test('refuses to print a column that the first row does not have', () => {
     expect(() => printed([{ epoch: 1, valid: { acc: 1 } }], { columns: ['valid acx'] })).toThrow(
       new ReportError(
-        'table: is to print the column "valid acx", and the first row has no such column. ' +
+        'table: the first row has no column "valid acx" to print. ' +
           'Nearest: "valid acc". It has: epoch, valid acc.',
       ),
     );
@@ -137,10 +137,10 @@ describe('every', () => {
   test('refuses a column that is missing or not a number', () => {
     expect(() => every(1, 'epochs')({ epoch: 1 })).toThrow(
       new ReportError(
-        'every: counts by "epochs" and the row has no such column. Nearest: "epoch". Name a column of numbers.',
+        'every: the row has no column "epochs" to count by. Nearest: "epoch". Name a column of numbers.',
       ),
     );
-    expect(() => every(1, 'name')({ name: 'x' })).toThrow('the row holds "x" there');
+    expect(() => every(1, 'name')({ name: 'x' })).toThrow('the row holds "x" in the column "name"');
   });
 });
 

@@ -104,9 +104,12 @@ export function every(n: number, column: string): Report {
   return (row) => {
     const value = row[column];
     if (typeof value !== 'number') {
-      const found = value === undefined ? 'has no such column' : `holds "${value}" there`;
+      const found =
+        value === undefined
+          ? `has no column "${column}" to count by`
+          : `holds "${value}" in the column "${column}"`;
       throw new ReportError(
-        `every: counts by "${column}" and the row ${found}.${nearestHint(column, Object.keys(row))} ` +
+        `every: the row ${found}.${nearestHint(column, Object.keys(row))} ` +
           `Name a column of numbers.`,
       );
     }
@@ -138,7 +141,7 @@ export function flatten(row: object, separator: ' ' | '_'): FlatRow {
       if (typeof value === 'number' || typeof value === 'string') {
         if (flat.has(joined)) {
           throw new ReportError(
-            `table: two values of the row come to the column "${joined}". Rename one of them.`,
+            `table: two values of the row map to the column "${joined}". Rename one of them.`,
           );
         }
         flat.set(joined, value);
@@ -146,7 +149,7 @@ export function flatten(row: object, separator: ' ' | '_'): FlatRow {
         walk(value, joined + separator);
       } else {
         throw new ReportError(
-          `table: "${joined}" is ${String(value)}; expected a number, a text or a group of these.`,
+          `table: "${joined}" is ${String(value)}; expected a number, a string or a group of these.`,
         );
       }
     }
@@ -159,7 +162,7 @@ function checkColumns(printed: readonly string[], known: readonly string[]): voi
   const unknown = printed.find((key) => !known.includes(key));
   if (unknown !== undefined) {
     throw new ReportError(
-      `table: is to print the column "${unknown}", and the first row has no such column.` +
+      `table: the first row has no column "${unknown}" to print.` +
         `${nearestHint(unknown, known)} It has: ${known.join(', ')}.`,
     );
   }
@@ -171,7 +174,7 @@ function checkRow(keys: readonly string[], first: readonly string[], number: num
   if (missing === undefined && added === undefined) return;
   const faults = [
     ...(missing === undefined ? [] : [`lacks the column "${missing}"`]),
-    ...(added === undefined ? [] : [`has a column "${added}" that the first has not`]),
+    ...(added === undefined ? [] : [`has a column "${added}" that the first row does not have`]),
   ];
   throw new ReportError(
     `table: row ${number} ${faults.join(' and ')}. Give every row the columns of the first: ${first.join(', ')}.`,

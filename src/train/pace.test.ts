@@ -33,7 +33,7 @@ describe('Pace', () => {
   test('a run cannot end in the past', () => {
     expect(() => new Pace(10).endAfter(4, 4)).toThrow(TrainError);
     expect(() => new Pace(10).endAfter(4.5, 4)).toThrow(
-      /cannot end after 4.5 steps, as 4 are over/,
+      /cannot end after 4.5 steps: 4 are already done/,
     );
   });
 

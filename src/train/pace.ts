@@ -48,7 +48,7 @@ export class Pace {
   endAfter(steps: number, step: number): void {
     if (!Number.isInteger(steps) || steps <= step) {
       throw new TrainError(
-        `train: the run cannot end after ${steps} steps, as ${step} are over. Give a larger integer.`,
+        `train: the run cannot end after ${steps} steps: ${step} are already done. Give a larger integer.`,
       );
     }
     const position = this.positionAt(step);

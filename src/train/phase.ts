@@ -96,12 +96,15 @@ async function readMeans(
     const step = firstBad - (epoch - 1) * stepsPerEpoch;
     const where =
       phase === 'train'
-        ? `the loss is NaN or infinite since epoch ${epoch}, step ${step}`
+        ? `the loss became NaN or infinite in epoch ${epoch}, step ${step}`
         : `the test loss after epoch ${epoch} is NaN or infinite, while the training loss is finite`;
-    throw new DivergedError(`train: ${where}. Lower the learning rate, or start it lower.`, {
-      epoch,
-      ...(phase === 'train' ? { step } : {}),
-    });
+    throw new DivergedError(
+      `train: ${where}. Lower the learning rate, or start with a lower one.`,
+      {
+        epoch,
+        ...(phase === 'train' ? { step } : {}),
+      },
+    );
   }
   return { loss: loss / count, acc: correct / count };
 }

@@ -12,7 +12,7 @@ export function checkSameTensors(held: Learnt, given: Learnt): void {
   const missing = pathsOf(held).find((path) => !found.has(path));
   if (missing !== undefined) {
     throw new TrainError(
-      `train: the snapshot lacks "${missing}". Restore what a trainer of the same training has saved.`,
+      `train: the snapshot lacks "${missing}". Restore a snapshot of the same training.`,
     );
   }
   const bad = firstNotFinite(
@@ -34,7 +34,7 @@ export function checkExamples(
   const size = height * width * channels;
   if (labels.length > 0 && images.length === labels.length * size) return;
   throw new TrainError(
-    `train: "${name}" has ${labels.length} labels and ${images.length} values of pixels; expected at least one ` +
+    `train: "${name}" has ${labels.length} labels and ${images.length} pixel values; expected at least one ` +
       `label, and ${size} values, [${height},${width},${channels}], for each. Give images and labels of the same ` +
       'examples, or another imageShape.',
   );
@@ -50,7 +50,7 @@ export function checkSameCounts(
   );
   if (wanted === found) return;
   throw new TrainError(
-    `train: the trainer has ${wanted} training and test examples and was given ${found}. Give as many, or create ` +
+    `train: the trainer has ${wanted} training and test examples and was given ${found}. Give the same number, or create ` +
       'another trainer.',
   );
 }

@@ -78,7 +78,7 @@ function checkSizes(sizes: readonly SizeStage[]): void {
     const isInOrder = index === 0 ? from === 0 : from > sizes[index - 1].from;
     if (isInOrder && Number.isInteger(size) && size >= 8) continue;
     throw new TrainError(
-      `train: stage ${index + 1} of "sizes" has ${size} pixels from epoch ${from} on. The first stage begins with epoch 0, ` +
+      `train: stage ${index + 1} of "sizes" has ${size} pixels from epoch ${from} on. The first stage starts at epoch 0, ` +
         'each of the others later than the one before, and sizes are integers of at least 8 pixels.',
     );
   }

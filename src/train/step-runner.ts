@@ -130,7 +130,7 @@ export class StepRunner {
     const { usesEma = ema !== undefined, tta = usual } = how;
     if (usesEma && ema === undefined) {
       throw new TrainError(
-        'train: the average is to be evaluated, and none is kept. Give the training an "ema".',
+        'train: cannot evaluate averaged weights: the training has no "ema". Set "ema".',
       );
     }
     const name = `valid${usesEma ? ' ema' : ''}${tta === false ? '' : tta === true ? ' tta' : ` ${tta}`}`;

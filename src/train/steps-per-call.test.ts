@@ -154,7 +154,9 @@ test('restart with other examples is the same as a new trainer with those exampl
     trainer.restart(training.seed, darker);
     const rows = [untimed(await trainer.runEpoch(1)), untimed(await trainer.runEpoch(2))];
     expect({ rows, learnt: (await trainer.save()).learnt }).toEqual(other);
-    expect(() => trainer.restart(0, { train, valid: train })).toThrow(/Give as many, or create/);
+    expect(() => trainer.restart(0, { train, valid: train })).toThrow(
+      /Give the same number, or create/,
+    );
   } finally {
     trainer.dispose();
   }

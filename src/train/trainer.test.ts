@@ -100,7 +100,7 @@ describe.each(modes)('%s', (mode) => {
       const { 'linear/weight': weight, ...rest } = saved.learnt.network;
       const learnt = { ...saved.learnt, network: rest };
       await expect(trainer.restore({ ...saved, learnt })).rejects.toThrow(
-        /lacks "network\/linear\/weight"\. Restore what a trainer of the same training has saved/,
+        /lacks "network\/linear\/weight"\. Restore a snapshot of the same training/,
       );
       const more = { ...saved.learnt, extra: { weight } };
       await expect(trainer.restore({ ...saved, learnt: more })).rejects.toThrow(/"extra\/weight"/);
@@ -197,7 +197,7 @@ describe.each(modes)('%s', (mode) => {
       const stopped = run({ engine, model: apart, train, transforms: [], pad: 0 }, [epoch]);
       await expect(stopped).rejects.toThrow(TrainError);
       await expect(stopped).rejects.toThrow(
-        `train: the loss is NaN or infinite since epoch ${epoch}, step ${step}. Lower`,
+        `train: the loss became NaN or infinite in epoch ${epoch}, step ${step}. Lower`,
       );
     }
   });
@@ -212,7 +212,7 @@ describe('NaN in a weight', () => {
     const { network } = await trainer.session.read('network');
     trainer.session.write({ network: { ...network, 'norm/bias': bad } });
     await expect(trainer.evaluate()).rejects.toThrow(
-      'train: after epoch 0 number 1 of "norm/bias" is NaN. Lower the learning rate',
+      'train: after epoch 0 element 1 of "norm/bias" is NaN. Lower the learning rate',
     );
     trainer.dispose();
   });
@@ -223,7 +223,7 @@ describe('NaN in a weight', () => {
     const { network } = saved.learnt;
     const learnt = { ...saved.learnt, network: { ...network, 'norm/bias': bad } };
     await expect(trainer.restore({ ...saved, learnt })).rejects.toThrow(
-      'train: in the snapshot number 1 of "network/norm/bias" is NaN.',
+      'train: in the snapshot element 1 of "network/norm/bias" is NaN.',
     );
     trainer.dispose();
   });
@@ -284,12 +284,16 @@ test('options have the documented defaults', async () => {
 
 describe('createTrainer rejects', () => {
   test.each([
-    ['train', { images: new Float32Array(2 * 192), labels: [0, 1, 2] }, '3 labels and 384 values'],
-    ['valid', { images: new Float32Array(0), labels: [] }, '0 labels and 0 values'],
+    [
+      'train',
+      { images: new Float32Array(2 * 192), labels: [0, 1, 2] },
+      '3 labels and 384 pixel values',
+    ],
+    ['valid', { images: new Float32Array(0), labels: [] }, '0 labels and 0 pixel values'],
   ] as const)('images and labels in "%s" that do not match', (name, split, found) => {
     expect(() => createTrainer({ ...training, [name]: split })).toThrow(
       new TrainError(
-        `train: "${name}" has ${found} of pixels; expected at least one label, and 192 values, [8,8,3], for each. ` +
+        `train: "${name}" has ${found}; expected at least one label, and 192 values, [8,8,3], for each. ` +
           'Give images and labels of the same examples, or another imageShape.',
       ),
     );
@@ -299,7 +303,7 @@ describe('createTrainer rejects', () => {
     await using({}, {}, async (trainer) => {
       await expect(trainer.evaluate({ usesEma: true })).rejects.toThrow(
         new TrainError(
-          'train: the average is to be evaluated, and none is kept. Give the training an "ema".',
+          'train: cannot evaluate averaged weights: the training has no "ema". Set "ema".',
         ),
       );
     });

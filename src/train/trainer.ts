@@ -147,7 +147,7 @@ class SessionTrainer implements Trainer {
     const known = this.#times.get(this.#scheduledStageAt(Math.floor(position) + 1).key);
     if (known !== undefined) return known;
     throw new TrainError(
-      'train: endIn() was called before warmUp(), which measures steps. Call that first.',
+      'train: endIn() was called before warmUp(), which measures steps. Call warmUp() first.',
     );
   }
 
@@ -381,7 +381,7 @@ class SessionTrainer implements Trainer {
     const bad = firstNotFinite(Object.entries((await this.session.read(part))[part]));
     if (bad !== undefined) {
       throw new DivergedError(
-        `train: after epoch ${epoch} ${bad}. Lower the learning rate, or start it lower.`,
+        `train: after epoch ${epoch} ${bad}. Lower the learning rate, or start with a lower one.`,
         { epoch },
       );
     }

