@@ -43,7 +43,7 @@ const optionalFields = {
   budgetSec: [isPositive, 'seconds'],
   evaluationSec: [isPositive, 'seconds'],
   pflop: [isPositive, 'a positive number'],
-  alone: [(value) => value === true, 'true or nothing'],
+  alone: [(value) => value === true, 'true or absent'],
   load: [
     (value) => isPositive(value?.wallSec) && isPositive(value?.cpuSec) && isCount(value?.cores),
     'an object of wallSec, cpuSec, othersSec, cores',

@@ -169,7 +169,7 @@ const resultSchema = z.looseObject(
     tensorflow: z.exactOptional(text),
     node: z.exactOptional(text),
     load: z.exactOptional(load),
-    alone: z.exactOptional(z.literal(true, 'true or nothing')),
+    alone: z.exactOptional(z.literal(true, 'true or absent')),
   },
   'an object: a result',
 );
