@@ -321,7 +321,7 @@ test.each([
     { ...result, date: 'today' },
   ],
   ['results/0.json has the unknown field "acc".', { ...result, acc: 1 }],
-  ['results/0.json: alone is false; expected true or nothing.', { ...result, alone: false }],
+  ['results/0.json: alone is false; expected true or absent.', { ...result, alone: false }],
   ['results/0.json: scale is undefined; expected one of full, pocket, smoke.', { record: 'demo' }],
 ])('a file that is not a result is refused: %s', (message, wrong) => {
   expect(readmeScript('--root', checkout([wrong]))).toMatchObject({
