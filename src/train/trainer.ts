@@ -42,10 +42,9 @@ import type {
 /**
  * Sets up a network and its data on the device, ready to train.
  *
- * The seed determines initial weights, order and augmentation, each from its own stream. Each epoch has its own streams too,
- * so any epoch can be repeated by itself. Steps count from 1; schedules are read at step / stepsPerEpoch, see
- * {@link Training.firstStep}. The loss is summed over a batch, so the learning rate is divided by the batch size and weight
- * decay is multiplied by it.
+ * The seed determines initial weights, order and augmentation, those of each epoch independently, so that any epoch can be
+ * repeated. Steps count from 1; schedules are read at step / stepsPerEpoch, see {@link Training.firstStep}. The loss is summed
+ * over a batch, so the learning rate is divided by the batch size and weight decay is multiplied by it.
  *
  * @throws AugmentError if the transforms do not fit the images
  * @throws EngineError if TensorFlow does not load
