@@ -71,8 +71,9 @@ export function hashes(name, notebook) {
   const experiments = [...catalogue.values()].filter(
     (experiment) => experiment.notebook === name || quoted.has(experiment.name),
   );
-  // The hardware of published figures does not affect any output.
-  const decisive = (key, value) => (key === 'hardware' ? undefined : value);
+  // Titles, notes and the hardware of published figures are words: they change no result.
+  const decisive = (key, value) =>
+    ['hardware', 'note', 'title'].includes(key) ? undefined : value;
   return { code: sha256(code), records: sha256(JSON.stringify(experiments, decisive)) };
 }
 
