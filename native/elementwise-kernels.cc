@@ -1,8 +1,7 @@
 // The passes of elementwise.h as TensorFlow operations. T is float or bfloat16, per-channel values are float [C].
 //
 //   Cifar10FastActivation          x, bias -> y
-//   Cifar10FastActivationGrad      dy, x, bias -> dx
-//   Cifar10FastBiasGrad            dy, x, bias -> dbias
+//   Cifar10FastActivationGrad      dy, x, bias -> dx, dbias
 //   Cifar10FastBatchNorm                x, scale, bias -> y, mean, variance (unbiased), reciprocal
 //   Cifar10FastBatchNormGrad            dy, x, scale, bias, mean, reciprocal -> dx, dscale, dbias
 //   Cifar10FastBatchNormInference       x, scale, bias, mean, variance -> y
@@ -88,6 +87,15 @@ class Call {
     for (size_t axis = 0; axis < dims->size(); axis++) (*dims)[axis] = TF_Dim(tensor, static_cast<int>(axis));
     return static_cast<const T*>(TF_TensorData(tensor));
   }
+  // The shape of an input, which stays unread.
+  Dims dimsOf(int index) {
+    Dims dims;
+    input<char>(index, &dims);
+    if (!isFine()) return dims;
+    TF_DeleteTensor(held_.back());
+    held_.pop_back();
+    return dims;
+  }
   // An input with one number per channel.
   const float* perChannel(int index, int64_t channels) {
     Dims dims;
@@ -132,12 +140,12 @@ Rows rowsOf(const Dims& dims) { return {product(dims) / dims.back(), dims.back()
 
 template <typename T>
 void activation(const Settings& settings, Call& call) {
-  Dims dims;
-  const T* x = call.input<T>(0, &dims);
+  Dims dims = call.dimsOf(0);
   if (!isRows(call, dims)) return;
   const Rows rows = rowsOf(dims);
   const float* bias = call.perChannel(1, rows.channels);
-  T* y = call.output<T>(0, dims);
+  T* y = call.outputOver<T>(0, 0, dims);
+  const T* x = call.input<T>(0, &dims);
   if (call.isFine()) passes<T>()->activate(x, bias, rows, settings.act(), settings.threadCount(), y);
 }
 
@@ -149,22 +157,10 @@ void activationGradient(const Settings& settings, Call& call) {
   const Rows rows = rowsOf(dims);
   const float* bias = call.perChannel(2, rows.channels);
   T* dx = call.outputOver<T>(0, 0, dims);
+  float* dbias = call.output<float>(1, {rows.channels});
   const T* dy = call.input<T>(0, &of_dy);
   if (!call.require(dims == of_dy, kOtherShapes)) return;
-  passes<T>()->activate_gradient(dy, x, bias, rows, settings.act(), settings.threadCount(), dx);
-}
-
-template <typename T>
-void biasGradient(const Settings& settings, Call& call) {
-  Dims dims, of_dy;
-  const T* dy = call.input<T>(0, &of_dy);
-  const T* x = call.input<T>(1, &dims);
-  if (!isRows(call, dims)) return;
-  const Rows rows = rowsOf(dims);
-  const float* bias = call.perChannel(2, rows.channels);
-  float* dbias = call.output<float>(0, {rows.channels});
-  if (!call.require(dims == of_dy, kOtherShapes)) return;
-  passes<T>()->bias_gradient(dy, x, bias, rows, settings.act(), settings.threadCount(), dbias);
+  passes<T>()->activate_gradient(dy, x, bias, rows, settings.act(), settings.threadCount(), dx, dbias);
 }
 
 template <typename T>
@@ -329,9 +325,7 @@ void registerElementwiseKernels() {
     registerOperation<activation<float>, activation<H>>("Cifar10FastActivation", {"x: T", "bias: float"}, {"y: T"},
                                                         act);
     registerOperation<activationGradient<float>, activationGradient<H>>(
-        "Cifar10FastActivationGrad", {"dy: T", "x: T", "bias: float"}, {"dx: T"}, act);
-    registerOperation<biasGradient<float>, biasGradient<H>>("Cifar10FastBiasGrad", {"dy: T", "x: T", "bias: float"},
-                                                            {"dbias: float"}, act);
+        "Cifar10FastActivationGrad", {"dy: T", "x: T", "bias: float"}, {"dx: T", "dbias: float"}, act);
     registerOperation<norm<float>, norm<H>>("Cifar10FastBatchNorm", {"x: T", "scale: float", "bias: float"},
                                             {"y: T", "mean: float", "variance: float", "reciprocal: float"}, norm_act);
     registerOperation<normGradient<float>, normGradient<H>>(

@@ -65,38 +65,22 @@ CIFAR10_FAST_INLINE Vec throughActivation(const T* dy, const T* x, const float* 
   return mul(read<T, IsPart>(dy, lanes), slope<T, A>(z, inverse_alpha));
 }
 
+// dx of `count` rows, and sums [C] += dx, before it is rounded to T.
 template <typename T, Act A>
-CIFAR10_FAST_TARGET void gradientRows(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first,
-                                      int64_t last, T* dx) {
-  const Vec inverse_alpha = set(1.f / alpha);
-  const int64_t c = rows.channels, whole = c / kWidth * kWidth;
-  for (int64_t row = first; row < last; row++) {
-    const int64_t at = row * c;
-    for (int64_t i = 0; i < whole; i += kWidth) {
-      store(dx + at + i, throughActivation<T, A, false>(dy + at + i, x + at + i, bias + i, inverse_alpha, kWidth));
-    }
-    if (whole < c) {
-      const int lanes = static_cast<int>(c - whole);
-      const int64_t i = at + whole;
-      storePart(dx + i, throughActivation<T, A, true>(dy + i, x + i, bias + whole, inverse_alpha, lanes), lanes);
-    }
-  }
-}
-
-// sums [C] += the terms of `count` rows.
-template <typename T, Act A>
-CIFAR10_FAST_TARGET void biasChunk(const T* dy, const T* x, const float* bias, int64_t count, int64_t channels,
-                                   float alpha, float* sums) {
+CIFAR10_FAST_TARGET void gradientChunk(const T* dy, const T* x, const float* bias, int64_t count, int64_t channels,
+                                       float alpha, T* dx, float* sums) {
   const Vec inverse_alpha = set(1.f / alpha);
   const int64_t whole = channels / kWidth * kWidth;
   const int lanes = static_cast<int>(channels - whole);
-  for (int64_t row = 0; row < count; row++, dy += channels, x += channels) {
+  for (int64_t row = 0; row < count; row++, dy += channels, x += channels, dx += channels) {
     for (int64_t i = 0; i < whole; i += kWidth) {
       const Vec more = throughActivation<T, A, false>(dy + i, x + i, bias + i, inverse_alpha, kWidth);
+      store(dx + i, more);
       store(sums + i, add(load(sums + i), more));
     }
     if (lanes > 0) {
       const Vec more = throughActivation<T, A, true>(dy + whole, x + whole, bias + whole, inverse_alpha, lanes);
+      storePart(dx + whole, more, lanes);
       storePart(sums + whole, add(loadPart(sums + whole, lanes), more), lanes);
     }
   }
@@ -107,13 +91,14 @@ CIFAR10_FAST_TARGET inline void addTo(double* sums, const float* more, int64_t l
 }
 
 template <typename T, Act A>
-void biasPart(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
-              float* chunk, double* sums) {
+void gradientPart(const T* dy, const T* x, const float* bias, Rows rows, float alpha, int64_t first, int64_t last,
+                  T* dx, float* chunk, double* sums) {
   const int64_t c = rows.channels;
   std::fill(sums, sums + c, 0.0);
   for (int64_t row = first; row < last; row += kRowsAtOnce) {
+    const int64_t at = row * c;
     std::fill(chunk, chunk + c, 0.f);
-    biasChunk<T, A>(dy + row * c, x + row * c, bias, std::min(kRowsAtOnce, last - row), c, alpha, chunk);
+    gradientChunk<T, A>(dy + at, x + at, bias, std::min(kRowsAtOnce, last - row), c, alpha, dx + at, chunk);
     addTo(sums, chunk, c);
   }
 }
@@ -154,25 +139,16 @@ void activate(const T* x, const float* bias, Rows rows, Activation activation, i
 
 template <typename T>
 void activateGradient(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
-                      T* dx) {
-  forAct(activation.act, [&](auto act) {
-    parallel(threadsFor(rows, threads), rows.count, [&](int, int64_t first, int64_t last) {
-      gradientRows<T, act.value>(dy, x, bias, rows, activation.alpha, first, last, dx);
-    });
-  });
-}
-
-template <typename T>
-void biasGradient(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
-                  float* dbias) {
+                      T* dx, float* dbias) {
   const int64_t c = rows.channels;
   const Scratch scratch({kParts * c * sizeof(double), kParts * c * sizeof(float), c * sizeof(double)});
   double* sums = scratch.piece<double>(0);
   forAct(activation.act, [&](auto act) {
     parallel(threadsFor(rows, threads), kParts, [&](int, int64_t first, int64_t last) {
       for (int64_t part = first; part < last; part++) {
-        biasPart<T, act.value>(dy, x, bias, rows, activation.alpha, rowsOfPart(rows, part), rowsOfPart(rows, part + 1),
-                               scratch.piece<float>(1) + part * c, sums + part * c);
+        gradientPart<T, act.value>(dy, x, bias, rows, activation.alpha, rowsOfPart(rows, part),
+                                   rowsOfPart(rows, part + 1), dx, scratch.piece<float>(1) + part * c,
+                                   sums + part * c);
       }
     });
   });

@@ -39,12 +39,9 @@ template <typename T>
 struct ElementwisePasses {
   // y = act(x + bias); y may be x.
   void (*activate)(const T* x, const float* bias, Rows rows, Activation activation, int threads, T* y);
-  // dx = dy act'(x + bias); dx may be dy.
+  // dx = dy act'(x + bias), and dbias [C], its sum over P; dx may be dy.
   void (*activate_gradient)(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
-                            T* dx);
-  // dbias [C] = sum over P of dy act'(x + bias).
-  void (*bias_gradient)(const T* dy, const T* x, const float* bias, Rows rows, Activation activation, int threads,
-                        float* dbias);
+                            T* dx, float* dbias);
   // Mean and the sum of squared differences from it.
   void (*moments)(const T* x, Rows rows, int threads, double* mean, double* squares);
   // y = act((x - mean) reciprocal scale + bias); y may be x.

@@ -24,6 +24,7 @@
 #include "conv.h"
 #include "elementwise.h"
 #include "graph-values.h"
+#include "library-pages.h"
 
 namespace cifar10_fast {
 namespace {
@@ -187,6 +188,7 @@ Napi::Value hasElementwise(const Napi::CallbackInfo& info) {
 Napi::Object addon(Napi::Env env, Napi::Object exports) {
   registerConvKernels();
   registerElementwiseKernels();
+  releaseLibraryPages();
   exports["create"] = Napi::Function::New<create>(env, "create");
   exports["addNode"] = Napi::Function::New<addNode>(env, "addNode");
   exports["addFunction"] = Napi::Function::New<addFunction>(env, "addFunction");

@@ -103,5 +103,5 @@ void poolGradient(const T* dy, const uint8_t* place, PoolShape s, int threads, T
 }
 
 template <typename T>
-inline constexpr ElementwisePasses<T> passes{activate<T>,  activateGradient<T>,  biasGradient<T>, moments<T>,
-                                             normalise<T>, normaliseGradient<T>, pool<T>,         poolGradient<T>};
+inline constexpr ElementwisePasses<T> passes{activate<T>,          activateGradient<T>, moments<T>,     normalise<T>,
+                                             normaliseGradient<T>, pool<T>,             poolGradient<T>};

@@ -170,4 +170,12 @@ export const faults = [
     'if False:',
     'test/setup/resume.test.ts',
   ],
+  [
+    'src/engine/recording.ts',
+    'first.map(({ ref }) => ref[0])',
+    'first.slice(1, 1).map(({ ref }) => ref[0])',
+    'src/layers/micro-batches.test.ts',
+  ],
+  ['src/layers/micro-batches.ts', 'tf.slice(x, begin, size)', 'tf.slice(x, 0, size)'],
+  ['src/engine/measure-algorithms.ts', '2 ** 14', '2 ** 30', 'src/engine/algorithms.test.ts'],
 ];

@@ -367,6 +367,17 @@ describe.skipIf(!has('fp32', 'forward', 'winograd-4'))('the choice', () => {
   });
 });
 
+test.skipIf(!has('fp32', 'kernel-gradient', 'winograd-4'))(
+  'is accurate for long sums, in which TensorFlow itself rounds more',
+  () => {
+    const long = { precision: 'fp32', images: 128, height: 32, width: 32 } as const;
+    const algorithms = createAlgorithms();
+    algorithms.choose('kernel-gradient', { ...long, inputChannels: 16, outputChannels: 16 });
+    const [{ candidates }] = algorithms.rows;
+    for (const { difference } of candidates) expect(difference).toBeLessThan(5e-6);
+  },
+);
+
 test.each<Partial<ConvShape>>([
   { inputChannels: 3 },
   { outputChannels: 10 },

@@ -107,6 +107,25 @@ function runScript(script: string): { status: number | null; stdout: string; std
   return { status, stdout, stderr };
 }
 
+test('loading releases the memory of the pages that only loading read', () => {
+  const script = `
+    const { readFileSync } = require('node:fs');
+    const resident = () => Number(/RssFile:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+    process.env.TF_ENABLE_ONEDNN_OPTS = '1';
+    const tf = require('@tensorflow/tfjs-node-gpu');
+    const before = resident();
+    require(${JSON.stringify(join(resolve(__dirname, '../..'), 'native/graph.node'))});
+    const after = resident();
+    tf.matMul(tf.ones([2, 2]), tf.ones([2, 2])).print();
+    console.log(after < before / 2 ? 'released' : before + ' kB before, ' + after + ' kB after');
+  `;
+  const { status, stdout } = runScript(script);
+  expect({ status, last: stdout.trim().split('\n').at(-1) }).toEqual({
+    status: 0,
+    last: 'released',
+  });
+});
+
 describe('while a run is in flight', () => {
   test('a thread ends, and the result is dropped', () => {
     const thread = `${longRun} require('node:worker_threads').parentPort.postMessage('started');`;

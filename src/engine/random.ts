@@ -17,14 +17,14 @@ export interface RandomSource {
  * same, all draws of all steps differ.
  *
  * @param seed int32 `[2]`
+ * @param drawn the number of draws so far, if a step uses several sources
  */
-export function randomSource(seed: tf.Tensor): RandomSource {
-  let draws = 0;
+export function randomSource(seed: tf.Tensor, drawn = { count: 0 }): RandomSource {
   const draw = (op: string, shape: readonly number[]): tf.Tensor =>
     tf.tidy(() => {
       const { backend } = loadTensorflow();
       const { binding } = backend;
-      const key = tf.add(seed, tf.tensor1d([draws++, 0], 'int32'));
+      const key = tf.add(seed, tf.tensor1d([drawn.count++, 0], 'int32'));
       const type = (name: string, value: number) => ({
         name,
         type: binding.TF_ATTR_TYPE,

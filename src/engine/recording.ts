@@ -7,6 +7,7 @@ import type { TensorGraph, Value } from './graph';
 import type { Precision } from './hardware';
 import { withOwnKernels } from './raw/own-kernels';
 import { ownOperations } from './raw/own-operations';
+import { runAfterName } from './raw/run-after';
 import { addConvolution, isConvolution } from './direct-convolution';
 import { castOperation } from './precision';
 import type { CastOperation } from './precision';
@@ -192,6 +193,7 @@ function addOperation(
   read: readonly Value[],
   areOnes: (value: Value) => boolean,
 ): readonly Value[] {
+  if (op === runAfterName) return [identityAfter(graph, read)];
   if (op === 'Mul') {
     for (const [ones, other] of [read, [read[1], read[0]]]) {
       const product = areOnes(ones) ? productWithOnes(graph, other, ones) : undefined;
@@ -256,6 +258,16 @@ function replaceBackend(
     },
   };
   Object.assign(backend, replacements);
+}
+
+/** The first of the values, available when the others are computed. */
+function identityAfter(graph: TensorGraph, [value, ...first]: readonly Value[]): Value {
+  return graph.add(
+    'Identity',
+    [value],
+    [{ name: 'T', type: attributeType.type, value: value.dtype }],
+    first.map(({ ref }) => ref[0]),
+  ).outputs[0];
 }
 
 /** The output shapes of one of our own operations; empty for TensorFlow's, whose shapes the graph infers. */

@@ -42,8 +42,7 @@ const act = ['activation', 'alpha'];
 
 const signatures: readonly Signature[] = [
   ['Cifar10FastActivation', ['x', 'bias'], act, 1],
-  ['Cifar10FastActivationGrad', ['dy', 'x', 'bias'], act, 1],
-  ['Cifar10FastBiasGrad', ['dy', 'x', 'bias'], act, 1],
+  ['Cifar10FastActivationGrad', ['dy', 'x', 'bias'], act, 2],
   ['Cifar10FastBatchNorm', ['x', 'scale', 'bias'], [...act, 'epsilon'], 4],
   ['Cifar10FastBatchNormGrad', ['dy', 'x', 'scale', 'bias', 'mean', 'reciprocal'], act, 3],
   [
@@ -95,12 +94,14 @@ function registerOwnGradients(): void {
   tf.registerGradient({
     kernelName: 'Cifar10FastActivation',
     inputsToSave: ['x', 'bias'],
-    gradFunc: (dy, [x, bias], attributes) => {
-      const inputs = { dy: dy as tf.Tensor, x, bias };
-      return {
-        x: () => runKernel('Cifar10FastActivationGrad', inputs, attributes)[0],
-        bias: () => runKernel('Cifar10FastBiasGrad', inputs, attributes)[0],
-      };
+    outputsToSave: [true],
+    gradFunc: (dy, [x, bias, y], attributes) => {
+      // The slope of a ReLU follows from its output: nothing else reads x, and the output can take its memory.
+      const isRelu = attributes['activation'] === ownActivations.relu;
+      const read = isRelu ? { x: y, bias: tf.zerosLike(bias) } : { x, bias };
+      const inputs = { dy: dy as tf.Tensor, ...read };
+      const [dx, dBias] = runKernel('Cifar10FastActivationGrad', inputs, attributes);
+      return { x: () => dx, bias: () => dBias };
     },
   });
   tf.registerGradient({

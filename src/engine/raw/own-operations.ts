@@ -23,8 +23,7 @@ export interface OwnOperation {
 /** The operations of `native/elementwise-kernels.cc`, by name. */
 export const ownOperations: ReadonlyMap<string, OwnOperation> = new Map<string, OwnOperation>([
   ['Cifar10FastActivation', { activations: 1, shapes: ([x]) => [x] }],
-  ['Cifar10FastActivationGrad', { activations: 2, shapes: ([, x]) => [x] }],
-  ['Cifar10FastBiasGrad', { activations: 2, shapes: ([, , bias]) => [bias] }],
+  ['Cifar10FastActivationGrad', { activations: 2, shapes: ([, x, bias]) => [x, bias] }],
   ['Cifar10FastBatchNorm', { activations: 1, shapes: ([x, , bias]) => [x, bias, bias, bias] }],
   ['Cifar10FastBatchNormGrad', { activations: 2, shapes: ([, x, , bias]) => [x, bias, bias] }],
   ['Cifar10FastBatchNormInference', { activations: 1, shapes: ([x]) => [x] }],
