@@ -51,6 +51,12 @@ export interface AccelerateOptions
    * weights that an optimiser updates. Default: false, as in TF.js.
    */
   readonly enforceConstraints?: boolean;
+  /**
+   * Most examples that a step computes at a time: it adds the gradients of the parts of a batch, which gives the step on the
+   * whole batch up to rounding, with the memory of a part. Default: so that the outputs of all layers take 64 MB, but 64 or
+   * more; the whole batch for models with batch norm, recurrent or custom layers, losses or metrics.
+   */
+  readonly microBatch?: number;
 }
 
 /** Arguments of `fit`: those of `tf.LayersModel.fit`, and `sampleWeight`, which TF.js rejects. */
@@ -112,7 +118,7 @@ export interface AcceleratedModel {
  */
 export function accelerate(model: LayersModel, options: AccelerateOptions = {}): AcceleratedModel {
   const { optimizer, loss, metrics, precision = 'fp32', fallback = false, ...rest } = options;
-  const { seed, weightDecay = 0, enforceConstraints = false, ...sessionOptions } = rest;
+  const { seed, weightDecay = 0, enforceConstraints = false, microBatch, ...sessionOptions } = rest;
   checkOptions(options);
   const { gpu } = loadTensorflow(sessionOptions);
   if (optimizer !== undefined) {
@@ -126,6 +132,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
   const training = {
     weightDecay,
     enforceConstraints,
+    microBatch,
     seed: seed ?? randomInt(2 ** 31),
   };
   const chosen = precision === 'best' ? fastestPrecision(readHardware(), gpu) : precision;
@@ -289,6 +296,7 @@ function checkOptions({
   optimizer,
   weightDecay = 0,
   seed = 0,
+  microBatch = 1,
 }: AccelerateOptions): void {
   if (optimizer === undefined && (loss !== undefined || metrics !== undefined)) {
     throw new LayerError(
@@ -300,6 +308,11 @@ function checkOptions({
   }
   if (!Number.isInteger(seed) || Math.abs(seed) >= 2 ** 31) {
     throw new TrainError(`accelerate: the seed must be an integer below 2^31; got ${seed}.`);
+  }
+  if (!Number.isInteger(microBatch) || microBatch < 1) {
+    throw new TrainError(
+      `accelerate: microBatch must be a positive number of examples; got ${microBatch}.`,
+    );
   }
 }
 

@@ -51,6 +51,9 @@ interface MaxPooling2D extends LayerInternals {
   readonly dataFormat: string;
 }
 
+/** Outputs of batch norm to which the ReLU after it is already applied. */
+const rectified = new WeakSet<tf.Tensor>();
+
 /** The largest window of our own pooling kernel. */
 const largestWindow = 16;
 
@@ -74,6 +77,9 @@ export function fusedCall(
       return (x) => dense(layer as Dense, x);
     case 'MaxPooling2D':
       return (x) => maxPool(layer as MaxPooling2D, x);
+    case 'ReLU':
+    case 'Activation':
+      return (x) => (rectified.has(x) ? x : undefined);
     default:
       return undefined;
   }
@@ -93,13 +99,16 @@ function batchNorm(
   }
   const image = tf.reshape<tf.Rank.R4>(x, [x.shape[0], -1, 1, channels]);
   const [scale, bias] = [gamma.read() as tf.Tensor1D, beta.read() as tf.Tensor1D];
+  const withRelu = isBeforeRelu && hasOwnKernels();
   const { output, mean, variance } = hasOwnKernels()
-    ? normActivationTraining(image, scale, bias, epsilon, { kind: isBeforeRelu ? 'relu' : 'none' })
+    ? normActivationTraining(image, scale, bias, epsilon, { kind: withRelu ? 'relu' : 'none' })
     : batchNormTraining(image, scale, bias, epsilon);
   // The kernels divide the sum of squares by n - 1, TF.js by n.
   move(layer.movingMean, mean, momentum);
   move(layer.movingVariance, tf.mul(variance, (examples - 1) / examples), momentum);
-  return tf.reshape(output, x.shape);
+  const shaped = tf.reshape(output, x.shape);
+  if (withRelu) rectified.add(shaped);
+  return shaped;
 }
 
 function move(average: WeightAccess, value: tf.Tensor, momentum: number): void {
@@ -150,7 +159,7 @@ interface Connected extends LayerInternals {
 }
 
 /**
- * Finds the layers whose output goes only to a ReLU. Applying ReLU twice changes nothing, so the ReLU layer stays in place.
+ * Finds the layers whose output goes only to a ReLU.
  */
 export function readByRelu(
   layers: readonly LayerInternals[],

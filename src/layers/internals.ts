@@ -68,6 +68,9 @@ export interface ModelInternals {
   readonly collectedTrainableWeights: readonly Weight[] | undefined;
   readonly layers: readonly LayerInternals[];
   readonly outputLayers: readonly LayerInternals[];
+  /** What `compile` was given: names, functions, or lists or objects of them. */
+  readonly loss: unknown;
+  readonly metrics: unknown;
   readonly lossFunctions: readonly unknown[];
   readonly metricsTensors: readonly unknown[];
   readonly optimizer: OptimizerInternals | undefined;

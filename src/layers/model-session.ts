@@ -17,6 +17,7 @@ export interface TrainingOptions {
   readonly weightDecay: number;
   readonly enforceConstraints: boolean;
   readonly seed: number;
+  readonly microBatch: number | undefined;
 }
 
 /** Inputs, targets and sample weights of a batch; null for an output without sample weights. */
@@ -57,7 +58,7 @@ type RunBatch<T> = (data: BatchData) => Promise<T>;
 export function openModelSession(
   model: ModelInternals,
   sessionOptions: SessionOptions,
-  { weightDecay, enforceConstraints, seed }: TrainingOptions,
+  { weightDecay, enforceConstraints, seed, microBatch }: TrainingOptions,
 ): ModelSession {
   const weights = weightsOf(model);
   const compiled = compiledParts(model);
@@ -80,7 +81,7 @@ export function openModelSession(
         seed: Int32Array.of(seed, steps),
       });
       const rule = withWeightDecay(trainedBy.rule, weightDecay);
-      const step = trainStep({ model, kept }, rule, { enforceConstraints });
+      const step = trainStep({ model, kept }, rule, { enforceConstraints, microBatch });
       const run = session.capture(name, step, feeds(data));
       return async (batch) => {
         const fed = feeds(batch);

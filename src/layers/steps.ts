@@ -7,6 +7,7 @@ import { withWeights } from './bound-weights';
 import { withFusedGradients } from './fused-gradients';
 import { viewOf, weightsOf } from './internals';
 import type { ModelInternals, Weight } from './internals';
+import { partSizes, trainInParts } from './micro-batches';
 import { withPreparedLayers } from './prepared-layers';
 import type { UpdateRule } from './update-rules';
 
@@ -67,7 +68,7 @@ export interface StepContext {
 export function trainStep(
   { model, kept }: StepContext,
   rule: UpdateRule,
-  options: { readonly enforceConstraints: boolean },
+  options: { readonly enforceConstraints: boolean; readonly microBatch: number | undefined },
 ): Step<ModelState, TrainInputs, BatchFigures> {
   const weights = weightsOf(model);
   const dataCount = model.inputs.length + 2 * model.outputs.length;
@@ -76,37 +77,61 @@ export function trainStep(
       Object.entries(state.slots).map(([member, tensors]) => [member, { ...tensors }]),
     );
     let counters = state.counters;
-    const minimize = (
-      loss: () => tf.Scalar,
-      _returnCost: boolean,
-      variables: tf.Variable[],
-    ): tf.Scalar => {
-      const { value, grads } = tf.variableGrads(loss, variables);
-      for (const variable of variables) {
-        const gradient = grads[variable.name] as tf.Tensor | undefined;
-        if (gradient === undefined || gradient === null) continue;
+    const gradients = new Map<tf.Variable, tf.Tensor>();
+    const update = (): void => {
+      for (const [variable, gradient] of gradients) {
         const index = weights.findIndex(({ val }) => val === variable);
         const own = Object.fromEntries(
           rule.slots.map(({ member }) => [member, slots[member][index]]),
         );
-        const update = rule.update(variable, gradient, own, counters, lr);
-        variable.assign(constrained(weights[index], update.weight, options.enforceConstraints));
-        for (const [member, tensor] of Object.entries(update.slots)) slots[member][index] = tensor;
+        const updated = rule.update(variable, gradient, own, counters, lr);
+        variable.assign(constrained(weights[index], updated.weight, options.enforceConstraints));
+        for (const [member, tensor] of Object.entries(updated.slots)) slots[member][index] = tensor;
       }
       counters = { ...counters, ...rule.advance(counters) };
-      return value;
     };
-    const view = viewOf(model, { optimizer_: { minimize } });
-    const { result, after } = withWeights(weights, listed(state.weights), kept, () =>
-      withPreparedLayers(model, randomSource(seed), () =>
-        withFusedGradients(() => view.makeTrainFunction()(withGaps(data, dataCount))),
-      ),
-    );
-    kept.push(...result);
+    const sizes = partSizes(model, data[0].shape[0], options.microBatch);
+    const drawn = { count: 0 };
+    const { result, after } = withWeights(weights, listed(state.weights), kept, () => {
+      const figures = trainInParts(
+        withGaps(data, dataCount),
+        sizes,
+        () => [...gradients.values()],
+        (part, share, start) => {
+          const minimize = addGradients(gradients, share);
+          const view = viewOf(model, { optimizer_: { minimize } });
+          const found = withPreparedLayers(model, randomSource(start(seed), drawn), () =>
+            withFusedGradients(() => view.makeTrainFunction()(part)),
+          );
+          kept.push(...found);
+          return found;
+        },
+      );
+      update();
+      return figures;
+    });
     return {
       state: { weights: numbered(after), slots, counters },
       outputs: { figures: stacked(result) },
     };
+  };
+}
+
+/** A `minimize` for TF.js that only adds the gradients of the loss, times `share`, to `sums`, and returns the loss. */
+function addGradients(
+  sums: Map<tf.Variable, tf.Tensor>,
+  share: number,
+): (loss: () => tf.Scalar, returnCost: boolean, variables: tf.Variable[]) => tf.Scalar {
+  return (loss, _returnCost, variables) => {
+    const { value, grads } = tf.variableGrads(loss, variables);
+    for (const variable of variables) {
+      const gradient = grads[variable.name] as tf.Tensor | null | undefined;
+      if (gradient === undefined || gradient === null) continue;
+      const part = share === 1 ? gradient : tf.mul(gradient, share);
+      const before = sums.get(variable);
+      sums.set(variable, before === undefined ? part : tf.add(before, part));
+    }
+    return value;
   };
 }
 
