@@ -53,7 +53,7 @@ void destroyKernel(void* kernel) { delete static_cast<Choice*>(kernel); }
 template <Pass P>
 void run(const Choice& choice, const ConvShape& s, const float* a, const float* b, float* out) {
   const WinogradPasses* passes = winogradFloat();
-  const int tile = choice.algorithm == "winograd-6" ? 6 : 4;
+  const int tile = choice.algorithm == "winograd-7" ? 7 : choice.algorithm == "winograd-6" ? 6 : 4;
   const auto pass = P == Pass::kForward  ? passes->forward
                     : P == Pass::kInput ? passes->backprop_input
                                         : passes->backprop_filter;
@@ -168,6 +168,7 @@ std::vector<std::string> convAlgorithms(Pass pass, bool is_bfloat16, const ConvS
   if (passes != nullptr && s.ci % passes->multiple == 0 && s.co % passes->multiple == 0) {
     found.push_back("winograd-4");
     found.push_back("winograd-6");
+    found.push_back("winograd-7");
   }
   return found;
 }

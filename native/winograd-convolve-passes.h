@@ -85,7 +85,9 @@ struct Block {
       // Rows start in different sets of the cache.
       : input(depth + 16), group(std::min(columns, (depth + 31) / 32 * 32)), product(group + 16) {
     const int64_t bytes = positions * (input + product) * static_cast<int64_t>(sizeof(float));
-    tiles = std::min<int64_t>(256, std::max<int64_t>(48, (1 << 20) / bytes)) / kTiles * kTiles;
+    const int64_t kernel = positions * depth * columns * static_cast<int64_t>(sizeof(float));
+    const int64_t fewest = kernel > (4 << 20) ? 96 : 48;
+    tiles = std::min<int64_t>(256, std::max(fewest, (1 << 20) / bytes)) / kTiles * kTiles;
     inputs = oddLines(tiles * input);
     products = oddLines(tiles * product);
   }

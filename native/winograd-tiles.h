@@ -33,7 +33,7 @@ struct WinogradStretch {
   int64_t start, tiles;
 };
 
-// The stretches that take the fewest products along an axis, with tiles of 2, 3, 4 and 6 up to `tile`. The last tile may
+// The stretches that take the fewest products along an axis, with tiles of 2, 3, 4, 6 and 7 up to `tile`. The last tile may
 // extend past the edge if that takes fewer products than tiles that fit.
 inline std::vector<WinogradStretch> winogradStretches(int64_t outputs, int tile) {
   const auto products = [](const std::vector<WinogradStretch>& stretches) {
@@ -48,7 +48,7 @@ inline std::vector<WinogradStretch> winogradStretches(int64_t outputs, int tile)
       if (best.empty() || products(found) < products(best)) best = found;
       return;
     }
-    for (int size : {6, 4, 3, 2}) {
+    for (int size : {7, 6, 4, 3, 2}) {
       if (size > largest) continue;
       const int64_t left = outputs - start;
       for (int64_t tiles = (left + size - 1) / size; tiles >= std::max<int64_t>(1, left / size - 1); tiles--) {
@@ -85,7 +85,8 @@ void withSize(int size, const Run& run) {
   if (size == 2) return run(std::integral_constant<int, 2>{});
   if (size == 3) return run(std::integral_constant<int, 3>{});
   if (size == 4) return run(std::integral_constant<int, 4>{});
-  run(std::integral_constant<int, 6>{});
+  if (size == 6) return run(std::integral_constant<int, 6>{});
+  run(std::integral_constant<int, 7>{});
 }
 
 }  // namespace cifar10_fast

@@ -6,8 +6,8 @@ export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
 /**
  * How a convolution is computed: `direct` by TensorFlow, the others by our own operations (`native/conv.h`).
  *
- * - `winograd-4` and `winograd-6`: Winograd's minimal filtering in fp32 for output tiles of 4x4 and 6x6, with 4 and 5 times
- *   fewer products; the remaining outputs are computed in smaller tiles.
+ * - `winograd-4`, `winograd-6` and `winograd-7`: Winograd's minimal filtering in fp32 for output tiles of 4x4, 6x6 and 7x7,
+ *   with 4, 5 and 5.4 times fewer products; the remaining outputs are computed in smaller tiles.
  * - `winograd-2`: the same in bf16 for tiles of 2x2, with 2.25 times fewer; `winograd-2-amx` computes its products in AMX
  *   tiles.
  * - `outer-product`: the kernel gradient in bf16 as outer products of pixels.
@@ -15,7 +15,13 @@ export type ConvPass = 'forward' | 'input-gradient' | 'kernel-gradient';
  * @see Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308 (2015)
  */
 export type Algorithm =
-  'direct' | 'outer-product' | 'winograd-2' | 'winograd-2-amx' | 'winograd-4' | 'winograd-6';
+  | 'direct'
+  | 'outer-product'
+  | 'winograd-2'
+  | 'winograd-2-amx'
+  | 'winograd-4'
+  | 'winograd-6'
+  | 'winograd-7';
 
 /** The measurement of one algorithm. */
 export interface Candidate {
