@@ -12,14 +12,10 @@ enum class Way {
 template <Way way>
 CIFAR10_FAST_TARGET void transformKernel(const float* k, const WinogradRegion& region, const ConvShape& s, int panel,
                                          int64_t first, int64_t last, float* u) {
-  const TileTransform<Direction::kKernel> kernelTransform(region.rows, region.columns);
-  const int positions = region.products();
+  const TileTransform<Direction::kKernel, FromArray, ToStrided> kernelTransform(region.rows, region.columns);
   const int64_t depth = way == Way::kForward ? s.ci : s.co, size = s.ci * s.co;
   const auto transform = [&](const Vec* kernel, int64_t row, int64_t column) CIFAR10_FAST_TARGET {
-    Vec out[kMostNumbers];
-    kernelTransform(kernel, out);
-    float* to = u + (column / panel * depth + row) * panel + column % panel;
-    for (int p = 0; p < positions; p++) store(to + p * size, out[p]);
+    kernelTransform({kernel}, {u + (column / panel * depth + row) * panel + column % panel, size});
   };
   for (int64_t ci = first; ci < last; ci += kWidth) {
     for (int64_t co = 0; co < s.co; co += kWidth) {
@@ -112,18 +108,20 @@ inline Sides sidesOf(const ConvShape& s, Way way) {
   return {output, image, s.co, s.ci, way == Way::kTurned ? 2 - zeros : 0, way == Way::kTurned ? 0 : zeros};
 }
 
-// The convolution of tiles [first, last) of a region with a transformed kernel.
+// The convolution of tiles [first, last) of a region with a transformed kernel. Pixels off the image are read from `nothing`,
+// which is zeros, and written to `off`.
 template <int NR, Way way>
 CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const WinogradRegion& region, const Sides& sides,
-                                  int64_t first, int64_t last, const float* nothing, float* v, float* m, float* y) {
+                                  int64_t first, int64_t last, const float* nothing, float* off, float* v, float* m, float* y) {
   constexpr bool is_adjoint = way == Way::kAdjoint;
   constexpr int panel = NR * kWidth;
   const int positions = region.products();
   const int reach = is_adjoint ? 2 : 0;  // an adjoint tile writes 2 rows and columns more, any other reads 2 more
   const int height = region.rows + 2 - reach, width = region.columns + 2 - reach;
-  const TileTransform<is_adjoint ? Direction::kGradient : Direction::kInput> inputTransform(region.rows, region.columns);
-  const TileTransform<is_adjoint ? Direction::kInputGradient : Direction::kOutput> outputTransform(region.rows,
-                                                                                                  region.columns);
+  constexpr Direction in = is_adjoint ? Direction::kGradient : Direction::kInput;
+  constexpr Direction out = is_adjoint ? Direction::kInputGradient : Direction::kOutput;
+  const TileTransform<in, FromPixels, ToStrided> inputTransform(region.rows, region.columns);
+  const TileTransform<out, FromStrided, ToPixels<is_adjoint>> outputTransform(region.rows, region.columns);
   const auto& [from, to, depth, columns, before, after] = sides;
   const Block block(positions, depth, columns);
   for (int64_t start = first; start < last; start += block.tiles) {
@@ -134,12 +132,7 @@ CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const Winograd
       const float* at[kMostNumbers];
       findPixels(x + image * from.h * from.w * depth, from, depth, {top - before, left - before, height, width}, nothing,
                  at);
-      for (int64_t c = 0; c < depth; c += kWidth) {
-        Vec in[kMostNumbers], out[kMostNumbers];
-        for (int i = 0; i < height * width; i++) in[i] = load(at[i] + c);
-        inputTransform(in, out);
-        for (int p = 0; p < positions; p++) store(v + p * block.inputs + t * block.input + c, out[p]);
-      }
+      for (int64_t c = 0; c < depth; c += kWidth) inputTransform({at, c}, {v + t * block.input + c, block.inputs});
     }
     for (int64_t t = count; t < padded; t++) {
       for (int p = 0; p < positions; p++) {
@@ -159,15 +152,11 @@ CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const Winograd
       }
       for (int64_t t = 0; t < count; t++) {
         const auto [image, top, left] = region.at(start + t);
-        const Window window{top - after, left - after, region.rows + reach, region.columns + reach};
+        float* at[kMostNumbers];
+        findPixels(y + image * to.h * to.w * columns, to, columns,
+                   {top - after, left - after, region.rows + reach, region.columns + reach}, off, at);
         for (int64_t c = group; c < end; c += kWidth) {
-          Vec in[kMostNumbers], out[kMostNumbers];
-          for (int p = 0; p < positions; p++) in[p] = load(m + p * block.products + t * block.product + c - group);
-          outputTransform(in, out);
-          eachPixel(y + image * to.h * to.w * columns + c, to, columns, window,
-                    [&](int index, float* pixel) CIFAR10_FAST_TARGET {
-                      if (pixel != nullptr) store(pixel, is_adjoint ? add(load(pixel), out[index]) : out[index]);
-                    });
+          outputTransform({m + t * block.product + c - group, block.products}, {at, c});
         }
       }
     }
@@ -184,6 +173,7 @@ void convolveRegion(const float* x, const float* k, const WinogradRegion& region
   for (int t = 0; t < threads; t++) {
     sizes.push_back(positions * block.inputs * sizeof(float));
     sizes.push_back(positions * block.products * sizeof(float));
+    sizes.push_back(sides.columns * sizeof(float));
   }
   const Scratch scratch(sizes);
   float* u = scratch.piece<float>(0);
@@ -195,8 +185,8 @@ void convolveRegion(const float* x, const float* k, const WinogradRegion& region
   // Adjoint tiles of an image write to the same pixels, so one thread computes all of them.
   const int64_t together = way == Way::kAdjoint ? region.tiles() : 1;
   parallel(threads, s.n * region.tiles() / together, [&](int t, int64_t first, int64_t last) {
-    convolve<NR, way>(x, u, region, sides, first * together, last * together, nothing, scratch.piece<float>(2 + 2 * t),
-                      scratch.piece<float>(3 + 2 * t), y);
+    convolve<NR, way>(x, u, region, sides, first * together, last * together, nothing, scratch.piece<float>(4 + 3 * t),
+                      scratch.piece<float>(2 + 3 * t), scratch.piece<float>(3 + 3 * t), y);
   });
 }
 

@@ -54,29 +54,22 @@ CIFAR10_FAST_TARGET void correlate(const float* x, const float* dy, const Winogr
   constexpr int panel = NR * kWidth;
   const int positions = region.products(), rows = region.rows, columns = region.columns;
   const int64_t zeros = s.isPadded() ? 1 : 0;
-  const TileTransform<Direction::kInput> inputTransform(rows, columns);
-  const TileTransform<Direction::kGradient> gradientTransform(rows, columns);
+  const TileTransform<Direction::kInput, FromPixels, ToStrided> inputTransform(rows, columns);
+  const TileTransform<Direction::kGradient, FromPixels, ToStrided> gradientTransform(rows, columns);
   const Slice slice(positions, s);
   for (int64_t start = first; start < last; start += slice.tiles) {
     const int64_t count = std::min(slice.tiles, last - start);
     for (int64_t t = 0; t < count; t++) {
       const auto [image, top, left] = region.at(start + t);
       const float* at[kMostNumbers];
-      Vec in[kMostNumbers], out[kMostNumbers];
       findPixels(x + image * s.h * s.w * s.ci, {s.h, s.w}, s.ci, {top - zeros, left - zeros, rows + 2, columns + 2},
                  nothing, at);
       for (int64_t c = 0; c < s.ci; c += kWidth) {
-        for (int i = 0; i < positions; i++) in[i] = load(at[i] + c);
-        inputTransform(in, out);
-        float* to = v + (c / kWidth * count + t) * kWidth;
-        for (int p = 0; p < positions; p++) store(to + p * slice.inputs, out[p]);
+        inputTransform({at, c}, {v + (c / kWidth * count + t) * kWidth, slice.inputs});
       }
       findPixels(dy + image * s.oh * s.ow * s.co, {s.oh, s.ow}, s.co, {top, left, rows, columns}, nothing, at);
       for (int64_t c = 0; c < s.co; c += kWidth) {
-        for (int i = 0; i < rows * columns; i++) in[i] = load(at[i] + c);
-        gradientTransform(in, out);
-        float* to = g + (c / panel * count + t) * panel + c % panel;
-        for (int p = 0; p < positions; p++) store(to + p * slice.gradients, out[p]);
+        gradientTransform({at, c}, {g + (c / panel * count + t) * panel + c % panel, slice.gradients});
       }
     }
     for (int p = 0; p < positions; p++) {
@@ -94,7 +87,7 @@ CIFAR10_FAST_TARGET void correlate(const float* x, const float* dy, const Winogr
 // Sets dk, or adds to the result of other regions.
 CIFAR10_FAST_TARGET void transformSums(const float* const* parts, int count, const WinogradRegion& region,
                                        const ConvShape& s, bool is_first, int64_t first, int64_t last, float* dk) {
-  const TileTransform<Direction::kFilter> filterTransform(region.rows, region.columns);
+  const TileTransform<Direction::kFilter, FromArray, ToArray> filterTransform(region.rows, region.columns);
   const int positions = region.products();
   for (int64_t ci = first; ci < last; ci++) {
     for (int64_t co = 0; co < s.co; co += kWidth) {
@@ -104,7 +97,7 @@ CIFAR10_FAST_TARGET void transformSums(const float* const* parts, int count, con
         in[p] = load(parts[0] + at);
         for (int i = 1; i < count; i++) in[p] = add(in[p], load(parts[i] + at));
       }
-      filterTransform(in, out);
+      filterTransform({in}, {out});
       for (int i = 0; i < 9; i++) {
         float* to = dk + (i * s.ci + ci) * s.co + co;
         store(to, is_first ? out[i] : add(load(to), out[i]));

@@ -25,24 +25,17 @@ struct Window {
   int height, width;
 };
 
-// Calls run(index, pixel) for each pixel of a window of a channels-last image of `extents`; off the image, pixel is null.
-template <typename Number, typename Run>
-CIFAR10_FAST_TARGET inline void eachPixel(Number* image, const Extents& extents, int64_t channels, const Window& window,
-                                          const Run& run) {
+// The pixels of a window of a channels-last image of `extents`; those off the image are `nothing`.
+template <typename Number>
+CIFAR10_FAST_TARGET inline void findPixels(Number* image, const Extents& extents, int64_t channels, const Window& window,
+                                           Number* nothing, Number** at) {
   for (int i = 0; i < window.height; i++) {
     for (int j = 0; j < window.width; j++) {
       const int64_t row = window.top + i, column = window.left + j;
       const bool is_inside = row >= 0 && row < extents.h && column >= 0 && column < extents.w;
-      run(i * window.width + j, is_inside ? image + (row * extents.w + column) * channels : nullptr);
+      at[i * window.width + j] = is_inside ? image + (row * extents.w + column) * channels : nothing;
     }
   }
-}
-
-// The pixels of a window; those off the image are `nothing`.
-CIFAR10_FAST_TARGET inline void findPixels(const float* image, const Extents& extents, int64_t channels,
-                                           const Window& window, const float* nothing, const float** at) {
-  eachPixel(image, extents, channels, window,
-            [&](int index, const float* pixel) { at[index] = pixel == nullptr ? nothing : pixel; });
 }
 
 #include "winograd-convolve-passes.h"
