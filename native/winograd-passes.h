@@ -14,6 +14,8 @@
 // where u, v, g are the kernel, the input and the gradient, transformed.
 
 #include "winograd-transforms.h"
+#include "winograd-transform-7.h"
+#include "winograd-tile-transforms.h"
 
 // Rounds up to an odd number of cache lines: data at this distance is spread over all sets of the cache. At a power of two it
 // falls into few sets, and the data that a transform writes to 64 places evicts itself.
