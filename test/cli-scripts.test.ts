@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { batchFolder } from '../src/data/cache';
 import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
+import { fixed } from '../src/text/fixed';
 
 /** The study's two scripts as commands, and experiments with overrides: processes on CIFAR-10 from the cache. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-scripts-'));
@@ -78,7 +79,7 @@ describe.each(['dawn', 'new-dawn'])('%s', (name) => {
       const total = Number(lines.at(-1)?.trim().split(/ +/)[7]);
       expect(all.slice(lines.length).filter((line) => !line.startsWith('other programs'))).toEqual([
         '',
-        `test accuracy ${(100 * accuracy).toFixed(2)} %, ${total.toFixed(1)} s by DAWNBench's rule ` +
+        `test accuracy ${fixed(100 * accuracy, 2)} %, ${total.toFixed(1)} s by DAWNBench's rule ` +
           '(preprocessing counted, validation not)',
         `kept in ${join(logDir, `${name}-smoke-0`)}, log also in ${join(logDir, 'logs.tsv')}`,
       ]);

@@ -17,6 +17,7 @@ import type { EpochRow } from '../src/train/training';
 import { cliIn, jsonLines, linkLibrary } from './cli-process';
 import type { Outcome } from './cli-process';
 import { figuresOf, isBusy, rowsIn, smoke } from './cli-training';
+import { fixed } from '../src/text/fixed';
 
 /** `train` as a user runs it: a process with arguments, two streams, an exit code and a run folder. */
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-cli-train-'));
@@ -92,7 +93,7 @@ describe('train', () => {
     const cells = ({ epoch, lr, train, valid, 'total time': total }: EpochRow): string[] => [
       String(epoch),
       ...[lr, train.time, train.loss, train.acc, valid.time, valid.loss, valid.acc, total].map(
-        (value) => value.toFixed(4),
+        (value) => fixed(value, 4),
       ),
     ];
     const line = (texts: readonly string[]): string =>
@@ -108,7 +109,7 @@ describe('train', () => {
       '',
       expect.stringMatching(
         new RegExp(
-          `^test accuracy ${(100 * two.valid.acc).toFixed(2)} %, ${two['total time'].toFixed(1)} s of training ` +
+          `^test accuracy ${fixed(100 * two.valid.acc, 2)} %, ${two['total time'].toFixed(1)} s of training ` +
             String.raw`\(validation and \d\.\d\d s of preprocessing not counted\), \d+ images/s$`,
         ),
       ),
@@ -120,8 +121,8 @@ describe('train', () => {
   test('stores a run in a folder', () => {
     const rows = jsonLines(json.stdout).slice(0, 2) as EpochRow[];
     expect(rowsIn(first)).toEqual(rows);
-    const hours = rows.map((row) => (row['total time'] / 3600).toFixed(8));
-    const percent = rows.map(({ valid }) => (100 * valid.acc).toFixed(2));
+    const hours = rows.map((row) => fixed(row['total time'] / 3600, 8));
+    const percent = rows.map(({ valid }) => fixed(100 * valid.acc, 2));
     expect(read(first, 'logs.tsv')).toBe(
       `epoch\thours\ttop1Accuracy\n1\t${hours[0]}\t${percent[0]}\n2\t${hours[1]}\t${percent[1]}`,
     );

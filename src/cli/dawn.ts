@@ -18,6 +18,7 @@ import type { Command } from './flags';
 import { writeOutput } from './output';
 import { interruptSignal } from './stop-signals';
 import { disturbanceText } from './train-text';
+import { fixed } from '../text/fixed';
 
 /** A script of the study as a command: its experiment, its flags, its output. */
 function script(name: 'dawn' | 'new-dawn'): Command {
@@ -114,7 +115,7 @@ function runLine(run: DawnbenchRun, log: string | undefined): object {
 function endText(run: DawnbenchRun, log: string | undefined): string[] {
   const { accPercent, trainSec } = run.result;
   return [
-    `test accuracy ${accPercent.toFixed(2)} %, ${trainSec.toFixed(1)} s by DAWNBench's rule (preprocessing counted, validation not)`,
+    `test accuracy ${fixed(accPercent, 2)} %, ${trainSec.toFixed(1)} s by DAWNBench's rule (preprocessing counted, validation not)`,
     ...disturbanceText(run),
     `kept in ${run.path}${log === undefined ? '' : `, log also in ${log}`}`,
   ];

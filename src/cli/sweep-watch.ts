@@ -4,6 +4,7 @@ import { durationText, epochCount } from '../text/progress';
 import { wallClock } from '../train/timer';
 import { sweepLine } from './sweep-display';
 import type { LinesDisplay } from './sweep-display';
+import { fixed } from '../text/fixed';
 
 /** Progress of a run. */
 interface Standing {
@@ -57,7 +58,7 @@ export function watchSweep(display: LinesDisplay, say: (line: string) => void): 
           over += 1;
           const { accPercent, trainSec } = event.result;
           const line = sweepLine(over, total, over / total, wallClock() - start);
-          note(`${id}  ${accPercent.toFixed(2)} %  ${trainSec.toFixed(1)} s  (${line})`);
+          note(`${id}  ${fixed(accPercent, 2)} %  ${trainSec.toFixed(1)} s  (${line})`);
           break;
         }
         case 'retried':
@@ -90,13 +91,13 @@ function standingOf(
       const { done, epoch, epochs, imagesPerSec, acc, leftSec } = event;
       const text =
         `epoch ${epoch}/${epochCount(epochs)}  ${Math.floor(100 * done)} %  ${imagesPerSec.toFixed(0)} img/s  ` +
-        `acc ${(100 * acc).toFixed(2)} %  ${durationText(leftSec)} left`;
+        `acc ${fixed(100 * acc, 2)} %  ${durationText(leftSec)} left`;
       return { done, text };
     }
     case 'epoch': {
       const { row } = event;
       const { epochs } = job.experiment.run;
-      const text = `epoch ${row.epoch}/${epochCount(epochs)}  test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
+      const text = `epoch ${row.epoch}/${epochCount(epochs)}  test accuracy ${fixed(100 * row.valid.acc, 2)} %`;
       return { done: row.epoch / epochs, text };
     }
     default:

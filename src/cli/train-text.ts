@@ -9,6 +9,7 @@ import type { Expected } from '../runs/train-to-end';
 import { durationText } from '../text/progress';
 import { frontier } from './train-start';
 import { counted } from '../text/counted';
+import { fixed } from '../text/fixed';
 
 /** The experiment, and the machine it trains on. */
 export function headline({
@@ -69,12 +70,12 @@ export function outcome({
 }: FinishedRun): string[] {
   const { tta, divergedIn, evaluationSec = 0, pflop } = result;
   const isFull = scale === 'full';
-  const mirrored = tta === undefined ? '' : ` (${tta.accPercent.toFixed(2)} % with mirror images)`;
+  const mirrored = tta === undefined ? '' : ` (${fixed(tta.accPercent, 2)} % with mirror images)`;
   return [
     ...(divergedIn === undefined
       ? []
       : [`training diverged in epoch ${divergedIn}, which this experiment allows`, '']),
-    `test accuracy ${result.accPercent.toFixed(2)} %${mirrored}, ${result.trainSec.toFixed(1)} s of training ` +
+    `test accuracy ${fixed(result.accPercent, 2)} %${mirrored}, ${result.trainSec.toFixed(1)} s of training ` +
       `(validation and ${preprocessSec.toFixed(2)} s of preprocessing not counted), ` +
       `${result.imagesPerSec.toFixed(0)} images/s`,
     ...disturbanceText(run),

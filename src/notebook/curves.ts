@@ -3,6 +3,7 @@ import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import type { LiveRun } from './live-view';
 import { series } from './theme';
+import { fixed } from '../text/fixed';
 
 /** A run whose curves are drawn. */
 export type CurveRun = Pick<LiveRun, 'name' | 'rows'> & Partial<Pick<LiveRun, 'trace'>>;
@@ -88,7 +89,7 @@ function trainingPoint({ epoch, train }: EpochRow): { at: number; loss: number; 
 function lastOf({ name, rows }: CurveRun): string {
   const last = rows.at(-1);
   if (last === undefined) return `${name}: no finished epoch`;
-  return `${name}: epoch ${last.epoch}, test loss ${last.valid.loss.toFixed(4)}, test accuracy ${(100 * last.valid.acc).toFixed(2)} %`;
+  return `${name}: epoch ${last.epoch}, test loss ${last.valid.loss.toFixed(4)}, test accuracy ${fixed(100 * last.valid.acc, 2)} %`;
 }
 
 function round(value: number): number | null {

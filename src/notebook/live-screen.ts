@@ -14,6 +14,7 @@ import { show } from './figure';
 import { liveCurves, liveHtml, liveText } from './live-view';
 import type { LiveRun, LiveState, TracePoint } from './live-view';
 import { counted } from '../text/counted';
+import { fixed } from '../text/fixed';
 
 /** Callbacks of one run, for `trainExperiment`. */
 export interface RunWatch {
@@ -141,7 +142,7 @@ class Screen implements LiveScreen {
         addPoint(run, row.epoch, { epoch: row.epoch, done: total, ...row.train });
         run.rows.push(row);
         if (row.epoch === epochs) {
-          const acc = `test accuracy ${(100 * row.valid.acc).toFixed(2)} %`;
+          const acc = `test accuracy ${fixed(100 * row.valid.acc, 2)} %`;
           this.#log.set(
             index,
             `${this.#log.get(index)}: ${acc} in ${row['total time'].toFixed(1)} s`,
@@ -273,7 +274,7 @@ function summaryOf(runs: readonly FinishedRun[]): string {
   const seconds = runs.reduce((sum, { result }) => sum + result.trainSec, 0);
   const time = `${seconds.toFixed(1)} s of training`;
   const names = new Set(runs.map(({ name }) => name));
-  if (runs.length === 1) return `test accuracy ${runs[0].result.accPercent.toFixed(2)} %, ${time}`;
+  if (runs.length === 1) return `test accuracy ${fixed(runs[0].result.accPercent, 2)} %, ${time}`;
   if (names.size > 1) return `${runs.length} runs, ${time} in all`;
   const spread = spreadText(summarise(runs.map(({ result }) => result.accPercent)));
   return `test accuracy ${spread} % (mean ± standard deviation of ${runs.length} runs), ${time} in all`;

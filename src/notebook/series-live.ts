@@ -18,6 +18,7 @@ import { liveHtml, liveText } from './live-view';
 import { wantedScale } from './notebook-scale';
 import { TooLong, withinLimit } from './size-limit';
 import { counted } from '../text/counted';
+import { fixed } from '../text/fixed';
 
 /** How a cell trains many short runs. */
 export interface TrialsOptions {
@@ -103,7 +104,7 @@ export async function trialsLive(
                     ...watch,
                   }),
                 ({ accPercent, diverged }) =>
-                  diverged === 1 ? 'diverged' : `test accuracy ${accPercent.toFixed(2)} %`,
+                  diverged === 1 ? 'diverged' : `test accuracy ${fixed(accPercent, 2)} %`,
               );
               done.push(result);
               index += 1;
@@ -171,7 +172,7 @@ export async function followLive(
             ...(engine === undefined ? {} : { engine }),
             ...watch,
           }),
-        ({ rows }) => `test accuracy ${(100 * (rows.at(-1)?.valid.acc ?? 0)).toFixed(2)} %`,
+        ({ rows }) => `test accuracy ${fixed(100 * (rows.at(-1)?.valid.acc ?? 0), 2)} %`,
       );
       runs.push({ ...run, name });
     }

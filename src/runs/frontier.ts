@@ -2,6 +2,7 @@ import { RunError } from '../base/errors';
 import { fullRuns, pflopOf } from './full-runs';
 import type { FullRuns } from './full-runs';
 import type { Run } from './run';
+import { fixed } from '../text/fixed';
 
 /** The accuracy of an experiment at one length, over finished full-scale runs with different seeds. */
 export interface FrontierPoint {
@@ -92,7 +93,7 @@ export function epochsTo(points: readonly FrontierPoint[], accPercent: number): 
   const next = points.findIndex((point) => point.accPercent >= accPercent);
   if (next === -1) {
     throw new RunError(
-      `--to ${accPercent} is above what the runs in results/ reach: ${best.accPercent.toFixed(2)} % in ` +
+      `--to ${accPercent} is above what the runs in results/ reach: ${fixed(best.accPercent, 2)} % in ` +
         `${Number(best.epochs.toFixed(2))} epochs (mean of ${best.runs}). Give at most that, or a length by --epochs.`,
     );
   }

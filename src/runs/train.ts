@@ -12,6 +12,7 @@ import { readPlan } from './run-file';
 import { createStore, openStore } from './store';
 import { trainToEnd } from './train-to-end';
 import type { RunOptions } from './train-to-end';
+import { fixed } from '../text/fixed';
 
 /** How {@link trainExperiment} trains. */
 export interface TrainOptions extends RunOptions {
@@ -88,7 +89,7 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
     const before = await readPlan(folder.path);
     if (before.result !== undefined) {
       throw new RunError(
-        `run: ${folder.path} is finished: ${before.result.epochs} epochs, ${before.result.accPercent.toFixed(2)} % test ` +
+        `run: ${folder.path} is finished: ${before.result.epochs} epochs, ${fixed(before.result.accPercent, 2)} % test ` +
           `accuracy. Train it further with --epochs +N, or ${before.name} again with another seed.`,
       );
     }
