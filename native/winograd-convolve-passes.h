@@ -112,7 +112,8 @@ inline Sides sidesOf(const ConvShape& s, Way way) {
 // which is zeros, and written to `off`.
 template <int NR, Way way>
 CIFAR10_FAST_TARGET void convolve(const float* x, const float* u, const WinogradRegion& region, const Sides& sides,
-                                  int64_t first, int64_t last, const float* nothing, float* off, float* v, float* m, float* y) {
+                                  int64_t first, int64_t last, const float* nothing, float* off, float* v, float* m,
+                                  float* y) {
   constexpr bool is_adjoint = way == Way::kAdjoint;
   constexpr int panel = NR * kWidth;
   const int positions = region.products();
