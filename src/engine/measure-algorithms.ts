@@ -17,15 +17,17 @@ import { addVariable, assignVariable, readVariable } from './variable';
 /** Largest accepted difference from `direct`: sums are rounded differently, and each bf16 element is off by 2^-9 anyway. */
 const largestDifference = { fp32: 2e-5, bf16: 1e-2 } as const;
 
-/** About 12 GFLOP of images, or a batch if that is less: enough to time, and little enough to finish quickly. */
-const measuredFlops = 12e9;
-const repeats = 5;
-/** An algorithm that took this many times as long as the fastest, twice, is not timed again. */
+/** About 6 GFLOP of images, or a batch if that is less: enough to time, and little enough to finish quickly. */
+const measuredFlops = 6e9;
+const repeats = 4;
+/** An algorithm whose best run took this many times as long as the fastest is not timed again. */
 const hopeless = 1.5;
+/** Nor is one whose first run, which also prepares it, took this many times as long and these milliseconds more. */
+const hopelessFirst = { factor: 2, ms: 20 } as const;
 
 /**
- * Results are compared for at most this many outputs: in longer sums, TensorFlow's own rounding errors exceed those of our
- * algorithms.
+ * Results are compared for at most this many outputs, of all channels: in longer sums, TensorFlow's own rounding errors exceed
+ * those of our algorithms.
  */
 const comparedPixels = 2 ** 14;
 
@@ -68,13 +70,12 @@ function timesOf(
   try {
     const { inits, results } = addCandidates(graph, algorithms, offered, pass, conv);
     graph.runSync([], inits);
-    // The first run of an algorithm prepares it.
-    for (const { ref } of results) graph.runSync([], [ref[0]]);
     const ms = offered.map(() => Infinity);
     for (let repeat = 0; repeat < repeats; repeat++) {
-      const bar = hopeless * Math.min(...ms);
+      const best = Math.min(...ms);
+      const bar = repeat > 1 ? hopeless * best : hopelessFirst.factor * best + hopelessFirst.ms;
       for (const [index, { ref }] of results.entries()) {
-        if (repeat > 1 && ms[index] > bar) continue;
+        if (ms[index] > bar) continue;
         const start = performance.now();
         graph.runSync([], [ref[0]]);
         ms[index] = Math.min(ms[index], performance.now() - start);

@@ -178,6 +178,10 @@ class SessionTrainer implements Trainer {
         this.#runner.recordTrain(feedsOf(call, plain), first);
     const timeEvaluation = this.#recordEvaluation({});
     const timeMidway = midway === undefined ? undefined : this.#recordEvaluation(midway);
+    // The first run of all also touches all memory.
+    const [[, kinds]] = stages;
+    const [{ call, first }] = kinds.values();
+    await this.#runner.train(feedsOf(call, plain), first);
     let trainSec = 0;
     for (const [{ key }, kinds] of stages) {
       let stageSec = 0;
