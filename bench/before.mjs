@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from '../scripts/options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const revision = '0d90edb';
@@ -22,4 +23,7 @@ function setUp() {
   run(folder, './kernel-setup.sh', '--no-data', '--no-jupyter');
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) setUp();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  optionsOf(import.meta.url);
+  setUp();
+}

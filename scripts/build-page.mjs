@@ -7,9 +7,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { optionsOf } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const dist = process.argv[2] ?? join(root, 'dist');
+const { words } = optionsOf(import.meta.url, {}, { mostWords: 1 });
+const [dist = join(root, 'dist')] = words;
 const read = (name) => readFileSync(join(root, 'page', name), 'utf8');
 
 const { output } = await build({

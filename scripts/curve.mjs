@@ -1,13 +1,18 @@
-// node scripts/curve.mjs: draws docs/pictures/curve.png, the picture of README.md, from the full-scale runs of `fastest` in
-// results/: test accuracy after each epoch if a run stores it (against time if the run had its machine to itself), else the final
-// accuracy of runs of different lengths against their operations.
+// Draws docs/pictures/curve.png, the picture of README.md, from the full-scale runs of `fastest` in results/: test accuracy after
+// each epoch if a run stores it (against time if the run had its machine to itself), else the final accuracy of runs of different
+// lengths against their operations.
+//
+//   node scripts/curve.mjs
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { findExperiment } from 'cifar10-fast';
 import { chart } from 'cifar10-fast/notebook';
+import { optionsOf } from './options.mjs';
 import { fail, isTimed, readResults } from './result-files.mjs';
+
+optionsOf(import.meta.url);
 
 const { lengthOf } = createRequire(import.meta.url)('../dist/runs/full-runs.js');
 

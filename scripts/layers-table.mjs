@@ -1,6 +1,7 @@
-// node scripts/layers-table.mjs: trains every layer of TF.js with every optimiser by model.fit and by accelerate(), five steps
-// from the same weights. Prints the largest difference between weights for each pair, and writes the largest for each optimiser
-// to docs/engine.md. Takes minutes.
+// Trains every layer of TF.js with every optimiser by model.fit and by accelerate(), five steps from the same weights. Prints the
+// largest difference between weights for each pair, and writes the largest for each optimiser to docs/engine.md. Takes minutes.
+//
+//   node scripts/layers-table.mjs
 import { accelerate, loadTensorflow } from 'cifar10-fast';
 import {
   layerCases,
@@ -10,8 +11,10 @@ import {
   training,
   worstDeviation,
 } from '../test/layers/cases.mjs';
+import { optionsOf } from './options.mjs';
 import { writeSection } from './sections.mjs';
 
+optionsOf(import.meta.url);
 loadTensorflow();
 
 async function deviationOf(layer, makeOptimiser) {

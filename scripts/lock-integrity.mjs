@@ -1,10 +1,15 @@
 // Adds the missing hashes to package-lock.json. `npm install` leaves out the hashes of optional packages that it does not
 // download (the linter's and the compiler's binaries for other platforms); this script queries npm's registry for them. Run it
 // after `npm install NAME`; test/package-lock.test.ts fails if a hash is missing.
+//
+//   node scripts/lock-integrity.mjs
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from './options.mjs';
+
+optionsOf(import.meta.url);
 
 const file = join(dirname(dirname(fileURLToPath(import.meta.url))), 'package-lock.json');
 const lock = JSON.parse(readFileSync(file, 'utf8'));

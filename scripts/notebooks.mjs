@@ -24,10 +24,8 @@ import {
   sourceOf,
   write,
 } from './notebook-files.mjs';
+import { optionsOf } from './options.mjs';
 import { writeSection } from './sections.mjs';
-
-const usage =
-  'usage: node scripts/notebooks.mjs text NAME | write NAME FILE | run [--reuse] NAME… | restamp NAME… | times | check';
 
 function writeFrom(name, file) {
   const notebook = parse(readFileSync(file, 'utf8'));
@@ -155,16 +153,7 @@ function restamp(name) {
   });
 }
 
-const [command, ...given] = process.argv.slice(2);
-const isReusing = command === 'run' && given.includes('--reuse');
-const args = isReusing ? given.filter((arg) => arg !== '--reuse') : given;
-if (command === 'text' && args.length === 1) process.stdout.write(print(read(args[0])));
-else if (command === 'write' && args.length === 2) writeFrom(...args);
-else if (command === 'run' && args.length > 0) {
-  for (const name of args) await run(name, isReusing);
-} else if (command === 'restamp' && args.length > 0) args.forEach(restamp);
-else if (command === 'times' && args.length === 0) await writeTimes();
-else if (command === 'check' && args.length === 0) {
+function check() {
   const found = names().flatMap((name) => faults(name).map((fault) => `${name}: ${fault}`));
   for (const fault of found) console.error(`notebooks: ${fault}`);
   if (found.length > 0) fail('Run: node scripts/notebooks.mjs run NAME');
@@ -175,4 +164,39 @@ else if (command === 'check' && args.length === 0) {
   console.log(
     `${names().length - waiting.length} notebooks hold the outputs of their cells and experiments`,
   );
-} else fail(usage);
+}
+
+/** Each command, and the fewest and the most names that it takes. */
+const commands = {
+  text: { least: 1, most: 1, run: (name) => process.stdout.write(print(read(name))) },
+  write: { least: 2, most: 2, run: writeFrom },
+  run: {
+    least: 1,
+    most: Infinity,
+    run: async (...given) => {
+      for (const name of given) await run(name, reuse);
+    },
+  },
+  restamp: { least: 1, most: Infinity, run: (...given) => given.forEach(restamp) },
+  times: { least: 0, most: 0, run: writeTimes },
+  check: { least: 0, most: 0, run: check },
+};
+
+const {
+  command,
+  args,
+  reuse = false,
+} = optionsOf(
+  import.meta.url,
+  { reuse: { type: 'boolean' } },
+  {
+    mostWords: Infinity,
+    read: ({ words: [word, ...rest], reuse: isReusing }) => {
+      const { least, most } = commands[word] ?? {};
+      if (!(rest.length >= least && rest.length <= most) || (isReusing && word !== 'run'))
+        throw new TypeError(`"${[word ?? '', ...rest].join(' ')}" is not one of these commands:`);
+      return { command: word, args: rest, reuse: isReusing };
+    },
+  },
+);
+await commands[command].run(...args);

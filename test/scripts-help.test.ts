@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -9,13 +9,27 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 };
 
 /** Our program in each npm script (the last one, if several), with the arguments that the npm script passes first. */
-const programs = Object.values(scripts).flatMap((command) => {
+const named = Object.values(scripts).flatMap((command) => {
   const [, program, given = ''] =
     /^.*node ((?:scripts|bench)\/[\w-]+\.mjs)(.*)$/.exec(command) ?? [];
-  return program === undefined || program.endsWith('build-page.mjs')
+  return program === undefined
     ? []
     : [{ program, given: given.split(' ').filter((word) => word !== '') }];
 });
+
+/** The other programs: their head shows how they are run. */
+const others = ['scripts', 'bench'].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((file) => file.endsWith('.mjs'))
+    .map((file) => `${folder}/${file}`)
+    .filter((file) => {
+      const isNamed = named.some(({ program }) => program === file);
+      return !isNamed && readFileSync(join(root, file), 'utf8').includes(`\n//   node ${file}`);
+    })
+    .map((program) => ({ program, given: [] as string[] })),
+);
+
+const programs = [...named, ...others];
 
 function run(program: string, ...args: readonly string[]): ReturnType<typeof spawnSync> {
   return spawnSync(process.execPath, [join(root, program), ...args], { encoding: 'utf8' });
