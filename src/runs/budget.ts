@@ -10,7 +10,7 @@ const reserveSec = 1;
 export interface BudgetKeeper {
   /** The budget, including the seconds spent before the first epoch. */
   readonly budget: Budget;
-  /** Sets the trainer's pace according to the remaining time. */
+  /** Sets the trainer's pace according to the remaining time; keeps it if only evaluations are left. */
   keep(rows: readonly EpochRow[]): void;
 }
 

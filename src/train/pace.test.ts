@@ -37,6 +37,18 @@ describe('Pace', () => {
     );
   });
 
+  test('a run whose schedule is over cannot be made longer, although its position is rounded to beyond the end', () => {
+    const pace = new Pace(980);
+    pace.endAfter(24, 1);
+    expect(pace.positionAt(24)).toBe(980.0000000000001);
+    expect(() => pace.endAfter(25, 24)).toThrow(
+      /cannot end after 25 steps: its schedule is over after 24/,
+    );
+    const whole = new Pace(10);
+    expect(() => whole.endAfter(12, 10)).toThrow(TrainError);
+    expect([pace.steps, whole.steps]).toEqual([24, 10]);
+  });
+
   test('a lookahead starts once and updates equally often at any pace', () => {
     const pace = new Pace(20);
     pace.endAfter(15, 10);

@@ -43,7 +43,7 @@ export class Pace {
   /**
    * Changes the pace after `step` steps so that the run ends after `steps` steps.
    *
-   * @throws TrainError unless `steps` is an integer above `step`
+   * @throws TrainError unless `steps` is an integer above `step` and the schedule is not over
    */
   endAfter(steps: number, step: number): void {
     if (!Number.isInteger(steps) || steps <= step) {
@@ -53,6 +53,11 @@ export class Pace {
     }
     const position = this.positionAt(step);
     const rate = (this.length - position) / (steps - step);
+    if (!(rate > 0)) {
+      throw new TrainError(
+        `train: the run cannot end after ${steps} steps: its schedule is over after ${step}. Give the training more epochs.`,
+      );
+    }
     this.restore([
       ...this.#changes.filter((change) => change.step < step),
       { step, position, rate },

@@ -131,6 +131,7 @@ class SessionTrainer implements Trainer {
 
   readonly endIn: Trainer['endIn'] = (seconds: number): void => {
     const step = this.#stepsOver();
+    if (step === this.steps) return;
     let needed = 0;
     // The time of the remaining positions at one step per position.
     for (let position = this.#pace.positionAt(step); position < this.#pace.length; position++) {
@@ -161,9 +162,10 @@ class SessionTrainer implements Trainer {
 
   readonly endAfter: Trainer['endAfter'] = (steps) => this.#pace.endAfter(steps, this.#stepsOver());
 
-  /** Completed training steps. */
+  /** Completed training steps; the last epoch can be shorter than the others. */
   #stepsOver(): number {
-    return this.#finished * this.stepsPerEpoch + (this.#unfinished?.batches ?? 0);
+    const steps = this.#finished * this.stepsPerEpoch + (this.#unfinished?.batches ?? 0);
+    return Math.min(steps, this.steps);
   }
 
   readonly warmUp: Trainer['warmUp'] = async (): Promise<WarmUp> => {

@@ -233,11 +233,12 @@ export interface Trainer {
   /**
    * Makes the run end after `steps` steps by compressing or stretching the rest of its schedule. Call it between epochs.
    *
-   * @throws TrainError if that many steps are already done
+   * @throws TrainError if that many steps are already done, or if all steps of the run are
    */
   endAfter(steps: number): void;
   /**
-   * Makes the remaining training take `seconds` seconds, excluding evaluation, judging by the time of the steps so far.
+   * Makes the remaining training take `seconds` seconds, excluding evaluation, judging by the time of the steps so far. Does
+   * nothing if all steps of the run are done.
    *
    * @throws TrainError before the first {@link Trainer.warmUp}
    */

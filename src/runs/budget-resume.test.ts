@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { InterruptedError } from '../base/errors';
+import type { RunProgress } from './epochs';
+import { lastCheckpoint } from './checkpoint';
+import { openRunFolder } from './folder';
+import { trainExperiment } from './train';
+import type { TrainOptions } from './train';
+import { data, fileOf, long, resume, rowsOf, small } from '../../test/small-run';
+
+const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-budget-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** Stops where `isThere` says so. The clock ticks when it is read, so that progress is reported after each batch. */
+function stopWhere(
+  isThere: (progress: RunProgress) => boolean,
+): Pick<TrainOptions, 'signal' | 'clock' | 'onProgress'> {
+  let now = 0;
+  const controller = new AbortController();
+  return {
+    clock: () => ++now,
+    signal: controller.signal,
+    onProgress: (progress) => {
+      if (isThere(progress)) controller.abort();
+    },
+  };
+}
+
+/** The folder of a run that had a budget of ticks, stopped or finished. */
+async function withBudget(
+  name: string,
+  seconds: number,
+  isThere: (progress: RunProgress) => boolean = () => false,
+): Promise<string> {
+  const logDir = join(root, name);
+  await trainExperiment(small, {
+    data,
+    seed: 3,
+    logDir,
+    budget: { seconds, spentSec: 0 },
+    ...stopWhere(isThere),
+  }).catch((error: unknown) => {
+    if (!(error instanceof InterruptedError)) throw error;
+  });
+  return join(logDir, 'demo-smoke-3');
+}
+
+/** The trained state in a run's last checkpoint. */
+async function learntIn(path: string): Promise<unknown> {
+  const folder = await openRunFolder(path);
+  const { checkpoint } = await lastCheckpoint(folder);
+  folder.release();
+  return checkpoint?.snapshot.learnt;
+}
+
+describe('a run with a budget whose training steps are all done', () => {
+  test.each([60, 75, 90])(
+    'resumes its last evaluation and trains no further step (budget of %i ticks)',
+    async (seconds) => {
+      const folder = await withBudget(
+        `last-evaluation-${seconds}`,
+        seconds,
+        ({ phase, epoch, epochs }) => phase === 'valid' && epoch >= epochs,
+      );
+      expect(fileOf(folder)).not.toHaveProperty('result');
+      const trained = await learntIn(folder);
+      const run = await resume(
+        folder,
+        stopWhere(() => false),
+      );
+      expect(run.state).toEqual(trained);
+      expect(run.rows.map(({ epoch }) => epoch)).toEqual(run.rows.map((_, i) => i + 1));
+      expect(await learntIn(folder)).toEqual(trained);
+    },
+    long,
+  );
+
+  test.each([60, 75, 90])(
+    'gets its result if only that is missing (budget of %i ticks)',
+    async (seconds) => {
+      const folder = await withBudget(`last-row-${seconds}`, seconds);
+      const { result, ...file } = fileOf(folder);
+      writeFileSync(join(folder, 'run.json'), JSON.stringify(file));
+      const rows = rowsOf(folder);
+      const trained = await learntIn(folder);
+      const run = await resume(
+        folder,
+        stopWhere(() => false),
+      );
+      expect(run.rows).toEqual(rows);
+      expect(run.state).toEqual(trained);
+      expect(run.result).toEqual(result);
+    },
+    long,
+  );
+});
