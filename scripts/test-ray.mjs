@@ -353,7 +353,7 @@ const { join } = require('node:path');
 const say = (event) => process.stdout.write(JSON.stringify(event) + '\\n');
 require('node:readline').createInterface({ input: process.stdin }).once('line', (line) => {
   const job = JSON.parse(line);
-  if (job.kind === 'prepare') say({ event: 'prepared', engine: { mode: 'captured', precision: 'fp32', intraOpThreads: 1, algorithms: [] } });
+  if (job.kind === 'prepare') say({ event: 'prepared', engine: { mode: 'captured', precision: 'fp32', device: 'cpu', intraOpThreads: 1, algorithms: [] } });
   else {
     const folder = join(job.logDir, job.id);
     const result = { epochs: 1, accPercent: 50 + job.seed / 100, loss: 1, trainSec: 1, imagesPerSec: 1 };

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
+import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
-import { findRuns } from './find-runs';
+import { findRuns, isSameRun } from './find-runs';
+import type { Wanted } from './find-runs';
+import type { Run } from './run';
 import { epochRow } from '../../test/epoch-row';
 
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-find-'));
@@ -120,3 +123,51 @@ describe('findRuns', () => {
     );
   });
 });
+
+describe('isSameRun', () => {
+  const experiment = scaled(findExperiment('fastest'), 'full');
+  const how = { seed: 0, mode: 'captured', precision: 'bf16', xla: false } as const;
+  const wanted = { experiment, ...how, device: 'cpu' } as const;
+  const run: Run = {
+    ...how,
+    name: 'fastest',
+    scale: 'full',
+    overrides: [],
+    started: '2026-11-30',
+    machine: 'AMD EPYC, 2 cores, 24 GB',
+    device: 'cpu',
+    experiment,
+    rows: [],
+  };
+  // A run of 24 epochs and 4 more has the values of one of 28.
+  const longer = overridden(experiment, 'run.epochs', 28);
+  const extended = { ...longer, overrides: ['run.epochs=24+4'] };
+  const continues = { run: 'runs/fastest-full-0', epochs: 24, accPercent: 94 };
+
+  test.each<readonly [what: string, isSame: boolean, run: Run, wanted: Wanted]>([
+    ['the same settings', true, run, wanted],
+    ['a device that was not stored', true, omitted(run, 'device'), wanted],
+    ['--budget 30s', false, { ...run, budget: { seconds: 30, spentSec: 4 } }, wanted],
+    ['the GPU', false, { ...run, device: 'gpu' }, wanted],
+    [
+      'a GPU machine, device not stored',
+      false,
+      { ...omitted(run, 'device'), machine: 'Xeon, 16 cores, 126 GB, NVIDIA H200 (driver 580.1)' },
+      wanted,
+    ],
+    ['28 epochs', true, { ...run, experiment: longer }, { ...wanted, experiment: longer }],
+    [
+      '24 epochs and 4 more',
+      false,
+      { ...run, experiment: extended, continues },
+      { ...wanted, experiment: longer },
+    ],
+  ])('with %s: %j', (_, isSame, own, other) => {
+    expect(isSameRun(own, other)).toBe(isSame);
+  });
+});
+
+function omitted(run: Run, key: keyof Run): Run {
+  const { [key]: _, ...rest } = run;
+  return rest as Run;
+}

@@ -7,6 +7,7 @@ import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
+import { deviceOf } from './execution';
 import { configOf, planRun } from './run';
 import type { FinishedRun, PlannedRun, Result, Run } from './run';
 import { parseResult, readPlan, readRun } from './run-file';
@@ -48,15 +49,20 @@ export async function findAnyRuns(folder: string): Promise<Run[]> {
   return isFolder ? runsAt(folder) : [];
 }
 
-/** The run that {@link isSameRun} compares with. */
-export interface Wanted extends Pick<Run, 'seed' | 'mode' | 'precision' | 'xla'> {
+/** The run that {@link isSameRun} compares with: trained from the start, without a time budget. */
+export interface Wanted
+  extends Pick<Run, 'seed' | 'mode' | 'precision' | 'xla'>, Required<Pick<Run, 'device'>> {
   /** At its scale, with its overrides. */
   readonly experiment: Experiment;
   /** Default: any number of threads. */
   readonly intraOpThreads?: number;
 }
 
-/** Whether a run trains the same network on the same data with the same optimiser and seed, executed in the same way. */
+/**
+ * Whether a run trains the same network on the same data with the same optimiser and seed, executed in the same way. A run
+ * with a time budget, or one that continues another, never does: its schedule is neither that of the experiment nor known
+ * from its values.
+ */
 export function isSameRun(run: Run, { experiment, intraOpThreads, ...how }: Wanted): boolean {
   const decisive = ({ net, loss, data, optim, run }: Experiment): string =>
     JSON.stringify([net, loss, data, optim, run]);
@@ -67,6 +73,9 @@ export function isSameRun(run: Run, { experiment, intraOpThreads, ...how }: Want
     run.mode === how.mode &&
     run.precision === how.precision &&
     run.xla === how.xla &&
+    deviceOf(run) === how.device &&
+    run.budget === undefined &&
+    run.continues === undefined &&
     (intraOpThreads === undefined || run.threads === intraOpThreads) &&
     run.experiment !== undefined &&
     decisive(run.experiment) === decisive(experiment)
@@ -83,8 +92,8 @@ export interface FinishedWanted {
 }
 
 /**
- * Finds the newest finished run with the same experiment, scale, seed, data, mode, precision and use of XLA. Hardware, threads
- * and versions may differ.
+ * Finds the newest finished run with the same experiment, scale, seed, data, mode, precision, device and use of XLA, without
+ * a time budget, and not continued from another. Processor, threads and versions may differ.
  *
  * The weights are read from the last checkpoint; if the run diverged, that is of its last whole epoch. An incomplete run is
  * skipped. No folder is changed.
@@ -101,15 +110,15 @@ export async function findFinished(
   );
   // planRun hashes all images, so skip it if no run can match.
   if (named.length === 0) return {};
-  const { mode, precision, xla, dataSha256 } = planRun(experiment, data, seed, engine);
-  const same = named.filter((run) => isSameRun(run, { experiment, seed, mode, precision, xla }));
+  const plan = planRun(experiment, data, seed, engine);
+  const same = named.filter((run) => isSameRun(run, plan));
   same.sort((a, b) => (a.started < b.started ? 1 : -1));
   let reason: string | undefined;
   for (const { path = '' } of same) {
     try {
-      const plan = await readPlan(path);
-      if (plan.dataSha256 !== dataSha256) continue;
-      return { run: await readFinished(resolve(path), plan) };
+      const found = await readPlan(path);
+      if (found.dataSha256 !== plan.dataSha256) continue;
+      return { run: await readFinished(resolve(path), found) };
     } catch (error) {
       if (!(error instanceof Cifar10FastError)) throw error;
       reason ??= error.message;

@@ -11,6 +11,8 @@ export interface JobEngine {
   readonly precision: Precision;
   /** Whether XLA compiles the steps. */
   readonly xla: boolean;
+  /** Where TensorFlow computes on the machine that prepared the sweep. */
+  readonly device: 'cpu' | 'gpu';
   /** Threads within an operation. Default: TensorFlow's choice, on a GPU, where the number does not change results. */
   readonly intraOpThreads?: number;
   readonly algorithms: readonly AlgorithmRow[];

@@ -4,6 +4,7 @@ import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
 import type { Cifar10 } from '../data/cifar10';
 import { loadGraphAddon } from '../engine/native';
+import { loadTensorflow } from '../engine/tensorflow';
 import { prepareRun } from '../runs/prepare';
 import { trainExperiment } from '../runs/train';
 import { TrainerCache } from '../runs/trainer-cache';
@@ -69,6 +70,7 @@ test('reads no images if there is nothing to choose', async () => {
   ).toEqual({
     ...engine,
     precision: 'fp32',
+    device: loadTensorflow().gpu ? 'gpu' : 'cpu',
     algorithms: [],
   });
 });

@@ -45,7 +45,8 @@ export async function prepareEngine(
       }
     }
   }
-  return { mode, precision, xla, algorithms: [...algorithms.values()], ...threads };
+  const device = gpu ? 'gpu' : 'cpu';
+  return { mode, precision, xla, device, algorithms: [...algorithms.values()], ...threads };
 }
 
 /** Threads of a worker. A run with fixed intra-op threads runs one operation at a time and leaves other cores to other runs. */

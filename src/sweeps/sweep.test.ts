@@ -39,7 +39,7 @@ lines.on('line', (line) => {
   if (job.kind === 'prepare') {
     appendFileSync(join(how.log, 'prepare'), process.pid + '\\n');
     if (how.prepare === 'fail') { say({ event: 'failed', message: 'no data' }); return lines.close(); }
-    return say({ event: 'prepared', engine: { precision: 'fp32', algorithms: [], ...job.engine } });
+    return say({ event: 'prepared', engine: { precision: 'fp32', device: 'cpu', algorithms: [], ...job.engine } });
   }
   const log = join(how.log, String(job.seed));
   appendFileSync(log, JSON.stringify({ pid: process.pid, gpu: process.env.CUDA_VISIBLE_DEVICES, resume: job.resume }) + '\\n');
@@ -130,6 +130,7 @@ describe('a sweep', () => {
       mode: 'captured',
       xla: false,
       precision: 'fp32',
+      device: 'cpu',
       intraOpThreads: 1,
       algorithms: [],
     });
@@ -174,6 +175,21 @@ describe('a sweep', () => {
       });
       expect(counts).toEqual([4]);
     }
+  });
+
+  test.each([
+    ['a run with a time budget', { budget: { seconds: 30, spentSec: 4 } }],
+    ['a run that continues another', { continues: { run: 'runs/a', epochs: 1, accPercent: 20 } }],
+    ['a run on the GPU', { device: 'gpu' }],
+  ])('does not take %s for one of its runs', async (_, how) => {
+    const { plan, executor } = prepared();
+    await sweep({ ...plan, seeds: [0] }, executor);
+    const file = join(plan.logDir, 'demo-smoke-0', 'run.json');
+    const run = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...run, ...how }));
+    const jobs: object[] = [];
+    await sweep({ ...plan, seeds: [0] }, executor, { onPlan: (told) => jobs.push(...told.jobs) });
+    expect(jobs).toEqual([expect.not.objectContaining({ resume: expect.anything() as string })]);
   });
 
   test('retries a run whose worker crashed, and gives up after the maximum number of retries', async () => {

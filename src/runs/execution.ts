@@ -1,0 +1,13 @@
+import type { Run } from './run';
+
+/**
+ * Where TensorFlow computed a run. For a run that did not store it, the default of its machine: the GPU if it has one.
+ */
+export function deviceOf({ device, machine }: Pick<Run, 'device' | 'machine'>): 'cpu' | 'gpu' {
+  return device ?? (hasGpu(machine) ? 'gpu' : 'cpu');
+}
+
+/** Whether a hardware line names a GPU; TensorFlow supports those of NVIDIA only, and their line names the driver. */
+function hasGpu(machine: string): boolean {
+  return machine.includes('(driver ');
+}
