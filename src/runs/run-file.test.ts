@@ -181,6 +181,14 @@ describe('a file of results/', () => {
     expect(parseResult(file, JSON.stringify({ ...json, pflop: 1.5 })).result?.pflop).toBe(1.5);
   });
 
+  test.each([{ overrides: ['run.epochs=1'] }, { budgetSec: 30 }])(
+    'with %j has no published figures',
+    (changed) => {
+      const json = { ...(JSON.parse(text) as object), ...changed };
+      expect(publishedOf(parseResult(file, JSON.stringify(json)))).toBeUndefined();
+    },
+  );
+
   test.each<[string, unknown, string]>([
     ['hardware', {}, '"hardware" is {}; expected a string.'],
     ['accPercent', '81', '"accPercent" is "81"; expected a percentage.'],

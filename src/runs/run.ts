@@ -12,6 +12,7 @@ import type { EpochRow, Learnt } from '../train/training';
 import type { KeptCheckpoints } from './checkpoint';
 import { checkFeasible } from './feasible';
 import type { Load } from './load';
+import { runChanges } from './run-changes';
 
 /**
  * One run of an experiment: its plan and, as it proceeds, its results.
@@ -274,9 +275,13 @@ export function slowPrecision({
   ];
 }
 
-/** The catalogue's published figures for a run; undefined if the experiment was changed or is unknown. */
-export function publishedOf({ name, experiment }: Run): Published | undefined {
-  const isChanged = experiment !== undefined && experiment.published === undefined;
+/**
+ * The catalogue's published figures for a run; undefined if the experiment was changed, also by a time budget, or is unknown.
+ */
+export function publishedOf(run: Run): Published | undefined {
+  const { name, experiment } = run;
+  const isChanged =
+    runChanges(run).length > 0 || (experiment !== undefined && experiment.published === undefined);
   return isChanged ? undefined : catalogue.get(name)?.published;
 }
 
