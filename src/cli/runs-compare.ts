@@ -5,6 +5,7 @@ import { differencesAmong } from '../catalogue/differences';
 import type { Experiment } from '../catalogue/experiment';
 import { parseOverride } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
+import { executionText } from '../runs/execution';
 import { findRuns } from '../runs/find-runs';
 import { isTimed, mostOthers, othersShare } from '../runs/load';
 import type { Run } from '../runs/run';
@@ -54,7 +55,7 @@ function comparisonTable(runs: readonly Run[], names: readonly string[]): string
     ['experiment', ({ name }) => name],
     ['scale', ({ scale }) => scale],
     ['seed', ({ seed }) => String(seed)],
-    ['precision', ({ precision, mode }) => (mode === 'eager' ? `${precision}, eager` : precision)],
+    ['precision', executionText],
     ['threads', ({ threads }) => String(threads ?? '-')],
     ['machine', ({ machine }) => machine],
     ['TensorFlow', ({ versions }) => versions?.tensorflow ?? '-'],

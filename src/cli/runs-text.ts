@@ -1,4 +1,5 @@
 import { untimedText } from '../report/report-text';
+import { executionText } from '../runs/execution';
 import { isTimed } from '../runs/load';
 import { runChanges } from '../runs/run-changes';
 import type { StoredRun } from '../runs/stored';
@@ -16,7 +17,7 @@ export function listText(stored: readonly StoredRun[]): string {
       accText(result?.accPercent),
       hasTimes ? result.trainSec.toFixed(1) : '-',
       hasTimes ? Math.round(result.imagesPerSec).toLocaleString('en') : '-',
-      run?.precision ?? '-',
+      run === undefined ? '-' : executionText(run),
       run?.started.slice(0, 16).replace('T', ' ') ?? '-',
       (bytes / 1e6).toFixed(1),
       run === undefined ? '' : runChanges(run).join(', '),

@@ -1,6 +1,7 @@
 import { findExperiment } from '../catalogue/catalogue';
 import type { Published } from '../catalogue/experiment';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
+import { executionText } from '../runs/execution';
 import { isTimed } from '../runs/load';
 import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
@@ -86,7 +87,7 @@ interface Line {
   readonly record: string;
   /** The scale, and what was changed, as in `full, run.epochs=1`. */
   readonly scale: string;
-  /** Hardware, precision and day: runs that share them form one line. */
+  /** Hardware, execution and day: runs that share them form one line. */
   readonly on: string;
   readonly accPercent: number;
   /** Undefined if the run's times do not count. */
@@ -94,11 +95,11 @@ interface Line {
 }
 
 function lineOf(run: Run): Line[] {
-  const { name, scale, machine, precision, started, result } = run;
+  const { name, scale, machine, started, result } = run;
   if (result === undefined) return [];
   const { accPercent } = result;
   const trainSec = isTimed(run) ? result.trainSec : undefined;
-  const on = `${machine}, ${precision}, ${started.slice(0, 10)}`;
+  const on = `${machine}, ${executionText(run)}, ${started.slice(0, 10)}`;
   return [
     { record: name, scale: [scale, ...runChanges(run)].join(', '), on, accPercent, trainSec },
   ];

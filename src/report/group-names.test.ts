@@ -7,6 +7,7 @@ const kind = (more: Partial<RunKind> = {}): RunKind => ({
   scale: 'full',
   precision: 'bf16',
   mode: 'captured',
+  xla: false,
   overrides: [],
   machine: 'AMD EPYC, 2 cores, 24 GB',
   ...more,

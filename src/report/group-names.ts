@@ -1,12 +1,13 @@
 import { ReportError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
+import { deviceOf } from '../runs/execution';
 import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
 
 /** What distinguishes runs of one experiment, besides the seed. */
 export type RunKind = Pick<
   Run,
-  'name' | 'scale' | 'precision' | 'mode' | 'overrides' | 'budget' | 'machine'
+  'name' | 'scale' | 'precision' | 'mode' | 'xla' | 'device' | 'overrides' | 'budget' | 'machine'
 >;
 
 /**
@@ -32,9 +33,10 @@ export function machineNames(machines: readonly string[]): ReadonlyMap<string, s
 
 /** What can follow an `@` in a label, in this order. */
 function qualifiers(run: RunKind, machines: ReadonlyMap<string, string>): string[] {
-  const { scale, precision, mode, machine } = run;
+  const { scale, precision, mode, xla, machine } = run;
   const changed = runChanges(run).join(',') || 'as-published';
-  return [scale, precision, mode, changed, machines.get(machine) ?? machine];
+  const how = [precision, mode, xla ? 'xla' : 'no-xla', deviceOf(run)];
+  return [scale, ...how, changed, machines.get(machine) ?? machine];
 }
 
 /** The experiment's name, its changes and, if it has several groups, what distinguishes this one from the others. */

@@ -72,6 +72,25 @@ describe('reportRuns', () => {
     expect(repeated.map(({ path }) => path)).toEqual(['runs/demo-1']);
   });
 
+  test.each<readonly [what: string, other: Partial<Run>, labels: readonly string[]]>([
+    ['XLA', { xla: true }, ['demo@no-xla', 'demo@xla']],
+    ['the device', { device: 'gpu' }, ['demo@cpu', 'demo@gpu']],
+  ])('runs of one seed that differ in %s are not repetitions', (_, other, labels) => {
+    const later = run('demo', 0, 94.5, { ...other, started: '2026-12-01' });
+    const { groups, repeated } = reportRuns([demos[0], later]);
+    expect(repeated).toEqual([]);
+    expect(groups.map(({ label }) => label)).toEqual(labels);
+    expect(groups[1]).toMatchObject({ label: labels[1], acc: { mean: 94.5 }, ...other });
+  });
+
+  test('a stored result without a device joins the runs on the default device of its machine', () => {
+    const machine = 'Xeon, 16 cores, 126 GB, NVIDIA H200 (driver 580.1)';
+    const found = [run('demo', 0, 94, { machine }), run('demo', 1, 95, { machine, device: 'gpu' })];
+    expect(reportRuns(found).groups.map(({ label, acc }) => [label, acc.count])).toEqual([
+      ['demo', 2],
+    ]);
+  });
+
   test('runs that differ in more than their seed form separate groups, and labels show the difference', () => {
     const labels = reportRuns([
       ...demos,

@@ -1,5 +1,6 @@
 import { ReportError } from '../base/errors';
 import type { Published } from '../catalogue/experiment';
+import { deviceOf } from '../runs/execution';
 import { isTimed } from '../runs/load';
 import { publishedOf } from '../runs/run';
 import { runChanges } from '../runs/run-changes';
@@ -12,10 +13,10 @@ import type { Summary } from './stats';
 import { counted } from '../text/counted';
 
 /** Runs on one machine that differ only in their seed and start time. */
-export interface RunGroup extends Pick<
-  Run,
-  'name' | 'scale' | 'mode' | 'precision' | 'overrides' | 'budget' | 'machine'
-> {
+export interface RunGroup
+  extends
+    Pick<Run, 'name' | 'scale' | 'mode' | 'precision' | 'xla' | 'overrides' | 'budget' | 'machine'>,
+    Required<Pick<Run, 'device'>> {
   /** The experiment, and after each `@` what distinguishes it from other groups: `demo`, `demo@pocket`, `demo@fp32`. */
   readonly label: string;
   /** Finished runs by seed, without duplicate seeds. */
@@ -55,8 +56,8 @@ export interface ReportOptions {
 }
 
 /**
- * Groups runs by experiment, scale, mode, precision, overrides, budget and machine, and computes their statistics. Times on
- * different machines are not comparable, so no group mixes machines.
+ * Groups runs by experiment, scale, mode, precision, use of XLA, device, overrides, budget and machine, and computes their
+ * statistics. Times on different machines are not comparable, so no group mixes machines.
  *
  * Of several runs with the same seed in a group, the latest counts. Diverged runs are counted but excluded from the statistics.
  *
@@ -72,8 +73,9 @@ export function reportRuns(
   const repeated: Run[] = [];
   const byKind = new Map<string, Run[]>();
   for (const run of runs.filter(isOver)) {
-    const { name, scale, mode, precision, machine } = run;
-    const key = JSON.stringify([name, scale, mode, precision, runChanges(run), machine]);
+    const { name, scale, mode, precision, xla, machine } = run;
+    const how = [mode, precision, xla, deviceOf(run)];
+    const key = JSON.stringify([name, scale, how, runChanges(run), machine]);
     byKind.set(key, [...(byKind.get(key) ?? []), run]);
   }
   const kinds = [...byKind.values()].map((kind) => latestBySeed(kind, repeated));
@@ -121,7 +123,7 @@ function groupOf(
   { goal, level }: Required<ReportOptions>,
 ): RunGroup {
   const runs = kind.filter(isComplete);
-  const [{ name, scale, mode, precision, overrides, budget, machine }] = runs;
+  const [{ name, scale, mode, precision, xla, overrides, budget, machine }] = runs;
   const published = publishedOf(runs[0]);
   const timed = runs.filter(isTimed);
   const timesOf = (key: 'trainSec' | 'imagesPerSec'): Summary | null =>
@@ -137,6 +139,8 @@ function groupOf(
     scale,
     mode,
     precision,
+    xla,
+    device: deviceOf(runs[0]),
     overrides,
     ...(budget === undefined ? {} : { budget }),
     machine,

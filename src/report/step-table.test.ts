@@ -69,6 +69,19 @@ describe('the table of steps', () => {
     expect(row.accPercent).toBeCloseTo((94.01 + 94.07 + 94.12 + 94.11) / 4, 9);
   });
 
+  test.each<readonly [how: Partial<Run>, place: string]>([
+    [{ mode: 'eager' }, 'bf16, eager'],
+    [{ xla: true }, 'bf16, XLA'],
+    [{ device: 'cpu' }, 'bf16, on the CPU'],
+  ])('a later run with the same seed, but %j, adds to the earlier one', (how, place) => {
+    const machine = 'A, 2 cores, NVIDIA H200 (driver 580.1)';
+    const before = fastest.map((one): Run => ({ ...one, machine, device: 'gpu' }));
+    const other: Run = { ...before[0], ...how, started: '2026-12-01' };
+    const [row] = stepRows([findExperiment('fastest')], [...before, other]);
+    expect(row.runs).toBe(5);
+    expect(row.seconds).toBe(`400 s (4 on ${machine}, bf16); 400 s (1 on ${machine}, ${place})`);
+  });
+
   test('a single run has no interval', () => {
     const [row] = stepRows([findExperiment('fastest')], fastest.slice(0, 1));
     expect(meanText(row)).toBe('94.21 (1 run: no interval)');

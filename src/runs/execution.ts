@@ -7,6 +7,18 @@ export function deviceOf({ device, machine }: Pick<Run, 'device' | 'machine'>): 
   return device ?? (hasGpu(machine) ? 'gpu' : 'cpu');
 }
 
+/** How a run was executed: the precision, and what differs from the default, as in `bf16` or `fp32, eager`. */
+export function executionText(
+  run: Pick<Run, 'precision' | 'mode' | 'xla' | 'device' | 'machine'>,
+): string {
+  return [
+    run.precision,
+    ...(run.mode === 'eager' ? ['eager'] : []),
+    ...(run.xla ? ['XLA'] : []),
+    ...(hasGpu(run.machine) && deviceOf(run) === 'cpu' ? ['on the CPU'] : []),
+  ].join(', ');
+}
+
 /** Whether a hardware line names a GPU; TensorFlow supports those of NVIDIA only, and their line names the driver. */
 function hasGpu(machine: string): boolean {
   return machine.includes('(driver ');

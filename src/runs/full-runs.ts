@@ -1,3 +1,4 @@
+import { executionText } from './execution';
 import { isTimed } from './load';
 import type { Run } from './run';
 
@@ -7,7 +8,7 @@ export interface FullRuns {
   readonly name: string;
   /** Epochs set by `run.epochs=…`; absent for the experiment's own length. */
   readonly epochs?: number;
-  /** The newest run per seed, precision and kind of machine; repetitions add no evidence. */
+  /** The newest run per seed, execution and kind of machine; repetitions add no evidence. */
   readonly runs: readonly (Run & Required<Pick<Run, 'result'>>)[];
 }
 
@@ -29,7 +30,7 @@ export function lengthOf(overrides: readonly string[]): number | undefined | nul
 export function fullRuns(runs: readonly Run[]): FullRuns[] {
   const found = new Map<string, FullRuns & { readonly bySeed: Map<string, Run> }>();
   for (const run of runs) {
-    const { name, scale, overrides, budget, result, seed, precision, machine, started } = run;
+    const { name, scale, overrides, budget, result, seed, machine, started } = run;
     const epochs = lengthOf(overrides);
     // The number of epochs that fit into a budget depends on the machine.
     if (budget !== undefined) continue;
@@ -42,7 +43,7 @@ export function fullRuns(runs: readonly Run[]): FullRuns[] {
       bySeed: new Map<string, Run>(),
     };
     found.set(key, group);
-    const place = `${seed} ${precision} ${machine}`;
+    const place = `${seed}, ${executionText(run)}, ${machine}`;
     const before = group.bySeed.get(place);
     if (before === undefined || before.started <= started) group.bySeed.set(place, run);
   }
@@ -71,16 +72,16 @@ export function pflopOf(runs: FullRuns['runs']): number | undefined {
 }
 
 /**
- * Mean seconds of training on each kind of machine, as these are not comparable: `407 s (4 on AMD EPYC, 2 cores)`. Runs whose
+ * Mean seconds of training on each kind of machine and by each execution, as these are not comparable: `407 s (4 on AMD EPYC, 2 cores)`. Runs whose
  * times do not count are left out; undefined if none is left.
  */
 export function secondsText(runs: FullRuns['runs']): string | undefined {
   const timed = runs.filter(isTimed);
   if (timed.length === 0) return undefined;
   const byMachine = new Map<string, number[]>();
-  for (const { machine, precision, result } of timed) {
-    const place = `${machine}, ${precision}`;
-    byMachine.set(place, [...(byMachine.get(place) ?? []), result.trainSec]);
+  for (const run of timed) {
+    const place = `${run.machine}, ${executionText(run)}`;
+    byMachine.set(place, [...(byMachine.get(place) ?? []), run.result.trainSec]);
   }
   return [...byMachine]
     .map(([place, seconds]) => {
