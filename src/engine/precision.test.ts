@@ -64,6 +64,23 @@ describe.each([
     },
   );
 
+  test('a product of integers is computed in integers', async () => {
+    const session = createSession({}, { precision });
+    const a = { shape: [1, 2], data: Int32Array.of(1, 300) };
+    const b = { shape: [2, 1], data: Int32Array.of(1, 3) };
+    const product = session.capture(
+      'product',
+      (_state, inputs) => ({
+        outputs: { ab: tf.matMul(inputs.a, inputs.b), mean: tf.mean(inputs.a) },
+      }),
+      { a, b },
+    );
+    const { ab, mean } = await product({ a, b });
+    expect(ab.data).toEqual(Int32Array.of(901));
+    expect(mean.data).toEqual(Float32Array.of(150.5));
+    session.dispose();
+  });
+
   test('a value is cast once, however many operations read it', () => {
     const [weights, x, dy] = [float(3, 3, 2, 2), lowValue(1, 4, 4, 2), lowValue(1, 4, 4, 2)];
     expect(cast(precision, 'Conv2D', [x, weights]).casts).toHaveLength(1);

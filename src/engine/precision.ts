@@ -87,7 +87,7 @@ export function castOperation(
     const someLow = floats.some(({ dtype }) => dtype === low);
     const restConstant = floats.every((input) => input.dtype === low || isConstant(input));
     const activations = batchNormActivations.get(op) ?? ownOperations.get(op)?.activations;
-    if (computing.has(op)) return toLow(inputs.length);
+    if (computing.has(op) && floats.length > 0) return toLow(inputs.length);
     if (leading.has(op) && someLow) return toLow(inputs.length);
     if (following.has(op) && someLow && restConstant) return toLow(inputs.length);
     if (activations !== undefined && someLow) return toLow(activations);
