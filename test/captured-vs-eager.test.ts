@@ -107,6 +107,26 @@ describe('every operation of TF.js', () => {
     expect(Object.keys(found).length).toBeGreaterThan(0);
   });
 
+  test.each([
+    ['int32', (count: number) => Int32Array.from({ length: count }, (_, i) => ((7 * i) % 5) + 1)],
+    ['bool', (count: number) => Uint8Array.from({ length: count }, (_, i) => Number(i % 3 === 0))],
+  ] as const)('takes %s tensors in a recording if it takes them eagerly', async (_type, make) => {
+    const given = Object.fromEntries(
+      Object.entries(feeds).map(([key, { shape, data }]): [string, HostTensor] => [
+        key,
+        { shape, data: data instanceof Float32Array ? make(data.length) : data },
+      ]),
+    );
+    const accepted: string[] = [];
+    for (const [name, call] of operations) {
+      const isAccepted = await runOnce('eager', name, call, given).then(Boolean, () => false);
+      if (!isAccepted) continue;
+      accepted.push(name);
+      await expectSame(name, call, given);
+    }
+    expect(accepted).toEqual(expect.arrayContaining(['mean', 'moments']));
+  });
+
   test.each(refused)('%s: refused', async (name, call, message) => {
     const attempt = async (): Promise<void> => {
       let made: unknown;

@@ -36,6 +36,17 @@ interface RecordableBackend extends NodeBackend {
   write(values: unknown, shape: readonly number[], dtype: string): object;
 }
 
+/**
+ * Kernels of tfjs-node whose attribute `T` may name another type than that of the input they pass, and that input's place:
+ * an int32 or bool tensor is cast to float32 before a mean, and the gradient of an int32 convolution is called float32.
+ * TensorFlow corrects the attribute when it runs an operation eagerly, but not in a graph.
+ */
+const typeInputs: ReadonlyMap<string, number> = new Map([
+  ['Mean', 0],
+  ['Conv2DBackpropInput', 1],
+  ['Conv2DBackpropFilter', 0],
+]);
+
 /** Larger constants are rejected: they are most likely data that belongs in the state or the inputs. */
 const largestConstantBytes = 1 << 20;
 
@@ -116,9 +127,7 @@ function createValues(
     areOnes: (value) => ones.has(value),
     note: (dataId) => void written.add(dataId),
     tensor(value) {
-      // TF.js has no floating type except float32, so low precision appears as float32.
-      const isLow = value.dtype === dataType.bfloat16 || value.dtype === dataType.float16;
-      const dtype = isLow ? dataType.float32 : value.dtype;
+      const dtype = wideType(value.dtype);
       const made = backend.createOutputTensor({ id: -1, shape: value.shape, dtype });
       values.set(made.dataId, value);
       return made;
@@ -200,7 +209,7 @@ function addOperation(
       if (product !== undefined) return [product];
     }
   }
-  const cast = castOperation(graph, precision, op, read, attributes);
+  const cast = castOperation(graph, precision, op, read, withInputType(op, attributes, read));
   const own = addOwnConvolution(graph, algorithms, op, cast, read);
   if (own !== undefined) return [own];
   try {
@@ -258,6 +267,23 @@ function replaceBackend(
     },
   };
   Object.assign(backend, replacements);
+}
+
+/** The attributes with `T` as the type of the operation's input; 16-bit types appear as float32, as they do in TF.js. */
+function withInputType(
+  op: string,
+  attributes: readonly OpAttribute[],
+  read: readonly Value[],
+): readonly OpAttribute[] {
+  const place = typeInputs.get(op);
+  if (place === undefined) return attributes;
+  const value = wideType(read[place].dtype);
+  return attributes.map((given) => (given.name === 'T' ? { ...given, value } : given));
+}
+
+/** TF.js has no floating type except float32, so low precision appears as float32. */
+function wideType(dtype: number): number {
+  return dtype === dataType.bfloat16 || dtype === dataType.float16 ? dataType.float32 : dtype;
 }
 
 /** The first of the values, available when the others are computed. */

@@ -85,6 +85,38 @@ describe('fit', () => {
     );
   });
 
+  test.each(['accuracy', 'binaryAccuracy'])(
+    'trains and evaluates outputs of one unit with the metric %s',
+    async (metric) => {
+      const { x, y } = examples(24);
+      const isAbove = tf.slice(y, [0, 1], [-1, 1]);
+      const sigmoid = { units: 1, activation: 'sigmoid' } as const;
+      const single = (): tfl.LayersModel => {
+        const model = tfl.sequential({ layers: [layers.dense({ ...sigmoid, inputShape: [3] })] });
+        model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy', metrics: [metric] });
+        return model;
+      };
+      const args = { epochs: 2, batchSize: 8, validationSplit: 0.25 };
+      const { plain, fast } = await expectSameFit(single, { x, y: isAbove }, args);
+      const expected = plain.evaluate(x, isAbove) as tf.Scalar[];
+      const found = (await accelerate(fast).evaluate(x, isAbove)) as tf.Scalar[];
+      for (const [index, value] of found.entries()) {
+        expect(value.dataSync()[0]).toBeCloseTo(expected[index].dataSync()[0], 5);
+      }
+
+      const double = (): tfl.LayersModel => {
+        const input = tfl.input({ shape: [3] });
+        const outputs = ['above', 'below'].map((name) =>
+          layers.dense({ ...sigmoid, name }).apply(input),
+        );
+        const model = tfl.model({ inputs: input, outputs: outputs as tfl.SymbolicTensor[] });
+        model.compile({ optimizer: 'sgd', loss: 'binaryCrossentropy', metrics: [metric] });
+        return model;
+      };
+      await expectSameFit(double, { x, y: [isAbove, tf.sub(1, isAbove)] }, args);
+    },
+  );
+
   test('callbacks run in TF.js order with TF.js logs, and can stop training', async () => {
     const calls = async (isFast: boolean): Promise<string[]> => {
       const model = perceptron();
