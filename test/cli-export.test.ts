@@ -138,6 +138,22 @@ test(
     expect(page.match(/<img alt="/g)).toHaveLength(40);
     const rows = readFileSync(join(run, 'predictions.tsv'), 'utf8').trimEnd().split('\n');
     expect(rows).toHaveLength(129);
+
+    // A run whose last checkpoint is from before its end gets no predictions.
+    const stale = join(scratch, 'stale');
+    cpSync(run, stale, { recursive: true });
+    rmSync(join(stale, 'predictions.tsv'));
+    const file = readFileSync(join(run, 'run.json'), 'utf8');
+    writeFileSync(
+      join(stale, 'run.json'),
+      file.replace('"result":{"epochs":2', '"result":{"epochs":3'),
+    );
+    const { code, stderr } = await cli(['report', 'stale', ...args.slice(2), '--predictions']);
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      'trained for 3 epochs, but its last checkpoint is from after 2 epochs',
+    );
+    expect(readdirSync(stale)).not.toContain('predictions.tsv');
   },
   long,
 );

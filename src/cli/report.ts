@@ -160,7 +160,7 @@ async function pageBeside(path = 'runs'): Promise<string> {
   return join(isFolder ? path : dirname(path), 'report.html');
 }
 
-/** Classifies the test images with every run of a report that has a checkpoint and no predictions yet. */
+/** Classifies the test images with every run of a report that has its final checkpoint and no predictions yet. */
 async function makePredictions({ groups }: RunReport, given: Given): Promise<void> {
   const display = displayProgress();
   const missing: string[] = [];
@@ -174,6 +174,10 @@ async function makePredictions({ groups }: RunReport, given: Given): Promise<voi
     display.show(`test images: run ${index + 1} of ${missing.length}, ${path}`);
     try {
       const trained = await readTrained(path);
+      if (trained.warning !== undefined) {
+        display.note(trained.warning);
+        continue;
+      }
       const count = trained.experiment.data.subset?.valid ?? valid.labels.length;
       await writePredictions(path, await predictSplit(trained, subset(valid, count)));
     } catch (error) {

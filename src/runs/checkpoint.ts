@@ -52,7 +52,7 @@ export async function keepCheckpoint(
   keep: KeptCheckpoints,
   notes: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const name = nameOf(checkpoint);
+  const name = checkpointName(checkpoint.snapshot);
   await folder.write(name, encode(checkpoint, notes));
   if (keep !== 'all') {
     // A checkpoint with a later name was not written by this run: leave it, and do not count it.
@@ -143,12 +143,16 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
  */
 export function readNamedCheckpoint(name: string, source: string | Uint8Array): Checkpoint {
   const checkpoint = readCheckpoint(source);
-  const written = nameOf(checkpoint);
+  const written = checkpointName(checkpoint.snapshot);
   if (written !== name) throw damaged(`its contents belong to ${written}`);
   return checkpoint;
 }
 
-function nameOf({ snapshot: { epoch, unfinished } }: Checkpoint): string {
+/** The name of the file that holds a state of a training. */
+export function checkpointName({
+  epoch,
+  unfinished,
+}: Pick<Snapshot, 'epoch' | 'unfinished'>): string {
   const batches = unfinished?.batches ?? 0;
   return `checkpoint-${epoch}${batches === 0 ? '' : `-${batches}`}.safetensors`;
 }

@@ -4,7 +4,7 @@ import { networkOf } from '../catalogue/network';
 import { draw } from '../graph/draw';
 import { tsv } from '../text/tsv';
 import type { EpochRow, Snapshot, Trainer } from '../train/training';
-import { keepCheckpoint } from './checkpoint';
+import { checkpointName, keepCheckpoint, sortCheckpoints } from './checkpoint';
 import type { Checkpoint, KeptCheckpoints } from './checkpoint';
 import { openEvents } from './events';
 import { createRunFolder, holding } from './folder';
@@ -23,7 +23,7 @@ export interface RunStore {
   readonly run: PlannedRun;
   /** Writes a finished epoch, the checkpoint first, so that no finished epoch is lost however the process ends. */
   epoch(rows: readonly EpochRow[], snapshot: Snapshot): Promise<void>;
-  /** Writes how the run ended. */
+  /** Writes how the run ended. With a result and no checkpoints to keep, removes those that the run was resumed from. */
   finish(end: RunEnd): Promise<void>;
   /**
    * Writes the state of the run after an error, and returns the error with a note on what was kept: after a divergence its
@@ -101,8 +101,13 @@ export async function openStore(
     if (checkpoints === 0) return;
     checkpoint = await keepCheckpoint(folder, { snapshot, rows, config }, checkpoints, notes);
   };
-  const finish = (end: RunEnd): Promise<void> =>
-    folder.write('run.json', runJson({ ...run, ...end }));
+  const finish = async (end: RunEnd): Promise<void> => {
+    await folder.write('run.json', runJson({ ...run, ...end }));
+    // Later epochs wrote no checkpoint, so one that is left is not of the trained network.
+    if (checkpoints === 0 && end.result !== undefined) {
+      await folder.remove(...sortCheckpoints(await folder.list()));
+    }
+  };
 
   await finish({});
   if (rows.length > 0) await writeRows();
@@ -123,16 +128,11 @@ export async function openStore(
     load: Load,
   ): Promise<unknown> => {
     const snapshot = await trainer.save();
-    let kept = 'Everything trained so far is kept.';
+    let kept: string;
     try {
       if ((snapshot.unfinished?.batches ?? 0) > 0) await writeCheckpoint(snapshot);
       await finish({ load });
-      if (checkpoint === undefined) {
-        kept =
-          rows.length === 0
-            ? 'Nothing was trained yet.'
-            : 'There is no checkpoint, so training starts again from epoch 1.';
-      }
+      kept = keptText(snapshot, checkpoint);
     } catch (cause) {
       const again = checkpoint === undefined ? 'epoch 1' : checkpoint;
       kept = `The checkpoint could not be written, so training resumes from ${again}: ${(cause as Error).message}`;
@@ -161,6 +161,16 @@ export async function openStore(
       folder.release();
     },
   };
+}
+
+/** What was kept of a training that was stopped in this state, whose last checkpoint is `checkpoint`. */
+function keptText(snapshot: Snapshot, checkpoint: string | undefined): string {
+  const name = checkpointName(snapshot);
+  if (name === checkpoint) return 'Everything trained so far is kept.';
+  if (name === checkpointName({ epoch: 0 })) return 'Nothing was trained yet.';
+  return checkpoint === undefined
+    ? 'There is no checkpoint, so training starts again from epoch 1.'
+    : `No checkpoint was written since, so training resumes from ${checkpoint}.`;
 }
 
 /** A path quoted for a shell. */

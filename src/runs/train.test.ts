@@ -5,9 +5,11 @@ import { RunError, TrainError } from '../base/errors';
 import { piecewiseLinear } from '../optim/schedule';
 import { readCheckpoint } from './checkpoint';
 import type { Experiment } from '../catalogue/experiment';
+import { extendRun } from './extend';
 import { runJson } from './run-file';
 import { trainExperiment } from './train';
 import type { TrainOptions } from './train';
+import { readTrained } from './trained-network';
 import {
   long,
   data,
@@ -227,6 +229,46 @@ describe('a stopped run resumes with a bit-identical result', () => {
       const { resumed, load } = fileOf(folder);
       expect(run).toEqual({ ...whole(), path: folder, resumed, load });
       expect(fileOf(folder).result).toEqual(result);
+    },
+    long,
+  );
+});
+
+describe('a run that keeps no checkpoints', () => {
+  const checkpointsOf = (folder: string): string[] =>
+    readdirSync(folder).filter((name) => name.startsWith('checkpoint'));
+
+  test(
+    'resumes from the one it was given, says so when it is stopped, and leaves none that is not of its end',
+    async () => {
+      const { folder } = await stopped('given', 2);
+      await expect(resume(folder, { checkpoints: 0, ...stopAfter(6) })).rejects.toThrow(
+        'No checkpoint was written since, so training resumes from checkpoint-0-2.safetensors. Resume with',
+      );
+      expect(checkpointsOf(folder)).toEqual(['checkpoint-0-2.safetensors']);
+      expect(bits(await resume(folder))).toEqual(bits(whole()));
+      expect(checkpointsOf(folder)).toEqual([]);
+      await expect(readTrained(folder)).rejects.toThrow('has no checkpoint, so its weights are');
+      const { path: longer = '' } = await extendRun(path('whole', 'demo-smoke-3'), {
+        data,
+        epochs: 1,
+        checkpoints: 0,
+      });
+      expect(checkpointsOf(longer)).toEqual([]);
+    },
+    long,
+  );
+
+  test(
+    'starts again from epoch 1, and says so when it is stopped',
+    async () => {
+      for (const batches of [2, 7]) {
+        const { said } = await stopped(`none-${batches}`, batches, { checkpoints: 0 });
+        expect(said).toContain('There is no checkpoint, so training starts again from epoch 1. ');
+      }
+      const signal = AbortSignal.abort();
+      const { said } = await stopped('none-0', 0, { checkpoints: 0, signal });
+      expect(said).toContain('Nothing was trained yet. Resume');
     },
     long,
   );

@@ -114,6 +114,20 @@ describe('readTrained', () => {
     expect(trained.warning).toMatch(warning);
   });
 
+  test.each([
+    [
+      'stale-1',
+      { 1: 1 },
+      /trained for 2 epochs, but its last checkpoint is from after 1 epoch, so/,
+    ],
+    ['stale-2', { '1-12': 1 }, /checkpoint is from after 1 epoch and 12 steps, so this is not the/],
+  ])('warns of %s: the checkpoint is from before the result', async (name, checkpoints, text) => {
+    const trained = await readTrained(await leaveRun(name, 'demo', checkpoints, { result }));
+    expect(trained.warning).toMatch(text);
+    expect(trained.warning).toContain('train demo --scale smoke --seed 4');
+    expect(trained).not.toHaveProperty('accPercent');
+  });
+
   test('does not warn about a finished run', async () => {
     const trained = await readTrained(await leaveRun('finished', 'demo', { 2: 1 }, { result }));
     expect(trained).not.toHaveProperty('warning');

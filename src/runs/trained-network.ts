@@ -36,7 +36,7 @@ export interface TrainedNetwork {
   readonly isEma: boolean;
   /** Whether the experiment evaluates with test-time augmentation. */
   readonly tta: boolean;
-  /** Test accuracy of the finished run; absent if the run is not finished. */
+  /** Test accuracy of the finished run; absent if the run is not finished, or the network is from before its end. */
   readonly accPercent?: number;
 }
 
@@ -76,8 +76,7 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
   }
   if (last === undefined) {
     throw new RunError(
-      `run: ${path} has no checkpoint, so its weights are lost. Train the experiment again: ` +
-        `npx cifar10-fast train ${name} --scale ${scale} --seed ${seed}`,
+      `run: ${path} has no checkpoint, so its weights are lost. ${trainAgain(run)}`,
     );
   }
   const isEma = experiment.optim.ema !== undefined;
@@ -99,16 +98,21 @@ export async function readTrained(folder: string): Promise<TrainedNetwork> {
     variables,
     isEma,
     tta: experiment.run.tta !== false,
-    ...(result === undefined ? {} : { accPercent: result.accPercent }),
+    ...(result === undefined || warning !== undefined ? {} : { accPercent: result.accPercent }),
   };
+}
+
+function trainAgain({ name, scale, seed }: Run): string {
+  return `Train the experiment again: npx cifar10-fast train ${name} --scale ${scale} --seed ${seed}`;
 }
 
 /** A warning if a run was not trained to its end. */
 function warningOf(
   path: string,
-  { result, failure, experiment }: Run,
+  run: Run,
   { epoch, steps }: Pick<TrainedNetwork, 'epoch' | 'steps'>,
 ): string | undefined {
+  const { result, failure, experiment } = run;
   const after = [
     ...(epoch > 0 || steps === 0 ? [counted(epoch, 'epoch')] : []),
     ...(steps > 0 ? [counted(steps, 'step')] : []),
@@ -116,7 +120,15 @@ function warningOf(
   if (failure !== undefined) {
     return `${path} diverged in epoch ${failure.epoch}; its weights are from before that, after ${after}.`;
   }
-  if (result !== undefined || experiment === undefined) return undefined;
+  if (result !== undefined) {
+    const { epochs = epoch } = result;
+    if (epoch === epochs && steps === 0) return undefined;
+    return (
+      `${path} was trained for ${counted(epochs, 'epoch')}, but its last checkpoint is from after ${after}, so this is not ` +
+      `the network of its result. ${trainAgain(run)}`
+    );
+  }
+  if (experiment === undefined) return undefined;
   const planned = experiment.run.epochs;
   return (
     `${path} is not finished: its network was trained for ${after} (planned: ${counted(planned, 'epoch')}). ` +
