@@ -6,6 +6,7 @@ import { InterruptedError } from '../base/errors';
 import type { RunProgress } from './epochs';
 import { lastCheckpoint } from './checkpoint';
 import { openRunFolder } from './folder';
+import type { Budget } from './run';
 import { trainExperiment } from './train';
 import type { TrainOptions } from './train';
 import { data, fileOf, long, resume, rowsOf, small } from '../../test/small-run';
@@ -95,4 +96,37 @@ describe('a run with a budget whose training steps are all done', () => {
     },
     long,
   );
+});
+
+test(
+  'a run that was stopped in its first epoch resumes although its time is over, and trains one more step',
+  async () => {
+    const folder = await withBudget('first-epoch', 60, ({ epoch }) => epoch === 1);
+    const file = fileOf(folder);
+    const { seconds } = file.budget as Budget;
+    writeFileSync(
+      join(folder, 'run.json'),
+      JSON.stringify({ ...file, budget: { seconds, spentSec: seconds - 1 } }),
+    );
+    const run = await resume(
+      folder,
+      stopWhere(() => false),
+    );
+    expect(run.rows).toHaveLength(1);
+    expect(run.result.imagesPerSec).toBeCloseTo((2 * 16) / run.result.trainSec, 6);
+  },
+  long,
+);
+
+test('an error about the length of a run names the flag that set it', async () => {
+  const clocked = { data, seed: 3, ...stopWhere(() => false) };
+  await expect(trainExperiment(small, { ...clocked, atMostSec: 10 })).rejects.toThrow(
+    /^--at-most 10s is too short: a shortened run gets 7 s of it, and/,
+  );
+  await expect(
+    trainExperiment(small, { ...clocked, budget: { seconds: 5, spentSec: 0 } }),
+  ).rejects.toThrow(/^--budget 5s is too short: this/);
+  await expect(
+    trainExperiment(small, { ...clocked, budget: { seconds: 4e7, spentSec: 0 } }),
+  ).rejects.toThrow(/^run: it would take .* on this machine, .* Give a shorter --budget\.$/);
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { UsageError } from '../base/errors';
 import type { EpochRow } from '../train/training';
 import { keepBudget, parseDuration } from './budget';
+import type { BudgetFlag } from './budget';
 
 const warmUp = { epochSec: 12, trainStepSec: 1, validStepSec: 1, evaluationSec: 2, midwaySec: 1 };
 
@@ -67,16 +68,33 @@ describe('keepBudget', () => {
     expect(asked).toEqual([warmUp.trainStepSec]);
   });
 
-  test('a budget that is too short is an error that names the shortest', () => {
-    const start = (): unknown => keepBudget({ seconds: 8, spentSec: 0 }, [], scene().options);
-    expect(start).toThrow(UsageError);
-    expect(start).toThrow(/--budget 8s is too short: this machine takes 18 s to start, train one/);
+  test('so does a run that was stopped in its first epoch, however often it is resumed', () => {
+    const { asked, options } = scene();
+    keepBudget({ seconds: 60, spentSec: 54 }, [], { ...options, unfinishedSec: 3 });
+    expect(asked).toEqual([warmUp.trainStepSec]);
   });
 
-  test('the error names the seconds spent before a stop in epoch 1 and does not count them as start time', () => {
+  test('a budget that is too short is an error that names its flag and the shortest', () => {
+    const start =
+      (seconds: number, spentSec: number, setBy: BudgetFlag): (() => unknown) =>
+      () =>
+        keepBudget({ seconds, spentSec }, [], { ...scene().options, setBy });
+    const budget = start(8, 0, { flag: '--budget', seconds: 8 });
+    expect(budget).toThrow(UsageError);
+    expect(budget).toThrow(
+      /^--budget 8s is too short: this machine takes 18 s to start, train one epoch and evaluate\. Give at least --budget 18s\.$/,
+    );
+    // The seconds that the process took to start count as well.
+    expect(start(8, 2, { flag: '--budget', seconds: 8 })).toThrow('takes 20 s to start');
+    expect(start(20 / 3, 0, { flag: '--at-most', seconds: 10 })).toThrow(
+      /^--at-most 10s is too short: a shortened run gets 7 s of it, and this machine takes 18 s to .* --at-most 27s\.$/,
+    );
+  });
+
+  test('the error names the seconds spent before a stop and does not count them as start time', () => {
     const start = (): unknown => keepBudget({ seconds: 20, spentSec: 14 }, [], scene().options);
     expect(start).toThrow(
-      /--budget 20s is too short \(14 s of it were used before the run was stopped\): this machine takes 18 s to/,
+      /its budget of 20 s is too short \(14 s of it were used before the run was stopped\): this machine takes 18 s to/,
     );
   });
 });

@@ -23,7 +23,18 @@ export interface BudgetOptions {
   readonly startedAt: number;
   /** Seconds already spent on an unfinished epoch that the trainer resumes. */
   readonly unfinishedSec?: number;
+  /** The flag that set the budget; absent for a resumed run, which has it from `run.json`. */
+  readonly setBy?: BudgetFlag;
 }
+
+/** A flag that sets a budget, with its value in seconds. */
+export interface BudgetFlag {
+  readonly flag: '--budget' | '--at-most';
+  readonly seconds: number;
+}
+
+/** The share of `--at-most` that a run which would take longer gets as its budget. */
+export const shortenedShare = 2 / 3;
 
 /**
  * Fits a training into a budget by compressing or stretching the rest of its schedule. The budget includes evaluation.
@@ -31,12 +42,13 @@ export interface BudgetOptions {
  * The time of a run is that of its epochs, including evaluation, plus {@link Budget.spentSec}. Work lost in an interruption
  * since the last checkpoint is not counted, nor is the time between a stop and the next start.
  *
- * @throws UsageError if the remaining time is too short for one step and the last evaluation; names the shortest budget
+ * @throws UsageError if nothing is trained yet and the budget is too short for one step and the last evaluation; names the
+ *   shortest
  */
 export function keepBudget(
   budget: Budget,
   rows: readonly EpochRow[],
-  { trainer, warmUp, clock, startedAt, unfinishedSec = 0 }: BudgetOptions,
+  { trainer, warmUp, clock, startedAt, unfinishedSec = 0, setBy }: BudgetOptions,
 ): BudgetKeeper {
   const now: Budget = { ...budget, spentSec: budget.spentSec + clock() - startedAt };
   const usedBy = (done: readonly EpochRow[]): number =>
@@ -48,26 +60,37 @@ export function keepBudget(
     const between = Math.max(0, Math.ceil(trainer.epochs) - done.length - 1);
     const forTraining = leftSec() - warmUp.evaluationSec - between * warmUp.midwaySec - reserveSec;
     if (forTraining < warmUp.trainStepSec) {
-      if (done.length > 0) return trainer.endIn(warmUp.trainStepSec);
-      const shortest =
-        now.spentSec -
-        budget.spentSec +
-        reserveSec +
-        warmUp.evaluationSec +
-        trainer.stepsPerEpoch * warmUp.trainStepSec;
-      const stopped =
-        budget.spentSec > 0
-          ? ` (${budget.spentSec.toFixed(0)} s of it were used before the run was stopped)`
-          : '';
-      throw new UsageError(
-        `--budget ${now.seconds.toFixed(0)}s is too short${stopped}: this machine takes ${Math.ceil(shortest)} s to start, ` +
-          'train one epoch and evaluate. Start a run with at least that.',
-      );
+      if (done.length > 0 || unfinishedSec > 0) return trainer.endIn(warmUp.trainStepSec);
+      const startSec = now.spentSec - (setBy === undefined ? budget.spentSec : 0);
+      const epochSec = trainer.stepsPerEpoch * warmUp.trainStepSec + warmUp.evaluationSec;
+      throw tooShort(budget, startSec + epochSec + reserveSec, setBy);
     }
     trainer.endIn(forTraining);
   };
   keep(rows);
   return { budget: now, keep };
+}
+
+/** The error for a budget that does not suffice for `neededSec` seconds: the start, an epoch and its evaluation. */
+function tooShort(
+  { seconds, spentSec }: Budget,
+  neededSec: number,
+  setBy: BudgetFlag | undefined,
+): UsageError {
+  const needed = `this machine takes ${Math.ceil(neededSec)} s to start, train one epoch and evaluate`;
+  if (setBy === undefined) {
+    return new UsageError(
+      `run: its budget of ${seconds.toFixed(0)} s is too short (${spentSec.toFixed(0)} s of it were used before the run was ` +
+        `stopped): ${needed}. Start a run with at least that.`,
+    );
+  }
+  const { flag, seconds: given } = setBy;
+  const least = Math.ceil(flag === '--budget' ? neededSec : neededSec / shortenedShare);
+  const share =
+    flag === '--budget' ? '' : `a shortened run gets ${seconds.toFixed(0)} s of it, and `;
+  return new UsageError(
+    `${flag} ${given.toFixed(0)}s is too short: ${share}${needed}. Give at least ${flag} ${least}s.`,
+  );
 }
 
 /**

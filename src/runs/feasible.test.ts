@@ -46,4 +46,7 @@ describe('checkFeasible', () => {
 test('checkDuration refuses more than a year and names the duration', () => {
   expect(() => checkDuration(300 * 24 * 3600)).not.toThrow();
   expect(() => checkDuration(620_398 * 3600)).toThrow(/about 71 years\. Lower run\.epochs/);
+  expect(() => checkDuration(620_398 * 3600, 'Give a shorter --budget.')).toThrow(
+    /years\. Give a shorter --budget\.$/,
+  );
 });

@@ -63,12 +63,20 @@ export function checkFeasible(
   }
 }
 
-/** @throws RunError if the rest of a run would take more than a year; names the duration */
-export function checkDuration(seconds: number): void {
+/**
+ * Checks the expected duration of the rest of a run.
+ *
+ * @param remedy what to do about a run that takes too long
+ * @throws RunError if it is more than a year; names the duration
+ */
+export function checkDuration(
+  seconds: number,
+  remedy = 'Lower run.epochs, or use a smaller scale.',
+): void {
   if (!(seconds > yearSec)) return;
   throw new RunError(
     `run: it would take ${durationText(seconds)} on this machine, about ${grouped(Math.round(seconds / yearSec))} ` +
-      'years. Lower run.epochs, or use a smaller scale.',
+      `years. ${remedy}`,
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Cifar10 } from '../data/cifar10';
 import type { EpochRow, Trainer, Watch } from '../train/training';
-import { keepBudget } from './budget';
+import { keepBudget, shortenedShare } from './budget';
+import type { BudgetFlag } from './budget';
 import type { Checkpoint, KeptCheckpoints } from './checkpoint';
 import { createPace, runEpochs, watchAt } from './epochs';
 import type { RunProgress, TrainedEpochs } from './epochs';
@@ -45,7 +46,7 @@ export interface Expected extends Pick<Result, 'pflop'> {
 /**
  * Trains the rest of a run, from a checkpoint or from epoch 1. New, resumed and extended runs all use this function.
  *
- * @param atMostSec a run that would take longer gets a budget of two thirds of it
+ * @param atMostSec a run that would take longer gets a budget of {@link shortenedShare} of it
  * @param open opens the store of the run once it is ready to train
  * @throws RunError, DivergedError, InterruptedError, with a note on what the store kept
  */
@@ -86,10 +87,21 @@ export async function trainToEnd(
     const unfinishedSec = from?.snapshot.unfinished?.timeSec ?? 0;
     const rows = from?.rows ?? [];
     const wanted = plan.budget ?? limitOf(atMostSec, pace.epochSec * trainer.epochs);
+    const setBy = wanted && budgetFlagOf(plan, atMostSec);
     const keeper =
       wanted &&
-      keepBudget(wanted, rows, { trainer, warmUp, clock: pace.clock, startedAt, unfinishedSec });
-    checkDuration(pace.epochSec * (trainer.epochs - rows.length));
+      keepBudget(wanted, rows, {
+        trainer,
+        warmUp,
+        clock: pace.clock,
+        startedAt,
+        unfinishedSec,
+        ...(setBy === undefined ? {} : { setBy }),
+      });
+    checkDuration(
+      pace.epochSec * (trainer.epochs - rows.length),
+      setBy && `Give a shorter ${setBy.flag}.`,
+    );
     const budget = keeper && { budget: keeper.budget };
     const ready = { ...plan, algorithms, preprocessSec, rows, ...budget };
     store = await open(ready);
@@ -130,7 +142,18 @@ export async function trainToEnd(
 /** The budget of a run that would exceed its time limit; undefined if it does not. */
 function limitOf(atMostSec: number | undefined, expectedSec: number): Budget | undefined {
   if (atMostSec === undefined || expectedSec <= atMostSec) return undefined;
-  return { seconds: (2 / 3) * atMostSec, spentSec: 0 };
+  return { seconds: shortenedShare * atMostSec, spentSec: 0 };
+}
+
+/** The flag that set the budget of a new run; undefined for a resumed one, which already has a folder. */
+function budgetFlagOf(
+  { budget, path }: Pick<PlannedRun, 'budget' | 'path'>,
+  atMostSec: number | undefined,
+): BudgetFlag | undefined {
+  if (budget === undefined) {
+    return atMostSec === undefined ? undefined : { flag: '--at-most', seconds: atMostSec };
+  }
+  return path === undefined ? { flag: '--budget', seconds: budget.seconds } : undefined;
 }
 
 /** The result of the epochs. @throws DivergedError if they diverged, unless `mayDiverge` is set and an epoch is finished */

@@ -10,6 +10,9 @@ export interface PaceChange {
   readonly rate: number;
 }
 
+/** The pace at which a run is at position n after step n. */
+const original: PaceChange = { step: 0, position: 0, rate: 1 };
+
 /**
  * Maps each step of a run to a position in the schedule. At the original pace, a run is at position n after step n. A run that
  * has to end earlier or later than planned changes its pace; learning rates, image sizes and averages follow the position.
@@ -17,7 +20,7 @@ export interface PaceChange {
 export class Pace {
   /** Length of the schedule in steps. */
   readonly length: number;
-  readonly #changes: PaceChange[] = [{ step: 0, position: 0, rate: 1 }];
+  readonly #changes: PaceChange[] = [original];
 
   constructor(length: number) {
     this.length = length;
@@ -64,8 +67,8 @@ export class Pace {
     ]);
   }
 
-  /** Adopts the changes of another run of the same length. */
-  restore(changes: readonly PaceChange[]): void {
+  /** Adopts the changes of another run of the same length; default: the original pace. */
+  restore(changes: readonly PaceChange[] = [original]): void {
     this.#changes.splice(0, this.#changes.length, ...changes);
   }
 }

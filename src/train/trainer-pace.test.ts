@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { InterruptedError, TrainError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
-import { stopAfter, using } from '../../test/small-training';
+import { figures } from '../../test/epoch-row';
+import { run, stopAfter, using } from '../../test/small-training';
 import type { Snapshot } from './training';
 
 beforeAll(() => {
@@ -42,5 +43,20 @@ describe('a run whose training steps are all done', () => {
       expect(() => trainer.endAfter(20)).toThrow(TrainError);
       expect(trainer.steps).toBe(shortened);
     });
+  });
+});
+
+test('restart gives the same result as a new trainer also after a change of pace', async () => {
+  const epochs = await run({ seed: 7 }, [1, 2, 3]);
+  await using({}, {}, async (trainer) => {
+    trainer.endAfter(shortened);
+    await trainer.runEpoch(1);
+    trainer.restart(7);
+    expect([trainer.steps, trainer.epochs]).toEqual([9, 3]);
+    const rows = [];
+    for (const epoch of [1, 2, 3]) rows.push(figures(await trainer.runEpoch(epoch)));
+    const state = await trainer.session.read('network', 'velocity', 'ema');
+    expect({ rows, state }).toEqual(epochs);
+    expect(await trainer.save()).not.toHaveProperty('pace');
   });
 });

@@ -293,6 +293,7 @@ class SessionTrainer implements Trainer {
   ): void => {
     const resident = this.#source.restart(seed, examples);
     this.session.write({ ...resident, ...this.#start() });
+    this.#pace.restore();
     this.#finished = 0;
     this.#unfinished = undefined;
     this.#timer = startTimer(this.#context.clock);
@@ -325,7 +326,7 @@ class SessionTrainer implements Trainer {
   readonly restore: Trainer['restore'] = async (snapshot: Snapshot): Promise<void> => {
     checkSameTensors(await this.#readLearnt(), snapshot.learnt);
     this.session.write(snapshot.learnt);
-    this.#pace.restore(snapshot.pace ?? [{ step: 0, position: 0, rate: 1 }]);
+    this.#pace.restore(snapshot.pace);
     this.#finished = snapshot.epoch;
     this.#unfinished = snapshot.unfinished;
     this.#timer = startTimer(this.#context.clock, snapshot.totalSec);
