@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ReportError } from '../base/errors';
 import { compare } from './compare';
 import type { Observation } from './compare';
+import { comparisonText } from './report-text';
 
 const seeded = (values: readonly number[], from = 0): Observation[] =>
   values.map((value, index) => ({ seed: from + index, value }));
@@ -28,21 +29,27 @@ describe('with the same seeds', () => {
     const twice = [...seeded(second).slice(1), { seed: 4, value: 81 }];
     expect(compare(seeded(first), twice).test).toBe('welch');
   });
+});
 
-  test('handles differences without any spread', () => {
-    const raised = first.map((value) => value + 1);
-    expect(compare(seeded(raised), seeded(first))).toMatchObject({ t: null, p: 0, runsNeeded: 2 });
-    expect(compare(seeded(first), seeded(first))).toEqual({
-      test: 'paired',
-      counts: [5, 5],
-      difference: 0,
-      sd: 0,
-      interval: { low: 0, high: 0 },
-      t: null,
-      freedom: 4,
-      p: 1,
-      runsNeeded: null,
-    });
+describe('without spread, nothing is certain', () => {
+  const nothing = { sd: 0, interval: null, t: null, freedom: null, p: null, runsNeeded: null };
+
+  test.each<readonly [what: string, a: Observation[], b: Observation[], difference: number]>([
+    ['two equal pairs', seeded([94, 95]), seeded([93.5, 94.5]), 0.5],
+    ['equal but for rounding', seeded([94.1, 94.3]), seeded([94, 94.2]), 0.1],
+    ['the same runs', seeded(first), seeded(first), 0],
+    ['two equal runs of other seeds', seeded([94, 94]), seeded([93, 93], 9), 1],
+  ])('%s', (_, a, b, difference) => {
+    const result = compare(a, b);
+    expect(result).toMatchObject(nothing);
+    expect(result.difference).toBeCloseTo(difference, 10);
+    expect(comparisonText('a', 'b', result).split('\n').slice(1)).toEqual([
+      'Cannot tell: there is no spread to judge it by. More runs are needed to say whether that is significant.',
+    ]);
+  });
+
+  test('one series with spread is enough for a test', () => {
+    expect(compare(seeded([94, 94]), seeded([93, 93.1], 9)).p).toBeGreaterThan(0);
   });
 });
 
@@ -99,14 +106,15 @@ test('swapping the series only changes signs', () => {
     fc.property(series, series, (a, b) => {
       const [there, back] = [compare(seeded(a), seeded(b)), compare(seeded(b), seeded(a))];
       expect(back.difference).toBeCloseTo(-there.difference, 10);
-      expect(back.p).toBeCloseTo(there.p as number, 10);
       expect(back.runsNeeded).toBe(there.runsNeeded);
+      fc.pre(there.p !== null);
+      expect(back.p).toBeCloseTo(there.p, 10);
       expect(there.p).toBeGreaterThanOrEqual(0);
       expect(there.p).toBeLessThanOrEqual(1);
       // The interval excludes 0 exactly when the test is significant at its level.
       const { low = 0, high = 0 } = there.interval ?? {};
-      const isOnTheEdge = there.t === null || Math.abs((there.p as number) - 0.05) < 1e-6;
-      expect(isOnTheEdge || (low > 0 || high < 0) === (there.p as number) < 0.05).toBe(true);
+      const isOnTheEdge = Math.abs(there.p - 0.05) < 1e-6;
+      expect(isOnTheEdge || (low > 0 || high < 0) === there.p < 0.05).toBe(true);
     }),
     { numRuns: 100 },
   );

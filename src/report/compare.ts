@@ -27,19 +27,19 @@ export interface Comparison {
   readonly difference: number;
   /**
    * Standard deviation that the difference is judged by. Paired: that of the differences per seed; otherwise: the square root
-   * of the mean of both variances. `null` if there are too few runs.
+   * of the mean of both variances. 0 if there is no spread beyond rounding errors; `null` if there are too few runs.
    */
   readonly sd: number | null;
-  /** Confidence interval of the true difference; `null` if there are too few runs. */
+  /** Confidence interval of the true difference; `null` if there are too few runs, or no spread. */
   readonly interval: { readonly low: number; readonly high: number } | null;
-  /** Student's t and its degrees of freedom. t is `null` if there is no spread; both are if there are too few runs. */
+  /** Student's t and its degrees of freedom; `null` if there are too few runs, or no spread. */
   readonly t: number | null;
   readonly freedom: number | null;
-  /** Two-sided p-value: how often chance alone gives a difference this large. `null` if there are too few runs. */
+  /** Two-sided p-value: how often chance alone gives a difference this large. `null` if there are too few runs, or no spread. */
   readonly p: number | null;
   /**
    * Runs of each series (at least 2) with which a difference and spread like these would be significant with probability
-   * `power`. `null` if there is no difference, or too few runs.
+   * `power`. `null` if there is no difference, no spread, or too few runs.
    */
   readonly runsNeeded: number | null;
 }
@@ -47,12 +47,21 @@ export interface Comparison {
 /** More runs than anyone would make; the difference is negligible. */
 const mostRuns = 1e9;
 
+/** A spread below this share of the values is a rounding error: accuracies averaged in float32 are off by a few 1e-8. */
+const roundingError = 1e-7;
+
+/** What cannot be computed from too few runs, or without spread. */
+const nothingTested = { interval: null, t: null, freedom: null, p: null, runsNeeded: null };
+
 /**
  * Compares two series of runs by one figure: Student's paired t-test if both have the same seeds (each seed once, so that
  * each pair started with the same order of images), otherwise Welch's test for unequal variances.
  *
  * `runsNeeded` is the smallest n for which the test's power, by the noncentral t distribution, reaches `power` if the true
  * difference and spread are those observed. Use it to plan the next series; it adds no evidence about this one.
+ *
+ * Without any spread, as between two pairs with equal differences, nothing is tested: the formula gives p = 0, but accuracies
+ * are multiples of one test image, so equal values are chance and no evidence that the true spread is 0.
  *
  * @throws ReportError if a series is empty or a value is NaN or infinite, or `level` or `power` is not between 0 and 1
  * @see Student, The probable error of a mean, Biometrika 6 (1908); Welch, The generalization of "Student's" problem when
@@ -80,13 +89,17 @@ export function compare(
     ),
   );
   const counts = [a.count, b.count] as const;
+  const largest = Math.max(...[a.min, a.max, b.min, b.max].map(Math.abs));
+  const isFlat = (sd: number): boolean => sd <= roundingError * largest;
   const difference = a.mean - b.mean;
   const pairs = wanted === 'welch' ? undefined : pairsOf(first, second);
   if (pairs !== undefined && pairs.length > 1) {
-    const { sd, mean } = summarise(pairs, { target: null, level });
+    const { sd: found, mean } = summarise(pairs, { target: null, level });
+    const sd = found ?? 0;
+    if (isFlat(sd)) return { test: 'paired', counts, difference: mean, sd: 0, ...nothingTested };
     const spread: Spread = {
-      sd: sd ?? 0,
-      errorOf: (n) => (sd ?? 0) / Math.sqrt(n),
+      sd,
+      errorOf: (n) => sd / Math.sqrt(n),
       freedomOf: (n) => n - 1,
     };
     const judged = judge(
@@ -101,13 +114,14 @@ export function compare(
   }
   const test = pairs === undefined ? 'welch' : 'paired';
   if (a.sd === null || b.sd === null) {
-    const none = { sd: null, interval: null, t: null, freedom: null, p: null, runsNeeded: null };
-    return { test, counts, difference, ...none };
+    return { test, counts, difference, sd: null, ...nothingTested };
   }
   const [va, vb] = [a.sd ** 2, b.sd ** 2];
   const [ea, eb] = [va / a.count, vb / b.count];
+  const sd = Math.sqrt((va + vb) / 2);
+  if (isFlat(sd)) return { test, counts, difference, sd: 0, ...nothingTested };
   const spread: Spread = {
-    sd: Math.sqrt((va + vb) / 2),
+    sd,
     errorOf: (n) => Math.sqrt((va + vb) / n),
     freedomOf: (n) => (n - 1) * welch(va, vb, 1, 1),
   };
@@ -127,11 +141,9 @@ interface Spread {
   readonly freedomOf: (n: number) => number;
 }
 
-/** Degrees of freedom of a sum of two estimated variances, by Welch and Satterthwaite; without spread, of a pooled one. */
+/** Degrees of freedom of a sum of two estimated variances, of which at least one is positive, by Welch and Satterthwaite. */
 function welch(va: number, vb: number, freedomA: number, freedomB: number): number {
-  const total = va + vb;
-  if (total === 0) return freedomA + freedomB;
-  return total ** 2 / (va ** 2 / freedomA + vb ** 2 / freedomB);
+  return (va + vb) ** 2 / (va ** 2 / freedomA + vb ** 2 / freedomB);
 }
 
 /** Differences of the values per seed, if both series have the same seeds without duplicates. */
@@ -158,15 +170,14 @@ function judge(
   power: number,
 ): Pick<Comparison, 'sd' | 'interval' | 't' | 'freedom' | 'p' | 'runsNeeded'> {
   const half = studentT(level, freedom) * error;
-  const t = error === 0 ? null : difference / error;
-  const isSame = difference === 0;
+  const t = difference / error;
   return {
     sd: spread.sd,
     interval: { low: difference - half, high: difference + half },
     t,
     freedom,
-    p: t === null ? Number(isSame) : studentP(t, freedom),
-    runsNeeded: isSame ? null : runsNeeded(Math.abs(difference), spread, level, power),
+    p: studentP(t, freedom),
+    runsNeeded: difference === 0 ? null : runsNeeded(Math.abs(difference), spread, level, power),
   };
 }
 
@@ -178,7 +189,7 @@ function runsNeeded(
   power: number,
 ): number | null {
   const isEnough = (n: number): boolean =>
-    errorOf(n) === 0 || studentPower(difference / errorOf(n), freedomOf(n), level) >= power;
+    studentPower(difference / errorOf(n), freedomOf(n), level) >= power;
   let high = 2;
   while (!isEnough(high)) {
     high *= 2;

@@ -28,12 +28,13 @@ export function comparisonText(
   const lines = [
     `${a} minus ${b}: ${signed(difference, 3)} percentage points of test accuracy (${how}).`,
   ];
-  if (interval === null || p === null || sd === null || freedom === null) {
-    return [...lines, 'More runs are needed to say whether that is significant.'].join('\n');
+  if (interval === null || p === null || sd === null || t === null || freedom === null) {
+    const why = sd === 0 ? 'Cannot tell: there is no spread to judge it by. ' : '';
+    return [...lines, `${why}More runs are needed to say whether that is significant.`].join('\n');
   }
   lines.push(
     `${share(level)} interval ${signed(interval.low, 3)} to ${signed(interval.high, 3)}; ` +
-      `${t === null ? 'no spread' : `t = ${t.toFixed(2)}`}, ${Number(freedom.toFixed(1))} degrees of freedom, p = ${probability(p)}: ` +
+      `t = ${t.toFixed(2)}, ${Number(freedom.toFixed(1))} degrees of freedom, p = ${probability(p)}: ` +
       `${p < 1 - level ? 'significant' : 'not significant'}.`,
   );
   if (runsNeeded !== null) {
