@@ -5,16 +5,17 @@
 //   node scripts/readme.mjs add FOLDER…  adds finished runs (folders that `train` made) to results/, then writes
 //
 // --root DIR selects another checkout. results/README.md describes the files. Runs share a row of a table if experiment,
-// scale, precision, threads, hardware and TensorFlow agree. Of the benchmarks, the tables show the newest session of each
+// scale, precision, XLA, device, threads, hardware and TensorFlow agree; of runs that `report` takes for repetitions, only
+// the latest counts. Of the benchmarks, the tables show the newest session of each
 // machine.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { optionsOf } from './options.mjs';
-import { addResult, fail, readResults } from './result-files.mjs';
+import { addResult, countedResults, fail } from './result-files.mjs';
+import { directionsOf } from './result-directions.mjs';
 import {
-  directionsOf,
   gpuOf,
   fullOf,
   groupsOf,
@@ -56,7 +57,7 @@ const { check: isCheck } = given;
 const root = resolve(given.root);
 for (const folder of given.folders) addResult(root, resolve(folder));
 
-const runs = readResults(root);
+const runs = countedResults(root);
 const grouped = groupsOf(runs);
 const pages = {
   'README.md': { headline: headlineOf(runs), full: fullOf(runs) },

@@ -43,6 +43,10 @@ const optionalFields = {
   budgetSec: [isPositive, 'seconds'],
   evaluationSec: [isPositive, 'seconds'],
   pflop: [isPositive, 'a positive number'],
+  xla: [(value) => value === true, 'true or absent'],
+  device: [(value) => value === 'cpu' || value === 'gpu', 'cpu or gpu'],
+  timer: [(value) => value === 'dawnbench', '"dawnbench" or absent'],
+  divergedIn: [(value) => isCount(value) && value > 0, 'a whole number of at least 1'],
   alone: [(value) => value === true, 'true or absent'],
   load: [
     (value) => isPositive(value?.wallSec) && isPositive(value?.cpuSec) && isCount(value?.cores),
@@ -73,8 +77,8 @@ export function compiled(path) {
   return createRequire(import.meta.url)(file);
 }
 
-/** Whether the times of a run count, by the library's rule. */
-export const isTimed = (run) => compiled('runs/load.js').isTimed(run);
+/** Whether the times of a run count, by the library's rule, and exclude preprocessing, as those of `dawn` do not. */
+export const isTimed = (run) => run.timer === undefined && compiled('runs/load.js').isTimed(run);
 
 function checked(result, file) {
   const known = { ...fields, ...optionalFields };
@@ -97,13 +101,27 @@ function readJson(file) {
   }
 }
 
-/** All results of a checkout, sorted by file name. */
+/** All results of a checkout, sorted by file name, as the library sorts runs. */
 export function readResults(root) {
   const folder = join(root, 'results');
   const names = existsSync(folder)
     ? readdirSync(folder).filter((name) => name.endsWith('.json'))
     : [];
-  return names.toSorted().map((name) => checked(readJson(join(folder, name)), `results/${name}`));
+  const { byName } = compiled('base/by-name.js');
+  return names
+    .toSorted(byName)
+    .map((name) => checked(readJson(join(folder, name)), `results/${name}`));
+}
+
+/** The results that the tables count, by the rule of `report`: of runs that differ only in when they ran, the latest. */
+export function countedResults(root) {
+  const results = readResults(root);
+  if (results.length === 0) return results;
+  const { parseResult } = compiled('runs/run-file.js');
+  const runs = results.map((result, index) => parseResult(`${index}`, JSON.stringify(result)));
+  const { repeated } = compiled('report/groups.js').reportRuns(runs);
+  const excluded = new Set(repeated.map(({ path }) => path));
+  return results.filter((_, index) => !excluded.has(`${index}`));
 }
 
 const round = (value, decimals) => Number(value.toFixed(decimals));
@@ -132,7 +150,7 @@ function resultOf(run) {
   if (about.result === undefined) fail(`${run} is not finished: its run.json has no result.`);
   if (about.mode === 'eager') fail(`${run} ran eagerly; results are of the captured engine.`);
   const { hardwareLine } = compiled('engine/hardware.js');
-  const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop } = about.result;
+  const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop, divergedIn } = about.result;
   const overrides = about.experiment?.overrides;
   const curve = about.scale === 'full' ? curveOf(run) : undefined;
   return checked(
@@ -147,8 +165,12 @@ function resultOf(run) {
       imagesPerSec: round(imagesPerSec, 1),
       ...(evaluationSec === undefined ? {} : { evaluationSec: round(evaluationSec, 2) }),
       ...(pflop === undefined ? {} : { pflop: round(pflop, 4) }),
+      ...(divergedIn === undefined ? {} : { divergedIn }),
       ...(about.load === undefined ? {} : { load: roundedLoad(about.load) }),
+      ...(about.timer === undefined ? {} : { timer: about.timer }),
       precision: about.precision,
+      ...(about.xla === true ? { xla: true } : {}),
+      ...(about.device === undefined ? {} : { device: about.device }),
       threads: about.intraOpThreads,
       hardware: hardwareLine(about.hardware),
       tensorflow: about.versions.tensorflow,

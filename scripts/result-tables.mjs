@@ -3,25 +3,29 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compiled, isTimed, scales } from './result-files.mjs';
 
-const none = '_no committed runs yet_';
+export const none = '_no committed runs yet_';
 
-const experiments = () => compiled('catalogue/catalogue.js').catalogue;
+export const experiments = () => compiled('catalogue/catalogue.js').catalogue;
 
 /** The changes of a run to its experiment, its time budget included, in the library's wording. */
-const changesIn = ({ overrides = [], budgetSec }) =>
+export const changesIn = ({ overrides = [], budgetSec }) =>
   compiled('runs/run-changes.js').runChanges({
     overrides,
     ...(budgetSec === undefined ? {} : { budget: { seconds: budgetSec } }),
   });
+
+/** The precision of a run, and what differs from the default, in the library's wording: `bf16`, `bf16, XLA`. */
+export const executionOf = ({ hardware: machine, xla = false, ...run }) =>
+  compiled('runs/execution.js').executionText({ ...run, mode: 'captured', machine, xla });
 
 /** Groups runs that differ only in seed, date and Node version. Order: the catalogue's, then the largest scale first. */
 export function groupsOf(runs) {
   const order = [...experiments().keys()];
   const found = new Map();
   for (const run of runs) {
-    const { record, scale, precision, threads, hardware, tensorflow } = run;
+    const { record, scale, threads, hardware, tensorflow } = run;
     const place = order.includes(record) ? order.indexOf(record) : order.length;
-    const decisive = [record, changesIn(run), precision, hardware, tensorflow];
+    const decisive = [record, changesIn(run), executionOf(run), hardware, tensorflow];
     const parts = decisive.map((part) => JSON.stringify(part));
     const key = [
       String(place).padStart(4, '0'),
@@ -46,7 +50,6 @@ function spread(values, decimals) {
 
 const column = (group, key) => group.map((run) => run[key]);
 const byText = (a, b) => (a < b ? -1 : 1);
-const signed = (value) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`;
 const unique = (values) => [...new Set(values)];
 
 /** Training seconds of the runs that had their machine to themselves; a dash if there are none. */
@@ -61,7 +64,7 @@ function publishedOf(record) {
   return percent === undefined ? '-' : percent.toFixed(2);
 }
 
-function markdownTable(titles, rows) {
+export function markdownTable(titles, rows) {
   const lines = [titles, titles.map(() => '---'), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
@@ -94,7 +97,7 @@ export function resultsOf(grouped) {
     const rows = own
       .filter((group) => !isSingle(group))
       .map((group) => {
-        const [{ record, scale, precision, threads }] = group;
+        const [{ record, scale, threads }] = group;
         return [
           [`\`${record}\``, ...changesIn(group[0]).map((change) => `\`${change}\``)].join(' '),
           publishedOf(record),
@@ -102,7 +105,7 @@ export function resultsOf(grouped) {
           group.length,
           spread(column(group, 'accPercent'), 2),
           secondsOf(group),
-          precision,
+          executionOf(group[0]),
           threads,
         ];
       });
@@ -110,83 +113,6 @@ export function resultsOf(grouped) {
     return [`${machine}, Node ${nodes}`, ...table, ...singlesOf(own.filter(isSingle))].join('\n\n');
   });
   return parts.join('\n\n');
-}
-
-/** Pairs of experiments that differ by one step of the study: before and after. */
-const steps = [
-  ['post1-baseline', 'post2-batch-512'],
-  ['post2-batch-512', 'post3-cutout'],
-  ['post3-cutout', 'post3-batch-768'],
-  ['post4-backbone', 'post4-no-repeat'],
-  ['post4-no-repeat', 'post4-conv-3x3'],
-  ['post4-conv-3x3', 'post4-max-pool'],
-  ['post4-max-pool', 'post4-global-max-pool'],
-  ['post4-global-max-pool', 'post4-scales'],
-  ['post4-scales', 'post4-double-width'],
-  ['post4-double-width', 'post4-extra-layers'],
-  ['post4-scales', 'post4-final-20'],
-  ['post4-final-20', 'post4-final-24'],
-  ['post8-baseline', 'post8-pool-before-norm-24'],
-  ['post8-pool-before-norm-24', 'post8-smoothing-25'],
-  ['post8-smoothing-25', 'post8-celu-23'],
-  ['post8-celu-23', 'post8-ghost-20'],
-  ['post8-ghost-20', 'post8-bias-64-18'],
-  ['post8-bias-64-18', 'post8-whitening-17'],
-  ['post8-whitening-17', 'post8-average-14'],
-  ['post8-average-14', 'post8-tta-13'],
-  ['post8-tta-13', 'post8-final'],
-];
-
-/**
- * Compares the changes of accuracy at pocket scale with the published ones, and reports whether their directions agree. As in
- * `report --compare`, Welch's test (unequal variances) decides whether a change exceeds the noise between seeds.
- */
-export function directionsOf(grouped) {
-  const pockets = grouped.filter(([{ scale }]) => scale === 'pocket');
-  // Of several groups (other precisions, threads, machines) the one with the most runs.
-  const runsOf = (name) =>
-    pockets.filter(([{ record }]) => record === name).toSorted((a, b) => b.length - a.length)[0];
-  const run = steps
-    .map(([before, after]) => ({ before, after, from: runsOf(before), to: runsOf(after) }))
-    .filter(({ from, to }) => from !== undefined && to !== undefined);
-  if (run.length === 0) return none;
-  const tested = run.filter(({ from, to }) => from.length > 1 && to.length > 1);
-  const open = run.length - tested.length;
-  const left = `Steps not compared because a side has a single run: ${open}.`;
-  if (tested.length === 0) return left;
-  const rows = tested.map(({ before, after, from, to }) => {
-    const [first, second] = [before, after].map(
-      (name) => experiments().get(name).published?.accPercent,
-    );
-    const published = first === undefined || second === undefined ? undefined : second - first;
-    const { difference, interval, p } = welch(to, from);
-    return [
-      `\`${before}\``,
-      `\`${after}\``,
-      published === undefined ? '-' : signed(published),
-      signed(difference),
-      `${signed(interval.low)} to ${signed(interval.high)}`,
-      `${from.length}, ${to.length}`,
-      directionOf(published, difference, p),
-    ];
-  });
-  const titles =
-    'from, to, published change % (full), change % (pocket), 95 % interval, runs, direction';
-  return `${markdownTable(titles.split(', '), rows)}\n\n${left}`;
-}
-
-/** Compares accuracies by the library's test. The seeds of the two sides are made to differ, so that no runs are paired. */
-function welch(found, old) {
-  const [a, b] = [found, old].map((group, side) =>
-    group.map(({ accPercent }, index) => ({ seed: 2 * index + side, value: accPercent })),
-  );
-  return compiled('report/compare.js').compare(a, b);
-}
-
-function directionOf(published, difference, p) {
-  if (p >= 0.05) return 'within noise';
-  if (published === undefined) return '-';
-  return Math.sign(published) === Math.sign(difference) ? 'same' : 'other';
 }
 
 /** Tables of a file of bench/results/, one for the newest session of each machine; `tableOf` makes a table of its rows. */
@@ -295,13 +221,13 @@ function fullRuns(runs, name) {
 /** Training seconds on each machine, as in `207 s (AMD EPYC, 2 cores, …)`, of runs that had the machine to themselves. */
 function timesOf(runs) {
   return groupsOf(runs.filter(isTimed)).map((group) => {
-    const [{ hardware, precision }] = group;
+    const [{ hardware }] = group;
     return {
       count: group.length,
       seconds: spread(column(group, 'trainSec'), 0),
       // Names only the GPUs if there are any, since they do the work.
       hardware: /NVIDIA [^(]*/.exec(hardware)?.[0].trim() ?? hardware,
-      precision,
+      execution: executionOf(group[0]),
     };
   });
 }
@@ -321,8 +247,8 @@ export function headlineOf(runs) {
   const times = timesOf(all);
   const accuracy = `**${mean(column(all, 'accPercent')).toFixed(2)} % test accuracy**, the mean of ${counted(all.length)}`;
   const parts = times.map(
-    ({ count, seconds, hardware, precision }) =>
-      `- **${seconds} s of training** on ${hardware}, in ${precision} (${counted(count)})`,
+    ({ count, seconds, hardware, execution }) =>
+      `- **${seconds} s of training** on ${hardware}, in ${execution} (${counted(count)})`,
   );
   const timed = all.filter(isTimed).length;
   const note =
@@ -378,5 +304,5 @@ export function sampleOf(runs) {
     ['runs at 94 %', `${reached} of ${count}`],
     ['PFLOP a run', pflopOf(all)],
   ];
-  return markdownTable(['all committed runs', ''], rows);
+  return markdownTable(['committed runs', ''], rows);
 }

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parseResult } from '../src/runs/run-file';
 
 /** scripts/readme.mjs, which writes the generated parts of README.md and docs/. */
 const root = resolve(__dirname, '..');
@@ -113,10 +114,10 @@ test('results show mean, spread and number of runs, the times of undisturbed run
       load: { wallSec: 999, cpuSec: 1, othersSec: 101, cores: 2 },
     },
     { ...result, precision: 'fp32', accPercent: 80.125, trainSec: 150.25 },
-    { ...result, threads: 1, accPercent: 81, trainSec: 200 },
+    { ...result, seed: 3, threads: 1, accPercent: 81, trainSec: 200 },
     { ...result, record: 'post1-baseline', accPercent: 83, hardware: 'B' },
-    { ...result, record: 'one of mine', scale: 'full', overrides: ['run.epochs=3'] },
-    { ...result, record: 'one of mine', accPercent: 70, budgetSec: 600 },
+    { ...result, record: 'one-of-mine', scale: 'full', overrides: ['run.epochs=3'] },
+    { ...result, record: 'one-of-mine', accPercent: 70, budgetSec: 600 },
     { ...result, scale: 'smoke', accPercent: 20, trainSec: 2 },
   ]);
   const others = '`npx cifar10-fast report results` prints them.';
@@ -129,7 +130,7 @@ test('results show mean, spread and number of runs, the times of undisturbed run
       'AMD EPYC, 2 cores, AVX-512 BF16, 24 GB; TensorFlow 2.21.0, Node 20.20.2, 22.1.0\n',
       ...head,
       '| `demo` | 94.08 | pocket | 3 | 82.00 ± 0.50 | 102.0 ± 2.8 | bf16 | 2 |',
-      '| `one of mine` `run.epochs=3` | - | full | 1 | 81.50 | - | bf16 | 2 |',
+      '| `one-of-mine` `run.epochs=3` | - | full | 1 | 81.50 | - | bf16 | 2 |',
       `\nSingle runs below full scale without a training time are not shown: 3 at pocket scale, 1 at smoke scale. ${others}\n`,
       'B; TensorFlow 2.21.0, Node 20.20.2\n',
       `Single runs below full scale without a training time are not shown: 1 at pocket scale. ${others}`,
@@ -183,8 +184,9 @@ describe('the headline', () => {
 });
 
 test('directions compare the steps of the study with the published ones, and changes with noise', () => {
+  let seed = 0;
   const named = (record: string, ...accs: readonly number[]): readonly object[] =>
-    accs.map((accPercent, seed) => ({ ...result, record, seed, accPercent }));
+    accs.map((accPercent) => ({ ...result, record, seed: (seed += 1), accPercent }));
   const folder = written([
     // demo does not count: its spread is a tenth of the others'.
     ...named('demo', 80.9, 81, 81.1),
@@ -199,13 +201,107 @@ test('directions compare the steps of the study with the published ones, and cha
   // By hand: the difference of two means of three, both with deviation 2, has an error of √(8/3) and 4 degrees of
   // freedom, so t is 2.776 and the interval ± 4.53; with deviations 2 and 1, an error of √(5/3), 2.94 and ± 4.16.
   for (const row of [
-    'Steps not compared because a side has a single run: 1.',
+    'Steps not compared because no two runs of each side share machine, precision and threads: 1.',
     '| `post4-conv-3x3` | `post4-max-pool` | +4.09 | +2.00 | -2.53 to +6.53 | 3, 3 | within noise |',
     '| `post4-max-pool` | `post4-global-max-pool` | +0.94 | -13.00 | -17.16 to -8.84 | 3, 3 | other |',
     '| `post8-ghost-20` | `post8-bias-64-18` | - | +9.00 | +7.48 to +10.52 | 2, 2 | - |',
   ]) {
     expect(text).toContain(row);
   }
+});
+
+describe('directions', () => {
+  const runs = (record: string, accs: readonly number[], how: object = {}): readonly object[] =>
+    accs.map((accPercent, seed) => ({ ...result, record, seed, accPercent, ...how }));
+  const row = (folder: string): string[] | undefined =>
+    section(folder, 'directions')
+      .split('\n')
+      .find((line) => line.includes('`post4-conv-3x3` |'))
+      ?.split(' | ')
+      .slice(3);
+
+  test('pair runs with the same seeds, as report --compare does', () => {
+    // By hand: differences of 1, 2 and 3 have a mean of 2, a deviation of 1 and an error of 1/√3, and t of 2 degrees of
+    // freedom is 4.303.
+    const folder = written([
+      ...runs('post4-no-repeat', [60, 70, 80]),
+      ...runs('post4-conv-3x3', [61, 72, 83]),
+    ]);
+    expect(row(folder)).toEqual(['+2.00', '-0.48 to +4.48', '3, 3', 'within noise |']);
+  });
+
+  test('cannot tell without spread', () => {
+    const folder = written([
+      ...runs('post4-no-repeat', [60, 70]),
+      ...runs('post4-conv-3x3', [62, 72]),
+    ]);
+    expect(row(folder)).toEqual(['+2.00', '-', '2, 2', 'cannot tell |']);
+  });
+
+  test('compare unchanged runs on one machine, in one precision, with one number of threads', () => {
+    const folder = written([
+      // The most runs of each side are changed, or elsewhere, or executed in another way than those of the other side.
+      ...runs('post4-no-repeat', [1, 2, 3, 4], { overrides: ['optim.momentum=0.8'] }),
+      ...runs('post4-no-repeat', [1, 2, 3, 5], { budgetSec: 60 }),
+      ...runs('post4-no-repeat', [60, 70, 80, 81], { hardware: 'B' }),
+      ...runs('post4-no-repeat', [60, 70, 80, 82], { precision: 'fp32' }),
+      ...runs('post4-no-repeat', [60, 70, 80]),
+      ...runs('post4-conv-3x3', [10, 20, 30, 40], { threads: 1, tensorflow: '2.20.0' }),
+      ...runs('post4-conv-3x3', [10, 20, 30, 40], { xla: true }),
+      ...runs('post4-conv-3x3', [61, 72, 83]),
+    ]);
+    expect(row(folder)).toEqual(['+2.00', '-0.48 to +4.48', '3, 3', 'within noise |']);
+    const apart = written([
+      ...runs('post4-no-repeat', [60, 70], { hardware: 'B' }),
+      ...runs('post4-conv-3x3', [61, 72]),
+    ]);
+    expect(section(apart, 'directions')).toMatch(/^Steps not compared .*: 1\.$/);
+  });
+});
+
+describe('of runs that report takes for repetitions, the tables count only the latest', () => {
+  // results/ has three seeds of demo twice: the table had 8 runs, 81.43 ± 0.25, and report 5.
+  const older = { ...result, date: '2026-11-23' };
+
+  test('in the table of results', () => {
+    const folder = written([
+      { ...older, accPercent: 81.39 },
+      { ...result, accPercent: 81.45 },
+      { ...result, seed: 1, accPercent: 82.45 },
+    ]);
+    expect(section(folder, 'results')).toContain(
+      '| `demo` | 94.08 | pocket | 2 | 81.95 ± 0.71 | - | bf16 | 2 |',
+    );
+  });
+
+  test('in the headline and the sample', () => {
+    const full = { record: 'fastest', scale: 'full' };
+    const folder = written([
+      { ...older, ...full, accPercent: 10 },
+      { ...result, ...full, accPercent: 94 },
+    ]);
+    expect(section(folder, 'headline')).toContain('**94.00 % test accuracy**, the mean of one run');
+    expect(section(folder, 'sample')).toContain('| runs | 1 |');
+    expect(section(folder, 'full')).toContain('| `fastest` | - | 94.00 % | 1 | - |');
+  });
+
+  test('but XLA and another device are no repetition', () => {
+    const hardware = 'C, 16 cores, 126 GB, NVIDIA H200 (driver 580.1)';
+    const folder = written(
+      [{}, { xla: true }, { device: 'cpu' }].map((how) => ({
+        ...result,
+        scale: 'full',
+        hardware,
+        ...how,
+      })),
+    );
+    const rows = section(folder, 'results').split('\n').slice(-3);
+    expect(rows).toEqual(
+      ['bf16', 'bf16, XLA', 'bf16, on the CPU'].map(
+        (precision) => `| \`demo\` | 94.08 | full | 1 | 81.50 | - | ${precision} | 2 |`,
+      ),
+    );
+  });
 });
 
 test('speed shows the newest session on each machine, and how many times slower than ours each row is', () => {
@@ -381,6 +477,25 @@ describe('add', () => {
     expect(readmeScript('--root', folder, 'add', run).stderr).toBe(
       `readme: ${run} is in results/ already.\n`,
     );
+  });
+
+  test('stores XLA, the device, the timer and the epoch in which the run diverged', () => {
+    const folder = checkout([]);
+    const run = join(folder, 'demo-pocket-3');
+    mkdirSync(run);
+    const how = { xla: true, device: 'gpu', timer: 'dawnbench' };
+    const load = { wallSec: 110, cpuSec: 200, othersSec: 1, cores: 2 };
+    writeFileSync(
+      join(run, 'run.json'),
+      JSON.stringify({ ...finished, ...how, load, result: { ...finished.result, divergedIn: 3 } }),
+    );
+    readmeScript('--root', folder, 'add', run);
+    const file = join(folder, 'results/demo-pocket-bf16-3-2026-11-30.json');
+    const text = readFileSync(file, 'utf8');
+    expect(JSON.parse(text)).toMatchObject({ ...how, divergedIn: 3 });
+    expect(parseResult(file, text)).toMatchObject({ ...how, result: { divergedIn: 3 } });
+    // Seconds with preprocessing do not join those without.
+    expect(section(folder, 'results')).toContain('are not shown: 1 at pocket scale.');
   });
 
   test('stores the accuracies and the load of a full run', () => {

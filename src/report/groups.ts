@@ -106,10 +106,12 @@ function isComplete(run: Run): run is RunGroup['runs'][number] {
   return run.result !== undefined;
 }
 
-/** The latest run of each seed, by seed; earlier ones are added to `repeated`. */
+/** The latest run of each seed, by seed; earlier ones are added to `repeated`. Of runs started at once, the last counts. */
 function latestBySeed(runs: readonly Run[], repeated: Run[]): Run[] {
   const latest = new Map<number, Run>();
-  for (const run of runs.toSorted((a, b) => (a.started < b.started ? -1 : 1))) {
+  const byStart = (a: Run, b: Run): number =>
+    Number(a.started > b.started) - Number(a.started < b.started);
+  for (const run of runs.toSorted(byStart)) {
     const before = latest.get(run.seed);
     if (before !== undefined) repeated.push(before);
     latest.set(run.seed, run);

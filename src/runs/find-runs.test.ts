@@ -103,6 +103,19 @@ describe('findRuns', () => {
     expect(runs[4].result).toEqual({ accPercent: 81.39, trainSec: 201.75, imagesPerSec: 984.7 });
   });
 
+  test('a stored result comes before those that were added after it, so that the latest of a day counts', async () => {
+    const folder = join(scratch, 'added');
+    mkdirSync(folder);
+    for (const name of ['demo-10', 'demo-2', 'demo'])
+      writeFileSync(join(folder, `${name}.json`), JSON.stringify(resultFile));
+    const runs = await findRuns([folder]);
+    expect(runs.map(({ path }) => path?.slice(folder.length + 1))).toEqual([
+      'demo.json',
+      'demo-2.json',
+      'demo-10.json',
+    ]);
+  });
+
   test('missing, empty and damaged folders are errors', async () => {
     const folder = join(scratch, 'bad');
     mkdirSync(folder);

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { byName } from '../base/by-name';
 import { Cifar10FastError, RunError } from '../base/errors';
 import { readText } from '../base/read-file';
 import type { Experiment } from '../catalogue/experiment';
@@ -172,10 +173,8 @@ async function runsAt(path: string): Promise<Run[]> {
   const own = await readRun(path);
   if (own !== undefined) return [own];
   const entries = await readdir(path, { withFileTypes: true });
-  // Natural order: demo-smoke-2 comes before demo-smoke-10.
-  const byName = new Intl.Collator('en', { numeric: true });
   const runs: Run[] = [];
-  for (const entry of entries.toSorted((a, b) => byName.compare(a.name, b.name))) {
+  for (const entry of entries.toSorted((a, b) => byName(a.name, b.name))) {
     const inside = join(path, entry.name);
     if (entry.isDirectory()) {
       const run = await readRun(inside);

@@ -195,6 +195,10 @@ describe('a file of results/', () => {
     ['seed', 'zero', '"seed" is "zero"; expected a whole number'],
     ['date', 5, '"date" is 5; expected a string.'],
     ['pflop', -1, '"pflop" is -1; expected a number of at least 0.'],
+    ['xla', 1, '"xla" is 1; expected true or false.'],
+    ['device', 'tpu', '"device" is "tpu"; expected one of cpu, gpu.'],
+    ['timer', 'own', '"timer" is "own"; expected "dawnbench".'],
+    ['divergedIn', 0, '"divergedIn" is 0; expected a whole number of at least 1.'],
   ])('with %s of %j is an error that says so', (key, value, fault) => {
     const json = { ...(JSON.parse(text) as object), [key]: value };
     expect(() => parseResult(file, JSON.stringify(json))).toThrow(`run: ${file}: ${fault}`);

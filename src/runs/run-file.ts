@@ -25,6 +25,8 @@ const list = <T>(item: z.ZodType<T>, what: string): z.ZodType<T[]> =>
 const day = text.regex(/^\d{4}/, 'a date, as in 2026-11-23');
 /** More threads than any machine has would take minutes to start. */
 const threads = whole(1, 1024);
+const device = z.enum(['cpu', 'gpu'], 'one of cpu, gpu');
+const timer = z.literal('dawnbench', '"dawnbench"');
 
 const named = {
   record: text.regex(plainName, plainNameExpected),
@@ -127,7 +129,7 @@ const runSchema = z.looseObject(
     mode: z.enum(['captured', 'eager'], 'one of captured, eager'),
     xla: z.exactOptional(truth),
     intraOpThreads: z.exactOptional(threads),
-    device: z.exactOptional(z.enum(['cpu', 'gpu'], 'one of cpu, gpu')),
+    device: z.exactOptional(device),
     experiment: experimentSchema,
     dataSha256: z.exactOptional(text),
     versions: z.exactOptional(
@@ -148,7 +150,7 @@ const runSchema = z.looseObject(
     result: z.exactOptional(result),
     failure: z.exactOptional(failure),
     load: z.exactOptional(load),
-    timer: z.exactOptional(z.literal('dawnbench', '"dawnbench"')),
+    timer: z.exactOptional(timer),
     budget: z.exactOptional(
       z.looseObject({ seconds: fromZero, spentSec: fromZero }, 'an object of seconds, spentSec'),
     ),
@@ -166,6 +168,10 @@ const resultSchema = z.looseObject(
     hardware: text,
     date: day,
     threads: z.exactOptional(threads),
+    xla: z.exactOptional(truth),
+    device: z.exactOptional(device),
+    timer: z.exactOptional(timer),
+    divergedIn: z.exactOptional(whole(1)),
     tensorflow: z.exactOptional(text),
     node: z.exactOptional(text),
     load: z.exactOptional(load),
@@ -275,7 +281,8 @@ export function runJson({
 export function parseResult(path: string, content: string): Run {
   const json = parsed(resultSchema, path, content) as z.infer<typeof resultSchema>;
   const { record, scale, seed, precision, hardware: machine, date, threads: count } = json;
-  const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop, tensorflow, node } = json;
+  const { accPercent, trainSec, imagesPerSec, evaluationSec, pflop, divergedIn } = json;
+  const { xla = false, tensorflow, node } = json;
   return {
     name: record,
     scale,
@@ -284,9 +291,11 @@ export function parseResult(path: string, content: string): Run {
     ...(json.budgetSec === undefined ? {} : { budget: { seconds: json.budgetSec, spentSec: 0 } }),
     mode: 'captured',
     precision,
-    xla: false,
+    xla,
     started: date,
     machine,
+    ...(json.device === undefined ? {} : { device: json.device }),
+    ...(json.timer === undefined ? {} : { timer: json.timer }),
     ...(count === undefined ? {} : { threads: count }),
     ...(node === undefined || tensorflow === undefined ? {} : { versions: { node, tensorflow } }),
     ...(json.load === undefined ? {} : { load: json.load }),
@@ -299,6 +308,7 @@ export function parseResult(path: string, content: string): Run {
       imagesPerSec,
       ...(evaluationSec === undefined ? {} : { evaluationSec }),
       ...(pflop === undefined ? {} : { pflop }),
+      ...(divergedIn === undefined ? {} : { divergedIn }),
     },
   };
 }

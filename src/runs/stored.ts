@@ -1,5 +1,6 @@
 import { lstat, readdir, rmdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { byName } from '../base/by-name';
 import { RunError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { isHeld, openRunFolder } from './folder';
@@ -49,11 +50,9 @@ export async function storedRuns(folder: string): Promise<StoredRun[]> {
       { cause },
     );
   });
-  // Natural order: demo-smoke-2 comes before demo-smoke-10.
-  const byName = new Intl.Collator('en', { numeric: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const found: StoredRun[] = [];
-  for (const name of names.toSorted(byName.compare)) {
+  for (const name of names.toSorted(byName)) {
     const run = await storedRun(join(folder, name));
     if (run !== undefined) found.push(run);
   }
