@@ -29,7 +29,11 @@ export async function timing(given: Given): Promise<Timing> {
   const display = displayProgress();
   const { signal, release } = interruptSignal((text) => display.note(text));
   const data = await loadData(given, display, { signal });
-  const stored = [...(await findAnyRuns('runs')), ...(await findAnyRuns(resultsFolder))];
+  const options = { onNotice: (text: string) => display.note(text) };
+  const stored = [
+    ...(await findAnyRuns('runs', options)),
+    ...(await findAnyRuns(resultsFolder, options)),
+  ];
   const timeOf: TimeOf = timeHere(data, stored);
   return {
     release,

@@ -12,6 +12,7 @@ import { comparisonText, reportJson, reportText } from '../report/report-text';
 import { stepRows, stepsText } from '../report/step-table';
 import { predictSplit, readPredictions, writePredictions } from '../runs/predictions';
 import { findAnyRuns, findRuns, resultsFolder } from '../runs/find-runs';
+import type { FindOptions } from '../runs/find-runs';
 import type { Run } from '../runs/run';
 import { readTrained } from '../runs/trained-network';
 import { subset } from '../data/cifar10';
@@ -65,7 +66,9 @@ export const report: Command = {
   ],
   run: async (given) => {
     const pair = given.lists.get('compare');
-    const { runs, where } = await chosenRuns(given.positionals, pair !== undefined);
+    const { runs, where } = await chosenRuns(given.positionals, pair !== undefined, {
+      onNotice: (text) => displayProgress().note(text),
+    });
     if (given.switches.has('steps')) {
       const rows = stepRows(speedrunSteps, runs);
       const text = given.switches.has('json') ? JSON.stringify(rows) : stepsText(rows);
@@ -118,15 +121,16 @@ export async function writePage(
 async function chosenRuns(
   paths: readonly string[],
   isComparing: boolean,
+  options: FindOptions,
 ): Promise<{ readonly runs: readonly Run[]; readonly where: string }> {
   if (!isComparing || paths.length > 0) {
     const asked = paths.length === 0 ? ['runs'] : paths;
-    return { runs: await findRuns(asked), where: `Searched ${asked.join(', ')}.` };
+    return { runs: await findRuns(asked, options), where: `Searched ${asked.join(', ')}.` };
   }
   const isHere = existsSync('results') || !existsSync(resultsFolder);
   const results = isHere ? 'results' : relative('.', resultsFolder);
   const searched = await Promise.all(
-    ['runs', results].map(async (path) => ({ path, runs: await findAnyRuns(path) })),
+    ['runs', results].map(async (path) => ({ path, runs: await findAnyRuns(path, options) })),
   );
   const told = searched.map(({ path, runs }) => `${path} (${counted(runs.length, 'run')})`);
   const where = `Searched ${told.join(' and ')}.`;

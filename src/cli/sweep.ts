@@ -92,6 +92,7 @@ export const sweep: Command = {
         executor,
         {
           signal,
+          onNotice: (text) => display.note(text),
           onPlan: ({ engine, jobs, finished }) => {
             const before = finished.length === 0 ? '' : `, ${finished.length} already finished`;
             watch.begin(

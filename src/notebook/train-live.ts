@@ -213,7 +213,7 @@ async function trainAll(
     return { experiment, data, seed, ...(engine === undefined ? {} : { engine }) };
   });
   if (series.scale === undefined && (options.reuse ?? wantsReuse())) {
-    const stored = await findAnyRuns(logDir);
+    const stored = await findAnyRuns(logDir, { onNotice: (text) => screen.remark(text) });
     const found: Awaited<ReturnType<typeof findFinished>>[] = [];
     for (const wanted of planned) {
       signal.throwIfAborted();

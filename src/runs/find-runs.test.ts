@@ -6,7 +6,7 @@ import { RunError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { overridden } from '../catalogue/override';
 import { scaled } from '../catalogue/scale';
-import { findRuns, isSameRun } from './find-runs';
+import { findAnyRuns, findRuns, isSameRun } from './find-runs';
 import type { Wanted } from './find-runs';
 import type { Run } from './run';
 import { epochRow } from '../../test/epoch-row';
@@ -114,6 +114,38 @@ describe('findRuns', () => {
       'demo-2.json',
       'demo-10.json',
     ]);
+  });
+
+  test('in a folder of runs, what is damaged or no run is skipped with a notice', async () => {
+    const folder = join(scratch, 'mixed');
+    const whole = leaveRun(folder, 'demo-smoke-0', { acc: 20 });
+    const torn = leaveRun(folder, 'demo-smoke-1', { seed: 1, acc: 20 });
+    writeFileSync(join(torn, 'run.json'), '{"record":"demo"}');
+    const line = { epoch: 1, record: 'demo', accPercent: 20 };
+    const files: Readonly<Record<string, string>> = {
+      // What report --json and train --json print.
+      'report.json': JSON.stringify({ goal: 94, groups: [{ runs: [{ accPercent: 94 }] }] }),
+      'log.json': `${JSON.stringify(line)}\n${JSON.stringify(line)}\n`,
+      'dawn.json': JSON.stringify({ record: 'dawn', accPercent: 94.1 }),
+      'other.json': '{}',
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    const notices: string[] = [];
+    const onNotice = (text: string): unknown => notices.push(text);
+    const runs = await findRuns([folder], { onNotice });
+    expect(runs.map(({ path }) => path)).toEqual([whole]);
+    expect(await findAnyRuns(folder, { onNotice: () => undefined })).toEqual(runs);
+    const no =
+      'has an accuracy, but is not one object with "record" and "accPercent", so it is no stored result. Move it elsewhere.';
+    expect(notices).toEqual([
+      expect.stringContaining(`Skipped: run: ${join(folder, 'dawn.json')}: "scale" is missing;`),
+      expect.stringContaining(`Skipped: run: ${join(torn, 'run.json')}: "scale" is missing;`),
+      `Skipped: run: ${join(folder, 'log.json')} ${no}`,
+      `Skipped: run: ${join(folder, 'report.json')} ${no}`,
+    ]);
+    // A run or file that is named itself is an error.
+    for (const path of [torn, join(folder, 'report.json')])
+      await expect(findRuns([path], { onNotice })).rejects.toThrow(RunError);
   });
 
   test('missing, empty and damaged folders are errors', async () => {

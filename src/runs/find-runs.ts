@@ -16,16 +16,28 @@ import { parseResult, readPlan, readRun } from './run-file';
 /** `results/` of the checkout or the package: the stored results of this project. */
 export const resultsFolder: string = join(__dirname, '../../results');
 
+/** Options of {@link findRuns} and {@link findAnyRuns}. */
+export interface FindOptions {
+  /**
+   * Called with a sentence about each damaged run of a folder of runs, and about each JSON file in it that has an accuracy but
+   * is no stored result, such as the output of `report --json`. They are skipped. Default: an error.
+   */
+  readonly onNotice?: (text: string) => void;
+}
+
 /**
  * Reads runs. Each path is a run's folder, a folder of such folders, a file like those in `results/`, or a folder of such
  * files. Runs are returned in the order of the paths, and within a folder by name, without duplicates.
  *
- * @throws RunError if a path does not exist, holds no run, or holds a damaged file
+ * @throws RunError if a path does not exist, holds no run, or is a damaged one
  */
-export async function findRuns(paths: readonly string[]): Promise<Run[]> {
+export async function findRuns(
+  paths: readonly string[],
+  options: FindOptions = {},
+): Promise<Run[]> {
   const found = new Map<string, Run>();
   for (const path of paths) {
-    const runs = await runsAt(path);
+    const runs = await runsAt(path, options);
     if (runs.length === 0) {
       throw new RunError(
         `report: ${path} has no run: no run.json, and no folder with one. Name the folder of a run, or the ` +
@@ -40,14 +52,14 @@ export async function findRuns(paths: readonly string[]): Promise<Run[]> {
 /**
  * The runs of a folder; none if it does not exist or holds no run.
  *
- * @throws RunError if a file in it is damaged
+ * @throws RunError if the folder cannot be read, or is a damaged run
  */
-export async function findAnyRuns(folder: string): Promise<Run[]> {
+export async function findAnyRuns(folder: string, options: FindOptions = {}): Promise<Run[]> {
   const isFolder = await stat(folder).then(
     (found) => found.isDirectory(),
     () => false,
   );
-  return isFolder ? runsAt(folder) : [];
+  return isFolder ? runsAt(folder, options) : [];
 }
 
 /** The run that {@link isSameRun} compares with: trained from the start, without a time budget. */
@@ -162,7 +174,7 @@ export async function readEnd(
   return { checkpoint, result };
 }
 
-async function runsAt(path: string): Promise<Run[]> {
+async function runsAt(path: string, options: FindOptions): Promise<Run[]> {
   const kind = await stat(path).catch(() => undefined);
   if (kind === undefined) {
     throw new RunError(
@@ -172,18 +184,55 @@ async function runsAt(path: string): Promise<Run[]> {
   if (kind.isFile()) return [parseResult(path, await readText(path))];
   const own = await readRun(path);
   if (own !== undefined) return [own];
-  const entries = await readdir(path, { withFileTypes: true });
+  return runsIn(path, options);
+}
+
+async function runsIn(folder: string, { onNotice }: FindOptions): Promise<Run[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: Error) => {
+    throw new RunError(`run: ${folder} cannot be read: ${cause.message}.`, { cause });
+  });
   const runs: Run[] = [];
   for (const entry of entries.toSorted((a, b) => byName(a.name, b.name))) {
-    const inside = join(path, entry.name);
-    if (entry.isDirectory()) {
-      const run = await readRun(inside);
+    const path = join(folder, entry.name);
+    try {
+      const run = entry.isDirectory() ? await readRun(path) : await storedResult(path);
       if (run !== undefined) runs.push(run);
-    } else if (entry.name.endsWith('.json')) {
-      const text = await readText(inside);
-      // The folder may also hold JSON of other programs; a stored result has an accuracy.
-      if (/"accPercent":/.test(text)) runs.push(parseResult(inside, text));
+    } catch (error) {
+      if (!(error instanceof RunError) || onNotice === undefined) throw error;
+      onNotice(`Skipped: ${error.message}`);
     }
   }
   return runs;
+}
+
+/**
+ * The run in a file like those of `results/`; undefined if the file is something else: other programs, too, leave JSON in a
+ * folder.
+ *
+ * @throws RunError if the file has an accuracy, but is no stored result or a damaged one
+ */
+async function storedResult(path: string): Promise<Run | undefined> {
+  if (!path.endsWith('.json')) return undefined;
+  const text = await readText(path).catch((cause: Error) => {
+    throw new RunError(`run: ${path} cannot be read: ${cause.message}.`, { cause });
+  });
+  if (!text.includes('"accPercent":')) return undefined;
+  if (!isResult(text)) {
+    throw new RunError(
+      `run: ${path} has an accuracy, but is not one object with "record" and "accPercent", so it is no stored result. ` +
+        'Move it elsewhere.',
+    );
+  }
+  return parseResult(path, text);
+}
+
+function isResult(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return (
+      typeof value === 'object' && value !== null && 'record' in value && 'accPercent' in value
+    );
+  } catch {
+    return false;
+  }
 }

@@ -310,6 +310,23 @@ describe('a sweep', () => {
     await expect(stopped).resolves.toMatchObject({ runs: [], open: 0 });
   });
 
+  test('is not stopped by a damaged run or the output of a report in its folder', async () => {
+    const { plan, executor } = prepared();
+    await sweep({ ...plan, seeds: [0] }, executor);
+    const damaged = join(plan.logDir, 'demo-smoke-0', 'run.json');
+    writeFileSync(damaged, '{"record":');
+    writeFileSync(join(plan.logDir, 'report.json'), '{"groups":[{"accPercent":94}]}');
+    const notices: string[] = [];
+    const { runs } = await sweep({ ...plan, seeds: [1] }, executor, {
+      onNotice: (text) => notices.push(text),
+    });
+    expect(runs.map(({ seed }) => seed)).toEqual([1]);
+    expect(notices).toEqual([
+      expect.stringContaining(`Skipped: run: ${damaged} is not JSON`),
+      expect.stringContaining('report.json has an accuracy, but'),
+    ]);
+  });
+
   test('leaves other files in the folder alone', async () => {
     const { plan, executor } = prepared();
     mkdirSync(join(plan.logDir, 'notes'), { recursive: true });

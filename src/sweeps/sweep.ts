@@ -69,6 +69,8 @@ export interface SweepOutcome {
 export interface SweepWatch {
   /** Stops the sweep. Default: the cell's own signal in a cell of our kernel, otherwise none. */
   readonly signal?: AbortSignal;
+  /** Called with a sentence about each file or run in `logDir` that is damaged or no run; see `FindOptions`. */
+  readonly onNotice?: (text: string) => void;
   /** Called once, before the first run, with how runs are executed, the jobs, and the runs finished earlier. */
   readonly onPlan?: (plan: {
     readonly engine: JobEngine;
@@ -105,7 +107,7 @@ export async function sweep(
 async function execute(
   plan: SweepPlan,
   executor: Executor,
-  { signal: given, onPlan, onEvent, onRun }: SweepWatch,
+  { signal: given, onNotice = () => undefined, onPlan, onEvent, onRun }: SweepWatch,
 ): Promise<SweepOutcome> {
   // In a notebook cell, the stop button also stops the workers.
   const signal = given ?? kernelHost()?.interruptSignal();
@@ -123,7 +125,7 @@ async function execute(
     signal,
   );
   const all = jobsOf(plan, { engine, logDir, ...data });
-  const { done, jobs, diverged, failures } = divided(all, await findAnyRuns(logDir));
+  const { done, jobs, diverged, failures } = divided(all, await findAnyRuns(logDir, { onNotice }));
   onPlan?.({ engine, jobs, finished: [...done.values()] });
   const reading: Promise<void>[] = [];
   const take = async (job: RunJob, folder: string): Promise<void> => {
