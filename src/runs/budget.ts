@@ -34,7 +34,7 @@ export interface BudgetFlag {
 }
 
 /** The share of `--at-most` that a run which would take longer gets as its budget. */
-export const shortenedShare = 2 / 3;
+export const shortenedShare: number = 2 / 3;
 
 /**
  * Fits a training into a budget by compressing or stretching the rest of its schedule. The budget includes evaluation.
