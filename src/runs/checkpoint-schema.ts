@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { HostTensor } from '../base/host-tensor';
 import type { PaceChange } from '../train/pace';
 import type { EpochRow } from '../train/training';
+import type { Load } from './load';
+import { loadSchema } from './load-schema';
 
 const count = z.int('an integer from 0').min(0, 'an integer from 0');
 const seconds = z.number('seconds').min(0, 'seconds');
@@ -31,6 +33,7 @@ export interface CheckpointFacts {
   readonly totalSec: number;
   readonly rows: readonly EpochRow[];
   readonly pace?: readonly PaceChange[];
+  readonly load?: Load;
 }
 
 const facts = z.strictObject({
@@ -49,6 +52,7 @@ const facts = z.strictObject({
       'a list of changes of pace',
     ),
   ),
+  load: z.exactOptional(loadSchema),
 });
 
 /**

@@ -9,12 +9,15 @@ import { checkFacts, checkTotals } from './checkpoint-schema';
 import type { EpochRow, Learnt, Snapshot } from '../train/training';
 import type { Totals } from '../train/steps';
 import type { RunFolder } from './folder';
+import type { Load } from './load';
 
 /** The state of a training and its rows, from which a run resumes. */
 export interface Checkpoint {
   readonly snapshot: Snapshot;
   /** The rows of the finished epochs. */
   readonly rows: readonly EpochRow[];
+  /** How busy the processors were during its training; absent in checkpoints of older versions. */
+  readonly load?: Load;
   /** The hash of the configuration of its run, see `configOf`. */
   readonly config: string;
 }
@@ -40,8 +43,8 @@ const parts = ['network', 'velocity', 'ema', 'extra'] as const;
  * within an epoch, and removes all but the last `keep` checkpoints, at least 1.
  *
  * Tensors are named `network/…`, `velocity/…`, `ema/…`, `extra/…`, after the parts of the session, and `totals/…`, the
- * sums over an unfinished epoch. The metadata hold the rest: `epoch`, `batches`, `totalSec`, `rows` (JSON), `config`, the
- * entries of `notes`, and the `sha256` of the contents.
+ * sums over an unfinished epoch. The metadata hold the rest: `epoch`, `batches`, `totalSec`, `rows` and `load` (JSON),
+ * `config`, the entries of `notes`, and the `sha256` of the contents.
  *
  * @throws DivergedError if a number is NaN or infinite
  * @throws RunError if the file cannot be written; earlier checkpoints are kept
@@ -111,11 +114,12 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
   const learnt = Object.fromEntries(parts.map((part) => [part, held(part)])) as unknown as Learnt;
   const totals = held('totals');
   try {
-    const { epoch, totalSec, batches, timeSec, rows, pace } = checkFacts({
+    const { epoch, totalSec, batches, timeSec, rows, pace, load } = checkFacts({
       ...Object.fromEntries(
         ['epoch', 'batches', 'timeSec', 'totalSec', 'rows'].map((key) => [key, json(key)]),
       ),
       ...(metadata['pace'] === undefined ? {} : { pace: json('pace') }),
+      ...(metadata['load'] === undefined ? {} : { load: json('load') }),
     });
     if (batches > 0) checkTotals(totals);
     const unfinished = { batches, timeSec, totals: totals as unknown as Totals };
@@ -128,6 +132,7 @@ export function readCheckpoint(source: string | Uint8Array): Checkpoint {
         ...(pace === undefined ? {} : { pace }),
       },
       rows,
+      ...(load === undefined ? {} : { load }),
       config: text('config'),
     };
   } catch (cause) {
@@ -146,6 +151,12 @@ export function readNamedCheckpoint(name: string, source: string | Uint8Array): 
   const written = checkpointName(checkpoint.snapshot);
   if (written !== name) throw damaged(`its contents belong to ${written}`);
   return checkpoint;
+}
+
+/** Seconds of training and evaluation that a checkpoint contains. */
+export function secondsIn({ rows, snapshot: { unfinished } }: Checkpoint): number {
+  const finished = rows.reduce((sum, { train, valid }) => sum + train.time + valid.time, 0);
+  return finished + (unfinished?.timeSec ?? 0);
 }
 
 /** The name of the file that holds a state of a training. */
@@ -202,7 +213,7 @@ export function sortCheckpoints(names: readonly string[]): string[] {
 }
 
 function encode(
-  { snapshot, rows, config }: Checkpoint,
+  { snapshot, rows, config, load }: Checkpoint,
   notes: Readonly<Record<string, string>>,
 ): Buffer {
   const { epoch, totalSec, learnt, unfinished, pace } = snapshot;
@@ -230,6 +241,7 @@ function encode(
     rows: JSON.stringify(rows),
     config,
     ...(pace === undefined ? {} : { pace: JSON.stringify(pace) }),
+    ...(load === undefined ? {} : { load: JSON.stringify(load) }),
   };
   return writeSafetensors(tensors, { ...metadata, sha256: fingerprint(tensors, metadata) });
 }

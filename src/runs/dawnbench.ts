@@ -7,6 +7,7 @@ import { startTimer } from '../train/timer';
 import { createPace, runEpochs, watchAt } from './epochs';
 import type { RunProgress } from './epochs';
 import { loadBetween, readLoadSample } from './load';
+import type { Load } from './load';
 import { examplesOf, imagesOf, trainerOf } from './prepare';
 import { planRun } from './run';
 import type { FinishedRun, PlannedRun } from './run';
@@ -70,6 +71,7 @@ export async function trainDawnbench(
   });
   let store: RunStore | undefined;
   let sample = readLoadSample();
+  const loadSoFar = (): Load => loadBetween(sample, readLoadSample());
   let beforeSec = 0;
   /** Reads the state of the training, adding the seconds counted before its first step. */
   const save = async (): Promise<Snapshot> => {
@@ -107,11 +109,11 @@ export async function trainDawnbench(
         const total = row['total time'] + beforeSec;
         rows.push({ ...row, train: { ...row.train, time }, 'total time': total });
         const { lr: _lr, ...shown } = rows[rows.length - 1];
-        await store?.epoch([...rows], await save());
+        await store?.epoch([...rows], await save(), loadSoFar());
         await onEpoch?.(shown);
       },
     });
-    const load = loadBetween(sample, readLoadSample());
+    const load = loadSoFar();
     const images = imagesOf(experiment, trainer, train.labels.length);
     const result = await endOf(
       plan,
@@ -122,8 +124,7 @@ export async function trainDawnbench(
     await store?.finish({ preprocessSec, result, load });
     return { ...ready, ...store?.run, preprocessSec, rows, result, load };
   } catch (error) {
-    const load = loadBetween(sample, readLoadSample());
-    throw store === undefined ? error : await store.fail(error, { save }, load);
+    throw store === undefined ? error : await store.fail(error, { save }, loadSoFar());
   } finally {
     store?.close();
     trainer.dispose();

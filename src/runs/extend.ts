@@ -2,7 +2,9 @@ import { dirname, resolve } from 'node:path';
 import { RunError } from '../base/errors';
 import type { Experiment } from '../catalogue/experiment';
 import { overridden } from '../catalogue/override';
+import { secondsIn } from './checkpoint';
 import { readEnd } from './find-runs';
+import { loadOver } from './load';
 import { configOf, differences, planAfter } from './run';
 import type { FinishedRun, PlannedRun } from './run';
 import { readPlan } from './run-file';
@@ -41,7 +43,8 @@ export async function extendRun(
   const { checkpoint, result } = await readEnd(folder, before);
   const { snapshot, rows } = checkpoint;
   const experiment = longer(before.experiment, rows.length, epochs);
-  const plan = { ...planAfter(before, experiment, options.data), rows };
+  const load = loadOver(secondsIn(checkpoint), before.load);
+  const plan = { ...planAfter(before, experiment, options.data), load, rows };
   const changed = differences(before, plan);
   const continues = {
     run: folder,
@@ -49,7 +52,7 @@ export async function extendRun(
     accPercent: result.accPercent,
     ...(changed.length === 0 ? {} : { differences: changed }),
   };
-  const from = { snapshot, rows, config: configOf(plan) };
+  const from = { snapshot, rows, load, config: configOf(plan) };
   const { checkpoints = before.checkpoints ?? 2 } = options;
   return trainToEnd(
     { ...plan, continues },

@@ -5,6 +5,7 @@ import {
   busySeconds,
   isTimed,
   loadBetween,
+  loadOver,
   othersShare,
   readLoadSample,
 } from './load';
@@ -71,6 +72,18 @@ describe('the load of a run', () => {
     expect(isTimed({})).toBe(false);
     expect(isTimed({ load, alone: true })).toBe(true);
     expect(isTimed({ alone: true })).toBe(true);
+  });
+
+  test('a stored load that does not cover the seconds of a run says nothing about other programs', () => {
+    // Nine epochs beside other programs were lost to kill -9, then the tenth ran alone.
+    const last = { wallSec: 30, cpuSec: 59, othersSec: 0, cores: 2 };
+    const { othersSec: _, ...own } = last;
+    expect(loadOver(30, last)).toEqual(last);
+    expect(loadOver(300, last)).toEqual(own);
+    expect(loadOver(30, own)).toEqual(own);
+    const none = loadOver(270, undefined);
+    expect(isTimed({ load: addLoads(none, last) })).toBe(false);
+    expect(addLoads(none, last)).toEqual(own);
   });
 
   test('the load of a resumed run is the sum of both parts', () => {

@@ -87,6 +87,16 @@ export function loadBetween(from: LoadSample, to: LoadSample): Load {
   };
 }
 
+/**
+ * The load of `seconds` seconds of training: the stored one if it covers them. Otherwise part of it was not stored, as when
+ * a process was killed, and that of other programs is unknown.
+ */
+export function loadOver(seconds: number, stored: Load | undefined): Load {
+  const { othersSec, ...own } = stored ?? { wallSec: 0, cpuSec: 0, cores: 1 };
+  const isKnown = othersSec !== undefined && own.wallSec >= seconds;
+  return { ...own, ...(isKnown ? { othersSec } : {}) };
+}
+
 /** The load of a resumed run: the sum of both parts. */
 export function addLoads(before: Load | undefined, now: Load): Load {
   if (before === undefined) return now;

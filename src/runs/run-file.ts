@@ -8,7 +8,7 @@ import { experimentSchema } from '../catalogue/schema';
 import { fromZero, number, truth } from '../catalogue/schema-parts';
 import { hardwareLine, precisions } from '../engine/hardware';
 import type { EpochRow } from '../train/training';
-import type { Load } from './load';
+import { loadSchema } from './load-schema';
 import type { PlannedRun, Run } from './run';
 
 // The message of each check completes a sentence that ends in "expected".
@@ -76,16 +76,6 @@ const result = z.looseObject(
   'an object: the result',
 );
 
-const load: z.ZodType<Load> = z.looseObject(
-  {
-    wallSec: fromZero,
-    cpuSec: fromZero,
-    othersSec: z.exactOptional(fromZero),
-    cores: whole(1),
-  },
-  'an object of wallSec, cpuSec, othersSec, cores',
-);
-
 const failure = z.looseObject(
   { epoch: whole(1), step: z.exactOptional(whole(1)), message: text },
   'an object of epoch, step, message',
@@ -149,7 +139,7 @@ const runSchema = z.looseObject(
     continues: z.exactOptional(continuation),
     result: z.exactOptional(result),
     failure: z.exactOptional(failure),
-    load: z.exactOptional(load),
+    load: z.exactOptional(loadSchema),
     timer: z.exactOptional(timer),
     budget: z.exactOptional(
       z.looseObject({ seconds: fromZero, spentSec: fromZero }, 'an object of seconds, spentSec'),
@@ -174,7 +164,7 @@ const resultSchema = z.looseObject(
     divergedIn: z.exactOptional(whole(1)),
     tensorflow: z.exactOptional(text),
     node: z.exactOptional(text),
-    load: z.exactOptional(load),
+    load: z.exactOptional(loadSchema),
     alone: z.exactOptional(z.literal(true, 'true or absent')),
   },
   'an object: a result',

@@ -240,18 +240,17 @@ export function planRun(
 
 /**
  * Plans the rest of a stored run, or more epochs after its end: reuses its seed, threads, precision and algorithms, and adds to
- * its seconds and load.
+ * its seconds. Its load is that of the checkpoint.
  *
  * @throws EngineError, RunError as {@link planRun}
  */
 export function planAfter(before: PlannedRun, experiment: Experiment, data: Cifar10): PlannedRun {
   const { seed, mode, precision, xla, threads, algorithms = [] } = before;
-  const { preprocessSec, load, timer } = before;
+  const { preprocessSec, timer } = before;
   return {
     ...planRun(experiment, data, seed, { mode, precision, xla, intraOpThreads: threads }),
     algorithms,
     ...(preprocessSec === undefined ? {} : { preprocessSec }),
-    ...(load === undefined ? {} : { load }),
     ...(timer === undefined ? {} : { timer }),
   };
 }

@@ -22,7 +22,7 @@ export interface RunStore {
   /** The run as in `run.json`. */
   readonly run: PlannedRun;
   /** Writes a finished epoch, the checkpoint first, so that no finished epoch is lost however the process ends. */
-  epoch(rows: readonly EpochRow[], snapshot: Snapshot): Promise<void>;
+  epoch(rows: readonly EpochRow[], snapshot: Snapshot, load: Load): Promise<void>;
   /** Writes how the run ended. With a result and no checkpoints to keep, removes those that the run was resumed from. */
   finish(end: RunEnd): Promise<void>;
   /**
@@ -97,9 +97,10 @@ export async function openStore(
     await folder.write('log.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     await folder.write('logs.tsv', tsv(rows));
   };
-  const writeCheckpoint = async (snapshot: Snapshot): Promise<void> => {
+  const writeCheckpoint = async (snapshot: Snapshot, load: Load): Promise<void> => {
     if (checkpoints === 0) return;
-    checkpoint = await keepCheckpoint(folder, { snapshot, rows, config }, checkpoints, notes);
+    const now = { snapshot, rows, config, load };
+    checkpoint = await keepCheckpoint(folder, now, checkpoints, notes);
   };
   const finish = async (end: RunEnd): Promise<void> => {
     await folder.write('run.json', runJson({ ...run, ...end }));
@@ -130,7 +131,7 @@ export async function openStore(
     const snapshot = await trainer.save();
     let kept: string;
     try {
-      if ((snapshot.unfinished?.batches ?? 0) > 0) await writeCheckpoint(snapshot);
+      if ((snapshot.unfinished?.batches ?? 0) > 0) await writeCheckpoint(snapshot, load);
       await finish({ load });
       kept = keptText(snapshot, checkpoint);
     } catch (cause) {
@@ -145,9 +146,9 @@ export async function openStore(
 
   return {
     run,
-    async epoch(now, snapshot) {
+    async epoch(now, snapshot, load) {
       rows = now;
-      await writeCheckpoint(snapshot);
+      await writeCheckpoint(snapshot, load);
       await writeRows();
       events.append(rows[rows.length - 1]);
     },

@@ -121,7 +121,7 @@ export async function trainToEnd(
       pace,
       onEpoch: async (row, done) => {
         onEpoch?.(row);
-        await store?.epoch(done, await trainer.save());
+        await store?.epoch(done, await trainer.save(), loadSoFar());
         if (done.length < trainer.epochs) keeper?.keep(done);
       },
     });

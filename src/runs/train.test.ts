@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RunError, TrainError } from '../base/errors';
 import { piecewiseLinear } from '../optim/schedule';
-import { readCheckpoint } from './checkpoint';
+import { keepCheckpoint, readCheckpoint } from './checkpoint';
+import { openRunFolder } from './folder';
+import { isTimed } from './load';
+import type { Load } from './load';
 import type { Experiment } from '../catalogue/experiment';
 import { extendRun } from './extend';
 import { runJson } from './run-file';
@@ -229,6 +232,43 @@ describe('a stopped run resumes with a bit-identical result', () => {
       const { resumed, load } = fileOf(folder);
       expect(run).toEqual({ ...whole(), path: folder, resumed, load });
       expect(fileOf(folder).result).toEqual(result);
+    },
+    long,
+  );
+});
+
+describe('the load of a run that was killed', () => {
+  /** Leaves a run as `kill -9` does after epoch 2, with a changed load in its checkpoint. */
+  async function killed(logDir: string, change: (load: Load) => Load | undefined): Promise<string> {
+    const { folder } = await stopped(logDir, 11);
+    rmSync(join(folder, 'checkpoint-2-1.safetensors'));
+    const { load: _, ...file } = fileOf(folder);
+    writeFileSync(join(folder, 'run.json'), JSON.stringify(file));
+    const { load: kept, ...checkpoint } = readCheckpoint(join(folder, 'checkpoint-2.safetensors'));
+    const load = change(kept as Load);
+    const open = await openRunFolder(folder);
+    await keepCheckpoint(open, { ...checkpoint, ...(load === undefined ? {} : { load }) }, 'all');
+    open.release();
+    return folder;
+  }
+
+  test(
+    'includes that of the epochs before',
+    async () => {
+      const disturbed = await killed('killed', (load) => ({ ...load, othersSec: 1000 }));
+      const run = await resume(disturbed);
+      expect(run.load?.othersSec ?? 1000).toBeGreaterThanOrEqual(1000);
+      expect(isTimed(run)).toBe(false);
+    },
+    long,
+  );
+
+  test(
+    'is unknown if the checkpoint does not have it, as in older versions',
+    async () => {
+      const { load } = await resume(await killed('killed-older', () => undefined));
+      expect(load?.wallSec).toBeGreaterThan(0);
+      expect(load).not.toHaveProperty('othersSec');
     },
     long,
   );

@@ -2,10 +2,11 @@ import { RunError } from '../base/errors';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
 import type { SessionOptions } from '../engine/session';
-import { lastCheckpoint } from './checkpoint';
+import { lastCheckpoint, secondsIn } from './checkpoint';
 import type { Found } from './checkpoint';
 import { holding, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
+import { loadOver } from './load';
 import { configOf, differences, planAfter, planRun } from './run';
 import type { Budget, FinishedRun, PlannedRun } from './run';
 import { readPlan } from './run-file';
@@ -106,8 +107,9 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
     checkSame(before, plan, options);
     const found = await checkpointOf(folder, plan, options);
     const { checkpoint, name } = found;
+    const load = checkpoint && (checkpoint.load ?? loadOver(secondsIn(checkpoint), before.load));
     return trainToEnd(
-      plan,
+      { ...plan, ...(load === undefined ? {} : { load }) },
       options,
       (run) => {
         const changed = checkSame(before, run, options);
