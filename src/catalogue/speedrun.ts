@@ -204,7 +204,7 @@ export const fulcrum: Experiment = {
 export const fastest: Experiment = {
   ...about,
   name: 'fastest',
-  title: 'fastest: 94 % in the fewest operations, as measured here',
+  title: 'fastest: the recipe of fulcrum in batches of 1,024, for nine epochs',
   net: fulcrum.net,
   loss: fulcrum.loss,
   data: { ...fulcrum.data, batchSize: 1024 },

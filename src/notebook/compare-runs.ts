@@ -57,11 +57,11 @@ export async function comparison(
     const { name: full } = findExperiment(name);
     const recorded = everything.filter((run) => run.name === full);
     const others = recorded.filter((run) => !own.some((each) => isSameRun(run, each)));
-    const nothing = { record: name, source: 'recorded', on: 'no run of this experiment yet' };
+    const nothing = { record: name, source: 'stored', on: 'no run of this experiment yet' };
     return [
       ...grouped(own.flatMap(lineOf), 'this notebook'),
       ...(own.length + recorded.length === 0 ? [nothing] : []),
-      ...grouped(others.flatMap(lineOf), 'recorded'),
+      ...grouped(others.flatMap(lineOf), 'stored'),
       ...publishedRows(name),
     ];
   });
