@@ -1,0 +1,248 @@
+import type { AccuracyPoint } from '../report/frontier-points';
+import { counted } from '../text/counted';
+import { vegaLite } from './chart';
+import type { Figure } from './figure';
+import { ink, plotSize, series } from './theme';
+
+/** Ticks of the accuracy axis, in percent. */
+export const accuracyTicks: readonly number[] = [70, 80, 85, 90, 92, 93, 94, 95, 96];
+
+/** The recipe whose lengths are joined by a line. */
+export const lineRecipe = 'fastest';
+
+export const frontierTitle = 'Test accuracy against arithmetic';
+export const workTitle = 'operations of a run, PFLOP';
+
+const kinds = [lineRecipe, 'others, run here', 'published'] as const;
+
+/** The second panel: the recipes around 94 %, which are too close together in the first one. */
+const near = { pflop: [0.17, 0.4], accPercent: [93.8, 94.4] } as const;
+
+interface Mark {
+  readonly kind: (typeof kinds)[number];
+  /** Marks of a recipe at several lengths are joined by a line. */
+  readonly series: string;
+  readonly pflop: number;
+  readonly acc: number;
+  readonly error: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly label: string;
+  /** The side of the mark on which its label is. */
+  readonly place: 'right' | 'left';
+}
+
+/** Vertical distance of two labels, in pixels, below which the lower one moves down. */
+const labelHeight = 12;
+
+/** Test accuracy against operations as a picture: everything on a logarithmic axis of the error, and below, the part near 94 %. */
+export function frontierPicture(points: readonly AccuracyPoint[]): Promise<Figure> {
+  const isNear = ({ pflop, accPercent }: AccuracyPoint): boolean =>
+    isIn(pflop, near.pflop) && isIn(accPercent, near.accPercent);
+  const close = points.filter(isNear);
+  const whole = points.map((point) => markOf(point, isNear(point) ? '' : wideLabel(point)));
+  const detail = joined(close).map(([point, label]) => markOf(point, label, sideOf(point, close)));
+  const text = points.map(
+    ({ recipe, epochs, pflop, accPercent }) =>
+      `${recipe}${epochs === undefined ? '' : ` (${counted(epochs, 'epoch')})`} ${accPercent.toFixed(2)} % with ${pflop.toPrecision(3)} PFLOP`,
+  );
+  return vegaLite(
+    {
+      title: { text: frontierTitle, subtitle: 'means of full-scale runs; bars: 95 % interval' },
+      vconcat: [widePanel(whole), ...(close.length < 2 ? [] : [detailPanel(detail)])],
+      spacing: 24,
+    },
+    `${frontierTitle}: ${text.join('; ')}`,
+  );
+}
+
+function isIn(value: number, [low, high]: readonly [number, number]): boolean {
+  return value >= low && value <= high;
+}
+
+function markOf(
+  { from, recipe, pflop, accPercent, low, high }: AccuracyPoint,
+  label: string,
+  place?: Mark['place'],
+): Mark {
+  const kind = from === 'published' ? kinds[2] : recipe === lineRecipe ? kinds[0] : kinds[1];
+  return {
+    kind,
+    series: `${from} ${familyOf(recipe)}`,
+    pflop,
+    acc: accPercent,
+    error: 100 - accPercent,
+    ...(low === undefined || high === undefined ? {} : { low, high }),
+    label,
+    place: place ?? (kind === lineRecipe ? 'left' : 'right'),
+  };
+}
+
+/** The recipe of which a published point is a length, as in "hiverge, 7 epochs". */
+function familyOf(recipe: string): string {
+  return recipe.replace(/, [\d.]+ epochs$/, '');
+}
+
+function wideLabel({ from, recipe, epochs = 0 }: AccuracyPoint): string {
+  if (from === 'here' && recipe === lineRecipe) return counted(epochs, 'epoch');
+  return recipe.replace('speedrun-', '');
+}
+
+/** The points near 94 % with their labels: one label for all lengths of a published recipe, at the shortest. */
+function joined(points: readonly AccuracyPoint[]): (readonly [AccuracyPoint, string])[] {
+  return points.map((point) => {
+    const family = familyOf(point.recipe);
+    if (point.from === 'here') return [point, point.recipe];
+    const own = points.filter(
+      ({ from, recipe }) => from === 'published' && familyOf(recipe) === family,
+    );
+    const isShortest = own.every(({ pflop }) => pflop >= point.pflop);
+    if (!isShortest) return [point, ''];
+    return [point, own.length === 1 ? family : `${family}, ${own.length} lengths`];
+  });
+}
+
+/** On the left if one of our results is so close on the right that the label would cover it. */
+function sideOf(point: AccuracyPoint, points: readonly AccuracyPoint[]): Mark['place'] {
+  const isCovered = points.some(
+    ({ from, pflop, accPercent }) =>
+      from === 'here' &&
+      pflop > point.pflop &&
+      pflop < 1.05 * point.pflop &&
+      Math.abs(accPercent - point.accPercent) < 0.1,
+  );
+  return isCovered ? 'left' : 'right';
+}
+
+const color = {
+  field: 'kind',
+  type: 'nominal',
+  scale: { domain: [...kinds], range: [series[0], series[2], series[1]] },
+  legend: { title: null, orient: 'top' },
+};
+
+function widePanel(marks: readonly Mark[]): object {
+  const errors = marks.map(({ error }) => error);
+  const [least, most] = [0.9 * Math.min(...errors), 1.1 * Math.max(...errors)];
+  const height = plotSize.height + 20;
+  const pixelOf = (error: number): number =>
+    (height * Math.log(error / least)) / Math.log(most / least);
+  return panel(nudged(marks, pixelOf), {
+    height,
+    x: { scale: { type: 'log', nice: false, padding: 56 } },
+    y: {
+      field: 'error',
+      scale: { type: 'log', reverse: true, nice: false, domain: [least, most] },
+      values: accuracyTicks.map((acc) => 100 - acc).filter((error) => isIn(error, [least, most])),
+      labelExpr: '100 - datum.value',
+    },
+    bar: ['errorLow', 'errorHigh'],
+  });
+}
+
+function detailPanel(marks: readonly Mark[]): object {
+  const [least, most] = near.accPercent;
+  return panel(
+    marks.map((mark) => ({ ...mark, nudge: -6 })),
+    {
+      height: plotSize.height,
+      x: { scale: { type: 'log', nice: false, domain: [...near.pflop], padding: 24 } },
+      y: {
+        field: 'acc',
+        scale: { domain: [least, most], nice: false },
+        values: [93.8, 93.9, 94, 94.1, 94.2, 94.3, 94.4],
+        labelExpr: "format(datum.value, '.1f')",
+      },
+      bar: ['low', 'high'],
+    },
+  );
+}
+
+/** Moves labels down that would overlap the one above, on the right of their marks. */
+function nudged(
+  marks: readonly Mark[],
+  pixelOf: (error: number) => number,
+): (Mark & { readonly nudge: number })[] {
+  let last = -Infinity;
+  const moves = new Map<Mark, number>();
+  const right = marks.filter(({ place, label }) => place === 'right' && label !== '');
+  for (const mark of right.toSorted((p, q) => p.error - q.error)) {
+    const y = pixelOf(mark.error);
+    last = Math.max(y, last + labelHeight);
+    moves.set(mark, last - y);
+  }
+  return marks.map((mark) => ({ ...mark, nudge: moves.get(mark) ?? 0 }));
+}
+
+interface PanelOptions {
+  readonly height: number;
+  readonly x: { readonly scale: object };
+  readonly y: {
+    readonly field: 'error' | 'acc';
+    readonly scale: object;
+    readonly values: readonly number[];
+    readonly labelExpr: string;
+  };
+  /** The fields of the interval's ends. */
+  readonly bar: readonly [string, string];
+}
+
+const places = {
+  right: { align: 'left', dx: 8, dy: { expr: '3 + datum.nudge' } },
+  left: { align: 'right', dx: -9, dy: -4 },
+} as const;
+
+function panel(
+  marks: readonly (Mark & { readonly nudge: number })[],
+  { height, x: axis, y: ordinate, bar }: PanelOptions,
+): object {
+  const values = marks.map((mark) => {
+    const { low, high } = mark;
+    return low === undefined || high === undefined
+      ? mark
+      : { ...mark, errorLow: 100 - high, errorHigh: 100 - low };
+  });
+  const x = {
+    field: 'pflop',
+    type: 'quantitative',
+    scale: axis.scale,
+    axis: { title: workTitle, format: '~g' },
+  };
+  const y = {
+    field: ordinate.field,
+    type: 'quantitative',
+    scale: ordinate.scale,
+    axis: {
+      title: 'test accuracy, %',
+      values: [...ordinate.values],
+      labelExpr: ordinate.labelExpr,
+    },
+  };
+  return {
+    data: { values },
+    width: plotSize.width,
+    height,
+    layer: [
+      {
+        mark: { type: 'line', strokeWidth: 1.5 },
+        encoding: { x, y, color, detail: { field: 'series' } },
+      },
+      // vega-lite warns about layers without marks.
+      ...[bar]
+        .filter(() => marks.some(({ low }) => low !== undefined))
+        .map(() => ({
+          transform: [{ filter: `isValid(datum.${bar[0]})` }],
+          mark: { type: 'rule', strokeWidth: 1.5 },
+          encoding: { x, y: { ...y, field: bar[0] }, y2: { field: bar[1] }, color },
+        })),
+      { mark: { type: 'point', size: 70, filled: true }, encoding: { x, y, color } },
+      ...Object.entries(places)
+        .filter(([place]) => marks.some((mark) => mark.place === place))
+        .map(([place, at]) => ({
+          transform: [{ filter: `datum.place === '${place}'` }],
+          mark: { type: 'text', ...at, fontSize: 10.5, color: ink.faint },
+          encoding: { x, y, text: { field: 'label' } },
+        })),
+    ],
+  };
+}
