@@ -232,10 +232,18 @@ function timesOf(runs) {
   });
 }
 
-/** PFLOP of a run, as in `0.1845`; a range if the counts differ between machines. */
+/** PFLOP of a run, as in `0.1845`; on GPUs more, because their gradients also compute outputs that pooling drops. */
 function pflopOf(runs) {
-  const counts = unique(column(runs, 'pflop').filter(Boolean)).toSorted((a, b) => a - b);
-  return counts.length > 1 ? `${counts[0]} to ${counts.at(-1)}` : counts.join('');
+  const countsOn = (isGpu) => {
+    const own = runs.filter(({ hardware }) => hardware.includes('NVIDIA') === isGpu);
+    return unique(column(own, 'pflop').filter(Boolean))
+      .toSorted((a, b) => a - b)
+      .join(' or ');
+  };
+  const [cpus, gpus] = [countsOn(false), countsOn(true)];
+  return cpus === '' || gpus === '' || cpus === gpus
+    ? cpus || gpus
+    : `${cpus} on CPUs, ${gpus} on GPUs`;
 }
 
 const counted = (count) => (count === 1 ? 'one run' : `${count} runs`);
@@ -255,7 +263,7 @@ export function headlineOf(runs) {
     timed === all.length
       ? ''
       : `. Times of the runs known to have had the machine to themselves (${timed} of ${all.length})`;
-  const operations = pflopOf(all) === '' ? '' : ` (${pflopOf(all)} PFLOP a run)`;
+  const operations = pflopOf(all) === '' ? '' : ` (PFLOP a run: ${pflopOf(all)})`;
   return times.length === 0
     ? `${accuracy}${operations}.`
     : `${accuracy}${operations}${note}:\n\n${parts.join('\n')}`;
