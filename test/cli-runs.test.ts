@@ -153,6 +153,16 @@ describe('runs delete', () => {
     expect(existsSync(join(runs, 'gone'))).toBe(false);
   });
 
+  test('deletes a run once, however often and in whatever way it is named', async () => {
+    leave('again', (run) => run);
+    leave('other', (run) => run);
+    const names = ['again', 'again/', 'runs/again', join(runs, 'again'), 'other'];
+    const { code, stdout, stderr } = await cli(['runs', 'delete', ...names, '--yes']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^2 runs, \d+\.\d MB$/m);
+    expect(['again', 'other'].some((name) => existsSync(join(runs, name)))).toBe(false);
+  });
+
   test('deletes nothing if one folder is no run, is unfinished or holds foreign files', async () => {
     leave('whole', (run) => run);
     mkdirSync(join(scratch, 'thesis'), { recursive: true });

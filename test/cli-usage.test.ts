@@ -140,6 +140,27 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
       'runs: unknown action "lst"; known: list, compare, open, delete. Nearest: "list".',
     ],
     ['runs compare one', 'runs compare: give two runs or more: cifar10-fast runs compare RUN RUN.'],
+    ...['-o page.html', '--compare A B', '--goal abc', '--predictions', '--open'].map(
+      (flags): [string, string] => {
+        const flag = flags === '-o page.html' ? '--output' : flags.split(' ')[0];
+        return [
+          `report results --steps ${flags}`,
+          `report --steps does not use ${flag}. Leave it out.`,
+        ];
+      },
+    ),
+    ['report results --data-dir .', 'report: --data-dir needs --predictions, --output or --open.'],
+    [
+      'runs delete demo --status stopped --since 2026-11-01 --yes',
+      'runs delete does not use --status. Leave it out.',
+    ],
+    ['runs list --yes', 'runs list does not use --yes. Leave it out.'],
+    ['runs compare a b --scale smoke', 'runs compare does not use --scale. Leave it out.'],
+    ['runs open a --json', 'runs open does not use --json. Leave it out.'],
+    ...['Infinity', '1e999', '-1', 'NaN'].map((gpus): [string, string] => [
+      `sweep demo --ray 127.0.0.1:1 --gpus=${gpus}`,
+      `--gpus "${gpus}" is not a number of GPUs. Give one, as in --gpus 1.`,
+    ]),
     ['runs delete', 'runs delete: give the runs: cifar10-fast runs delete RUN… --yes.'],
     [
       'runs list --since monday',

@@ -191,6 +191,21 @@ export function commandHelp(command: Command, summary: string): string {
   ].join('\n');
 }
 
+/**
+ * Refuses flags that an action does not read, so that none is ignored.
+ *
+ * @param action as in `runs delete` or `report --steps`
+ * @throws UsageError naming the first such flag
+ */
+export function checkUnread(given: Given, action: string, read: readonly string[]): void {
+  const unread = [...given.values.keys(), ...given.lists.keys(), ...given.switches].find(
+    (name) => !read.includes(name),
+  );
+  if (unread !== undefined) {
+    throw new UsageError(`${action} does not use --${unread}. Leave it out.`);
+  }
+}
+
 /** The integer given for a flag, at least `least`, or `fallback`. */
 export function wholeNumber(given: Given, name: string, least: number, fallback: number): number {
   const text = given.values.get(name);

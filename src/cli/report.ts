@@ -18,6 +18,7 @@ import { readTrained } from '../runs/trained-network';
 import { subset } from '../data/cifar10';
 import { loadData } from './data';
 import { displayProgress } from './terminal';
+import { checkUnread } from './flags';
 import type { Command, Given } from './flags';
 import { openPage } from './open-page';
 import { writeOutput } from './output';
@@ -65,6 +66,11 @@ export const report: Command = {
     'report results --steps',
   ],
   run: async (given) => {
+    if (given.switches.has('steps')) checkUnread(given, 'report --steps', ['steps', 'json']);
+    const writesPage = given.values.has('output') || given.switches.has('open');
+    if (!writesPage && !given.switches.has('predictions') && given.values.has('data-dir')) {
+      throw new UsageError('report: --data-dir needs --predictions, --output or --open.');
+    }
     const pair = given.lists.get('compare');
     const { runs, where } = await chosenRuns(given.positionals, pair !== undefined, {
       onNotice: (text) => displayProgress().note(text),

@@ -1,14 +1,25 @@
+import { realpath } from 'node:fs/promises';
 import { UsageError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
 import { scales } from '../catalogue/experiment';
 import { checkDeletable, deleteRun, runPath, runStatuses, storedRuns } from '../runs/stored';
 import type { StoredRun } from '../runs/stored';
-import { oneOf } from './flags';
+import { checkUnread, oneOf } from './flags';
 import type { Command, Given } from './flags';
 import { listText } from './runs-text';
 import { counted } from '../text/counted';
 
 const actions = ['list', 'compare', 'open', 'delete'] as const;
+
+type Action = (typeof actions)[number];
+
+/** The flags that each action uses. */
+const read: Readonly<Record<Action, readonly string[]>> = {
+  list: ['log-dir', 'experiment', 'scale', 'status', 'since', 'json'],
+  compare: ['log-dir', 'json'],
+  open: ['log-dir'],
+  delete: ['log-dir', 'yes', 'unfinished'],
+};
 
 /** `runs`: manages the runs stored in folders. */
 export const runs: Command = {
@@ -39,6 +50,8 @@ export const runs: Command = {
   ],
   run: async (given) => {
     const [action = 'list', ...names] = given.positionals;
+    checkAction(action);
+    checkUnread(given, `runs ${action}`, read[action]);
     switch (action) {
       case 'list':
         return list(given, names);
@@ -53,12 +66,17 @@ export const runs: Command = {
       case 'delete':
         return remove(given, names);
       default:
-        throw new UsageError(
-          `runs: unknown action "${action}"; known: ${actions.join(', ')}.${nearestHint(action, actions)}`,
-        );
+        return action satisfies never;
     }
   },
 };
+
+function checkAction(action: string): asserts action is Action {
+  if (actions.some((known) => known === action)) return;
+  throw new UsageError(
+    `runs: unknown action "${action}"; known: ${actions.join(', ')}.${nearestHint(action, actions)}`,
+  );
+}
 
 const logDirOf = ({ values }: Given): string => values.get('log-dir') ?? 'runs';
 
@@ -113,11 +131,14 @@ async function remove(given: Given, names: readonly string[]): Promise<number> {
     throw new UsageError('runs delete: give the runs: cifar10-fast runs delete RUN… --yes.');
   }
   const options = { isUnfinishedToo: given.switches.has('unfinished') };
-  const found: StoredRun[] = [];
-  // All are checked before any is deleted.
-  for (const name of new Set(names)) {
-    found.push(await checkDeletable(await runPath(name, logDirOf(given)), options));
+  const byPath = new Map<string, StoredRun>();
+  // All are checked before any is deleted. A run can be named in several ways: a, a/ and runs/a.
+  for (const name of names) {
+    const path = await runPath(name, logDirOf(given));
+    const stored = await checkDeletable(path, options);
+    byPath.set(await realpath(path), stored);
   }
+  const found = [...byPath.values()];
   const megabytes = found.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
   const what = `${counted(found.length, 'run')}, ${megabytes.toFixed(1)} MB`;
   if (!given.switches.has('yes')) {

@@ -59,7 +59,7 @@ async function chooseRay(given: Given, address: string, retries: number): Promis
   }
   const text = given.values.get('gpus');
   const gpusPerRun = text === undefined ? undefined : Number(text);
-  if (gpusPerRun !== undefined && !(gpusPerRun >= 0)) {
+  if (text?.trim() === '' || (gpusPerRun !== undefined && !isCount(gpusPerRun))) {
     throw new UsageError(`--gpus "${text}" is not a number of GPUs. Give one, as in --gpus 1.`);
   }
   const cluster = await connectRay({
@@ -75,6 +75,8 @@ async function chooseRay(given: Given, address: string, retries: number): Promis
     close: () => cluster.close(),
   };
 }
+
+const isCount = (value: number): boolean => Number.isFinite(value) && value >= 0;
 
 /** Default: 1 on a CPU, where parallel runs use the cores better than one run does; TensorFlow's choice on a GPU. */
 function threadsOf(given: Given, usesGpu: boolean): number | undefined {

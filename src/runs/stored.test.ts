@@ -9,12 +9,23 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import type * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RunError } from '../base/errors';
 import { openRunFolder } from './folder';
 import { checkDeletable, deleteRun, runPath, storedRuns } from './stored';
+
+// Root can read every folder, so that permissions alone cannot make one unreadable.
+vi.mock('node:fs/promises', async (load) => {
+  const real = await load<typeof files>();
+  const readdir = (path: string, ...options: []): Promise<string[]> =>
+    path.endsWith('/locked')
+      ? Promise.reject(new Error(`EACCES: permission denied, scandir '${path}'`))
+      : real.readdir(path, ...options);
+  return { ...real, readdir };
+});
 
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-stored-'));
 const fixture = resolve(__dirname, '../../test/fixtures/runs/first-version');
@@ -74,6 +85,18 @@ describe('storedRuns', () => {
     );
   });
 
+  test('marks a folder that cannot be read, and lists the others', async () => {
+    leave('a');
+    leave('locked');
+    const [a, locked, ...more] = await storedRuns(root);
+    expect([a.status, more]).toEqual(['finished', []]);
+    const problem = `runs: ${join(root, 'locked')} cannot be read: EACCES: permission denied.`;
+    expect(locked).toMatchObject({ folder: 'locked', status: 'damaged', bytes: 0, problem });
+    await expect(deleteRun(join(root, 'locked'), { isUnfinishedToo: false })).rejects.toThrow(
+      RunError,
+    );
+  });
+
   test('a missing folder is an error that suggests a fix', async () => {
     await expect(storedRuns(join(root, 'none'))).rejects.toThrow(
       /none cannot be read: ENOENT: no such file or directory\. Name the folder that holds the runs/,
@@ -92,6 +115,13 @@ describe('runPath', () => {
 
 describe('deleteRun', () => {
   const options = { isUnfinishedToo: false };
+
+  test('a missing folder is an error', async () => {
+    const path = join(root, 'none');
+    await expect(deleteRun(path, options)).rejects.toThrow(
+      new RunError(`runs: ${path} cannot be read: ENOENT: no such file or directory.`),
+    );
+  });
 
   test('removes the folder of a finished run, and nothing else', async () => {
     const path = leave('gone');

@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { lstat, readdir, rmdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { byName } from '../base/by-name';
@@ -59,11 +60,12 @@ export async function storedRuns(folder: string): Promise<StoredRun[]> {
   return found;
 }
 
-/** The run of a folder; undefined if it has no `run.json`. */
+/** The run of a folder, marked as damaged if it cannot be read; undefined if it has no `run.json`. */
 async function storedRun(path: string): Promise<StoredRun | undefined> {
   const folder = basename(resolve(path));
-  const bytes = await bytesIn(path);
+  let bytes = 0;
   try {
+    bytes = await bytesIn(path);
     const run = await readRun(path);
     if (run === undefined) return undefined;
     return { folder, path, run, bytes, status: await statusOf(path, run) };
@@ -79,9 +81,10 @@ async function statusOf(path: string, { result, failure }: Run): Promise<RunStat
   return (await isHeld(path)) ? 'training' : 'stopped';
 }
 
+/** @throws RunError if the folder cannot be read */
 async function bytesIn(path: string): Promise<number> {
   let bytes = 0;
-  for (const name of await readdir(path)) {
+  for (const { name } of await entriesOf(path)) {
     // A file can disappear while a run is being trained.
     bytes += await stat(join(path, name)).then(
       ({ size }) => size,
@@ -89,6 +92,19 @@ async function bytesIn(path: string): Promise<number> {
     );
   }
   return bytes;
+}
+
+/** @throws RunError if the folder cannot be read */
+async function entriesOf(path: string): Promise<Dirent[]> {
+  return readdir(path, { withFileTypes: true }).catch((cause: Error) => {
+    throw unreadable(path, cause);
+  });
+}
+
+function unreadable(path: string, cause: Error): RunError {
+  return new RunError(`runs: ${path} cannot be read: ${cause.message.replace(/, \w+ .*$/, '')}.`, {
+    cause,
+  });
 }
 
 /**
@@ -121,7 +137,9 @@ export async function checkDeletable(
   const refuse = (reason: string, repair: string): RunError =>
     new RunError(`runs: ${path} ${reason}, so it is not deleted. ${repair}`);
   const byHand = 'Delete it by hand if it is not needed.';
-  const found = await lstat(path);
+  const found = await lstat(path).catch((cause: Error) => {
+    throw unreadable(path, cause);
+  });
   if (found.isSymbolicLink()) throw refuse('is a link', 'Name the folder that it points to.');
   if (!found.isDirectory()) throw refuse('is not a folder', 'Name the folder of a run.');
   const stored = await storedRun(path);
@@ -130,7 +148,7 @@ export async function checkDeletable(
   }
   const { status, problem = '' } = stored;
   if (status === 'damaged') throw refuse(`contains a damaged run (${problem})`, byHand);
-  const entries = await readdir(path, { withFileTypes: true });
+  const entries = await entriesOf(path);
   const foreign = entries.find((entry) => !entry.isFile() || !ownFile.test(entry.name));
   if (foreign !== undefined) {
     throw refuse(
