@@ -43,12 +43,13 @@ const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.
 /** Mean and sample standard deviation, as in `81.92 ± 0.24`; a single run has no spread. */
 function spread(values, decimals) {
   const centre = mean(values);
-  if (values.length === 1) return centre.toFixed(decimals);
+  if (values.length === 1) return fixed(centre, decimals);
   const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
-  return `${centre.toFixed(decimals)} ± ${Math.sqrt(squares / (values.length - 1)).toFixed(decimals)}`;
+  return `${fixed(centre, decimals)} ± ${fixed(Math.sqrt(squares / (values.length - 1)), decimals)}`;
 }
 
 const column = (group, key) => group.map((run) => run[key]);
+const fixed = (value, decimals) => compiled('text/fixed.js').fixed(value, decimals);
 const byText = (a, b) => (a < b ? -1 : 1);
 const unique = (values) => [...new Set(values)];
 
@@ -61,7 +62,7 @@ function secondsOf(group) {
 /** The published accuracy of an experiment, as in `94.08`; a dash if there is none. */
 function publishedOf(record) {
   const percent = experiments().get(record)?.published?.accPercent;
-  return percent === undefined ? '-' : percent.toFixed(2);
+  return percent === undefined ? '-' : fixed(percent, 2);
 }
 
 export function markdownTable(titles, rows) {
@@ -253,7 +254,7 @@ export function headlineOf(runs) {
   const all = fullRuns(runs, 'fastest');
   if (all.length === 0) return none;
   const times = timesOf(all);
-  const accuracy = `**${mean(column(all, 'accPercent')).toFixed(2)} % test accuracy**, the mean of ${counted(all.length)}`;
+  const accuracy = `**${fixed(mean(column(all, 'accPercent')), 2)} % test accuracy**, the mean of ${counted(all.length)}`;
   const parts = times.map(
     ({ count, seconds, hardware, execution }) =>
       `- **${seconds} s of training** on ${hardware}, in ${execution} (${counted(count)})`,
@@ -280,9 +281,7 @@ export function fullOf(runs) {
     const times = timesOf(own).map((time) => `${time.seconds} s (${time.hardware})`);
     return [
       `\`${name}\``,
-      accPercent === undefined
-        ? '-'
-        : `${accPercent.toFixed(2)} % in ${timeSec} s, one ${hardware}`,
+      accPercent === undefined ? '-' : `${fixed(accPercent, 2)} % in ${timeSec} s, one ${hardware}`,
       own.length === 0 ? '-' : `${spread(column(own, 'accPercent'), 2)} %`,
       own.length,
       times.join('; ') || '-',
@@ -299,7 +298,7 @@ export function sampleOf(runs) {
     column(all, 'accPercent'),
     { target: 94 },
   );
-  const two = (value) => value.toFixed(2);
+  const two = (value) => fixed(value, 2);
   const rows = [
     ['runs', count],
     ['mean test accuracy %', two(mean)],

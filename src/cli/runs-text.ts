@@ -4,6 +4,7 @@ import { isTimed } from '../runs/load';
 import { runChanges } from '../runs/run-changes';
 import type { StoredRun } from '../runs/stored';
 import { columnsText } from '../text/columns';
+import { fixed } from '../text/fixed';
 
 /** Runs as a table, one line each, with notes below it. */
 export function listText(stored: readonly StoredRun[]): string {
@@ -37,5 +38,5 @@ export function listText(stored: readonly StoredRun[]): string {
 
 /** Percent with two decimals; `-` if unknown. */
 export function accText(percent: number | undefined): string {
-  return percent === undefined ? '-' : percent.toFixed(2);
+  return percent === undefined ? '-' : fixed(percent, 2);
 }

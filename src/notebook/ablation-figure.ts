@@ -4,6 +4,7 @@ import { vegaLite } from './chart';
 import { sentence } from './figure';
 import type { Figure } from './figure';
 import { ink, plotSize, series } from './theme';
+import { fixed } from '../text/fixed';
 
 /**
  * The effect of each change on the test accuracy, as a chart: a mark for the difference of the means, a bar for its interval.
@@ -116,7 +117,7 @@ function layersOf(
 function ablationText({ name, difference, verdict, ...row }: AblationRow): string {
   const ends = intervalText(row);
   const interval = ends === undefined ? '' : ` (${ends})`;
-  const found = difference === undefined ? '' : ` ${difference.toFixed(2)}${interval}`;
+  const found = difference === undefined ? '' : ` ${fixed(difference, 2)}${interval}`;
   return `${shortName(name)}${found}, ${verdict}`;
 }
 

@@ -6,6 +6,7 @@ import { isTimed } from '../runs/load';
 import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
 import { summarise } from '../report/stats';
+import { fixed } from '../text/fixed';
 import { spreadText } from '../text/spread';
 import { flatten } from '../text/table';
 import type { FlatRow } from '../text/table';
@@ -175,7 +176,7 @@ function publishedRows(name: string): FlatRow[] {
       record: name,
       source: 'published',
       scale: 'full',
-      ...(accPercent === undefined ? {} : { accuracy: accPercent.toFixed(2) }),
+      ...(accPercent === undefined ? {} : { accuracy: fixed(accPercent, 2) }),
       ...(timeSec === undefined ? {} : { time: timeSec.toFixed(1) }),
       on: sourceText(published),
     },

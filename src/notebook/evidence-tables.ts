@@ -1,5 +1,6 @@
 import { escapeXml } from '../graph/colours';
 import type { AblationRow } from '../report/ablation';
+import { fixed } from '../text/fixed';
 import { intervalText } from '../text/spread';
 import { meanText } from '../report/step-table';
 import type { StepRow } from '../report/step-table';
@@ -27,7 +28,7 @@ function comparedTable(rows: readonly AblationRow[]): Figure {
       name,
       title,
       runs: `${runs} vs. ${baseRuns}`,
-      difference: difference?.toFixed(2) ?? '–',
+      difference: difference === undefined ? '–' : fixed(difference, 2),
       interval: intervalText(ends) ?? '–',
       verdict,
       needed:

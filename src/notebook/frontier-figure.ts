@@ -13,6 +13,7 @@ import { plotly } from './plotly';
 import type { PlotlyLayout } from './plotly';
 import { series } from './theme';
 import { counted } from '../text/counted';
+import { fixed } from '../text/fixed';
 
 /** Ticks of the operations axis in the interactive figure, in PFLOP. */
 const work = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
@@ -102,7 +103,7 @@ function hoverText(point: AccuracyPoint): string {
   const interval = ends === undefined ? '' : ` (${ends})`;
   return [
     `<b>${recipe}</b>${epochs === undefined ? '' : `, ${counted(epochs, 'epoch')}`}`,
-    `${accPercent.toFixed(2)} %${interval}, n = ${runs ?? 'not stated'}`,
+    `${fixed(accPercent, 2)} %${interval}, n = ${runs ?? 'not stated'}`,
     `${pflop.toPrecision(3)} PFLOP`,
     hardware,
     ...(seconds === undefined ? [] : [seconds]),

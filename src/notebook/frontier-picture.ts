@@ -1,5 +1,6 @@
 import type { AccuracyPoint } from '../report/frontier-points';
 import { counted } from '../text/counted';
+import { fixed } from '../text/fixed';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { ink, plotSize, series } from './theme';
@@ -44,7 +45,7 @@ export function frontierPicture(points: readonly AccuracyPoint[]): Promise<Figur
   const detail = joined(close).map(([point, label]) => markOf(point, label, sideOf(point, close)));
   const text = points.map(
     ({ recipe, epochs, pflop, accPercent }) =>
-      `${recipe}${epochs === undefined ? '' : ` (${counted(epochs, 'epoch')})`} ${accPercent.toFixed(2)} % with ${pflop.toPrecision(3)} PFLOP`,
+      `${recipe}${epochs === undefined ? '' : ` (${counted(epochs, 'epoch')})`} ${fixed(accPercent, 2)} % with ${pflop.toPrecision(3)} PFLOP`,
   );
   return vegaLite(
     {

@@ -50,6 +50,12 @@ describe('reportRuns', () => {
     expect(reportRuns(demos, { goal: 94.3 }).groups[0].acc.reached).toBe(2);
   });
 
+  test('accuracies half-way between two figures round to the even one, as in train', async () => {
+    const report = reportRuns([run('demo', 0, 94.125)]);
+    expect(reportText(report)).toMatch(/^demo +1 +94\.12 +- +94\.12 /m);
+    expect(await reportPage(report)).toMatch(/<td[^>]*>94\.12<\/td>/);
+  });
+
   test('labels show changes, even if all runs share them', () => {
     const changed = demos.map((each) => ({ ...each, overrides: ['run.epochs=1'] }));
     expect(reportRuns(changed).groups.map(({ label }) => label)).toEqual(['demo@run.epochs=1']);

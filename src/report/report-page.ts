@@ -14,6 +14,7 @@ import type { PagePart, PageSection } from './page';
 import { comparisonText, hardwareText, kindsOf, notesOf, share, summaryTable } from './report-text';
 import { timePlot } from './time-plot';
 import { counted } from '../text/counted';
+import { fixed } from '../text/fixed';
 
 /**
  * The report as one HTML page that works offline: tables, accuracies of each group, curves with bands, accuracy against time,
@@ -244,7 +245,7 @@ function everyRunSection(groups: readonly RunGroup[]): PageSection {
     runs.map(({ seed, result, load, started, path = '-' }) => [
       label,
       String(seed),
-      result.accPercent.toFixed(2),
+      fixed(result.accPercent, 2),
       result.trainSec.toFixed(1),
       Math.round(result.imagesPerSec).toLocaleString('en'),
       othersText(load),

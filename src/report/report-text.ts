@@ -5,6 +5,7 @@ import { columnsText } from '../text/columns';
 import type { Comparison } from './compare';
 import { machineNames } from './group-names';
 import type { RunGroup, RunReport } from './groups';
+import { fixed } from '../text/fixed';
 import { intervalText, spreadText } from '../text/spread';
 
 /** The statistics as a table for a terminal, with published figures and notes. */
@@ -67,9 +68,9 @@ export function summaryTable({ groups, goal, level }: RunReport): {
       label,
       ...shown.map(([, cell]) => cell(group)),
       String(acc.count),
-      acc.mean.toFixed(2),
-      acc.sd === null ? '-' : acc.sd.toFixed(2),
-      acc.median.toFixed(2),
+      fixed(acc.mean, 2),
+      acc.sd === null ? '-' : fixed(acc.sd, 2),
+      fixed(acc.median, 2),
       intervalText(acc.interval) ?? '-',
       `${acc.reached}/${acc.count}`,
       publishedText(published),
@@ -253,7 +254,7 @@ export function share(level: number): string {
 }
 
 function signed(value: number, decimals: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(decimals)}`;
+  return `${value < 0 ? '−' : '+'}${fixed(Math.abs(value), decimals)}`;
 }
 
 function probability(p: number): string {

@@ -82,6 +82,19 @@ describe('the table of steps', () => {
     expect(row.seconds).toBe(`400 s (4 on ${machine}, bf16); 400 s (1 on ${machine}, ${place})`);
   });
 
+  test('the count of the runs takes precedence over one made separately, which is for steps without runs', () => {
+    const [row] = stepRows([findExperiment('fastest')], fastest, { fastest: 0.25 });
+    expect(row.pflop).toBe(0.2);
+  });
+
+  test('a mean half-way between two figures rounds to the even one, as in train', () => {
+    const [row] = stepRows(
+      [findExperiment('fastest')],
+      [run('fastest', 0, 94), run('fastest', 1, 94.25)],
+    );
+    expect(meanText(row)).toMatch(/^94\.12 /);
+  });
+
   test('a single run has no interval', () => {
     const [row] = stepRows([findExperiment('fastest')], fastest.slice(0, 1));
     expect(meanText(row)).toBe('94.21 (1 run: no interval)');

@@ -3,6 +3,7 @@ import type { Run } from '../runs/run';
 import { columnsText } from '../text/columns';
 import { fullRuns, pflopOf, runsOf, secondsText } from '../runs/full-runs';
 import { summarise } from './stats';
+import { fixed } from '../text/fixed';
 import { intervalText } from '../text/spread';
 
 /** One step of a study, with the results of full-scale runs here and the published figures. */
@@ -38,7 +39,7 @@ export function stepRows(
   return experiments.map((experiment) => {
     const { name, title, run } = experiment;
     const own = runsOf(groups, name);
-    const count = counted[name] ?? pflopOf(own);
+    const count = pflopOf(own) ?? counted[name];
     const published = publishedText(experiment);
     const seconds = secondsText(own);
     return {
@@ -57,7 +58,7 @@ export function stepRows(
 /** Mean and interval as text: `94.13 (94.03 to 94.23)`; a single run has no interval. */
 export function meanText({ runs, accPercent, ...ends }: StepRow): string {
   if (accPercent === undefined) return 'no run yet';
-  return `${accPercent.toFixed(2)} (${intervalText(ends) ?? `${runs} run: no interval`})`;
+  return `${fixed(accPercent, 2)} (${intervalText(ends) ?? `${runs} run: no interval`})`;
 }
 
 /** The steps as a table for a terminal. */

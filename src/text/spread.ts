@@ -1,9 +1,11 @@
+import { fixed } from './fixed';
+
 /** A mean and its standard deviation: `94.17 ± 0.21`; for a single run, the value alone. */
 export function spreadText(
   { mean, sd }: { readonly mean: number; readonly sd: number | null },
   decimals = 2,
 ): string {
-  return mean.toFixed(decimals) + (sd === null ? '' : ` ± ${sd.toFixed(decimals)}`);
+  return fixed(mean, decimals) + (sd === null ? '' : ` ± ${fixed(sd, decimals)}`);
 }
 
 /** Both ends of an interval: `94.03 to 94.23`; undefined if an end is unknown. */
@@ -13,5 +15,5 @@ export function intervalText(
   const { low, high } = interval ?? {};
   return low === undefined || high === undefined
     ? undefined
-    : `${low.toFixed(2)} to ${high.toFixed(2)}`;
+    : `${fixed(low, 2)} to ${fixed(high, 2)}`;
 }
