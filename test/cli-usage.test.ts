@@ -76,6 +76,28 @@ describe('wrong usage exits with code 2, prints one line that says what to do, a
     ['train fastest --at-most 0m', '--at-most "0m" is not a time. Give one as in --at-most 5m'],
     ['train fastest --to 101', '--to "101" is not a percentage. Give one, as in --to 94.'],
     ['train fastest --budget 5m --to 94', '--budget and --to both set the length of the run.'],
+    ['train fastest --budget 5m --at-most 9m', '--budget and --at-most both set the length of the'],
+    ['train fastest --to 93 --epochs 5', '--to and --epochs both set the length of the run. Give'],
+    [
+      'train fastest --budget 5m --epochs 5',
+      '--budget and --epochs both set the length of the run',
+    ],
+    [
+      'train fastest --budget 5m --set run.epochs=5',
+      '--budget and --set run.epochs both set the length of the run. Give one of them.',
+    ],
+    [
+      'train fastest --scale pocket --to 93',
+      '--to estimates the length from full-scale runs of fastest as it is, not at pocket scale. Add --scale full, or give a',
+    ],
+    [
+      'train demo --to 93',
+      '--to estimates the length from full-scale runs of demo as it is, not at pocket scale. Add',
+    ],
+    [
+      'train fastest --to 93 --batch-size 500',
+      '--to estimates the length from full-scale runs of fastest as it is, without the change of data.batchSize. Leave that',
+    ],
     [
       'train --resume x --budget 5m',
       'train: --resume reads all settings of the run from x; leave out --budget.',

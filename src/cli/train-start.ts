@@ -1,7 +1,7 @@
 import { UsageError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
-import type { Experiment } from '../catalogue/experiment';
+import type { Experiment, Scale } from '../catalogue/experiment';
 import { overridden } from '../catalogue/override';
 import { defaultScale, scaled } from '../catalogue/scale';
 import { parseDuration } from '../runs/budget';
@@ -13,6 +13,7 @@ import type { FinishedRun } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
 import type { ResumeOptions } from '../runs/train';
 import { changesOf, withChanges } from './change-flags';
+import type { Change } from './change-flags';
 import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Given } from './flags';
@@ -41,17 +42,15 @@ function beginning(given: Given, usage: string): Start {
   const base = findExperiment(name);
   const scale = oneOf(given, 'scale', scales, defaultScale(base));
   const seed = wholeNumber(given, 'seed', 0, 0);
-  const experiment = withChanges(scaled(base, scale), changesOf(given));
+  const changes = changesOf(given);
+  const experiment = withChanges(scaled(base, scale), changes);
   const engine = engineOf(given);
   const logDir = given.values.get('log-dir') ?? 'runs';
   const budget = given.values.get('budget');
   const to = given.values.get('to');
   const atMost = given.values.get('at-most');
-  if (budget !== undefined && (to ?? atMost) !== undefined) {
-    throw new UsageError(
-      `--budget and --${to === undefined ? 'at-most' : 'to'} both set the length of the run. Give one of them.`,
-    );
-  }
+  checkOneLength(given, changes);
+  if (to !== undefined) checkOnFrontier(name, scale, changes);
   const seconds = budget === undefined ? undefined : parseDuration(budget);
   const limit = atMost === undefined ? {} : { atMostSec: parseDuration(atMost, 'at-most') };
   const accPercent = to === undefined ? undefined : percentage(to);
@@ -67,6 +66,34 @@ function beginning(given: Given, usage: string): Start {
       ...limit,
     });
   };
+}
+
+/** @throws UsageError if two flags set the length of a run */
+function checkOneLength({ values }: Given, changes: readonly Change[]): void {
+  const epochs = values.has('epochs') ? '--epochs' : '--set run.epochs';
+  // --at-most shortens a run of any length but one that a budget sets.
+  const flags = [
+    ...['budget', 'to'].filter((flag) => values.has(flag)).map((flag) => `--${flag}`),
+    ...(values.has('budget') && values.has('at-most') ? ['--at-most'] : []),
+    ...(changes.some(({ path }) => path === 'run.epochs') ? [epochs] : []),
+  ];
+  if (flags.length < 2) return;
+  throw new UsageError(
+    `${flags[0]} and ${flags[1]} both set the length of the run. Give one of them.`,
+  );
+}
+
+/** @throws UsageError if `--to` is given for a run other than those whose accuracies it knows */
+function checkOnFrontier(name: string, scale: Scale, changes: readonly Change[]): void {
+  const [change] = changes;
+  if (scale === 'full' && change === undefined) return;
+  const [what, repair] =
+    change === undefined
+      ? [`not at ${scale} scale`, 'Add --scale full']
+      : [`without the change of ${change.path}`, 'Leave that out'];
+  throw new UsageError(
+    `--to estimates the length from full-scale runs of ${name} as it is, ${what}. ${repair}, or give a length by --epochs.`,
+  );
 }
 
 /** @throws UsageError if a text is not a percentage above 0 */
