@@ -2,6 +2,7 @@ import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
 import { hardwareLine, readHardware } from '../engine/hardware';
 import type { SessionOptions } from '../engine/session';
+import { loadTensorflow } from '../engine/tensorflow';
 import { checkFeasible } from './feasible';
 import { isTimed } from './load';
 import { prepareRun } from './prepare';
@@ -21,8 +22,9 @@ export interface TimeHere {
 export type TimeOf = (experiment: Experiment) => Promise<TimeHere>;
 
 /**
- * Returns a function that estimates training times: the mean over undisturbed finished runs on this machine, or else the
- * prediction of a warm-up, which takes a few seconds. Experiments with the same network and data are measured once.
+ * Returns a function that estimates training times: the mean over undisturbed finished runs on this machine that were
+ * executed as a run without options is here, or else the prediction of a warm-up, which takes a few seconds. Experiments with
+ * the same network and data are measured once.
  *
  * @throws RunError, EngineError later, as `trainExperiment`
  */
@@ -30,6 +32,8 @@ export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
   const epochSec = new Map<string, number>();
   const engine = inFastestPrecision();
   const machine = hardwareLine(readHardware());
+  const { intraOpThreads, gpu } = loadTensorflow();
+  const device = gpu ? 'gpu' : 'cpu';
   return async (experiment) => {
     checkFeasible(experiment, data);
     const { name, scale = 'full' } = experiment;
@@ -41,6 +45,12 @@ export function timeHere(data: Cifar10, stored: readonly Run[]): TimeOf {
         run.precision === engine.precision &&
         runChanges(run).length === 0 &&
         run.mode === 'captured' &&
+        !run.xla &&
+        run.threads === intraOpThreads &&
+        // A stored result without a device was trained on its machine's fastest.
+        (run.device ?? device) === device &&
+        // The scripts' time includes preprocessing.
+        run.timer === undefined &&
         run.result?.divergedIn === undefined &&
         isTimed(run),
     );
