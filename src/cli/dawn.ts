@@ -1,5 +1,4 @@
-import { lstat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
@@ -15,7 +14,7 @@ import { displayProgress } from './terminal';
 import { engineFlags, engineOf } from './engine-flags';
 import { oneOf, wholeNumber } from './flags';
 import type { Command } from './flags';
-import { writeOutput } from './output';
+import { createFree, writeOutput } from './output';
 import { interruptSignal } from './stop-signals';
 import { disturbanceText } from './train-text';
 import { fixed } from '../text/fixed';
@@ -56,10 +55,12 @@ function script(name: 'dawn' | 'new-dawn'): Command {
       const display = displayProgress();
       const { signal, release } = interruptSignal((text) => display.note(text));
       const rows: DawnbenchRow[] = [];
+      let log: string | undefined;
       try {
         // Comes first, so that a folder that cannot be written fails immediately.
         await makeFolder(logDir, '--log-dir');
-        const log = given.values.has('log-dir') ? await freeLog(logDir) : undefined;
+        if (given.values.has('log-dir'))
+          log = await createFree(logDir, 'logs', '.tsv', '--log-dir');
         say('Loading CIFAR-10');
         const data = await loadData(given, display, { signal });
         const table = new Table<DawnbenchRow>({ write: say });
@@ -92,17 +93,10 @@ function script(name: 'dawn' | 'new-dawn'): Command {
       } finally {
         display.clear();
         release();
+        if (log !== undefined && rows.length === 0) await rm(log, { force: true });
       }
     },
   };
-}
-
-/** `logs.tsv` in a folder, or `logs-2.tsv` and so on if that exists: earlier logs are kept. */
-async function freeLog(folder: string): Promise<string> {
-  for (let attempt = 1; ; attempt++) {
-    const path = join(folder, attempt === 1 ? 'logs.tsv' : `logs-${attempt}.tsv`);
-    if ((await lstat(path).catch(() => undefined)) === undefined) return path;
-  }
 }
 
 function runLine(run: DawnbenchRun, log: string | undefined): object {

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { RunError, UsageError } from '../base/errors';
-import { writeFolder, writeOutput } from './output';
+import { createFree, writeFolder, writeOutput } from './output';
 
 const home = mkdtempSync(join(tmpdir(), 'output-'));
 let folder = '';
@@ -131,5 +131,25 @@ describe('writeFolder', () => {
       writeFolder('/dev/null', first, { flag: '--output', isForced: true }),
     ).rejects.toThrow('--output /dev/null is a device. Name a folder.');
     expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+  });
+});
+
+describe('createFree', () => {
+  const create = (): Promise<string> => createFree(folder, 'logs', '.tsv', '--log-dir');
+
+  test('gives each of several callers a file of its own, and keeps those that exist', async () => {
+    writeFileSync(join(folder, 'logs.tsv'), 'earlier');
+    symlinkSync('nowhere', join(folder, 'logs-3.tsv'));
+    const paths = await Promise.all([create(), create(), create()]);
+    const names = ['logs-2.tsv', 'logs-4.tsv', 'logs-5.tsv'];
+    expect(paths.toSorted()).toEqual(names.map((name) => join(folder, name)));
+    expect(readFileSync(join(folder, 'logs.tsv'), 'utf8')).toBe('earlier');
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false);
+  });
+
+  test('names a folder in which nothing can be created', async () => {
+    folder = join(folder, 'none');
+    await expect(create()).rejects.toThrow(RunError);
+    await expect(create()).rejects.toThrow('logs.tsv');
   });
 });

@@ -1,6 +1,17 @@
 import { constants } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { chmod, lstat, mkdir, open, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { UsageError } from '../base/errors';
 import { kindOf } from '../base/read-file';
@@ -49,6 +60,29 @@ export async function writeOutput(
       });
     }
     throw cannotWrite(path, flag, cause);
+  }
+}
+
+/**
+ * Creates an empty file under the first free name in a folder: `logs.tsv`, then `logs-2.tsv` and so on. Earlier files are
+ * kept, and no other process gets the same name.
+ *
+ * @throws RunError if the file cannot be created
+ */
+export async function createFree(
+  folder: string,
+  name: string,
+  ending: string,
+  flag: string,
+): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    const path = join(folder, `${name}${attempt === 1 ? '' : `-${attempt}`}${ending}`);
+    try {
+      await writeFile(path, '', { flag: 'wx' });
+      return path;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cannotWrite(path, flag, cause);
+    }
   }
 }
 
