@@ -116,10 +116,9 @@ export function readResults(root) {
 /** The results that the tables count, by the rule of `report`: of runs that differ only in when they ran, the latest. */
 export function countedResults(root) {
   const results = readResults(root);
-  if (results.length === 0) return results;
   const { parseResult } = compiled('runs/run-file.js');
   const runs = results.map((result, index) => parseResult(`${index}`, JSON.stringify(result)));
-  const { repeated } = compiled('report/groups.js').reportRuns(runs);
+  const { repeated } = compiled('report/groups.js').withoutRepetitions(runs);
   const excluded = new Set(repeated.map(({ path }) => path));
   return results.filter((_, index) => !excluded.has(`${index}`));
 }

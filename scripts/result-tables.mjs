@@ -236,7 +236,11 @@ function timesOf(runs) {
 /** PFLOP of a run, as in `0.1845`; on GPUs more, because their gradients also compute outputs that pooling drops. */
 function pflopOf(runs) {
   const countsOn = (isGpu) => {
-    const own = runs.filter(({ hardware }) => hardware.includes('NVIDIA') === isGpu);
+    const { deviceOf } = compiled('runs/execution.js');
+    const own = runs.filter((run) => {
+      const { device, hardware: machine } = run;
+      return (deviceOf({ device, machine }) === 'gpu') === isGpu;
+    });
     return unique(column(own, 'pflop').filter(Boolean))
       .toSorted((a, b) => a - b)
       .join(' or ');

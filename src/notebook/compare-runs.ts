@@ -5,6 +5,7 @@ import { executionText } from '../runs/execution';
 import { isTimed } from '../runs/load';
 import { runChanges } from '../runs/run-changes';
 import type { Run } from '../runs/run';
+import { withoutRepetitions } from '../report/groups';
 import { summarise } from '../report/stats';
 import { fixed } from '../text/fixed';
 import { spreadText } from '../text/spread';
@@ -37,8 +38,8 @@ export function epochRows(runs: readonly Run[]): FlatRow[] {
 }
 
 /**
- * The results of runs as a table: those of this notebook, other stored ones (with hardware, scale and day), and published
- * ones. The table says if an experiment was never run.
+ * The results of runs as a table: those of this notebook, other stored ones (with hardware, scale and day; of one seed on one
+ * machine the latest), and published ones. The table says if an experiment was never run.
  *
  * @param experiments names of experiments to list even if they were not run
  * @throws ExperimentError if there is no such experiment
@@ -53,11 +54,15 @@ export async function comparison(
 ): Promise<Figure> {
   const names = [...new Set([...runs.map(({ name }) => name), ...experiments])];
   const everything = await recordedRuns();
+  const { kinds } = withoutRepetitions(everything);
+  const latest = new Set(kinds.flat());
   const rows = names.map((name) => {
     const own = runs.filter((run) => run.name === name);
     const { name: full } = findExperiment(name);
     const recorded = everything.filter((run) => run.name === full);
-    const others = recorded.filter((run) => !own.some((each) => isSameRun(run, each)));
+    const others = recorded.filter(
+      (run) => latest.has(run) && !own.some((each) => isSameRun(run, each)),
+    );
     const nothing = { record: name, source: 'stored', on: 'no run of this experiment yet' };
     return [
       ...grouped(own.flatMap(lineOf), 'this notebook'),

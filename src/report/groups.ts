@@ -70,15 +70,7 @@ export function reportRuns(
   const isOver = ({ result, failure }: Run): boolean =>
     result !== undefined || failure !== undefined;
   const unfinished = runs.filter((run) => !isOver(run));
-  const repeated: Run[] = [];
-  const byKind = new Map<string, Run[]>();
-  for (const run of runs.filter(isOver)) {
-    const { name, scale, mode, precision, xla, machine } = run;
-    const how = [mode, precision, xla, deviceOf(run)];
-    const key = JSON.stringify([name, scale, how, runChanges(run), machine]);
-    byKind.set(key, [...(byKind.get(key) ?? []), run]);
-  }
-  const kinds = [...byKind.values()].map((kind) => latestBySeed(kind, repeated));
+  const { kinds, repeated } = withoutRepetitions(runs.filter(isOver));
   const finished = kinds.filter((kind) => kind.some(isComplete));
   if (finished.length === 0) {
     const failed = kinds.flat().length;
@@ -100,6 +92,24 @@ export function reportRuns(
     goal,
     level,
   };
+}
+
+/** Runs by kind, that is, by all that may not differ within a group; of each seed only the latest. */
+export function withoutRepetitions(runs: readonly Run[]): {
+  /** Each by seed. */
+  readonly kinds: readonly (readonly Run[])[];
+  readonly repeated: readonly Run[];
+} {
+  const repeated: Run[] = [];
+  const byKind = new Map<string, Run[]>();
+  for (const run of runs) {
+    const { name, scale, mode, precision, xla, machine } = run;
+    const how = [mode, precision, xla, deviceOf(run)];
+    const key = JSON.stringify([name, scale, how, runChanges(run), machine]);
+    byKind.set(key, [...(byKind.get(key) ?? []), run]);
+  }
+  const kinds = [...byKind.values()].map((kind) => latestBySeed(kind, repeated));
+  return { kinds, repeated };
 }
 
 function isComplete(run: Run): run is RunGroup['runs'][number] {
