@@ -100,6 +100,7 @@ export { exported } from './runs/exported';
 export { readTrained } from './runs/trained-network';
 export type { TrainedNetwork } from './runs/trained-network';
 export { findRuns } from './runs/find-runs';
+export type { FindOptions } from './runs/find-runs';
 export type {
   Budget,
   Continuation,

@@ -372,6 +372,6 @@ test('recordedRuns returns the runs of the experiment', async () => {
 
 test('a comparison says for which experiments there is no run', async () => {
   const { bundle } = await comparison([], ['post1-own', 'demo']);
-  expect(bundle['text/plain']).toMatch(/^post1-own +recorded .*no run of this experiment yet/m);
+  expect(bundle['text/plain']).toMatch(/^post1-own +stored .*no run of this experiment yet/m);
   expect(bundle['text/plain']).toMatch(/^demo +stored, \d+ runs +pocket/m);
 });
