@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -146,6 +146,25 @@ describe('findRuns', () => {
     // A run or file that is named itself is an error.
     for (const path of [torn, join(folder, 'report.json')])
       await expect(findRuns([path], { onNotice })).rejects.toThrow(RunError);
+  });
+
+  test('in a folder of runs, one that cannot be read is skipped with a notice', async () => {
+    const folder = join(scratch, 'unreadable');
+    const whole = leaveRun(folder, 'demo-smoke-0', { acc: 20 });
+    const locked = leaveRun(folder, 'demo-smoke-1', { seed: 1, acc: 20 });
+    rmSync(join(locked, 'run.json'));
+    symlinkSync('run.json', join(locked, 'run.json'));
+    const notices: string[] = [];
+    const options = { onNotice: (text: string): unknown => notices.push(text) };
+    for (const runs of [await findRuns([folder], options), await findAnyRuns(folder, options)])
+      expect(runs.map(({ path }) => path)).toEqual([whole]);
+    const notice = `Skipped: run: ${join(locked, 'run.json')} cannot be read: ELOOP`;
+    expect(notices).toEqual([1, 2].map(() => expect.stringContaining(notice) as string));
+    // A folder that cannot be read is not an empty one.
+    symlinkSync('loop', join(folder, 'loop'));
+    for (const found of [findRuns([join(folder, 'loop')]), findAnyRuns(join(folder, 'loop'))])
+      await expect(found).rejects.toThrow(`run: ${join(folder, 'loop')} cannot be read: ELOOP`);
+    expect(await findAnyRuns(join(folder, 'none'))).toEqual([]);
   });
 
   test('missing, empty and damaged folders are errors', async () => {

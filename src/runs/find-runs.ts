@@ -2,7 +2,6 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { byName } from '../base/by-name';
 import { Cifar10FastError, RunError } from '../base/errors';
-import { readText } from '../base/read-file';
 import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
@@ -12,6 +11,7 @@ import { deviceOf } from './execution';
 import { configOf, planRun } from './run';
 import type { FinishedRun, PlannedRun, Result, Run } from './run';
 import { parseResult, readPlan, readRun } from './run-file';
+import { ifMissing, textIfAny } from './run-text';
 
 /** `results/` of the checkout or the package: the stored results of this project. */
 export const resultsFolder: string = join(__dirname, '../../results');
@@ -55,11 +55,8 @@ export async function findRuns(
  * @throws RunError if the folder cannot be read, or is a damaged run
  */
 export async function findAnyRuns(folder: string, options: FindOptions = {}): Promise<Run[]> {
-  const isFolder = await stat(folder).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  return isFolder ? runsAt(folder, options) : [];
+  const found = await stat(folder).catch((cause: unknown) => ifMissing(folder, cause));
+  return found?.isDirectory() === true ? runsAt(folder, options) : [];
 }
 
 /** The run that {@link isSameRun} compares with: trained from the start, without a time budget. */
@@ -175,13 +172,13 @@ export async function readEnd(
 }
 
 async function runsAt(path: string, options: FindOptions): Promise<Run[]> {
-  const kind = await stat(path).catch(() => undefined);
+  const kind = await stat(path).catch((cause: unknown) => ifMissing(path, cause));
   if (kind === undefined) {
     throw new RunError(
       `report: ${path} does not exist. Name the folder of a run, or of several; "cifar10-fast train demo" makes one in runs/.`,
     );
   }
-  if (kind.isFile()) return [parseResult(path, await readText(path))];
+  if (kind.isFile()) return [parseResult(path, (await textIfAny(path)) ?? '')];
   const own = await readRun(path);
   if (own !== undefined) return [own];
   return runsIn(path, options);
@@ -213,9 +210,7 @@ async function runsIn(folder: string, { onNotice }: FindOptions): Promise<Run[]>
  */
 async function storedResult(path: string): Promise<Run | undefined> {
   if (!path.endsWith('.json')) return undefined;
-  const text = await readText(path).catch((cause: Error) => {
-    throw new RunError(`run: ${path} cannot be read: ${cause.message}.`, { cause });
-  });
+  const text = (await textIfAny(path)) ?? '';
   if (!text.includes('"accPercent":')) return undefined;
   if (!isResult(text)) {
     throw new RunError(

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { RunError } from '../base/errors';
-import { readText } from '../base/read-file';
 import type { Split } from '../data/cifar10';
 import { createPredictor, softmax } from '../export/predictor';
 import { writeWhole } from './folder';
+import { textIfAny } from './run-text';
 import type { TrainedNetwork } from './trained-network';
 
 /** A network's predictions for test images, one entry per image, in their order. */
@@ -59,11 +59,11 @@ export async function writePredictions(folder: string, predictions: Predictions)
 /**
  * Reads the file of {@link writePredictions}; `undefined` if there is none.
  *
- * @throws RunError if the file is damaged; names the line
+ * @throws RunError if the file cannot be read, or is damaged; names the line
  */
 export async function readPredictions(folder: string): Promise<Predictions | undefined> {
   const path = join(folder, predictionsFile);
-  const text = await readText(path).catch(() => undefined);
+  const text = await textIfAny(path);
   if (text === undefined) return undefined;
   const [first, ...lines] = text.trimEnd().split('\n');
   const rows = lines.map((line) => line.split('\t').map(Number));

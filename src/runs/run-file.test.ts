@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -100,6 +100,27 @@ describe('run.json', () => {
   test('is read if the driver does not report the memory of the GPU', async () => {
     const gpu = { name: 'GB10', memoryBytes: null, computeCapability: 12.1, driver: '580' };
     expect(await readRun(edited('hardware.gpus', [gpu]))).toBeDefined();
+  });
+
+  test('that cannot be read is an error, as is such a log; only what does not exist is absent', async () => {
+    // A link to itself cannot be read, whoever asks.
+    const folder = join(root, 'unreadable');
+    mkdirSync(folder);
+    const file = join(folder, 'run.json');
+    symlinkSync('run.json', file);
+    const message = `run: ${file} cannot be read: ELOOP: too many symbolic links encountered. Make it readable, or move`;
+    await expect(readRun(folder)).rejects.toThrow(RunError);
+    await expect(readRun(folder)).rejects.toThrow(message);
+    await expect(readPlan(folder)).rejects.toThrow(message);
+    rmSync(file);
+    await expect(readPlan(folder)).rejects.toThrow(`run: ${folder} has no run.json. Train the`);
+    writeFileSync(file, runJson(run));
+    expect((await readRun(folder))?.rows).toEqual([]);
+    expect(await readRun(file)).toBeUndefined();
+    mkdirSync(join(folder, 'log.jsonl'));
+    await expect(readRun(folder)).rejects.toThrow(
+      `run: ${join(folder, 'log.jsonl')} cannot be read: it is a folder, not a regular file. Make`,
+    );
   });
 
   test('is absent from other folders', async () => {

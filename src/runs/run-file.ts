@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RunError } from '../base/errors';
-import { readText } from '../base/read-file';
 import { plainName, plainNameExpected } from '../base/plain-name';
 import { faultOf } from '../catalogue/fault';
 import { experimentSchema } from '../catalogue/schema';
@@ -10,6 +9,7 @@ import { hardwareLine, precisions } from '../engine/hardware';
 import type { EpochRow } from '../train/training';
 import { loadSchema } from './load-schema';
 import type { PlannedRun, Run } from './run';
+import { textIfAny } from './run-text';
 
 // The message of each check completes a sentence that ends in "expected".
 const text = z.string('a string');
@@ -192,15 +192,15 @@ type RunJson = Omit<Run, 'name' | 'threads' | 'overrides' | 'machine' | 'rows' |
 /**
  * Reads the run of a folder, finished or not, with its finished epochs; `undefined` if the folder has no `run.json`.
  *
- * @throws RunError if `run.json` or `log.jsonl` is invalid; names the file and the field
+ * @throws RunError if `run.json` or `log.jsonl` cannot be read or is invalid; names the file and the field
  */
 export async function readRun(folder: string): Promise<Run | undefined> {
   const path = join(folder, 'run.json');
-  const content = await readText(path).catch(() => undefined);
+  const content = await textIfAny(path);
   if (content === undefined) return undefined;
   const run = parseRun(path, content);
   const log = join(folder, 'log.jsonl');
-  const lines = (await readText(log).catch(() => '')).split('\n');
+  const lines = ((await textIfAny(log)) ?? '').split('\n');
   const rows = lines.flatMap((line, index) =>
     line === '' ? [] : [parsed(rowSchema, log, line, `line ${index + 1} of `) as EpochRow],
   );
@@ -210,18 +210,13 @@ export async function readRun(folder: string): Promise<Run | undefined> {
 /**
  * Reads what is needed to resume the run of a folder, or to reuse it instead of training again; not its log.
  *
- * @throws RunError if the folder has no `run.json`, or it is damaged or lacks fields that older versions did not write
+ * @throws RunError if the folder has no `run.json`, or it cannot be read, is damaged or lacks fields that older versions did not write
  */
 export async function readPlan(folder: string): Promise<PlannedRun> {
   const path = join(folder, 'run.json');
-  let content: string;
-  try {
-    content = await readText(path);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' ? `${folder} has no run.json` : `${path} cannot be read: ${message}`;
-    throw new RunError(`run: ${reason}. Train the experiment again.`, { cause });
+  const content = await textIfAny(path);
+  if (content === undefined) {
+    throw new RunError(`run: ${folder} has no run.json. Train the experiment again.`);
   }
   const run = parseRun(path, content);
   const needed = [

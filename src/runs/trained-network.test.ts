@@ -211,5 +211,10 @@ describe('predictions', () => {
       'image\tlabel\tpredicted\tloss\n0\t3\t12\t0.1\n',
     );
     await expect(readPredictions(folder)).rejects.toThrow('line 2 of');
+    rmSync(join(folder, 'predictions.tsv'));
+    mkdirSync(join(folder, 'predictions.tsv'));
+    await expect(readPredictions(folder)).rejects.toThrow(
+      'predictions.tsv cannot be read: it is a',
+    );
   });
 });
