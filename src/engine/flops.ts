@@ -66,7 +66,16 @@ function attribute({ attributes }: GraphEntry, name: string): unknown {
   return attributes.find((given) => given.name === name)?.value;
 }
 
-/** For images `[N,…,Ci]`, a kernel `[…,Ci,Co]` and outputs `[N,…,Co]`, with as many spatial axes as the kernel has. */
+/** Whether an operation's images have their channels before height and width, as `[N,C,H,W]`. */
+function isChannelsFirst({ attributes }: GraphEntry): boolean {
+  const format = attributes.find(({ name }) => name === 'data_format')?.value;
+  return typeof format === 'string' && format.startsWith('NC');
+}
+
+/**
+ * For images `[N,…,Ci]`, a kernel `[…,Ci,Co]` and outputs `[N,…,Co]`, with as many spatial axes as the kernel has; or for
+ * images and outputs with channels first.
+ */
 function convFlops(
   node: GraphEntry,
   image: readonly number[],
@@ -75,7 +84,7 @@ function convFlops(
 ): number {
   const axes = kernel.length - 2;
   const pairs = Array.from({ length: axes }, (_, index) => {
-    const axis = index + 1;
+    const axis = isChannelsFirst(node) ? index + 2 : index + 1;
     return tapsOnImage({
       extent: image[axis],
       outputs: output[axis],

@@ -11,7 +11,7 @@ const passes: Readonly<Record<string, ConvPass>> = {
 
 /**
  * Adds a convolution by the algorithm that was measured to be the fastest. Returns undefined if that is TensorFlow's own, or
- * if the convolution is not 3x3 with stride 1 and either padded by 1, trimmed or unpadded.
+ * if the convolution is not 3x3 with stride 1 and channels last, and either padded by 1, trimmed or unpadded.
  *
  * @param cast the operation as TensorFlow would run it
  * @param read its inputs before the cast, where kernels have full precision
@@ -38,6 +38,7 @@ export function addOwnConvolution(
   const imageShape = pass === 'input-gradient' ? constantOf(graph, first) : activations.shape;
   const after = zerosAfter(valueOf('padding'), valueOf('explicit_paddings'));
   const isHandled =
+    (valueOf('data_format') ?? 'NHWC') === 'NHWC' &&
     kernelShape?.[0] === 3 &&
     kernelShape[1] === 3 &&
     imageShape !== undefined &&

@@ -1,0 +1,60 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { expectClose } from '../../test/expect-close';
+import { createRng } from '../base/rng';
+import { filled } from '../base/host-tensor';
+import type { HostTensor } from '../base/host-tensor';
+import type { AlgorithmRow, ConvPass } from './conv-algorithm';
+import { createSession } from './session';
+import { loadTensorflow } from './tensorflow';
+
+loadTensorflow();
+
+/** Chooses Winograd's algorithm for every pass, whatever is fastest here. */
+const rows = (['forward', 'input-gradient', 'kernel-gradient'] as const).map(
+  (pass: ConvPass): AlgorithmRow => ({
+    pass,
+    shape: 'fp32 2x16x16 16->16',
+    candidates: [{ algorithm: 'winograd-4', ms: 1, difference: 0 }],
+    chosen: 'winograd-4',
+  }),
+);
+
+function random(name: string, shape: readonly number[]): HostTensor {
+  const rng = createRng(1, name);
+  const data = filled(shape, 0).data.map(() => rng.normal());
+  return { shape, data: data as Float32Array };
+}
+
+describe('a 3x3 convolution with channels first', () => {
+  test.each<readonly [x: readonly number[], channels: number]>([
+    [[2, 16, 16, 16], 16],
+    [[2, 16, 9, 9], 16],
+    [[2, 8, 16, 16], 8],
+  ])('x=[%j] gives the same captured and eagerly', async (shape, channels) => {
+    const feeds = { x: random('x', shape), k: random('k', [3, 3, channels, 16]) };
+    const results = async (mode: 'eager' | 'captured'): Promise<Record<string, HostTensor>> => {
+      const session = createSession(
+        {},
+        { mode, ...(mode === 'eager' ? {} : { algorithms: rows }) },
+      );
+      const run = session.capture(
+        'convolution',
+        (_state, { x, k }) => {
+          const conv = (a: tf.Tensor, b: tf.Tensor): tf.Tensor =>
+            tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, 1, 'same', 'NCHW');
+          const [dx, dk] = tf.grads((a, b) => conv(a, b).square().sum())([x, k]);
+          return { outputs: { y: conv(x, k), dx, dk } };
+        },
+        feeds,
+      );
+      try {
+        return await run(feeds);
+      } finally {
+        session.dispose();
+      }
+    };
+    const [expected, found] = [await results('eager'), await results('captured')];
+    for (const [name, value] of Object.entries(found)) expectClose(name, value, expected[name]);
+  });
+});
