@@ -19,10 +19,15 @@ export function readCachedRows(): readonly AlgorithmRow[] {
   return readCache()[machine()] ?? [];
 }
 
-/** Adds a row to the file in the cache folder, and returns the row. Warns once if the file cannot be written. */
+/**
+ * Adds a row to the file in the cache folder, in place of an older one for the same pass and shape, and returns the row.
+ * Warns once if the file cannot be written.
+ */
 export function keepRow(measured: AlgorithmRow): AlgorithmRow {
   const whole = readCache();
-  const rows = [...(whole[machine()] ?? []), measured];
+  const { pass, shape } = measured;
+  const others = readCachedRows().filter((row) => row.pass !== pass || row.shape !== shape);
+  const rows = [...others, measured];
   const path = cacheFile();
   const draft = `${path}.${process.pid}.part`;
   try {
@@ -43,10 +48,19 @@ function cacheFile(): string {
   return join(cacheRoot(), 'algorithms.json');
 }
 
-/** The key of the measurements: another processor, thread count, TensorFlow or edition of the kernels measures again. */
+/** Environment variables that decide how TensorFlow's own convolution computes; other candidates compete with that. */
+const switches = ['TF_ENABLE_ONEDNN_OPTS', 'ONEDNN_MAX_CPU_ISA'];
+
+/**
+ * The key of the measurements: another processor, thread count, TensorFlow, setting of oneDNN or edition of the kernels
+ * measures again.
+ */
 function machine(): string {
   const { intraOpThreads, version } = loadTensorflow();
-  return [readProcessor(), intraOpThreads, version, edition].join(' | ');
+  const set = switches.flatMap((name) =>
+    process.env[name] === undefined ? [] : [`${name}=${process.env[name]}`],
+  );
+  return [readProcessor(), intraOpThreads, version, ...set, edition].join(' | ');
 }
 
 /** The last cache that was read, and which file it came from: a network looks up dozens of shapes. */

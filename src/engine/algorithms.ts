@@ -18,8 +18,9 @@ const passNumbers = { forward: 0, 'input-gradient': 1, 'kernel-gradient': 2 } as
 /**
  * Creates a chooser of algorithms.
  *
- * Shapes in `known` are not measured. Measurements are kept in the cache folder by processor, threads and TensorFlow
- * version, so a machine measures a shape once, in some tenths of a second, and makes the same choice from then on.
+ * Shapes in `known` are not measured. Measurements are kept in the cache folder by processor, threads, TensorFlow version
+ * and settings of oneDNN, so a machine measures a shape once, in some tenths of a second, and makes the same choice from
+ * then on, as long as the same algorithms compete.
  *
  * @param hasOwn whether our own operations may be chosen; false if XLA compiles the whole step, as it does not know them
  */
@@ -37,9 +38,11 @@ export function createAlgorithms(known: readonly AlgorithmRow[] = [], hasOwn = t
         row.pass === pass && row.shape === shape && offered.includes(row.chosen);
       const seen = rows.find(isSame);
       if (seen !== undefined) return seen.chosen;
+      const isComplete = ({ candidates }: AlgorithmRow): boolean =>
+        candidates.map(({ algorithm }) => algorithm).join() === offered.join();
       const row =
         known.find(isSame) ??
-        readCachedRows().find(isSame) ??
+        readCachedRows().find((cached) => isSame(cached) && isComplete(cached)) ??
         keepRow({ pass, shape, ...measureAlgorithms(algorithms, offered, pass, conv) });
       rows.push(row);
       return row.chosen;
