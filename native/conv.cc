@@ -109,8 +109,10 @@ void compute(void* kernel, TF_OpKernelContext* context) {
       TF_Tensor* out = TF_AllocateOutput(context, 0, P == Pass::kFilter ? TF_FLOAT : kType<T>, dims, 4, bytes, status);
       if (TF_GetCode(status) == TF_OK) {
         using Other = std::conditional_t<std::is_same_v<T, float>, float, void>;
-        run<P>(choice, s, static_cast<const T*>(TF_TensorData(a)), static_cast<const Other*>(TF_TensorData(b)),
-               static_cast<Other*>(TF_TensorData(out)));
+        withMemoryErrors(status, [&] {
+          run<P>(choice, s, static_cast<const T*>(TF_TensorData(a)), static_cast<const Other*>(TF_TensorData(b)),
+                 static_cast<Other*>(TF_TensorData(out)));
+        });
         TF_DeleteTensor(out);
       }
     }

@@ -72,6 +72,11 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   bool isFine() const { return TF_GetCode(status_) == TF_OK; }
+  // Runs the body of the kernel.
+  template <typename Work>
+  void attempt(const Work& work) {
+    withMemoryErrors(status_, work);
+  }
   bool require(bool holds, const char* problem) {
     if (isFine() && !holds) TF_SetStatus(status_, TF_INVALID_ARGUMENT, problem);
     return isFine();
@@ -287,7 +292,7 @@ template <void (*Run)(const Settings&, Call&)>
 void compute(void* settings, TF_OpKernelContext* context) {
   Call call(context);
   if (call.require(elementwiseFloat() != nullptr, "cifar10-fast: this processor has neither AVX-512 nor AVX2")) {
-    Run(*static_cast<Settings*>(settings), call);
+    call.attempt([&] { Run(*static_cast<Settings*>(settings), call); });
   }
 }
 

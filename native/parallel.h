@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <functional>
 #include <mutex>
+#include <new>
 #include <vector>
 
 namespace cifar10_fast {
@@ -17,7 +18,7 @@ namespace cifar10_fast {
 // slower, as a waiting kernel keeps TensorFlow from running a smaller operation in the meantime.
 class Scratch {
  public:
-  // Provides pieces of `sizes` bytes.
+  // Provides pieces of `sizes` bytes. Throws std::bad_alloc if there is not that much memory.
   explicit Scratch(const std::vector<size_t>& sizes) {
     size_t total = 0;
     for (size_t size : sizes) {
@@ -41,6 +42,7 @@ class Scratch {
     if (total > memory_.size) {
       std::free(memory_.data);
       memory_ = {static_cast<char*>(std::aligned_alloc(64, total)), total};
+      if (memory_.data == nullptr) throw std::bad_alloc();
     }
   }
   ~Scratch() {

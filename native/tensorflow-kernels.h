@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 extern "C" {
 struct TF_OpDefinitionBuilder;
@@ -47,3 +48,17 @@ TF_Tensor* TF_ForwardInputOrAllocateOutput(TF_OpKernelContext* context, const in
                                            TF_Status* status);
 void TF_OpKernelContext_Failure(TF_OpKernelContext* context, TF_Status* status);
 }
+
+namespace cifar10_fast {
+
+// Runs the body of a kernel. Memory that it cannot get fails the operation, as it does in TensorFlow's own kernels.
+template <typename Work>
+void withMemoryErrors(TF_Status* status, const Work& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "cifar10-fast: out of memory when allocating the working memory of a kernel");
+  }
+}
+
+}  // namespace cifar10_fast

@@ -5,10 +5,14 @@ import { createRng } from '../base/rng';
 import { filled } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { AlgorithmRow, ConvPass } from './conv-algorithm';
+import { attributeType, dataType, openGraph } from './graph';
+import { loadGraphAddon } from './native';
 import { createSession } from './session';
 import { loadTensorflow } from './tensorflow';
 
 loadTensorflow();
+
+const hasWinograd = loadGraphAddon().convAlgorithms(0, false, [1, 4, 4, 32, 32, 4, 4]).length > 0;
 
 /** Chooses Winograd's algorithm for every pass, whatever is fastest here. */
 const rows = (['forward', 'input-gradient', 'kernel-gradient'] as const).map(
@@ -58,3 +62,26 @@ describe('a 3x3 convolution with channels first', () => {
     for (const [name, value] of Object.entries(found)) expectClose(name, value, expected[name]);
   });
 });
+
+test.skipIf(!hasWinograd)(
+  'a kernel that gets no working memory fails, and the process survives',
+  async () => {
+    const graph = openGraph();
+    const [image, channels] = [[1, 4, 4, 2048], 2048];
+    const x = graph.placeholder(dataType.float32, image);
+    const attributes = [
+      { name: 'T', type: attributeType.type, value: dataType.float32 },
+      { name: 'algorithm', type: attributeType.string, value: 'winograd-4' },
+      { name: 'extents', type: attributeType.int, value: [4, 4, 4, 4] },
+      // The sums of so many threads exceed the address space.
+      { name: 'threads', type: attributeType.int, value: 2 ** 19 },
+    ];
+    const name = 'Cifar10FastConv3x3BackpropFilter';
+    const shape = [3, 3, channels, channels];
+    const [gradient] = graph.add(name, [x, x], attributes, [], [shape]).outputs;
+    await expect(graph.run([[x, filled(image, 1)]], [gradient], [])).rejects.toThrow(
+      /out of memory when allocating the working memory of a kernel/,
+    );
+    graph.close();
+  },
+);
