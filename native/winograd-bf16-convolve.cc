@@ -323,6 +323,10 @@ bool hasWinogradBf16() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
-bool fitsWinogradBf16(const ConvShape& s) { return s.ci % 8 == 0 && s.co % 8 == 0; }
+bool fitsWinogradBf16(const ConvShape& s) {
+  // The last output of an odd number would read three pixels if another one follows on the image.
+  const auto hasThreeTaps = [](int64_t extent, int64_t outputs) { return outputs == extent - 1 && outputs % 2 == 1; };
+  return s.ci % 8 == 0 && s.co % 8 == 0 && !hasThreeTaps(s.h, s.oh) && !hasThreeTaps(s.w, s.ow);
+}
 
 }  // namespace cifar10_fast

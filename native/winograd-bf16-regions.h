@@ -15,7 +15,7 @@ namespace winograd_bf16 {
 #define CIFAR10_FAST_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 #define CIFAR10_FAST_BF16_INLINE CIFAR10_FAST_BF16 static inline __attribute__((always_inline))
 
-// Outputs along one axis: pairs, and the last output of an odd number.
+// Outputs along one axis: pairs, and the last output of an odd number, which reads one or two pixels (see fitsWinogradBf16).
 struct Axis {
   Axis(int64_t outputs, int64_t source)
       : pairs(outputs / 2), taps(outputs % 2 == 0 ? 0 : static_cast<int>(std::min<int64_t>(2, source - (outputs - 2)))) {}

@@ -15,7 +15,7 @@ namespace cifar10_fast {
 // Whether this processor has the instructions.
 bool hasWinogradBf16();
 
-// Whether channels are multiples of 8.
+// Whether channels are multiples of 8, and an odd last row or column of outputs is at the edge of the image.
 bool fitsWinogradBf16(const ConvShape& shape);
 
 // y [N,OH,OW,Co] of x [N,H,W,Ci] and k [3,3,Ci,Co].
