@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { EngineError } from '../base/errors';
@@ -13,6 +15,21 @@ beforeAll(() => {
 });
 
 const session = useSessions();
+
+test('writes keep nothing of earlier writes', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const state = session({ x: scalar(0) });
+  const heldAfter = async (writes: number): Promise<number> => {
+    for (let i = 0; i < writes; i++) state.write({ x: scalar(i) });
+    await state.read('x');
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await heldAfter(1000);
+  const after = await heldAfter(5000);
+  expect((after - before) / 5000).toBeLessThan(20); // bytes; an empty array takes 16 and its elements as many
+});
 
 describe('runs', () => {
   test('continue while another step is captured', async () => {

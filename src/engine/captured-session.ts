@@ -98,7 +98,8 @@ function openDeviceState(initial: Tree<HostTensor>, options: GraphOptions): Devi
       [],
       writes.map(([{ assign }]) => assign),
     );
-    written = Promise.all([written, done]);
+    // Without the results of the writes, which would accumulate.
+    written = Promise.all([written, done]).then(() => undefined);
     // The next run or read reports the failure.
     written.catch(() => undefined);
   };
