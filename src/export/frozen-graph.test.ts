@@ -21,6 +21,7 @@ import { celu, gelu, relu, shiftScaleRelu, silu, softplus } from '../nn/activati
 import { batchNorm } from '../nn/batch-norm';
 import { add, addWeighted, concat, flatten, identity, mul } from '../nn/combine';
 import { conv, linear } from '../nn/conv';
+import { fuse } from '../nn/fuse';
 import { crossEntropyLoss } from '../nn/loss';
 import { initNetwork } from '../nn/network';
 import type { AnyLayer, HostVariables } from '../nn/network';
@@ -81,12 +82,28 @@ const mixed = build<AnyLayer>({
   logits: [identity(), ['times']],
 });
 
+/** A convolution and a norm with an activation of their own. */
+const fused = fuse(
+  build<AnyLayer>({
+    input: [null, []],
+    first: [conv(3, 4, { stride: 2, padding: 1, hasBias: true }), ['input']],
+    gelu: [gelu(), ['first']],
+    second: [conv(4, 4, { stride: 2, padding: 1 }), ['gelu']],
+    bn: [batchNorm(4), ['second']],
+    celu: [celu(0.3), ['bn']],
+    max: [maxPool(4), ['celu']],
+    flat: [flatten(), ['max']],
+    out: [linear(16, 10), ['flat']],
+  }),
+);
+
 const networks: readonly (readonly [name: string, graph: Graph<AnyLayer>])[] = [
   ['resnet9', build(resnet9({ channels }))],
   ['dawn, strided', build(dawnNet({ channels: [4, 4, 8, 8], block: stridedBlock }))],
   ['bag of tricks', build(bagOfTricks({ channels, act: celu(0.3) }))],
   ['new-dawn', build(newDawn({ channels }))],
   ['every other layer', mixed],
+  ['fused activations', fused],
 ];
 
 async function graphModelLogits(

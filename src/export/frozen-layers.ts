@@ -54,11 +54,18 @@ export interface LayerPlace {
 const T = { T: float };
 
 /**
- * Adds the operations of a layer in evaluation mode.
+ * Adds the operations of a layer in evaluation mode, and of the activation that `fuse` moved into it, if any.
  *
  * @throws ExportError for a loss layer
  */
 export function emitLayer(layer: AnyLayer, place: LayerPlace): Placed {
+  const activation = 'activation' in layer ? layer.activation : undefined;
+  if (activation === undefined) return emitPlainLayer(layer, place);
+  const before = emitPlainLayer(layer, { ...place, name: `${place.name}/before` });
+  return { name: emitActivation(activation, { ...place, inputs: [before] }), shape: before.shape };
+}
+
+function emitPlainLayer(layer: AnyLayer, place: LayerPlace): Placed {
   const { emit, name, inputs, weight } = place;
   const [{ name: x, shape }] = inputs;
   const node = (op: string, names: readonly string[]): Placed => ({
