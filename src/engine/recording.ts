@@ -8,6 +8,7 @@ import type { Precision } from './hardware';
 import { withOwnKernels } from './raw/own-kernels';
 import { ownOperations } from './raw/own-operations';
 import { runAfterName } from './raw/run-after';
+import { widenName } from './raw/widen';
 import { addConvolution, isConvolution } from './direct-convolution';
 import { castOperation } from './precision';
 import type { CastOperation } from './precision';
@@ -203,6 +204,7 @@ function addOperation(
   areOnes: (value: Value) => boolean,
 ): readonly Value[] {
   if (op === runAfterName) return [identityAfter(graph, read)];
+  if (op === widenName) return [graph.cast(read[0], dataType.float32)];
   if (op === 'Mul') {
     for (const [ones, other] of [read, [read[1], read[0]]]) {
       const product = areOnes(ones) ? productWithOnes(graph, other, ones) : undefined;

@@ -137,6 +137,32 @@ describe('options', () => {
     expect(fast.recordings[0].writes.every(({ value }) => value.dtype === 1)).toBe(true);
   });
 
+  test.each([1024, 256])(
+    'fp16 keeps gradients that the mean over a batch makes small',
+    async (microBatch) => {
+      const x = tf.ones([1024, 1]);
+      const y = tf.mul(x, 1 + 1e-5);
+      const change = async (precision: 'fp32' | 'fp16'): Promise<number> => {
+        const dense = layers.dense({
+          units: 1,
+          inputShape: [1],
+          useBias: false,
+          kernelInitializer: 'ones',
+        });
+        const model = tfl.sequential({ layers: [dense] });
+        model.compile({ optimizer: tf.train.sgd(1000), loss: 'meanSquaredError' });
+        const fast = accelerate(model, { precision, microBatch });
+        const loss = await fast.trainOnBatch(x, y);
+        expect((loss as number) * 1e10).toBeCloseTo(1, 1);
+        return weightsOf(model)[0][0] - 1;
+      };
+      // Of each example: 2e-5 / 1024, below the smallest number of fp16, 6e-8.
+      const expected = await change('fp32');
+      expect(expected).toBeCloseTo(0.02, 3);
+      expect(await change('fp16')).toBeCloseTo(expected, 3);
+    },
+  );
+
   test('fused layers learn as well in bf16 as in fp32', async () => {
     const make = (): tfl.Sequential => {
       const glorot = tfl.initializers.glorotNormal({ seed: 5 });

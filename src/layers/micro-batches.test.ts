@@ -40,6 +40,20 @@ describe('parts of a batch', () => {
     }
   });
 
+  test('add their gradients in 32 bits in low precision', async () => {
+    const model = compiled(dense());
+    const fast = accelerate(model, { precision: 'bf16', microBatch: 4 });
+    await fast.trainOnBatch(tf.ones([8, 3]), tf.ones([8, 1]));
+    const sums = fast.recordings[0].nodes.filter(
+      ({ op, inputs }) => op.startsWith('Add') && inputs[0].shape.join() === '3,2',
+    );
+    // The second is the update.
+    expect(sums.map(({ inputs }) => inputs.map(({ dtype }) => dtype))).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+  });
+
   test('train convolutions with pooling, a penalty on the weights and two metrics', async () => {
     const make = (): tfl.LayersModel => {
       const penalty = tfl.regularizers.l2({ l2: 0.1 });

@@ -81,7 +81,8 @@ export function openModelSession(
         seed: Int32Array.of(seed, steps),
       });
       const rule = withWeightDecay(trainedBy.rule, weightDecay);
-      const step = trainStep({ model, kept }, rule, { enforceConstraints, microBatch });
+      const isHalf = sessionOptions.precision === 'fp16';
+      const step = trainStep({ model, kept }, rule, { enforceConstraints, microBatch, isHalf });
       const run = session.capture(name, step, feeds(data));
       return async (batch) => {
         const fed = feeds(batch);

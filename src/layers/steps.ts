@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { LayerError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { randomSource } from '../engine/random';
+import { widen } from '../engine/raw/widen';
 import type { Step } from '../engine/session';
 import { withWeights } from './bound-weights';
 import { withFusedGradients } from './fused-gradients';
@@ -68,7 +69,12 @@ export interface StepContext {
 export function trainStep(
   { model, kept }: StepContext,
   rule: UpdateRule,
-  options: { readonly enforceConstraints: boolean; readonly microBatch: number | undefined },
+  options: {
+    readonly enforceConstraints: boolean;
+    readonly microBatch: number | undefined;
+    /** Whether gradients are computed in fp16, which needs a scaled loss. */
+    readonly isHalf: boolean;
+  },
 ): Step<ModelState, TrainInputs, BatchFigures> {
   const weights = weightsOf(model);
   const dataCount = model.inputs.length + 2 * model.outputs.length;
@@ -98,7 +104,8 @@ export function trainStep(
         sizes,
         () => [...gradients.values()],
         (part, share, start) => {
-          const minimize = addGradients(gradients, share);
+          const scale = options.isHalf ? lossScale((part[0] as tf.Tensor).shape[0]) : 1;
+          const minimize = addGradients(gradients, share, scale);
           const view = viewOf(model, { optimizer_: { minimize } });
           const found = withPreparedLayers(model, randomSource(start(seed), drawn), () =>
             withFusedGradients(() => view.makeTrainFunction()(part)),
@@ -117,21 +124,35 @@ export function trainStep(
   };
 }
 
-/** A `minimize` for TF.js that only adds the gradients of the loss, times `share`, to `sums`, and returns the loss. */
+/** The number of examples, rounded to a power of two, so that scaling rounds nothing. */
+function lossScale(examples: number): number {
+  return 2 ** Math.round(Math.log2(examples));
+}
+
+/**
+ * A `minimize` for TF.js that only adds the gradients of the loss, times `share`, to `sums`, and returns the loss.
+ *
+ * @param scale factor of the loss in the backward pass. The loss is a mean over the batch, so the gradients of single
+ *   examples are as small as the batch is large; times its size, they do not underflow in fp16
+ */
 function addGradients(
   sums: Map<tf.Variable, tf.Tensor>,
   share: number,
+  scale: number,
 ): (loss: () => tf.Scalar, returnCost: boolean, variables: tf.Variable[]) => tf.Scalar {
   return (loss, _returnCost, variables) => {
-    const { value, grads } = tf.variableGrads(loss, variables);
+    const scaled = (): tf.Scalar => (scale === 1 ? loss() : tf.mul(loss(), scale));
+    const { value, grads } = tf.variableGrads(scaled, variables);
     for (const variable of variables) {
       const gradient = grads[variable.name] as tf.Tensor | null | undefined;
       if (gradient === undefined || gradient === null) continue;
-      const part = share === 1 ? gradient : tf.mul(gradient, share);
+      const factor = share / scale;
+      const wide = widen(gradient);
+      const part = factor === 1 ? wide : tf.mul(wide, factor);
       const before = sums.get(variable);
       sums.set(variable, before === undefined ? part : tf.add(before, part));
     }
-    return value;
+    return scale === 1 ? value : tf.div(value, scale);
   };
 }
 
