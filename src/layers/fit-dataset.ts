@@ -5,7 +5,7 @@ import type { BaseCallback } from '@tensorflow/tfjs-layers/dist/base_callbacks';
 import { TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { classWeightsFor } from './class-weights';
-import type { ClassWeights } from './class-weights';
+import type { GivenClassWeights } from './class-weights';
 import { evaluateRows, evaluationRows } from './evaluate';
 import { createMeans, logsOf, openCallbacks } from './fit-loop';
 import type { Logs } from './fit-loop';
@@ -35,7 +35,7 @@ export interface FitDatasetArgs {
   readonly verbose?: number | undefined;
   readonly callbacks?: unknown;
   readonly yieldEvery?: unknown;
-  readonly classWeight?: ClassWeights | ClassWeights[] | Record<string, ClassWeights> | undefined;
+  readonly classWeight?: GivenClassWeights | undefined;
   /** Batches, or inputs and targets. */
   readonly validationData?: BatchDataset | readonly [x: ModelData, y: ModelData] | undefined;
   /** Number of batches to validate on, if `validationData` is a data set. Default: all. */
