@@ -20,11 +20,12 @@ import type { BatchDataset, FitDatasetArgs } from './fit-dataset';
 import { createFitLoop } from './fit-loop';
 import { innerModel, viewOf } from './internals';
 import type { ModelInternals } from './internals';
-import { toList } from './model-data';
 import type { ModelData } from './model-data';
 import { openModelSession } from './model-session';
 import type { ModelSession } from './model-session';
 import { rowsOf } from './rows';
+import { sampleWeightsOf } from './sample-weights';
+import type { SampleWeights } from './sample-weights';
 
 /** Arguments of `predict`. */
 export interface PredictArgs {
@@ -63,8 +64,8 @@ export interface AccelerateOptions
 export interface AcceleratedFitArgs extends Omit<ModelFitArgs, 'sampleWeight' | 'verbose'> {
   /** 0 hides the progress bar. Default: 1. */
   readonly verbose?: number | undefined;
-  /** A factor for each example's loss, `[examples]`; a list if the model has several outputs. */
-  readonly sampleWeight?: tf.Tensor | (tf.Tensor | null)[] | undefined;
+  /** A factor for each example's loss, `[examples]`; a list with one or null for each output if there are several. */
+  readonly sampleWeight?: SampleWeights | undefined;
 }
 
 /** A model that trains and evaluates by replaying recordings. Arguments and results are those of `tf.LayersModel`. */
@@ -203,7 +204,7 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
         'train',
         () => {
           const { inner, session } = open();
-          const weights = toList(args.sampleWeight);
+          const weights = sampleWeightsOf(inner, x, args.sampleWeight);
           const view = viewOf(inner, { fitLoop: createFitLoop(inner, session, weights) });
           return LayersModel.prototype.fit.call(view, x as never, y as never, fitArguments(args));
         },

@@ -8,8 +8,9 @@ import { createProgressBar } from '../engine/progress-bar';
 import { evaluateRows } from './evaluate';
 import type { FitLoop, ModelInternals } from './internals';
 import type { BatchData, ModelSession } from './model-session';
-import { batchBounds, rowsOf } from './rows';
+import { batchBounds, rowsOf, rowsOrNull } from './rows';
 import type { Rows } from './rows';
+import { withSampleWeights } from './sample-weights';
 
 /** Numbers by name, as callbacks receive them. */
 export type Logs = Record<string, number>;
@@ -185,41 +186,4 @@ async function runEpoch(run: EpochRun): Promise<Logs> {
     if (model.stopTraining) break;
   }
   return Object.assign(logs, means.means());
-}
-
-function rowsOrNull(tensor: tf.Tensor | null): Rows | null {
-  return tensor === null ? null : rowsOf(tensor);
-}
-
-/** Appends the weights of the examples to inputs and targets: class weights, sample weights, or their product. */
-function withSampleWeights(
-  rows: readonly (Rows | null)[],
-  model: ModelInternals,
-  sampleWeights: readonly (tf.Tensor | null)[],
-): (Rows | null)[] {
-  const first = model.inputs.length + model.outputs.length;
-  const given = sampleWeights.map(rowsOrNull);
-  if (given.every((part) => part === null)) return [...rows];
-  const count = (rows[0] as Rows).count;
-  return [
-    ...rows.slice(0, first),
-    ...given.map((part, index) => {
-      const ofClasses = rows[first + index] ?? null;
-      if (part === null || ofClasses === null) return part ?? ofClasses;
-      const weights = Float32Array.from(part.slice(0, count).data);
-      const factors = ofClasses.slice(0, count).data;
-      return rowsOfVector(weights.map((weight, row) => weight * factors[row]));
-    }),
-  ];
-}
-
-function rowsOfVector(data: Float32Array): Rows {
-  return {
-    count: data.length,
-    gather: (indices) => ({
-      shape: [indices.length],
-      data: Float32Array.from(indices, (index) => data[index]),
-    }),
-    slice: (start, end) => ({ shape: [end - start], data: data.subarray(start, end) }),
-  };
 }

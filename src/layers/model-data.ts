@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
 /** Tensors of examples `[examples,…]`: one, a list, or an object keyed by the names of the model's inputs or outputs. */
 export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.Tensor };
@@ -7,4 +7,10 @@ export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.
 export function toList<T>(given: T | T[] | undefined): T[] {
   if (given === undefined) return [];
   return Array.isArray(given) ? given : [given];
+}
+
+/** The tensors of a model's inputs or outputs. */
+export function tensorsIn(data: ModelData): tf.Tensor[] {
+  if (Array.isArray(data)) return data;
+  return data instanceof tf.Tensor ? [data] : Object.values(data);
 }

@@ -47,6 +47,11 @@ export function rowsOf(tensor: tf.Tensor): Rows {
   };
 }
 
+/** Like {@link rowsOf}; null for null. */
+export function rowsOrNull(tensor: tf.Tensor | null): Rows | null {
+  return tensor === null ? null : rowsOf(tensor);
+}
+
 /** `dataSync` returns an array of the tensor's type, except for booleans created from a JavaScript array. */
 function toArray(data: ArrayLike<number>, dtype: string): HostArray {
   if (data instanceof Float32Array || data instanceof Int32Array) return data;

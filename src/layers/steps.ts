@@ -10,6 +10,7 @@ import { viewOf, weightsOf } from './internals';
 import type { ModelInternals, Weight } from './internals';
 import { partSizes, trainInParts } from './micro-batches';
 import { withPreparedLayers } from './prepared-layers';
+import { weightedLosses } from './sample-weights';
 import type { UpdateRule } from './update-rules';
 
 /** Tensors keyed by number, as trees have no lists. */
@@ -77,7 +78,8 @@ export function trainStep(
   },
 ): Step<ModelState, TrainInputs, BatchFigures> {
   const weights = weightsOf(model);
-  const dataCount = model.inputs.length + 2 * model.outputs.length;
+  const lossData = model.inputs.length + model.outputs.length;
+  const dataCount = lossData + model.outputs.length;
   return (state, { data, lr, seed }) => {
     const slots = Object.fromEntries(
       Object.entries(state.slots).map(([member, tensors]) => [member, { ...tensors }]),
@@ -106,9 +108,10 @@ export function trainStep(
         (part, share, start) => {
           const scale = options.isHalf ? lossScale((part[0] as tf.Tensor).shape[0]) : 1;
           const minimize = addGradients(gradients, share, scale);
-          const view = viewOf(model, { optimizer_: { minimize } });
+          const lossFunctions = weightedLosses(model, part.slice(lossData));
+          const view = viewOf(model, { optimizer_: { minimize }, lossFunctions });
           const found = withPreparedLayers(model, randomSource(start(seed), drawn), () =>
-            withFusedGradients(() => view.makeTrainFunction()(part)),
+            withFusedGradients(() => view.makeTrainFunction()(part.slice(0, lossData))),
           );
           kept.push(...found);
           return found;
