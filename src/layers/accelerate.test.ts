@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CaptureError, LayerError, OptimError, TrainError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
 import { accelerate } from './accelerate';
-import type { FitDatasetArgs } from './fit-dataset';
+import type { BatchDataset, FitDatasetArgs } from './fit-dataset';
+import { batches } from '../../test/layers/batches';
 import {
   perceptron,
   examples,
@@ -22,22 +23,7 @@ const { layers } = tfl;
 describe('the other methods', () => {
   test('fitDataset trains, validates and stops as TF.js does', async () => {
     const { x, y } = examples(20);
-    const dataset = (size: number) => ({
-      size: Math.ceil(20 / size),
-      iterator: () => {
-        let start = 0;
-        return Promise.resolve({
-          next: () => {
-            const from = start;
-            const length = Math.min(size, 20 - from);
-            start += size;
-            if (length <= 0) return Promise.resolve({ done: true, value: null });
-            const [xs, ys] = [tf.slice(x, from, length), tf.slice(y, from, length)];
-            return Promise.resolve({ done: false, value: { xs, ys } });
-          },
-        });
-      },
-    });
+    const dataset = (size: number): BatchDataset => batches({ x, y }, size);
     const [plain, fast] = [perceptron(), perceptron()];
     const args: object = {
       epochs: 2,
@@ -45,7 +31,7 @@ describe('the other methods', () => {
       validationData: dataset(10),
       classWeight: { 0: 2, 1: 1 },
     };
-    const expected = await plain.fitDataset(dataset(8), args as never);
+    const expected = await plain.fitDataset(dataset(8) as never, args as never);
     const found = await accelerate(fast).fitDataset(dataset(8), args as FitDatasetArgs);
     expectSameHistory(found, expected);
     expectSameWeights(fast, plain);
@@ -53,7 +39,7 @@ describe('the other methods', () => {
     const some = { epochs: 2, batchesPerEpoch: 1, verbose: 0, validationData: [x, y] as const };
     expectSameHistory(
       await accelerate(fast).fitDataset(dataset(8), some),
-      await plain.fitDataset(dataset(8), some as never),
+      await plain.fitDataset(dataset(8) as never, some as never),
     );
     const evaluated = await accelerate(fast).evaluateDataset(dataset(8));
     const direct = plain.evaluate(x, y) as tf.Scalar[];
@@ -82,6 +68,20 @@ describe('the other methods', () => {
     expect(outputs.shape).toEqual([21, 2]);
     const difference = tf.max(tf.abs(tf.sub(outputs, plain.predict(x) as tf.Tensor)));
     expect(difference.dataSync()[0]).toBeLessThan(1e-5);
+  });
+
+  test('trainOnBatch and evaluate leak no tensors for inputs and targets of rank 1', async () => {
+    const model = tfl.sequential({ layers: [layers.dense({ units: 1, inputShape: [1] })] });
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    const fast = accelerate(model);
+    const [x, y] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([2, 4, 6])];
+    await fast.trainOnBatch(x, y);
+    tf.dispose(await fast.evaluate(x, y));
+    const before = tf.memory().numTensors;
+    for (let step = 0; step < 3; step++) await fast.trainOnBatch(x, y);
+    tf.dispose(await fast.evaluate(x, y));
+    expect(tf.memory().numTensors).toBe(before);
+    expect([...x.dataSync()]).toEqual([1, 2, 3]);
   });
 
   test('predicts with an uncompiled model, and compiles it when given an optimizer and a loss', async () => {
@@ -220,7 +220,20 @@ describe('errors', () => {
     expect(() => accelerate({} as tfl.LayersModel)).toThrow(/not a tf.LayersModel/);
     const { x, y } = examples(4);
     const model = tfl.sequential({ layers: [layers.dense({ units: 2, inputShape: [3] })] });
-    await expect(accelerate(model).fit(x, y, { verbose: 0 })).rejects.toThrow(/compile/);
+    const fast = accelerate(model);
+    const dataset = batches({ x, y }, 2);
+    for (const attempt of [
+      () => fast.fit(x, y, { verbose: 0 }),
+      () => fast.fitDataset(dataset, { epochs: 1, verbose: 0 }),
+      () => fast.evaluate(x, y),
+      () => fast.evaluateDataset(dataset),
+      () => fast.trainOnBatch(x, y),
+    ]) {
+      await expect(attempt()).rejects.toThrow(LayerError);
+      await expect(attempt()).rejects.toThrow(
+        /the model is not compiled\. Call model\.compile\(\)/,
+      );
+    }
     await expect(accelerate(perceptron()).fit(y, y, { verbose: 0 })).rejects.toThrow(/shape/);
   });
 

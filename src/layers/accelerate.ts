@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import type {
   History,
@@ -18,8 +18,9 @@ import { evaluateRows, evaluationRows, predict, scalars } from './evaluate';
 import { evaluateDataset, fitDataset, validationOf } from './fit-dataset';
 import type { BatchDataset, FitDatasetArgs } from './fit-dataset';
 import { createFitLoop } from './fit-loop';
-import { innerModel, viewOf } from './internals';
+import { checkCompiled, innerModel, viewOf } from './internals';
 import type { ModelInternals } from './internals';
+import { tensorsIn } from './model-data';
 import type { ModelData } from './model-data';
 import { openModelSession } from './model-session';
 import type { ModelSession } from './model-session';
@@ -198,12 +199,16 @@ type Methods = Pick<
 >;
 
 function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Methods {
+  const openCompiled = (): Opened => {
+    checkCompiled(innerModel(model));
+    return open();
+  };
   return {
     fit: (x, y, args = {}) =>
       run(
         'train',
         () => {
-          const { inner, session } = open();
+          const { inner, session } = openCompiled();
           const weights = sampleWeightsOf(inner, x, args.sampleWeight);
           const view = viewOf(inner, { fitLoop: createFitLoop(inner, session, weights) });
           return LayersModel.prototype.fit.call(view, x as never, y as never, fitArguments(args));
@@ -217,7 +222,7 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
       run(
         'train',
         async () => {
-          const { inner, session } = open();
+          const { inner, session } = openCompiled();
           startTraining(inner);
           try {
             const validate = validationOf(inner, session, args);
@@ -232,7 +237,7 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
       run(
         'test',
         async () => {
-          const { inner, session } = open();
+          const { inner, session } = openCompiled();
           const [rows, batchSize] = evaluationRows(inner, x, y, args);
           return scalars(await evaluateRows(session, rows, batchSize));
         },
@@ -242,7 +247,7 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
       run(
         'test',
         async () => {
-          const { inner, session } = open();
+          const { inner, session } = openCompiled();
           return scalars(await evaluateDataset(inner, session, dataset, args?.batches));
         },
         () => model.evaluateDataset(dataset as never, args as never),
@@ -259,7 +264,7 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
     trainOnBatch: (x, y) =>
       run(
         'train',
-        () => trainOnBatch(open(), x, y),
+        () => trainOnBatch(openCompiled(), x, y),
         () => model.trainOnBatch(x as never, y as never),
       ),
   };
@@ -283,9 +288,11 @@ async function trainOnBatch(
   y: ModelData,
 ): Promise<number | number[]> {
   const [inputs, targets] = await inner.standardizeUserData(x, y);
-  const data = [...inputs, ...targets].map((tensor): HostTensor =>
-    rowsOf(tensor).slice(0, tensor.shape[0]),
-  );
+  const tensors = [...inputs, ...targets];
+  const data = tensors.map((tensor): HostTensor => rowsOf(tensor).slice(0, tensor.shape[0]));
+  // TF.js reshapes tensors of rank 1.
+  const given = new Set([...tensorsIn(x), ...tensorsIn(y)]);
+  tf.dispose(tensors.filter((tensor) => !given.has(tensor)));
   const figures = await session.train(data);
   await session.pullWeights();
   return figures.length === 1 ? figures[0] : [...figures];

@@ -112,6 +112,18 @@ export function innerModel(model: LayersModel): ModelInternals {
   return model as unknown as ModelInternals;
 }
 
+/** @throws LayerError if the model is not compiled */
+export function checkCompiled({ optimizer }: Pick<ModelInternals, 'optimizer'>): void {
+  if (optimizer === undefined) throw notCompiled();
+}
+
+/** The error for training or evaluating a model that is not compiled. */
+export function notCompiled(): LayerError {
+  return new LayerError(
+    'accelerate: the model is not compiled. Call model.compile(), or pass { optimizer, loss, metrics } to accelerate().',
+  );
+}
+
 /** A view of the model with some members replaced; assignments to the view do not reach the model. */
 export function viewOf(model: ModelInternals, members: object): ModelInternals {
   const view = Object.create(model) as ModelInternals;

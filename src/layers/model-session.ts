@@ -1,9 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { LayerError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { createSession } from '../engine/session';
 import type { Recording, Session, SessionOptions } from '../engine/session';
-import { weightsOf } from './internals';
+import { notCompiled, weightsOf } from './internals';
 import type { ModelInternals, Weight } from './internals';
 import { createExchange, hostOf, optimiserState } from './exchange';
 import type { TrainedBy } from './exchange';
@@ -163,12 +162,6 @@ function createRecorder(): <T>(
 
 function figuresOf(outputs: unknown): Float32Array {
   return (outputs as { readonly figures: HostTensor }).figures.data as Float32Array;
-}
-
-function notCompiled(): LayerError {
-  return new LayerError(
-    'accelerate: the model is not compiled. Call model.compile(), or pass { optimizer, loss, metrics } to accelerate().',
-  );
 }
 
 /** All parts of a model that a recording depends on: if one changes, a new session is needed. */
