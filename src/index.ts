@@ -80,7 +80,8 @@ export type {
   AcceleratedModel,
   PredictArgs,
 } from './layers/accelerate';
-export type { BatchDataset, FitDatasetArgs, BatchIterator } from './layers/fit-dataset';
+export type { BatchDataset, BatchIterator } from './layers/batch-dataset';
+export type { FitDatasetArgs } from './layers/fit-dataset';
 export type { ModelData } from './layers/model-data';
 export type { ClassWeights } from './layers/class-weights';
 

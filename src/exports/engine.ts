@@ -88,7 +88,8 @@ export type {
   PredictArgs,
 } from '../layers/accelerate';
 export type { ClassWeights } from '../layers/class-weights';
-export type { BatchDataset, FitDatasetArgs, BatchIterator } from '../layers/fit-dataset';
+export type { BatchDataset, BatchIterator } from '../layers/batch-dataset';
+export type { FitDatasetArgs } from '../layers/fit-dataset';
 export type { ModelData } from '../layers/model-data';
 
 // Optimisation.

@@ -4,8 +4,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CaptureError, LayerError, OptimError, TrainError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
 import { accelerate } from './accelerate';
-import type { BatchDataset, FitDatasetArgs } from './fit-dataset';
+import type { BatchDataset } from './batch-dataset';
+import type { FitDatasetArgs } from './fit-dataset';
 import { batches } from '../../test/layers/batches';
+import { peeking } from '../../test/layers/peeking';
 import {
   perceptron,
   examples,
@@ -236,34 +238,6 @@ describe('errors', () => {
     }
     await expect(accelerate(perceptron()).fit(y, y, { verbose: 0 })).rejects.toThrow(/shape/);
   });
-
-  /** A layer that reads its input on the host, which cannot be recorded. */
-  class Peek extends layers.Layer {
-    override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-      const x = Array.isArray(inputs) ? inputs[0] : inputs;
-      return tf.mul(x, x.dataSync().length > 0 ? 1 : 0);
-    }
-    override computeOutputShape(shape: tfl.Shape): tfl.Shape {
-      return shape;
-    }
-    static get className(): string {
-      return 'Peek';
-    }
-    override getClassName(): string {
-      return 'Peek';
-    }
-  }
-
-  function peeking(): tfl.Sequential {
-    const model = tfl.sequential({
-      layers: [
-        layers.dense({ units: 2, inputShape: [3], kernelInitializer: 'ones' }),
-        new Peek({ name: 'peek' }),
-      ],
-    });
-    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
-    return model;
-  }
 
   test('names a layer that cannot be recorded, and trains it eagerly with fallback', async () => {
     const { x, y } = examples(8);

@@ -7,23 +7,35 @@ import type {
   ModelEvaluateArgs,
   ModelFitArgs,
 } from '@tensorflow/tfjs-layers';
-import { CaptureError, LayerError, OptimError, TrainError } from '../base/errors';
+import { LayerError, OptimError, TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { fastestPrecision, readHardware } from '../engine/hardware';
 import type { Precision } from '../engine/hardware';
 import type { NodeTime } from '../engine/profile';
 import type { Recording, SessionOptions } from '../engine/session';
 import { loadTensorflow } from '../engine/tensorflow';
+import { peekDataset } from './batch-dataset';
+import type { BatchDataset, PeekedDataset } from './batch-dataset';
 import { evaluateRows, evaluationRows, predict, scalars } from './evaluate';
-import { evaluateDataset, fitDataset, validationOf } from './fit-dataset';
-import type { BatchDataset, FitDatasetArgs } from './fit-dataset';
+import { checkEager, createRun } from './fallback';
+import type { RunEither } from './fallback';
+import {
+  checkCount,
+  checkFitDataset,
+  evaluateDataset,
+  fitDataset,
+  prepareDatasets,
+  prepareTest,
+  readAhead,
+} from './fit-dataset';
+import type { DatasetsAhead, FitDatasetArgs } from './fit-dataset';
 import { createFitLoop } from './fit-loop';
 import { checkCompiled, innerModel, viewOf } from './internals';
 import type { ModelInternals } from './internals';
 import { tensorsIn } from './model-data';
 import type { ModelData } from './model-data';
 import { openModelSession } from './model-session';
-import type { ModelSession } from './model-session';
+import type { ModelSession, TrainingOptions } from './model-session';
 import { rowsOf } from './rows';
 import { sampleWeightsOf } from './sample-weights';
 import type { SampleWeights } from './sample-weights';
@@ -158,7 +170,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
     get recordings() {
       return opened?.recordings ?? [];
     },
-    ...methodsOf(model, open, createRun(fallback)),
+    ...methodsOf(model, open, createRun(fallback), training),
     async syncOptimizer() {
       await opened?.pullOptimiser();
     },
@@ -170,69 +182,70 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
   };
 }
 
-/** Runs `recorded`; if recording fails and the caller allows it, runs `eager` instead. */
-type RunEither = <T>(
-  kind: 'train' | 'test' | 'predict',
-  recorded: () => Promise<T>,
-  eager: () => T | Promise<T>,
-) => Promise<T>;
-
-/** A kind of step that could not be recorded once runs eagerly from then on. */
-function createRun(fallback: boolean): RunEither {
-  const eagerKinds = new Set<string>();
-  return async (kind, recorded, eager) => {
-    if (eagerKinds.has(kind)) return eager();
-    try {
-      return await recorded();
-    } catch (error) {
-      const isRefused = error instanceof CaptureError || error instanceof OptimError;
-      if (!fallback || !isRefused) throw error;
-      eagerKinds.add(kind);
-      return eager();
-    }
-  };
-}
-
 type Methods = Pick<
   AcceleratedModel,
   'fit' | 'fitDataset' | 'evaluate' | 'evaluateDataset' | 'predict' | 'trainOnBatch'
 >;
 
-function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Methods {
+function methodsOf(
+  model: LayersModel,
+  open: () => Opened,
+  run: RunEither,
+  training: TrainingOptions,
+): Methods {
   const openCompiled = (): Opened => {
     checkCompiled(innerModel(model));
     return open();
   };
   return {
-    fit: (x, y, args = {}) =>
-      run(
+    fit: (x, y, given = {}) => {
+      const { sampleWeight, ...args } = withoutNulls(given);
+      return run(
         'train',
-        () => {
+        (started) => {
           const { inner, session } = openCompiled();
-          const weights = sampleWeightsOf(inner, x, args.sampleWeight);
-          const view = viewOf(inner, { fitLoop: createFitLoop(inner, session, weights) });
-          return LayersModel.prototype.fit.call(view, x as never, y as never, fitArguments(args));
+          const weights = sampleWeightsOf(inner, x, sampleWeight);
+          const fitLoop = createFitLoop(inner, session, weights, started);
+          const view = viewOf(inner, { fitLoop });
+          return LayersModel.prototype.fit.call(view, x as never, y as never, args as never);
         },
         () => {
-          if (args.sampleWeight !== undefined) throw noSampleWeights();
-          return model.fit(x, y, fitArguments(args));
+          checkEager(model, training, sampleWeight);
+          return model.fit(x, y, args as never);
         },
-      ),
-    fitDataset: (dataset, args) =>
-      run(
-        'train',
-        async () => {
-          const { inner, session } = openCompiled();
-          startTraining(inner);
-          try {
-            const validate = validationOf(inner, session, args);
-            return await fitDataset(inner, session, dataset, args, validate);
-          } finally {
-            inner.isTraining = false;
-          }
-        },
-        () => model.fitDataset(dataset as never, args as never),
-      ),
+      );
+    },
+    async fitDataset(dataset, given) {
+      const args = withoutNulls(given);
+      let ahead: DatasetsAhead | undefined;
+      try {
+        return await run(
+          'train',
+          async (started) => {
+            const { inner, session } = openCompiled();
+            checkFitDataset(args);
+            startTraining(inner);
+            try {
+              ahead = await readAhead(dataset, args);
+              const validate = await prepareDatasets(inner, session, ahead, args);
+              started();
+              return await fitDataset(inner, session, ahead.training.dataset, args, validate);
+            } finally {
+              inner.isTraining = false;
+            }
+          },
+          () => {
+            checkEager(model, training, undefined);
+            const { training: batches = { dataset }, validation } = ahead ?? {};
+            const validationData = validation?.dataset ?? args.validationData;
+            return model.fitDataset(batches.dataset as never, { ...args, validationData } as never);
+          },
+        );
+      } finally {
+        ahead?.training.dispose();
+        ahead?.validation?.dispose();
+      }
+    },
     evaluate: (x, y, args = {}) =>
       run(
         'test',
@@ -243,15 +256,25 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
         },
         () => model.evaluate(x as never, y as never, args),
       ),
-    evaluateDataset: (dataset, args) =>
-      run(
-        'test',
-        async () => {
-          const { inner, session } = openCompiled();
-          return scalars(await evaluateDataset(inner, session, dataset, args?.batches));
-        },
-        () => model.evaluateDataset(dataset as never, args as never),
-      ),
+    async evaluateDataset(dataset, given = {}) {
+      const { batches } = withoutNulls(given);
+      if (batches !== undefined) checkCount('evaluateDataset', 'batches', batches);
+      let ahead: PeekedDataset | undefined;
+      try {
+        return await run(
+          'test',
+          async () => {
+            const { inner, session } = openCompiled();
+            ahead = await peekDataset(dataset);
+            await prepareTest(inner, session, ahead);
+            return scalars(await evaluateDataset(inner, session, ahead.dataset, batches));
+          },
+          () => model.evaluateDataset((ahead?.dataset ?? dataset) as never, { batches } as never),
+        );
+      } finally {
+        ahead?.dispose();
+      }
+    },
     predict: (x, args = {}) =>
       run(
         'predict',
@@ -265,15 +288,17 @@ function methodsOf(model: LayersModel, open: () => Opened, run: RunEither): Meth
       run(
         'train',
         () => trainOnBatch(openCompiled(), x, y),
-        () => model.trainOnBatch(x as never, y as never),
+        () => {
+          checkEager(model, training, undefined);
+          return model.trainOnBatch(x, y);
+        },
       ),
   };
 }
 
-/** The arguments that TF.js's `fit` takes. */
-function fitArguments(args: AcceleratedFitArgs): ModelFitArgs {
-  const { sampleWeight: _own, ...others } = args;
-  return others as never;
+/** Arguments in which null stands for the default, as in TF.js, without those that are null. */
+function withoutNulls<T extends object>(args: T): T {
+  return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null)) as T;
 }
 
 /** A model and its session on the device. */
@@ -322,13 +347,6 @@ function checkOptions({
       `accelerate: microBatch must be a positive number of examples; got ${microBatch}.`,
     );
   }
-}
-
-function noSampleWeights(): TrainError {
-  return new TrainError(
-    'accelerate: this model is trained eagerly, and TF.js does not support sampleWeight. Leave it out, or use layers that can be ' +
-      'recorded.',
-  );
 }
 
 function startTraining(model: ModelInternals): void {

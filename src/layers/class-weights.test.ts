@@ -4,7 +4,7 @@ import { examples, expectSameWeights } from '../../test/layers/perceptron';
 import { TrainError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
 import { accelerate } from './accelerate';
-import type { BatchDataset } from './fit-dataset';
+import type { BatchDataset } from './batch-dataset';
 
 beforeAll(() => {
   loadTensorflow();

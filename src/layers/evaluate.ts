@@ -28,6 +28,14 @@ export async function evaluateRows(
   return totals.map((total) => total / count);
 }
 
+/** Records the evaluation of all batch shapes. */
+export function prepareRows(session: ModelSession, rows: readonly Rows[], batchSize: number): void {
+  const bounds = batchBounds(rows[0].count, batchSize);
+  for (const size of new Set(bounds.map(([start, end]) => end - start))) {
+    session.prepareTest(rows.map((part) => part.slice(0, size)));
+  }
+}
+
 export function scalars(values: readonly number[]): tf.Scalar | tf.Scalar[] {
   const tensors = values.map((value) => tf.scalar(value));
   return tensors.length === 1 ? tensors[0] : tensors;

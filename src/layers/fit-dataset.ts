@@ -1,31 +1,16 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { CustomCallback } from '@tensorflow/tfjs-layers';
 import type { History } from '@tensorflow/tfjs-layers';
 import type { BaseCallback } from '@tensorflow/tfjs-layers/dist/base_callbacks';
 import { TrainError } from '../base/errors';
-import type { HostTensor } from '../base/host-tensor';
-import { classWeightsFor } from './class-weights';
+import { peekDataset, readBatch, sizeOfBatch, takeBatch } from './batch-dataset';
+import type { BatchDataset, BatchIterator, PeekedDataset } from './batch-dataset';
 import type { GivenClassWeights } from './class-weights';
-import { evaluateRows, evaluationRows } from './evaluate';
-import { createMeans, logsOf, openCallbacks } from './fit-loop';
-import type { Logs } from './fit-loop';
+import { evaluateRows, evaluationRows, prepareRows } from './evaluate';
+import { createMeans, keepingProgress, logsOf, openCallbacks, pullWeights } from './fit-loop';
+import type { Callbacks, Logs } from './fit-loop';
 import type { ModelInternals } from './internals';
 import type { ModelData } from './model-data';
-import type { BatchData, ModelSession } from './model-session';
-import { rowsOf } from './rows';
-
-/** The part of a `tf.data` iterator that is used. */
-export interface BatchIterator {
-  /** The next batch; `done` after the last one. */
-  next(): Promise<{ readonly done: boolean; readonly value: unknown }>;
-}
-
-/** The part of a `tf.data.Dataset` that is used: batches of `{ xs, ys }`. */
-export interface BatchDataset {
-  /** An iterator over the batches, from the first. */
-  iterator(): Promise<BatchIterator>;
-  readonly size?: number | null;
-}
+import type { ModelSession } from './model-session';
 
 /** The arguments of `tf.LayersModel.fitDataset`. */
 export interface FitDatasetArgs {
@@ -57,7 +42,10 @@ export function toCallbacks(given: unknown, yieldEvery: unknown): BaseCallback[]
   );
 }
 
-/** The loop of `LayersModel.fitDataset`, with the same order of batches, validation and callbacks. */
+/**
+ * The loop of `LayersModel.fitDataset`, with the same order of batches, validation and callbacks. If it fails, the model and
+ * its optimiser hold what was trained so far.
+ */
 export async function fitDataset(
   model: ModelInternals,
   session: ModelSession,
@@ -65,12 +53,11 @@ export async function fitDataset(
   options: FitDatasetArgs,
   validate: Validate | undefined,
 ): Promise<History> {
-  const { epochs, batchesPerEpoch, initialEpoch = 0, verbose = 1, classWeight } = options;
-  checkCount('epochs', epochs);
-  if (batchesPerEpoch !== undefined) checkCount('batchesPerEpoch', batchesPerEpoch);
+  const { epochs, batchesPerEpoch, initialEpoch = 0, verbose = 1 } = options;
   const labels = model.getDedupedMetricsNames();
   const { list, history } = openCallbacks(
     model,
+    session,
     toCallbacks(options.callbacks, options.yieldEvery),
     {
       epochs,
@@ -84,45 +71,74 @@ export async function fitDataset(
         validate === undefined ? labels : [...labels, ...labels.map((name) => `val_${name}`)],
     },
   );
-  await list.onTrainBegin();
-  model.stopTraining = false;
-  let iterator = await dataset.iterator();
-  for (let epoch = initialEpoch; epoch < epochs; epoch++) {
-    const epochLogs: Logs = {};
-    const means = createMeans(labels);
-    await list.onEpochBegin(epoch);
-    if (batchesPerEpoch === undefined && epoch > initialEpoch) iterator = await dataset.iterator();
-    for (let batch = 0; batch < (batchesPerEpoch ?? Infinity); batch++) {
-      const { done, value } = await iterator.next();
-      if (done) {
-        if (batchesPerEpoch !== undefined) warnTooFew(batch, options);
-        break;
+  await keepingProgress(session, async () => {
+    await list.onTrainBegin();
+    model.stopTraining = false;
+    const run = { model, session, list, labels, options };
+    let iterator = await dataset.iterator();
+    for (let epoch = initialEpoch; epoch < epochs; epoch++) {
+      await list.onEpochBegin(epoch);
+      if (batchesPerEpoch === undefined && epoch > initialEpoch) {
+        iterator = await dataset.iterator();
       }
-      const data = await readBatch(model, value, classWeight);
-      const size = (data[0] as HostTensor).shape[0];
-      const logs: Logs = { batch, size };
-      await list.onBatchBegin(batch, logs);
-      const figures = await session.train(data);
-      means.add(figures, size);
-      Object.assign(logs, logsOf(labels, figures));
-      await list.onBatchEnd(batch, logs);
+      const { means, isComplete } = await trainEpoch(run, iterator);
+      const results = isComplete && validate !== undefined ? await validate() : [];
+      const validated = results.map((result, index) => [
+        `val_${model.metricsNames[index]}`,
+        result,
+      ]);
+      const logs: Logs = { ...Object.fromEntries(validated), ...means };
+      await pullWeights(session);
+      await list.onEpochEnd(epoch, logs);
       if (model.stopTraining) break;
     }
-    if (validate !== undefined && !model.stopTraining) {
-      const results = await validate();
-      for (const [index, name] of model.metricsNames.entries()) {
-        epochLogs[`val_${name}`] = results[index];
-      }
+    await session.pullOptimiser();
+    await list.onTrainEnd();
+  });
+  return history;
+}
+
+/** What {@link trainEpoch} needs. */
+interface DatasetRun {
+  readonly model: ModelInternals;
+  readonly session: ModelSession;
+  readonly list: Callbacks;
+  readonly labels: readonly string[];
+  readonly options: FitDatasetArgs;
+}
+
+/**
+ * Trains on the batches of an epoch. It is complete after `batchesPerEpoch` batches, or at the end of the data set if that
+ * is not given; TF.js validates only then.
+ */
+async function trainEpoch(
+  { model, session, list, labels, options }: DatasetRun,
+  iterator: BatchIterator,
+): Promise<{ readonly means: Logs; readonly isComplete: boolean }> {
+  const { batchesPerEpoch, classWeight } = options;
+  const means = createMeans(labels);
+  let batch = 0;
+  let isEnded = false;
+  while (batch !== batchesPerEpoch) {
+    const { done, value } = await iterator.next();
+    if (done) {
+      if (batchesPerEpoch !== undefined) warnTooFew(batch, options);
+      isEnded = true;
+      break;
     }
-    Object.assign(epochLogs, means.means());
-    await session.pullWeights();
-    await list.onEpochEnd(epoch, epochLogs);
-    session.push();
+    const data = await takeBatch(model, value, classWeight);
+    const size = sizeOfBatch(data);
+    const logs: Logs = { batch, size };
+    await list.onBatchBegin(batch, logs);
+    const figures = await session.train(data);
+    means.add(figures, size);
+    Object.assign(logs, logsOf(labels, figures));
+    await list.onBatchEnd(batch, logs);
+    batch += 1;
     if (model.stopTraining) break;
   }
-  await session.pullOptimiser();
-  await list.onTrainEnd();
-  return history;
+  const isComplete = batchesPerEpoch === undefined ? isEnded : batch === batchesPerEpoch;
+  return { means: means.means(), isComplete };
 }
 
 /** Losses and metrics of a data set of batches, averaged over its examples. */
@@ -132,11 +148,10 @@ export async function evaluateDataset(
   dataset: BatchDataset,
   batches: number | undefined,
 ): Promise<number[]> {
-  const iterator =
-    'next' in dataset ? (dataset as unknown as BatchIterator) : await dataset.iterator();
+  const iterator = await dataset.iterator();
   const totals: number[] = [];
   let seen = 0;
-  for (let batch = 0; batch < (batches ?? Infinity); batch++) {
+  for (let batch = 0; batch !== batches; batch++) {
     const { done, value } = await iterator.next();
     if (done) {
       if (batches !== undefined) {
@@ -144,8 +159,8 @@ export async function evaluateDataset(
       }
       break;
     }
-    const data = (await readBatch(model, value, undefined)) as HostTensor[];
-    const size = data[0].shape[0];
+    const data = await takeBatch(model, value, undefined);
+    const size = sizeOfBatch(data);
     const figures = await session.test(data);
     for (const [index, figure] of figures.entries()) {
       totals[index] = (totals[index] ?? 0) + figure * size;
@@ -155,56 +170,18 @@ export async function evaluateDataset(
   return totals.map((total) => total / seen);
 }
 
-/** Reads a batch to the host: inputs, targets, class weights. Disposes the tensors of the data set. */
-async function readBatch(
-  model: ModelInternals,
-  value: unknown,
-  classWeight: FitDatasetArgs['classWeight'],
-): Promise<BatchData> {
-  const { xs, ys } = (value ?? {}) as { readonly xs?: ModelData; readonly ys?: ModelData };
-  if (xs === undefined || ys === undefined) {
-    throw new TrainError(
-      'fitDataset: the data set yields elements without xs or ys. Give { xs, ys } of a batch of tensors each, and call ' +
-        'batch() on a data set of single examples.',
-    );
+/** @throws TrainError for a number of epochs or batches that is not a positive integer */
+export function checkFitDataset(args: FitDatasetArgs): void {
+  const { epochs, batchesPerEpoch = 1, validationBatches = 1 } = args;
+  for (const [name, value] of Object.entries({ epochs, batchesPerEpoch, validationBatches })) {
+    checkCount('fitDataset', name, value);
   }
-  const inputs = flat('input', model.inputNames, xs);
-  const targets = flat('output', model.outputNames, ys);
-  const size = inputs[0].shape[0];
-  for (const [index, tensor] of [...inputs, ...targets].entries()) {
-    if (tensor.shape[0] === size) continue;
-    const name = [...model.inputNames, ...model.outputNames][index];
-    throw new TrainError(
-      `fitDataset: a batch has ${tensor.shape[0]} examples for "${name}" and ${size} for "${model.inputNames[0]}". ` +
-        'Give the same number for each.',
-    );
-  }
-  const weights = await classWeightsFor(classWeight, model.outputNames, targets);
-  const data = [...inputs, ...targets].map((tensor) => rowsOf(tensor).slice(0, size));
-  tf.dispose([...inputs, ...targets]);
-  return [...data, ...weights];
 }
 
-function flat(what: string, names: readonly string[], part: ModelData): readonly tf.Tensor[] {
-  const list =
-    part instanceof tf.Tensor
-      ? [part]
-      : Array.isArray(part)
-        ? part
-        : names.map((name) => part[name]);
-  const missing = names.find((_, index) => list[index] === undefined);
-  if (missing !== undefined || list.length !== names.length) {
-    throw new TrainError(
-      `fitDataset: the data set gives ${list.filter((tensor) => tensor !== undefined).length} ${what} tensors; the model ` +
-        `has the ${what}s ${names.map((name) => `"${name}"`).join(', ')}. Give one for each.`,
-    );
-  }
-  return list;
-}
-
-function checkCount(name: string, value: unknown): void {
+/** @throws TrainError if `value` is not a positive integer */
+export function checkCount(method: string, name: string, value: unknown): void {
   if (Number.isInteger(value) && Number(value) > 0) return;
-  throw new TrainError(`fitDataset: ${name} must be a positive integer; got ${String(value)}.`);
+  throw new TrainError(`${method}: ${name} must be a positive integer; got ${String(value)}.`);
 }
 
 function warnTooFew(batch: number, { batchesPerEpoch = 0, epochs }: FitDatasetArgs): void {
@@ -214,23 +191,71 @@ function warnTooFew(batch: number, { batchesPerEpoch = 0, epochs }: FitDatasetAr
   );
 }
 
-/** Validation of `fitDataset`: on tensors or on another data set. */
-export function validationOf(
+/** The data sets of `fitDataset`, of each of which the first batch has been read. */
+export interface DatasetsAhead {
+  readonly training: PeekedDataset;
+  /** Undefined unless validation takes a data set. */
+  readonly validation: PeekedDataset | undefined;
+}
+
+/** Reads the first batches of the data sets of `fitDataset`. */
+export async function readAhead(
+  dataset: BatchDataset,
+  { batchesPerEpoch, validationData }: FitDatasetArgs,
+): Promise<DatasetsAhead> {
+  // TF.js opens an iterator that it does not use; a data set that shuffles draws another order each time.
+  if (batchesPerEpoch === undefined) await dataset.iterator();
+  const training = await peekDataset(dataset);
+  try {
+    const validation = isDataset(validationData) ? await peekDataset(validationData) : undefined;
+    return { training, validation };
+  } catch (error) {
+    training.dispose();
+    throw error;
+  }
+}
+
+/**
+ * Records the steps for the first batches, so that a model that cannot be recorded fails before training starts. Returns
+ * the validation: on tensors or on another data set.
+ */
+export async function prepareDatasets(
   model: ModelInternals,
   session: ModelSession,
+  { training, validation }: DatasetsAhead,
   args: FitDatasetArgs,
-): (() => Promise<number[]>) | undefined {
-  const { validationData: data, validationBatches, validationBatchSize: batchSize = 32 } = args;
-  if (data === undefined) return undefined;
-  if ('iterator' in data) return () => evaluateDataset(model, session, data, validationBatches);
-  const { length }: { readonly length: number } = data;
-  if (length !== 2) {
+): Promise<Validate | undefined> {
+  const { classWeight, validationBatches, validationBatchSize: batchSize = 32 } = args;
+  if (training.first !== undefined) {
+    session.prepareTraining(await readBatch(model, training.first, classWeight));
+  }
+  if (validation !== undefined) {
+    await prepareTest(model, session, validation);
+    return () => evaluateDataset(model, session, validation.dataset, validationBatches);
+  }
+  const { validationData } = args;
+  if (validationData === undefined) return undefined;
+  const parts = validationData as readonly ModelData[];
+  if (parts.length !== 2) {
     throw new TrainError(
-      `accelerate: validationData must be a data set or [xs, ys]; got a list of ${length}.`,
+      `accelerate: validationData must be a data set or [xs, ys]; got a list of ${parts.length}.`,
     );
   }
-  const [rows, size] = evaluationRows(model, data[0], data[1], {
-    batchSize,
-  });
+  const [rows, size] = evaluationRows(model, parts[0], parts[1], { batchSize });
+  prepareRows(session, rows, size);
   return () => evaluateRows(session, rows, size);
+}
+
+/** Records the evaluation of the first batch of a data set. */
+export async function prepareTest(
+  model: ModelInternals,
+  session: ModelSession,
+  { first }: PeekedDataset,
+): Promise<void> {
+  if (first === undefined) return;
+  session.prepareTest(await readBatch(model, first, undefined));
+}
+
+function isDataset(given: FitDatasetArgs['validationData']): given is BatchDataset {
+  return given !== undefined && 'iterator' in given;
 }

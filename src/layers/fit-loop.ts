@@ -5,7 +5,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { BaseCallback } from '@tensorflow/tfjs-layers/dist/base_callbacks';
 import { TrainError } from '../base/errors';
 import { createProgressBar } from '../engine/progress-bar';
-import { evaluateRows } from './evaluate';
+import { evaluateRows, prepareRows } from './evaluate';
 import type { FitLoop, ModelInternals } from './internals';
 import type { BatchData, ModelSession } from './model-session';
 import { batchBounds, rowsOf, rowsOrNull } from './rows';
@@ -15,12 +15,22 @@ import { withSampleWeights } from './sample-weights';
 /** Numbers by name, as callbacks receive them. */
 export type Logs = Record<string, number>;
 
-/** The callbacks of a training run, ordered as in TF.js: progress bar, the user's, history. */
+/** The callbacks of a training run, called like one. */
+export type Callbacks = Pick<
+  CallbackList,
+  'onTrainBegin' | 'onTrainEnd' | 'onEpochBegin' | 'onEpochEnd' | 'onBatchBegin' | 'onBatchEnd'
+>;
+
+/**
+ * The callbacks of a training run, ordered as in TF.js: progress bar, the user's, history. Each may assign weights, which
+ * training then continues with.
+ */
 export function openCallbacks(
   model: ModelInternals,
+  session: ModelSession,
   callbacks: readonly BaseCallback[],
   params: Record<string, unknown>,
-): { readonly list: CallbackList; readonly history: History } {
+): { readonly list: Callbacks; readonly history: History } {
   const history = new History();
   const bar = Number(params['verbose']) >= 1 ? [createProgressBar()] : [];
   const list = new CallbackList([...bar, ...callbacks, history] as never);
@@ -28,7 +38,41 @@ export function openCallbacks(
   // TF.js's callbacks check that they get a tf.LayersModel.
   list.setModel(model as unknown as LayersModel);
   model.history = history;
-  return { list, history };
+  const pushing = async (called: Promise<void>): Promise<void> => {
+    await called;
+    session.push();
+  };
+  return {
+    list: {
+      onTrainBegin: (logs) => pushing(list.onTrainBegin(logs)),
+      onTrainEnd: (logs) => pushing(list.onTrainEnd(logs)),
+      onEpochBegin: (epoch, logs) => pushing(list.onEpochBegin(epoch, logs)),
+      onEpochEnd: (epoch, logs) => pushing(list.onEpochEnd(epoch, logs)),
+      onBatchBegin: (batch, logs) => pushing(list.onBatchBegin(batch, logs)),
+      onBatchEnd: (batch, logs) => pushing(list.onBatchEnd(batch, logs)),
+    },
+    history,
+  };
+}
+
+/** Copies the trained weights to the model, except for weights that were assigned since: these are trained further. */
+export async function pullWeights(session: ModelSession): Promise<void> {
+  session.push();
+  await session.pullWeights();
+}
+
+/** Runs a training loop. If it fails, for example in a callback, the model keeps what was trained so far. */
+export async function keepingProgress(
+  session: ModelSession,
+  loop: () => Promise<void>,
+): Promise<void> {
+  try {
+    await loop();
+  } catch (error) {
+    await pullWeights(session);
+    await session.pullOptimiser();
+    throw error;
+  }
 }
 
 /** Means of the figures of batches, each batch weighted by its number of examples. */
@@ -61,11 +105,13 @@ export function logsOf(labels: readonly string[], figures: ArrayLike<number>): L
  * Shuffling draws its random numbers in the same order too.
  *
  * @param sampleWeights one per output, or null; multiplied by the class weights
+ * @param started called when everything is recorded, before the first callback
  */
 export function createFitLoop(
   model: ModelInternals,
   session: ModelSession,
   sampleWeights: readonly (tf.Tensor | null)[],
+  started: () => void,
 ): FitLoop {
   return async (
     _train,
@@ -91,7 +137,7 @@ export function createFitLoop(
     const { count } = rows[0] as Rows;
     const bounds = batchBounds(count, batchSize);
     prepareSteps(session, { rows, bounds, validation, batchSize });
-    const { list, history } = openCallbacks(model, callbacks, {
+    const { list, history } = openCallbacks(model, session, callbacks, {
       epochs,
       initialEpoch,
       samples: count,
@@ -101,27 +147,22 @@ export function createFitLoop(
       doValidation: validation !== undefined,
       metrics,
     });
-    await list.onTrainBegin();
-    model.stopTraining = false;
-    const indices = Array.from({ length: count }, (_, index) => index);
-    const run = { model, session, list, labels, rows, bounds, indices, validation, batchSize };
-    for (let epoch = initialEpoch; epoch < epochs && !model.stopTraining; epoch++) {
-      await list.onEpochBegin(epoch);
-      if (shuffle) util.shuffle(indices);
-      try {
+    started();
+    await keepingProgress(session, async () => {
+      await list.onTrainBegin();
+      model.stopTraining = false;
+      const indices = Array.from({ length: count }, (_, index) => index);
+      const run = { model, session, list, labels, rows, bounds, indices, validation, batchSize };
+      for (let epoch = initialEpoch; epoch < epochs && !model.stopTraining; epoch++) {
+        await list.onEpochBegin(epoch);
+        if (shuffle) util.shuffle(indices);
         const logs = await runEpoch(run);
-        await session.pullWeights();
+        await pullWeights(session);
         await list.onEpochEnd(epoch, logs);
-      } catch (error) {
-        // If a callback throws, the model keeps the weights trained so far.
-        await session.pullWeights();
-        throw error;
       }
-      // A callback may have assigned weights.
-      session.push();
-    }
-    await session.pullOptimiser();
-    await list.onTrainEnd();
+      await session.pullOptimiser();
+      await list.onTrainEnd();
+    });
     return history;
   };
 }
@@ -142,18 +183,14 @@ function prepareSteps(
   for (const size of new Set(bounds.map(([start, end]) => end - start))) {
     session.prepareTraining(rows.map((part) => part && part.slice(0, size)));
   }
-  if (validation === undefined) return;
-  const validated = batchBounds(validation[0].count, batchSize);
-  for (const size of new Set(validated.map(([start, end]) => end - start))) {
-    session.prepareTest(validation.map((part) => part.slice(0, size)));
-  }
+  if (validation !== undefined) prepareRows(session, validation, batchSize);
 }
 
 /** What {@link runEpoch} needs. */
 interface EpochRun extends Batches {
   readonly model: ModelInternals;
   readonly session: ModelSession;
-  readonly list: CallbackList;
+  readonly list: Callbacks;
   readonly labels: readonly string[];
   /** The order of the examples. */
   readonly indices: readonly number[];

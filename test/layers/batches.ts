@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { BatchDataset } from '../../src/layers/fit-dataset';
+import type { BatchDataset, BatchIterator } from '../../src/layers/batch-dataset';
 
 /** A data set of batches of `size` examples; the last batch may be smaller. */
 export function batches({ x, y }: { x: tf.Tensor; y: tf.Tensor }, size: number): BatchDataset {
@@ -18,6 +18,17 @@ export function batches({ x, y }: { x: tf.Tensor; y: tf.Tensor }, size: number):
           return Promise.resolve({ done: false, value: { xs, ys } });
         },
       });
+    },
+  };
+}
+
+/** The same batches as a stream: all its iterators continue where the last one ended. */
+export function stream(dataset: BatchDataset): BatchDataset {
+  let opened: Promise<BatchIterator> | undefined;
+  return {
+    iterator: () => {
+      opened ??= dataset.iterator();
+      return opened;
     },
   };
 }
