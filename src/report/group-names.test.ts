@@ -27,6 +27,16 @@ test('machine names have as many parts of the hardware line as it takes to disti
   ]);
 });
 
+test('labels name the device only if runs on both devices of a machine are there', () => {
+  const machine = 'Xeon, 16 cores, 126 GB, NVIDIA H200 (driver 580.1)';
+  const labels = (...kinds: RunKind[]): string[] => labelled(kinds).map(({ label }) => label);
+  expect(labels(kind(), kind({ machine }))).toEqual(['demo@AMD-EPYC', 'demo@Xeon']);
+  expect(labels(kind({ machine }), kind({ machine, device: 'cpu' }))).toEqual([
+    'demo@gpu',
+    'demo@cpu',
+  ]);
+});
+
 test('a partial name is enough if exactly one group matches', () => {
   const groups = labelled([
     kind(),

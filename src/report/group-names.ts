@@ -42,13 +42,15 @@ function qualifiers(run: RunKind, machines: ReadonlyMap<string, string>): string
 /** The experiment's name, its changes and, if it has several groups, what distinguishes this one from the others. */
 export function labelOf(run: RunKind, kinds: readonly RunKind[]): string {
   const machines = machineNames(kinds.map(({ machine }) => machine));
-  const others = kinds
-    .filter(({ name }) => name === run.name)
-    .map((other) => qualifiers(other, machines));
+  const others = kinds.filter(({ name }) => name === run.name);
   const changed = runChanges(run).join(',');
-  const own = qualifiers(run, machines).filter(
-    (part, index) => part === changed || others.some((other) => other[index] !== part),
-  );
+  const own = qualifiers(run, machines).filter((part, index) => {
+    // A machine implies the device, unless it has runs on both.
+    const isSame = (other: RunKind): boolean =>
+      (part === deviceOf(run) && other.machine !== run.machine) ||
+      qualifiers(other, machines)[index] === part;
+    return part === changed || !others.every(isSame);
+  });
   return [run.name, ...own].join('@');
 }
 

@@ -16,7 +16,7 @@ import { ifMissing, textIfAny } from './run-text';
 /** `results/` of the checkout or the package: the stored results of this project. */
 export const resultsFolder: string = join(__dirname, '../../results');
 
-/** Options of {@link findRuns} and {@link findAnyRuns}. */
+/** Options of {@link findRuns}. */
 export interface FindOptions {
   /**
    * Called with a sentence about each damaged run of a folder of runs, and about each JSON file in it that has an accuracy but
