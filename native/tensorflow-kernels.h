@@ -57,7 +57,8 @@ void withMemoryErrors(TF_Status* status, const Work& work) {
   try {
     work();
   } catch (const std::bad_alloc&) {
-    TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "cifar10-fast: out of memory when allocating the working memory of a kernel");
+    TF_SetStatus(status, TF_RESOURCE_EXHAUSTED,
+                 "cifar10-fast: out of memory when allocating the working memory of a kernel");
   }
 }
 

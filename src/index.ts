@@ -83,7 +83,8 @@ export type {
 export type { BatchDataset, BatchIterator } from './layers/batch-dataset';
 export type { FitDatasetArgs } from './layers/fit-dataset';
 export type { ModelData } from './layers/model-data';
-export type { ClassWeights } from './layers/class-weights';
+export type { SampleWeights } from './layers/sample-weights';
+export type { ClassWeights, GivenClassWeights } from './layers/class-weights';
 
 // Experiments.
 export { catalogue, findExperiment } from './catalogue/catalogue';

@@ -87,10 +87,11 @@ export type {
   AcceleratedModel,
   PredictArgs,
 } from '../layers/accelerate';
-export type { ClassWeights } from '../layers/class-weights';
+export type { ClassWeights, GivenClassWeights } from '../layers/class-weights';
 export type { BatchDataset, BatchIterator } from '../layers/batch-dataset';
 export type { FitDatasetArgs } from '../layers/fit-dataset';
 export type { ModelData } from '../layers/model-data';
+export type { SampleWeights } from '../layers/sample-weights';
 
 // Optimisation.
 export type { Lookahead } from '../optim/lookahead';
