@@ -292,10 +292,10 @@ export class Kernel {
     return found;
   }
 
-  /** Asks the client, on the stdin socket, for the line that a cell reads. */
-  private ask(): void {
+  /** Asks the client, on the stdin socket, for the line that a cell reads. @returns false if no cell is running */
+  private ask(): boolean {
     const cell = this.cells.active;
-    if (cell === undefined) return;
+    if (cell === undefined) return false;
     if (cell.takesInput !== true) {
       this.cells.fail(
         new KernelError(
@@ -303,13 +303,14 @@ export class Kernel {
             'Give the value in the code.',
         ),
       );
-      return;
+      return true;
     }
     this.output.flush();
     const { idents, header: parent } = cell.request;
     const content = JSON.stringify({ prompt: '', password: false });
     const type = 'input_request';
     this.link.send({ channel: 'stdin', idents, type, parent, metadata: '{}', content });
+    return true;
   }
 
   private status(request: Request, state: 'busy' | 'idle'): void {

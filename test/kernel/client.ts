@@ -69,7 +69,8 @@ export class Client {
   private readonly control = new Dealer({ linger: 0 });
   /** A client's shell and stdin sockets share a routing id. */
   private readonly stdin: Dealer;
-  private readonly questions: Message[] = [];
+  /** Input requests that {@link asked} has not returned yet. */
+  readonly unanswered: Message[] = [];
   private heard: (() => void) | undefined;
   private readonly iopub = new Subscriber({ linger: 0, receiveHighWaterMark: 0 });
   private readonly heartbeat = new Asker({ linger: 0 });
@@ -175,7 +176,7 @@ export class Client {
       this.published.push(message);
       for (const watch of this.watchers) watch(message);
     } else if (type === 'input_request') {
-      this.questions.push({ type, about, content });
+      this.unanswered.push({ type, about, content });
       this.heard?.();
     } else if (about !== undefined) {
       this.replies.get(about)?.(content);
@@ -215,7 +216,7 @@ export class Client {
   /** Resolves to the next input request of a cell. */
   async asked(): Promise<Message> {
     for (;;) {
-      const found = this.questions.shift();
+      const found = this.unanswered.shift();
       if (found !== undefined) return found;
       await new Promise<void>((done) => {
         this.heard = done;

@@ -240,29 +240,6 @@ describe('output that bypasses process.stdout', () => {
   });
 });
 
-describe('standard input', () => {
-  const read =
-    "import * as readline from 'node:readline/promises'; const rl = readline.createInterface({ input: process.stdin, output: process.stdout }); const name = await rl.question('name? '); rl.close(); name";
-
-  test('is requested if the client allows it', async () => {
-    const { done } = kernel.begin(read, { allow_stdin: true });
-    const question = await kernel.asked();
-    expect(question.content).toEqual({ prompt: '', password: false });
-    kernel.answer('Ada');
-    const { result, stdout } = await done;
-    expect([result, stdout]).toEqual(["'Ada'", 'name? ']);
-  });
-
-  test('is an error otherwise, and the next cell may ask', async () => {
-    const { reply } = await kernel.run(read);
-    expect(reply.evalue).toContain('this client does not allow input requests');
-    const { done } = kernel.begin(read, { allow_stdin: true });
-    await kernel.asked();
-    kernel.answer('Bob');
-    expect((await done).result).toBe("'Bob'");
-  });
-});
-
 describe('malformed traffic', () => {
   test('an unknown request is an error', async () => {
     const reply = await kernel.ask('debug_request', {});
