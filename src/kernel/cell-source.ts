@@ -98,14 +98,20 @@ function exportsOf(file: ts.SourceFile): {
     const start = statement.getStart(file);
     if (moduleSpecifier === undefined) blank(start, statement.end);
     else edits.push({ start, end: start + 'export'.length, text: 'import' });
-    if (exportClause === undefined) {
+    const isUnnamed =
+      exportClause === undefined ||
+      (ts.isNamespaceExport(exportClause) && !isBindable(exportClause.name));
+    if (isUnnamed) {
       blank(start + 'export'.length, moduleSpecifier?.getStart(file) ?? statement.end);
     } else if (ts.isNamedExports(exportClause)) {
-      for (const element of exportClause.elements) {
+      const { elements } = exportClause;
+      for (const [index, element] of elements.entries()) {
         const { name, propertyName, isTypeOnly: isType } = element;
         if (moduleSpecifier !== undefined) {
-          if (name.text === 'default') blank(element.getStart(file), element.end);
-        } else if (propertyName !== undefined && name.text !== 'default' && ts.isIdentifier(name)) {
+          // No variable can have such a name. The comma after it goes, too.
+          const end = elements[index + 1]?.getStart(file) ?? exportClause.end - 1;
+          if (!isBindable(name)) blank(element.getStart(file), end);
+        } else if (propertyName !== undefined && isBindable(name)) {
           const keyword = isTypeOnly || isType ? 'type' : 'const';
           aliases.push({
             name: name.text,
@@ -135,6 +141,11 @@ function exportsOf(file: ts.SourceFile): {
     }
   }
   return { edits, aliases };
+}
+
+/** Whether the name under which a statement exports can be that of a variable. */
+function isBindable(name: ts.ModuleExportName): name is ts.Identifier {
+  return ts.isIdentifier(name) && name.text !== 'default';
 }
 
 /** Collects the top-level names that a statement declares, and those that `var` declares inside blocks. */

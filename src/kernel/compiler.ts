@@ -5,6 +5,7 @@ import type { CellSource } from './cell-source';
 import { Declarations } from './declarations';
 import type { Meaning } from './declarations';
 import { instrument } from './instrument';
+import type { Import } from './instrument';
 import { emit, NotebookProgram, sourceOf, withSources } from './notebook-program';
 import { projectConfig } from './project-config';
 import type { ProjectConfig } from './project-config';
@@ -48,7 +49,7 @@ export interface CompiledCell extends CompiledCode {
   /** The earlier cells whose variables it uses. */
   readonly uses: readonly number[];
   /** What it and its {@link modules} import. */
-  readonly imports: readonly string[];
+  readonly imports: readonly Import[];
   /** Files of the project that it imports, compiled, by path. */
   readonly modules: ReadonlyMap<string, CompiledModule>;
 }
@@ -99,7 +100,7 @@ export class Compiler {
       before: [keepResult(cell)],
       afterDeclarations: [namedModules(checker)],
     });
-    const imports = new Set<string>();
+    const imports: Import[] = [];
     const uses = new Set<number>();
     const names = new Set(cell.names);
     const scope = cellScope({ names, ownerOf, uses });
@@ -121,7 +122,7 @@ export class Compiler {
         meanings(checker, file),
       ),
       uses: [...uses],
-      imports: [...imports],
+      imports,
       modules,
     };
   }
@@ -129,7 +130,7 @@ export class Compiler {
   private compileModule(
     program: ts.Program,
     file: ts.SourceFile,
-    imports: Set<string>,
+    imports: Import[],
     modules: Map<string, CompiledModule>,
   ): void {
     if (this.done.has(file)) return;
@@ -272,7 +273,7 @@ function transpile(
   program: ts.Program,
   file: ts.SourceFile,
   javascript: string,
-  imports: Set<string>,
+  imports: Import[],
   module: ts.ModuleKind,
   transformers: readonly ts.TransformerFactory<ts.SourceFile>[],
 ): { code: string; map: string } {

@@ -85,7 +85,8 @@ export class History {
   /** The entries that a request asks for, oldest first. */
   find(request: HistoryRequest): HistoryEntry[] {
     const all = this.read();
-    const current = all.at(-1)?.session ?? 1;
+    // Before its first cell, this session has no entry.
+    const current = (all.at(-1)?.session ?? 0) + (this.own.length === 0 ? 1 : 0);
     const { hist_access_type: kind = 'tail', n, pattern = '*', unique = false } = request;
     if (kind === 'range') {
       const { session = 0, start = 1, stop } = request;

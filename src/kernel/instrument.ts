@@ -3,13 +3,20 @@ import ts from 'typescript';
 /** The global that holds the {@link CellHooks} and the module loader for compiled code. */
 export const hooksName = '__cell__';
 
-/** Inputs of {@link instrument}, and the set that it fills. */
+/** A module that a file imports. */
+export interface Import {
+  /** The path of the file. */
+  readonly from: string;
+  readonly name: string;
+}
+
+/** Inputs of {@link instrument}, and the list that it fills. */
 export interface InstrumentOptions {
   /** Receives the modules that `import ... from` imports. */
-  readonly imports: Set<string>;
+  readonly imports: Import[];
   /** The file that an import resolves to, if it is compiled with the cell. */
   readonly sourceOf: (name: string) => string | undefined;
-  /** The path of the file, for `import.meta`. */
+  /** The path of the file, from which imports resolve. */
   readonly path: string;
 }
 
@@ -22,6 +29,7 @@ export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts
   return (context) => {
     const { factory } = context;
     const stops = new Stops(context);
+    const path = (): ts.Expression => factory.createStringLiteral(options.path);
     const visit = (node: ts.Node): ts.Node => {
       const found = ts.visitEachChild(node, visit, context);
       if (ts.isImportDeclaration(found) || ts.isExportDeclaration(found)) {
@@ -31,13 +39,10 @@ export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts
         const [name, ...others] = found.arguments;
         const source = ts.isStringLiteralLike(name) ? options.sourceOf(name.text) : undefined;
         const first = source === undefined ? name : factory.createStringLiteral(source);
-        return ts.setTextRange(stops.call('load', [first, ...others]), found);
+        return ts.setTextRange(stops.call('load', [path(), first, ...others]), found);
       }
       if (ts.isMetaProperty(found) && found.keywordToken === ts.SyntaxKind.ImportKeyword) {
-        return ts.setTextRange(
-          stops.call('metaOf', [factory.createStringLiteral(options.path)]),
-          found,
-        );
+        return ts.setTextRange(stops.call('metaOf', [path()]), found);
       }
       return stops.within(found, node);
     };
@@ -45,7 +50,7 @@ export function instrument(options: InstrumentOptions): ts.TransformerFactory<ts
       const { moduleSpecifier: name } = node;
       if (name === undefined || !ts.isStringLiteral(name)) return node;
       const source = options.sourceOf(name.text);
-      options.imports.add(source ?? name.text);
+      options.imports.push({ from: options.path, name: source ?? name.text });
       if (source === undefined) return node;
       const full = ts.setTextRange(factory.createStringLiteral(source), name);
       if (ts.isImportDeclaration(node)) {

@@ -283,7 +283,7 @@ export class Kernel {
     for (const [name, code] of Object.entries(expressions)) {
       try {
         const value = await this.executor.evaluate(code);
-        found[name] = { status: 'ok', data: represent(value) ?? {}, metadata: {} };
+        found[name] = { status: 'ok', data: (await represent(value)) ?? {}, metadata: {} };
       } catch (error) {
         const report = reportError(error, name, code, this.executor.locate);
         found[name] = { status: 'error', ...report };

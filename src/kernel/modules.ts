@@ -4,6 +4,7 @@ import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import type { CompiledModule } from './compiler';
+import type { Import } from './instrument';
 import { ownName, ownRoot } from './notebook-program';
 
 /** The second argument of `import()`. */
@@ -12,8 +13,8 @@ type ImportOptions = Readonly<Record<string, unknown>> | undefined;
 /** The functions that compiled cells call to load modules; see `instrument` and `cellScope`. */
 export interface ModuleHooks {
   readonly require: NodeJS.Require;
-  /** `import()`. */
-  readonly load: (name: unknown, options: ImportOptions) => Promise<object>;
+  /** `import()` in the file `from`. */
+  readonly load: (from: string, name: unknown, options: ImportOptions) => Promise<object>;
   /** An object whose `default` is what `import x from` binds: for a CommonJS module, the module itself. */
   readonly importDefault: (module: unknown) => object;
   /** The object that `import * as x from` binds. */
@@ -22,41 +23,42 @@ export interface ModuleHooks {
   readonly metaOf: (path: string) => ImportMeta;
 }
 
-/** The modules that the cells of one notebook import, resolved as Node does for a file in the notebook's folder. */
+/**
+ * The modules that the cells of one notebook import, resolved as Node does: from the notebook's folder, or from the folder of the
+ * project file that imports them.
+ */
 export class Modules {
   readonly hooks: ModuleHooks;
   /** The names that Node defines in every CommonJS module, and their values in a cell. */
   readonly scope: { readonly names: readonly string[]; readonly values: readonly unknown[] };
-  /** `require` of the cells. */
-  private readonly require: NodeJS.Require;
-  private readonly folder: string;
   private readonly loadTslab: () => unknown;
   /** Compiled code of project files that a cell imports, by the path of their source. */
   private readonly compiled = new Map<string, string>();
   private readonly loaded = new Map<string, Module>();
+  /** Modules that only `import` loads, by the key of {@link keyOf}. */
   private readonly imported = new Map<string, object>();
   private readonly stars = new WeakMap<object, object>();
   private readonly metas = new Map<string, ImportMeta>();
-  private readonly importHere: (name: string, options: ImportOptions) => Promise<object>;
+  /** Node's `import()` by the folder from which it resolves. */
+  private readonly importers = new Map<string, Importer>();
 
   /** @param loadTslab returns the module for cells that import tslab */
   constructor(folder: string, loadTslab: () => unknown) {
-    this.folder = folder;
     this.loadTslab = loadTslab;
     const path = join(folder, 'cell.ts');
     const cell = new Module(path);
     cell.filename = path;
     cell.paths = nodeModulesAbove(folder);
-    this.require = this.requireFrom(createRequire(path), folder, cell);
-    cell.require = this.require;
-    this.importHere = importFrom(folder);
+    const load = this.requireFrom(createRequire(path), folder, cell);
+    cell.require = load;
+    hideImportWarning();
     this.scope = {
       names: ['require', 'module', 'exports', '__filename', '__dirname'],
-      values: [this.require, cell, cell.exports, path, folder],
+      values: [load, cell, cell.exports, path, folder],
     };
     this.hooks = {
-      require: this.require,
-      load: (name, options) => this.load(name, options),
+      require: load,
+      load: (from, name, options) => this.load(dirname(from), String(name), options),
       importDefault: (module) => (isNamespace(module) ? module : { default: module }),
       importStar: (module) => this.star(module),
       metaOf: (file) => this.metaOf(file),
@@ -75,27 +77,38 @@ export class Modules {
    * Loads the modules that only `import` can load, so that `require` returns them synchronously. Finding out which they are
    * runs none of them.
    */
-  async prepare(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      if (this.imported.has(name) || !this.isOnlyImported(name)) continue;
-      this.imported.set(name, asCommonJs(await this.importHere(name, undefined)));
+  async prepare(imports: readonly Import[]): Promise<void> {
+    for (const { folder, name, key } of this.missing(imports)) {
+      if (this.imported.has(key)) continue;
+      this.imported.set(key, asCommonJs(await this.importFrom(folder)(name, undefined)));
     }
   }
 
   /** Whether {@link prepare} has something to do. */
-  needs(names: readonly string[]): boolean {
-    return names.some((name) => !this.imported.has(name) && this.isOnlyImported(name));
+  needs(imports: readonly Import[]): boolean {
+    return this.missing(imports).length > 0;
   }
 
-  private async load(name: unknown, options: ImportOptions): Promise<object> {
-    const specifier = String(name);
-    const side = this.side(this.folder, specifier);
+  private missing(imports: readonly Import[]): { folder: string; name: string; key: string }[] {
+    return imports.flatMap(({ from, name }) => {
+      const folder = dirname(from);
+      const key = this.isOnlyImported(folder, name) ? keyOf(folder, name) : undefined;
+      return key === undefined || this.imported.has(key) ? [] : [{ folder, name, key }];
+    });
+  }
+
+  private async load(folder: string, name: string, options: ImportOptions): Promise<object> {
+    const side = this.side(folder, name);
     if (side !== undefined) return { ...(side.exports as object) };
-    if (specifier === 'tslab' || this.isOwn(specifier)) {
-      const exports = this.require(specifier) as object;
-      return { default: exports, ...exports };
-    }
-    return this.importHere(specifier, options);
+    const own = this.own(folder, name) as object | undefined;
+    if (own !== undefined) return { default: own, ...own };
+    return this.importFrom(folder)(name, options);
+  }
+
+  private importFrom(folder: string): Importer {
+    const found = this.importers.get(folder) ?? importFrom(folder);
+    this.importers.set(folder, found);
+    return found;
   }
 
   private star(module: unknown): object {
@@ -168,43 +181,56 @@ export class Modules {
     return new Proxy(load, {
       apply: (_, self, args: [string]) => {
         const [name] = args;
-        if (name === 'tslab') return this.loadTslab();
-        const ready = this.imported.get(name) ?? this.side(folder, name)?.exports;
-        if (ready !== undefined) return ready as unknown;
-        if (this.isOwn(name)) return require(ownRoot) as unknown;
-        return Reflect.apply(load, self, args) as unknown;
+        const side = this.side(folder, name);
+        if (side !== undefined) return side.exports as unknown;
+        const key = this.imported.size > 0 ? keyOf(folder, name) : undefined;
+        const ready = key === undefined ? undefined : this.imported.get(key);
+        return ready ?? this.own(folder, name) ?? (Reflect.apply(load, self, args) as unknown);
       },
     });
   }
 
-  /** Whether a name is this library's, and the notebook's folder does not resolve it. */
-  private isOwn(name: string): boolean {
-    return (
-      name === ownName && pathOf(createRequire(join(this.folder, 'cell.js')), name) === undefined
-    );
+  /** The module for tslab, and for this library where a folder does not resolve its name; `undefined` for other names. */
+  private own(folder: string, name: string): unknown {
+    if (name === 'tslab') return this.loadTslab();
+    return isOwn(folder, name) ? (require(ownRoot) as unknown) : undefined;
   }
 
-  private isOnlyImported(name: string): boolean {
+  private isOnlyImported(folder: string, name: string): boolean {
     if (name === 'tslab' || name.startsWith('node:') || builtinModules.includes(name)) return false;
-    if (this.sidePath(this.folder, name) !== undefined || this.isOwn(name)) return false;
-    const path = pathOf(createRequire(join(this.folder, 'cell.js')), name);
-    return path === undefined ? isInstalled(this.folder, name) : isEsModule(path);
+    if (this.sidePath(folder, name) !== undefined || isOwn(folder, name)) return false;
+    const path = pathOf(folder, name);
+    return path === undefined ? packageOf(folder, name) !== undefined : isEsModule(path);
   }
 }
 
-/** The path that `require` resolves a name to; `undefined` if it cannot. */
-function pathOf({ resolve }: NodeJS.Require, name: string): string | undefined {
+/** Whether a name is this library's, and a folder does not resolve it. */
+function isOwn(folder: string, name: string): boolean {
+  return name === ownName && pathOf(folder, name) === undefined;
+}
+
+/** The path that `require` resolves a name to in a folder; `undefined` if it cannot. */
+function pathOf(folder: string, name: string): string | undefined {
   try {
-    return resolve(name);
+    return createRequire(join(folder, 'cell.js')).resolve(name);
   } catch {
     return undefined;
   }
 }
 
-/** Whether a package is installed at all: its `exports` may allow `import` and not `require`. */
-function isInstalled(folder: string, name: string): boolean {
+/** The folder of a package, if it is installed at all: its `exports` may allow `import` and not `require`. */
+function packageOf(folder: string, name: string): string | undefined {
   const parts = name.split('/').slice(0, name.startsWith('@') ? 2 : 1);
-  return nodeModulesAbove(folder).some((path) => existsSync(join(path, ...parts, 'package.json')));
+  return nodeModulesAbove(folder)
+    .map((path) => join(path, ...parts))
+    .find((path) => existsSync(join(path, 'package.json')));
+}
+
+/** What a name stands for in a folder: a path, or the folder of a package and the name; `undefined` if it is not there. */
+function keyOf(folder: string, name: string): string | undefined {
+  const path = pathOf(folder, name);
+  const found = path === undefined ? packageOf(folder, name) : undefined;
+  return path ?? (found === undefined ? undefined : `${found}: ${name}`);
 }
 
 function nodeModulesAbove(folder: string): string[] {
@@ -272,15 +298,20 @@ function isNamespace(module: unknown): module is object {
   );
 }
 
-/** Node's own `import()`, as a file in `folder` would call it. */
-function importFrom(folder: string): (name: string, options: ImportOptions) => Promise<object> {
-  const emit = process.emitWarning.bind(process);
-  // Some versions of Node warn that the constant is experimental, which does not concern a cell.
-  process.emitWarning = (warning: string | Error, ...rest: never[]): void => {
-    if (!String(warning).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) emit(warning, ...rest);
-  };
+/** Node's own `import()` in the files of one folder. */
+type Importer = (name: string, options: ImportOptions) => Promise<object>;
+
+function importFrom(folder: string): Importer {
   return vm.runInThisContext('(name, options) => import(name, options)', {
     filename: join(folder, 'cell.js'),
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  }) as ReturnType<typeof importFrom>;
+  }) as Importer;
+}
+
+/** Some versions of Node warn that the constant in {@link importFrom} is experimental, which does not concern a cell. */
+function hideImportWarning(): void {
+  const emit = process.emitWarning.bind(process);
+  process.emitWarning = (warning: string | Error, ...rest: never[]): void => {
+    if (!String(warning).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) emit(warning, ...rest);
+  };
 }

@@ -4,13 +4,16 @@ import type { MimeBundle } from '../base/kernel-host';
 /** The method with which a value defines how it is shown, as in Deno. */
 const displayMethod = Symbol.for('Jupyter.display');
 
+/** What that method returns. */
+type Shown = MimeBundle | undefined;
+
 /** Text beyond this is cut, because a notebook stores every result. */
 const mostCharacters = 100_000;
 
 /** A value as the result of a cell: as it defines itself, else as text; `undefined` if there is nothing to show. */
-export function represent(value: unknown): MimeBundle | undefined {
+export async function represent(value: unknown): Promise<MimeBundle | undefined> {
   if (value === undefined) return undefined;
-  const shown: { [displayMethod]?: () => MimeBundle | undefined } | null = value;
+  const shown: { [displayMethod]?: () => Shown | Promise<Shown> } | null = value;
   if (typeof shown?.[displayMethod] === 'function') return shown[displayMethod]();
   const isTable = typeof value === 'string' && value.includes('\n');
   return { 'text/plain': shorten(isTable ? value : inspect(value)) };

@@ -167,6 +167,28 @@ describe('files beside the notebook', () => {
     expect((await kernel.run("import { kind } from './charts'; kind")).result).toBe("'function'");
   });
 
+  test('in a sub-folder import from there', async () => {
+    const folder = join(library.notebooks, 'lib');
+    mkdirSync(folder);
+    const from = (place: string): string => `export const place = '${place}';`;
+    writeFileSync(join(library.notebooks, 'a.mjs'), from('notebook'));
+    for (const name of ['a.mjs', 'b.mjs']) writeFileSync(join(folder, name), from('lib'));
+    const one = { type: 'module', exports: { import: './index.js' } };
+    addPackage('two-versions', one, { 'index.js': from('notebook') });
+    addPackage('../lib/node_modules/two-versions', one, { 'index.js': from('lib') });
+    writeFileSync(
+      join(folder, 'x.ts'),
+      "import { place } from './a.mjs';\n// @ts-ignore\nimport * as two from 'two-versions';\n" +
+        'const named = async (name: string) => (await import(`./${name}.mjs`)).place;\n' +
+        "export const places = async () => [place, two.place, (await import('./b.mjs')).place, await named('b')];",
+    );
+    const { result } = await kernel.run(
+      "import { place } from './a.mjs'; import { places } from './lib/x';\n// @ts-ignore\nimport * as two from 'two-versions';\n" +
+        '[place, two.place, ...(await places())].join()',
+    );
+    expect(result).toBe("'notebook,notebook,lib,lib,lib,lib'");
+  });
+
   test('in CommonJS', async () => {
     writeFileSync(
       join(library.notebooks, 'common.js'),

@@ -36,12 +36,14 @@ describe('from start to end', () => {
       [1, 2, 'one + 1'],
       [1, 3, 'one + 1'],
     ]);
+    const range = { hist_access_type: 'range', start: 1, stop: 3 };
+    expect(await ask(second, { ...range, session: 0 })).toEqual([]);
+    expect(await ask(second, { ...range, session: -1 })).toHaveLength(2);
     await second.run("'b'");
     expect(await ask(second, { hist_access_type: 'tail', n: 2 })).toEqual([
       [1, 3, 'one + 1'],
       [2, 1, "'b'"],
     ]);
-    const range = { hist_access_type: 'range', start: 1, stop: 3 };
     expect(await ask(second, { ...range, session: 0 })).toEqual([[2, 1, "'b'"]]);
     expect(await ask(second, { ...range, session: -1 })).toEqual([
       [1, 1, 'const one = 1'],

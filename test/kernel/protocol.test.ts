@@ -143,11 +143,16 @@ describe('execution', () => {
 
   test('user_expressions are evaluated after the cell', async () => {
     const { reply } = await kernel.run('const u = 20', {
-      user_expressions: { twice: '2 * u', wrong: 'nowhere' },
+      user_expressions: {
+        twice: '2 * u',
+        wrong: 'nowhere',
+        shown: "({ [Symbol.for('Jupyter.display')]: async () => ({ 'text/plain': 'later' }) })",
+      },
     });
     expect(reply.user_expressions).toMatchObject({
       twice: { status: 'ok', data: { 'text/plain': '40' } },
       wrong: { status: 'error', ename: 'CompileError' },
+      shown: { status: 'ok', data: { 'text/plain': 'later' } },
     });
   });
 

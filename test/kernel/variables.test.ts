@@ -309,6 +309,14 @@ describe('names that used to fail', () => {
       "[ true, 'function', 'a/b' ]",
     ],
     [
+      'export … from of names that no variable can have',
+      [
+        "export { default, sep } from 'node:path'; export { sep as s2, default, } from 'node:path'; export { sep as 'a b', posix } from 'node:path'; export * as default from 'node:path';",
+        '[sep, s2, posix.sep]',
+      ],
+      "[ '/', '/', '/' ]",
+    ],
+    [
       'declare global',
       [
         'declare global { interface Array<T> { second(): T } } Array.prototype.second = function () { return this[1] };',
