@@ -11,7 +11,7 @@ import * as jupyter from './jupyter.mjs';
 import * as packages from './packages.mjs';
 import * as tensorflow from './tensorflow.mjs';
 
-/** Disk space that a step needs while it runs, in MB (docs/setup.md, "Times and sizes"). */
+/** Disk space that a step needs while it runs, in MB. */
 const needs = { packages: 800, cpu: 1200, cuda: 5300, data: 400, jupyter: 450 };
 
 const newestTried = 26;

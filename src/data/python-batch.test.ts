@@ -57,7 +57,7 @@ describe('decodePickle', () => {
     expect(decodePickle(readFileSync(join(fixtures, name)), 2).equals(wanted)).toBe(true);
   });
 
-  test('Python 2, protocol 0', () => {
+  describe('Python 2, protocol 0', () => {
     const repr = [...planes]
       .map((byte) => {
         const character = String.fromCharCode(byte);
@@ -68,11 +68,30 @@ describe('decodePickle', () => {
         return byte < 32 || byte > 126 ? `\\x${byte.toString(16).padStart(2, '0')}` : character;
       })
       .join('');
-    const pickle =
-      "(dp0\nS'data'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\ntp6\nRp7\n" +
+    const array =
+      "cnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\ntp6\nRp7\n" +
       "(I1\n(I2\nI3072\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n(I3\nS'|'\np13\nNNNI-1\nI-1\nI0\ntp14\nb" +
-      `I00\nS'${repr}'\np15\ntp16\nbsS'labels'\np17\n(lp18\nI9\naL3L\nas.`;
-    expect(decodePickle(Buffer.from(pickle, 'latin1'), 2).equals(wanted)).toBe(true);
+      `I00\nS'${repr}'\np15\ntp16\nb`;
+    const labels = '(lp18\nI9\naL3L\na';
+
+    test.each([
+      ['a dictionary', `(dp0\nS'data'\np1\n${array}sS'labels'\np17\n${labels}s.`],
+      [
+        'an OrderedDict, which gets a list of its items',
+        `ccollections\nOrderedDict\n((l(lS'data'\na${array}aa(lS'labels'\na${labels}aatR.`,
+      ],
+    ])('%s', (_, pickle) => {
+      expect(decodePickle(Buffer.from(pickle, 'latin1'), 2).equals(wanted)).toBe(true);
+    });
+
+    test.each(['I5\n', '(lI5\na', "(l(lS'data'\naa"])(
+      'an OrderedDict of %j is refused',
+      (items) => {
+        expect(() =>
+          decodePickle(Buffer.from(`ccollections\nOrderedDict\n(${items}tR.`), 2),
+        ).toThrow('pickle: an OrderedDict has no list of pairs.');
+      },
+    );
   });
 
   test('refuses a function that no batch needs, without calling it', () => {

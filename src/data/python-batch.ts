@@ -229,6 +229,16 @@ function encodedText(text: unknown = ''): EncodedText | Uint8Array {
   return new EncodedText(latin1(text));
 }
 
+/** Python 2 passes the items; Python 3 sets them afterwards. */
+function orderedDict(items: unknown = []): Map<unknown, unknown> {
+  const isPair = (item: unknown): item is [unknown, unknown] =>
+    Array.isArray(item) && item.length === 2;
+  if (!Array.isArray(items) || !items.every(isPair)) {
+    throw new Error('an OrderedDict has no list of pairs');
+  }
+  return new Map(items);
+}
+
 const numpyFunctions: Readonly<Record<string, PythonFunction>> = {
   'multiarray._reconstruct': () => new NumpyArray(),
   'multiarray.scalar': (dtype, raw) => {
@@ -250,5 +260,5 @@ const pythonFunctions: ReadonlyMap<string, PythonFunction> = new Map<string, Pyt
   ...['__builtin__', 'builtins'].flatMap((module) =>
     ['bytes', 'bytearray'].map((name) => [`${module}.${name}`, encodedText] as const),
   ),
-  ['collections.OrderedDict', () => new Map()],
+  ['collections.OrderedDict', orderedDict],
 ]);

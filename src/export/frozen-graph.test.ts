@@ -227,6 +227,12 @@ describe('refuses', () => {
     predictor.dispose();
   });
 
+  test.each([0, -1, 2.5, NaN, Infinity])('a batch size of %s', (batchSize) => {
+    expect(() => createPredictor(graph, variables, { batchSize })).toThrow(
+      `batchSize must be a positive integer; got ${batchSize}.`,
+    );
+  });
+
   // On a CPU, max pooling turns NaN into -3.4e38, and the logits are finite.
   test.each(['freeze', 'createPredictor'] as const)('NaN in a variable: %s', (by) => {
     const damaged = { ...variables, 'prep/bn/bias': nanAt(variables['prep/bn/bias'], 2) };

@@ -41,13 +41,16 @@ const imageLength = 32 * 32 * 3;
  *
  * @param variables all tensors that the network's layers own, by path
  * @throws EngineError if TensorFlow does not load
- * @throws ExportError if a variable holds NaN or infinity; later, see {@link Predictor.logits}
+ * @throws ExportError if `batchSize` is not a positive integer, or a variable holds NaN or infinity; later, see {@link Predictor.logits}
  */
 export function createPredictor(
   graph: Graph<AnyLayer>,
   variables: HostVariables,
   { tta = false, batchSize = 250, engine = { mode: 'eager' } }: PredictorOptions = {},
 ): Predictor {
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new ExportError(`predict: batchSize must be a positive integer; got ${batchSize}.`);
+  }
   checkFinite(variables, 'predict');
   const output = [...graph.keys()].at(-1) ?? '';
   const session = createSession({ network: variables }, engine);

@@ -5,6 +5,7 @@ import type { HostTensor } from '../base/host-tensor';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { panelGrid } from './panels';
+import { extent } from './plot-axis';
 import { ink, series } from './theme';
 
 /** How activations become a {@link channelPlot}. */
@@ -149,7 +150,7 @@ const densityPoints: readonly object[] = [
  * so densities are strings: thousandths of the highest one, at equal distances.
  */
 function rowsOf(found: readonly ChannelDensity[], chosen: number | undefined): object[] {
-  const top = Math.max(...found.flatMap(({ density }) => density), 1e-3);
+  const top = Math.max(extent(found.flatMap(({ density }) => density))[1], 1e-3);
   const round = (value: number): number => Number(value.toPrecision(4));
   return found
     .toSorted((a, b) => Number(a.channel === chosen) - Number(b.channel === chosen))

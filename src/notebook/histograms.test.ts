@@ -33,6 +33,13 @@ describe('histograms', () => {
     expect(count).toBeGreaterThan(1000);
   });
 
+  test('takes the 2.4 million values of a large kernel, and NaN', async () => {
+    const values = new Float32Array(2_400_000).fill(0.5);
+    [values[5], values[6]] = [2.5, NaN];
+    const { bundle } = await histograms({ a: values, b: [NaN] }, options);
+    expect(bundle['text/plain']).toBe('Numbers: a, largest 2.50; b, no number');
+  });
+
   test('rejects an empty set of panels, and a panel without numbers', () => {
     expect(() => histograms({}, options)).toThrow(NotebookError);
     expect(() => histograms({ a: [1], b: [] }, options)).toThrow(/"b"/);

@@ -2,6 +2,7 @@ import { NotebookError } from '../base/errors';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
 import { panelGrid } from './panels';
+import { extent } from './plot-axis';
 
 /** How numbers become {@link histograms}. */
 export interface HistogramOptions {
@@ -84,8 +85,12 @@ export function histograms(
     },
   ];
   const chartOf = (name: string): object => ({ data: { values: barsOf(name) }, layer });
+  const largestOf = (name: string): string => {
+    const [, largest] = extent(panels[name]);
+    return `${name}, ${largest === -Infinity ? 'no number' : `largest ${largest.toPrecision(3)}`}`;
+  };
   return vegaLite(
     { title: { text: title, subtitle }, ...panelGrid(names, columns, chartOf) },
-    `${title}: ${names.map((name) => `${name}, largest ${Math.max(...Array.from(panels[name])).toPrecision(3)}`).join('; ')}`,
+    `${title}: ${names.map(largestOf).join('; ')}`,
   );
 }

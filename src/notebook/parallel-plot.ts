@@ -2,7 +2,7 @@ import { NotebookError } from '../base/errors';
 import type { FlatRow } from '../text/table';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
-import { canonicalAxis, numbersOf, shortNumber } from './plot-axis';
+import { canonicalAxis, extent, numbersOf, shortNumber } from './plot-axis';
 import type { AxisOption, PlotAxis } from './plot-axis';
 import { plotly } from './plotly';
 import type { PlotlyTrace } from './plotly';
@@ -130,7 +130,7 @@ function pictureOf(
 ): Promise<Figure> {
   const scaled = columns.map((axis, index) => {
     const places = values[index].map((value) => drawn(axis, value));
-    const [low, high] = [Math.min(...places), Math.max(...places)];
+    const [low, high] = extent(places);
     return (value: number): number =>
       high === low ? 0.5 : (drawn(axis, value) - low) / (high - low);
   });

@@ -42,6 +42,19 @@ export function numbersOf(
   });
 }
 
+/**
+ * The least and the greatest of any number of values; passing them all to `Math.max` overflows the stack. NaN does not
+ * count: `[Infinity, -Infinity]` if there is nothing else.
+ */
+export function extent(values: ArrayLike<number>): [least: number, greatest: number] {
+  let [least, greatest] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < least) least = values[i];
+    if (values[i] > greatest) greatest = values[i];
+  }
+  return [least, greatest];
+}
+
 /** A number as axes show it: at most four digits. */
 export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(4)));

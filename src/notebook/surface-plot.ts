@@ -2,7 +2,7 @@ import { NotebookError } from '../base/errors';
 import type { FlatRow } from '../text/table';
 import { vegaLite } from './chart';
 import type { Figure } from './figure';
-import { canonicalAxis, numbersOf, shortNumber } from './plot-axis';
+import { canonicalAxis, extent, numbersOf, shortNumber } from './plot-axis';
 import type { AxisOption, PlotAxis } from './plot-axis';
 import { plotly } from './plotly';
 import type { PlotlyLayout, PlotlyTrace } from './plotly';
@@ -49,7 +49,7 @@ export function surfacePlot(
   const axes = { x: canonicalAxis(x), y: canonicalAxis(y), z: canonicalAxis(z) };
   const names = panels === undefined ? [''] : [...new Set(rows.map((row) => String(row[panels])))];
   const heights = numbersOf('surfacePlot', rows, axes.z).filter(Number.isFinite);
-  const range = [Math.min(...heights), Math.max(...heights)];
+  const range = extent(heights);
   const scenes = names.map((name, index) => {
     const own = panels === undefined ? rows : rows.filter((row) => String(row[panels]) === name);
     return surfaceOf(own, axes, index, range);
