@@ -1,5 +1,4 @@
 import { promises } from 'node:readline';
-import type { Interface } from 'node:readline';
 import { Readable } from 'node:stream';
 
 /** What an {@link Input} asks of the kernel when a cell reads. */
@@ -10,6 +9,12 @@ export interface InputAsker {
    * @returns false if no cell is running
    */
   readonly ask: () => boolean;
+}
+
+/** What all interfaces of readline share. */
+interface Reader {
+  prompt: (this: Reader, ...given: readonly unknown[]) => void;
+  readonly input?: Readable;
 }
 
 /** The events of a stream for which code listens in order to read. */
@@ -58,14 +63,14 @@ export class Input {
 
   /** An open readline interface reads all the time: that a later cell asks a question shows only in its prompt. */
   private watchPrompts(): void {
-    const base = Object.getPrototypeOf(promises.Interface.prototype) as Interface;
+    const base = Object.getPrototypeOf(promises.Interface.prototype) as Reader;
     const { prompt } = base;
-    const prompted = ({ input }: { readonly input?: Readable }): void => {
+    const askSoon = ({ input }: Reader): void => {
       if (input !== undefined) this.askSoon(input);
     };
-    base.prompt = function (this: Interface, ...given) {
+    base.prompt = function (...given) {
       Reflect.apply(prompt, this, given);
-      prompted(this as { readonly input?: Readable });
+      askSoon(this);
     };
   }
 
