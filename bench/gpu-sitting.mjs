@@ -141,7 +141,7 @@ export async function measureTorch(sitting, mode) {
     sitting.keep({ key: name, part, name, ...row });
     console.log(`  ${row.peer}: ${figure(row.imagesPerSec, 4)} images/s`);
   };
-  const python = process.env.PYTHON ?? 'python3';
+  const python = process.env.PYTHON || 'python3';
   const { code, complaint } = await follow(python, peer, { untilMs: sitting.untilMs(), onLine });
   if (code === 0) return true;
   if (sitting.isLate()) return false;

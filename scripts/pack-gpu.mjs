@@ -19,6 +19,7 @@ import {
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cacheFolder } from '../setup/context.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const usage = `usage: npm run pack:gpu -- [options]
@@ -76,9 +77,7 @@ if (flags.help) {
   console.log(usage);
   process.exit(0);
 }
-const cache =
-  process.env.CIFAR10_FAST_CACHE ??
-  join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '/', '.cache'), 'cifar10-fast');
+const cache = cacheFolder(process.env, process.cwd());
 const site = join(cache, 'tensorflow/2.21.0-cuda');
 const batches = join(cache, 'cifar-10-batches-bin');
 if (!existsSync(join(site, '.lock'))) {
@@ -209,7 +208,7 @@ const groups = [['base', stage, readdirSync(stage)]];
 if (!flags['no-nvidia']) groups.push(['nvidia', site, nvidia.map((name) => `nvidia/${name}`)]);
 const sums = [];
 for (const [group, folder, names] of groups) {
-  const shell = `set -o pipefail; tar -C "$1" -cf - "\${@:4}" | xz -T0 -${flags.level} | split -b "$3"000000 -d -a 2 - "$2."`;
+  const shell = `set -o pipefail; tar -C "$1" -cf - "\${@:4}" | xz -T0 -${flags.level} | split -b "$3"000000 -d -a 4 - "$2."`;
   const { status } = spawnSync(
     'bash',
     ['-c', shell, 'bash', folder, join(out, group), String(flags.partMb), ...names],

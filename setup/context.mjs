@@ -10,7 +10,8 @@ export const TENSORFLOW = '2.21.0';
 /** Increment it when setup/unpack.py extracts other files from the wheels. */
 const UNPACKED = 1;
 
-function cacheFolder(env, cwd) {
+/** The folder of everything that is downloaded once. An empty variable counts as unset. @throws SetupError if there is none */
+export function cacheFolder(env, cwd) {
   if (env.CIFAR10_FAST_CACHE) return resolve(cwd, env.CIFAR10_FAST_CACHE);
   if (env.XDG_CACHE_HOME) return resolve(cwd, env.XDG_CACHE_HOME, 'cifar10-fast');
   if (env.HOME) return resolve(cwd, env.HOME, '.cache/cifar10-fast');

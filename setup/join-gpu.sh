@@ -59,8 +59,9 @@ else
   while read -r folder name; do
     stem=${name%%.so*}.so
     found=$({
-      find -L "$site" /usr/local/cuda/lib64 /usr/local/cuda/targets -name "$stem.*" 2>/dev/null
-      ldconfig -p 2>/dev/null | awk -v stem="$stem." 'index($1, stem) == 1 { print $NF }'
+      find -L "$site" /usr/local/cuda/lib64 /usr/local/cuda/targets -name "$stem.*" 2>/dev/null || true
+      # Users other than root rarely have its folder on the PATH.
+      { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null || true; } | awk -v stem="$stem." 'index($1, stem) == 1 { print $NF }'
     } | awk -F/ '{ print length($NF), $0 }' | sort -n | head -n 1 | cut -d' ' -f2-)
     if [[ -z $found ]]; then
       echo "join: this machine has no $stem; copy NVIDIA's parts as well." >&2

@@ -14,19 +14,19 @@ export function lookFor(context, names) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   for (const line of stdout.trim().split('\n')) {
-    const [, name, path, version] = /^(\w+) (.+) (\S*)$/.exec(line) ?? [];
-    if (name !== undefined) context.tools.set(name, { path, version });
+    const [name, version, ...command] = line.split('\t');
+    if (name !== '') context.tools.set(name, { version, command });
   }
   return status === 0;
 }
 
 /**
- * The path of a tool that a step needs. Looks for it if the survey did not.
+ * The command of a tool that a step needs: its absolute path, and arguments. Looks for it if the survey did not.
  *
  * @throws SetupError if it is not there
  */
 export function needTool(context, name) {
   if (!context.tools.has(name) && !lookFor(context, [name]))
     throw new SetupError(`${name} is needed; see above.`);
-  return context.tools.get(name).path;
+  return context.tools.get(name).command;
 }

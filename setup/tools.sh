@@ -2,7 +2,8 @@
 #
 # Looks for the tools that set-up needs. kernel-setup.sh sources this file, because it runs without Node;
 # setup/steps/tools.mjs runs it: bash setup/tools.sh [npm] [machine] [python] [compiler].
-# Prints what it found on standard output, one line each: `python PATH VERSION`, `compiler NAME VERSION`, `libc VERSION`.
+# Prints what it found on standard output, one line each, with tabs between the fields: `python VERSION PATH`,
+# `compiler VERSION PATH [ARGUMENT…]`, `libc VERSION`.
 # Reports every problem on standard error and exits with 1 if there was one.
 set -euo pipefail
 
@@ -69,7 +70,7 @@ check_machine() {
     problem "glibc $version is too old for TensorFlow's library (manylinux_2_27); 2.27 or later is needed." \
       'Use Debian 11 or later, or Ubuntu 20.04 or later.'
   else
-    printf 'libc %s\n' "$libc"
+    printf 'libc\t%s\n' "$version"
   fi
   if [[ -r $CPUINFO ]] && ! grep -qw avx "$CPUINFO"; then
     problem "this processor (or virtual machine) has no AVX, which TensorFlow's library is compiled for." \
@@ -77,11 +78,25 @@ check_machine() {
   fi
 }
 
+# The absolute path of a program, in REPLY; fails if there is none.
+find_program() {
+  REPLY=$(type -P -- "$1") || return 1
+  [[ $REPLY == /* ]] || REPLY=$PWD/$REPLY
+}
+
 check_python() {
-  local candidate answer found=''
-  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
-    command -v "$candidate" >/dev/null || continue
-    answer=$("$candidate" -I -c '
+  local candidate answer found='' which='' repair
+  local candidates=(python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9)
+  as_root 'apt-get install -y python3 python3-venv'
+  repair=$REPLY
+  if [[ -n ${PYTHON:-} ]]; then
+    candidates=("$PYTHON")
+    which=" (PYTHON is \"$PYTHON\")"
+    repair='Set PYTHON to a Python 3.9 or later that has the module venv, or unset it.'
+  fi
+  for candidate in "${candidates[@]}"; do
+    find_program "$candidate" || continue
+    answer=$("$REPLY" -I -c '
 import sys
 state = "old"
 if sys.version_info >= (3, 9):
@@ -92,35 +107,48 @@ if sys.version_info >= (3, 9):
         state = "bare"
 print("%d.%d.%d" % sys.version_info[:3], state)' 2>/dev/null) || continue
     if [[ $answer == *' ok' ]]; then
-      printf 'python %s %s\n' "$(command -v "$candidate")" "${answer% *}"
+      printf 'python\t%s\t%s\n' "${answer% *}" "$REPLY"
       return
     fi
     # A new enough Python that lacks a package is easier to repair than an old one.
     [[ -n $found && $answer != *' bare' ]] || found=$answer
   done
-  as_root 'apt-get install -y python3 python3-venv'
-  case $found in
-    *' bare') problem "Python ${found% *} has no venv module (Debian ships it in a package of its own)." "$REPLY" ;;
-    *' old') problem "Python ${found% *} is too old; 3.9 or later is needed." "$REPLY" ;;
-    *) problem 'Python 3 was not found; 3.9 or later is needed (it fetches TensorFlow and runs Jupyter).' "$REPLY" ;;
+  case $found${which:+ set} in
+    ' set') problem "PYTHON is \"$PYTHON\", which is not a Python 3; 3.9 or later is needed." "$repair" ;;
+    *' bare'*) problem "Python ${found% *} has no venv module (Debian ships it in a package of its own)$which." "$repair" ;;
+    *' old'*) problem "Python ${found% *} is too old; 3.9 or later is needed$which." "$repair" ;;
+    *) problem "Python 3 was not found; 3.9 or later is needed (it fetches TensorFlow and runs Jupyter)." "$repair" ;;
   esac
 }
 
 check_compiler() {
-  local candidate tried=
-  for candidate in ${CXX:+"$CXX"} c++ g++ clang++; do
-    command -v "$candidate" >/dev/null || continue
-    if "$candidate" -std=c++17 -x c++ -fsyntax-only - <<<'#include <string>' >/dev/null 2>&1; then
-      printf 'compiler %s %s\n' "$candidate" "$("$candidate" -dumpversion 2>/dev/null || true)"
+  local candidate command tried='' which='' repair
+  local candidates=(c++ g++ clang++)
+  as_root 'apt-get install -y g++'
+  repair=$REPLY
+  if [[ -n ${CXX:-} ]]; then
+    candidates=("$CXX")
+    which=" (CXX is \"$CXX\")"
+    repair='Set CXX to a compiler of C++17, with arguments if it needs any, or unset it.'
+  fi
+  for candidate in "${candidates[@]}"; do
+    command=("$candidate")
+    # As in make, CXX may be a program with arguments.
+    find_program "$candidate" || read -ra command <<<"$candidate"
+    find_program "${command[0]-}" || continue
+    command[0]=$REPLY
+    if "${command[@]}" -std=c++17 -x c++ -fsyntax-only - <<<'#include <string>' >/dev/null 2>&1; then
+      printf 'compiler\t%s' "$("${command[@]}" -dumpversion 2>/dev/null || true)"
+      printf '\t%s' "${command[@]}"
+      printf '\n'
       return
     fi
     tried=$candidate
   done
-  as_root 'apt-get install -y g++'
   if [[ -n $tried ]]; then
-    problem "$tried cannot compile C++17 with the standard library." "$REPLY"
+    problem "$tried cannot compile C++17 with the standard library$which." "$repair"
   else
-    problem 'no C++ compiler was found (c++, g++, clang++).' "$REPLY"
+    problem "no C++ compiler was found${which:- (c++, g++, clang++)}." "$repair"
   fi
 }
 

@@ -111,7 +111,7 @@ export function missing(context) {
  */
 async function build(context) {
   const { root, scratch, package: tfjs } = context;
-  const compiler = needTool(context, 'compiler');
+  const [compiler, ...given] = needTool(context, 'compiler');
   const folder = join(scratch, 'addon');
   const output = join(tfjs, 'lib/napi-v8');
   for (const path of [folder, output]) mkdirSync(path, { recursive: true });
@@ -123,7 +123,7 @@ async function build(context) {
   const compile = async (...args) => {
     const own = { ...context, scratch: join(folder, `log-${logs++}`) };
     mkdirSync(own.scratch);
-    if (!(await runCommand(own, compiler, args)).ok)
+    if (!(await runCommand(own, compiler, [...given, ...args])).ok)
       throw failureFromLog(own, `${compiler} could not build the addons`, root);
   };
   for (const library of libraries) {

@@ -128,8 +128,10 @@ export function run(context) {
 
   const found = [`Node ${nodeVersion}`];
   if (tools.has('python')) found.push(`Python ${tools.get('python').version}`);
-  if (tools.has('compiler'))
-    found.push(`${tools.get('compiler').path} ${tools.get('compiler').version}`);
+  if (tools.has('compiler')) {
+    const { command, version } = tools.get('compiler');
+    found.push(`${command.join(' ')} ${version}`);
+  }
   found.push(`glibc ${tools.get('libc').version}`);
   endStep(found.join(', '));
 }

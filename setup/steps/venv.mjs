@@ -24,7 +24,7 @@ export function isUsable({ venv }) {
 
 /** Makes an environment with nothing but pip. Its stamp: `bare`, then `begun`, then what was installed. */
 export async function makeVenv(context) {
-  const python = needTool(context, 'python');
+  const [python] = needTool(context, 'python');
   rmSync(join(context.stamps, 'venv'), { force: true });
   if (!(await run(context, python, ['-m', 'venv', '--clear', context.venv])).ok)
     throw failureFromLog(

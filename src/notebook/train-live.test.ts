@@ -237,6 +237,15 @@ describe('trainLive', () => {
       expect(folders()).toContain('demo-smoke-0-2');
     });
 
+    test('beside package.json if the variable that names their folder is empty', async () => {
+      vi.stubEnv('CIFAR10_FAST_RUNS', '');
+      writeFileSync(join(logDir, 'package.json'), '{}');
+      const cwd = vi.spyOn(process, 'cwd').mockReturnValue(logDir);
+      await trainLive(demo, { ...options, seeds: [0] });
+      cwd.mockRestore();
+      expect(readdirSync(join(logDir, 'runs'))).toEqual(['demo-smoke-0']);
+    });
+
     test('and trains the missing ones, which resume after a stop', async () => {
       const [first] = await trainLive(demo, { ...options, seeds: [1], logDir });
       provideKernelHost({

@@ -182,8 +182,13 @@ function nameOf({ name }: Experiment, seed: number, experiments: number, seeds: 
   return seeds === 1 ? name : `${name}, seed ${seed}`;
 }
 
-/** The default folder of runs: beside the nearest `package.json`, so that notebooks and the command line share it. */
+/**
+ * The default folder of runs: `CIFAR10_FAST_RUNS`, else one beside the nearest `package.json`, so that notebooks and the
+ * command line share it.
+ */
 function defaultLogDir(): string {
+  const named = process.env['CIFAR10_FAST_RUNS'] ?? '';
+  if (named !== '') return named;
   for (let folder = process.cwd(); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return join(folder, 'runs');
     if (dirname(folder) === folder) return resolve('runs');
@@ -207,7 +212,7 @@ async function trainAll(
   limitSec: number,
 ): Promise<void> {
   const { jobs, options } = series;
-  const { engine, logDir = process.env['CIFAR10_FAST_RUNS'] ?? defaultLogDir() } = options;
+  const { engine, logDir = defaultLogDir() } = options;
   const planned = jobs.map(({ experiment: given, seed }) => {
     const experiment = given.scale === undefined ? scaled(given, scale) : given;
     return { experiment, data, seed, ...(engine === undefined ? {} : { engine }) };

@@ -60,7 +60,7 @@ export async function connectRay({
   address,
   retries,
   gpusPerRun,
-  python = process.env['CIFAR10_FAST_RAY_PYTHON'] ?? join(root, '.venv-ray/bin/python'),
+  python = process.env['CIFAR10_FAST_RAY_PYTHON'] || join(root, '.venv-ray/bin/python'),
 }: RayOptions): Promise<RayCluster> {
   if (python.includes('/') && !existsSync(python)) {
     throw new RunError(`sweep: Ray is not installed: ${python} does not exist. ${install}`);

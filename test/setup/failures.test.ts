@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fakePython } from './fakes.js';
+import { fakeCompiler, fakePython } from './fakes.js';
 import { box, count, program, setup, useSandbox, without } from './sandbox.js';
 
 useSandbox();
@@ -32,6 +32,30 @@ describe('a tool that is missing or wrong', () => {
       /c\+\+ cannot compile C\+\+17/,
       /g\+\+/,
     ],
+    [
+      'a PYTHON that does not exist',
+      () => ({ PYTHON: '/no/such/python' }),
+      /PYTHON is "\/no\/such\/python", which is not a Python 3/,
+      /or unset it/,
+    ],
+    [
+      'a PYTHON that is too old',
+      () => (program('python3.8', 'echo 3.8.1 old'), { PYTHON: 'python3.8' }),
+      /Python 3\.8\.1 is too old; 3\.9 or later is needed \(PYTHON is "python3\.8"\)/,
+      /or unset it/,
+    ],
+    [
+      'a CXX that does not exist',
+      () => ({ CXX: '/no/such/c++' }),
+      /no C\+\+ compiler was found \(CXX is "\/no\/such\/c\+\+"\)/,
+      /or unset it/,
+    ],
+    [
+      'a CXX that does not compile',
+      () => (program('bad', 'exit 1'), { CXX: 'bad -m64' }),
+      /bad -m64 cannot compile C\+\+17 .* \(CXX is "bad -m64"\)/,
+      /or unset it/,
+    ],
     ['musl', () => (program('getconf', 'exit 1'), {}), /no glibc \(musl/, /Debian 11/],
     [
       'an old glibc',
@@ -55,6 +79,25 @@ describe('a tool that is missing or wrong', () => {
     expect(stderr.match(/^kernel-setup: /gm)).toHaveLength(1);
     expect(stdout).toBe('');
     expect(count(calls, 'npm')).toBe(0);
+  });
+
+  it('PYTHON and CXX select programs, the latter with arguments', () => {
+    program('python3.12', `echo "3.12 $*" >>"$CALLS"\n${fakePython}`);
+    program(
+      'ccache',
+      `[[ $1 == c++ ]] || exit 1; shift\necho "ccache $*" >>"$CALLS"\n${fakeCompiler}`,
+    );
+    without('python3');
+    const { code, stderr, stdout, calls } = setup([], {
+      PYTHON: '../bin/python3.12',
+      CXX: 'ccache c++ -m64',
+    });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(`${join(box.bin, 'ccache')} c++ -m64`);
+    expect(stdout).toContain('glibc 2.');
+    expect(stdout).not.toContain('glibc glibc');
+    expect(count(calls, '3.12 -m venv')).toBe(1);
+    expect(count(calls, 'ccache -m64 -shared')).toBeGreaterThan(0);
   });
 
   it('reports all problems at once', () => {
