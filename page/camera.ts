@@ -28,14 +28,22 @@ export async function startCamera(video: HTMLVideoElement): Promise<Camera> {
     const reason = reasons.get(name) ?? `The camera does not start (${message}).`;
     throw new Error(`${reason} You can choose a picture instead.`, { cause: error });
   }
-  video.srcObject = stream;
-  await video.play();
-  return {
-    stop() {
-      for (const track of stream.getTracks()) track.stop();
-      video.srcObject = null;
-    },
+  const stop = (): void => {
+    for (const track of stream.getTracks()) track.stop();
+    // The element may already show another stream.
+    if (video.srcObject === stream) video.srcObject = null;
   };
+  video.srcObject = stream;
+  try {
+    await video.play();
+  } catch (cause) {
+    stop();
+    const { message } = cause as DOMException;
+    throw new Error(`The camera does not start (${message}). You can choose a picture instead.`, {
+      cause,
+    });
+  }
+  return { stop };
 }
 
 const reasons: ReadonlyMap<string, string> = new Map([

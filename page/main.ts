@@ -126,7 +126,11 @@ function begin(): number {
 async function watchCamera(started: Started): Promise<void> {
   const turn = begin();
   const isWatched = (): boolean => turn === asked;
-  const opened = await startCamera(video);
+  // A second click would open the camera once more.
+  cameraButton.disabled = true;
+  const opened = await startCamera(video).finally(() => {
+    cameraButton.disabled = false;
+  });
   if (!isWatched()) {
     opened.stop();
     return;

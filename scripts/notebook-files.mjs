@@ -61,6 +61,24 @@ export function write(file, notebook) {
 export const sourceOf = ({ source }) => (Array.isArray(source) ? source.join('') : source);
 export const codeCells = ({ cells }) => cells.filter(({ cell_type: type }) => type === 'code');
 
+/** Faults in the outputs of a cell: no text beside other content, or a blank picture. */
+export function emptiness({ id, outputs }) {
+  return outputs.flatMap(({ data }) => {
+    // Streams and errors are text.
+    if (data === undefined) return [];
+    const text = [data['text/plain'] ?? ''].flat().join('');
+    const png = data['image/png'];
+    if (text.trim() === '') return [`${id}: no text for those who see no pictures`];
+    if (png === undefined) return [];
+    const { PNG } = createRequire(import.meta.url)('pngjs');
+    const { data: pixels } = PNG.sync.read(Buffer.from([png].flat().join(''), 'base64'));
+    const colours = new Set();
+    for (let i = 0; i < pixels.length && colours.size < 4; i += 4)
+      colours.add(pixels.readUInt32BE(i));
+    return colours.size < 4 ? [`${id}: a picture with ${colours.size} colours`] : [];
+  });
+}
+
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
 /** Hashes of the code cells, and of the experiments that they name or that the catalogue assigns to that notebook. */

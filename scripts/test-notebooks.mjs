@@ -5,15 +5,13 @@
 //
 // Default: every notebook, and stock:demo.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { codeCells, execute, names, read, root } from './notebook-files.mjs';
+import { codeCells, emptiness, execute, names, read, root } from './notebook-files.mjs';
 import { optionsOf } from './options.mjs';
 import { check, endTally } from './tally.mjs';
 
 const { words } = optionsOf(import.meta.url, {}, { mostWords: Infinity });
-const { PNG } = createRequire(import.meta.url)('pngjs');
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebooks-'));
 /** The kind of an output: its MIME types, or the name of its stream. */
 const kindOf = ({ output_type: type, data, name }) =>
@@ -22,21 +20,6 @@ const kindOf = ({ output_type: type, data, name }) =>
 /** The kinds of a cell's outputs. Adjacent pieces of a stream count once, as their number varies. */
 const kindsOf = ({ outputs }) =>
   outputs.map(kindOf).filter((kind, index, all) => kind !== all[index - 1] || kind.includes('/'));
-
-/** Faults in the contents of outputs: no text, or a blank picture. */
-function emptiness({ id, outputs }) {
-  return outputs.flatMap(({ data = {} }) => {
-    const text = [data['text/plain'] ?? 'nothing'].flat().join('');
-    const png = data['image/png'];
-    if (text.trim() === '') return [`${id}: no text for those who see no pictures`];
-    if (png === undefined) return [];
-    const { data: pixels } = PNG.sync.read(Buffer.from([png].flat().join(''), 'base64'));
-    const colours = new Set();
-    for (let i = 0; i < pixels.length && colours.size < 4; i += 4)
-      colours.add(pixels.readUInt32BE(i));
-    return colours.size < 4 ? [`${id}: a picture with ${colours.size} colours`] : [];
-  });
-}
 
 /** Installs stock tslab's kernel, without ours, into a folder for `JUPYTER_PATH`. */
 function installStock() {

@@ -17,6 +17,7 @@ const path: string = '../scripts/notebook-files.mjs';
 const script = import(path) as Promise<{
   readonly parse: (page: string) => { readonly cells: readonly Cell[] };
   readonly print: (notebook: { readonly cells: readonly Cell[] }) => string;
+  readonly emptiness: (cell: { readonly id: string; readonly outputs: object[] }) => string[];
 }>;
 
 interface Notebook {
@@ -47,6 +48,15 @@ const references = [
       cell,
     }));
   });
+
+test('an output needs a text beside other content, and streams are text', async () => {
+  const { emptiness } = await script;
+  const faultsOf = (...outputs: object[]): string[] => emptiness({ id: 'cell', outputs });
+  const fault = 'cell: no text for those who see no pictures';
+  expect(faultsOf({ data: { 'text/html': '<p>1</p>' } })).toEqual([fault]);
+  expect(faultsOf({ data: { 'text/plain': [' ', '\n'] } })).toEqual([fault]);
+  expect(faultsOf({ data: { 'text/plain': ['1'] } }, { name: 'stdout', text: '1' })).toEqual([]);
+});
 
 describe.each(names)('notebook %s', (name) => {
   const cells = cellsOf(name);
