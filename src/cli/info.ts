@@ -11,7 +11,7 @@ export const info: Command = {
   examples: ['info', 'info --json'],
   run: ({ switches }) => {
     const hardware = readHardware();
-    const { version, gpu } = loadTensorflow();
+    const { version, gpu, intraOpThreads } = loadTensorflow();
     const amx = loadGraphAddon().amx();
     const facts = {
       hardware,
@@ -19,7 +19,7 @@ export const info: Command = {
       tensorflow: version,
       node: process.versions.node,
       device: gpu ? 'gpu' : 'cpu',
-      threads: Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? hardware.cores),
+      threads: intraOpThreads,
       onednn: process.env['TF_ENABLE_ONEDNN_OPTS'] !== '0',
       fastestPrecision: fastestPrecision(hardware, gpu),
     };
