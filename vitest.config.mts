@@ -5,13 +5,14 @@ const parity = ['test/parity/**/*.test.ts'];
 const tools = ['test/kernel/tools.test.ts'];
 const kernel = ['test/kernel/**/*.test.ts'];
 /**
- * Each needs a process of its own: one loads TensorFlow with its own number of threads, one injects faults into modules, one
- * sends signals to its process.
+ * Each needs a process of its own: one loads TensorFlow with its own number of threads, two replace modules that other files may
+ * have loaded, one sends signals to its process.
  */
 const alone = [
   'src/engine/tensorflow.test.ts',
   'test/parity/faults.test.ts',
   'src/base/interrupt.test.ts',
+  'src/runs/unreadable-folder.test.ts',
 ];
 const unit = ['src/**/*.test.ts', 'page/**/*.test.ts', 'test/**/*.test.ts'];
 
