@@ -24,10 +24,10 @@ interface Mark {
   /** Marks of a recipe at several lengths are joined by a line. */
   readonly series: string;
   readonly pflop: number;
-  readonly acc: number;
   readonly error: number;
-  readonly low?: number;
-  readonly high?: number;
+  /** The ends of the interval. */
+  readonly errorLow?: number;
+  readonly errorHigh?: number;
   readonly label: string;
   /** The side of the mark on which its label is. */
   readonly place: 'right' | 'left';
@@ -71,9 +71,10 @@ function markOf(
     kind,
     series: `${from} ${familyOf(recipe)}`,
     pflop,
-    acc: accPercent,
     error: 100 - accPercent,
-    ...(low === undefined || high === undefined ? {} : { low, high }),
+    ...(low === undefined || high === undefined
+      ? {}
+      : { errorLow: 100 - high, errorHigh: 100 - low }),
     label,
     place: place ?? (kind === lineRecipe ? 'left' : 'right'),
   };
@@ -132,29 +133,25 @@ function widePanel(marks: readonly Mark[]): object {
     height,
     x: { scale: { type: 'log', nice: false, padding: 56 } },
     y: {
-      field: 'error',
       scale: { type: 'log', reverse: true, nice: false, domain: [least, most] },
       values: accuracyTicks.map((acc) => 100 - acc).filter((error) => isIn(error, [least, most])),
       labelExpr: '100 - datum.value',
     },
-    bar: ['errorLow', 'errorHigh'],
   });
 }
 
 function detailPanel(marks: readonly Mark[]): object {
-  const [least, most] = near.accPercent;
+  const [least, most] = near.accPercent.map((acc) => 100 - acc);
   return panel(
     marks.map((mark) => ({ ...mark, nudge: -6 })),
     {
       height: plotSize.height,
       x: { scale: { type: 'log', nice: false, domain: [...near.pflop], padding: 24 } },
       y: {
-        field: 'acc',
-        scale: { domain: [least, most], nice: false },
-        values: [93.8, 93.9, 94, 94.1, 94.2, 94.3, 94.4],
-        labelExpr: "format(datum.value, '.1f')",
+        scale: { reverse: true, nice: false, zero: false, domain: [most, least] },
+        values: [93.8, 93.9, 94, 94.1, 94.2, 94.3, 94.4].map((acc) => 100 - acc),
+        labelExpr: "format(100 - datum.value, '.1f')",
       },
-      bar: ['low', 'high'],
     },
   );
 }
@@ -179,13 +176,10 @@ interface PanelOptions {
   readonly height: number;
   readonly x: { readonly scale: object };
   readonly y: {
-    readonly field: 'error' | 'acc';
     readonly scale: object;
     readonly values: readonly number[];
     readonly labelExpr: string;
   };
-  /** The fields of the interval's ends. */
-  readonly bar: readonly [string, string];
 }
 
 const places = {
@@ -195,14 +189,8 @@ const places = {
 
 function panel(
   marks: readonly (Mark & { readonly nudge: number })[],
-  { height, x: axis, y: ordinate, bar }: PanelOptions,
+  { height, x: axis, y: ordinate }: PanelOptions,
 ): object {
-  const values = marks.map((mark) => {
-    const { low, high } = mark;
-    return low === undefined || high === undefined
-      ? mark
-      : { ...mark, errorLow: 100 - high, errorHigh: 100 - low };
-  });
   const x = {
     field: 'pflop',
     type: 'quantitative',
@@ -210,7 +198,7 @@ function panel(
     axis: { title: workTitle, format: '~g' },
   };
   const y = {
-    field: ordinate.field,
+    field: 'error',
     type: 'quantitative',
     scale: ordinate.scale,
     axis: {
@@ -219,8 +207,13 @@ function panel(
       labelExpr: ordinate.labelExpr,
     },
   };
+  const interval = {
+    transform: [{ filter: 'isValid(datum.errorLow)' }],
+    mark: { type: 'rule', strokeWidth: 1.5 },
+    encoding: { x, y: { ...y, field: 'errorLow' }, y2: { field: 'errorHigh' }, color },
+  };
   return {
-    data: { values },
+    data: { values: [...marks] },
     width: plotSize.width,
     height,
     layer: [
@@ -229,13 +222,7 @@ function panel(
         encoding: { x, y, color, detail: { field: 'series' } },
       },
       // vega-lite warns about layers without marks.
-      ...[bar]
-        .filter(() => marks.some(({ low }) => low !== undefined))
-        .map(() => ({
-          transform: [{ filter: `isValid(datum.${bar[0]})` }],
-          mark: { type: 'rule', strokeWidth: 1.5 },
-          encoding: { x, y: { ...y, field: bar[0] }, y2: { field: bar[1] }, color },
-        })),
+      ...(marks.some(({ errorLow }) => errorLow !== undefined) ? [interval] : []),
       { mark: { type: 'point', size: 70, filled: true }, encoding: { x, y, color } },
       ...Object.entries(places)
         .filter(([place]) => marks.some((mark) => mark.place === place))
