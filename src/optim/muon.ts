@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { matMul, mul, norm, where } from '@tensorflow/tfjs-core';
+import { eye, matMul, mul, norm, where } from '@tensorflow/tfjs-core';
 import { OptimError } from '../base/errors';
 import type { Hyper, Moved } from './rule';
 
@@ -24,6 +24,10 @@ export interface MuonOptions {
  * values fast and leave all but the smallest between about 0.7 and 1.4, which suffices for Muon. Products are computed in the
  * precision of the step.
  *
+ * Successive iterations multiply X by a polynomial in X X^T. That is computed first, from matrices of the short side, so
+ * that the long side takes part in two products for every three iterations, not in two for each: half of the
+ * operations if the matrix is 9 times as long as wide, for the same result up to rounding.
+ *
  * @param x `[rows,columns]` with rows >= columns; transpose a wide matrix
  * @returns `[rows,columns]`, a new tensor
  * @throws OptimError if the matrix is wide
@@ -41,13 +45,36 @@ export function newtonSchulz(
     );
   }
   let y: tf.Tensor2D = x.div(norm(x).add(1e-7));
-  for (let i = 0; i < iterations; i++) {
-    // With the longer side first, X X^T of the formula is y^T y: [columns,columns].
-    const gram = matMul(y, y, true, false);
-    const polynomial = gram.mul(b).add(matMul(gram, gram).mul(c));
-    y = y.mul(a).add(matMul(y, polynomial));
+  for (let done = 0; done < iterations; done += accumulated) {
+    const polynomial = polynomialOf(y, Math.min(accumulated, iterations - done), [a, b, c]);
+    y = matMul(y, polynomial);
   }
   return y;
+}
+
+/**
+ * Iterations whose factors are multiplied before the matrix is. The gram matrix is not recomputed from the matrix within
+ * them, and each multiplies its rounding errors by up to a^2, about 12: in bf16 the fourth would be the first to diverge.
+ */
+const accumulated = 3;
+
+/** The product `[columns,columns]` of the factors a + b A + c A^2 of successive iterations from y `[rows,columns]`. */
+function polynomialOf(
+  y: tf.Tensor2D,
+  iterations: number,
+  [a, b, c]: MuonOptions['coefficients'],
+): tf.Tensor2D {
+  // With the longer side first, X X^T of the formula is y^T y: [columns,columns].
+  let gram: tf.Tensor2D = matMul(y, y, true, false);
+  let product: tf.Tensor2D = eye(y.shape[1]);
+  for (let i = 0; i < iterations; i++) {
+    const rest: tf.Tensor2D = gram.mul(b).add(matMul(gram, gram).mul(c));
+    const timesFactor = (m: tf.Tensor2D): tf.Tensor2D => m.mul(a).add(matMul(m, rest));
+    product = i === 0 ? product.mul(a).add(rest) : timesFactor(product);
+    // Symmetric like the factor, so multiplied by it from both sides.
+    if (i < iterations - 1) gram = timesFactor(timesFactor(gram));
+  }
+  return product;
 }
 
 /**

@@ -49,7 +49,8 @@ export function viewedLogits(
       const unsure = unsureQuarter(plain);
       const picked = tf.gather<tf.Tensor4D>(images, unsure);
       const [first, second] = shifts(picked).map(withMirror);
-      const sum = withMirror(picked).add(first).add(second);
+      const pair = tf.gather(plain, unsure).add(look(tf.reverse<tf.Tensor4D>(picked, 2)));
+      const sum = pair.add(first).add(second);
       return replaceRows(plain, unsure, sum.div(6));
     }
     default:
