@@ -17,7 +17,7 @@ export const workTitle = 'operations of a run, PFLOP';
 const kinds = [lineRecipe, 'others, run here', 'published'] as const;
 
 /** The second panel: the recipes around 94 %, which are too close together in the first one. */
-const near = { pflop: [0.17, 0.4], accPercent: [93.8, 94.4] } as const;
+const near = { pflop: [0.155, 0.4], accPercent: [93.8, 94.4] } as const;
 
 interface Mark {
   readonly kind: (typeof kinds)[number];
@@ -104,16 +104,17 @@ function joined(points: readonly AccuracyPoint[]): (readonly [AccuracyPoint, str
   });
 }
 
-/** On the left if one of our results is so close on the right that the label would cover it. */
+/** On the left if nothing is further left, or if one of our results is so close on the right that the label would cover it. */
 function sideOf(point: AccuracyPoint, points: readonly AccuracyPoint[]): Mark['place'] {
   const isCovered = points.some(
     ({ from, pflop, accPercent }) =>
       from === 'here' &&
       pflop > point.pflop &&
       pflop < 1.05 * point.pflop &&
-      Math.abs(accPercent - point.accPercent) < 0.1,
+      Math.abs(accPercent - point.accPercent) < 0.08,
   );
-  return isCovered ? 'left' : 'right';
+  const isFirst = points.every(({ pflop }) => pflop >= point.pflop);
+  return isFirst || isCovered ? 'left' : 'right';
 }
 
 const color = {
