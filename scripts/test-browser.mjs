@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
-import { browserPath } from './browser-path.mjs';
+import { findBrowser } from './browser-path.mjs';
 import { startJupyter } from './jupyter-lab.mjs';
 import { codeCells, fileOf, names, read, root } from './notebook-files.mjs';
 import { takePictures } from './notebook-pictures.mjs';
@@ -30,6 +30,7 @@ const {
   },
   { mostWords: Infinity },
 );
+const browserPath = findBrowser();
 const program = isNotebook7 ? 'notebook' : 'lab';
 const chosen =
   asked.length > 0 ? asked : names().filter((name) => ['demo', 'experiments'].includes(name));

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { browserPath } from './browser-path.mjs';
+import { findBrowser } from './browser-path.mjs';
 import { execute, root, write } from './notebook-files.mjs';
 import { optionsOf } from './options.mjs';
 import { check, endTally } from './tally.mjs';
@@ -19,6 +19,7 @@ const { pictures: folder, words } = optionsOf(
   { pictures: { type: 'string' } },
   { mostWords: Infinity },
 );
+const browserPath = findBrowser();
 const names = words.length > 0 ? words : ['hyperparameters'];
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-exported-'));
 /** Executes a notebook and exports it as a page, scripts included. */

@@ -18,13 +18,14 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { chromium } from 'playwright-core';
-import { browserPath } from './browser-path.mjs';
+import { findBrowser } from './browser-path.mjs';
 import { library, root } from './notebook-files.mjs';
 import { optionsOf } from './options.mjs';
 import { writePictures } from './page-pictures.mjs';
 import { attempt, endTally, expectSame } from './tally.mjs';
 
 const { pictures: pictured } = optionsOf(import.meta.url, { pictures: { type: 'string' } });
+const browserPath = findBrowser();
 const { readPictureFile, resizeByArea } = library();
 mkdirSync(join(root, 'runs'), { recursive: true });
 const scratch = mkdtempSync(join(root, 'runs/page-'));

@@ -8,12 +8,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { browserPath } from './browser-path.mjs';
+import { findBrowser } from './browser-path.mjs';
 import { library, root } from './notebook-files.mjs';
 import { optionsOf } from './options.mjs';
 import { check, endTally } from './tally.mjs';
 
 const { pictures: folder } = optionsOf(import.meta.url, { pictures: { type: 'string' } });
+const browserPath = findBrowser();
 const { findExperiment, findRuns, reportPage, reportRuns } = library();
 const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-report-'));
 /** A made-up run whose accuracy rises from epoch to epoch. */

@@ -31,8 +31,10 @@ const others = ['scripts', 'bench'].flatMap((folder) =>
 
 const programs = [...named, ...others];
 
+/** Without any other program on PATH, such as a browser: options are read before anything is looked for. */
 function run(program: string, ...args: readonly string[]): ReturnType<typeof spawnSync> {
-  return spawnSync(process.execPath, [join(root, program), ...args], { encoding: 'utf8' });
+  const env = { ...process.env, PATH: '' };
+  return spawnSync(process.execPath, [join(root, program), ...args], { encoding: 'utf8', env });
 }
 
 describe.each(programs)('$program $given', ({ program, given }) => {
