@@ -10,10 +10,12 @@ export function findBrowser() {
   const found = programs
     .flatMap((program) => folders.map((folder) => join(folder, program)))
     .find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  console.log(
-    'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was tested',
-  );
-  console.log('0 passed, 0 failed');
-  process.exit(0);
+  if (found === undefined) {
+    console.log(
+      'SKIPPED: no Chromium on PATH (chromium, chromium-browser, google-chrome), so nothing was tested',
+    );
+    console.log('0 passed, 0 failed');
+    process.exit(0);
+  }
+  return found;
 }
