@@ -57,7 +57,7 @@ describe('changesBetween', () => {
         after: 'crop 32x32, flip-lr alternating',
       },
     ]);
-    const [muon] = between('fastest', 'speedrun-two-iterations');
+    const [muon] = between('speedrun-batch-1024', 'speedrun-two-iterations');
     expect(muon.after.replace(/^.*block/, 'block')).toBe(
       'block: muon, rate 0.185 → 0.00925 at 8.2, momentum 0.655, decay 0.0016, ' +
         '2 iterations with 3.4576, -4.7391, 2.0843, kernels rescaled after 2 to 17 steps',

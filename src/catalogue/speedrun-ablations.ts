@@ -2,11 +2,11 @@ import { crop } from '../augment/crop';
 import { cutout } from '../augment/cutout';
 import { flipLR } from '../augment/flip';
 import type { Experiment, OptimConfig } from './experiment';
-import { fastest } from './speedrun';
+import { batch1024 } from './speedrun';
 import { changed, sgdDecay, triangle, withoutAverage } from './speedrun-steps';
 
-const { jitter: _jitter, ...withoutJitter } = fastest.data;
-const { sizes: _sizes, ...withoutSizes } = fastest.data;
+const { jitter: _jitter, ...withoutJitter } = batch1024.data;
+const { sizes: _sizes, ...withoutSizes } = batch1024.data;
 
 /** An optimiser with a changed group for the kernels of the blocks. */
 function kernels(
@@ -20,86 +20,86 @@ function kernels(
 }
 
 const iterated = (iterations: number): OptimConfig =>
-  kernels(fastest.optim, (group) =>
+  kernels(batch1024.optim, (group) =>
     group.muon === undefined ? group : { ...group, muon: { ...group.muon, iterations } },
   );
 
-/** `fastest` with one part removed or replaced, to measure its contribution to the result. */
+/** `speedrun-batch-1024` with one part removed or replaced, to measure its contribution to the result. */
 export const speedrunAblations: readonly Experiment[] = [
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-muon',
-    title: 'fastest, its kernels trained with the SGD of airbench94',
-    optim: kernels(fastest.optim, ({ includes }) => ({
+    title: 'speedrun-batch-1024, its kernels trained with the SGD of airbench94',
+    optim: kernels(batch1024.optim, ({ includes }) => ({
       includes,
       lrFactor: 1,
       weightDecayFactor: 1,
-      lr: triangle(fastest.run.epochs),
+      lr: triangle(batch1024.run.epochs),
       momentum: 0.85,
       weightDecay: sgdDecay,
     })),
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-whitening',
-    title: 'fastest, its first convolution with random filters',
+    title: 'speedrun-batch-1024, its first convolution with random filters',
     net: { whiteningImages: 0 },
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-dirac',
-    title: 'fastest, its kernels starting at random',
+    title: 'speedrun-batch-1024, its kernels starting at random',
     net: { init: 'uniform' },
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-biases',
-    title: 'fastest, the biases of its norms fixed at 0',
+    title: 'speedrun-batch-1024, the biases of its norms fixed at 0',
     optim: {
-      ...fastest.optim,
-      groups: fastest.optim.groups.map((group) =>
+      ...batch1024.optim,
+      groups: batch1024.optim.groups.map((group) =>
         group.includes === 'bias' ? { ...group, lrFactor: 0 } : group,
       ),
     },
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-alternating',
-    title: 'fastest, images mirrored at random',
+    title: 'speedrun-batch-1024, images mirrored at random',
     data: { transforms: [crop(32, 32), flipLR()] },
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-average',
-    title: 'fastest, without the average of its last weights',
-    optim: withoutAverage(fastest.optim),
+    title: 'speedrun-batch-1024, without the average of its last weights',
+    optim: withoutAverage(batch1024.optim),
   }),
   {
-    ...changed(fastest, {
+    ...changed(batch1024, {
       name: 'speedrun-without-sizes',
-      title: 'fastest, images of 32 pixels from the start',
+      title: 'speedrun-batch-1024, images of 32 pixels from the start',
     }),
     data: withoutSizes,
   },
   {
-    ...changed(fastest, {
+    ...changed(batch1024, {
       name: 'speedrun-without-jitter',
-      title: 'fastest, without random brightness and contrast',
+      title: 'speedrun-batch-1024, without random brightness and contrast',
     }),
     data: withoutJitter,
   },
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-without-smoothing',
-    title: 'fastest, labels not smoothed',
+    title: 'speedrun-batch-1024, labels not smoothed',
     loss: { smoothing: 0 },
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-with-cutout',
-    title: 'fastest, a box of 8x8 pixels blanked',
-    data: { transforms: [...fastest.data.transforms, cutout(8, 8)] },
+    title: 'speedrun-batch-1024, a box of 8x8 pixels blanked',
+    data: { transforms: [...batch1024.data.transforms, cutout(8, 8)] },
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-two-iterations',
-    title: 'fastest, two iterations of Newton-Schulz instead of three',
+    title: 'speedrun-batch-1024, two iterations of Newton-Schulz instead of three',
     optim: iterated(2),
   }),
-  changed(fastest, {
+  changed(batch1024, {
     name: 'speedrun-five-iterations',
-    title: 'fastest, five iterations of Newton-Schulz instead of three',
+    title: 'speedrun-batch-1024, five iterations of Newton-Schulz instead of three',
     optim: iterated(5),
   }),
 ];

@@ -3,7 +3,7 @@ import { flipLR } from '../augment/flip';
 import { piecewiseLinear } from '../optim/schedule';
 import { bagOfTricksExperiments } from './bag-of-tricks';
 import type { Experiment, OptimConfig } from './experiment';
-import { airbench, fastest, fulcrum, hiverge, leanest } from './speedrun';
+import { airbench, batch1024, fastest, fulcrum, hiverge } from './speedrun';
 
 /** The difference of an experiment from its base: for each part, the values that change. */
 interface Difference {
@@ -158,7 +158,7 @@ const sizes = changed(fulcrum, {
   optim: withoutAverage(fulcrum.optim),
 });
 
-/** The steps from the last network of post 8 to `leanest`, each a change of the previous one. */
+/** The steps from the last network of post 8 to `fastest`, each a change of the previous one. */
 export const speedrunSteps: readonly Experiment[] = [
   start,
   network,
@@ -175,6 +175,6 @@ export const speedrunSteps: readonly Experiment[] = [
   hiverge,
   sizes,
   fulcrum,
+  batch1024,
   fastest,
-  leanest,
 ];

@@ -201,10 +201,10 @@ export const fulcrum: Experiment = {
  * 1,536. The learning rates of biases and head are for the summed loss and stay the same; that of Muon falls with the square
  * root of the batch size.
  */
-export const fastest: Experiment = {
+export const batch1024: Experiment = {
   ...about,
-  name: 'fastest',
-  title: 'fastest: the recipe of fulcrum in batches of 1,024, for nine epochs',
+  name: 'speedrun-batch-1024',
+  title: 'batches of 1,024, for nine epochs',
   net: fulcrum.net,
   loss: fulcrum.loss,
   data: { ...fulcrum.data, batchSize: 1024 },
@@ -222,15 +222,15 @@ export const fastest: Experiment = {
 };
 
 /**
- * `fastest` with smaller images for longer: the first epoch of 20 pixels, three of 24, two of 28 and the last three of 32. Like
- * images of 24 pixels, those of 20 have a last map of 2x2.
+ * {@link batch1024} with smaller images for longer: the first epoch of 20 pixels, three of 24, two of 28 and the last three of
+ * 32. Like images of 24 pixels, those of 20 have a last map of 2x2.
  */
-export const leanest: Experiment = {
-  ...fastest,
-  name: 'leanest',
-  title: 'leanest: fastest with images of 20, 24, 28, then 32 pixels',
+export const fastest: Experiment = {
+  ...batch1024,
+  name: 'fastest',
+  title: 'fastest: 94 % with the least arithmetic; images of 20, 24, 28, then 32 pixels',
   data: {
-    ...fastest.data,
+    ...batch1024.data,
     sizes: [
       { from: 0, size: 20 },
       { from: 1, size: 24 },
@@ -241,10 +241,4 @@ export const leanest: Experiment = {
 };
 
 /** The experiments published after the study, newest last, followed by our own. */
-export const speedrunExperiments: readonly Experiment[] = [
-  airbench,
-  hiverge,
-  fulcrum,
-  fastest,
-  leanest,
-];
+export const speedrunExperiments: readonly Experiment[] = [airbench, hiverge, fulcrum, fastest];

@@ -17,7 +17,7 @@ export const workTitle = 'operations of a run, PFLOP';
 const kinds = [lineRecipe, 'others, run here', 'published'] as const;
 
 /** The second panel: the recipes around 94 %, which are too close together in the first one. */
-const near = { pflop: [0.155, 0.4], accPercent: [93.8, 94.4] } as const;
+const near = { pflop: [0.16, 0.26], accPercent: [93.8, 94.4] } as const;
 
 interface Mark {
   readonly kind: (typeof kinds)[number];
@@ -41,8 +41,8 @@ export function frontierPicture(points: readonly AccuracyPoint[]): Promise<Figur
   const isNear = ({ pflop, accPercent }: AccuracyPoint): boolean =>
     isIn(pflop, near.pflop) && isIn(accPercent, near.accPercent);
   const close = points.filter(isNear);
-  const whole = points.map((point) => markOf(point, isNear(point) ? '' : wideLabel(point)));
-  const detail = joined(close).map(([point, label]) => markOf(point, label, sideOf(point, close)));
+  const whole = points.map((point) => markOf(point, isNear(point) ? '' : wideLabel(point, points)));
+  const detail = close.map((point) => markOf(point, nearLabel(point, close), sideOf(point, close)));
   const text = points.map(
     ({ recipe, epochs, pflop, accPercent }) =>
       `${recipe}${epochs === undefined ? '' : ` (${counted(epochs, 'epoch')})`} ${fixed(accPercent, 2)} % with ${pflop.toPrecision(3)} PFLOP`,
@@ -85,23 +85,39 @@ function familyOf(recipe: string): string {
   return recipe.replace(/, [\d.]+ epochs$/, '');
 }
 
-function wideLabel({ from, recipe, epochs = 0 }: AccuracyPoint): string {
-  if (from === 'here' && recipe === lineRecipe) return counted(epochs, 'epoch');
-  return recipe.replace('speedrun-', '');
+/** Each length of {@link lineRecipe} by its epochs, any other recipe once, at its shortest. */
+function wideLabel(point: AccuracyPoint, points: readonly AccuracyPoint[]): string {
+  if (isOfLine(point)) return counted(point.epochs ?? 0, 'epoch');
+  return isShortest(point, points) ? nameOf(point) : '';
 }
 
-/** The points near 94 % with their labels: one label for all lengths of a published recipe, at the shortest. */
-function joined(points: readonly AccuracyPoint[]): (readonly [AccuracyPoint, string])[] {
-  return points.map((point) => {
-    const family = familyOf(point.recipe);
-    if (point.from === 'here') return [point, point.recipe];
-    const own = points.filter(
-      ({ from, recipe }) => from === 'published' && familyOf(recipe) === family,
-    );
-    const isShortest = own.every(({ pflop }) => pflop >= point.pflop);
-    if (!isShortest) return [point, ''];
-    return [point, own.length === 1 ? family : `${family}, ${own.length} lengths`];
-  });
+/** As {@link wideLabel}, for the points near 94 %: each of our results by its name, a published recipe with the number of its lengths. */
+function nearLabel(point: AccuracyPoint, points: readonly AccuracyPoint[]): string {
+  if (point.from === 'here') return nameOf(point);
+  if (!isShortest(point, points)) return '';
+  const { length } = lengthsOf(point, points);
+  return length === 1 ? nameOf(point) : `${nameOf(point)}, ${length} lengths`;
+}
+
+function isOfLine({ from, recipe }: AccuracyPoint): boolean {
+  return from === 'here' && recipe === lineRecipe;
+}
+
+function nameOf({ recipe }: AccuracyPoint): string {
+  return familyOf(recipe).replace('speedrun-', '');
+}
+
+/** The points of the same recipe and source at any length. */
+function lengthsOf(
+  { from, recipe }: AccuracyPoint,
+  points: readonly AccuracyPoint[],
+): readonly AccuracyPoint[] {
+  const family = familyOf(recipe);
+  return points.filter((other) => other.from === from && familyOf(other.recipe) === family);
+}
+
+function isShortest(point: AccuracyPoint, points: readonly AccuracyPoint[]): boolean {
+  return lengthsOf(point, points).every(({ pflop }) => pflop >= point.pflop);
 }
 
 /** On the left if nothing is further left, or if one of our results is so close on the right that the label would cover it. */

@@ -4,6 +4,7 @@ import type { AccuracyPoint } from '../report/frontier-points';
 import { ablationFigure } from './ablation-figure';
 import { ablationTable, stepTable } from './evidence-tables';
 import { frontier, frontierFigure } from './frontier-figure';
+import { frontierPicture } from './frontier-picture';
 
 const points: readonly AccuracyPoint[] = [
   {
@@ -45,6 +46,28 @@ test('the frontier has a picture and text for pages without scripts', async () =
   const { bundle } = await frontier(points);
   expect(Object.keys(bundle)).toEqual(['text/html', 'image/png', 'text/plain']);
   expect(bundle['text/plain']).toContain('fastest (9 epochs) 94.00 % with 0.180 PFLOP');
+});
+
+test('the picture names each length of fastest, and other recipes once, at the shortest', async () => {
+  const [shortest] = points;
+  const published = [points[3], { ...points[3], recipe: 'hiverge, 7 epochs', pflop: 0.2 }];
+  const step = 'speedrun-batch-1024';
+  const { bundle } = await frontierPicture([
+    ...points.slice(0, 3),
+    ...[0.18, 0.09, 0.02].map((pflop) => ({ ...shortest, recipe: step, pflop })),
+    { ...shortest, recipe: step, pflop: 0.185, accPercent: 94.1 },
+    ...published,
+  ]);
+  const { vconcat } = bundle['application/vnd.vegalite.v5+json'] as {
+    vconcat: { data: { values: { label: string; pflop: number }[] } }[];
+  };
+  const labels = vconcat.map(({ data }) =>
+    data.values.flatMap(({ label, pflop }) => (label === '' ? [] : [`${label} ${pflop}`])),
+  );
+  expect(labels).toEqual([
+    ['1 epoch 0.02', 'batch-1024 0.02'],
+    ['fastest 0.18', 'hiverge 0.25', 'batch-1024 0.185', 'hiverge, 2 lengths 0.2'],
+  ]);
 });
 
 test('an ablation without runs is named in the text, and has no mark', async () => {
