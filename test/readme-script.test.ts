@@ -160,7 +160,8 @@ describe('the headline', () => {
       { ...full, accPercent: 10, record: 'fulcrum' },
     ]);
     expect(section(folder, 'headline')).toBe(
-      '**94.20 % test accuracy**, the mean of 4 runs (PFLOP a run: 0.1845 on CPUs, 0.1937 on GPUs). Times of the runs known to have had the machine to themselves (3 of 4):\n\n' +
+      '**94.20 % test accuracy**, the mean of 4 runs (PFLOP: 0.1845 on CPUs, 0.1937 on GPUs), of which 4 reached 94 %; the lowest was 94.00 %. ' +
+        'Time of the runs known to have had the machine to themselves (3 of 4):\n\n' +
         '- **207 s of training** on AMD EPYC, 2 cores, AVX-512 BF16, 24 GB, in bf16 (one run)\n' +
         '- **13 s of training** on NVIDIA H200, in bf16 (one run)\n' +
         '- **1500 s of training** on B, in fp32 (one run)',
