@@ -276,9 +276,10 @@ export function headlineOf(runs) {
   return times.length === 0 ? accuracy : `${accuracy} ${note}:\n\n${parts.join('\n')}`;
 }
 
-/** Experiments compared at full scale: the study's network, the speed records since then, and our last two steps. */
+/** Experiments compared at full scale: the study's first and last networks, the speed records since then, and our last two steps. */
 const compared = [
   'demo',
+  'post8-final',
   'airbench94-muon',
   'hiverge',
   'fulcrum',
@@ -321,6 +322,10 @@ export function sampleOf(runs) {
     'lowest, highest': `${two(min)}, ${two(max)}`,
     'runs at 94 %': `${reached} of ${count}`,
     'PFLOP a run': pflopOf(own),
+    'training, alone on the machine':
+      timesOf(own)
+        .map(({ seconds, hardware }) => `${seconds} s on ${hardware}`)
+        .join('; ') || '-',
   };
   return markdownTable(['committed runs', ''], Object.entries(figures));
 }

@@ -185,6 +185,7 @@ describe('the headline', () => {
     expect(rows).toContain('| 95 % interval of the mean | 93.87 to 94.30 |');
     expect(rows).toContain('| runs at 94 % | 3 of 4 |');
     expect(rows).toContain('| PFLOP a run | 0.1845 |');
+    expect(rows).toContain('| training, alone on the machine | - |');
   });
 });
 
