@@ -148,7 +148,7 @@ function widePanel(marks: readonly Mark[]): object {
     (height * Math.log(error / least)) / Math.log(most / least);
   return panel(nudged(marks, pixelOf), {
     height,
-    x: { scale: { type: 'log', nice: false, padding: 56 } },
+    x: { scale: { type: 'log', nice: false, padding: 72 } },
     y: {
       scale: { type: 'log', reverse: true, nice: false, domain: [least, most] },
       values: accuracyTicks.map((acc) => 100 - acc).filter((error) => isIn(error, [least, most])),
