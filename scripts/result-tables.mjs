@@ -253,17 +253,20 @@ function pflopOf(runs) {
 
 const counted = (count) => (count === 1 ? 'one run' : `${count} runs`);
 
+/** Statistics of the test accuracy of runs, with the number of those that reached 94 %. */
+const summaryOf = (runs) =>
+  compiled('report/stats.js').summarise(column(runs, 'accPercent'), { target: 94 });
+
 /** The headline: accuracy of all full-scale runs of `fastest`, and times of those that had their machine to themselves. */
 export function headlineOf(runs) {
   const all = fullRuns(runs, 'fastest');
   if (all.length === 0) return none;
   const times = timesOf(all);
-  const accs = column(all, 'accPercent');
-  const reached = accs.filter((acc) => acc >= 94).length;
+  const { reached, min, mean: accuracyMean } = summaryOf(all);
   const operations = pflopOf(all) === '' ? '' : ` (PFLOP: ${pflopOf(all)})`;
   const accuracy =
-    `**${fixed(mean(accs), 2)} % test accuracy**, the mean of ${counted(all.length)}${operations}, of which ${reached} ` +
-    `reached 94 %; the lowest was ${fixed(Math.min(...accs), 2)} %.`;
+    `**${fixed(accuracyMean, 2)} % test accuracy**, the mean of ${counted(all.length)}${operations}, of which ${reached} ` +
+    `reached 94 %; the lowest was ${fixed(min, 2)} %.`;
   const parts = times.map(
     ({ count, seconds, hardware, execution }) =>
       `- **${seconds} s of training** on ${hardware}, in ${execution} (${counted(count)})`,
@@ -308,10 +311,7 @@ export function fullOf(runs) {
 export function sampleOf(runs) {
   const own = fullRuns(runs, 'fastest');
   if (own.length === 0) return none;
-  const { count, sd, min, max, interval, reached, mean } = compiled('report/stats.js').summarise(
-    column(own, 'accPercent'),
-    { target: 94 },
-  );
+  const { count, sd, min, max, interval, reached, mean } = summaryOf(own);
   const two = (value) => fixed(value, 2);
   const figures = {
     runs: count,

@@ -6,6 +6,7 @@ import {
   accuracyTicks,
   frontierPicture,
   frontierTitle,
+  isOfLine,
   lineRecipe,
   workTitle,
 } from './frontier-picture';
@@ -32,12 +33,12 @@ export function frontierFigure(points: readonly AccuracyPoint[]): FrontierFigure
   const groups = [
     {
       name: `${lineRecipe}, at several lengths`,
-      own: points.filter((point) => point.from === 'here' && point.recipe === lineRecipe),
+      own: points.filter(isOfLine),
       look: { mode: 'lines+markers', marker: { color: series[0], size: 9 } },
     },
     {
       name: 'other experiments, run here',
-      own: points.filter((point) => point.from === 'here' && point.recipe !== lineRecipe),
+      own: points.filter((point) => point.from === 'here' && !isOfLine(point)),
       look: { mode: 'markers', marker: { color: series[2], size: 9, symbol: 'diamond' as const } },
     },
     {

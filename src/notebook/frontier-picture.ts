@@ -66,7 +66,7 @@ function markOf(
   label: string,
   place?: Mark['place'],
 ): Mark {
-  const kind = from === 'published' ? kinds[2] : recipe === lineRecipe ? kinds[0] : kinds[1];
+  const kind = from === 'published' ? kinds[2] : isOfLine({ from, recipe }) ? kinds[0] : kinds[1];
   return {
     kind,
     series: `${from} ${familyOf(recipe)}`,
@@ -99,7 +99,8 @@ function nearLabel(point: AccuracyPoint, points: readonly AccuracyPoint[]): stri
   return length === 1 ? nameOf(point) : `${nameOf(point)}, ${length} lengths`;
 }
 
-function isOfLine({ from, recipe }: AccuracyPoint): boolean {
+/** Whether a point is one of our lengths of {@link lineRecipe}. */
+export function isOfLine({ from, recipe }: Pick<AccuracyPoint, 'from' | 'recipe'>): boolean {
   return from === 'here' && recipe === lineRecipe;
 }
 
