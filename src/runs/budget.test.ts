@@ -1,8 +1,15 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../base/errors';
+import { loadTensorflow } from '../engine/tensorflow';
 import type { EpochRow } from '../train/training';
 import { keepBudget, parseDuration } from './budget';
 import type { BudgetFlag } from './budget';
+import { runEpochs } from './epochs';
+import { examples, using } from '../../test/small-training';
+
+beforeAll(() => {
+  loadTensorflow();
+});
 
 const warmUp = { epochSec: 12, trainStepSec: 1, validStepSec: 1, evaluationSec: 2, midwaySec: 1 };
 
@@ -29,7 +36,12 @@ function scene(): {
     asked,
     now: 5,
     options: {
-      trainer: { epochs: 10, stepsPerEpoch: 10, endIn: (seconds: number) => asked.push(seconds) },
+      trainer: {
+        epochs: 10,
+        stepsPerEpoch: 10,
+        endIn: (seconds: number) => asked.push(seconds),
+        stepsPerCall: 1,
+      },
       warmUp,
       clock: () => found.now,
       startedAt: 0,
@@ -52,6 +64,36 @@ describe('keepBudget', () => {
     found.now += 14;
     keeper.keep([row(1, 13, 1)]);
     expect(found.asked.at(-1)).toBe(100 - 5 - 14 - 2 - 8 * 1 - 1);
+  });
+
+  test('within an epoch, after each tenth of the remaining training time', () => {
+    const found = scene();
+    const { follow } = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
+    const given = 100 - 5 - 2 - 9 * 1 - 1;
+    found.now = 5 + 8;
+    follow([]);
+    expect(found.asked).toEqual([given]);
+    found.now = 5 + 9;
+    follow([]);
+    follow([]);
+    expect(found.asked).toEqual([given, given - 9]);
+  });
+
+  test('within the first epoch, a run whose time is over ends after one more step', () => {
+    const found = scene();
+    const { follow } = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
+    found.now = 200;
+    follow([]);
+    expect(found.asked.at(-1)).toBe(warmUp.trainStepSec);
+  });
+
+  test('not within an epoch if one call runs several steps', () => {
+    const found = scene();
+    const trainer = { ...found.options.trainer, stepsPerCall: 10 };
+    const { follow } = keepBudget({ seconds: 100, spentSec: 0 }, [], { ...found.options, trainer });
+    found.now = 50;
+    follow([]);
+    expect(found.asked).toHaveLength(1);
   });
 
   test('a resumed run gets the time that its finished epochs and first start did not use', () => {
@@ -98,6 +140,35 @@ describe('keepBudget', () => {
     );
   });
 });
+
+test.each([
+  ['slower', 0.75],
+  ['faster', 1.5],
+])(
+  'a run of one epoch whose steps are %s than in its warm-up ends in time',
+  async (_, warmUpSec) => {
+    const seconds = 41;
+    let now = 0;
+    let stepSec = warmUpSec;
+    const clock = (): number => now;
+    const spend = <T>(work: T): T => {
+      now += stepSec;
+      return work;
+    };
+    const changes = { train: examples(50, 1), batchSize: 1, extraSteps: [spend] };
+    await using(changes, { clock }, async (trainer) => {
+      const warmUp = await trainer.warmUp();
+      stepSec = 1;
+      const startedAt = clock();
+      const budget = { seconds, spentSec: 0 };
+      const { follow } = keepBudget(budget, [], { trainer, warmUp, clock, startedAt });
+      const { rows } = await runEpochs(trainer, { onCall: follow });
+      expect(rows).toHaveLength(1);
+      expect(now - startedAt).toBeLessThanOrEqual(seconds);
+      expect(now - startedAt).toBeGreaterThanOrEqual(0.95 * seconds);
+    });
+  },
+);
 
 test.each([
   ['90', 90],

@@ -6,17 +6,25 @@ import type { Budget } from './run';
 /** Reserved for work that is not measured: checkpoints, logs, the end of the process. */
 const reserveSec = 1;
 
-/** Adjusts the length of a training to its budget: after the warm-up, and again after each epoch. */
+/** Adjusts the length of a training to its budget: after the warm-up, after each epoch, and within epochs. */
 export interface BudgetKeeper {
   /** The budget, including the seconds spent before the first epoch. */
   readonly budget: Budget;
   /** Sets the trainer's pace according to the remaining time; keeps it if only evaluations are left. */
-  keep(rows: readonly EpochRow[]): void;
+  readonly keep: (rows: readonly EpochRow[]) => void;
+  /**
+   * Does the same after a training step if a tenth of the remaining training time has passed since the last time. Does nothing
+   * if the trainer runs several steps in a call: an epoch of another length would need a recording of its own.
+   */
+  readonly follow: (rows: readonly EpochRow[]) => void;
 }
+
+/** The share of the remaining training time after which {@link BudgetKeeper.follow} adjusts the length again. */
+const followedShare = 0.1;
 
 /** Options of {@link keepBudget}. */
 export interface BudgetOptions {
-  readonly trainer: Pick<Trainer, 'endIn' | 'epochs' | 'stepsPerEpoch'>;
+  readonly trainer: Pick<Trainer, 'endIn' | 'epochs' | 'stepsPerEpoch' | 'stepsPerCall'>;
   readonly warmUp: WarmUp;
   readonly clock: Clock;
   /** When the run started or resumed, on the clock. */
@@ -56,11 +64,14 @@ export function keepBudget(
   const before = usedBy(rows) + unfinishedSec;
   const resumedAt = clock();
   const leftSec = (): number => now.seconds - now.spentSec - before - (clock() - resumedAt);
+  let hasStarted = rows.length > 0 || unfinishedSec > 0;
+  let nextAt = 0;
   const keep = (done: readonly EpochRow[]): void => {
     const between = Math.max(0, Math.ceil(trainer.epochs) - done.length - 1);
     const forTraining = leftSec() - warmUp.evaluationSec - between * warmUp.midwaySec - reserveSec;
+    nextAt = clock() + followedShare * forTraining;
     if (forTraining < warmUp.trainStepSec) {
-      if (done.length > 0 || unfinishedSec > 0) return trainer.endIn(warmUp.trainStepSec);
+      if (hasStarted) return trainer.endIn(warmUp.trainStepSec);
       const startSec = now.spentSec - (setBy === undefined ? budget.spentSec : 0);
       const epochSec = trainer.stepsPerEpoch * warmUp.trainStepSec + warmUp.evaluationSec;
       throw tooShort(budget, startSec + epochSec + reserveSec, setBy);
@@ -68,7 +79,11 @@ export function keepBudget(
     trainer.endIn(forTraining);
   };
   keep(rows);
-  return { budget: now, keep };
+  hasStarted = true;
+  const follow = (done: readonly EpochRow[]): void => {
+    if (trainer.stepsPerCall === 1 && clock() >= nextAt) keep(done);
+  };
+  return { budget: now, keep, follow };
 }
 
 /** The error for a budget that does not suffice for `neededSec` seconds: the start, an epoch and its evaluation. */

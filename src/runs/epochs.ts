@@ -73,6 +73,8 @@ export interface EpochsOptions {
   readonly pace?: Pace;
   /** Called after each epoch with all rows; training waits for it. */
   readonly onEpoch?: (row: EpochRow, rows: readonly EpochRow[]) => unknown;
+  /** Called with the rows so far after each call of training steps; may change the length of the run. */
+  readonly onCall?: (rows: readonly EpochRow[]) => void;
 }
 
 /** The finished epochs, and the error if training diverged. */
@@ -89,7 +91,14 @@ export interface TrainedEpochs {
  */
 export async function runEpochs(
   trainer: Pick<Trainer, 'runEpoch' | 'epochs'> & Partial<Pick<Trainer, 'trainSecOf'>>,
-  { epochs, rows: before = [], unfinishedSec = 0, pace = createPace(), onEpoch }: EpochsOptions,
+  {
+    epochs,
+    rows: before = [],
+    unfinishedSec = 0,
+    pace = createPace(),
+    onEpoch,
+    onCall,
+  }: EpochsOptions,
 ): Promise<TrainedEpochs> {
   const rows = [...before];
   if (trainer.trainSecOf !== undefined) pace.trainSecOf = trainer.trainSecOf;
@@ -97,7 +106,7 @@ export async function runEpochs(
   pace.epochStart = pace.clock() - unfinishedSec;
   while (rows.length < (epochs ?? trainer.epochs)) {
     try {
-      const row = await trainer.runEpoch(rows.length + 1);
+      const row = await trainer.runEpoch(rows.length + 1, onCall && (() => onCall(rows)));
       pace.epochSec = row.train.time + row.valid.time;
       pace.validSec = row.valid.time;
       rows.push(row);

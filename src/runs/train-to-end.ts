@@ -124,6 +124,7 @@ export async function trainToEnd(
         await store?.epoch(done, await trainer.save(), loadSoFar());
         if (done.length < trainer.epochs) keeper?.keep(done);
       },
+      ...(keeper === undefined ? {} : { onCall: keeper.follow }),
     });
     const load = loadSoFar();
     const result = await endOf(run, trained, trainer, imagesPerEpoch);

@@ -13,15 +13,18 @@ export const nothing: Unfinished = { batches: 0, timeSec: 0, totals: emptyTotals
 export interface Phase {
   readonly name: Progress['phase'];
   readonly epoch: number;
-  /** Of the whole run. */
-  readonly epochs: number;
-  readonly batches: readonly Int32Array[];
+  /** Of the whole run; asked for again with each progress report. */
+  readonly epochs: () => number;
+  /** All batches of the phase; asked for again after each call, because a change of pace changes their number. */
+  readonly batches: () => readonly Int32Array[];
   /** Runs batches in one call, given the index of the first, from 0. */
   readonly run: (batches: readonly Int32Array[], first: number) => Promise<unknown>;
   /** The part of the phase that is already done; default: nothing. */
   readonly before?: Unfinished;
   /** Whether a call must end with this batch, by its index from 0. */
   readonly endsCall?: (index: number) => boolean;
+  /** Called with the number of completed batches after each call. */
+  readonly onCall?: (batches: number) => void;
   /** Called with the number of completed batches when the signal stops the phase. */
   readonly onStop?: (batches: number) => Promise<void>;
   /** Called while the first call runs. */
@@ -44,40 +47,36 @@ export interface PhaseContext extends Pick<Watch, 'onProgress' | 'signal'> {
  */
 export async function runPhase(
   context: PhaseContext,
-  { name, epoch, epochs, batches, run, before = nothing, endsCall, onStop, meanwhile }: Phase,
+  { name, epoch, epochs, batches, before = nothing, endsCall, ...phase }: Phase,
 ): Promise<Omit<Figures, 'time'>> {
   const { session, clock, stepsPerCall, onProgress, signal } = context;
   const count = (some: readonly Int32Array[]): number =>
     some.reduce((sum, { length }) => sum + length, 0);
   session.write({ totals: before.totals });
-  const total = count(batches);
   let reported = clock();
   const start = reported - before.timeSec;
   let index = before.batches;
-  let done = count(batches.slice(0, index));
-  const offset = index;
-  const calls = callsOf(
-    batches.slice(offset),
-    stepsPerCall,
-    (i) => endsCall?.(offset + i) ?? false,
-  );
-  for (const group of calls) {
+  const nextCall = (): Int32Array[] | undefined =>
+    callsOf(batches().slice(index), stepsPerCall, (i) => endsCall?.(index + i) ?? false).at(0);
+  for (let group = nextCall(); group !== undefined; group = nextCall()) {
     if (signal?.aborted === true) {
-      await onStop?.(index);
+      await phase.onStop?.(index);
       throw new InterruptedError(
-        `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches.length} (${name}).`,
+        `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches().length} (${name}).`,
       );
     }
-    const running = run(group, index);
-    meanwhile?.();
+    const running = phase.run(group, index);
+    phase.meanwhile?.();
     await running;
     index += group.length;
-    done += count(group);
+    phase.onCall?.(index);
     const now = clock();
     if (onProgress !== undefined && now - reported >= 1) {
       reported = now;
       const means = await readMeans(context, name, epoch);
-      onProgress({ phase: name, epoch, epochs, done, total, timeSec: now - start, ...means });
+      const done = count(batches().slice(0, index));
+      const progress = { phase: name, epoch, epochs: epochs(), done, total: count(batches()) };
+      onProgress({ ...progress, timeSec: now - start, ...means });
     }
   }
   return readMeans(context, name, epoch);

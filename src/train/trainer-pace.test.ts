@@ -3,7 +3,7 @@ import { InterruptedError, TrainError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
 import { figures } from '../../test/epoch-row';
 import { run, stopAfter, using } from '../../test/small-training';
-import type { Snapshot } from './training';
+import type { Snapshot, Watch } from './training';
 
 beforeAll(() => {
   loadTensorflow();
@@ -42,6 +42,51 @@ describe('a run whose training steps are all done', () => {
       expect(() => trainer.endAfter(shortened)).toThrow(/cannot end after 7 steps: 7 are/);
       expect(() => trainer.endAfter(20)).toThrow(TrainError);
       expect(trainer.steps).toBe(shortened);
+    });
+  });
+});
+
+describe('a change of pace within an epoch', () => {
+  /** Runs the first epoch; after the first of its three batches, the run gets `steps` steps. */
+  const epochOf = (
+    steps: number,
+    watch: Watch = {},
+  ): Promise<{ readonly snapshot: Snapshot; readonly trained: number; readonly lr?: number }> =>
+    using({}, watch, async (trainer) => {
+      let trained = 0;
+      const row = await trainer
+        .runEpoch(1, () => {
+          trained += 1;
+          if (trained === 1) trainer.endAfter(steps);
+        })
+        .catch((error: unknown) => {
+          if (!(error instanceof InterruptedError)) throw error;
+        });
+      return { snapshot: await trainer.save(), trained, ...(row ? { lr: row.lr } : {}) };
+    });
+
+  test('shortens it, with the learning rate of the end of the schedule', async () => {
+    expect(await epochOf(2)).toMatchObject({ trained: 2, lr: 0.1, snapshot: { epoch: 1 } });
+  });
+
+  test('leaves it whole if the run goes on after it', async () => {
+    const { trained, snapshot } = await epochOf(6);
+    expect(trained).toBe(3);
+    expect(snapshot.pace).toEqual([
+      { step: 0, position: 0, rate: 1 },
+      { step: 1, position: 1, rate: 8 / 5 },
+    ]);
+  });
+
+  test('is kept by an epoch that is stopped after it, and refused below the steps that are done', async () => {
+    const { snapshot } = await epochOf(6, stopAfter(2));
+    expect(snapshot).toMatchObject({ epoch: 0, unfinished: { batches: 2 } });
+    const { snapshot: whole } = await epochOf(6);
+    await using({}, {}, async (trainer) => {
+      await trainer.restore(snapshot);
+      expect(() => trainer.endAfter(2)).toThrow(/cannot end after 2 steps: 2 are already done/);
+      await trainer.runEpoch(1);
+      expect((await trainer.save()).learnt).toEqual(whole.learnt);
     });
   });
 });

@@ -75,6 +75,8 @@ class SessionTrainer implements Trainer {
   /** The last completed epoch, and the completed part of the next one. */
   #finished = 0;
   #unfinished: Unfinished | undefined;
+  /** Completed training batches of the next epoch. */
+  #batchesOver = 0;
 
   constructor(training: Training, { clock = wallClock, ...watch }: Watch) {
     const { model, optimiser, train, imageShape = [32, 32, 3], batchSize } = training;
@@ -164,7 +166,7 @@ class SessionTrainer implements Trainer {
 
   /** Completed training steps; the last epoch can be shorter than the others. */
   #stepsOver(): number {
-    const steps = this.#finished * this.stepsPerEpoch + (this.#unfinished?.batches ?? 0);
+    const steps = this.#finished * this.stepsPerEpoch + this.#batchesOver;
     return Math.min(steps, this.steps);
   }
 
@@ -241,7 +243,7 @@ class SessionTrainer implements Trainer {
     return midwayImages === undefined ? undefined : { images: midwayImages, tta: false };
   }
 
-  readonly runEpoch: Trainer['runEpoch'] = async (epoch: number): Promise<EpochRow> => {
+  readonly runEpoch: Trainer['runEpoch'] = async (epoch, onCall): Promise<EpochRow> => {
     const offset = (epoch - 1) * this.stepsPerEpoch;
     if (!(offset >= 0 && offset < this.steps)) {
       throw new TrainError(
@@ -251,10 +253,10 @@ class SessionTrainer implements Trainer {
     const timer = this.#timer;
     timer({ isCounted: false });
     const before = (epoch === this.#finished + 1 ? this.#unfinished : undefined) ?? nothing;
-    this.#finished = epoch - 1;
-    this.#unfinished = undefined;
+    this.#goTo(epoch - 1, before.batches);
     const drawn = this.#source.draw(epoch);
-    const batches = drawn.batches.slice(0, this.steps - offset);
+    const batches = (): Int32Array[] => drawn.batches.slice(0, this.steps - offset);
+    const epochs = (): number => this.epochs;
     /** Stores the progress of the epoch, including the seconds since it started or resumed. */
     const keep = async (done: number, timeSec: number): Promise<void> => {
       const { totals } = await this.session.read('totals');
@@ -263,24 +265,28 @@ class SessionTrainer implements Trainer {
     const train = await runPhase(this.#context, {
       name: 'train',
       epoch,
-      epochs: this.epochs,
+      epochs,
       batches,
       run: (some, first) => this.#train(feedsOf(some, drawn), offset + first + 1),
       before,
       endsCall: (index) => this.#runner.endsCall(offset + index + 1),
+      onCall: (index) => {
+        this.#batchesOver = index;
+        onCall?.();
+      },
       onStop: (index) => keep(index, timer()),
       meanwhile: () => epoch < this.epochs && this.#source.draw(epoch + 1),
     });
     const timeSec = timer();
-    await keep(batches.length, timeSec);
+    await keep(this.#batchesOver, timeSec);
     const how = epoch < this.epochs ? this.#midway() : undefined;
     const valid = await this.#evaluateAll(epoch, how ?? {});
     const validTime = timer({ isCounted: false });
-    this.#finished = epoch;
-    this.#unfinished = undefined;
+    const lr = this.#lrAfter(this.#stepsOver());
+    this.#goTo(epoch);
     return {
       epoch,
-      lr: this.#lrAfter(offset + batches.length),
+      lr,
       train: { time: before.timeSec + timeSec, ...train },
       valid: { time: validTime, ...valid },
       'total time': timer.totalSec(),
@@ -294,10 +300,16 @@ class SessionTrainer implements Trainer {
     const resident = this.#source.restart(seed, examples);
     this.session.write({ ...resident, ...this.#start() });
     this.#pace.restore();
-    this.#finished = 0;
-    this.#unfinished = undefined;
+    this.#goTo(0);
     this.#timer = startTimer(this.#context.clock);
   };
+
+  /** Continues after a number of epochs and of batches of the next one, of which nothing is stored yet. */
+  #goTo(finished: number, batchesOver = 0): void {
+    this.#finished = finished;
+    this.#batchesOver = batchesOver;
+    this.#unfinished = undefined;
+  }
 
   /** The learning rate schedule's value after `steps` steps. */
   #lrAfter(steps: number): number {
@@ -327,7 +339,7 @@ class SessionTrainer implements Trainer {
     checkSameTensors(await this.#readLearnt(), snapshot.learnt);
     this.session.write(snapshot.learnt);
     this.#pace.restore(snapshot.pace);
-    this.#finished = snapshot.epoch;
+    this.#goTo(snapshot.epoch, snapshot.unfinished?.batches);
     this.#unfinished = snapshot.unfinished;
     this.#timer = startTimer(this.#context.clock, snapshot.totalSec);
   };
@@ -394,8 +406,8 @@ class SessionTrainer implements Trainer {
     return runPhase(this.#context, {
       name: 'valid',
       epoch,
-      epochs: this.epochs,
-      batches: validation.batches,
+      epochs: () => this.epochs,
+      batches: () => validation.batches,
       run: (batches) => this.#runner.evaluate(feedsOf(batches, validation), how),
     });
   }

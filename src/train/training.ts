@@ -227,11 +227,13 @@ export interface Trainer {
    * Trains for one epoch, counted from 1, then evaluates. An epoch that the signal stopped, in this trainer or in the
    * saved one, resumes where it stopped.
    *
+   * @param onCall called after each call of training steps; may change the length of the run, also of this epoch
    * @throws TrainError if the run has no such epoch
    */
-  runEpoch(epoch: number): Promise<EpochRow>;
+  runEpoch(epoch: number, onCall?: () => void): Promise<EpochRow>;
   /**
-   * Makes the run end after `steps` steps by compressing or stretching the rest of its schedule. Call it between epochs.
+   * Makes the run end after `steps` steps by compressing or stretching the rest of its schedule. Call it between epochs, or
+   * between calls of {@link Trainer.runEpoch}.
    *
    * @throws TrainError if that many steps are already done, or if all steps of the run are
    */
