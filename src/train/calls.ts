@@ -4,7 +4,6 @@ import type { OnDevice, StepResult } from '../engine/step';
 import type { GroupedHyperFeed } from '../optim/hyper';
 import type { BatchFeed } from './batches';
 import type { Stage } from './stages';
-import type { Clock } from './timer';
 import type { TrainingState } from './training';
 
 /** What a step is fed. */
@@ -118,23 +117,6 @@ export function callKinds(
     }
   }
   return stages;
-}
-
-/** From this many seconds on, the first run of a recorded call is as good an estimate as the next ones: it takes 0 to 7 % longer. */
-const longCallSec = 1;
-
-/** Seconds that a recorded call takes. The first run of a short call, which also prepares it, is not counted. */
-export async function recordedSec(run: () => Promise<unknown>, clock: Clock): Promise<number> {
-  const timed = async (): Promise<number> => {
-    const start = clock();
-    await run();
-    return clock() - start;
-  };
-  const first = await timed();
-  if (first >= longCallSec) return first;
-  const second = await timed();
-  // The first runs after recording still touch fresh memory, so time a short call once more and take the faster run.
-  return second < 0.5 ? Math.min(second, await timed()) : second;
 }
 
 /** One call per kind. */

@@ -11,7 +11,6 @@ import { initVelocity } from '../optim/optimiser';
 import { valueAt } from '../optim/schedule';
 import { residentTables } from './batches';
 import type { BatchFeed } from './batches';
-import { callKinds, callsOf, distinctCalls, recordedSec } from './calls';
 import { feedsOf } from './epoch-batches';
 import { EpochSource } from './epoch-source';
 import { Pace } from './pace';
@@ -38,6 +37,7 @@ import type {
   WarmUp,
   Watch,
 } from './training';
+import { measureWarmUp } from './warm-up';
 
 /**
  * Sets up a network and its data on the device, ready to train.
@@ -172,70 +172,21 @@ class SessionTrainer implements Trainer {
 
   readonly warmUp: Trainer['warmUp'] = async (): Promise<WarmUp> => {
     const learnt = await this.#readLearnt();
-    const plain = this.#source.plainTraining();
-    const { clock } = this.#context;
-    const stages = this.#trainCalls(plain.batches);
-    const midway = this.#midway();
-    // Record all calls first: on the first run after a recording, TensorFlow prepares its whole graph again.
-    for (const kinds of stages.values())
-      for (const { call, first } of kinds.values())
-        this.#runner.recordTrain(feedsOf(call, plain), first);
-    const timeEvaluation = this.#recordEvaluation({});
-    const timeMidway = midway === undefined ? undefined : this.#recordEvaluation(midway);
-    // The first run of all also touches all memory.
-    const [[, kinds]] = stages;
-    const [{ call, first }] = kinds.values();
-    await this.#runner.train(feedsOf(call, plain), first);
-    let trainSec = 0;
-    for (const [{ key }, kinds] of stages) {
-      let stageSec = 0;
-      let stageSteps = 0;
-      for (const { call, first, steps } of kinds.values()) {
-        const feeds = feedsOf(call, plain);
-        const seconds = await recordedSec(() => this.#runner.train(feeds, first), clock);
-        stageSec += (steps * seconds) / call.length;
-        stageSteps += steps;
-      }
-      this.#times.set(key, stageSec / stageSteps);
-      trainSec += stageSec;
-    }
-    const { validStepSec, evaluationSec } = await timeEvaluation();
-    const midwaySec = (await timeMidway?.())?.evaluationSec ?? evaluationSec;
+    const { steps, stepsPerCall, stepsPerEpoch } = this;
+    const measured = await measureWarmUp({
+      runner: this.#runner,
+      source: this.#source,
+      stageAt: this.#stageAt,
+      times: this.#times,
+      clock: this.#context.clock,
+      midway: this.#midway(),
+      steps,
+      stepsPerCall,
+      stepsPerEpoch,
+    });
     this.session.write(learnt);
-    const trainStepSec = trainSec / this.steps;
-    const epochSec = this.stepsPerEpoch * trainStepSec + midwaySec;
-    return { epochSec, trainStepSec, validStepSec, evaluationSec, midwaySec };
+    return measured;
   };
-
-  #trainCalls(batches: readonly Int32Array[]): ReturnType<typeof callKinds> {
-    const { stepsPerCall, stepsPerEpoch, steps } = this;
-    const stageAt = this.#stageAt;
-    const endsCall = (step: number): boolean => this.#runner.endsCall(step);
-    return callKinds(batches, { stageAt, endsCall, stepsPerCall, stepsPerEpoch, steps });
-  }
-
-  /** Captures one call of each kind that an evaluation makes, and returns a function that times them. */
-  #recordEvaluation(
-    how: Evaluation,
-  ): () => Promise<Pick<WarmUp, 'validStepSec' | 'evaluationSec'>> {
-    const validation = this.#source.validation(how.images);
-    const kinds = [...distinctCalls(callsOf(validation.batches, this.stepsPerCall))];
-    // With one step per call, the first call stands for all.
-    const calls = (this.stepsPerCall === 1 ? kinds.slice(0, 1) : kinds).map((call) =>
-      feedsOf(call, validation),
-    );
-    for (const feeds of calls) this.#runner.recordEvaluation(feeds, how);
-    return async () => {
-      let seconds = 0;
-      let steps = 0;
-      for (const feeds of calls) {
-        seconds += await recordedSec(() => this.#runner.evaluate(feeds, how), this.#context.clock);
-        steps += feeds.length;
-      }
-      const validStepSec = seconds / steps;
-      return { validStepSec, evaluationSec: validation.batches.length * validStepSec };
-    };
-  }
 
   /** How test images are evaluated after every epoch but the last; undefined if in the same way as after the last. */
   #midway(): Evaluation | undefined {
