@@ -25,9 +25,9 @@ export interface Phase {
   readonly endsCall?: (index: number) => boolean;
   /** Called with the number of completed batches after each call. */
   readonly onCall?: (batches: number) => void;
-  /** Called with the number of completed batches when the signal stops the phase. */
-  readonly onStop?: (batches: number) => Promise<void>;
-  /** Called while the first call runs. */
+  /** Called when the signal stops the phase. */
+  readonly onStop?: () => Promise<void>;
+  /** Called while each call runs. */
   readonly meanwhile?: () => unknown;
 }
 
@@ -57,10 +57,14 @@ export async function runPhase(
   const start = reported - before.timeSec;
   let index = before.batches;
   const nextCall = (): Int32Array[] | undefined =>
-    callsOf(batches().slice(index), stepsPerCall, (i) => endsCall?.(index + i) ?? false).at(0);
+    callsOf(
+      batches().slice(index, index + stepsPerCall),
+      stepsPerCall,
+      (i) => endsCall?.(index + i) ?? false,
+    ).at(0);
   for (let group = nextCall(); group !== undefined; group = nextCall()) {
     if (signal?.aborted === true) {
-      await phase.onStop?.(index);
+      await phase.onStop?.();
       throw new InterruptedError(
         `train: stopped in epoch ${epoch}, before step ${index + 1} of ${batches().length} (${name}).`,
       );

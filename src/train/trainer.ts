@@ -209,9 +209,10 @@ class SessionTrainer implements Trainer {
     const batches = (): Int32Array[] => drawn.batches.slice(0, this.steps - offset);
     const epochs = (): number => this.epochs;
     /** Stores the progress of the epoch, including the seconds since it started or resumed. */
-    const keep = async (done: number, timeSec: number): Promise<void> => {
+    const keep = async (timeSec: number): Promise<void> => {
       const { totals } = await this.session.read('totals');
-      this.#unfinished = { batches: done, timeSec: before.timeSec + timeSec, totals };
+      const batches = this.#batchesOver;
+      this.#unfinished = { batches, timeSec: before.timeSec + timeSec, totals };
     };
     const train = await runPhase(this.#context, {
       name: 'train',
@@ -225,11 +226,11 @@ class SessionTrainer implements Trainer {
         this.#batchesOver = index;
         onCall?.();
       },
-      onStop: (index) => keep(index, timer()),
+      onStop: () => keep(timer()),
       meanwhile: () => epoch < this.epochs && this.#source.draw(epoch + 1),
     });
     const timeSec = timer();
-    await keep(this.#batchesOver, timeSec);
+    await keep(timeSec);
     const how = epoch < this.epochs ? this.#midway() : undefined;
     const valid = await this.#evaluateAll(epoch, how ?? {});
     const validTime = timer({ isCounted: false });

@@ -1,10 +1,10 @@
-import type { Clock } from './timer';
 import { callKinds, callsOf, distinctCalls } from './calls';
 import { feedsOf } from './epoch-batches';
 import type { EpochSource } from './epoch-source';
 import type { StageTimes } from './stage-times';
 import type { Stage } from './stages';
 import type { StepRunner } from './step-runner';
+import type { Clock } from './timer';
 import type { Evaluation, WarmUp } from './training';
 
 /** The parts of a trainer that a warm-up uses, and its length in steps. */
