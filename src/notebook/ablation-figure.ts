@@ -29,7 +29,7 @@ export async function ablationFigure(
       },
       width: plotSize.width,
       height: { step: 24 },
-      layer: layersOf(marks, encodingOf(marks, base)),
+      layer: layersOf(marks, encodingOf(marks)),
     },
     `${title}: ${rows.map(ablationText).join('; ')}`,
   );
@@ -61,16 +61,13 @@ const colours = new Map([
 ]);
 
 /** Axes and colours of the chart. */
-function encodingOf(
-  marks: readonly Mark[],
-  base: string,
-): Readonly<Record<'x' | 'y' | 'color', object>> {
+function encodingOf(marks: readonly Mark[]): Readonly<Record<'x' | 'y' | 'color', object>> {
   const domain = [...colours.keys()].filter((key) => marks.some(({ verdict }) => verdict === key));
   return {
     x: {
       type: 'quantitative',
       scale: { zero: true },
-      axis: { title: `test accuracy, points from ${base}` },
+      axis: { title: 'difference in test accuracy, points' },
     },
     y: {
       field: 'label',
