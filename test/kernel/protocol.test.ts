@@ -307,7 +307,9 @@ describe('errors', () => {
 
 describe('stop_on_error', () => {
   test('cells queued behind a failed one are aborted', async () => {
-    const cells = ["throw new Error('first')", "console.log('second')", '3'];
+    // The first fails once the others have certainly arrived: one that arrives after a failure runs.
+    const first = "await new Promise((go) => setTimeout(go, 500)); throw new Error('first')";
+    const cells = [first, "console.log('second')", '3'];
     const outcomes = await Promise.all(cells.map((code) => kernel.run(code)));
     expect(outcomes.map(({ reply }) => reply.status)).toEqual(['error', 'aborted', 'aborted']);
     expect(outcomes.map(({ published }) => typesOf(published))).toEqual([
