@@ -2,8 +2,8 @@
 //
 //   npm run bench:peers && node bench/airbench.mjs [--rounds 3] [--steps 2] [--stage frozen] [--mode MODE]...
 //
-// Prints the median seconds of a step and of an epoch of 25 steps, and saves them in bench/measured. A whole run of PyTorch:
-//   .venv-peers/bin/python bench/peers/airbench_torch.py --whole ~/.cache/cifar10-fast/cifar-10-batches-bin
+// Prints the median seconds of a step and of an epoch of 25 steps, and saves them in bench/measured. Whole runs:
+// bench/whole.mjs.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheRoot } from '../dist/base/cache-root.js';

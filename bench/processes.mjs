@@ -23,11 +23,25 @@ const peerFiles = {
   'torch-speedrun': 'speedrun_torch.py',
 };
 
+/** The command that runs a Python file of bench/peers. */
+export const peerCommand = (file, ...args) => [
+  join(venv, 'bin/python'),
+  join(here, 'peers', file),
+  ...args,
+];
+
+/** The environment of a peer or worker, which hides GPUs, since the comparison is on CPUs. */
+export const peerEnvironment = () => ({
+  ...process.env,
+  CUDA_VISIBLE_DEVICES: '-1',
+  TORCHINDUCTOR_CACHE_DIR: join(venv, 'inductor'),
+});
+
 /** The command that runs a worker of bench/workers or a Python peer. */
 export function commandOf(worker, config) {
   const text = JSON.stringify(config);
   return Object.hasOwn(peerFiles, worker)
-    ? [join(venv, 'bin/python'), join(here, 'peers', peerFiles[worker]), text]
+    ? peerCommand(peerFiles[worker], text)
     : [process.execPath, join(here, `workers/${worker}.mjs`), text];
 }
 
@@ -39,14 +53,7 @@ export function commandOf(worker, config) {
  */
 export async function startWorker(worker, config) {
   const [command, ...args] = commandOf(worker, config);
-  const child = spawn(command, args, {
-    // Hides GPUs, since the comparison is on CPUs.
-    env: {
-      ...process.env,
-      CUDA_VISIBLE_DEVICES: '-1',
-      TORCHINDUCTOR_CACHE_DIR: join(venv, 'inductor'),
-    },
-  });
+  const child = spawn(command, args, { env: peerEnvironment() });
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     complaint = (complaint + text).slice(-2000);

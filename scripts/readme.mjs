@@ -26,6 +26,7 @@ import {
   resultsOf,
   sampleOf,
   speedOf,
+  wholeOf,
 } from './result-tables.mjs';
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -67,6 +68,7 @@ const pages = {
     speed: speedOf(root),
     'fastest-step': fastestStepOf(root),
     airbench: airbenchOf(root),
+    whole: wholeOf(root),
   },
   'docs/engine.md': { models: modelsOf(root) },
   'docs/gpu.md': { gpu: gpuOf(root) },

@@ -201,6 +201,20 @@ export function airbenchOf(root) {
   });
 }
 
+/** A whole run of `fastest` by this library and one of `airbench94-muon` by PyTorch. */
+export function wholeOf(root) {
+  return sittingsOf(root, 'whole.tsv', (rows) => {
+    const ours = Number(rows.find(({ what }) => what === 'cifar10-fast').s);
+    const body = rows.map((row) => {
+      const seconds = [row['training s'], row.s].map((text) => Math.round(text));
+      const name = `\`${row.recipe}\`, ${row.what} ${row.precision}`;
+      return [name, row['accuracy %'], ...seconds, (row.s / ours).toFixed(2)];
+    });
+    const columns = 'a run, accuracy %, training s, with evaluation s, times slower than ours';
+    return markdownTable(columns.split(', '), body);
+  });
+}
+
 /** Epochs of ResNet-9 on a GPU by this library and by PyTorch. */
 export function gpuOf(root) {
   return sittingsOf(root, 'gpu.tsv', (rows) => {

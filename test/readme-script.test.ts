@@ -43,7 +43,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['headline', 'full'],
   'docs/results.md': ['results', 'directions'],
   'docs/fastest.md': ['sample'],
-  'docs/bench.md': ['speed', 'fastest-step', 'airbench'],
+  'docs/bench.md': ['speed', 'fastest-step', 'airbench', 'whole'],
   'docs/engine.md': ['models'],
   'docs/gpu.md': ['gpu'],
 };
@@ -98,7 +98,7 @@ test('without runs, the pages say that there are none', () => {
   const folder = written([]);
   for (const name of ['headline', 'results', 'directions', 'sample'])
     expect(section(folder, name)).toBe('_no committed runs yet_');
-  for (const name of ['speed', 'fastest-step', 'airbench', 'models', 'gpu'])
+  for (const name of ['speed', 'fastest-step', 'airbench', 'whole', 'models', 'gpu'])
     expect(section(folder, name)).toBe('_not measured yet_');
 });
 
@@ -346,7 +346,7 @@ test('speed shows the newest session on each machine, and how many times slower 
   );
 });
 
-test('the step of fastest and the epoch of airbench94-muon show how many times slower the others are', () => {
+test('the step of fastest, the epoch of airbench94-muon and whole runs show how many times slower the others are', () => {
   const folder = checkout([]);
   mkdirSync(join(folder, 'bench/results'), { recursive: true });
   const write = (file: string, titles: string, rows: readonly (readonly string[])[]) =>
@@ -363,6 +363,10 @@ test('the step of fastest and the epoch of airbench94-muon show how many times s
     ['A', '2026-11-30 10:00', 'cifar10-fast', 'fp32', 'frozen', '4', '100.2'],
     ['A', '2026-11-30 10:00', 'PyTorch 2.15.0', 'fp32 channels-last', 'frozen', '4', '400.8'],
   ]);
+  write('whole.tsv', 'hardware,date,what,recipe,precision,seed,accuracy %,training s,s', [
+    ['A', '2026-11-30 10:00', 'cifar10-fast', 'fastest', 'fp32', '20', '94.10', '588.2', '600.0'],
+    ['A', '2026-11-30 10:00', 'PyTorch 2.15.0', 'muon', 'fp32', '1', '94.01', '2900', '3000'],
+  ]);
   expect(readmeScript('--root', folder)).toEqual({ status: 0, stdout: '', stderr: '' });
   const body = (name: string) => section(folder, name).split('\n').slice(4);
   expect(body('fastest-step')).toEqual([
@@ -373,6 +377,10 @@ test('the step of fastest and the epoch of airbench94-muon show how many times s
   expect(body('airbench')).toEqual([
     '| cifar10-fast fp32 | 4 | 100 | 1.00 |',
     '| PyTorch 2.15.0 fp32 channels-last | 4 | 401 | 4.00 |',
+  ]);
+  expect(body('whole')).toEqual([
+    '| `fastest`, cifar10-fast fp32 | 94.10 | 588 | 600 | 1.00 |',
+    '| `muon`, PyTorch 2.15.0 fp32 | 94.01 | 2900 | 3000 | 5.00 |',
   ]);
 });
 
