@@ -237,6 +237,41 @@ describe('fit', () => {
     expect(Object.keys(history.history)).toEqual(['loss']);
   });
 
+  test('updates the statistics of a frozen batch norm and leaves penalties out of val_loss, as TF.js does', async () => {
+    const make = (): tfl.LayersModel => {
+      const kernelRegularizer = tfl.regularizers.l2({ l2: 0.3 });
+      const kernelInitializer = tfl.initializers.glorotUniform({ seed: 1 });
+      const model = tfl.sequential({
+        layers: [
+          layers.batchNormalization({ inputShape: [3], momentum: 0.5 }),
+          layers.dense({ units: 2, kernelRegularizer, kernelInitializer }),
+        ],
+      });
+      model.layers[0].trainable = false;
+      model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+      return model;
+    };
+    const { x, y } = examples(16);
+    await expectSameFit(make, { x, y }, { epochs: 2, validationData: [x, y] });
+    const model = make();
+    const still = model.layers[0].getWeights().map((weight) => [...weight.dataSync()]);
+    const { history } = await accelerate(model).fit(x, y, {
+      epochs: 1,
+      verbose: 0,
+      validationData: [x, y],
+    });
+    const moved = model.layers[0].getWeights().map((weight) => [...weight.dataSync()]);
+    expect(moved.slice(0, 2)).toEqual(still.slice(0, 2));
+    expect(moved[2]).not.toEqual(still[2]);
+    const [dense] = model.layers[1].getWeights();
+    const penalty = 0.3 * dense.square().sum().dataSync()[0];
+    expect(penalty).toBeGreaterThan(0.1);
+    expect(history['val_loss'][0]).toBeCloseTo(
+      tf.losses.meanSquaredError(y, model.predict(x) as tf.Tensor).dataSync()[0],
+      5,
+    );
+  });
+
   test('leaks no tensors', async () => {
     const { x, y } = examples(20);
     const model = perceptron('adam');

@@ -1,3 +1,4 @@
+import { speedrunAblations } from '../catalogue/speedrun-ablations';
 import type { AccuracyPoint } from '../report/frontier-points';
 import { counted } from '../text/counted';
 import { fixed } from '../text/fixed';
@@ -33,8 +34,13 @@ interface Mark {
   readonly place: 'right' | 'left';
 }
 
-/** Vertical distance of two labels, in pixels, below which the lower one moves down. */
-const labelHeight = 12;
+/** Height of a label and width of one of its characters, in pixels; where two labels would overlap, the lower one moves down. */
+const label = { height: 12, character: 5.5 } as const;
+
+/** Space on the left and right of the marks of the first panel, in pixels. */
+const padding = 72;
+
+const ablations: ReadonlySet<string> = new Set(speedrunAblations.map(({ name }) => name));
 
 /** Test accuracy against operations as a picture: everything on a logarithmic axis of the error, and below, the part near 94 %. */
 export function frontierPicture(points: readonly AccuracyPoint[]): Promise<Figure> {
@@ -85,9 +91,15 @@ function familyOf(recipe: string): string {
   return recipe.replace(/, [\d.]+ epochs$/, '');
 }
 
-/** Each length of {@link lineRecipe} by its epochs, any other recipe once, at its shortest. */
+/** Each length of {@link lineRecipe} by its epochs, the ablations of a length at the worst, any other recipe at its shortest. */
 function wideLabel(point: AccuracyPoint, points: readonly AccuracyPoint[]): string {
-  if (isOfLine(point)) return counted(point.epochs ?? 0, 'epoch');
+  const { recipe, epochs = 0, accPercent } = point;
+  if (isOfLine(point)) return counted(epochs, 'epoch');
+  if (ablations.has(recipe)) {
+    const same = points.filter((other) => ablations.has(other.recipe) && other.epochs === epochs);
+    const isWorst = same.every((other) => other.accPercent >= accPercent);
+    return isWorst ? `ablations, ${counted(epochs, 'epoch')}` : '';
+  }
   return isShortest(point, points) ? nameOf(point) : '';
 }
 
@@ -145,11 +157,18 @@ function widePanel(marks: readonly Mark[]): object {
   const errors = marks.map(({ error }) => error);
   const [least, most] = [0.9 * Math.min(...errors), 1.1 * Math.max(...errors)];
   const height = plotSize.height + 20;
-  const pixelOf = (error: number): number =>
-    (height * Math.log(error / least)) / Math.log(most / least);
+  const work = marks.map(({ pflop }) => pflop);
+  const [first, final] = [Math.min(...work), Math.max(...work)];
+  const inner = plotSize.width - 2 * padding;
+  const pixelOf = ({ pflop, error }: Mark): readonly [x: number, y: number] => [
+    first === final
+      ? padding
+      : padding + (inner * Math.log(pflop / first)) / Math.log(final / first),
+    (height * Math.log(error / least)) / Math.log(most / least),
+  ];
   return panel(nudged(marks, pixelOf), {
     height,
-    x: { scale: { type: 'log', nice: false, padding: 72 } },
+    x: { scale: { type: 'log', nice: false, padding } },
     y: {
       scale: { type: 'log', reverse: true, nice: false, domain: [least, most] },
       values: accuracyTicks.map((acc) => 100 - acc).filter((error) => isIn(error, [least, most])),
@@ -174,18 +193,21 @@ function detailPanel(marks: readonly Mark[]): object {
   );
 }
 
-/** Moves labels down that would overlap the one above, on the right of their marks. */
+/** Moves labels on the right of their marks down where they would overlap one above. */
 function nudged(
   marks: readonly Mark[],
-  pixelOf: (error: number) => number,
+  pixelOf: (mark: Mark) => readonly [x: number, y: number],
 ): (Mark & { readonly nudge: number })[] {
-  let last = -Infinity;
+  const placed: { readonly left: number; readonly right: number; readonly y: number }[] = [];
   const moves = new Map<Mark, number>();
-  const right = marks.filter(({ place, label }) => place === 'right' && label !== '');
-  for (const mark of right.toSorted((p, q) => p.error - q.error)) {
-    const y = pixelOf(mark.error);
-    last = Math.max(y, last + labelHeight);
-    moves.set(mark, last - y);
+  const labelled = marks.filter((mark) => mark.place === 'right' && mark.label !== '');
+  for (const mark of labelled.toSorted((p, q) => p.error - q.error)) {
+    const [left, top] = pixelOf(mark);
+    const right = left + label.character * mark.label.length;
+    const beside = placed.filter((other) => other.left < right && left < other.right);
+    const y = beside.reduce((at, other) => Math.max(at, other.y + label.height), top);
+    placed.push({ left, right, y });
+    moves.set(mark, y - top);
   }
   return marks.map((mark) => ({ ...mark, nudge: moves.get(mark) ?? 0 }));
 }

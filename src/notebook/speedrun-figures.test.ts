@@ -70,6 +70,29 @@ test('the picture names each length of fastest, and other recipes once, at the s
   ]);
 });
 
+test('the ablations of a length share a label, and labels move only if others are beside them', async () => {
+  const [shortest] = points;
+  const marks = [
+    { ...shortest, recipe: 'speedrun-without-muon', pflop: 0.021, accPercent: 71 },
+    { ...shortest, recipe: 'speedrun-without-dirac', pflop: 0.021, accPercent: 83 },
+    { ...shortest, recipe: 'speedrun-batch-1024', pflop: 0.021, accPercent: 82.9 },
+    { ...shortest, recipe: 'fulcrum', pflop: 0.022, accPercent: 82.8 },
+    { ...shortest, recipe: 'demo', pflop: 2.4, accPercent: 82.7 },
+  ];
+  const { bundle } = await frontierPicture(marks);
+  const { vconcat } = bundle['application/vnd.vegalite.v5+json'] as {
+    vconcat: { data: { values: { label: string; nudge: number }[] } }[];
+  };
+  const labels = vconcat[0].data.values.map(({ label, nudge }) => [label, Math.round(nudge)]);
+  expect(labels).toEqual([
+    ['ablations, 1 epoch', 0],
+    ['', 0],
+    ['batch-1024', 0],
+    ['fulcrum', 9],
+    ['demo', 0],
+  ]);
+});
+
 test('an ablation without runs is named in the text, and has no mark', async () => {
   const rows: readonly AblationRow[] = [
     {
