@@ -5,46 +5,48 @@
 // Prints the median seconds of a step and of an epoch of 25 steps, and saves them in bench/measured. Whole runs:
 // bench/whole.mjs.
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { cacheRoot } from '../dist/base/cache-root.js';
 import { hardwareLine, readHardware } from '../dist/index.js';
 import { fastestPrecision } from '../dist/exports/engine.js';
+import { optionsOf, wholeNumber } from '../scripts/options.mjs';
 import { readPeers } from './processes.mjs';
 import { figure, keepRows, now, revision } from './report.mjs';
 import { measureInTurns, spread } from './rounds.mjs';
 
-const { values } = parseArgs({
-  options: {
+const {
+  rounds,
+  steps: stepsPerTurn,
+  stage,
+  mode: asked,
+} = optionsOf(
+  import.meta.url,
+  {
     rounds: { type: 'string', default: '3' },
     steps: { type: 'string', default: '2' },
     stage: { type: 'string', default: 'frozen' },
     mode: { type: 'string', multiple: true },
   },
-});
-const [rounds, stepsPerTurn] = [Number(values.rounds), Number(values.steps)];
-for (const [flag, value] of Object.entries({ rounds, steps: stepsPerTurn })) {
-  if (Number.isInteger(value) && value >= 1) continue;
-  console.error(
-    `airbench: --${flag} must be a positive integer, as in --${flag} 8; got "${values[flag]}".`,
-  );
-  process.exit(2);
-}
-if (!['learning', 'frozen'].includes(values.stage)) {
-  console.error(`airbench: --stage must be learning or frozen; got "${values.stage}".`);
-  process.exit(2);
-}
+  {
+    read: ({ stage, mode, ...numbers }) => {
+      if (!['learning', 'frozen'].includes(stage)) {
+        throw new TypeError(`--stage must be learning or frozen; got "${stage}".`);
+      }
+      const [rounds, steps] = ['rounds', 'steps'].map((name) => wholeNumber(name, numbers[name]));
+      return { rounds, steps, stage, mode };
+    },
+  },
+);
 const peers = readPeers();
 if (peers === undefined) {
   console.error('airbench: PyTorch is not installed. Run npm run bench:peers first.');
   process.exit(1);
 }
-const { stage } = values;
 const data = join(cacheRoot(), 'cifar-10-batches-bin');
 const precision = fastestPrecision(readHardware(), false);
 // A processor without bf16 instructions emulates them, so that a step takes minutes.
 const plain =
   precision === 'bf16' ? ['autocast channels-last', 'bf16 channels-last'] : ['fp32 channels-last'];
-const modes = values.mode ?? [
+const modes = asked ?? [
   ...plain,
   ...(peers.compiles ? plain.map((mode) => `${mode} compiled`) : []),
 ];

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readHardware } from 'cifar10-fast';
 import { summarise } from 'cifar10-fast/studies';
-import { wholeNumber } from './flags.mjs';
+import { wholeNumber } from '../scripts/options.mjs';
 import { measureTorch, openSitting, torchName, trainSeeds } from './gpu-sitting.mjs';
 import { figure, keepRows, table } from './report.mjs';
 import { spread } from './rounds.mjs';

@@ -1,7 +1,7 @@
 // npm run bench: measures a training step of ResNet-9 in this library, TF.js and PyTorch. docs/bench.md explains the numbers.
 import { parseArgs } from 'node:util';
+import { wholeNumber } from '../scripts/options.mjs';
 import { checkWork } from './check.bench.mjs';
-import { wholeNumber } from './flags.mjs';
 import { measureMemory } from './memory.bench.mjs';
 import { measureModels } from './models.bench.mjs';
 import { measureNetwork } from './network.bench.mjs';

@@ -10,20 +10,18 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { cacheRoot } from '../dist/base/cache-root.js';
 import { fastestPrecision } from '../dist/exports/engine.js';
 import { hardwareLine, readHardware } from '../dist/index.js';
+import { optionsOf } from '../scripts/options.mjs';
 import { peerCommand, peerEnvironment, readPeers } from './processes.mjs';
 import { figure, keepRows, now, revision } from './report.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '20' },
-    mode: { type: 'string' },
-    run: { type: 'string' },
-  },
+const given = optionsOf(import.meta.url, {
+  seed: { type: 'string', default: '20' },
+  mode: { type: 'string' },
+  run: { type: 'string' },
 });
 const peers = readPeers();
 if (peers === undefined) fail('PyTorch is not installed. Run npm run bench:peers first.');
@@ -49,7 +47,7 @@ async function outputOf(command, args, env) {
 
 /** Trains `fastest` here; returns the folder of the run. */
 async function trainHere() {
-  const args = ['dist/cli/main.js', 'train', 'fastest', '--scale', 'full', '--seed', values.seed];
+  const args = ['dist/cli/main.js', 'train', 'fastest', '--scale', 'full', '--seed', given.seed];
   const line = (await outputOf(process.execPath, [...args, '--json'], process.env)).trim();
   return JSON.parse(line.split('\n').at(-1)).folder;
 }
@@ -73,7 +71,7 @@ function rowOf(folder) {
 /** Trains airbench94-muon in PyTorch; returns its row. */
 async function trainPeer() {
   const number = fastestPrecision(readHardware(), false) === 'bf16' ? 'autocast' : 'fp32';
-  const mode = values.mode ?? `${number} channels-last${peers.compiles ? ' compiled' : ''}`;
+  const mode = given.mode ?? `${number} channels-last${peers.compiles ? ' compiled' : ''}`;
   const data = join(cacheRoot(), 'cifar-10-batches-bin');
   const [command, ...args] = peerCommand('airbench_torch.py', '--whole', data, '--mode', mode);
   const found = JSON.parse(await outputOf(command, args, peerEnvironment()));
@@ -82,7 +80,7 @@ async function trainPeer() {
   return { what, recipe: 'airbench94-muon', precision: mode, seed, accPercent, trainSec, seconds };
 }
 
-const rows = [rowOf(values.run ?? (await trainHere())), await trainPeer()];
+const rows = [rowOf(given.run ?? (await trainHere())), await trainPeer()];
 for (const { what, recipe, precision, accPercent, seconds } of rows) {
   const times = (seconds / rows[0].seconds).toFixed(2);
   console.log(

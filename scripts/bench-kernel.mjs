@@ -20,9 +20,8 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
-import { wholeNumber } from '../bench/flags.mjs';
 import { root } from './kernel-tools.mjs';
-import { optionsOf } from './options.mjs';
+import { optionsOf, wholeNumber } from './options.mjs';
 import { writeSection } from './sections.mjs';
 
 const { rounds } = optionsOf(

@@ -1,4 +1,4 @@
-// Parses the options of the scripts, and prints the comment at the head of a script as its help.
+// Parses the options of scripts and benchmarks, and prints the comment at the head of a script as its help.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,4 +43,13 @@ export function optionsOf(url, options = {}, { mostWords = 0, read = (given) => 
     console.error(`${basename(file, '.mjs')}: ${error.message}\n\n${headOf(file)}`);
     return process.exit(2);
   }
+}
+
+/** The value of an option as a positive integer. @throws TypeError if it is not one */
+export function wholeNumber(name, text) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new TypeError(`--${name} must be a positive integer, as in --${name} 8; got "${text}".`);
+  }
+  return value;
 }

@@ -178,7 +178,9 @@ function putBlanked(from, to, capability) {
 const app = 'cifar10-fast';
 for (const file of loadedFiles()) put(file, join(app, relative(root, file)));
 const graphviz = 'node_modules/@hpcc-js/wasm-graphviz';
-for (const name of ['dist', 'results', graphviz, 'native/graph.node', 'native/stderr.node']) {
+// bench/ imports the parser of options.
+const others = ['native/graph.node', 'native/stderr.node', 'scripts/options.mjs'];
+for (const name of ['dist', 'results', graphviz, ...others]) {
   put(join(root, name), join(app, name));
 }
 // Skips the builds and measurements of this machine.

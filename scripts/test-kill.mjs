@@ -14,8 +14,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { wholeNumber } from '../bench/flags.mjs';
-import { optionsOf } from './options.mjs';
+import { optionsOf, wholeNumber } from './options.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const main = join(root, 'dist/cli/main.js');
