@@ -1,9 +1,9 @@
 // Times a training step of airbench94-muon, by this library and by PyTorch in turns on the same machine.
 //
-//   npm run bench:peers && node bench/airbench.mjs [--rounds 3] [--steps 2] [--stage frozen] [--mode MODE]...
+//   node bench/airbench.mjs [--rounds 3] [--steps 2] [--stage frozen] [--mode MODE]...
 //
-// Prints the median seconds of a step and of an epoch of 25 steps, and saves them in bench/measured. Whole runs:
-// bench/whole.mjs.
+// Needs npm run bench:peers. Prints the median seconds of a step and of an epoch of 25 steps, and saves them in
+// bench/measured. bench/whole.mjs measures whole runs.
 import { join } from 'node:path';
 import { cacheRoot } from '../dist/base/cache-root.js';
 import { hardwareLine, readHardware } from '../dist/index.js';

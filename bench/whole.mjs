@@ -1,10 +1,10 @@
 // Trains to 94 % twice on this machine, one after the other: `fastest` here, then airbench94-muon in PyTorch.
 //
-//   npm run bench:peers && node bench/whole.mjs [--seed 20] [--mode MODE] [--run FOLDER]
+//   node bench/whole.mjs [--seed 20] [--mode MODE] [--run FOLDER]
 //
-// Prints accuracy and seconds, final evaluation included, and saves them in bench/measured. The run here stays in runs/; --run
-// takes one that has just ended, as in --run runs/fastest-full-20, instead of training another. On two cores with AVX2, PyTorch
-// takes an hour. Leave the machine alone until the end.
+// Needs npm run bench:peers. Prints accuracy and seconds, final evaluation included, and saves them in bench/measured. The run
+// here stays in runs/; --run takes one that has just ended, as in --run runs/fastest-full-20, instead of training another. On
+// two cores with AVX2, PyTorch takes an hour. Leave the machine alone until the end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

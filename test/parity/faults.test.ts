@@ -140,10 +140,10 @@ beforeEach(() => {
 
 describe('planted faults', () => {
   test.each<readonly [fault: Fault, fixture: string, shows: string, least: number]>([
-    ['batch norm momentum', 'baseline_dawn_net', 'final/layer1/block0/bn1/running_mean', 5e-3],
+    ['batch norm momentum', 'backbone_maxpool', 'final/layer2/block0/bn/running_mean', 5e-3],
     ['Nesterov term', 'backbone_maxpool', 'step1/param/prep/conv/weight', 1e-4],
     ['label smoothing', 'bag_of_tricks', 'step1/grad/linear/weight', 1e-3],
-    ['biased variance', 'baseline_dawn_net', 'final/layer4/block1/bn1/running_var', 1e-4],
+    ['biased variance', 'backbone_maxpool', 'final/layer4/block0/bn/running_var', 1e-4],
     ['consecutive splits', 'bag_of_tricks', 'step1/logits', 1e-2],
     ['cutout box', 'preprocess', 'augmented/2', 1e-1],
     ['EMA across epochs', 'made', 'ema/prep/conv/weight', 1e-2],
