@@ -56,7 +56,7 @@ await writeSection(
     `| ${names.map(() => '---:').join(' | ')} |`,
     `| ${worst.map(text).join(' | ')} |`,
     '',
-    `Over ${trained.length} layers: ${trained.map(({ name }) => name).join(', ')}.`,
+    `Each is the largest of ${trained.length} layers: ${trained.map(({ name }) => name).join(', ')}.`,
   ].join('\n'),
 );
 const failing = layerCases.filter(({ fails }) => fails !== undefined);

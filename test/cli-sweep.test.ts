@@ -153,6 +153,9 @@ describe('sweep', () => {
     expect(await errorOf('demo', 'dmeo')).toMatch(
       /experiment "dmeo" does not exist\. Nearest: "demo"/,
     );
+    expect(await errorOf('demo', 'fastest')).toMatch(
+      /by default, demo is trained at pocket scale and fastest at full scale\. Give one for all, as in --scale pocket/,
+    );
     expect(await errorOf('demo', '--runs', '0')).toMatch(
       /--runs "0" is not a whole number of at least 1/,
     );

@@ -1,8 +1,8 @@
 import { InterruptedError, RunError, UsageError } from '../base/errors';
 import { findExperiment } from '../catalogue/catalogue';
 import { scales } from '../catalogue/experiment';
-import type { Scale } from '../catalogue/experiment';
-import { scaled } from '../catalogue/scale';
+import type { Experiment, Scale } from '../catalogue/experiment';
+import { defaultScale, scaled } from '../catalogue/scale';
 import { reportRuns } from '../report/groups';
 import type { RunReport } from '../report/groups';
 import { reportJson, reportText } from '../report/report-text';
@@ -31,7 +31,7 @@ export const sweep: Command = {
   flags: {
     runs: { value: 'N', help: 'runs per experiment, with consecutive seeds (default 5)' },
     seed: { value: 'N', help: 'the first seed (default 0)' },
-    scale: { value: 'SCALE', help: 'full, pocket (default) or smoke, as in train' },
+    scale: { value: 'SCALE', help: 'full, pocket or smoke, by default as in train' },
     ...engineFlags,
     ...changeFlags,
     workers: {
@@ -122,7 +122,8 @@ export const sweep: Command = {
 
 /** The sweep that the flags request. @throws UsageError, ExperimentError */
 function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan } {
-  const scale = oneOf(given, 'scale', scales, 'pocket');
+  const experiments = [...new Set(given.positionals)].map(findExperiment);
+  const scale = scaleOf(given, experiments);
   const changes = changesOf(given);
   const first = wholeNumber(given, 'seed', 0, 0);
   const count = wholeNumber(given, 'runs', 1, 5);
@@ -133,15 +134,26 @@ function planOf(given: Given): { readonly scale: Scale; readonly plan: SweepPlan
   }
   const dataDir = given.values.get('data-dir');
   const plan = {
-    experiments: [...new Set(given.positionals)].map((name) =>
-      withChanges(scaled(findExperiment(name), scale), changes),
-    ),
+    experiments: experiments.map((experiment) => withChanges(scaled(experiment, scale), changes)),
     seeds: Array.from({ length: count }, (_, index) => first + index),
     ...engineOf(given),
     logDir: given.values.get('log-dir') ?? 'runs',
     ...(dataDir === undefined ? {} : { dataDir }),
   };
   return { scale, plan };
+}
+
+/** The default scale of all experiments. @throws UsageError if they differ in it and `--scale` is missing */
+function scaleOf(given: Given, experiments: readonly Experiment[]): Scale {
+  const [first, ...others] = experiments;
+  const other = others.find((one) => defaultScale(one) !== defaultScale(first));
+  if (other !== undefined && !given.values.has('scale')) {
+    throw new UsageError(
+      `sweep: by default, ${first.name} is trained at ${defaultScale(first)} scale and ${other.name} at ${defaultScale(other)} scale. ` +
+        'Give one for all, as in --scale pocket.',
+    );
+  }
+  return oneOf(given, 'scale', scales, defaultScale(first));
 }
 
 function engineText({ precision, xla }: JobEngine): string {
