@@ -382,3 +382,12 @@ describe.each(['eager', 'captured'] as const)('a session, %s', (mode) => {
     expect(() => state.capture('other', () => ({}), {})).toThrow(message('capture("other")'));
   });
 });
+
+test('an unknown mode or precision is refused', () => {
+  expect(() => createSession({}, { precision: 'float16' as never })).toThrow(
+    'session: precision must be fp32 or bf16 or fp16; got "float16".',
+  );
+  expect(() => createSession({}, { mode: 'eagre' as never })).toThrow(
+    'session: mode must be captured or eager; got "eagre".',
+  );
+});

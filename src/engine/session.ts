@@ -1,9 +1,11 @@
+import { EngineError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import type { Tree } from '../base/tree';
 import { createAlgorithms } from './algorithms';
 import type { AlgorithmRow } from './conv-algorithm';
 import { createCapturedSession } from './captured-session';
 import { createEagerSession } from './eager-session';
+import { precisions } from './hardware';
 import type { Precision } from './hardware';
 import type { Session, SessionMode } from './step';
 import { loadTensorflow } from './tensorflow';
@@ -50,7 +52,8 @@ export interface SessionOptions extends ThreadOptions {
 /**
  * Opens a session with the state `initial`, a tree of host tensors, which is copied to the device.
  *
- * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process
+ * @throws EngineError if TensorFlow does not load, or already runs with another number of threads in this process; or for an
+ *   unknown mode or precision
  * @throws CaptureError later, if a step cannot be recorded, or returns a part of the state that does not exist or has another
  *   shape
  */
@@ -66,6 +69,8 @@ export function createSession<S extends Tree<HostTensor>>(
     ...threads
   }: SessionOptions = {},
 ): Session<S> {
+  checkName('mode', mode, ['captured', 'eager']);
+  checkName('precision', precision, precisions);
   const { gpu } = loadTensorflow(threads);
   const isCompiled = xla && (xlaScope ?? (gpu ? 'step' : 'regions')) === 'step';
   return mode === 'eager'
@@ -74,4 +79,10 @@ export function createSession<S extends Tree<HostTensor>>(
         xla: xla && !isCompiled,
         isCompiled,
       });
+}
+
+/** @throws EngineError unless `value` is one of `known` */
+function checkName(option: string, value: string, known: readonly string[]): void {
+  if (known.includes(value)) return;
+  throw new EngineError(`session: ${option} must be ${known.join(' or ')}; got "${value}".`);
 }

@@ -233,7 +233,7 @@ describe('errors', () => {
     ]) {
       await expect(attempt()).rejects.toThrow(LayerError);
       await expect(attempt()).rejects.toThrow(
-        /the model is not compiled\. Call model\.compile\(\)/,
+        /the model is not compiled, or got other layers since\. Call model\.compile\(\)/,
       );
     }
     await expect(accelerate(perceptron()).fit(y, y, { verbose: 0 })).rejects.toThrow(/shape/);
@@ -266,4 +266,85 @@ describe('errors', () => {
     });
     await expect(training).rejects.toThrow(/the layer "memory" \(LSTM\) is stateful/);
   });
+});
+
+describe('what would be ignored is refused', () => {
+  test('an optimiser that extends one of tf.train, or has a method of its own; fallback trains it', async () => {
+    const { x, y } = examples(8);
+    class Still extends tf.SGDOptimizer {
+      override applyGradients(): void {
+        // Keeps the weights.
+      }
+    }
+    const extended = perceptron(new Still(0.1));
+    const patched = perceptron();
+    patched.optimizer.applyGradients = () => undefined;
+    for (const [model, message] of [
+      [extended, /not TF\.js's "SGD" but a class that extends it/],
+      [patched, /not TF\.js's "SGD" but one with its own applyGradients\(\)/],
+    ] as const) {
+      const fit = (fallback: boolean): Promise<unknown> =>
+        accelerate(model, { fallback }).fit(x, y, { epochs: 1, verbose: 0 });
+      await expect(fit(false)).rejects.toThrow(message);
+      await expect(fit(false)).rejects.toThrow(OptimError);
+      const before = weightsOf(model);
+      await fit(true);
+      expect(weightsOf(model)).toEqual(before);
+    }
+  });
+
+  test('an unknown precision', () => {
+    for (const precision of ['float32', 'FP32', '']) {
+      expect(() => accelerate(perceptron(), { precision: precision as never })).toThrow(
+        `accelerate: precision must be fp32, bf16, fp16 or best; got "${precision}".`,
+      );
+    }
+  });
+
+  test('a sequential model that has got a layer since it was compiled', async () => {
+    const { x, y } = examples(8);
+    const model = perceptron();
+    const fast = accelerate(model);
+    await fast.fit(x, y, { epochs: 1, verbose: 0 });
+    model.add(layers.dropout({ rate: 0.5 }));
+    await expect(fast.fit(x, y, { epochs: 1, verbose: 0 })).rejects.toThrow(LayerError);
+    await expect(fast.evaluate(x, y)).rejects.toThrow(/got other layers since/);
+    model.compile({ optimizer: 'sgd', loss: 'categoricalCrossentropy' });
+    await fast.fit(x, y, { epochs: 1, verbose: 0 });
+  });
+
+  test('a validationSplit of a data set', async () => {
+    const data = batches(examples(8), 4);
+    const args = { epochs: 1, verbose: 0, validationSplit: 0.5 };
+    await expect(accelerate(perceptron()).fitDataset(data, args as never)).rejects.toThrow(
+      'fitDataset: validationSplit is only for fit. Pass validationData.',
+    );
+  });
+
+  test('steps of evaluate, and a prediction of nothing', async () => {
+    const { x, y } = examples(8);
+    const fast = accelerate(perceptron());
+    await expect(fast.evaluate(x, y, { steps: 1 })).rejects.toThrow(/steps are not supported/);
+    await expect(fast.predict(tf.zeros([0, 3]))).rejects.toThrow(
+      'predict: the input has 0 examples',
+    );
+  });
+});
+
+test('predict takes inputs by name', async () => {
+  const inputs = ['a', 'b'].map((name) => tfl.input({ shape: [1], name }));
+  const sum = layers.add().apply(inputs) as tfl.SymbolicTensor;
+  const fast = accelerate(tfl.model({ inputs, outputs: sum }));
+  const [a, b] = [tf.tensor2d([[1]]), tf.tensor2d([[2]])];
+  expect(((await fast.predict({ b, a })) as tf.Tensor).dataSync()[0]).toBe(3);
+  await expect(fast.predict({ a })).rejects.toThrow(
+    'predict: there is no tensor for the input "b"; got a.',
+  );
+});
+
+test('validationSteps without validation data trains without validation, as in TF.js', async () => {
+  const { x, y } = examples(8);
+  const args = { epochs: 1, verbose: 0, validationSteps: 2 };
+  const { history } = await accelerate(perceptron()).fit(x, y, args);
+  expect(Object.keys(history)).toEqual(['loss', 'acc']);
 });

@@ -9,7 +9,7 @@ import type {
 } from '@tensorflow/tfjs-layers';
 import { LayerError, OptimError, TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
-import { fastestPrecision, readHardware } from '../engine/hardware';
+import { fastestPrecision, precisions, readHardware } from '../engine/hardware';
 import type { Precision } from '../engine/hardware';
 import type { NodeTime } from '../engine/profile';
 import type { Recording, SessionOptions } from '../engine/session';
@@ -32,7 +32,7 @@ import type { DatasetsAhead, FitDatasetArgs } from './fit-dataset';
 import { createFitLoop } from './fit-loop';
 import { checkCompiled, innerModel, viewOf } from './internals';
 import type { ModelInternals } from './internals';
-import { tensorsIn } from './model-data';
+import { inputsInOrder, tensorsIn } from './model-data';
 import type { ModelData } from './model-data';
 import { openModelSession } from './model-session';
 import type { ModelSession, TrainingOptions } from './model-session';
@@ -148,6 +148,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
     enforceConstraints,
     microBatch,
     seed: seed ?? randomInt(2 ** 31),
+    steps: { count: 0 },
   };
   const chosen = precision === 'best' ? fastestPrecision(readHardware(), gpu) : precision;
   let opened: ModelSession | undefined;
@@ -194,7 +195,7 @@ function methodsOf(
   training: TrainingOptions,
 ): Methods {
   const openCompiled = (): Opened => {
-    checkCompiled(innerModel(model));
+    checkCompiled(model);
     return open();
   };
   return {
@@ -275,15 +276,17 @@ function methodsOf(
         ahead?.dispose();
       }
     },
-    predict: (x, args = {}) =>
-      run(
+    predict: async (given, args = {}) => {
+      const x = inputsInOrder(innerModel(model), given);
+      return run(
         'predict',
         async () => {
           const { inner, session } = open();
           return predict(inner, session, x, args);
         },
-        () => model.predict(x as never, args),
-      ),
+        () => model.predict(x, args),
+      );
+    },
     trainOnBatch: (x, y) =>
       run(
         'train',
@@ -327,6 +330,7 @@ function checkOptions({
   loss,
   metrics,
   optimizer,
+  precision = 'fp32',
   weightDecay = 0,
   seed = 0,
   microBatch = 1,
@@ -334,6 +338,11 @@ function checkOptions({
   if (optimizer === undefined && (loss !== undefined || metrics !== undefined)) {
     throw new LayerError(
       'accelerate: loss and metrics were given without an optimizer. Give all of them, or none and a compiled model.',
+    );
+  }
+  if (precision !== 'best' && !precisions.includes(precision)) {
+    throw new TrainError(
+      `accelerate: precision must be ${precisions.join(', ')} or best; got "${String(precision)}".`,
     );
   }
   if (!(weightDecay >= 0)) {

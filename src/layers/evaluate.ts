@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import type { ModelEvaluateArgs } from '@tensorflow/tfjs-layers';
+import { TrainError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { viewOf } from './internals';
 import type { ModelInternals } from './internals';
@@ -52,7 +53,18 @@ export function evaluationRows(
   let size = 0;
   const view = viewOf(model, {
     // Replaces the loop over the batches. TF.js disposes the tensors made from its arguments when this returns.
-    testLoop: (_test: unknown, ins: readonly tf.Tensor[], batchSize: number) => {
+    testLoop: (
+      _test: unknown,
+      ins: readonly tf.Tensor[],
+      batchSize: number,
+      _verbose: unknown,
+      steps: number | undefined,
+    ) => {
+      if (steps !== undefined) {
+        throw new TrainError(
+          'evaluate: steps are not supported, as in TF.js. Pass fewer examples.',
+        );
+      }
       rows = ins.map(rowsOf);
       size = batchSize;
       return [];
@@ -78,6 +90,7 @@ export async function predict(
     },
   });
   LayersModel.prototype.predict.call(view, x as never, args);
+  if (rows[0].count === 0) throw new TrainError('predict: the input has 0 examples.');
   const batches: HostTensor[][] = [];
   for (const [start, end] of batchBounds(rows[0].count, size)) {
     const data: BatchData = rows.map((part) => part.slice(start, end));

@@ -170,9 +170,12 @@ export async function evaluateDataset(
   return totals.map((total) => total / seen);
 }
 
-/** @throws TrainError for a number of epochs or batches that is not a positive integer */
+/** @throws TrainError for a number of epochs or batches that is not a positive integer, or a validationSplit */
 export function checkFitDataset(args: FitDatasetArgs): void {
   const { epochs, batchesPerEpoch = 1, validationBatches = 1 } = args;
+  if ('validationSplit' in args) {
+    throw new TrainError('fitDataset: validationSplit is only for fit. Pass validationData.');
+  }
   for (const [name, value] of Object.entries({ epochs, batchesPerEpoch, validationBatches })) {
     checkCount('fitDataset', name, value);
   }

@@ -133,7 +133,7 @@ export function createFitLoop(
       );
     }
     const rows = withSampleWeights(ins.map(rowsOrNull), model, sampleWeights);
-    const validation = test === null ? undefined : validationIns.map(rowsOf);
+    const validation = test === null ? undefined : validationIns?.map(rowsOf);
     const { count } = rows[0] as Rows;
     const bounds = batchBounds(count, batchSize);
     prepareSteps(session, { rows, bounds, validation, batchSize });

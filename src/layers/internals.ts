@@ -1,3 +1,4 @@
+import { serialization } from '@tensorflow/tfjs-core';
 import type * as tf from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import type { BaseCallback } from '@tensorflow/tfjs-layers/dist/base_callbacks';
@@ -43,7 +44,7 @@ export type FitLoop = (
   verbose: number | undefined,
   callbacks: BaseCallback[],
   test: BatchFunction | null,
-  validationIns: readonly tf.Tensor[],
+  validationIns: readonly tf.Tensor[] | undefined,
   shuffle: boolean | string | undefined,
   callbackMetrics: readonly string[],
   initialEpoch: number | undefined,
@@ -112,15 +113,32 @@ export function innerModel(model: LayersModel): ModelInternals {
   return model as unknown as ModelInternals;
 }
 
-/** @throws LayerError if the model is not compiled */
-export function checkCompiled({ optimizer }: Pick<ModelInternals, 'optimizer'>): void {
-  if (optimizer === undefined) throw notCompiled();
+/**
+ * @throws LayerError if the model is not compiled; or if it is sequential and has got or lost layers since: like TF.js, which
+ *   builds the network that it trains when it is compiled
+ */
+export function checkCompiled(model: LayersModel): void {
+  const isOutdated = model.getClassName() === 'Sequential' && !model.built;
+  if (innerModel(model).optimizer === undefined || isOutdated) throw notCompiled();
+}
+
+/** The layer classes that TF.js registered when it was loaded, by name. */
+const builtIn = new Map(
+  Object.entries(serialization.SerializationMap.getMap().classNameMap).map(([name, [made]]) => [
+    name,
+    made as unknown,
+  ]),
+);
+
+/** Whether a layer computes what its class in TF.js computes: it is not of a class of the user with the same name. */
+export function isBuiltIn(layer: LayerInternals): boolean {
+  return builtIn.get(layer.getClassName()) === layer.constructor && !Object.hasOwn(layer, 'call');
 }
 
 /** The error for training or evaluating a model that is not compiled. */
 export function notCompiled(): LayerError {
   return new LayerError(
-    'accelerate: the model is not compiled. Call model.compile(), or pass { optimizer, loss, metrics } to accelerate().',
+    'accelerate: the model is not compiled, or got other layers since. Call model.compile(), or pass { optimizer, loss, metrics } to accelerate().',
   );
 }
 

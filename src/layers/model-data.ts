@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { TrainError } from '../base/errors';
 
 /** Tensors of examples `[examples,…]`: one, a list, or an object keyed by the names of the model's inputs or outputs. */
 export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.Tensor };
@@ -7,6 +8,24 @@ export type ModelData = tf.Tensor | tf.Tensor[] | { readonly [name: string]: tf.
 export function toList<T>(given: T | T[] | undefined): T[] {
   if (given === undefined) return [];
   return Array.isArray(given) ? given : [given];
+}
+
+/**
+ * Inputs as `LayersModel.predict` takes them, which knows no names: one tensor or a list.
+ *
+ * @throws TrainError for an object that lacks an input
+ */
+export function inputsInOrder(
+  { inputNames }: { readonly inputNames: readonly string[] },
+  data: ModelData,
+): tf.Tensor | tf.Tensor[] {
+  if (Array.isArray(data) || data instanceof tf.Tensor) return data;
+  return inputNames.map((name) => {
+    if (Object.hasOwn(data, name)) return data[name];
+    throw new TrainError(
+      `predict: there is no tensor for the input "${name}"; got ${Object.keys(data).join(', ') || 'nothing'}.`,
+    );
+  });
 }
 
 /** The tensors of a model's inputs or outputs. */

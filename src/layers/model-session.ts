@@ -17,6 +17,8 @@ export interface TrainingOptions {
   readonly enforceConstraints: boolean;
   readonly seed: number;
   readonly microBatch: number | undefined;
+  /** Steps trained so far, also before the model was compiled again: random layers draw other numbers in each. */
+  readonly steps: { count: number };
 }
 
 /** Inputs, targets and sample weights of a batch; null for an output without sample weights. */
@@ -57,7 +59,7 @@ type RunBatch<T> = (data: BatchData) => Promise<T>;
 export function openModelSession(
   model: ModelInternals,
   sessionOptions: SessionOptions,
-  { weightDecay, enforceConstraints, seed, microBatch }: TrainingOptions,
+  { weightDecay, enforceConstraints, seed, microBatch, steps }: TrainingOptions,
 ): ModelSession {
   const weights = weightsOf(model);
   const compiled = compiledParts(model);
@@ -68,7 +70,6 @@ export function openModelSession(
   );
   const exchange = createExchange(session, weights, trainedBy);
   const prepare = createRecorder();
-  let steps = 0;
   let unwritten = 0;
 
   const training = (data: BatchData): RunBatch<Float32Array> =>
@@ -77,7 +78,7 @@ export function openModelSession(
       const feeds = (batch: BatchData) => ({
         data: present(batch),
         lr: learningRateOf(trainedBy.optimizer),
-        seed: Int32Array.of(seed, steps),
+        seed: Int32Array.of(seed, steps.count),
       });
       const rule = withWeightDecay(trainedBy.rule, weightDecay);
       const isHalf = sessionOptions.precision === 'fp16';
@@ -85,7 +86,7 @@ export function openModelSession(
       const run = session.capture(name, step, feeds(data));
       return async (batch) => {
         const fed = feeds(batch);
-        steps += 1;
+        steps.count += 1;
         unwritten += 1;
         return figuresOf(await run(fed));
       };

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { OptimError } from '../base/errors';
 import type { HostTensor } from '../base/host-tensor';
 import { filled } from '../base/host-tensor';
 import type { OptimizerInternals, Weight } from './internals';
@@ -23,8 +24,25 @@ export function learningRateOf(optimizer: OptimizerInternals): number {
   return c === undefined ? optimizer.learningRate : -c.dataSync()[0];
 }
 
-/** The update rule of a TF.js optimiser with its current settings. */
+/** The methods of an optimiser that a recording replaces. */
+const replacedMethods = ['minimize', 'computeGradients', 'applyGradients'];
+
+/**
+ * The update rule of a TF.js optimiser with its current settings.
+ *
+ * @throws OptimError for an optimiser that is not one of `tf.train`, or one of them extended or changed
+ */
 export function ruleOf(optimizer: OptimizerInternals): UpdateRule {
+  const changed = replacedMethods.find((name) => Object.hasOwn(optimizer, name));
+  // Each class of tf.train has a name of its own; a class that extends one inherits it.
+  if (changed !== undefined || !Object.hasOwn(optimizer.constructor, 'className')) {
+    const what =
+      changed === undefined ? 'a class that extends it' : `one with its own ${changed}()`;
+    throw new OptimError(
+      `accelerate: the optimiser is not TF.js's "${optimizer.getClassName()}" but ${what}, which a recording would not call. ` +
+        'Compile the model with one of tf.train, or pass { fallback: true } to train it eagerly.',
+    );
+  }
   return updateRule(optimizer.getClassName(), settingsOf(optimizer));
 }
 

@@ -1,7 +1,7 @@
 import { CaptureError } from '../base/errors';
 import type { RandomSource } from '../engine/random';
 import { fusedCall, readByRelu } from './fused-layers';
-import { layersOf } from './internals';
+import { isBuiltIn, layersOf } from './internals';
 import type { CallArguments, LayerInternals, ModelInternals } from './internals';
 import { isTraining, randomCall, useRandomMasks } from './random-layers';
 
@@ -27,8 +27,12 @@ export function withPreparedLayers<T>(
       if (layer.stateful && 'states_' in layer) throw statefulError(layer);
       const restoreMasks = useRandomMasks(layer, random);
       if (restoreMasks !== undefined) restore.push(restoreMasks);
+      const own = Object.getOwnPropertyDescriptor(layer, 'call');
       layer.call = prepared(layer, random, isBeforeRelu);
-      restore.push(() => Reflect.deleteProperty(layer, 'call'));
+      restore.push(() => {
+        if (own === undefined) Reflect.deleteProperty(layer, 'call');
+        else Object.defineProperty(layer, 'call', own);
+      });
     }
     return action();
   } finally {
@@ -42,8 +46,9 @@ function prepared(
   isBeforeRelu: (layer: LayerInternals) => boolean,
 ): LayerInternals['call'] {
   const original = layer.call.bind(layer);
-  const drawn = randomCall(layer, random);
-  const fused = fusedCall(layer, isBeforeRelu);
+  const isOwn = !isBuiltIn(layer);
+  const drawn = isOwn ? undefined : randomCall(layer, random);
+  const fused = isOwn ? undefined : fusedCall(layer, isBeforeRelu);
   return (inputs, kwargs: CallArguments) => {
     try {
       const x = Array.isArray(inputs) ? inputs[0] : inputs;

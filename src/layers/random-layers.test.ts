@@ -121,3 +121,46 @@ describe('random layers', () => {
     );
   });
 });
+
+test('a model that is compiled again goes on drawing new numbers', async () => {
+  const model = tfl.sequential({
+    layers: [
+      layers.dropout({ rate: 0.5, inputShape: [width] }),
+      layers.dense({ units: 1, useBias: false, kernelInitializer: 'ones' }),
+    ],
+  });
+  const fast = accelerate(model, { seed: 1 });
+  const found: number[] = [];
+  for (let time = 0; time < 4; time++) {
+    model.compile({ optimizer: tf.train.sgd(0), loss: 'meanSquaredError' });
+    found.push((await fast.trainOnBatch(tf.ones([1, width]), tf.zeros([1, 1]))) as number);
+  }
+  fast.dispose();
+  expect(new Set(found).size).toBeGreaterThan(2);
+});
+
+test('a layer of the user with the name of a random layer, or with a call of its own, keeps its call', async () => {
+  class GaussianNoise extends layers.Layer {
+    static readonly className = 'GaussianNoise';
+    override call(x: tf.Tensor | tf.Tensor[]): tf.Tensor {
+      return tf.mul([x].flat()[0], 2);
+    }
+  }
+  const model = tfl.sequential({
+    layers: [
+      new GaussianNoise({ inputShape: [2] }),
+      layers.activation({ activation: 'linear' }),
+      layers.dense({ units: 1, useBias: false, kernelInitializer: 'ones' }),
+    ],
+  });
+  const [, changed] = model.layers;
+  changed.call = (x) => tf.add([x].flat()[0], 1);
+  model.compile({ optimizer: tf.train.sgd(0), loss: 'meanSquaredError' });
+  const x = tf.ones([5, 2]);
+  const fast = accelerate(model);
+  // Two batch shapes, hence two recordings.
+  const { history } = await fast.fit(x, tf.zeros([5, 1]), { batchSize: 3, verbose: 0 });
+  expect(history['loss'][0]).toBeCloseTo(36, 4);
+  expect((model.predict(x) as tf.Tensor).dataSync()[0]).toBeCloseTo(6, 5);
+  fast.dispose();
+});

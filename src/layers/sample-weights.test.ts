@@ -40,6 +40,21 @@ describe('sample weights', () => {
     expect(await lossOf(linear(), x, y, tf.tensor1d([0, 0, 0, 1], 'int32'))).toBeCloseTo(9 / 4, 6);
   });
 
+  test('are refused for a loss that is not one number for each example: their mean would scale it', async () => {
+    const model = linear();
+    model.compile({ optimizer: tf.train.sgd(0), loss: (a, b) => tf.losses.meanSquaredError(a, b) });
+    const weights = tf.tensor1d([1, 0, 0, 0]);
+    await expect(lossOf(model, x, y, weights)).rejects.toThrow(
+      /the loss of "a" has the shape \[\] instead of one number for each of the 4 examples/,
+    );
+    const none = tf.Reduction.NONE;
+    model.compile({
+      optimizer: tf.train.sgd(0),
+      loss: (a, b) => tf.mean(tf.losses.meanSquaredError(a, b, undefined, none), -1),
+    });
+    expect(await lossOf(model, x, y, tf.tensor1d([0, 0, 0, 1]))).toBeCloseTo(9 / 4, 6);
+  });
+
   test.each<readonly [what: string, names: string[], given: () => SampleWeights, message: RegExp]>([
     [
       'a column',

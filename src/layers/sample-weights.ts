@@ -80,9 +80,10 @@ function rowsOfVector(data: Float32Array): Rows {
  * loss: in one of shape `[examples,steps]`, it would weight the steps.
  *
  * @param weights of each output, or null: `[examples]`
+ * @throws TrainError, when called, for a loss that is not one number for each example: it would be scaled by their mean
  */
 export function weightedLosses(
-  { lossFunctions }: Pick<ModelInternals, 'lossFunctions'>,
+  { lossFunctions, outputNames }: Pick<ModelInternals, 'lossFunctions' | 'outputNames'>,
   weights: readonly (tf.Tensor | null)[],
 ): readonly unknown[] {
   return lossFunctions.map((of, index) => {
@@ -92,6 +93,13 @@ export function weightedLosses(
     return (target: tf.Tensor, output: tf.Tensor): tf.Tensor => {
       const loss = lossOf(target, output);
       const [examples] = factors.shape;
+      if (loss.shape[0] !== examples) {
+        throw new TrainError(
+          `accelerate: the loss of "${outputNames[index]}" has the shape [${loss.shape.join()}] instead of one number for each of the ` +
+            `${examples} examples, which their weights need. Name the loss, as in 'meanSquaredError', or pass tf.losses ` +
+            'tf.Reduction.NONE.',
+        );
+      }
       const further = loss.shape.slice(1).map(() => 1);
       return tf.mul(loss, tf.reshape(factors, [examples, ...further]));
     };

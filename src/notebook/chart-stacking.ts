@@ -46,13 +46,14 @@ function checkDistinct(values: readonly StoredRow[], encoding: Encoding): void {
   const isSummed = Object.values(encoding).some(
     ({ aggregate, bin }) => aggregate !== undefined || bin !== undefined,
   );
+  if (isSummed) return;
+  // On two numeric axes, vega-lite stacks along y.
+  const isNumeric = ['x', 'y'].every((name) => encoding[name]?.['type'] === 'quantitative');
   const fields = placing.flatMap((name) => {
     const { field, type } = encoding[name] ?? {};
-    return typeof field === 'string' && type !== 'quantitative' ? [field] : [];
+    const isPlace = type !== 'quantitative' || (isNumeric && name === 'x');
+    return typeof field === 'string' && isPlace ? [field] : [];
   });
-  // On two numeric axes, as areas have, every row has its own position.
-  const isNumeric = ['x', 'y'].every((name) => encoding[name]?.['type'] === 'quantitative');
-  if (isSummed || isNumeric) return;
   const seen = new Set<string>();
   for (const row of values) {
     const key = JSON.stringify(fields.map((field) => row[field]));

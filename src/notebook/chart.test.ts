@@ -184,6 +184,13 @@ describe('chart', () => {
       expect(() => chart([...parts, ...parts], options)).toThrow(
         'chart: two rows have name "a", part "x"; stacking would draw their sum.',
       );
+      // vega-lite stacks rows at one x if both axes are numeric, too.
+      const epochs = parts.map((row) => ({ ...row, epoch: 1 }));
+      const numeric = { ...options, x: 'epoch' } as const;
+      await expect(chart(epochs, numeric)).resolves.toBeDefined();
+      expect(() => chart([...epochs, ...epochs], numeric)).toThrow(
+        'chart: two rows have epoch 1, part "x"; stacking would draw their sum.',
+      );
     });
   });
 

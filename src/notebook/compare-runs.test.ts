@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ExperimentError } from '../base/errors';
+import { catalogue } from '../catalogue/catalogue';
 import { withoutRepetitions } from '../report/groups';
 import type { Run } from '../runs/run';
 import { comparison, recordedRuns } from './compare-runs';
@@ -14,7 +15,11 @@ test('an experiment that was not run is listed with its published result, and a 
 });
 
 test('an experiment that was neither run nor published has one line', async () => {
-  const lines = (await textOf('speedrun-network')).split('\n');
+  const stored = new Set((await recordedRuns()).map(({ name }) => name));
+  const [{ name } = { name: '' }] = [...catalogue.values()].filter(
+    (experiment) => experiment.published === undefined && !stored.has(experiment.name),
+  );
+  const lines = (await textOf(name)).split('\n');
   expect(lines).toHaveLength(3);
   expect(lines[2]).toMatch(/^stored +no run of this experiment yet$/);
 });
@@ -53,6 +58,12 @@ test('runs with overrides have a line of their own, which lists them', async () 
   // The time of one of the two runs counts; that of the run with overrides does not.
   expect(text).toMatch(/this notebook, 2 runs +full +94\.10 ± 0\.14 +40\.0 \(1 of 2\) +A, bf16/);
   expect(text).toMatch(/this notebook +full, run\.epochs=1 +84\.50 +– +A, bf16/);
+});
+
+test('runs of an experiment that is not in the catalogue are listed', async () => {
+  const [run] = await recordedRuns('fastest');
+  const { bundle } = await comparison([{ ...run, name: 'mine' }]);
+  expect(String(bundle['text/plain'])).toMatch(/^this notebook +full/m);
 });
 
 test('rejects an unknown experiment', async () => {

@@ -1,4 +1,4 @@
-import { findExperiment } from '../catalogue/catalogue';
+import { catalogue, findExperiment } from '../catalogue/catalogue';
 import type { Published } from '../catalogue/experiment';
 import { findAnyRuns, resultsFolder } from '../runs/find-runs';
 import { executionText } from '../runs/execution';
@@ -42,7 +42,7 @@ export function epochRows(runs: readonly Run[]): FlatRow[] {
  * machine the latest), and published ones. The table says if an experiment was never run.
  *
  * @param experiments names of experiments to list even if they were not run
- * @throws ExperimentError if there is no such experiment
+ * @throws ExperimentError if one of `experiments` does not exist
  * @example
  * ```ts
  * await show(comparison(await trainLive('post4-final-20')));
@@ -58,8 +58,9 @@ export async function comparison(
   const latest = new Set(kinds.flat());
   const rows = names.map((name) => {
     const own = runs.filter((run) => run.name === name);
-    const { name: full } = findExperiment(name);
-    const recorded = everything.filter((run) => run.name === full);
+    // Runs may be of an experiment of the user.
+    const experiment = own.length > 0 ? catalogue.get(name) : findExperiment(name);
+    const recorded = everything.filter((run) => run.name === (experiment?.name ?? name));
     const others = recorded.filter(
       (run) => latest.has(run) && !own.some((each) => isSameRun(run, each)),
     );
@@ -68,7 +69,7 @@ export async function comparison(
       ...grouped(own.flatMap(lineOf), 'this notebook'),
       ...(own.length + recorded.length === 0 ? [nothing] : []),
       ...grouped(others.flatMap(lineOf), 'stored'),
-      ...publishedRows(name),
+      ...publishedRows(name, experiment?.published),
     ];
   });
   const isSingle = names.length === 1;
@@ -172,8 +173,7 @@ function sourceText({ hardware, note }: Published): string {
   return note.includes(hardware) ? note : `${hardware}; ${note}`;
 }
 
-function publishedRows(name: string): FlatRow[] {
-  const { published } = findExperiment(name);
+function publishedRows(name: string, published: Published | undefined): FlatRow[] {
   if (published === undefined) return [];
   const { accPercent, timeSec } = published;
   return [

@@ -88,7 +88,7 @@ test('the ablations of a length share a label, and labels move only if others ar
     ['ablations, 1 epoch', 0],
     ['', 0],
     ['batch-1024', 0],
-    ['fulcrum', 9],
+    ['fulcrum', 10],
     ['demo', 0],
   ]);
 });

@@ -51,3 +51,9 @@ describe('tabulate', () => {
     expect(() => tabulate(rows, { columns: { recrod: '' } })).toThrow(/Nearest: "record"/);
   });
 });
+
+test('a table may have more rows than a function takes arguments', () => {
+  const rows = Array.from({ length: 150_000 }, (_, index) => ({ x: index / 2 }));
+  const lines = String(tabulate(rows).bundle['text/plain']).split('\n');
+  expect(lines.at(-1)?.trim()).toBe('74,999.5');
+});

@@ -37,11 +37,14 @@ export function tabulate(
       `tabulate: no row has the column "${unknown[0]}".${nearestHint(unknown[0], known)} Columns are: ${known.join(', ')}.`,
     );
   }
-  const table = chosen.map(([key, heading]) => ({
-    heading: heading === '' ? key.replaceAll('_', ' ') : heading,
-    isNumeric: rows.every((row) => typeof (row[key] ?? 0) === 'number'),
-    cells: rows.map((row) => cellText(row[key], digits[key] ?? digitsOf(rows, key))),
-  }));
+  const table = chosen.map(([key, heading]) => {
+    const decimals = digits[key] ?? digitsOf(rows, key);
+    return {
+      heading: heading === '' ? key.replaceAll('_', ' ') : heading,
+      isNumeric: rows.every((row) => typeof (row[key] ?? 0) === 'number'),
+      cells: rows.map((row) => cellText(row[key], decimals)),
+    };
+  });
   const style = (isNumeric: boolean, isHead = false): string =>
     `text-align:${isNumeric ? 'right' : 'left'};padding:3px 12px;${isHead ? 'border-bottom:1px solid #8c959f;' : ''}`;
   // A unit stays on the line of the word before it.
@@ -88,7 +91,12 @@ function digitsOf(rows: readonly FlatRow[], key: string): number {
           .at(1)?.length ?? 0)
       : 0;
   });
-  return Math.max(...digits);
+  return greatest(digits);
+}
+
+/** The greatest of any number of values: `Math.max` takes some 120,000. */
+function greatest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
 }
 
 function cellText(value: FlatRow[string] | undefined, digits: number): string {
@@ -101,7 +109,7 @@ function cellText(value: FlatRow[string] | undefined, digits: number): string {
 function plain(table: readonly Column[], title: string | undefined): string {
   const columns = table.map(({ heading, isNumeric, cells }) => {
     const texts = [heading, ...cells];
-    const width = Math.max(...texts.map((text) => text.length));
+    const width = greatest(texts.map((text) => text.length));
     return texts.map((text) => (isNumeric ? text.padStart(width) : text.padEnd(width)));
   });
   const lines = columns[0].map((_, row) =>
