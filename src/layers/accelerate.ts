@@ -342,7 +342,7 @@ function checkOptions({
   }
   if (precision !== 'best' && !precisions.includes(precision)) {
     throw new TrainError(
-      `accelerate: precision must be ${precisions.join(', ')} or best; got "${String(precision)}".`,
+      `accelerate: precision must be ${precisions.join(', ')} or best; got "${precision}".`,
     );
   }
   if (!(weightDecay >= 0)) {
