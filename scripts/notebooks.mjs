@@ -5,7 +5,7 @@
 //   node scripts/notebooks.mjs run NAME…              executes notebooks and stores their outputs (CIFAR10_FAST_SCALE: the scale)
 //   node scripts/notebooks.mjs run --reuse NAME…      the same, but takes over finished runs in place of training them again
 //   node scripts/notebooks.mjs restamp NAME…          marks the stored outputs as current, for edits that cannot change them
-//   node scripts/notebooks.mjs times                  executes all at smoke scale, writes the table of times in docs/notebooks.md
+//   node scripts/notebooks.mjs times                  executes all at smoke scale; `run` and `times` write the table of times
 //   node scripts/notebooks.mjs check                  exit code 1 if outputs do not match the cells and experiments
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,7 @@ import {
   parse,
   print,
   read,
+  root,
   sourceOf,
   write,
 } from './notebook-files.mjs';
@@ -62,38 +63,57 @@ async function run(name, isReusing) {
   } finally {
     rmSync(scratch, { recursive: true });
   }
+  await writeTimes(...knownTimes());
 }
 
-/** Writes the table of execution times: at smoke scale, measured now, and of the run that made the stored outputs. */
-async function writeTimes() {
+/** Measures the execution of every notebook at smoke scale, and writes the table of times. */
+async function measureTimes() {
   const scratch = mkdtempSync(join(tmpdir(), 'cifar10-fast-notebook-'));
   const { hardwareLine, readHardware } = library();
-  const spent = (seconds) =>
-    `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, '0')}`;
-  const rows = [];
-  const here = hardwareLine(readHardware());
+  const smoke = new Map();
   try {
     for (const name of names()) {
-      const smoke = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: scratch };
-      const { seconds, error } = await execute(name, join(scratch, 'out.ipynb'), smoke);
+      const environment = { CIFAR10_FAST_SCALE: 'smoke', CIFAR10_FAST_RUNS: scratch };
+      const { seconds, error } = await execute(name, join(scratch, 'out.ipynb'), environment);
       if (error !== undefined) fail(`${name} failed:\n${error}`);
-      const notebook = read(name);
-      const made = notebook.metadata.cifar10_fast;
-      const reused = made?.reuse ? `; plus ${spent(reusedSec(notebook))} of reused runs` : '';
-      const where = made?.hardware === here ? '' : `, on ${made?.hardware}`;
-      const kept =
-        made === undefined
-          ? '-'
-          : `${spent(made.seconds)} (${made.scale}, ${made.date}${where}${reused})`;
-      rows.push(`| \`${name}\` | ${spent(seconds)} | ${kept} |`);
-      console.log(rows.at(-1));
+      smoke.set(name, spent(seconds));
+      console.log(`${name}: ${spent(seconds)}`);
     }
   } finally {
     rmSync(scratch, { recursive: true });
   }
-  const head = `On ${here}; minutes and seconds.`;
-  const columns = '| notebook | smoke | its outputs |\n| --- | ---: | --- |';
-  await writeSection('docs/notebooks.md', 'times', `${head}\n\n${columns}\n${rows.join('\n')}`);
+  await writeTimes(hardwareLine(readHardware()), smoke);
+}
+
+const spent = (seconds) =>
+  `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, '0')}`;
+
+/** The times at smoke scale that the table has, and the machine that they were measured on. */
+function knownTimes() {
+  const page = readFileSync(join(root, 'docs/notebooks.md'), 'utf8');
+  const [, machine = ''] = /^On (.+); minutes and seconds\.$/m.exec(page) ?? [];
+  const rows = page.matchAll(/^\| `(\w+)` +\| +(\d+:\d+|-) \|/gm);
+  return [machine, new Map(Array.from(rows, ([, name, time]) => [name, time]))];
+}
+
+/**
+ * Writes the table of execution times: at smoke scale, and of the execution that made the stored outputs.
+ *
+ * @param machine where the times at smoke scale were measured
+ */
+async function writeTimes(machine, smoke) {
+  const rows = names().map((name) => {
+    const notebook = read(name);
+    const made = notebook.metadata.cifar10_fast;
+    if (made === undefined) return `| \`${name}\` | ${smoke.get(name) ?? '-'} | - |`;
+    const reused = made.reuse ? `, and ${spent(reusedSec(notebook))} of reused runs` : '';
+    const where = made.hardware === machine ? '' : `, on ${made.hardware}`;
+    const what = `${made.scale}, ${made.date}${where}`;
+    return `| \`${name}\` | ${smoke.get(name) ?? '-'} | ${spent(made.seconds)}${reused} (${what}) |`;
+  });
+  const columns = '| notebook | smoke | execution that made its outputs |\n| --- | ---: | --- |';
+  const text = `On ${machine}; minutes and seconds.\n\n${columns}\n${rows.join('\n')}`;
+  await writeSection('docs/notebooks.md', 'times', text);
 }
 
 /** Training seconds of the runs that an execution reused, read from its outputs. */
@@ -178,7 +198,7 @@ const commands = {
     },
   },
   restamp: { least: 1, most: Infinity, run: (...given) => given.forEach(restamp) },
-  times: { least: 0, most: 0, run: writeTimes },
+  times: { least: 0, most: 0, run: measureTimes },
   check: { least: 0, most: 0, run: check },
 };
 
