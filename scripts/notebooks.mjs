@@ -106,7 +106,10 @@ async function writeTimes(machine, smoke) {
     const notebook = read(name);
     const made = notebook.metadata.cifar10_fast;
     if (made === undefined) return `| \`${name}\` | ${smoke.get(name) ?? '-'} | - |`;
-    const reused = made.reuse ? `, and ${spent(reusedSec(notebook))} of reused runs` : '';
+    const sec = reusedSec(notebook);
+    // Outputs of earlier versions do not say how long their reused runs took.
+    const runs = sec > 0 ? `, and ${spent(sec)} of reused runs` : ', besides reused runs';
+    const reused = made.reuse ? runs : '';
     const where = made.hardware === machine ? '' : `, on ${made.hardware}`;
     const what = `${made.scale}, ${made.date}${where}`;
     return `| \`${name}\` | ${smoke.get(name) ?? '-'} | ${spent(made.seconds)}${reused} (${what}) |`;
