@@ -111,10 +111,10 @@ async function reaching(experiment: Experiment, accPercent: number): Promise<Exp
     : overridden(experiment, 'run.epochs', epochs);
 }
 
-/** The committed runs of a catalogue experiment, by length. */
-export async function frontier(name: string): Promise<FrontierPoint[]> {
+/** The committed runs of a catalogue experiment, by length. Files that are no results are skipped: they must not stop a training. */
+export async function frontier(name: string, folder = resultsFolder): Promise<FrontierPoint[]> {
   const { epochs } = findExperiment(name).run;
-  return frontierOf(await findAnyRuns(resultsFolder), { name, epochs });
+  return frontierOf(await findAnyRuns(folder, { onNotice: () => undefined }), { name, epochs });
 }
 
 /** Flags that conflict with `--resume`, as the run's folder determines them; `--epochs +N` is the one exception. */

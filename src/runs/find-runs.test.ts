@@ -71,7 +71,7 @@ describe('findRuns', () => {
     mkdirSync(join(folder, 'notes'));
     writeFileSync(join(folder, 'sweep.json'), '{}');
     writeFileSync(join(folder, 'result.json'), JSON.stringify(resultFile));
-    const runs = await findRuns([folder, join(folder, 'demo-smoke-9')]);
+    const runs = await findRuns([folder, `${join(folder, 'demo-smoke-9')}/`]);
     expect(runs.map(({ path }) => path?.slice(folder.length + 1))).toEqual([
       'demo-smoke-2',
       'demo-smoke-9',

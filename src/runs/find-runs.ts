@@ -44,7 +44,10 @@ export async function findRuns(
           'folder of several, as --log-dir named it.',
       );
     }
-    for (const run of runs) found.set(run.path ?? '', run);
+    for (const run of runs) {
+      const place = resolve(run.path ?? '');
+      if (!found.has(place)) found.set(place, run);
+    }
   }
   return [...found.values()];
 }
