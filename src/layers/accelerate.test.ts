@@ -325,6 +325,7 @@ describe('what would be ignored is refused', () => {
     const { x, y } = examples(8);
     const fast = accelerate(perceptron());
     await expect(fast.evaluate(x, y, { steps: 1 })).rejects.toThrow(/steps are not supported/);
+    await expect(fast.evaluate(x, y, { steps: null as never })).resolves.toBeDefined();
     await expect(fast.predict(tf.zeros([0, 3]))).rejects.toThrow(
       'predict: the input has 0 examples',
     );

@@ -58,9 +58,9 @@ export function evaluationRows(
       ins: readonly tf.Tensor[],
       batchSize: number,
       _verbose: unknown,
-      steps: number | undefined,
+      steps: number | null | undefined,
     ) => {
-      if (steps !== undefined) {
+      if (steps !== undefined && steps !== null) {
         throw new TrainError(
           'evaluate: steps are not supported, as in TF.js. Pass fewer examples.',
         );

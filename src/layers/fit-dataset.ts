@@ -173,7 +173,8 @@ export async function evaluateDataset(
 /** @throws TrainError for a number of epochs or batches that is not a positive integer, or a validationSplit */
 export function checkFitDataset(args: FitDatasetArgs): void {
   const { epochs, batchesPerEpoch = 1, validationBatches = 1 } = args;
-  if ('validationSplit' in args) {
+  const { validationSplit } = args as { readonly validationSplit?: number };
+  if (validationSplit !== undefined) {
     throw new TrainError('fitDataset: validationSplit is only for fit. Pass validationData.');
   }
   for (const [name, value] of Object.entries({ epochs, batchesPerEpoch, validationBatches })) {

@@ -3,6 +3,7 @@ import { batchNormTraining, normActivationTraining } from '../engine/raw/batch-n
 import { biasActivation } from '../engine/raw/bias-activation';
 import { ownMaxPool } from '../engine/raw/max-pool';
 import { hasOwnKernels } from '../engine/raw/own-kernels';
+import { builtInClass } from './internals';
 import type { LayerInternals, Weight } from './internals';
 
 /** A layer's output in training for its one input; undefined for an input that the fused operations do not support. */
@@ -68,7 +69,7 @@ export function fusedCall(
   layer: LayerInternals,
   isBeforeRelu: (layer: LayerInternals) => boolean,
 ): FusedCall | undefined {
-  switch (layer.getClassName()) {
+  switch (builtInClass(layer)) {
     case 'BatchNormalization':
       return (x) => batchNorm(layer as BatchNormalization, x, isBeforeRelu(layer));
     case 'Conv2D':
@@ -167,7 +168,7 @@ export function readByRelu(
 ): (layer: LayerInternals) => boolean {
   const nested = layers.flatMap((layer) => (layer as Connected).outputLayers ?? []);
   const outputs = new Set([...modelOutputs, ...nested]);
-  return (layer) => {
+  const isRead = (layer: LayerInternals): boolean => {
     const { inboundNodes, outboundNodes } = layer as Connected;
     if (outputs.has(layer) || inboundNodes.length !== 1 || outboundNodes.length !== 1) return false;
     const [{ outboundLayer }] = outboundNodes;
@@ -175,8 +176,12 @@ export function readByRelu(
       readonly maxValue?: number | null;
       readonly activation?: Activation;
     };
-    return outboundLayer.getClassName() === 'ReLU'
+    if (Object.hasOwn(outboundLayer, 'call')) return false;
+    return builtInClass(outboundLayer) === 'ReLU'
       ? maxValue === undefined || maxValue === null
-      : outboundLayer.getClassName() === 'Activation' && activation?.getClassName() === 'relu';
+      : builtInClass(outboundLayer) === 'Activation' && activation?.getClassName() === 'relu';
   };
+  // Now, as recording replaces the layers' calls.
+  const read = new Set(layers.filter(isRead));
+  return (layer) => read.has(layer);
 }

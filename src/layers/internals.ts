@@ -130,9 +130,10 @@ const builtIn = new Map(
   ]),
 );
 
-/** Whether a layer computes what its class in TF.js computes: it is not of a class of the user with the same name. */
-export function isBuiltIn(layer: LayerInternals): boolean {
-  return builtIn.get(layer.getClassName()) === layer.constructor && !Object.hasOwn(layer, 'call');
+/** The name of a layer's class in TF.js; undefined for a class of the user, which may have the same name. */
+export function builtInClass(layer: LayerInternals): string | undefined {
+  const name = layer.getClassName();
+  return builtIn.get(name) === layer.constructor ? name : undefined;
 }
 
 /** The error for training or evaluating a model that is not compiled. */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { LayerError } from '../base/errors';
 import { runAfter } from '../engine/raw/run-after';
-import { layersOf } from './internals';
+import { builtInClass, layersOf } from './internals';
 import type { LayerInternals, ModelInternals } from './internals';
 
 /** A batch that is larger by default is split until the outputs of all layers take at most this. */
@@ -73,7 +73,9 @@ function isPerExample(model: ModelInternals): boolean {
   const names = [...leavesOf(model.loss), ...leavesOf(model.metrics)];
   return (
     names.every((name) => typeof name === 'string' && name !== 'precision') &&
-    layersOf(model).every((layer) => perExample.has(layer.getClassName()) && !drawsPerBatch(layer))
+    layersOf(model).every(
+      (layer) => perExample.has(builtInClass(layer) ?? '') && !drawsPerBatch(layer),
+    )
   );
 }
 

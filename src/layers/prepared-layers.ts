@@ -1,7 +1,7 @@
 import { CaptureError } from '../base/errors';
 import type { RandomSource } from '../engine/random';
 import { fusedCall, readByRelu } from './fused-layers';
-import { isBuiltIn, layersOf } from './internals';
+import { layersOf } from './internals';
 import type { CallArguments, LayerInternals, ModelInternals } from './internals';
 import { isTraining, randomCall, useRandomMasks } from './random-layers';
 
@@ -28,7 +28,10 @@ export function withPreparedLayers<T>(
       const restoreMasks = useRandomMasks(layer, random);
       if (restoreMasks !== undefined) restore.push(restoreMasks);
       const own = Object.getOwnPropertyDescriptor(layer, 'call');
-      layer.call = prepared(layer, random, isBeforeRelu);
+      layer.call = prepared(
+        layer,
+        own === undefined ? replacement(layer, random, isBeforeRelu) : undefined,
+      );
       restore.push(() => {
         if (own === undefined) Reflect.deleteProperty(layer, 'call');
         else Object.defineProperty(layer, 'call', own);
@@ -40,19 +43,23 @@ export function withPreparedLayers<T>(
   }
 }
 
-function prepared(
+type Replacement = ReturnType<typeof fusedCall>;
+
+/** What runs in training in the place of a layer's call, if anything. */
+function replacement(
   layer: LayerInternals,
   random: RandomSource,
   isBeforeRelu: (layer: LayerInternals) => boolean,
-): LayerInternals['call'] {
+): Replacement {
+  return randomCall(layer, random) ?? fusedCall(layer, isBeforeRelu);
+}
+
+function prepared(layer: LayerInternals, inTraining: Replacement): LayerInternals['call'] {
   const original = layer.call.bind(layer);
-  const isOwn = !isBuiltIn(layer);
-  const drawn = isOwn ? undefined : randomCall(layer, random);
-  const fused = isOwn ? undefined : fusedCall(layer, isBeforeRelu);
   return (inputs, kwargs: CallArguments) => {
     try {
       const x = Array.isArray(inputs) ? inputs[0] : inputs;
-      const replaced = isTraining(kwargs) ? (drawn ?? fused)?.(x) : undefined;
+      const replaced = isTraining(kwargs) ? inTraining?.(x) : undefined;
       if (replaced !== undefined) {
         layer.invokeCallHook(inputs, kwargs);
         return replaced;

@@ -164,3 +164,25 @@ test('a layer of the user with the name of a random layer, or with a call of its
   expect((model.predict(x) as tf.Tensor).dataSync()[0]).toBeCloseTo(6, 5);
   fast.dispose();
 });
+
+test('a layer of the user named ReLU after a batch norm is called as it is', async () => {
+  class ReLU extends layers.Layer {
+    static readonly className = 'ReLU';
+    override call(x: tf.Tensor | tf.Tensor[]): tf.Tensor {
+      return tf.square([x].flat()[0]);
+    }
+  }
+  const model = tfl.sequential({
+    layers: [
+      layers.batchNormalization({ inputShape: [1] }),
+      new ReLU({}),
+      layers.dense({ units: 1, useBias: false, kernelInitializer: 'ones' }),
+    ],
+  });
+  model.compile({ optimizer: tf.train.sgd(0), loss: 'meanAbsoluteError' });
+  const fast = accelerate(model);
+  // Normalised, the two examples are -1 and 1; their squares are 1.
+  const loss = await fast.trainOnBatch(tf.tensor2d([[3], [5]]), tf.zeros([2, 1]));
+  expect(loss).toBeCloseTo(1, 2);
+  fast.dispose();
+});

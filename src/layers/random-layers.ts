@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { RandomSource } from '../engine/random';
+import { builtInClass } from './internals';
 import type { CallArguments, LayerInternals } from './internals';
 
 /** A layer's output in training for its one input. */
@@ -35,7 +36,7 @@ export function dropout(
 export function randomCall(layer: LayerInternals, random: RandomSource): Call | undefined {
   const { rate, stddev, seed, noiseShape } = layer as unknown as Noise;
   const draws = rate > 0 && rate < 1;
-  switch (layer.getClassName()) {
+  switch (builtInClass(layer)) {
     case 'Dropout':
     case 'SpatialDropout1D':
       if (!draws || (seed !== undefined && seed !== null)) return undefined;
