@@ -112,7 +112,10 @@ async function reaching(experiment: Experiment, accPercent: number): Promise<Exp
 }
 
 /** The committed runs of a catalogue experiment, by length. Files that are no results are skipped: they must not stop a training. */
-export async function frontier(name: string, folder = resultsFolder): Promise<FrontierPoint[]> {
+export async function frontier(
+  name: string,
+  folder: string = resultsFolder,
+): Promise<FrontierPoint[]> {
   const { epochs } = findExperiment(name).run;
   return frontierOf(await findAnyRuns(folder, { onNotice: () => undefined }), { name, epochs });
 }
