@@ -112,6 +112,7 @@ export type {
   Result,
   Resumption,
   Run,
+  RunEngine,
   Versions,
 } from './runs/run';
 export type { Load } from './runs/load';

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -8,10 +9,12 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openRunFolder } from '../src/runs/folder';
 import { cliHere } from './cli-here';
 import { cliIn, linkLibrary, jsonLines } from './cli-process';
 import { figuresOf, rowsIn } from './cli-training';
@@ -120,6 +123,37 @@ describe('sweep', () => {
       expect(readdirSync(join(scratch, 'killed'))).toEqual(['demo-smoke-1']);
       expect(figuresIn(join(scratch, 'killed/demo-smoke-1'))).toEqual(
         figuresIn(join(scratch, 'one/demo-smoke-1')),
+      );
+    },
+    long,
+  );
+
+  test(
+    'an unfinished run is not trained twice at a time; one that cannot be resumed is trained again, with a notice',
+    async () => {
+      const folder = join(scratch, 'held/demo-smoke-0');
+      cpSync(join(scratch, 'one/demo-smoke-0'), folder, { recursive: true });
+      const file = join(folder, 'run.json');
+      const { result: _, ...unfinished } = JSON.parse(readFileSync(file, 'utf8')) as object & {
+        result: unknown;
+      };
+      writeFileSync(file, JSON.stringify(unfinished));
+      const held = await openRunFolder(folder);
+      const meanwhile = await cli(sweepOf('held', 1, '--workers', '1'));
+      held.release();
+      expect(meanwhile.code).toBe(1);
+      expect(meanwhile.stderr).toMatch(
+        /demo-smoke-0 failed: run: .*demo-smoke-0 is being trained by another process\./,
+      );
+      expect(readdirSync(join(scratch, 'held'))).toEqual(['demo-smoke-0']);
+
+      const checkpoints = readdirSync(folder).filter((name) => name.startsWith('checkpoint'));
+      for (const name of checkpoints) writeFileSync(join(folder, name), 'damaged');
+      const later = await cli(sweepOf('held', 1, '--workers', '1'));
+      expect(later.code).toBe(0);
+      expect(later.stderr).toMatch(/checkpoint.*Trained again from epoch 1\./s);
+      expect(figuresIn(join(scratch, 'held/demo-smoke-0-2'))).toEqual(
+        figuresIn(join(scratch, 'one/demo-smoke-0')),
       );
     },
     long,

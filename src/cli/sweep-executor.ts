@@ -32,11 +32,7 @@ export async function chooseExecutor(given: Given): Promise<Chosen> {
     );
   }
   const { cores, memoryBytes, gpus } = readHardware();
-  const visible = process.env['CUDA_VISIBLE_DEVICES'];
-  const names =
-    visible === undefined
-      ? gpus.map((_, index) => String(index))
-      : visible.split(',').filter((name) => name !== '' && gpus.length > 0);
+  const names = visibleGpus(gpus.length, process.env['CUDA_VISIBLE_DEVICES']);
   const threads = threadsOf(given, names.length > 0);
   const fitting =
     names.length > 0
@@ -49,6 +45,19 @@ export async function chooseExecutor(given: Given): Promise<Chosen> {
     workers: counted(workers, 'worker'),
     close: () => Promise.resolve(),
   };
+}
+
+/**
+ * Names for `CUDA_VISIBLE_DEVICES` of the GPUs that this process may use.
+ *
+ * @param visible that variable. As CUDA reads it, the list ends at the first name that is empty or below 0, so `-1` hides all
+ */
+export function visibleGpus(count: number, visible: string | undefined): string[] {
+  if (count === 0) return [];
+  if (visible === undefined) return Array.from({ length: count }, (_, index) => String(index));
+  const names = visible.split(',').map((name) => name.trim());
+  const end = names.findIndex((name) => name === '' || name.startsWith('-'));
+  return end < 0 ? names : names.slice(0, end);
 }
 
 async function chooseRay(given: Given, address: string, retries: number): Promise<Chosen> {

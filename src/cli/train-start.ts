@@ -147,7 +147,10 @@ function resumption(given: Given): Start {
   }
   const isInexact = given.switches.has('inexact');
   const more = given.values.get('epochs');
-  if (more === undefined) return (options) => resumeRun(folder, { ...options, isInexact });
+  if (more === undefined) {
+    return (options) =>
+      resumeRun(folder, { ...options, isInexact, startSec: performance.now() / 1000 });
+  }
   if (!/^\+[1-9]\d*$/.test(more)) {
     throw new UsageError(
       `--epochs "${more}": with --resume, give the number of epochs to add, as in --epochs +4.`,

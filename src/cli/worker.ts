@@ -4,6 +4,7 @@ import { loadCifar10 } from '../data/cifar10';
 import type { Cifar10 } from '../data/cifar10';
 import type { Job, JobEvent, PrepareJob, RunJob } from '../sweeps/job';
 import type { FinishedRun } from '../runs/run';
+import { isHeld } from '../runs/folder';
 import { resumeRun, trainExperiment } from '../runs/train';
 import type { RunOptions } from '../runs/train-to-end';
 import { TrainerCache } from '../runs/trainer-cache';
@@ -124,8 +125,9 @@ async function train(
     try {
       return await resumeRun(folder, options);
     } catch (error) {
+      if (!(error instanceof RunError) || isBegun || (await isHeld(folder))) throw error;
       // The checkpoints are damaged or the machine has changed: the run starts again in a new folder.
-      if (!(error instanceof RunError) || isBegun) throw error;
+      tell({ event: 'notice', message: `${error.message} Trained again from epoch 1.` });
       return start();
     }
   };

@@ -2,7 +2,7 @@ import { InterruptedError, NotebookError } from '../base/errors';
 import { interruptSignal, markShown } from '../base/interrupt';
 import type { Cifar10 } from '../data/cifar10';
 import { hardwareLine, readHardware } from '../engine/hardware';
-import type { SessionOptions } from '../engine/session';
+import type { RunEngine } from '../runs/run';
 import { runHyperparameterTrial } from '../studies/hyperparameter-study';
 import type { HyperparameterResult, HyperparameterTrial } from '../studies/hyperparameter-study';
 import type { Experiment, Scale } from '../catalogue/experiment';
@@ -40,7 +40,7 @@ export interface TrialsOptions {
   readonly expected?: number;
   /** Default: CIFAR-10. */
   readonly data?: Cifar10;
-  readonly engine?: SessionOptions;
+  readonly engine?: RunEngine;
 }
 
 /** The trials at a scale: a list, or a search that needs the accuracy of each trial before it yields the next. */

@@ -4,12 +4,11 @@ import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, NotebookError } from '../base/errors';
 import { interruptSignal, markShown } from '../base/interrupt';
 import type { Cifar10 } from '../data/cifar10';
-import type { SessionOptions } from '../engine/session';
 import { findExperiment } from '../catalogue/catalogue';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
 import { findAnyRuns, findFinished } from '../runs/find-runs';
-import type { FinishedRun, PlannedRun } from '../runs/run';
+import type { FinishedRun, PlannedRun, RunEngine } from '../runs/run';
 import { resumeRun, trainExperiment } from '../runs/train';
 import { TrainerCache } from '../runs/trainer-cache';
 import type { Expected } from '../runs/train-to-end';
@@ -32,7 +31,7 @@ export interface LiveOptions {
   readonly limitSec?: number;
   /** Default: CIFAR-10. */
   readonly data?: Cifar10;
-  readonly engine?: SessionOptions;
+  readonly engine?: RunEngine;
   /** The folder of runs. Default: `CIFAR10_FAST_RUNS`, else `runs` beside the nearest `package.json`. */
   readonly logDir?: string;
   /**

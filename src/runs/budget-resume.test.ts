@@ -118,6 +118,20 @@ test(
   long,
 );
 
+test(
+  'the seconds that a process took before it resumes count as used',
+  async () => {
+    const folder = await withBudget('start-up', 90, ({ epoch }) => epoch === 1);
+    const { spentSec } = fileOf(folder).budget as Budget;
+    const options = { ...stopWhere(() => false), startSec: 80 };
+    const run = await resume(folder, options);
+    expect((fileOf(folder).budget as Budget).spentSec).toBeGreaterThanOrEqual(spentSec + 80);
+    expect(run.rows).toHaveLength(1);
+    expect(run.result.imagesPerSec).toBeCloseTo((2 * 16) / run.result.trainSec, 6);
+  },
+  long,
+);
+
 test('an error about the length of a run names the flag that set it', async () => {
   const clocked = { data, seed: 3, ...stopWhere(() => false) };
   await expect(trainExperiment(small, { ...clocked, atMostSec: 10 })).rejects.toThrow(

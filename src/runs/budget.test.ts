@@ -25,27 +25,32 @@ function row(epoch: number, trainSec: number, validSec: number): EpochRow {
   };
 }
 
-/** A fake trainer of ten epochs that records the seconds passed to endIn, and a clock that is set by hand. */
+/**
+ * A fake trainer that trains an epoch in ten seconds and records the seconds passed to endIn, and a clock that is set by
+ * hand.
+ */
 function scene(): {
   readonly asked: number[];
-  readonly options: Parameters<typeof keepBudget>[2];
+  readonly options: Parameters<typeof keepBudget>[2] & { readonly trainer: { epochs: number } };
+  /** Epochs that are over. */
+  done: number;
   now: number;
 } {
   const asked: number[] = [];
+  const trainer = {
+    epochs: 10,
+    stepsPerEpoch: 10,
+    stepsPerCall: 1,
+    endIn: (seconds: number) => {
+      asked.push(seconds);
+      trainer.epochs = found.done + seconds / 10;
+    },
+  };
   const found = {
     asked,
+    done: 0,
     now: 5,
-    options: {
-      trainer: {
-        epochs: 10,
-        stepsPerEpoch: 10,
-        endIn: (seconds: number) => asked.push(seconds),
-        stepsPerCall: 1,
-      },
-      warmUp,
-      clock: () => found.now,
-      startedAt: 0,
-    },
+    options: { trainer, warmUp, clock: () => found.now, startedAt: 0 },
   };
   return found;
 }
@@ -55,28 +60,68 @@ describe('keepBudget', () => {
     const { asked, options } = scene();
     const { budget } = keepBudget({ seconds: 100, spentSec: 0 }, [], options);
     expect(budget).toEqual({ seconds: 100, spentSec: 5 });
-    expect(asked).toEqual([100 - 5 - 2 - 9 * 1 - 1]);
+    // 84 s are 8.4 epochs, so there are 8 evaluations in between.
+    expect(asked.at(-1)).toBe(100 - 5 - 2 - 8 * 1 - 1);
+  });
+
+  test('only the evaluations of epochs that fit into the budget take time from training', () => {
+    const { asked, options } = scene();
+    const trainer = Object.assign(options.trainer, { epochs: 1000 });
+    keepBudget({ seconds: 39, spentSec: 0 }, [], { ...options, trainer });
+    expect(asked.at(-1)).toBe(39 - 5 - 2 - 2 * 1 - 1);
+    expect(trainer.epochs).toBeCloseTo(2.9);
+  });
+
+  test('a longer run has time for its further evaluations', () => {
+    const { asked, options } = scene();
+    keepBudget({ seconds: 208, spentSec: 0 }, [], options);
+    expect(asked.at(-1)).toBe(208 - 5 - 2 - 18 * 1 - 1);
+    expect(options.trainer.epochs).toBeCloseTo(18.2);
+  });
+
+  test.each([30, 47, 62.5, 100, 333, 1000])(
+    'a run with a budget of %d s takes no longer, and less only if one evaluation more would not fit',
+    (seconds) => {
+      const { asked, options } = scene();
+      keepBudget({ seconds, spentSec: 0 }, [], options);
+      const trainingSec = asked.at(-1) ?? NaN;
+      const evaluations = Math.ceil(options.trainer.epochs) - 1;
+      const takes = 5 + trainingSec + evaluations * warmUp.midwaySec + warmUp.evaluationSec + 1;
+      expect(takes).toBeLessThanOrEqual(seconds);
+      expect(takes).toBeGreaterThanOrEqual(seconds - warmUp.midwaySec);
+    },
+  );
+
+  test('an evaluation of its own after the last epoch is part of the budget', () => {
+    const { asked, options } = scene();
+    keepBudget({ seconds: 100, spentSec: 0 }, [], { ...options, afterwardsSec: 7 });
+    expect(asked.at(-1)).toBe(100 - 5 - 2 - 7 - 7 * 1 - 1);
   });
 
   test('after an epoch, training gets the remaining time minus the remaining evaluations', () => {
     const found = scene();
     const keeper = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
     found.now += 14;
+    found.done = 1;
     keeper.keep([row(1, 13, 1)]);
-    expect(found.asked.at(-1)).toBe(100 - 5 - 14 - 2 - 8 * 1 - 1);
+    expect(found.asked.at(-1)).toBe(100 - 5 - 14 - 2 - 7 * 1 - 1);
   });
 
   test('within an epoch, after each tenth of the remaining training time', () => {
     const found = scene();
     const { follow } = keepBudget({ seconds: 100, spentSec: 0 }, [], found.options);
-    const given = 100 - 5 - 2 - 9 * 1 - 1;
+    const plans = found.asked.length;
     found.now = 5 + 8;
     follow([]);
-    expect(found.asked).toEqual([given]);
-    found.now = 5 + 9;
+    expect(found.asked).toHaveLength(plans);
+    found.now = 5 + 9.5;
     follow([]);
+    const after = found.asked.length;
+    expect(after).toBeGreaterThan(plans);
     follow([]);
-    expect(found.asked).toEqual([given, given - 9]);
+    expect(found.asked).toHaveLength(after);
+    // 75.5 s are 7.55 epochs; those of the time that is over are not among them here.
+    expect(found.asked.at(-1)).toBe(100 - 5 - 9.5 - 2 - 7 * 1 - 1);
   });
 
   test('within the first epoch, a run whose time is over ends after one more step', () => {
@@ -89,19 +134,21 @@ describe('keepBudget', () => {
 
   test('not within an epoch if one call runs several steps', () => {
     const found = scene();
-    const trainer = { ...found.options.trainer, stepsPerCall: 10 };
+    const trainer = Object.assign(found.options.trainer, { stepsPerCall: 10 });
     const { follow } = keepBudget({ seconds: 100, spentSec: 0 }, [], { ...found.options, trainer });
+    const plans = found.asked.length;
     found.now = 50;
     follow([]);
-    expect(found.asked).toHaveLength(1);
+    expect(found.asked).toHaveLength(plans);
   });
 
   test('a resumed run gets the time that its finished epochs and first start did not use', () => {
-    const { asked, options } = scene();
+    const found = scene();
+    found.done = 1;
     const before = { seconds: 100, spentSec: 7 };
-    const { budget } = keepBudget(before, [row(1, 13, 1)], { ...options, unfinishedSec: 4 });
+    const { budget } = keepBudget(before, [row(1, 13, 1)], { ...found.options, unfinishedSec: 4 });
     expect(budget.spentSec).toBe(12);
-    expect(asked).toEqual([100 - 12 - 14 - 4 - 2 - 8 - 1]);
+    expect(found.asked.at(-1)).toBe(100 - 12 - 14 - 4 - 2 - 6 - 1);
   });
 
   test('a run that has used up its time ends after one more step', () => {

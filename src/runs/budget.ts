@@ -31,6 +31,8 @@ export interface BudgetOptions {
   readonly startedAt: number;
   /** Seconds already spent on an unfinished epoch that the trainer resumes. */
   readonly unfinishedSec?: number;
+  /** Seconds needed after the last evaluation. Default: 0. */
+  readonly afterwardsSec?: number;
   /** The flag that set the budget; absent for a resumed run, which has it from `run.json`. */
   readonly setBy?: BudgetFlag;
 }
@@ -56,7 +58,7 @@ export const shortenedShare: number = 2 / 3;
 export function keepBudget(
   budget: Budget,
   rows: readonly EpochRow[],
-  { trainer, warmUp, clock, startedAt, unfinishedSec = 0, setBy }: BudgetOptions,
+  { trainer, warmUp, clock, startedAt, unfinishedSec = 0, afterwardsSec = 0, setBy }: BudgetOptions,
 ): BudgetKeeper {
   const now: Budget = { ...budget, spentSec: budget.spentSec + clock() - startedAt };
   const usedBy = (done: readonly EpochRow[]): number =>
@@ -66,17 +68,33 @@ export function keepBudget(
   const leftSec = (): number => now.seconds - now.spentSec - before - (clock() - resumedAt);
   let hasStarted = rows.length > 0 || unfinishedSec > 0;
   let nextAt = 0;
+  const atEndSec = warmUp.evaluationSec + afterwardsSec + reserveSec;
+  /** Plans the rest with time for `count` evaluations between epochs; returns how many that plan has. */
+  const planWith = (count: number, secondsLeft: number, done: readonly EpochRow[]): number => {
+    trainer.endIn(Math.max(warmUp.trainStepSec, secondsLeft - count * warmUp.midwaySec));
+    return Math.max(0, Math.ceil(trainer.epochs - 1e-9) - done.length - 1);
+  };
   const keep = (done: readonly EpochRow[]): void => {
-    const between = Math.max(0, Math.ceil(trainer.epochs) - done.length - 1);
-    const forTraining = leftSec() - warmUp.evaluationSec - between * warmUp.midwaySec - reserveSec;
-    nextAt = clock() + followedShare * forTraining;
-    if (forTraining < warmUp.trainStepSec) {
-      if (hasStarted) return trainer.endIn(warmUp.trainStepSec);
+    const secondsLeft = leftSec() - atEndSec;
+    if (secondsLeft < warmUp.trainStepSec) {
+      if (hasStarted) {
+        trainer.endIn(warmUp.trainStepSec);
+        return;
+      }
       const startSec = now.spentSec - (setBy === undefined ? budget.spentSec : 0);
-      const epochSec = trainer.stepsPerEpoch * warmUp.trainStepSec + warmUp.evaluationSec;
-      throw tooShort(budget, startSec + epochSec + reserveSec, setBy);
+      const epochSec = trainer.stepsPerEpoch * warmUp.trainStepSec;
+      throw tooShort(budget, startSec + epochSec + atEndSec, setBy);
     }
-    trainer.endIn(forTraining);
+    // Each evaluation between epochs takes time from training, and less training can mean fewer of them: find the smallest
+    // number that suffices for its own plan.
+    let [least, most] = [0, planWith(0, secondsLeft, done)];
+    while (least < most) {
+      const count = Math.floor((least + most) / 2);
+      if (planWith(count, secondsLeft, done) <= count) most = count;
+      else least = count + 1;
+    }
+    planWith(most, secondsLeft, done);
+    nextAt = clock() + followedShare * (secondsLeft - most * warmUp.midwaySec);
   };
   keep(rows);
   hasStarted = true;

@@ -9,7 +9,7 @@ import type { RunProgress } from './epochs';
 import { loadBetween, readLoadSample } from './load';
 import type { Load } from './load';
 import { examplesOf, imagesOf, trainerOf } from './prepare';
-import { planRun } from './run';
+import { checkRunEngine, planRun } from './run';
 import type { FinishedRun, PlannedRun } from './run';
 import { createStore } from './store';
 import type { RunStore } from './store';
@@ -52,7 +52,7 @@ export type DawnbenchRun = Omit<FinishedRun, 'state'>;
  *
  * @throws DivergedError if the loss is NaN or infinite
  * @throws InterruptedError if the signal stops the run
- * @throws RunError if the folder, or a file in it, cannot be written
+ * @throws RunError if the folder, or a file in it, cannot be written, or would not keep an option of `engine`
  * @see Coleman et al., DAWNBench: An End-to-End Deep Learning Benchmark and Competition (2017)
  */
 export async function trainDawnbench(
@@ -60,6 +60,7 @@ export async function trainDawnbench(
   { data, seed, say = () => undefined, onEstimate, engine, logDir, ...options }: DawnbenchOptions,
 ): Promise<DawnbenchRun> {
   const { onEpoch, ...watch } = options;
+  if (logDir !== undefined) checkRunEngine(engine ?? {});
   const plan: PlannedRun = { ...planRun(experiment, data, seed, engine), timer: 'dawnbench' };
   const { epochs } = experiment.run;
   const { mode, precision } = plan;

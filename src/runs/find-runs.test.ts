@@ -103,6 +103,15 @@ describe('findRuns', () => {
     expect(runs[4].result).toEqual({ accPercent: 81.39, trainSec: 201.75, imagesPerSec: 984.7 });
   });
 
+  test('a link to a run counts as a run; a broken link is skipped', async () => {
+    const folder = join(scratch, 'links');
+    mkdirSync(folder);
+    leaveRun(join(scratch, 'linked'), 'demo-smoke-4', { seed: 4, acc: 20 });
+    symlinkSync(join(scratch, 'linked/demo-smoke-4'), join(folder, 'demo'));
+    symlinkSync(join(scratch, 'gone'), join(folder, 'broken'));
+    expect(await findRuns([folder])).toMatchObject([{ path: join(folder, 'demo'), seed: 4 }]);
+  });
+
   test('a stored result comes before those that were added after it, so that the latest of a day counts', async () => {
     const folder = join(scratch, 'added');
     mkdirSync(folder);

@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { byName } from '../base/by-name';
@@ -195,7 +196,7 @@ async function runsIn(folder: string, { onNotice }: FindOptions): Promise<Run[]>
   for (const entry of entries.toSorted((a, b) => byName(a.name, b.name))) {
     const path = join(folder, entry.name);
     try {
-      const run = entry.isDirectory() ? await readRun(path) : await storedResult(path);
+      const run = (await isFolder(path, entry)) ? await readRun(path) : await storedResult(path);
       if (run !== undefined) runs.push(run);
     } catch (error) {
       if (!(error instanceof RunError) || onNotice === undefined) throw error;
@@ -203,6 +204,15 @@ async function runsIn(folder: string, { onNotice }: FindOptions): Promise<Run[]>
     }
   }
   return runs;
+}
+
+/** Whether an entry is a folder or a link to one. */
+export async function isFolder(path: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  return stat(path).then(
+    (target) => target.isDirectory(),
+    () => false,
+  );
 }
 
 /**

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RunError } from '../base/errors';
-import { createRunFolder, openRunFolder, writeWhole } from './folder';
+import { createRunFolder, isHeld, openRunFolder, writeWhole } from './folder';
 
 let root: string;
 
@@ -62,6 +62,19 @@ test('a folder can be locked only once at a time, under any path', async () => {
   const again = await openRunFolder(join(root, 'link'));
   again.release();
   other.release();
+});
+
+test('asking whether a folder is locked never takes its lock', async () => {
+  const folder = await createRunFolder(root, 'run');
+  expect(await isHeld(folder.path)).toBe(true);
+  folder.release();
+  expect(await isHeld(folder.path)).toBe(false);
+  const asking = Array.from({ length: 20 }, () => isHeld(folder.path));
+  const again = await openRunFolder(folder.path);
+  expect(await isHeld(folder.path)).toBe(true);
+  again.release();
+  await Promise.all(asking);
+  expect(await isHeld(join(root, 'none'))).toBe(false);
 });
 
 test('the lock of a killed process is released', async () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import {
   access,
@@ -11,7 +12,7 @@ import {
   rm,
   stat,
 } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { RunError } from '../base/errors';
 import { readRegularFile } from '../base/read-file';
@@ -199,13 +200,11 @@ async function hold(path: string, flag: string): Promise<RunFolder> {
  * processes in another network namespace, as in another container.
  */
 async function lock(path: string): Promise<() => void> {
-  const key = createHash('sha256')
-    .update(await realpath(path))
-    .digest('hex');
+  const address = await lockOf(path);
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
-    server.listen(`\0cifar10-fast/${key}`, done);
+    server.listen(address, done);
   }).catch((cause: unknown) => {
     if (codeOf(cause) !== 'EADDRINUSE') throw cause;
     throw new RunError(
@@ -217,14 +216,33 @@ async function lock(path: string): Promise<() => void> {
   return () => void server.close();
 }
 
-/** Whether a process of this machine has locked the folder of a run. */
+/** The address of a folder's lock. */
+async function lockOf(path: string): Promise<string> {
+  const key = createHash('sha256')
+    .update(await realpath(path))
+    .digest('hex');
+  return `\0cifar10-fast/${key}`;
+}
+
+/**
+ * Whether a process of this machine has locked the folder of a run; false if the folder does not exist. Connects to the lock
+ * without taking it, which would stop a process that resumes the run at that moment.
+ */
 export async function isHeld(path: string): Promise<boolean> {
-  try {
-    (await lock(path))();
-    return false;
-  } catch (error) {
-    if (error instanceof RunError) return true;
+  const address = await lockOf(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
+  });
+  if (address === undefined) return false;
+  const socket = connect(address);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ECONNREFUSED') return false;
+    throw error;
+  } finally {
+    socket.destroy();
   }
 }
 

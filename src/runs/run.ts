@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { RunError } from '../base/errors';
 import { version } from '../base/version';
 import { catalogue } from '../catalogue/catalogue';
 import type { Experiment, Published, Scale } from '../catalogue/experiment';
@@ -190,6 +191,20 @@ export function inFastestPrecision(
   const { gpu } = loadTensorflow(engine);
   const precision = engine.mode === 'eager' ? 'fp32' : fastestPrecision(readHardware(), gpu);
   return { precision, ...engine };
+}
+
+/** Options of a run's session: those that its folder keeps, so that a resumed run is executed in the same way. */
+export type RunEngine = Omit<SessionOptions, 'stepsPerCall' | 'xlaScope'>;
+
+/** @throws RunError if an option is set that the folder of a run does not keep */
+export function checkRunEngine(engine: SessionOptions): void {
+  for (const name of ['stepsPerCall', 'xlaScope'] as const) {
+    if (engine[name] === undefined) continue;
+    throw new RunError(
+      `run: engine.${name} is not kept with a run, so a resumed one would be executed differently. Leave it out, or use ` +
+        'createTrainer, which takes it.',
+    );
+  }
 }
 
 /**

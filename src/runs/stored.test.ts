@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -72,6 +73,15 @@ describe('storedRuns', () => {
         0,
       ),
     );
+  });
+
+  test('a link to a run counts as a run; a broken link is skipped', async () => {
+    const elsewhere = join(scratch, `elsewhere-${process.pid}`);
+    renameSync(leave('demo-smoke-0'), elsewhere);
+    symlinkSync(elsewhere, join(root, 'linked'));
+    symlinkSync(join(scratch, 'gone'), join(root, 'broken'));
+    const found = await storedRuns(root);
+    expect(found.map(({ folder, status }) => [folder, status])).toEqual([['linked', 'finished']]);
   });
 
   test('a missing folder is an error that suggests a fix', async () => {

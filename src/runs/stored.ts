@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { byName } from '../base/by-name';
 import { RunError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
+import { isFolder } from './find-runs';
 import { isHeld, openRunFolder } from './folder';
 import type { Run } from './run';
 import { readRun } from './run-file';
@@ -51,10 +52,10 @@ export async function storedRuns(folder: string): Promise<StoredRun[]> {
       { cause },
     );
   });
-  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const found: StoredRun[] = [];
-  for (const name of names.toSorted(byName)) {
-    const run = await storedRun(join(folder, name));
+  for (const entry of entries.toSorted((a, b) => byName(a.name, b.name))) {
+    const path = join(folder, entry.name);
+    const run = (await isFolder(path, entry)) ? await storedRun(path) : undefined;
     if (run !== undefined) found.push(run);
   }
   return found;

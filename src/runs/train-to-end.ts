@@ -1,5 +1,6 @@
+import type { Experiment } from '../catalogue/experiment';
 import type { Cifar10 } from '../data/cifar10';
-import type { EpochRow, Trainer, Watch } from '../train/training';
+import type { EpochRow, Trainer, WarmUp, Watch } from '../train/training';
 import { keepBudget, shortenedShare } from './budget';
 import type { BudgetFlag } from './budget';
 import type { Checkpoint, KeptCheckpoints } from './checkpoint';
@@ -46,6 +47,7 @@ export interface Expected extends Pick<Result, 'pflop'> {
 /**
  * Trains the rest of a run, from a checkpoint or from epoch 1. New, resumed and extended runs all use this function.
  *
+ * @param startedAt when the run started or resumed, on the clock, for its time budget; default: now
  * @param atMostSec a run that would take longer gets a budget of {@link shortenedShare} of it
  * @param open opens the store of the run once it is ready to train
  * @throws RunError, DivergedError, InterruptedError, with a note on what the store kept
@@ -58,16 +60,17 @@ export async function trainToEnd(
     onStart,
     onEpoch,
     atMostSec,
+    startedAt,
     trainers: lent,
     ...watch
-  }: RunOptions & { readonly atMostSec?: number },
+  }: RunOptions & { readonly startedAt?: number; readonly atMostSec?: number },
   open: (run: PlannedRun) => Promise<RunStore | undefined>,
   from?: Checkpoint,
 ): Promise<FinishedRun> {
   onPrepare?.(plan);
   const { experiment } = plan;
   const pace = createPace(watch.clock);
-  const startedAt = pace.clock();
+  const since = startedAt ?? pace.clock();
   const hasBudget = plan.budget !== undefined || atMostSec !== undefined;
   const trainers = hasBudget || lent === undefined ? new TrainerCache() : lent;
   if (trainers !== lent) lent?.dispose();
@@ -94,8 +97,9 @@ export async function trainToEnd(
         trainer,
         warmUp,
         clock: pace.clock,
-        startedAt,
+        startedAt: since,
         unfinishedSec,
+        afterwardsSec: afterwardsSec(experiment, warmUp),
         ...(setBy === undefined ? {} : { setBy }),
       });
     checkDuration(
@@ -144,6 +148,12 @@ export async function trainToEnd(
 function limitOf(atMostSec: number | undefined, expectedSec: number): Budget | undefined {
   if (atMostSec === undefined || expectedSec <= atMostSec) return undefined;
   return { seconds: shortenedShare * atMostSec, spentSec: 0 };
+}
+
+/** Seconds of the evaluation with mirrored images that some experiments add after their last epoch. */
+function afterwardsSec({ run }: Experiment, { evaluationSec }: WarmUp): number {
+  const views = 2;
+  return run.finalTta === true ? views * evaluationSec : 0;
 }
 
 /** The flag that set the budget of a new run; undefined for a resumed one, which already has a folder. */

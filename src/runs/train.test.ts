@@ -101,6 +101,16 @@ describe('a finished run', () => {
     },
     long,
   );
+
+  test.each([
+    ['stepsPerCall', 2],
+    ['xlaScope', 'step'],
+  ])('refuses an option of the engine that its folder would not keep: %s', async (name, value) => {
+    const engine = { mode: 'captured', [name]: value } as const;
+    await expect(trainExperiment(small, { data, seed: 3, engine })).rejects.toThrow(
+      `run: engine.${name} is not kept with a run, so a resumed one would be executed differently. Leave it out`,
+    );
+  });
 });
 
 describe('a stopped run resumes with a bit-identical result', () => {

@@ -1,19 +1,19 @@
 import { RunError } from '../base/errors';
 import type { Experiment, Scale } from '../catalogue/experiment';
 import { scaled } from '../catalogue/scale';
-import type { SessionOptions } from '../engine/session';
 import { lastCheckpoint, secondsIn } from './checkpoint';
 import type { Found } from './checkpoint';
 import { holding, openRunFolder } from './folder';
 import type { RunFolder } from './folder';
 import { loadOver } from './load';
-import { configOf, differences, planAfter, planRun } from './run';
-import type { Budget, FinishedRun, PlannedRun } from './run';
+import { checkRunEngine, configOf, differences, planAfter, planRun } from './run';
+import type { Budget, FinishedRun, PlannedRun, RunEngine } from './run';
 import { readPlan } from './run-file';
 import { createStore, openStore } from './store';
 import { trainToEnd } from './train-to-end';
 import type { RunOptions } from './train-to-end';
 import { fixed } from '../text/fixed';
+import { wallClock } from '../train/timer';
 
 /** How {@link trainExperiment} trains. */
 export interface TrainOptions extends RunOptions {
@@ -22,7 +22,7 @@ export interface TrainOptions extends RunOptions {
   /** Default: the scale of the experiment; full if it has none. */
   readonly scale?: Scale;
   /** How steps are executed. Default: captured, in the fastest precision of this hardware. */
-  readonly engine?: SessionOptions;
+  readonly engine?: RunEngine;
   /** The folder in which the run's folder is created. Default: nothing is stored on disk. */
   readonly logDir?: string;
   /** The time that the run may take, including evaluation; the run is lengthened or shortened to fit. Default: no budget. */
@@ -35,6 +35,8 @@ export interface TrainOptions extends RunOptions {
 export interface ResumeOptions extends RunOptions {
   /** Resume although results will not be bit-identical to those of an uninterrupted run; noted in `run.json`. */
   readonly isInexact?: boolean;
+  /** Seconds that this process has used so far, which count for a run with a time budget. Default: 0. */
+  readonly startSec?: number;
   /** Called with a message for each damaged checkpoint and how it was handled. */
   readonly onNotice?: (text: string) => void;
 }
@@ -47,7 +49,7 @@ export interface ResumeOptions extends RunOptions {
  * which {@link resumeRun} gives a bit-identical result.
  *
  * @throws ExperimentError if the experiment already has another scale
- * @throws RunError if the folder, or later a file in it, cannot be written; what was written before stays
+ * @throws RunError if `engine` has an option that a run does not keep; if the folder, or later a file in it, cannot be written; what was written before stays
  * @throws DivergedError if the loss is NaN or infinite; `run.json` stores epoch and step. An experiment with `mayDiverge`
  *   ends without an error instead, if an epoch is finished
  * @throws InterruptedError if the signal stops the run; a checkpoint of its current state is written first
@@ -56,6 +58,9 @@ export async function trainExperiment(
   experiment: Experiment,
   { seed, scale, engine = {}, logDir, budget, atMostSec, ...options }: TrainOptions,
 ): Promise<FinishedRun> {
+  const { clock = wallClock } = options;
+  const startedAt = clock();
+  checkRunEngine(engine);
   const at = scale === undefined ? experiment : scaled(experiment, scale);
   const { checkpoints = 2 } = options;
   const { algorithms } = engine;
@@ -64,7 +69,7 @@ export async function trainExperiment(
     ...(algorithms === undefined ? {} : { algorithms }),
     ...(budget === undefined ? {} : { budget }),
   };
-  const limited = { ...options, ...(atMostSec === undefined ? {} : { atMostSec }) };
+  const limited = { ...options, startedAt, ...(atMostSec === undefined ? {} : { atMostSec }) };
   return trainToEnd(plan, limited, async (run) =>
     logDir === undefined ? undefined : createStore(logDir, run, checkpoints),
   );
@@ -85,6 +90,8 @@ export async function trainExperiment(
  * @throws DivergedError, InterruptedError as {@link trainExperiment}
  */
 export async function resumeRun(path: string, options: ResumeOptions): Promise<FinishedRun> {
+  const { clock = wallClock, startSec = 0 } = options;
+  const startedAt = clock() - startSec;
   const folder = await openRunFolder(path);
   return holding(folder, async () => {
     const before = await readPlan(folder.path);
@@ -110,7 +117,7 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
     const load = checkpoint && (checkpoint.load ?? loadOver(secondsIn(checkpoint), before.load));
     return trainToEnd(
       { ...plan, ...(load === undefined ? {} : { load }) },
-      options,
+      { ...options, startedAt },
       (run) => {
         const changed = checkSame(before, run, options);
         const resumption = {

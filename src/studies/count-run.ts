@@ -1,6 +1,7 @@
 import type { Experiment } from '../catalogue/experiment';
 import { stretchData, stretchOptim } from '../catalogue/scale';
 import { trainerOf } from '../runs/prepare';
+import { stepsIn } from '../train/pace';
 import type { Examples, RunFlops } from '../train/training';
 
 /**
@@ -51,6 +52,6 @@ function oneStepEpochs(experiment: Experiment, train: number): Experiment | unde
     ...experiment,
     data: stretchData(data, perEpoch),
     optim: stretchOptim(optim, perEpoch),
-    run: { ...run, epochs: Math.ceil(run.epochs * perEpoch - 1e-9) },
+    run: { ...run, epochs: stepsIn(run.epochs, perEpoch) },
   };
 }

@@ -64,6 +64,8 @@ export type JobEvent =
       readonly leftSec: number;
     }
   | { readonly event: 'epoch'; readonly row: EpochRow }
+  /** Something that the user should know, such as a run that could not be resumed. */
+  | { readonly event: 'notice'; readonly message: string }
   | { readonly event: 'done'; readonly folder: string; readonly result: Result }
   /** Stopped on request. */
   | { readonly event: 'stopped'; readonly message: string }

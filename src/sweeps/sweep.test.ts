@@ -56,6 +56,7 @@ lines.on('line', (line) => {
   say({ event: 'started', folder, epochs: 1 });
   if (attempts <= (does.crash ?? 0)) { process.stderr.write('out of luck'); process.kill(process.pid, 'SIGSEGV'); }
   console.log('what a library prints');
+  if (does.notice) say({ event: 'notice', message: does.notice });
   if (does.diverge) leave({ failure: { epoch: 1, step: 2, message: 'the loss is NaN or infinite' } });
   if (does.fail) { say({ event: 'failed', message: 'the loss is NaN or infinite' }); return lines.close(); }
   if (does.wait) return lines.once('close', () => say({ event: 'stopped', message: 'Interrupted.' }));
@@ -244,6 +245,14 @@ describe('a sweep', () => {
     const { runs, failures } = await sweep(plan, executor);
     expect(runs).toHaveLength(3);
     expect(failures[0].message).toContain('run.json: "seed" is "two"; expected a whole number');
+  });
+
+  test('passes on what its workers notice', async () => {
+    const notice = 'checkpoint-1.safetensors is damaged. Trained again from epoch 1.';
+    const { plan, executor } = prepared({ 1: { notice } });
+    const notices: string[] = [];
+    await sweep(plan, executor, { onNotice: (text) => notices.push(text) });
+    expect(notices).toEqual([notice]);
   });
 
   test('stops its workers, starts no more runs, and resumes when called again', async () => {

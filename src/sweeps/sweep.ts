@@ -69,7 +69,10 @@ export interface SweepOutcome {
 export interface SweepWatch {
   /** Stops the sweep. Default: the cell's own signal in a cell of our kernel, otherwise none. */
   readonly signal?: AbortSignal;
-  /** Called with a sentence about each file or run in `logDir` that is damaged or no run; see `FindOptions`. */
+  /**
+   * Called with a sentence about each file or run in `logDir` that is damaged or no run, see `FindOptions`, and about each
+   * unfinished run that could not be resumed.
+   */
   readonly onNotice?: (text: string) => void;
   /** Called once, before the first run, with how runs are executed, the jobs, and the runs finished earlier. */
   readonly onPlan?: (plan: {
@@ -149,6 +152,7 @@ async function execute(
       jobs,
       (job, event) => {
         onEvent?.(job, event);
+        if (event.event === 'notice') onNotice(event.message);
         if (event.event === 'started') folders.set(job.id, event.folder);
         if (event.event === 'done') reading.push(take(job, event.folder));
         if (event.event === 'failed' || event.event === 'lost') {

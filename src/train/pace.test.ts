@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { TrainError } from '../base/errors';
 import { lookaheadAction } from '../optim/lookahead';
-import { Pace } from './pace';
+import { Pace, stepsIn } from './pace';
+
+test.each([
+  [1.1, 50, 55],
+  [2.2, 5, 11],
+  [1.11, 50, 56],
+  [0.001, 50, 1],
+  [24, 97, 2328],
+])('%d epochs of %i steps are %i steps', (epochs, stepsPerEpoch, steps) => {
+  expect(stepsIn(epochs, stepsPerEpoch)).toBe(steps);
+});
 
 describe('Pace', () => {
   test('without a change of pace, the position equals the number of steps', () => {

@@ -10,6 +10,12 @@ export interface PaceChange {
   readonly rate: number;
 }
 
+/** The steps of a number of epochs, which can be fractional; the last step is rounded up. 1.1 epochs of 50 steps are 55 steps. */
+export function stepsIn(epochs: number, stepsPerEpoch: number): number {
+  // Such products can be a rounding error above an integer.
+  return Math.ceil(epochs * stepsPerEpoch - 1e-9);
+}
+
 /** The pace at which a run is at position n after step n. */
 const original: PaceChange = { step: 0, position: 0, rate: 1 };
 

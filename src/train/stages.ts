@@ -1,6 +1,7 @@
 import { TrainError } from '../base/errors';
 import { groupOf } from '../optim/optimiser';
 import type { Optimiser } from '../optim/optimiser';
+import { stepsIn } from './pace';
 import type { SizeStage } from './training';
 
 /** Steps that differ only in what they are fed, so that they share one recording. */
@@ -41,7 +42,7 @@ export function createStages({
   const ends = trainable.map((path) => {
     const place = groupOf(optimiser, path);
     const { epochs } = (place === undefined ? undefined : optimiser.groups[place]) ?? {};
-    return { path, last: epochs === undefined ? Infinity : Math.ceil(epochs * stepsPerEpoch) };
+    return { path, last: epochs === undefined ? Infinity : stepsIn(epochs, stepsPerEpoch) };
   });
   const stages = new Map<string, Stage>();
   return (step) => {

@@ -13,7 +13,7 @@ import { residentTables } from './batches';
 import type { BatchFeed } from './batches';
 import { feedsOf } from './epoch-batches';
 import { EpochSource } from './epoch-source';
-import { Pace } from './pace';
+import { Pace, stepsIn } from './pace';
 import { nothing, runPhase } from './phase';
 import type { PhaseContext } from './phase';
 import { checkSameTensors } from './snapshot';
@@ -86,7 +86,7 @@ class SessionTrainer implements Trainer {
     const perEpoch = train.labels.length / batchSize;
     const stepsPerEpoch = (training.dropLast ?? true) ? Math.floor(perEpoch) : Math.ceil(perEpoch);
     this.stepsPerEpoch = stepsPerEpoch;
-    this.#pace = new Pace(Math.ceil(training.epochs * stepsPerEpoch));
+    this.#pace = new Pace(stepsIn(training.epochs, stepsPerEpoch));
     const positionAt = (steps: number): number => this.#pace.positionAt(steps);
     const sizes = training.sizes ?? [];
     const stages = { optimiser, sizes, trainable: this.#trainable, stepsPerEpoch };
