@@ -171,7 +171,7 @@ export function accelerate(model: LayersModel, options: AccelerateOptions = {}):
     get recordings() {
       return opened?.recordings ?? [];
     },
-    ...methodsOf(model, open, createRun(fallback), training),
+    ...methodsOf(model, open, createRun(model, fallback), training),
     async syncOptimizer() {
       await opened?.pullOptimiser();
     },

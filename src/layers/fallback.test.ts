@@ -1,8 +1,13 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { batches, stream } from '../../test/layers/batches';
 import { peeking } from '../../test/layers/peeking';
-import { examples, expectSameHistory, expectSameWeights } from '../../test/layers/perceptron';
+import {
+  examples,
+  expectSameHistory,
+  expectSameWeights,
+  perceptron,
+} from '../../test/layers/perceptron';
 import { CaptureError, TrainError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
 import { accelerate } from './accelerate';
@@ -38,6 +43,21 @@ describe('fallback', () => {
     expect(seen[1].filter((event) => event === 'train')).toHaveLength(1);
     expectSameHistory(histories[1], histories[0]);
     expectSameWeights(fast, plain);
+  });
+
+  test('a model whose training was refused is recorded once it is compiled with something that can be', async () => {
+    const { x, y } = examples(8);
+    class Own extends tf.SGDOptimizer {}
+    const model = perceptron(new Own(0.1));
+    const fast = accelerate(model, { fallback: true });
+    const fit = async (): Promise<number> => {
+      await fast.fit(x, y, { epochs: 1, verbose: 0 });
+      return fast.recordings.length;
+    };
+    expect([await fit(), await fit()]).toEqual([0, 0]);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    expect(await fit()).toBeGreaterThan(0);
+    fast.dispose();
   });
 
   test('evaluateDataset loses no batch of an iterator', async () => {

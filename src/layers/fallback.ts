@@ -1,6 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { CaptureError, OptimError, TrainError } from '../base/errors';
 import { innerModel, weightsOf } from './internals';
+import { compiledParts, isSameCompiled } from './model-session';
 import type { TrainingOptions } from './model-session';
 
 /**
@@ -13,11 +14,13 @@ export type RunEither = <T>(
   eager: () => T | Promise<T>,
 ) => Promise<T>;
 
-/** A kind of step that could not be recorded once runs eagerly from then on. */
-export function createRun(fallback: boolean): RunEither {
-  const eagerKinds = new Set<string>();
+/** A kind of step that could not be recorded once runs eagerly from then on, until the model is compiled differently. */
+export function createRun(model: LayersModel, fallback: boolean): RunEither {
+  const eagerKinds = new Map<string, readonly unknown[]>();
+  const now = (): readonly unknown[] => compiledParts(innerModel(model));
   return async (kind, recorded, eager) => {
-    if (eagerKinds.has(kind)) return eager();
+    const refused = eagerKinds.get(kind);
+    if (refused !== undefined && isSameCompiled(refused, now())) return eager();
     let hasStarted = false;
     try {
       return await recorded(() => {
@@ -26,7 +29,7 @@ export function createRun(fallback: boolean): RunEither {
     } catch (error) {
       const isRefused = error instanceof CaptureError || error instanceof OptimError;
       if (!fallback || hasStarted || !isRefused) throw error;
-      eagerKinds.add(kind);
+      eagerKinds.set(kind, now());
       return eager();
     }
   };

@@ -108,7 +108,7 @@ export function openModelSession(
 
   return {
     recordings: session.recordings,
-    isCurrent: (now) => compiledParts(now).every((part, index) => part === compiled[index]),
+    isCurrent: (now) => isSameCompiled(compiledParts(now), compiled),
     prepareTraining: (data) => void training(data),
     train: (data) => training(data)(data),
     prepareTest: (data) => void testing(data),
@@ -166,7 +166,7 @@ function figuresOf(outputs: unknown): Float32Array {
 }
 
 /** All parts of a model that a recording depends on: if one changes, a new session is needed. */
-function compiledParts(model: ModelInternals): readonly unknown[] {
+export function compiledParts(model: ModelInternals): readonly unknown[] {
   return [
     model,
     model.optimizer,
@@ -178,6 +178,11 @@ function compiledParts(model: ModelInternals): readonly unknown[] {
       .map(({ name }) => name)
       .join(),
   ];
+}
+
+/** Whether two results of {@link compiledParts} are of the same compiled model. */
+export function isSameCompiled(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.every((part, index) => part === other[index]);
 }
 
 /** The tensors of a batch that are fed, without the entries that are null. */
