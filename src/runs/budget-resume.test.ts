@@ -6,10 +6,10 @@ import { InterruptedError } from '../base/errors';
 import type { RunProgress } from './epochs';
 import { lastCheckpoint } from './checkpoint';
 import { openRunFolder } from './folder';
-import type { Budget } from './run';
+import type { Budget, FinishedRun } from './run';
 import { trainExperiment } from './train';
 import type { TrainOptions } from './train';
-import { data, fileOf, long, resume, rowsOf, small } from '../../test/small-run';
+import { bits, data, fileOf, long, resume, rowsOf, small } from '../../test/small-run';
 
 const root = mkdtempSync(join(tmpdir(), 'cifar10-fast-budget-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -128,6 +128,39 @@ test(
     expect((fileOf(folder).budget as Budget).spentSec).toBeGreaterThanOrEqual(spentSec + 80);
     expect(run.rows).toHaveLength(1);
     expect(run.result.imagesPerSec).toBeCloseTo((2 * 16) / run.result.trainSec, 6);
+  },
+  long,
+);
+
+test(
+  'only a run whose second warm-up is too slow as well is shortened to its time limit',
+  async () => {
+    const experiment = { ...small, run: { ...small.run, epochs: 12 } };
+    /** Trains with a clock whose first `count` reads take `slowSec` seconds each, the others one. */
+    const train = async (
+      atMostSec: number,
+      { count = 0, slowSec = 1 } = {},
+    ): Promise<{ run: FinishedRun; expectedSec: number; readsToStart: number }> => {
+      let [now, reads, readsToStart, expectedSec] = [0, 0, 0, 0];
+      const clock = (): number => {
+        reads += 1;
+        now += reads <= count ? slowSec : 1;
+        return now;
+      };
+      const onStart: TrainOptions['onStart'] = (_, { epochSec, epochs }) => {
+        [readsToStart, expectedSec] = [reads, epochSec * epochs];
+      };
+      const run = await trainExperiment(experiment, { data, seed: 3, atMostSec, clock, onStart });
+      return { run, expectedSec, readsToStart };
+    };
+    const { run: whole, expectedSec, readsToStart } = await train(1e6);
+    const limit = 1.2 * expectedSec;
+    const { run: disturbed } = await train(limit, { count: readsToStart, slowSec: 50 });
+    expect(disturbed.budget).toBeUndefined();
+    expect(bits(disturbed)).toEqual(bits(whole));
+    const { run: shortened } = await train(limit, { count: Infinity, slowSec: 1.5 });
+    expect(shortened.budget?.seconds).toBeCloseTo((2 / 3) * limit, 6);
+    expect(shortened.rows.length).toBeLessThan(whole.rows.length);
   },
   long,
 );

@@ -48,7 +48,7 @@ export interface Expected extends Pick<Result, 'pflop'> {
  * Trains the rest of a run, from a checkpoint or from epoch 1. New, resumed and extended runs all use this function.
  *
  * @param startedAt when the run started or resumed, on the clock, for its time budget; default: now
- * @param atMostSec a run that would take longer gets a budget of {@link shortenedShare} of it
+ * @param atMostSec a run that would take longer, by the faster of two warm-ups, gets a budget of {@link shortenedShare} of it
  * @param open opens the store of the run once it is ready to train
  * @throws RunError, DivergedError, InterruptedError, with a note on what the store kept
  */
@@ -74,7 +74,12 @@ export async function trainToEnd(
   const hasBudget = plan.budget !== undefined || atMostSec !== undefined;
   const trainers = hasBudget || lent === undefined ? new TrainerCache() : lent;
   if (trainers !== lent) lent?.dispose();
-  const { trainer, warmUp, imagesPerEpoch, ...prepared } = await trainers.ready(plan, {
+  const {
+    trainer,
+    warmUp: firstWarmUp,
+    imagesPerEpoch,
+    ...prepared
+  } = await trainers.ready(plan, {
     data,
     ...(from === undefined ? {} : { from: from.snapshot }),
     ...watchAt(pace, watch),
@@ -84,6 +89,9 @@ export async function trainToEnd(
   let sample = readLoadSample();
   const loadSoFar = (): Load => addLoads(plan.load, loadBetween(sample, readLoadSample()));
   try {
+    const isTooLong = firstWarmUp.epochSec * trainer.epochs > (atMostSec ?? Infinity);
+    // Other programs may have disturbed the warm-up, and a run that is shortened for nothing would miss its accuracy.
+    const warmUp = isTooLong ? faster(firstWarmUp, await trainer.warmUp()) : firstWarmUp;
     pace.epochSec = warmUp.epochSec;
     const algorithms = [...trainer.session.algorithms];
     const { preprocessSec = prepared.preprocessSec } = plan;
@@ -142,6 +150,18 @@ export async function trainToEnd(
     store?.close();
     if (trainers !== lent || !isOver) trainers.dispose();
   }
+}
+
+/** The smaller value of each time. */
+function faster(one: WarmUp, other: WarmUp): WarmUp {
+  const least = (key: keyof WarmUp): number => Math.min(one[key], other[key]);
+  return {
+    epochSec: least('epochSec'),
+    trainStepSec: least('trainStepSec'),
+    validStepSec: least('validStepSec'),
+    evaluationSec: least('evaluationSec'),
+    midwaySec: least('midwaySec'),
+  };
 }
 
 /** The budget of a run that would exceed its time limit; undefined if it does not. */

@@ -8,9 +8,10 @@ export class StageTimes {
     return this.#sec.get(key);
   }
 
-  /** Stores the warm-up's measurement. */
+  /** Stores a warm-up's measurement; of two warm-ups without a step of the stage in between, the faster one. */
   set(key: string, sec: number): void {
-    this.#sec.set(key, sec);
+    const before = this.#trained.has(key) ? Infinity : (this.get(key) ?? Infinity);
+    this.#sec.set(key, Math.min(sec, before));
     this.#trained.delete(key);
   }
 
