@@ -128,6 +128,17 @@ describe('gatherTables', () => {
     expect([...out.data]).toEqual([...imageOf(images, 4).data, ...imageOf(images, 2).data]);
   });
 
+  test.each([[[]], [[flipLR()]], [[cutout(2, 2)]]])(
+    'pad only for a crop: %j leaves an image its size',
+    (transforms: Transform[]) => {
+      const tables = gatherTables(transforms, [5, 5], 4);
+      expect(tables.padded).toEqual([5, 5]);
+      expect(tables.output).toEqual([5, 5]);
+      expect(rowsOf(tables.rowTable)).toEqual([[0, 1, 2, 3, 4]]);
+      expect(tables).toEqual(gatherTables(transforms, [5, 5], 0));
+    },
+  );
+
   test.each([-1, 0.5, 3])('refuse to pad a 5 x 3 image by %d', (pad) => {
     expect(() => gatherTables([], [5, 3], pad)).toThrow(/mode reflect\. Give .* from 0 to 2/);
   });
@@ -154,7 +165,9 @@ describe('gatherOracle', () => {
     })
     .map(({ height, width, padPart, has, parts, ...rest }) => {
       const pad = padPart % Math.min(height, width);
-      let shape: readonly [number, number] = [height + 2 * pad, width + 2 * pad];
+      // Only a crop sees the padding.
+      const used = has[0] ? pad : 0;
+      let shape: readonly [number, number] = [height + 2 * used, width + 2 * used];
       const transforms: Transform[] = [];
       if (has[0]) {
         shape = [1 + (parts[0] % shape[0]), 1 + (parts[1] % shape[1])];
@@ -162,7 +175,7 @@ describe('gatherOracle', () => {
       }
       if (has[1]) transforms.push(flipLR());
       if (has[2]) transforms.push(cutout(1 + (parts[2] % shape[0]), 1 + (parts[3] % shape[1])));
-      return { height, width, pad, transforms, shape, ...rest };
+      return { height, width, pad, used, transforms, shape, ...rest };
     });
 
   test('equals the transforms applied in order to the padded image', () => {
@@ -178,7 +191,7 @@ describe('gatherOracle', () => {
           const out = gatherOracle(images, tables, batchIndices(chosen, order));
           expect(out.shape).toEqual([order.length, ...c.shape, c.channels]);
           for (const [b, example] of order.entries()) {
-            const padded = padReflect(imageOf(images, example), c.pad);
+            const padded = padReflect(imageOf(images, example), c.used);
             const expected = composed(padded, c.transforms, chosen, example);
             expect(imageOf(out, b)).toEqual(expected);
           }

@@ -15,7 +15,10 @@ export interface LookupTable {
 export interface GatherTables {
   /** `[H,W]` of the stored images. */
   readonly source: ImageShape;
-  /** `[H + 2 pad, W + 2 pad]`: the input of the first transform, and the shape to pass to {@link plan}. */
+  /**
+   * `[H + 2 pad, W + 2 pad]`, or `source` if no transform crops: the input of the first transform, and the shape to pass to
+   * {@link plan}.
+   */
   readonly padded: ImageShape;
   /** `[h,w]` of the augmented images. */
   readonly output: ImageShape;
@@ -42,7 +45,7 @@ export interface GatherTables {
  *     out[b, i, j] = images[order[b], r, c] * (1 - rowBox[boxY[b], i] * colBox[boxX[b], j])
  *
  * This equals padding the image by `pad` pixels on each side in mode reflect (the edge pixel is not repeated), then crop,
- * flip and cutout. `pad` 0 and no transforms leave the image unchanged. For 32 x 32 images, pad 4 and crop(32, 32) the
+ * flip and cutout. Without a crop images are not padded. For 32 x 32 images, pad 4 and crop(32, 32) the
  * tables are `[9,32]` and `[18,32]`.
  *
  * @throws AugmentError if a transform does not fit the padded image, or `pad` is not a whole number below both sizes.
@@ -50,19 +53,20 @@ export interface GatherTables {
 export function gatherTables(
   transforms: readonly Transform[],
   source: ImageShape,
-  pad: number,
+  padding: number,
 ): GatherTables {
   const [height, width] = source;
-  if (!Number.isInteger(pad) || pad < 0 || pad >= height || pad >= width) {
+  if (!Number.isInteger(padding) || padding < 0 || padding >= height || padding >= width) {
     throw new AugmentError(
-      `gather: an image of ${height} x ${width} cannot be padded by ${pad} in mode reflect. ` +
+      `gather: an image of ${height} x ${width} cannot be padded by ${padding} in mode reflect. ` +
         `Give a whole number from 0 to ${Math.min(height, width) - 1}.`,
     );
   }
+  const crop = transforms.find((transform) => transform.kind === 'crop');
+  const pad = crop === undefined ? 0 : padding;
   const padded: ImageShape = [height + 2 * pad, width + 2 * pad];
   const output = outputShape(transforms, padded);
   const [h, w] = output;
-  const crop = transforms.find((transform) => transform.kind === 'crop');
   const box = transforms.find((transform) => transform.kind === 'cutout');
   const [cropDown, cropAcross] = crop ? windowPlaces(crop, padded) : [1, 1];
   const [boxDown, boxAcross] = box ? windowPlaces(box, output) : [1, 1];

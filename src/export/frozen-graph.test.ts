@@ -174,6 +174,18 @@ describe.each(networks)('%s', (_, graph) => {
   });
 });
 
+test('a predictor has as many classes as the network has outputs', async () => {
+  const graph = build<AnyLayer>({ flatten: flatten(), linear: linear(3072, 7), scaled: mul(2) });
+  const predictor = createPredictor(graph, weightsOf(graph));
+  expect(predictor.classes).toBe(7);
+  const probabilities = softmax(await predictor.logits(images), predictor.classes);
+  predictor.dispose();
+  expect(probabilities).toHaveLength(3 * 7);
+  for (const from of [0, 7, 14]) {
+    expect(probabilities.subarray(from, from + 7).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 9);
+  }
+});
+
 test('a mirror image changes the logits', async () => {
   const [, graph] = networks[0];
   const variables = weightsOf(graph);

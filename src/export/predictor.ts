@@ -2,13 +2,14 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { reverse } from '@tensorflow/tfjs-core';
 import { ExportError } from '../base/errors';
 import { checkFinite } from './finite';
+import { classes as cifar10Classes } from '../data/cifar10';
 import { normalise } from '../data/normalise';
 import { createSession } from '../engine/session';
 import type { Run, SessionOptions } from '../engine/session';
 import { firstNotFinite } from '../base/host-tensor';
 import type { HostTensor } from '../base/host-tensor';
 import type { Graph } from '../graph/spec';
-import { runNetwork } from '../nn/network';
+import { outputCount, runNetwork } from '../nn/network';
 import type { AnyLayer, HostVariables } from '../nn/network';
 
 /** How images are classified. */
@@ -23,6 +24,7 @@ export interface PredictorOptions {
 
 /** A network on the device that classifies images. */
 export interface Predictor {
+  /** Outputs of the network; 10 if they cannot be told from its layers. */
   readonly classes: number;
   /**
    * The logits `[N,classes]` of images `[N,32,32,3]` of 0..255, in a new array.
@@ -53,6 +55,7 @@ export function createPredictor(
   }
   checkFinite(variables, 'predict');
   const output = [...graph.keys()].at(-1) ?? '';
+  const classes = outputCount(graph) ?? cifar10Classes.length;
   const session = createSession({ network: variables }, engine);
   const runs = new Map<number, Run<{ input: HostTensor }, { logits: tf.Tensor }>>();
   const run = async (images: Uint8Array): Promise<HostTensor> => {
@@ -76,7 +79,9 @@ export function createPredictor(
   };
   /** Runs the network node by node on the first image whose logits are not finite. */
   const firstBadNode = async (images: Uint8Array, logits: HostTensor): Promise<string> => {
-    const index = Math.floor(logits.data.findIndex((x) => !Number.isFinite(x)) / 10);
+    const index = Math.floor(
+      logits.data.findIndex((x) => !Number.isFinite(x)) / (logits.shape.at(-1) ?? classes),
+    );
     const image = images.subarray(index * imageLength, (index + 1) * imageLength);
     const input: HostTensor = { shape: [1, 32, 32, 3], data: normalise(image) };
     const runAll = session.capture(
@@ -96,7 +101,7 @@ export function createPredictor(
     return `for image ${index} of its batch ${bad ?? 'a logit is NaN'}`;
   };
   return {
-    classes: 10,
+    classes,
     async logits(images) {
       const count = images.length / imageLength;
       if (!Number.isInteger(count) || count === 0) {

@@ -200,3 +200,15 @@ export function runNetwork(
   }
   return { values, running };
 }
+
+/**
+ * The number of outputs of a network: that of its last linear layer or convolution. Undefined if it has neither, or
+ * concatenates values after that.
+ */
+export function outputCount(graph: Graph<AnyLayer>): number | undefined {
+  for (const { layer } of [...graph.values()].toReversed()) {
+    if (layer?.kind === 'linear' || layer?.kind === 'conv') return layer.cout;
+    if (layer?.kind === 'concat') return undefined;
+  }
+  return undefined;
+}

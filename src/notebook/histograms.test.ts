@@ -33,6 +33,21 @@ describe('histograms', () => {
     expect(count).toBeGreaterThan(1000);
   });
 
+  test('the upper end of the domain belongs to the last bar', async () => {
+    const { bundle } = await histograms(
+      { confidence: [1, 1, 0, 0.5] },
+      { ...options, domain: [0, 1] },
+    );
+    const { concat } = bundle['application/vnd.vegalite.v5+json'] as {
+      readonly concat: readonly { readonly data: { readonly values: readonly Bar[] } }[];
+    };
+    expect(concat[0].data.values).toEqual([
+      { from: 0, to: 0.25, density: 1 },
+      { from: 0.5, to: 0.75, density: 1 },
+      { from: 0.75, to: 1, density: 2 },
+    ]);
+  });
+
   test('takes the 2.4 million values of a large kernel, and NaN', async () => {
     const values = new Float32Array(2_400_000).fill(0.5);
     [values[5], values[6]] = [2.5, NaN];

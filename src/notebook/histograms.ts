@@ -49,8 +49,8 @@ export function histograms(
     const counts = new Float64Array(bins);
     const numbers = panels[panel];
     for (const value of Array.from(numbers)) {
-      const index = Math.floor((value - low) / width);
-      if (index >= 0 && index < bins) counts[index]++;
+      if (!(value >= low && value <= high)) continue;
+      counts[Math.min(bins - 1, Math.floor((value - low) / width))]++;
     }
     return Array.from(counts, (count, index) => ({
       from: Number((low + index * width).toPrecision(5)),

@@ -184,6 +184,13 @@ describe('trainLive', () => {
     expect(readdirSync(logDir)).toEqual(['demo-smoke-0']);
   });
 
+  test('an experiment that has its scale is trained at it, however long it takes, without a remark', async () => {
+    const own = overridden(scaled(demo, 'smoke'), 'optim.lr', 0.3);
+    const [run] = await trainLive(own, { data, logDir, limitSec: 1e-9 });
+    expect(run).toMatchObject({ scale: 'smoke', overrides: ['optim.lr=0.3'] });
+    expect(textOf(screen()[0])).not.toMatch(/would take/);
+  });
+
   test('tells experiments apart by name', async () => {
     const narrow = { ...demo, name: 'mine' };
     const runs = await trainLive([demo, narrow], { scale: 'smoke', data, logDir });

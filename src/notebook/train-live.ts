@@ -151,7 +151,7 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
     const asked = series.scale ?? series.options.scale ?? wantedScale();
     await withinLimit(
       asked,
-      series.options.limitSec ?? 600,
+      canShrink(series.jobs) ? (series.options.limitSec ?? 600) : Infinity,
       (scale, limitSec) => trainAll(series, { data, signal, screen }, scale, limitSec),
       (text) => screen.remark(text),
     );
@@ -168,6 +168,15 @@ async function follow(series: Series): Promise<readonly FinishedRun[]> {
     screen.fail(error, isStopped ? ` In a notebook, resume with: ${howToResume}` : '');
     throw isStopped ? markShown(error) : error;
   }
+}
+
+/** Whether a smaller scale would make the jobs shorter: not those that have a scale, and a changed experiment gets none. */
+function canShrink(jobs: readonly Job[]): boolean {
+  const without = jobs.filter(({ experiment }) => experiment.scale === undefined);
+  return (
+    without.length > 0 &&
+    without.every(({ experiment: { overrides = [] } }) => overrides.length === 0)
+  );
 }
 
 function isList(

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { OptimError } from '../base/errors';
 import { loadTensorflow } from '../engine/tensorflow';
-import { isEmaStep, updateEma } from './ema';
+import { emaShares, isEmaStep, updateEma } from './ema';
 
 beforeAll(() => {
   loadTensorflow();
@@ -48,6 +48,13 @@ test('one update by momentum ** updateFreq equals updateFreq updates towards the
     ),
     { numRuns: 30 },
   );
+});
+
+test('a step that passes two positions of the schedule keeps as much of the average as two steps', () => {
+  const ema = { momentum: 0.9, updateFreq: 5 };
+  expect(emaShares(ema, 2).kept).toBeCloseTo(emaShares(ema).kept ** 2, 12);
+  expect(emaShares(ema, 0.5).kept).toBeCloseTo(Math.sqrt(emaShares(ema).kept), 12);
+  expect(emaShares(ema, 2).taken).toBe(1 - emaShares(ema, 2).kept);
 });
 
 test('names the tensor that the network does not have', () => {

@@ -82,6 +82,16 @@ describe('hyperSchedule', () => {
     expectFeed(groupOf(feed, 0), { lr: 7.2, weightDecay: 0.01, momentum: 0.5, rescale: 1 });
   });
 
+  test('so does one that sets no hyperparameter: Muon takes rate and decay unchanged, whatever says so', () => {
+    const feedOf = (group: Partial<Group>, rule: 'muon' | 'nesterov-b'): unknown =>
+      groupOf(
+        hyperSchedule({ ...base, rule, groups: [{ ...plain, includes: 'a', ...group }] }, count)(2),
+        0,
+      );
+    expect(feedOf({ muon }, 'muon')).toEqual(feedOf({ rule: 'muon', muon }, 'nesterov-b'));
+    expect(feedOf({ muon }, 'muon')).toMatchObject({ rescale: 1 });
+  });
+
   test('refuses options of Muon that are out of range', () => {
     const rescale = { first: 0, growth: 1 };
     const groups: Group[] = [{ ...plain, includes: '', rule: 'muon', muon: { ...muon, rescale } }];

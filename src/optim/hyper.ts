@@ -53,7 +53,7 @@ export function hyperSchedule(
   const { firstStep = 1 } = optimiser;
   const epochAt = (step: number): number => positionAt(step - 1 + firstStep) / stepsPerEpoch;
   const own = optimiser.groups.flatMap((group, place) => {
-    if (!hasOwnHyper(group)) return [];
+    if (!hasOwnHyper(group, optimiser.rule)) return [];
     const { lr = optimiser.lr, weightDecay = optimiser.weightDecay } = group;
     const { momentum = optimiser.momentum } = group;
     const isMuon = (group.rule ?? optimiser.rule) === 'muon';
@@ -80,6 +80,10 @@ export function hyperSchedule(
   });
 }
 
-function hasOwnHyper({ lr, weightDecay, momentum, rule }: Group): boolean {
-  return [lr, weightDecay, momentum].some((value) => value !== undefined) || rule === 'muon';
+function hasOwnHyper(
+  { lr, weightDecay, momentum, rule }: Group,
+  usual: HyperSchedule['rule'],
+): boolean {
+  const isMuon = (rule ?? usual) === 'muon';
+  return isMuon || [lr, weightDecay, momentum].some((value) => value !== undefined);
 }

@@ -126,6 +126,14 @@ describe('averagedPoints', () => {
 });
 
 describe('followExperiment', () => {
+  test('takes a fractional number of epochs', async () => {
+    const run = await followExperiment(overridden(study(), 'run.epochs', 1.3), { data });
+    // 1.3 epochs of 4 steps are 5.2, so the sixth step is the last.
+    expect(ofLayer(run, 'layer2').map(({ epoch }) => epoch)).toEqual([
+      0.25, 0.5, 0.75, 1, 1.25, 1.5,
+    ]);
+  });
+
   test('reports every layer at every step, and the figures derived from rate and momentum', async () => {
     const estimates: number[] = [];
     const run = await followExperiment(study(), {

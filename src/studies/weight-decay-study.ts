@@ -3,6 +3,7 @@ import type { WeightPoint } from '../analysis/weight-dynamics';
 import type { Cifar10 } from '../data/cifar10';
 import type { SessionOptions } from '../engine/session';
 import { constant, valueAt } from '../optim/schedule';
+import { stepsIn } from '../train/pace';
 import type { EpochRow, Watch } from '../train/training';
 import { runEpochs } from '../runs/epochs';
 import { inFastestPrecision } from '../runs/run';
@@ -189,7 +190,8 @@ export async function followExperiment(
   const { epochs } = experiment.run;
   const count = experiment.data.subset?.train ?? data.train.labels.length;
   const perEpoch = count / experiment.data.batchSize;
-  const steps = epochs * (experiment.data.dropLast ? Math.floor(perEpoch) : Math.ceil(perEpoch));
+  const stepsPerEpoch = experiment.data.dropLast ? Math.floor(perEpoch) : Math.ceil(perEpoch);
+  const steps = stepsIn(epochs, stepsPerEpoch);
   const dynamics = followWeights(networkOf(experiment), steps);
   const { trainer } = prepareRun(experiment, data, seed, {
     engine: inFastestPrecision(engine),

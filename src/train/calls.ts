@@ -1,6 +1,7 @@
 import type { Session } from '../engine/step';
 import { stackFeeds } from '../engine/step';
 import type { OnDevice, StepResult } from '../engine/step';
+import type { EmaShares } from '../optim/ema';
 import type { GroupedHyperFeed } from '../optim/hyper';
 import type { BatchFeed } from './batches';
 import type { Stage } from './stages';
@@ -12,8 +13,8 @@ export type StepFeed = {
   readonly hyper: GroupedHyperFeed;
   /** Counts from 1 over the run. */
   readonly step: number;
-  /** In a loop with a moving average: 1 if the average is updated after this step, else 0. */
-  readonly isAveraged?: number;
+  /** In a loop with a moving average: the shares of the update after this step, and whether there is one, 1 or 0. */
+  readonly average?: EmaShares<number> & { readonly isDue: number };
 };
 
 /** A step of training or evaluation, on the device. */

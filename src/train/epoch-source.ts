@@ -3,6 +3,7 @@ import type { GatherTables } from '../augment/gather';
 import { residentSplit } from './batches';
 import { drawEpoch, plainBatches } from './epoch-batches';
 import type { EpochBatches } from './epoch-batches';
+import { outputCount } from '../nn/network';
 import { checkExamples, checkSameCounts } from './snapshot';
 import type { Examples, Training, TrainingState } from './training';
 
@@ -15,11 +16,13 @@ type Resident = Pick<TrainingState, 'train' | 'valid'>;
 export class EpochSource {
   readonly tables: GatherTables;
   readonly #training: Training;
+  readonly #classes: number | undefined;
   #seed: number;
   #examples: Splits;
   #drawn: { readonly epoch: number; readonly of: EpochBatches } | undefined;
 
   constructor(training: Training) {
+    this.#classes = outputCount(training.model.graph);
     const { seed, train, valid, transforms = [], imageShape = [32, 32, 3], pad = 0 } = training;
     this.#training = training;
     this.#seed = seed;
@@ -64,7 +67,7 @@ export class EpochSource {
     const { imageShape = [32, 32, 3] } = this.#training;
     const split = (name: 'train' | 'valid'): TrainingState['train'] => {
       const { images, labels } = examples[name];
-      checkExamples(name, examples[name], imageShape);
+      checkExamples(name, examples[name], imageShape, this.#classes);
       return residentSplit(images, labels, imageShape[2]);
     };
     return { train: split('train'), valid: split('valid') };

@@ -7,6 +7,8 @@ import { gatherOracle, gatherTables } from '../augment/gather';
 import { plan } from '../augment/plan';
 import { AugmentError } from '../base/errors';
 import { createRng } from '../base/rng';
+import type { HostTensor } from '../base/host-tensor';
+import { drawEpoch, feedsOf } from './epoch-batches';
 import { openBatches } from './open-batches';
 import type { Batches, BatchesOptions } from './open-batches';
 
@@ -33,6 +35,56 @@ describe('openBatches', () => {
   afterAll(() => {
     shuffled.dispose();
     ordered.dispose();
+  });
+
+  test('mirrors, jitters and resamples as training does', async () => {
+    const batches = openBatches({
+      ...options,
+      transforms: [flipLR({ isAlternating: true })],
+      dropLast: true,
+      isShuffled: false,
+      jitter: { brightness: 0.2, contrast: 0.1 },
+      sizes: [
+        { from: 0, size: 16 },
+        { from: 0.5, size: 32 },
+      ],
+    });
+    try {
+      const of = async (epoch: number, batch: number): Promise<HostTensor> =>
+        (await batches.read(epoch, batch)).input;
+      expect((await of(1, 1)).shape).toEqual([4, 16, 16, 3]);
+      expect((await of(1, 2)).shape).toEqual([4, 32, 32, 3]);
+      const drawing = {
+        ...options,
+        transforms: [flipLR({ isAlternating: true })],
+        jitter: { brightness: 0.2, contrast: 0.1 },
+      };
+      for (const epoch of [2, 3]) {
+        const drawn = drawEpoch(
+          { ...drawing, dropLast: true, count, padded: [32, 32] },
+          5,
+          epoch,
+          false,
+        );
+        const [feed] = feedsOf(drawn.batches, drawn);
+        const tables = gatherTables(drawing.transforms, [32, 32], 0);
+        const plain = gatherOracle({ data: images, shape: [count, 32, 32, 3] }, tables, feed);
+        const size = 32 * 32 * 3;
+        const expected = plain.data.map((value, index) => {
+          const at = Math.floor(index / size);
+          return (value + (feed.shift?.[at] ?? NaN)) * (feed.scale?.[at] ?? NaN);
+        });
+        const { data } = await of(epoch, 1);
+        expect(
+          Math.max(...expected.map((value, index) => Math.abs(value - data[index]))),
+        ).toBeLessThan(1e-6);
+      }
+      const flipOf = (epoch: number): Int32Array =>
+        drawEpoch({ ...drawing, count, padded: [32, 32] }, 5, epoch).choices.flip;
+      expect([...flipOf(2)].map((flip) => 1 - flip)).toEqual([...flipOf(3)]);
+    } finally {
+      batches.dispose();
+    }
   });
 
   test('returns the batches that training with the same seed sees, including the smaller last one', async () => {

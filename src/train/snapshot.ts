@@ -25,14 +25,29 @@ export function checkSameTensors(held: Learnt, given: Learnt): void {
   }
 }
 
-/** @throws TrainError if there are no examples, or images and labels do not match */
+/**
+ * @param classes outputs of the network, if known
+ * @throws TrainError if there are no examples, images and labels do not match, or a label is no class
+ */
 export function checkExamples(
   name: 'train' | 'valid',
   { images, labels }: Examples,
   [height, width, channels]: readonly [number, number, number],
+  classes: number = Infinity,
 ): void {
   const size = height * width * channels;
-  if (labels.length > 0 && images.length === labels.length * size) return;
+  if (labels.length > 0 && images.length === labels.length * size) {
+    const isClass = (label: number): boolean =>
+      Number.isInteger(label) && label >= 0 && label < classes;
+    let index = 0;
+    while (index < labels.length && isClass(labels[index])) index += 1;
+    if (index === labels.length) return;
+    const most = Number.isFinite(classes) ? ` to ${classes - 1}` : '';
+    throw new TrainError(
+      `train: label ${index} of "${name}" is ${labels[index]}; the classes of this network count from 0${most}. Renumber the ` +
+        'labels, or give the network more outputs.',
+    );
+  }
   throw new TrainError(
     `train: "${name}" has ${labels.length} labels and ${images.length} pixel values; expected at least one ` +
       `label, and ${size} values, [${height},${width},${channels}], for each. Give images and labels of the same ` +

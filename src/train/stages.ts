@@ -48,7 +48,7 @@ export function createStages({
   return (step) => {
     const over = positionAt(step - 1) + 1e-9;
     const frozen = ends.filter(({ last }) => over >= last).map(({ path }) => path);
-    const size = sizes.findLast(({ from }) => over >= Math.round(from * stepsPerEpoch))?.size;
+    const size = sizeAt(sizes, stepsPerEpoch, over);
     const key = [
       ...(size === undefined ? [] : [`${size} px`]),
       ...(frozen.length === 0 ? [] : [`${frozen.join(', ')} frozen`]),
@@ -59,22 +59,44 @@ export function createStages({
   };
 }
 
-/** Each stage of the first `steps` steps, its first step (from 1) and its number of steps. */
+/** A stage of a run. */
+export interface StageCount {
+  readonly stage: Stage;
+  /** Its first step, counted from 1. */
+  readonly first: number;
+  readonly steps: number;
+  /** How many of them are counted by the function given. */
+  readonly counted: number;
+}
+
+/** Each stage of the first `steps` steps. */
 export function stageCounts(
   stageAt: (step: number) => Stage,
   steps: number,
-): { readonly stage: Stage; readonly first: number; readonly steps: number }[] {
-  const counts = new Map<Stage, { first: number; steps: number }>();
+  isCounted: (step: number) => boolean = () => false,
+): StageCount[] {
+  const counts = new Map<Stage, { first: number; steps: number; counted: number }>();
   for (let step = 1; step <= steps; step++) {
     const stage = stageAt(step);
-    const found = counts.get(stage) ?? { first: step, steps: 0 };
+    const found = counts.get(stage) ?? { first: step, steps: 0, counted: 0 };
     found.steps += 1;
+    if (isCounted(step)) found.counted += 1;
     counts.set(stage, found);
   }
   return [...counts].map(([stage, count]) => ({ stage, ...count }));
 }
 
-function checkSizes(sizes: readonly SizeStage[]): void {
+/** Height and width of the images at a position of the schedule, in steps; undefined if they are not resampled. */
+export function sizeAt(
+  sizes: readonly SizeStage[],
+  stepsPerEpoch: number,
+  position: number,
+): number | undefined {
+  return sizes.findLast(({ from }) => position >= Math.round(from * stepsPerEpoch))?.size;
+}
+
+/** @throws TrainError if start epochs do not ascend from 0, or a size is not an integer from 8 */
+export function checkSizes(sizes: readonly SizeStage[]): void {
   for (const [index, { from, size }] of sizes.entries()) {
     const isInOrder = index === 0 ? from === 0 : from > sizes[index - 1].from;
     if (isInOrder && Number.isInteger(size) && size >= 8) continue;

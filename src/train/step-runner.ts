@@ -2,7 +2,8 @@ import type { GatherTables } from '../augment/gather';
 import { TrainError } from '../base/errors';
 import { countFlops } from '../engine/flops';
 import type { Session } from '../engine/session';
-import { isEmaStep, updateEma } from '../optim/ema';
+import { emaShares, isEmaStep, updateEma } from '../optim/ema';
+import type { Ema, EmaShares } from '../optim/ema';
 import type { GroupedHyperFeed } from '../optim/hyper';
 import { lookaheadAction, updateLookahead } from '../optim/lookahead';
 import type { LookaheadAction } from '../optim/lookahead';
@@ -34,10 +35,9 @@ export class StepRunner {
   readonly #schedule: StepSchedule;
   readonly #trainSteps = new Map<Stage, Steps>();
   readonly #validSteps = new Map<string, Steps>();
-  readonly #runEma: (() => Promise<unknown>) | undefined;
+  readonly #runEma: ((step: number) => Promise<unknown>) | undefined;
   readonly #lookahead: LookaheadRuns | undefined;
 
-  /** @throws TrainError if a training has both a moving average and lookahead */
   constructor(
     session: Session<TrainingState>,
     training: Training,
@@ -56,7 +56,7 @@ export class StepRunner {
   async train(batches: readonly BatchFeed[], step: number): Promise<void> {
     if (step === 1 && this.#lookaheadAfter(0) === 'start') await this.#lookahead?.start();
     await this.#trainFor(this.#schedule.stageAt(step)).run(this.#trainFeeds(batches, step));
-    if (batches.length === 1 && this.#isAverageDue(step)) await this.#runEma?.();
+    if (batches.length === 1 && this.#isAverageDue(step)) await this.#runEma?.(step);
     const action = this.#lookaheadAfter(step + batches.length - 1);
     if (action !== 'nothing') await this.#lookahead?.[action]();
   }
@@ -100,17 +100,24 @@ export class StepRunner {
 
   /** The feeds of a call. A loop updates the average itself; after a single step, the update is a separate call. */
   #trainFeeds(batches: readonly BatchFeed[], first: number): StepFeed[] {
-    const averages = batches.length > 1 && this.#training.ema !== undefined;
+    const { ema } = this.#training;
     return batches.map((batch, index) => {
       const step = first + index;
       const feed = { batch, hyper: this.#schedule.hyperAt(step), step };
-      return averages ? { ...feed, isAveraged: this.#isAverageDue(step) ? 1 : 0 } : feed;
+      if (ema === undefined || batches.length === 1) return feed;
+      const isDue = this.#isAverageDue(step) ? 1 : 0;
+      return { ...feed, average: { ...this.#sharesAt(ema, step), isDue } };
     });
   }
 
   #isAverageDue(step: number): boolean {
     const { ema } = this.#training;
     return ema !== undefined && isEmaStep(ema, (step - 1) % this.#schedule.stepsPerEpoch);
+  }
+
+  #sharesAt(ema: Ema, step: number): EmaShares<number> {
+    const { positionAt } = this.#schedule;
+    return emaShares(ema, positionAt(step) - positionAt(step - 1));
   }
 
   #trainFor(stage: Stage): Steps {
@@ -149,23 +156,20 @@ export class StepRunner {
     return lookaheadAction(lookahead, step, stepsPerEpoch, positionAt);
   }
 
-  #captureEma(): (() => Promise<unknown>) | undefined {
+  #captureEma(): ((step: number) => Promise<unknown>) | undefined {
     const { ema } = this.#training;
     if (ema === undefined) return undefined;
     const run = this.#session.capture(
       'ema',
-      (state) => ({ state: { ema: updateEma(ema, state.ema, state.network) } }),
-      {},
+      (state, shares) => ({ state: { ema: updateEma(ema, state.ema, state.network, shares) } }),
+      emaShares(ema),
     );
-    return () => run({});
+    return (step) => run(this.#sharesAt(ema, step));
   }
 
   #captureLookahead(): LookaheadRuns | undefined {
-    const { lookahead, ema } = this.#training;
+    const { lookahead } = this.#training;
     if (lookahead === undefined) return undefined;
-    if (ema !== undefined) {
-      throw new TrainError('train: "ema" and "lookahead" are both set. Give one of them.');
-    }
     const start = this.#session.capture(
       'start of lookahead',
       ({ network }) => ({ state: { ema: Object.fromEntries(Object.entries(network)) } }),

@@ -46,6 +46,34 @@ describe('a run whose training steps are all done', () => {
   });
 });
 
+describe('a moving average', () => {
+  // One step per epoch.
+  const ema = { momentum: 0.9, updateFreq: 1 };
+  const averaged = { batchSize: 10, epochs: 8, ema } as const;
+
+  test.each([8, 4, 16])(
+    'forgets as much over a run of %i steps as over the 8 of its schedule',
+    async (steps) => {
+      await using(averaged, {}, async (trainer) => {
+        if (steps !== 8) trainer.endAfter(steps);
+        const { ema: before } = await trainer.session.read('ema');
+        await trainer.runEpoch(1);
+        const after = await trainer.session.read('ema', 'network');
+        const kept = 0.9 ** (8 / steps);
+        for (const [path, { data }] of Object.entries(after.ema)) {
+          const expected = Array.from(
+            after.network[path].data,
+            (value, index) => kept * before[path].data[index] + (1 - kept) * value,
+          );
+          expect(
+            Math.max(...expected.map((value, index) => Math.abs(value - data[index]))),
+          ).toBeLessThan(1e-6);
+        }
+      });
+    },
+  );
+});
+
 describe('a change of pace within an epoch', () => {
   /** Runs the first epoch; after the first of its three batches, the run gets `steps` steps. */
   const epochOf = (

@@ -25,7 +25,7 @@ export function trainStepOf(
     ...(training.trainSteps?.(usual) ?? [usual.backward, usual.log, usual.optimise]),
     ...(training.extraSteps ?? []),
   ];
-  return ({ network, velocity, totals, extra, ...state }, { batch, hyper, step, isAveraged }) => {
+  return ({ network, velocity, totals, extra, ...state }, { batch, hyper, step, average }) => {
     const gathered = gatherBatch(state.train, state.tables, batch, tables.source, tables.hasCutout);
     const augmented = applyJitter(gathered, batch);
     const images = size === undefined ? augmented : resampleBatch(augmented, size);
@@ -36,9 +36,15 @@ export function trainStepOf(
         velocity: work.velocity,
         totals: work.totals,
         extra: work.extra,
-        ...(ema === undefined || isAveraged === undefined
+        ...(ema === undefined || average === undefined
           ? {}
-          : { ema: followedIf(isAveraged, updateEma(ema, state.ema, work.network), state.ema) }),
+          : {
+              ema: followedIf(
+                average.isDue,
+                updateEma(ema, state.ema, work.network, average),
+                state.ema,
+              ),
+            }),
       },
     };
   };

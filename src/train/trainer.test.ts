@@ -282,7 +282,37 @@ test('options have the documented defaults', async () => {
   expect(rows[0]).toEqual(rows[1]);
 });
 
+test('the operations of a run count the smaller last batch of each epoch', async () => {
+  // One matrix product forward, one for the gradient of the weight.
+  const perImage = 2 * (2 * side * side * 3 * 3);
+  const engine = { mode: 'captured', precision: 'fp32' } as const;
+  // Ten images in batches of 4, 4 and 2; then in a run that ends before its second small batch.
+  for (const [epochs, images] of [
+    [3, 30],
+    [1.5, 10 + 8],
+  ]) {
+    await using({ model: apart, engine, epochs }, {}, (trainer) => {
+      expect(trainer.flops().train).toBe(images * perImage);
+      return Promise.resolve();
+    });
+  }
+});
+
 describe('createTrainer rejects', () => {
+  test.each([
+    [[0, 3], 'label 1 of "train" is 3; the classes of this network count from 0 to 2. Renumber'],
+    [[-1, 0], 'label 0 of "train" is -1; the classes of this network count from 0 to 2. Renumber'],
+    [[0, 0.5], 'label 1 of "train" is 0.5; the classes'],
+  ])('labels %j, which are no classes of its network', (labels, found) => {
+    const train = { images: new Float32Array(2 * 192), labels };
+    expect(() => createTrainer({ ...training, train })).toThrow(found);
+  });
+
+  test('a batch larger than the data, before anything is put on the device', () => {
+    const open = (): unknown => createTrainer({ ...training, batchSize: 11, dropLast: true });
+    expect(open).toThrow(/10 examples in batches of 11/);
+  });
+
   test.each([
     [
       'train',

@@ -97,7 +97,11 @@ class SessionTrainer implements Trainer {
       { batchSize, stepsPerEpoch, steps: this.#pace.length, positionAt },
     );
     const { tables } = this.#source;
-    // Report mismatched images and labels before anything is put on the device.
+    // Report what does not fit before anything is put on the device.
+    if (training.ema !== undefined && training.lookahead !== undefined) {
+      throw new TrainError('train: "ema" and "lookahead" are both set. Give one of them.');
+    }
+    this.#source.plainTraining();
     const resident = this.#source.resident();
     this.session = createSession<TrainingState>(
       {
@@ -298,10 +302,16 @@ class SessionTrainer implements Trainer {
 
   readonly flops: Trainer['flops'] = (): RunFlops => {
     const plain = this.#source.plainTraining();
-    const feeds = feedsOf(plain.batches.slice(0, 1), plain);
     let train = 0;
-    for (const { first, steps } of stageCounts(this.#stageAt, this.steps)) {
-      train += steps * this.#runner.flopsOf(this.#runner.recordTrain(feeds, first));
+    // Without dropLast, the last batch of an epoch is smaller.
+    const last = plain.batches.slice(-1);
+    const isLast = (step: number): boolean => step % this.stepsPerEpoch === 0;
+    const flopsOf = (batches: readonly Int32Array[], first: number): number =>
+      this.#runner.flopsOf(this.#runner.recordTrain(feedsOf(batches, plain), first));
+    for (const { first, steps, counted } of stageCounts(this.#stageAt, this.steps, isLast)) {
+      train +=
+        (steps - counted) * (steps > counted ? flopsOf(plain.batches.slice(0, 1), first) : 0);
+      train += counted * (counted > 0 ? flopsOf(last, first) : 0);
     }
     const validation = this.#source.validation();
     const evaluation = validation.batches.reduce((sum, batch) => {
