@@ -1,4 +1,3 @@
-import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { byName } from '../base/by-name';
@@ -9,6 +8,7 @@ import type { SessionOptions } from '../engine/session';
 import { readNamedCheckpoint, sortCheckpoints } from './checkpoint';
 import type { Checkpoint } from './checkpoint';
 import { deviceOf } from './execution';
+import { isFolder } from './folder';
 import { configOf, planRun } from './run';
 import type { FinishedRun, PlannedRun, Result, Run } from './run';
 import { parseResult, readPlan, readRun } from './run-file';
@@ -204,15 +204,6 @@ async function runsIn(folder: string, { onNotice }: FindOptions): Promise<Run[]>
     }
   }
   return runs;
-}
-
-/** Whether an entry is a folder or a link to one. */
-export async function isFolder(path: string, entry: Dirent): Promise<boolean> {
-  if (!entry.isSymbolicLink()) return entry.isDirectory();
-  return stat(path).then(
-    (target) => target.isDirectory(),
-    () => false,
-  );
 }
 
 /**

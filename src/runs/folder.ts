@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import type { Dirent } from 'node:fs';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import {
   access,
@@ -275,4 +276,13 @@ function codeOf(error: unknown): string | undefined {
 /** Node's message without the temporary file and the system call, which do not help the user. */
 function reasonOf(error: unknown): string {
   return (error as Error).message.replace(/, \w+(?: '.*)?$/, '');
+}
+
+/** Whether an entry is a folder or a link to one. */
+export async function isFolder(path: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  return stat(path).then(
+    (target) => target.isDirectory(),
+    () => false,
+  );
 }

@@ -4,8 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { byName } from '../base/by-name';
 import { RunError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
-import { isFolder } from './find-runs';
-import { isHeld, openRunFolder } from './folder';
+import { isFolder, isHeld, openRunFolder } from './folder';
 import type { Run } from './run';
 import { readRun } from './run-file';
 

@@ -4,7 +4,6 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Dealer, Request as Asker, Subscriber } from 'zeromq';
@@ -32,17 +31,24 @@ export interface Outcome {
 
 const delimiter = '<IDS|MSG>';
 
+/** Below the range that systems hand out on their own, from which others could take a port before the kernel binds it. */
+const firstPort = 10_000;
+/** Each test process has its own ports. */
+const portsOfProcess = 100;
+let nextPort = 0;
+
 /** Free ports of this machine. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = firstPort + (process.pid % 200) * portsOfProcess + (nextPort++ % portsOfProcess);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) ports.push(port);
+  }
   return ports;
 }
 
