@@ -161,6 +161,18 @@ describe('overridden', () => {
     expect(() => change('demo', text)).toThrow(message);
   });
 
+  test.each([
+    [
+      'optim.groups.2.muon.iterations=5',
+      'override: "optim.groups.2.muon": muon: 5 iterations of Newton-Schulz with the coefficients 3.4576',
+    ],
+    ['optim.groups.2.lr.knots=[1,0]', 'override: "optim.groups.2.lr": schedule: '],
+    ['optim.groups.0.lr.vals=[1]', 'override: "optim.groups.0.lr": schedule: 2 knots and 1 values'],
+  ])('refuses %s of a group', (text, message) => {
+    expect(() => change('fastest', text)).toThrow(ExperimentError);
+    expect(() => change('fastest', text)).toThrow(message);
+  });
+
   test('refuses numbers that JSON cannot write', () => {
     expect(() => overridden(demo, 'optim.lr', NaN)).toThrow('"optim.lr.vals.0" is NaN');
     expect(() => overridden(demo, 'optim.weightDecay', Infinity)).toThrow(

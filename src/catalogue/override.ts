@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ExperimentError } from '../base/errors';
 import type { OptimError } from '../base/errors';
 import { nearestHint } from '../base/nearest';
+import { checkNewtonSchulz } from '../optim/newton-schulz-range';
 import { piecewiseLinear } from '../optim/schedule';
 import type { Schedule } from '../optim/schedule';
 import type { Experiment } from './experiment';
@@ -133,11 +134,24 @@ function checked(changed: unknown): Trained {
         .filter((path) => !path.includes('.'));
     throw new ExperimentError(`override: ${faultOf(found.error.issues, changed, keysOf)}`);
   }
-  const { lr } = found.data.optim;
-  try {
-    piecewiseLinear(lr.knots, lr.vals);
-  } catch (cause) {
-    throw new ExperimentError(`override: "optim.lr": ${(cause as OptimError).message}`, { cause });
+  const { lr, groups } = found.data.optim;
+  refuseFaulty('optim.lr', () => piecewiseLinear(lr.knots, lr.vals));
+  for (const [index, group] of groups.entries()) {
+    const path = `optim.groups.${index}`;
+    const { lr: own, muon } = group;
+    if (own !== undefined) refuseFaulty(`${path}.lr`, () => piecewiseLinear(own.knots, own.vals));
+    if (muon !== undefined) {
+      refuseFaulty(`${path}.muon`, () => checkNewtonSchulz(muon.iterations, muon.coefficients));
+    }
   }
   return found.data;
+}
+
+/** Names the path of a value in the error of a check. @throws ExperimentError if the check throws */
+function refuseFaulty(path: string, check: () => unknown): void {
+  try {
+    check();
+  } catch (cause) {
+    throw new ExperimentError(`override: "${path}": ${(cause as OptimError).message}`, { cause });
+  }
 }

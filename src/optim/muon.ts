@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { eye, matMul, mul, norm, where } from '@tensorflow/tfjs-core';
 import { OptimError } from '../base/errors';
+import { checkNewtonSchulz } from './newton-schulz-range';
 import type { Hyper, Moved } from './rule';
 
 /** Options of {@link muon}. */
@@ -30,7 +31,7 @@ export interface MuonOptions {
  *
  * @param x `[rows,columns]` with rows >= columns; transpose a wide matrix
  * @returns `[rows,columns]`, a new tensor
- * @throws OptimError if the matrix is wide
+ * @throws OptimError if the matrix is wide, or if singular values grow beyond 2
  * @see Jordan et al., Muon: An optimizer for hidden layers in neural networks (2024); Bernstein and Newhouse, Old
  *   Optimizer, New Norm, arXiv:2409.20325 (2024)
  */
@@ -44,6 +45,7 @@ export function newtonSchulz(
       `newtonSchulz: the matrix is [${rows},${columns}]; it must have at least as many rows as columns. Transpose it.`,
     );
   }
+  checkNewtonSchulz(iterations, [a, b, c]);
   let y: tf.Tensor2D = x.div(norm(x).add(1e-7));
   for (let done = 0; done < iterations; done += accumulated) {
     const polynomial = polynomialOf(y, Math.min(accumulated, iterations - done), [a, b, c]);
@@ -86,7 +88,8 @@ function polynomialOf(
  * gradient does not matter, so neither does the batch size: `lr` and `weightDecay` are used unchanged.
  *
  * @param hyper with `rescale` 1 in steps that rescale, else 0
- * @throws OptimError if a tensor has a rank below 2, or more output channels than inputs to each of them
+ * @throws OptimError if a tensor has a rank below 2, or more output channels than inputs to each of them, or if the options let
+ *   singular values grow beyond 2
  */
 export function muon(
   weight: tf.Tensor,
