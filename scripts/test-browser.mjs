@@ -3,7 +3,7 @@
 //   node scripts/test-browser.mjs [--kept] [--notebook7] [--pictures] [NAME…]     default: demo and experiments
 //
 // --kept checks the stored outputs and runs nothing. --notebook7 uses Jupyter Notebook 7 in place of JupyterLab. --pictures also
-// takes small pictures of the notebooks with their stored outputs, of the demo also in the dark theme, into
+// takes small pictures of the notebooks with their stored outputs, of demo and speedrun also in the dark theme, into
 // docs/pictures/notebooks/ (JupyterLab only). Without Chromium on PATH it reports that and tests nothing.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -132,6 +132,8 @@ async function settled(page, expected, what) {
   }
 }
 
+const isAlsoDark = (name) => ['demo', 'speedrun'].includes(name);
+
 /** Checks the stored outputs of a notebook, as they appear right after a clone of the repository. */
 async function lookAtKept(name) {
   const stored = codeCells(read(name));
@@ -161,7 +163,7 @@ async function lookAtKept(name) {
           expectSame(outside, [], 'requests');
         },
       );
-      if (takesPictures && !isNotebook7 && (theme === 'Light' || name === 'demo'))
+      if (takesPictures && !isNotebook7 && (theme === 'Light' || isAlsoDark(name)))
         await takePictures(page, name, theme);
     } finally {
       await close();

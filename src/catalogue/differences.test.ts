@@ -64,6 +64,19 @@ describe('changesBetween', () => {
     );
   });
 
+  test('describes image sizes and the epochs in which they start', () => {
+    expect(between('fulcrum', 'fastest')).toContainEqual({
+      path: 'data.sizes',
+      before: '24 pixels → 28 pixels at 3 → 32 pixels at 6',
+      after: '20 pixels → 24 pixels at 1 → 28 pixels at 4 → 32 pixels at 6',
+    });
+    expect(between('hiverge', 'speedrun-sizes').find(({ path }) => path === 'data.sizes')).toEqual({
+      path: 'data.sizes',
+      before: 'none',
+      after: '24 pixels → 28 pixels at 3 → 32 pixels at 6',
+    });
+  });
+
   test('describes every value of every experiment as text', () => {
     const demo = findExperiment('demo');
     const words = [...catalogue.values()].flatMap((experiment) =>

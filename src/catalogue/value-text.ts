@@ -2,12 +2,14 @@ import type { Transform } from '../augment/transform';
 import type { MuonOptions } from '../optim/muon';
 import type { Group } from '../optim/optimiser';
 import type { Schedule } from '../optim/schedule';
+import type { SizeStage } from '../train/training';
 
 /** The text of an experiment's value in one line, by its path; `undefined` if each of its parts gets a line. */
 export function inWords(path: string, value: unknown): string | undefined {
   if (path === 'optim.lr') return scheduleText(value as Schedule);
   if (path === 'optim.groups')
     return (value as readonly Group[]).map(groupText).join('; ') || 'none';
+  if (path === 'data.sizes') return (value as readonly SizeStage[]).map(stageText).join(' → ');
   if (path === 'data.transforms') return (value as readonly Transform[]).map(sized).join(', ');
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(plain).join(', ');
   return typeof value === 'object' && value !== null ? undefined : String(value);
@@ -21,6 +23,11 @@ export function scheduleText({ knots, vals }: Schedule): string {
       return `${Number(val.toPrecision(3))}${index === 0 && at === 0 ? '' : ` at ${at}`}`;
     })
     .join(' → ');
+}
+
+/** `28 pixels at 3`: a size, and the epoch in which it starts. */
+function stageText({ from, size }: SizeStage): string {
+  return `${size} pixels${from === 0 ? '' : ` at ${Number(from.toPrecision(3))}`}`;
 }
 
 /** `bias: rate x 64, decay x 0.015625`: the tensors of a group and what it overrides. */

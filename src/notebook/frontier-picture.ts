@@ -34,11 +34,13 @@ interface Mark {
   readonly place: 'right' | 'left';
 }
 
-/** Height of a label and width of one of its characters, in pixels; where two labels would overlap, the lower one moves down. */
+/** Height of a label and width of one of its characters, in pixels. */
 const label = { height: 12, character: 5.5 } as const;
 
 /** Space on the left and right of the marks of the first panel, in pixels. */
 const padding = 72;
+/** The same of the second panel. */
+const nearPadding = 24;
 
 const ablations: ReadonlySet<string> = new Set(speedrunAblations.map(({ name }) => name));
 
@@ -178,14 +180,20 @@ function widePanel(marks: readonly Mark[]): object {
 }
 
 function detailPanel(marks: readonly Mark[]): object {
-  const [least, most] = near.accPercent.map((acc) => 100 - acc);
+  const [most, least] = near.accPercent.map((acc) => 100 - acc);
+  const { width, height } = plotSize;
+  const [first, final] = near.pflop;
+  const pixelOf = ({ pflop, error }: Mark): readonly [x: number, y: number] => [
+    nearPadding + ((width - 2 * nearPadding) * Math.log(pflop / first)) / Math.log(final / first),
+    (height * (error - least)) / (most - least),
+  ];
   return panel(
-    marks.map((mark) => ({ ...mark, nudge: -6 })),
+    nudged(marks, pixelOf).map((mark) => ({ ...mark, nudge: mark.nudge - 6 })),
     {
-      height: plotSize.height,
-      x: { scale: { type: 'log', nice: false, domain: [...near.pflop], padding: 24 } },
+      height,
+      x: { scale: { type: 'log', nice: false, domain: [...near.pflop], padding: nearPadding } },
       y: {
-        scale: { reverse: true, nice: false, zero: false, domain: [most, least] },
+        scale: { reverse: true, nice: false, zero: false, domain: [least, most] },
         values: [93.8, 93.9, 94, 94.1, 94.2, 94.3, 94.4].map((acc) => 100 - acc),
         labelExpr: "format(100 - datum.value, '.1f')",
       },
@@ -193,23 +201,35 @@ function detailPanel(marks: readonly Mark[]): object {
   );
 }
 
-/** Moves labels on the right of their marks down where they would overlap one above. */
+/**
+ * Moves labels on the right of their marks down where they would overlap one above. A label that would have to move by more than
+ * its height is removed: it would seem to belong to another mark.
+ */
 function nudged(
   marks: readonly Mark[],
   pixelOf: (mark: Mark) => readonly [x: number, y: number],
 ): (Mark & { readonly nudge: number })[] {
   const placed: { readonly left: number; readonly right: number; readonly y: number }[] = [];
   const moves = new Map<Mark, number>();
+  const removed = new Set<Mark>();
   const labelled = marks.filter((mark) => mark.place === 'right' && mark.label !== '');
   for (const mark of labelled.toSorted((p, q) => p.error - q.error)) {
     const [left, top] = pixelOf(mark);
     const right = left + label.character * mark.label.length;
     const beside = placed.filter((other) => other.left < right && left < other.right);
     const y = beside.reduce((at, other) => Math.max(at, other.y + label.height), top);
+    if (y - top > label.height) {
+      removed.add(mark);
+      continue;
+    }
     placed.push({ left, right, y });
     moves.set(mark, y - top);
   }
-  return marks.map((mark) => ({ ...mark, nudge: moves.get(mark) ?? 0 }));
+  return marks.map((mark) => ({
+    ...mark,
+    label: removed.has(mark) ? '' : mark.label,
+    nudge: moves.get(mark) ?? 0,
+  }));
 }
 
 interface PanelOptions {

@@ -70,13 +70,14 @@ test('the picture names each length of fastest, and other recipes once, at the s
   ]);
 });
 
-test('the ablations of a length share a label, and labels move only if others are beside them', async () => {
+test('the ablations of a length share a label; labels beside others move down a little, or are removed', async () => {
   const [shortest] = points;
   const marks = [
     { ...shortest, recipe: 'speedrun-without-muon', pflop: 0.021, accPercent: 71 },
     { ...shortest, recipe: 'speedrun-without-dirac', pflop: 0.021, accPercent: 83 },
     { ...shortest, recipe: 'speedrun-batch-1024', pflop: 0.021, accPercent: 82.9 },
     { ...shortest, recipe: 'fulcrum', pflop: 0.022, accPercent: 82.8 },
+    { ...shortest, recipe: 'hiverge', pflop: 0.023, accPercent: 82.75 },
     { ...shortest, recipe: 'demo', pflop: 2.4, accPercent: 82.7 },
   ];
   const { bundle } = await frontierPicture(marks);
@@ -89,8 +90,27 @@ test('the ablations of a length share a label, and labels move only if others ar
     ['', 0],
     ['batch-1024', 0],
     ['fulcrum', 10],
+    ['', 0],
     ['demo', 0],
   ]);
+});
+
+test('labels near 94 % make room for each other, too', async () => {
+  const [shortest] = points;
+  const { bundle } = await frontierPicture([
+    { ...shortest, recipe: 'fastest', pflop: 0.17, accPercent: 94.1 },
+    { ...shortest, recipe: 'speedrun-jitter', pflop: 0.222, accPercent: 93.95 },
+    { ...shortest, recipe: 'speedrun-silu', pflop: 0.222, accPercent: 93.94 },
+  ]);
+  const { vconcat } = bundle['application/vnd.vegalite.v5+json'] as {
+    vconcat: { data: { values: { label: string; nudge: number }[] } }[];
+  };
+  const [, { data }] = vconcat;
+  const [, jitter, silu] = data.values;
+  expect([jitter.label, silu.label]).toEqual(['jitter', 'silu']);
+  expect(jitter.nudge).toBe(-6);
+  expect(silu.nudge).toBeGreaterThan(-6);
+  expect(silu.nudge).toBeLessThan(6);
 });
 
 test('an ablation without runs is named in the text, and has no mark', async () => {
