@@ -18,6 +18,7 @@ import { createFree, writeOutput } from './output';
 import { interruptSignal } from './stop-signals';
 import { disturbanceText } from './train-text';
 import { fixed } from '../text/fixed';
+import { counted } from '../text/counted';
 
 /** A script of the study as a command: its experiment, its flags, its output. */
 function script(name: 'dawn' | 'new-dawn'): Command {
@@ -74,7 +75,7 @@ function script(name: 'dawn' | 'new-dawn'): Command {
           onEstimate: (plan, totalSec) => {
             for (const warning of slowPrecision(plan)) display.note(warning);
             display.note(
-              `${name}, ${scale} scale: about ${durationText(totalSec)} for ${experiment.run.epochs} epochs on ` +
+              `${name}, ${scale} scale: about ${durationText(totalSec)} for ${counted(experiment.run.epochs, 'epoch')} on ` +
                 `${plan.machine}, ${plan.precision}`,
             );
           },

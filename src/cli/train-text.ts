@@ -39,7 +39,8 @@ export async function forecast(
   { epochSec, epochs, pflop, shortenedFromSec }: Expected,
 ): Promise<string> {
   const left = epochs - rows.length;
-  const before = rows.length === 0 ? '' : `${rows.length} epochs are finished; `;
+  const are = rows.length === 1 ? 'is' : 'are';
+  const before = rows.length === 0 ? '' : `${counted(rows.length, 'epoch')} ${are} finished; `;
   const time =
     budget === undefined
       ? `about ${durationText(Math.max(1, left * epochSec))} on this machine`

@@ -11,6 +11,7 @@ import type { Callbacks, Logs } from './fit-loop';
 import type { ModelInternals } from './internals';
 import type { ModelData } from './model-data';
 import type { ModelSession } from './model-session';
+import { counted } from '../text/counted';
 
 /** The arguments of `tf.LayersModel.fitDataset`. */
 export interface FitDatasetArgs {
@@ -191,7 +192,7 @@ export function checkCount(method: string, name: string, value: unknown): void {
 function warnTooFew(batch: number, { batchesPerEpoch = 0, epochs }: FitDatasetArgs): void {
   console.warn(
     `fitDataset: the data set ended after ${batch} of ${batchesPerEpoch} batches of an epoch. It needs ` +
-      `${batchesPerEpoch * epochs} batches for ${epochs} epochs; repeat() makes it long enough.`,
+      `${batchesPerEpoch * epochs} batches for ${counted(epochs, 'epoch')}; repeat() makes it long enough.`,
   );
 }
 

@@ -43,7 +43,7 @@ export function reportPage(
   const count = groups.reduce((sum, { runs }) => sum + runs.length, 0);
   return htmlPage(
     'CIFAR-10 training runs',
-    `${count} runs in ${counted(groups.length, 'group')}, ${kindsOf(groups)}; ` +
+    `${counted(count, 'run')} in ${counted(groups.length, 'group')}, ${kindsOf(groups)}; ` +
       `${from === to ? from : `${from} to ${to}`}.`,
     sections,
   );

@@ -14,6 +14,7 @@ import { trainToEnd } from './train-to-end';
 import type { RunOptions } from './train-to-end';
 import { fixed } from '../text/fixed';
 import { wallClock } from '../train/timer';
+import { counted } from '../text/counted';
 
 /** How {@link trainExperiment} trains. */
 export interface TrainOptions extends RunOptions {
@@ -97,7 +98,7 @@ export async function resumeRun(path: string, options: ResumeOptions): Promise<F
     const before = await readPlan(folder.path);
     if (before.result !== undefined) {
       throw new RunError(
-        `run: ${folder.path} is finished: ${before.result.epochs} epochs, ${fixed(before.result.accPercent, 2)} % test ` +
+        `run: ${folder.path} is finished: ${counted(before.result.epochs ?? before.rows.length, 'epoch')}, ${fixed(before.result.accPercent, 2)} % test ` +
           `accuracy. Train it further with --epochs +N, or ${before.name} again with another seed.`,
       );
     }
