@@ -3,7 +3,6 @@ import type { Stats } from 'node:fs';
 import {
   chmod,
   lstat,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -168,9 +167,6 @@ export async function writeFolder(
   options: FolderOptions,
 ): Promise<void> {
   const earlier = await checkFolder(folder, [...files.keys()], options);
-  if ((await statsOf(folder)) === undefined) {
-    await mkdir(folder, { recursive: true }).catch(() => undefined);
-  }
   await makeFolder(folder, options.flag);
   for (const [name, content] of files) await writeOutput(join(folder, name), content, options.flag);
   for (const name of earlier.filter((each) => !files.has(each))) await rm(join(folder, name));

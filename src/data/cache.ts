@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeFolders } from '../base/make-folders';
 import { cacheRoot } from '../base/cache-root';
 import { DataError } from '../base/errors';
 import { bytes } from './local';
@@ -23,7 +24,7 @@ const staleMs = 24 * 3600 * 1000;
  */
 export async function openStaging(folder: string): Promise<string> {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     return await mkdtemp(join(folder, `.fetch-${process.pid}-${hostname()}-`));
   } catch (error) {
     throw (await storageFault(error, folder)) ?? cannotWrite(folder, error);

@@ -1,5 +1,6 @@
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '../base/make-folders';
 import { cacheRoot } from '../base/cache-root';
 import { readRegularFileSync } from '../base/read-file';
 import type { AlgorithmRow } from './conv-algorithm';
@@ -31,7 +32,7 @@ export function keepRow(measured: AlgorithmRow): AlgorithmRow {
   const path = cacheFile();
   const draft = `${path}.${process.pid}.part`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     try {
       writeFileSync(draft, `${JSON.stringify({ ...whole, [machine()]: rows }, null, 1)}\n`);
       renameSync(draft, path);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { makeFolders } from '../base/make-folders';
 import { cacheRoot } from '../base/cache-root';
 import { readRegularFileSync } from '../base/read-file';
 
@@ -29,7 +30,7 @@ export function keepLayout(key: LayoutKey, drawn: string): void {
   const path = fileOf(key);
   const draft = `${path}.${process.pid}.part`;
   try {
-    mkdirSync(folder(), { recursive: true });
+    makeFolders(folder());
     if (readdirSync(folder()).length >= mostKept) {
       rmSync(folder(), { recursive: true });
       mkdirSync(folder());

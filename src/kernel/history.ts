@@ -1,12 +1,6 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolders } from '../base/make-folders';
 
 /** A cell that was run. Sessions and lines count from 1. */
 export interface HistoryEntry {
@@ -62,7 +56,7 @@ export class History {
     if (!this.isWritable) return;
     try {
       if (this.own.length === 1) {
-        mkdirSync(dirname(this.path), { recursive: true });
+        makeFolders(dirname(this.path));
         this.shorten();
       }
       appendFileSync(this.path, `${JSON.stringify(entry)}\n`, { mode: 0o600 });

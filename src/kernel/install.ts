@@ -1,14 +1,7 @@
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolders } from '../base/make-folders';
 import { KernelError } from '../base/errors';
 
 /** Where a kernel is installed: for the user, or in a single environment (virtualenv, conda). */
@@ -28,7 +21,7 @@ export function installKernel(place: KernelPlace, takesTslab: boolean): string {
   const folder = folderOf(place, takesTslab);
   const kernels = dirname(folder);
   try {
-    mkdirSync(kernels, { recursive: true });
+    makeFolders(kernels);
     const part = mkdtempSync(join(kernels, '.new-'));
     try {
       cpSync(join(__dirname, '../../setup/kernel'), part, { recursive: true });

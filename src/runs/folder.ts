@@ -16,6 +16,7 @@ import {
 import { connect, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { RunError } from '../base/errors';
+import { makeFolders } from '../base/make-folders';
 import { readRegularFile } from '../base/read-file';
 import { plainName, plainNameExpected } from '../base/plain-name';
 
@@ -81,7 +82,7 @@ export async function holding<T>(folder: RunFolder, use: () => Promise<T>): Prom
  */
 export async function makeFolder(path: string, flag: string): Promise<void> {
   await asRunError(path, flag, async () => {
-    await mkdir(path, { recursive: true });
+    makeFolders(path);
     await access(path, constants.W_OK);
   });
 }
